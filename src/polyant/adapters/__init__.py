@@ -1,0 +1,1 @@
+"""The outside world, one package a technology; none of them knows another."""

@@ -1,0 +1,1 @@
+"""An InstanceRepo in front of another that answers from memory what did not change."""

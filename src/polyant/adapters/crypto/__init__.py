@@ -1,0 +1,1 @@
+"""AES-256-GCM and keyed fingerprints, through cryptography."""

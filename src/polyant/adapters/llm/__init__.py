@@ -1,0 +1,1 @@
+"""Model providers, each spoken to in its own protocol over aiohttp and msgspec."""

@@ -1,0 +1,63 @@
+"""Who may talk to an instance: bearer tokens, API keys, sessions."""
+
+import hmac
+from datetime import datetime
+
+import msgspec
+
+from polyant.domain.errors import AuthenticationError
+from polyant.domain.instances import Instance
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.secrets import AUTH_API_KEY, SecretText
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a session token speaks for."""
+
+    user_id: str
+    token_id: str
+    expires_at: datetime
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller presents; a bearer token beats a cookie."""
+
+    bearer: SecretText | None = None
+    cookie: SecretText | None = None
+
+
+def bearer_of(header: str | None) -> SecretText | None:
+    """Returns the token of an Authorization header; None without one, for another scheme or an empty token."""
+    scheme, _, token = (header or "").strip().partition(" ")
+    token = token.strip()
+    return SecretText(token) if scheme.lower() == "bearer" and token else None
+
+
+def authorise(instance: Instance, bearer: SecretText | None, cipher: SecretCipher) -> None:
+    """Returns if the bearer may talk to the instance.
+
+    Raises:
+        AuthenticationError: It may not; the message is the wire's own.
+        SecretUnreadableError: The stored key doesn't open.
+    """
+    if not instance.auth_enabled:
+        return
+    if bearer is None:
+        raise AuthenticationError("Missing Bearer token")
+    if not instance.has_auth_key:
+        raise AuthenticationError("Auth enabled but no API key configured")
+    if not holds_key(instance, bearer, cipher):
+        raise AuthenticationError("Invalid API key")
+
+
+def holds_key(instance: Instance, bearer: SecretText, cipher: SecretCipher) -> bool:
+    """Returns whether the bearer is the instance's API key, in a time that doesn't tell how much of it is right.
+
+    Raises:
+        SecretUnreadableError: The stored key doesn't open.
+    """
+    stored = instance.secrets.get(AUTH_API_KEY)
+    if stored is None:
+        return False
+    key = cipher.open(stored.sealed, instance.address_of(stored))
+    return hmac.compare_digest(key.reveal().encode(), bearer.reveal().encode("utf-8", "surrogateescape"))

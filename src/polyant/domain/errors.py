@@ -1,0 +1,126 @@
+"""Every failure that Polyant reports on purpose; each message is safe to show to a caller."""
+
+import enum
+
+
+class PolyantError(Exception):
+    """A failure with a message for the caller: no secret, no stack trace, no upstream text in it."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        """Takes the message and, where waiting helps, the whole seconds to wait."""
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+
+
+class InvalidInputError(PolyantError):
+    """The input breaks a rule; the message says which and where."""
+
+
+class AuthenticationError(PolyantError):
+    """The caller didn't prove who it is."""
+
+
+class UnknownModelError(AuthenticationError):
+    """No active instance has the slug that a chat request names."""
+
+    def __init__(self) -> None:
+        super().__init__("Unknown model")
+
+
+class PermissionDeniedError(PolyantError):
+    """The caller is known and still may not do this."""
+
+
+class NotFoundError(PolyantError):
+    """The thing that was asked for isn't there."""
+
+
+class UnknownInstanceError(NotFoundError):
+    """No instance has that slug."""
+
+    def __init__(self) -> None:
+        super().__init__("Unknown instance")
+
+
+class ConflictError(PolyantError):
+    """The change contradicts what is stored."""
+
+
+class InstanceExistsError(ConflictError):
+    """The slug is taken."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"Instance '{slug}' exists already")
+
+
+class InstanceChangedError(PolyantError):
+    """Somebody else changed the instance since it was read."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"Instance '{slug}' was changed meanwhile: read it again and repeat the change")
+
+
+class RateLimitedError(PolyantError):
+    """The caller is over its limit; `retry_after` says when the next call would pass."""
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__("ThrottlerException: Too Many Requests", retry_after=retry_after)
+
+
+class UnavailableError(PolyantError):
+    """The instance or the server cannot do this now; the message says what is missing."""
+
+
+class SecretUnreadableError(UnavailableError):
+    """A sealed value doesn't open: another key sealed it, or it was changed or moved."""
+
+
+class StorageUnavailableError(UnavailableError):
+    """The database doesn't answer."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is unavailable", retry_after=1)
+
+
+class ServerBusyError(UnavailableError):
+    """As many turns run as this worker may run at once."""
+
+    def __init__(self) -> None:
+        super().__init__("Server is busy", retry_after=1)
+
+
+class ServerShuttingDownError(UnavailableError):
+    """The server is about to stop and starts no more turns."""
+
+    def __init__(self) -> None:
+        super().__init__("Server is shutting down", retry_after=1)
+
+
+class ProviderFailure(enum.StrEnum):
+    """Why a model provider gave no answer."""
+
+    AUTH = "auth"
+    RATE_LIMIT = "rate_limit"
+    BAD_REQUEST = "bad_request"
+    OVERLOADED = "overloaded"
+    UNREACHABLE = "unreachable"
+    BAD_RESPONSE = "bad_response"
+    TIMEOUT = "timeout"
+
+
+class ProviderError(PolyantError):
+    """The model provider failed; names the provider and the kind of failure, never the provider's own text."""
+
+    def __init__(self, provider: str, kind: ProviderFailure) -> None:
+        what = "did not answer in time" if kind is ProviderFailure.TIMEOUT else "failed to answer"
+        super().__init__(f"The model provider {what} ({provider}: {kind})")
+        self.provider = provider
+        self.kind = kind
+
+
+class TurnTimeoutError(PolyantError):
+    """The turn as a whole took longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("The turn did not finish in time")

@@ -1,0 +1,180 @@
+"""Instances: the configured assistants that callers name as models."""
+
+import enum
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NewType
+from urllib.parse import urlsplit
+
+import msgspec
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.prompts import SectionKey
+from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretAddress, SecretName
+
+Slug = NewType("Slug", str)
+"""An instance's public name, made by `parse_slug`."""
+
+InstanceId = NewType("InstanceId", str)
+"""An instance's lasting identity: 32 lowercase hex digits."""
+
+SLUG_RULE = "1 to 128 characters: a-z, 0-9, _, . and -, starting and ending with a letter or digit"
+
+_SLUG = re.compile(r"\A[a-z0-9]([a-z0-9_.-]*[a-z0-9])?\Z")
+_SLUG_MOST = 128
+_PROVIDER = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
+_TEMPERATURE_MOST = 2.0
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_PORTS = {"http": 80, "https": 443}
+
+
+class InstanceStatus(enum.StrEnum):
+    """Whether an instance is served."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """One configured assistant, with everything a turn needs; its secrets are sealed."""
+
+    id: InstanceId
+    slug: Slug
+    name: str
+    description: str = ""
+    status: InstanceStatus = InstanceStatus.ACTIVE
+    provider: str
+    model: str
+    base_url: str | None = None
+    """Where the provider is reached; None is the provider's own address."""
+    temperature: float | None = None
+    auth_enabled: bool = False
+    created_at: datetime
+    updated_at: datetime
+    version: int = 0
+    """Counts the stored states of this instance; 0 is one that was never stored."""
+    sections: Mapping[SectionKey, str] = {}
+    secrets: Mapping[SecretName, SealedSecret] = {}
+    tools: tuple[str, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether callers may talk to it."""
+        return self.status is InstanceStatus.ACTIVE
+
+    @property
+    def has_auth_key(self) -> bool:
+        """Whether an API key is stored for its callers."""
+        return AUTH_API_KEY in self.secrets
+
+    def address_of(self, secret: SealedSecret) -> SecretAddress:
+        """Returns where the sealed value is bound to."""
+        return SecretAddress(instance_id=self.id, name=secret.name, origin=secret.origin)
+
+
+class InstanceSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listing shows of an instance."""
+
+    id: InstanceId
+    slug: Slug
+    name: str
+    description: str
+    status: InstanceStatus
+    provider: str
+    model: str
+    base_url: str | None
+    temperature: float | None
+    auth_enabled: bool
+    has_auth_key: bool
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class InstanceQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which instances to list: those that meet every condition given, ordered by creation, then slug."""
+
+    status: InstanceStatus | None = None
+    search: str = ""
+    """Part of the slug, the name or the description; upper and lower case are the same."""
+    key_fingerprints: tuple[str, ...] = ()
+    """Fingerprints one of which the instance's API key has."""
+    limit: int | None = None
+    offset: int = 0
+
+
+class InstancePage(msgspec.Struct, frozen=True):
+    """One page of a listing, and how many instances the whole listing has."""
+
+    instances: tuple[InstanceSummary, ...]
+    total: int
+
+
+class InstanceChanges(msgspec.Struct, frozen=True):
+    """The slugs that were written since an earlier revision, and the revision reached."""
+
+    revision: int
+    slugs: frozenset[Slug]
+
+
+def parse_slug(text: str) -> Slug:
+    """Returns the text as a slug.
+
+    Raises:
+        InvalidInputError: It breaks `SLUG_RULE`.
+    """
+    if len(text) > _SLUG_MOST or not _SLUG.match(text):
+        raise InvalidInputError(f"A slug is {SLUG_RULE}")
+    return Slug(text)
+
+
+def origin_of(url: str) -> str:
+    """Returns the scheme, host and port of a URL that `parse_base_url` accepted, e.g. `https://api.openai.com:443`."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{parts.port or _PORTS[parts.scheme]}"
+
+
+def parse_base_url(text: str) -> str:
+    """Returns the text as the base URL of a provider, without a trailing slash.
+
+    Raises:
+        InvalidInputError: It isn't an http or https URL with a host, or carries a user, a query or a fragment, where
+            a secret might be hidden that would then show in logs.
+    """
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+        parts = urlsplit("")
+    if not usable or not url.isascii() or re.search(r"[\s\x00-\x1f\x7f\\]", url):
+        raise InvalidInputError("A base URL starts with http:// or https:// and names a host")
+    if parts.username is not None or parts.password is not None or "?" in url or "#" in url:
+        raise InvalidInputError("A base URL has no user, password, query or fragment: store keys as secrets")
+    return url
+
+
+def check_instance(instance: Instance) -> Instance:
+    """Returns the instance if each field keeps its rule.
+
+    Raises:
+        InvalidInputError: One doesn't; the message names the field and the rule.
+    """
+    parse_slug(instance.slug)
+    _check_text("name", instance.name, least=1, most=128)
+    _check_text("description", instance.description, least=0, most=2_000)
+    _check_text("model", instance.model, least=1, most=256)
+    if not _PROVIDER.match(instance.provider):
+        raise InvalidInputError("provider must be 1 to 64 of a-z, 0-9, _ and -, starting with a letter")
+    if instance.base_url is not None:
+        parse_base_url(instance.base_url)
+    if instance.temperature is not None and not 0 <= instance.temperature <= _TEMPERATURE_MOST:
+        raise InvalidInputError("temperature must be a number from 0 to 2")
+    return instance
+
+
+def _check_text(field: str, text: str, *, least: int, most: int) -> None:
+    if not least <= len(text.strip()) or len(text) > most or _CONTROL.search(text):
+        raise InvalidInputError(f"{field} must have {least} to {most} characters and no control characters")

@@ -1,0 +1,25 @@
+"""Port: the value that tells whether the master key is the one the store was sealed with."""
+
+from abc import abstractmethod
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class KeyCheck(Protocol):
+    """Keeps one sealed value of no other use beside the secrets."""
+
+    @abstractmethod
+    async def read(self) -> str | None:
+        """Returns the value kept, None if none was kept yet.
+
+        Raises:
+            StorageUnavailableError: The store doesn't answer.
+        """
+
+    @abstractmethod
+    async def keep(self, sealed: str) -> str:
+        """Keeps the value unless one is kept already, and returns the one that is kept; atomic.
+
+        Raises:
+            StorageUnavailableError: The store doesn't answer.
+        """

@@ -1,0 +1,26 @@
+"""Port: run one turn."""
+
+from abc import abstractmethod
+from collections.abc import AsyncGenerator
+from typing import Protocol, runtime_checkable
+
+from polyant.domain.chat import SupervisorEvent, Turn
+
+
+@runtime_checkable
+class Supervisor(Protocol):
+    """Runs a turn: asks the model, runs the tools it calls, until there is an answer."""
+
+    @abstractmethod
+    def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
+        """Yields the turn's events as they happen; the last one is a TurnFinished.
+
+        The text of the answer is in the deltas after the last ToolStarted; what comes before was said on the way.
+        Leaving or closing the generator abandons the turn: the model call and all running tools are over when `aclose`
+        returns.
+
+        Raises:
+            ProviderError: The model provider failed.
+            TurnTimeoutError: The turn didn't end in its time.
+            UnavailableError: The instance can't run a turn: an unknown provider, a missing or unreadable key.
+        """

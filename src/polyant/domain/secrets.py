@@ -1,0 +1,94 @@
+"""Secrets: how they are named, bound to their place, and kept out of every text."""
+
+import re
+from datetime import datetime
+from typing import NewType
+
+import msgspec
+
+from polyant.domain.errors import InvalidInputError
+
+SecretName = NewType("SecretName", str)
+"""The name of a secret within its instance, made by `parse_secret_name`."""
+
+AUTH_API_KEY = SecretName("auth_api_key")
+"""The key that callers of the instance present as their Bearer token."""
+
+API_KEY_PREFIX = "sk-"
+
+_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
+_API_KEY = re.compile(r"\A[\x21-\x7e]{8,512}\Z")
+_MOST_CHARACTERS = 16_384
+
+
+class SecretText:
+    """A plaintext secret; only `reveal` gives it away, no repr and no format does."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Returns the plaintext."""
+        return self._text
+
+    def __repr__(self) -> str:
+        """Returns a text without the secret."""
+        return "SecretText(…)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Refuses: secrets are compared with `hmac.compare_digest`."""
+        raise TypeError("compare revealed secrets with hmac.compare_digest")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class SecretAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a sealed value belongs; it opens nowhere else."""
+
+    instance_id: str
+    name: SecretName
+    origin: str | None = None
+    """The only origin (scheme, host, port) that the secret may be sent to, if it is bound to one."""
+
+
+class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret as it is stored."""
+
+    name: SecretName
+    sealed: str
+    updated_at: datetime
+    fingerprint: str | None = None
+    """A keyed hash by which an instance is found by its API key; only that key has one."""
+    origin: str | None = None
+
+    def __repr__(self) -> str:
+        """Returns a text that names the secret and shows nothing of it."""
+        return f"SealedSecret(name={self.name!r})"
+
+
+def parse_secret_name(text: str) -> SecretName:
+    """Returns the text as a secret's name.
+
+    Raises:
+        InvalidInputError: It isn't a lowercase letter followed by up to 63 of a-z, 0-9 and _.
+    """
+    if not _NAME.match(text):
+        raise InvalidInputError("A secret's name is 1 to 64 of a-z, 0-9 and _, starting with a letter")
+    return SecretName(text)
+
+
+def parse_secret_value(name: SecretName, text: str) -> SecretText:
+    """Returns the text as the value of the secret `name`.
+
+    Raises:
+        InvalidInputError: It is empty or too long, or no HTTP header can carry it and the name ends in `_key`.
+    """
+    if not text or len(text) > _MOST_CHARACTERS or "\0" in text:
+        raise InvalidInputError(f"A secret has 1 to {_MOST_CHARACTERS} characters, none of them U+0000")
+    if name.endswith("_key") and not _API_KEY.match(text):
+        raise InvalidInputError(f"The value of {name} must be 8 to 512 visible ASCII characters without spaces")
+    return SecretText(text)

@@ -1,0 +1,1 @@
+"""What a caller or an operator can ask of Polyant, one verb a file."""
