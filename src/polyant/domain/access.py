@@ -60,4 +60,9 @@ def holds_key(instance: Instance, bearer: SecretText, cipher: SecretCipher) -> b
     if stored is None:
         return False
     key = cipher.open(stored.sealed, instance.address_of(stored))
-    return hmac.compare_digest(key.reveal().encode(), bearer.reveal().encode("utf-8", "surrogateescape"))
+    return hmac.compare_digest(_bytes_of(key), _bytes_of(bearer))
+
+
+def _bytes_of(secret: SecretText) -> bytes:
+    # surrogatepass: a bearer is whatever a stranger sent, and no text may make the comparison raise.
+    return secret.reveal().encode("utf-8", "surrogatepass")

@@ -107,6 +107,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     messages: tuple[ModelMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
+    """The tools the model may call now; the messages may tell of calls to others."""
     sampling: Sampling = Sampling()
     stream: bool = False
     deadline: float

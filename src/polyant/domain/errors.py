@@ -79,8 +79,8 @@ class SecretUnreadableError(UnavailableError):
 class StorageUnavailableError(UnavailableError):
     """The database doesn't answer."""
 
-    def __init__(self) -> None:
-        super().__init__("The database is unavailable", retry_after=1)
+    def __init__(self, message: str = "The database is unavailable") -> None:
+        super().__init__(message, retry_after=1)
 
 
 class ServerBusyError(UnavailableError):

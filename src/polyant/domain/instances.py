@@ -5,13 +5,15 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NewType
-from urllib.parse import urlsplit
 
 import msgspec
 
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.limits import TurnLimits, check_turn_limits
+from polyant.domain.mcp_servers import McpServer, check_mcp_servers
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretAddress, SecretName
+from polyant.domain.urls import names_a_server
 
 Slug = NewType("Slug", str)
 """An instance's public name, made by `parse_slug`."""
@@ -25,8 +27,7 @@ _SLUG = re.compile(r"\A[a-z0-9]([a-z0-9_.-]*[a-z0-9])?\Z")
 _SLUG_MOST = 128
 _PROVIDER = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
 _TEMPERATURE_MOST = 2.0
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_PORTS = {"http": 80, "https": 443}
+_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class InstanceStatus(enum.StrEnum):
@@ -57,6 +58,10 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     sections: Mapping[SectionKey, str] = {}
     secrets: Mapping[SecretName, SealedSecret] = {}
     tools: tuple[str, ...] = ()
+    """Names of the tools that are enabled; a name may be of a tool that isn't installed any more."""
+    limits: TurnLimits = TurnLimits()
+    mcp_servers: tuple[McpServer, ...] = ()
+    """Servers whose tools it has besides; no two of the same name."""
 
     @property
     def is_active(self) -> bool:
@@ -129,12 +134,6 @@ def parse_slug(text: str) -> Slug:
     return Slug(text)
 
 
-def origin_of(url: str) -> str:
-    """Returns the scheme, host and port of a URL that `parse_base_url` accepted, e.g. `https://api.openai.com:443`."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{parts.port or _PORTS[parts.scheme]}"
-
-
 def parse_base_url(text: str) -> str:
     """Returns the text as the base URL of a provider, without a trailing slash.
 
@@ -143,16 +142,11 @@ def parse_base_url(text: str) -> str:
             a secret might be hidden that would then show in logs.
     """
     url = text.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-        parts = urlsplit("")
-    if not usable or not url.isascii() or re.search(r"[\s\x00-\x1f\x7f\\]", url):
-        raise InvalidInputError("A base URL starts with http:// or https:// and names a host")
-    if parts.username is not None or parts.password is not None or "?" in url or "#" in url:
+    server = url.partition("://")[2].partition("/")[0]
+    if "@" in server or "?" in url or "#" in url:
         raise InvalidInputError("A base URL has no user, password, query or fragment: store keys as secrets")
+    if not names_a_server(url):
+        raise InvalidInputError("A base URL starts with http:// or https:// and names a host")
     return url
 
 
@@ -172,9 +166,11 @@ def check_instance(instance: Instance) -> Instance:
         parse_base_url(instance.base_url)
     if instance.temperature is not None and not 0 <= instance.temperature <= _TEMPERATURE_MOST:
         raise InvalidInputError("temperature must be a number from 0 to 2")
+    check_turn_limits(instance.limits)
+    check_mcp_servers(instance.mcp_servers)
     return instance
 
 
 def _check_text(field: str, text: str, *, least: int, most: int) -> None:
-    if not least <= len(text.strip()) or len(text) > most or _CONTROL.search(text):
+    if not least <= len(text.strip()) or len(text) > most or _UNFIT.search(text):
         raise InvalidInputError(f"{field} must have {least} to {most} characters and no control characters")

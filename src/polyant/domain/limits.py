@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
@@ -16,6 +16,43 @@ class RateLimit(msgspec.Struct, frozen=True):
 
     requests: int
     seconds: int
+
+
+class TurnBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """What one turn may spend."""
+
+    max_steps: int = 15
+    """Model calls, those of sub-agents included; the last one has no tools, so that the turn ends in an answer."""
+    max_tool_calls: int = 50
+    turn_seconds: float = 300.0
+    tool_seconds: float = 30.0
+    """How long one tool may run; one that hands a task to a sub-agent has the rest of the turn."""
+
+
+class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance's own limits for its turns; None leaves one as it is for all."""
+
+    max_steps: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    max_tool_calls: Annotated[int, msgspec.Meta(ge=0, le=1_000)] | None = None
+    turn_seconds: Annotated[float, msgspec.Meta(gt=0, le=3_600)] | None = None
+    tool_seconds: Annotated[float, msgspec.Meta(gt=0, le=3_600)] | None = None
+
+    def applied_to(self, budget: TurnBudget) -> TurnBudget:
+        """Returns the budget with these limits in place of its own."""
+        own = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+        return msgspec.structs.replace(budget, **own)
+
+
+def check_turn_limits(limits: TurnLimits) -> TurnLimits:
+    """Returns the limits if each is within its bounds.
+
+    Raises:
+        InvalidInputError: One isn't; the message names it and its bound.
+    """
+    try:
+        return msgspec.convert(msgspec.structs.asdict(limits), TurnLimits)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(str(error)) from None
 
 
 class ProviderTimeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,14 +78,23 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     """Whole seconds until the whole budget is free again."""
 
     @classmethod
-    def of_window(cls, limit: RateLimit, hits: int, *, oldest: float, newest: float, allowed: bool) -> Self:
-        """Returns the state of a sliding log that holds `hits` calls, its oldest and newest so many seconds old."""
+    def of_window(cls, limit: RateLimit, hits: int, *, blocking: float, newest: float, allowed: bool) -> Self:
+        """Returns the state of a sliding log after a call.
+
+        Args:
+            limit: What the call was held against.
+            hits: How many calls the log holds now, this one included if it passed.
+            blocking: The age in seconds of the call that has to leave before another passes: the oldest, or a later
+                one in a log that a higher limit filled. It doesn't matter while there is room.
+            newest: The age in seconds of the latest call in the log.
+            allowed: Whether this call passed.
+        """
         remaining = max(0, limit.requests - hits)
         return cls(
             allowed=allowed,
             limit=limit.requests,
             remaining=remaining,
-            retry_after=0 if remaining else max(1, math.ceil(limit.seconds - oldest)),
+            retry_after=0 if remaining else max(1, math.ceil(limit.seconds - blocking)),
             reset_after=max(0, math.ceil(limit.seconds - newest)),
         )
 

@@ -8,8 +8,10 @@ from polyant.domain.errors import InvalidInputError
 
 SECTION_MOST_CHARACTERS = 32_768
 
-_SEPARATOR = "\n\n---\n\n"
+SEPARATOR = "\n\n---\n\n"
+"""Stands between two sections."""
 _VARIABLE = re.compile(r"\{\{(\w+)\}\}")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class SectionKey(enum.StrEnum):
@@ -92,9 +94,9 @@ def check_section(key: SectionKey, content: str) -> str:
     """Returns the content if a section may hold it.
 
     Raises:
-        InvalidInputError: It is longer than `SECTION_MOST_CHARACTERS`, or holds U+0000.
+        InvalidInputError: It is longer than `SECTION_MOST_CHARACTERS`, or holds U+0000 or half a surrogate pair.
     """
-    if len(content) > SECTION_MOST_CHARACTERS or "\0" in content:
+    if len(content) > SECTION_MOST_CHARACTERS or _UNSTORABLE.search(content):
         raise InvalidInputError(f"Section {key} must have at most {SECTION_MOST_CHARACTERS} characters, none U+0000")
     return content
 
@@ -104,15 +106,15 @@ def compose_system_prompt(
 ) -> str:
     """Returns the one system message a model sees.
 
-    The sections stand in their order, trimmed, empty ones left out. Each variable is replaced in the section it belongs
-    to, once: what a value contains is never replaced again. An unknown variable stays as it is. The caller's own
-    system messages follow as a last section, under a heading that says where they come from.
+    The sections stand in their order, trimmed, those without text left out. Each variable is replaced in the section it
+    belongs to, once: what a value contains is never replaced again. An unknown variable stays as it is. The caller's
+    own system messages follow as a last section, under a heading that says where they come from.
     """
-    texts = [_fill(sections.get(key, "").strip(), key, variables) for key in SectionKey]
+    texts = [_fill(sections.get(key, ""), key, variables).strip() for key in SectionKey]
     theirs = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
     if theirs:
         texts.append(f"{CALLER_HEADING}\n\n{theirs}")
-    return _SEPARATOR.join(text for text in texts if text)
+    return SEPARATOR.join(text for text in texts if text)
 
 
 def _fill(text: str, key: SectionKey, variables: Mapping[str, str]) -> str:

@@ -1,0 +1,28 @@
+"""What counts as the URL of a server that Polyant may call."""
+
+import re
+from urllib.parse import urlsplit
+
+PORTS = {"http": 80, "https": 443}
+"""The usual port of each scheme."""
+
+_VISIBLE = re.compile(r"\A[!-\[\]-~]+\Z")  # ASCII, neither space nor backslash
+_SERVER = re.compile(r"\A([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?\Z", re.IGNORECASE)
+
+
+def names_a_server(url: str) -> bool:
+    """Returns whether the text is an http or https URL with a host and no user, in visible ASCII."""
+    try:
+        parts = urlsplit(url)
+        # The host is matched as well, since URL parsers differ on what to make of an odd one.
+        known = parts.scheme in PORTS and bool(_SERVER.match(parts.netloc)) and parts.port != 0
+    except ValueError:
+        return False
+    return known and bool(_VISIBLE.match(url))
+
+
+def origin_of(url: str) -> str:
+    """Returns the scheme, host and port of a URL that names a server, e.g. `https://api.openai.com:443`."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{parts.port or PORTS[parts.scheme]}"

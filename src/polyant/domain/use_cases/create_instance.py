@@ -1,0 +1,69 @@
+"""Use case: create an instance."""
+
+from collections.abc import Mapping
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import Instance, check_instance, parse_base_url, parse_slug
+from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.token_source import TokenSource
+from polyant.domain.prompts import default_sections
+
+
+class CreateInstance:
+    """Stores a new instance with the default sections, no tools and auth off."""
+
+    def __init__(
+        self, *, repo: InstanceRepo, clock: Clock, tokens: TokenSource, providers: Mapping[str, ProviderInfo]
+    ) -> None:
+        self._repo = repo
+        self._clock = clock
+        self._tokens = tokens
+        self._providers = providers
+
+    async def __call__(
+        self,
+        slug: str,
+        *,
+        name: str | None = None,
+        description: str = "",
+        provider: str = "scripted",
+        model: str | None = None,
+        base_url: str | None = None,
+        temperature: float | None = None,
+    ) -> Instance:
+        """Returns the instance as stored; without a name it is called by its slug.
+
+        Raises:
+            InstanceExistsError: The slug is taken.
+            InvalidInputError: A value breaks its rule, or there is no such provider.
+        """
+        info = find_provider(self._providers, provider)
+        now = self._clock.now()
+        instance = Instance(
+            id=self._tokens.instance_id(),
+            slug=parse_slug(slug),
+            name=name or slug,
+            description=description,
+            provider=info.name,
+            model=model or info.default_model,
+            base_url=parse_base_url(base_url) if base_url else None,
+            temperature=temperature,
+            created_at=now,
+            updated_at=now,
+            sections=default_sections(name or slug),
+        )
+        return await self._repo.add(check_instance(instance))
+
+
+def find_provider(providers: Mapping[str, ProviderInfo], name: str) -> ProviderInfo:
+    """Returns the provider with that name.
+
+    Raises:
+        InvalidInputError: There is none; the message lists those there are.
+    """
+    info = providers.get(name)
+    if info is None:
+        raise InvalidInputError(f"Unknown provider '{name}': there are {', '.join(sorted(providers))}")
+    return info

@@ -1,0 +1,45 @@
+"""Use case: change a stored instance, whatever others do to it meanwhile."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from polyant.domain.errors import InstanceChangedError, UnknownInstanceError
+from polyant.domain.instances import Instance, Slug, check_instance
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.instance_repo import InstanceRepo
+
+_MOST_ATTEMPTS = 20
+
+
+class EditInstance:
+    """Reads an instance, applies an edit and stores it; an edit that lost a race is applied again."""
+
+    def __init__(self, *, repo: InstanceRepo, clock: Clock) -> None:
+        self._repo = repo
+        self._clock = clock
+
+    async def __call__(
+        self, slug: Slug, edit: Callable[[Instance, datetime], Instance], *, expected_version: int | None = None
+    ) -> Instance:
+        """Returns the instance as stored after `edit(instance, now)`.
+
+        Raises:
+            UnknownInstanceError: There is none with that slug.
+            InstanceChangedError: It doesn't have the expected version, or others change it all the time.
+            InvalidInputError: The edited instance breaks a rule; nothing is stored.
+        """
+        for _ in range(_MOST_ATTEMPTS):
+            instance = await self._repo.get(slug)
+            if instance is None:
+                raise UnknownInstanceError
+            if expected_version not in {None, instance.version}:
+                raise InstanceChangedError(slug)
+            now = self._clock.now()
+            edited = msgspec.structs.replace(edit(instance, now), updated_at=now)
+            try:
+                return await self._repo.save(check_instance(edited))
+            except InstanceChangedError:
+                continue
+        raise InstanceChangedError(slug)

@@ -1,0 +1,57 @@
+import pytest
+
+from polyant.domain import errors
+from polyant.domain.errors import PolyantError, ProviderError, ProviderFailure, RateLimitedError
+
+MESSAGES: list[tuple[PolyantError, str]] = [
+    (errors.UnknownModelError(), "Unknown model"),
+    (errors.UnknownInstanceError(), "Unknown instance"),
+    (errors.InstanceExistsError("demo-bot"), "Instance 'demo-bot' exists already"),
+    (
+        errors.InstanceChangedError("demo-bot"),
+        "Instance 'demo-bot' was changed meanwhile: read it again and repeat the change",
+    ),
+    (RateLimitedError(retry_after=7), "ThrottlerException: Too Many Requests"),
+    (errors.StorageUnavailableError(), "The database is unavailable"),
+    (errors.ServerBusyError(), "Server is busy"),
+    (errors.ServerShuttingDownError(), "Server is shutting down"),
+    (errors.TurnTimeoutError(), "The turn did not finish in time"),
+    (ProviderError("openai", ProviderFailure.AUTH), "The model provider failed to answer (openai: auth)"),
+    (ProviderError("openai", ProviderFailure.TIMEOUT), "The model provider did not answer in time (openai: timeout)"),
+]
+
+
+@pytest.mark.parametrize(("error", "message"), MESSAGES, ids=[type(error).__name__ for error, _ in MESSAGES])
+def test_message_is_the_one_the_caller_sees(error: PolyantError, message: str) -> None:
+    assert error.message == str(error) == message
+
+
+@pytest.mark.parametrize("kind", ProviderFailure)
+def test_provider_error_names_the_provider_and_the_kind(kind: ProviderFailure) -> None:
+    error = ProviderError("anthropic", kind)
+    assert (error.provider, error.kind) == ("anthropic", kind)
+    assert error.message.endswith(f"(anthropic: {kind.value})")
+
+
+def test_error_says_how_long_to_wait_where_waiting_helps() -> None:
+    assert RateLimitedError(retry_after=7).retry_after == 7
+    assert errors.ServerBusyError().retry_after == 1
+    assert errors.TurnTimeoutError().retry_after is None
+
+
+def test_unknown_model_of_a_chat_is_a_failed_authentication_and_an_unknown_instance_is_not_found() -> None:
+    assert isinstance(errors.UnknownModelError(), errors.AuthenticationError)
+    assert isinstance(errors.UnknownInstanceError(), errors.NotFoundError)
+
+
+@pytest.mark.parametrize(
+    "unavailable",
+    [
+        errors.SecretUnreadableError,
+        errors.StorageUnavailableError,
+        errors.ServerBusyError,
+        errors.ServerShuttingDownError,
+    ],
+)
+def test_what_passes_by_itself_or_by_an_operators_hand_is_unavailable(unavailable: type[PolyantError]) -> None:
+    assert issubclass(unavailable, errors.UnavailableError)

@@ -1,0 +1,155 @@
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+
+from polyant.domain.errors import SecretUnreadableError, UnavailableError
+from polyant.domain.instances import Instance, Slug
+from polyant.domain.provider_keys import ProviderKeys, base_url_of, moved_key, secret_origin
+from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.use_cases.update_instance import InstancePatch
+from support.backstage import ECHO, VENDOR, Backstage
+
+OPERATORS = "operator-key-0123456789"
+OWN = "instance-key-0123456789"
+PROXY = "https://proxy.example/v1"
+PROXY_ORIGIN = "https://proxy.example:443"
+
+
+@pytest.fixture
+def backstage() -> Backstage:
+    return Backstage()
+
+
+@pytest.fixture
+async def bot(backstage: Backstage) -> Slug:
+    """An instance of the vendor."""
+    return await backstage.add("bot", provider="vendor")
+
+
+def keys(backstage: Backstage, *trusted: str, operator: Mapping[str, str] | None = None) -> ProviderKeys:
+    given = {"vendor": OPERATORS} if operator is None else operator
+    return ProviderKeys(
+        backstage.cipher,
+        operator_keys={name: SecretText(key) for name, key in given.items()},
+        trusted_origins=frozenset(trusted),
+    )
+
+
+async def moved(backstage: Backstage, slug: Slug, base_url: str | None) -> Instance:
+    return await backstage.update(slug, InstancePatch(base_url=base_url))
+
+
+def revealed(key: SecretText | None) -> str | None:
+    return None if key is None else key.reveal()
+
+
+async def test_operators_key_goes_to_the_vendor(backstage: Backstage, bot: Slug) -> None:
+    assert revealed(keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OPERATORS
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://api.vendor.example:8443/v1",
+        "http://api.vendor.example/v1",
+        "https://api.vendor.example.evil.example/v1",
+        "https://evil.example/api.vendor.example/v1",
+    ],
+)
+async def test_operators_key_goes_nowhere_that_only_looks_like_the_vendor(
+    backstage: Backstage, bot: Slug, base_url: str
+) -> None:
+    assert keys(backstage).key_for(await moved(backstage, bot, base_url), VENDOR) is None
+
+
+@pytest.mark.parametrize("base_url", ["https://API.vendor.example/v2", "https://api.vendor.example:443"])
+async def test_operators_key_goes_to_the_vendor_however_it_is_written(
+    backstage: Backstage, bot: Slug, base_url: str
+) -> None:
+    assert revealed(keys(backstage).key_for(await moved(backstage, bot, base_url), VENDOR)) == OPERATORS
+
+
+async def test_operators_key_goes_to_the_origins_that_the_operator_lists(backstage: Backstage, bot: Slug) -> None:
+    instance = await moved(backstage, bot, PROXY)
+    assert keys(backstage).key_for(instance, VENDOR) is None
+    assert revealed(keys(backstage, PROXY_ORIGIN).key_for(instance, VENDOR)) == OPERATORS
+
+
+async def test_instances_own_key_beats_the_operators(backstage: Backstage, bot: Slug) -> None:
+    await backstage.set_secret(bot, "vendor_api_key", OWN)
+    assert revealed(keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OWN
+
+
+async def test_own_key_does_not_follow_a_new_base_url(backstage: Backstage, bot: Slug) -> None:
+    await backstage.set_secret(bot, "vendor_api_key", OWN)
+    instance = await moved(backstage, bot, PROXY)
+    # Not even where the operator's key would go, and without falling back to that one.
+    with pytest.raises(UnavailableError, match="entered for another address") as caught:
+        keys(backstage, PROXY_ORIGIN).key_for(instance, VENDOR)
+    assert "polyant secrets set bot vendor_api_key" in caught.value.message
+    assert OWN not in caught.value.message
+
+
+async def test_own_key_entered_anew_goes_to_the_new_base_url(backstage: Backstage, bot: Slug) -> None:
+    await moved(backstage, bot, PROXY)
+    await backstage.set_secret(bot, "vendor_api_key", OWN)
+    assert revealed(keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OWN
+    with pytest.raises(UnavailableError):
+        keys(backstage).key_for(await moved(backstage, bot, None), VENDOR)
+
+
+async def test_another_path_of_the_same_origin_is_no_other_address(backstage: Backstage, bot: Slug) -> None:
+    await backstage.set_secret(bot, "vendor_api_key", OWN)
+    instance = await moved(backstage, bot, "https://api.vendor.example/beta")
+    assert revealed(keys(backstage).key_for(instance, VENDOR)) == OWN
+
+
+async def test_origin_rewritten_in_the_store_does_not_open_the_key(backstage: Backstage, bot: Slug) -> None:
+    await backstage.set_secret(bot, "vendor_api_key", OWN)
+    instance = await moved(backstage, bot, PROXY)
+    name = SecretName("vendor_api_key")
+    forged = msgspec.structs.replace(instance.secrets[name], origin=PROXY_ORIGIN)
+    with pytest.raises(SecretUnreadableError):
+        keys(backstage).key_for(msgspec.structs.replace(instance, secrets={name: forged}), VENDOR)
+
+
+async def test_missing_key_is_said_with_both_ways_to_give_one(backstage: Backstage, bot: Slug) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        keys(backstage, operator={}).key_for(await backstage.stored(bot), VENDOR)
+    assert "polyant secrets set bot vendor_api_key" in caught.value.message
+    assert "VENDOR_API_KEY" in caught.value.message
+
+
+async def test_other_servers_than_the_vendors_need_no_key(backstage: Backstage, bot: Slug) -> None:
+    instance = await moved(backstage, bot, "http://localhost:11434/v1")
+    assert keys(backstage, operator={}).key_for(instance, VENDOR) is None
+
+
+async def test_provider_without_keys_gets_none(backstage: Backstage) -> None:
+    instance = await backstage.stored(await backstage.add("parrot"))
+    assert keys(backstage).key_for(instance, ECHO) is None
+
+
+async def test_base_url_is_the_instances_or_the_vendors_without_a_trailing_slash(
+    backstage: Backstage, bot: Slug
+) -> None:
+    instance = await backstage.stored(bot)
+    assert base_url_of(instance, msgspec.structs.replace(VENDOR, base_url="https://x.example/v1/")) == (
+        "https://x.example/v1"
+    )
+    assert base_url_of(await moved(backstage, bot, PROXY), VENDOR) == PROXY
+
+
+async def test_moved_key_is_told_for_the_instances_own_provider_alone(backstage: Backstage, bot: Slug) -> None:
+    await backstage.set_secret(bot, "vendor_api_key", OWN)
+    assert moved_key(await backstage.stored(bot), backstage.providers) is None
+    instance = await moved(backstage, bot, PROXY)
+    assert "delete it" in (moved_key(instance, backstage.providers) or "")
+    assert moved_key(msgspec.structs.replace(instance, provider="echo"), backstage.providers) is None
+    assert moved_key(msgspec.structs.replace(instance, provider="gone"), backstage.providers) is None
+
+
+async def test_secret_of_no_provider_is_bound_to_no_origin(backstage: Backstage, bot: Slug) -> None:
+    instance = await backstage.stored(bot)
+    assert secret_origin(instance, SecretName("smtp_password"), backstage.providers) is None

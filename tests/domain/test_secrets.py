@@ -1,0 +1,107 @@
+import re
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.secrets import (
+    AUTH_API_KEY,
+    SealedSecret,
+    SecretName,
+    SecretText,
+    parse_secret_name,
+    parse_secret_value,
+)
+
+NOTE = SecretName("signing_note")
+
+
+def test_no_text_of_a_secret_shows_it() -> None:
+    secret = SecretText("sk-hidden")
+    assert "hidden" not in f"{secret} {secret!r} {[secret]}"
+    assert secret.reveal() == "sk-hidden"
+
+
+def test_secret_is_not_encoded() -> None:
+    with pytest.raises(TypeError):
+        msgspec.json.encode({"key": SecretText("sk-hidden")})
+
+
+def test_secrets_are_not_compared_or_hashed() -> None:
+    with pytest.raises(TypeError, match="compare_digest"):
+        assert SecretText("a") == SecretText("a")
+    with pytest.raises(TypeError, match="compare_digest"):
+        assert SecretText("a") != "a"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(SecretText("a"))
+
+
+def test_sealed_secret_shows_its_name_only() -> None:
+    sealed = SealedSecret(
+        name=AUTH_API_KEY, sealed="v1.abc.def", updated_at=datetime(2026, 1, 1, tzinfo=UTC), fingerprint="f00"
+    )
+    assert repr(sealed) == "SealedSecret(name='auth_api_key')"
+
+
+@given(st.from_regex(r"\A[a-z][a-z0-9_]{0,63}\Z"))
+def test_name_may_be_a_letter_and_up_to_63_letters_digits_and_underscores(text: str) -> None:
+    assert parse_secret_name(text) == text
+
+
+@given(st.text())
+def test_name_is_accepted_exactly_if_it_keeps_the_rule(text: str) -> None:
+    letters, rest = set("abcdefghijklmnopqrstuvwxyz"), set("abcdefghijklmnopqrstuvwxyz0123456789_")
+    fits = 1 <= len(text) <= 64 and text[0] in letters and set(text) <= rest
+    assert _accepts_name(text) == fits
+
+
+@pytest.mark.parametrize("text", ["", "a" * 65, "1a", "_a", "A", "a-b", "a b", "a\n", "é", "a.b"])
+def test_any_other_name_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="1 to 64 of a-z, 0-9 and _"):
+        parse_secret_name(text)
+
+
+@given(st.text(min_size=1, max_size=200).filter(lambda text: "\0" not in text))
+def test_value_may_be_any_text(text: str) -> None:
+    assert parse_secret_value(NOTE, text).reveal() == text
+
+
+@given(st.from_regex(r"\A[!-~]{8,100}\Z"))
+def test_key_may_be_any_visible_ascii(text: str) -> None:
+    assert parse_secret_value(AUTH_API_KEY, text).reveal() == text
+
+
+@pytest.mark.parametrize("text", ["", "\0", "a\0b", "a" * 16_385])
+def test_empty_or_endless_value_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="1 to 16384 characters"):
+        parse_secret_value(NOTE, text)
+
+
+def test_longest_value_is_accepted() -> None:
+    assert parse_secret_value(NOTE, "a" * 16_384).reveal() == "a" * 16_384
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["short-1", "a" * 513, "with space", "line-break\n", "\rinjected", "umlaut-äöü", "tab\tinside", "del\x7fete"],
+)
+def test_key_that_no_header_can_carry_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="auth_api_key must be 8 to 512 visible ASCII") as caught:
+        parse_secret_value(AUTH_API_KEY, text)
+    assert not re.search(re.escape(text), str(caught.value))
+
+
+@pytest.mark.parametrize("length", [8, 512])
+def test_shortest_and_longest_key_are_accepted(length: int) -> None:
+    assert parse_secret_value(AUTH_API_KEY, "k" * length).reveal() == "k" * length
+
+
+def _accepts_name(text: str) -> bool:
+    try:
+        parse_secret_name(text)
+    except InvalidInputError:
+        return False
+    return True

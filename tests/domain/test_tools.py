@@ -1,0 +1,97 @@
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.tools import RESULT_MOST_BYTES, clip_result, parse_tool_name, tool_spec
+
+
+class Place(msgspec.Struct, frozen=True):
+    city: str
+
+
+class Journey(msgspec.Struct, frozen=True):
+    """A way to go."""
+
+    start: Annotated[Place, msgspec.Meta(description="Where it begins.")]
+    stops: tuple[Place, ...] = ()
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    pass
+
+
+@pytest.mark.parametrize("name", ["a", "current_time", "a1", "x" * 64])
+def test_tool_is_named_by_a_letter_and_letters_digits_and_underscores(name: str) -> None:
+    assert parse_tool_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a-b", "a b", "a\n", "é", "x" * 65])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError, match="A tool's name is 1 to 64"):
+        parse_tool_name(name)
+
+
+def schema_of(arguments: type[msgspec.Struct]) -> Any:
+    return msgspec.json.decode(tool_spec("go", "Goes.", arguments).parameters)
+
+
+def test_spec_names_and_describes_the_tool() -> None:
+    spec = tool_spec("go", "Goes.", Journey)
+    assert (spec.name, spec.description) == ("go", "Goes.")
+
+
+def test_spec_has_the_schema_of_the_arguments_in_place_and_of_their_parts_beside_it() -> None:
+    assert schema_of(Journey) == {
+        "title": "Journey",
+        "description": "A way to go.",
+        "type": "object",
+        "properties": {
+            "start": {"description": "Where it begins.", "$ref": "#/$defs/Place"},
+            "stops": {"type": "array", "items": {"$ref": "#/$defs/Place"}, "default": []},
+        },
+        "required": ["start"],
+        "additionalProperties": False,
+        "$defs": {
+            "Place": {
+                "title": "Place",
+                "type": "object",
+                "properties": {"city": {"type": "string"}},
+                "required": ["city"],
+            }
+        },
+    }
+
+
+def test_tool_without_arguments_has_the_schema_of_an_empty_object() -> None:
+    schema = schema_of(Nothing)
+    assert (schema["type"], schema["properties"], schema["additionalProperties"]) == ("object", {}, False)
+    assert "$defs" not in schema
+
+
+@pytest.mark.parametrize("text", ["", "short", "é" * (RESULT_MOST_BYTES // 2), "x" * RESULT_MOST_BYTES])
+def test_result_that_is_not_too_long_stays_as_it_is(text: str) -> None:
+    assert clip_result(text) == text
+
+
+def test_longer_result_is_cut_with_a_note() -> None:
+    assert clip_result("x" * (RESULT_MOST_BYTES + 1)) == (
+        "x" * RESULT_MOST_BYTES
+        + f"\n[The result was longer: only its first {RESULT_MOST_BYTES} of {RESULT_MOST_BYTES + 1} bytes are shown.]"
+    )
+
+
+def test_result_is_cut_between_characters() -> None:
+    kept, _, note = clip_result("x" + "🐜" * RESULT_MOST_BYTES).partition("\n")
+    assert set(kept) == {"x", "🐜"}
+    assert RESULT_MOST_BYTES - 4 < len(kept.encode()) <= RESULT_MOST_BYTES
+    assert note.startswith("[The result was longer")
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_result_can_always_be_sent_as_json(text: str) -> None:
+    """A lone surrogate, which no UTF-8 can say, would else fail the next call of the model."""
+    assert msgspec.json.decode(msgspec.json.encode(clip_result(text))) == clip_result(text)

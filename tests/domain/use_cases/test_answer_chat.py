@@ -1,0 +1,67 @@
+import pytest
+
+from polyant.domain.chat import AssistantMessage, ChatRequest, Sampling, TextDelta, UserMessage
+from polyant.domain.errors import AuthenticationError, UnknownModelError
+from polyant.domain.instances import Slug
+from polyant.domain.use_cases.answer_chat import AnswerChat
+from support.backstage import Backstage
+from support.scripted_supervisor import TURN_FINISHED, ScriptedSupervisor
+
+
+@pytest.fixture
+def supervisor() -> ScriptedSupervisor:
+    return ScriptedSupervisor()
+
+
+@pytest.fixture
+def answer(backstage: Backstage, supervisor: ScriptedSupervisor) -> AnswerChat:
+    return AnswerChat(repo=backstage.repo, cipher=backstage.cipher, supervisor=supervisor)
+
+
+def asking(slug: str) -> ChatRequest:
+    return ChatRequest(model=Slug(slug), messages=(UserMessage("Hi"),))
+
+
+async def test_turn_has_all_of_the_request_and_the_instance(
+    backstage: Backstage, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
+) -> None:
+    request = ChatRequest(
+        model=slug,
+        messages=(UserMessage("Hi"), AssistantMessage("Hello"), UserMessage("Well?")),
+        caller_instructions=("Be brief.",),
+        sampling=Sampling(temperature=1.5, seed=3),
+        stream=True,
+    )
+    events = [event async for event in await answer(request, None)]
+    assert events == [TextDelta("Hello!"), TURN_FINISHED]
+    turn = supervisor.turns[0]
+    assert turn.instance == await backstage.stored(slug)
+    assert (turn.messages, turn.caller_instructions) == (request.messages, request.caller_instructions)
+    assert (turn.sampling, turn.stream) == (request.sampling, True)
+
+
+async def test_nothing_runs_before_the_first_event_is_asked_for(
+    slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
+) -> None:
+    events = await answer(asking(slug), None)
+    assert supervisor.turns == []
+    await events.aclose()
+
+
+async def test_unknown_and_disabled_instances_are_unknown_models(backstage: Backstage, answer: AnswerChat) -> None:
+    await backstage.add("asleep", active=False)
+    for slug in ("nobody", "asleep"):
+        with pytest.raises(UnknownModelError):
+            await answer(asking(slug), None)
+
+
+async def test_closed_instance_answers_the_holder_of_its_key_alone(
+    backstage: Backstage, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
+) -> None:
+    key = await backstage.issue_key(slug)
+    other = await backstage.issue_key(await backstage.add("other"))
+    for bearer in (None, other):
+        with pytest.raises(AuthenticationError):
+            await answer(asking(slug), bearer)
+    assert [event async for event in await answer(asking(slug), key)]
+    assert len(supervisor.turns) == 1

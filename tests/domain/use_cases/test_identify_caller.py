@@ -1,0 +1,80 @@
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from polyant.domain.access import Credentials, Session
+from polyant.domain.errors import AuthenticationError
+from polyant.domain.instances import Slug
+from polyant.domain.ports.session_verifier import SessionVerifier
+from polyant.domain.secrets import AUTH_API_KEY, SecretText
+from polyant.domain.use_cases.identify_caller import IdentifyCaller, InvalidCredentialError
+from support.backstage import Backstage, disabled
+
+SESSION = Session(user_id="user-1", token_id="token-1", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
+
+
+class OneSession(SessionVerifier):
+    """Knows one good token."""
+
+    def verify(self, token: SecretText) -> Session | None:
+        return SESSION if token.reveal() == "good-session" else None
+
+
+@pytest.fixture
+def identify(backstage: Backstage) -> IdentifyCaller:
+    return IdentifyCaller(repo=backstage.repo, cipher=backstage.cipher, sessions=OneSession())
+
+
+async def test_key_of_an_active_instance_identifies_it(
+    backstage: Backstage, slug: Slug, identify: IdentifyCaller
+) -> None:
+    key = await backstage.issue_key(slug)
+    assert await identify(Credentials(bearer=key)) == slug
+    await backstage.edit(slug, disabled)
+    with pytest.raises(InvalidCredentialError):
+        await identify(Credentials(bearer=key))
+
+
+async def test_key_that_two_instances_share_is_good(backstage: Backstage, slug: Slug, identify: IdentifyCaller) -> None:
+    other = await backstage.add("other")
+    for holder in (slug, other):
+        await backstage.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
+    assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) in {slug, other}
+    await backstage.edit(slug, disabled)
+    assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
+
+
+async def test_unreadable_key_spoils_nothing_but_itself(
+    backstage: Backstage, slug: Slug, identify: IdentifyCaller
+) -> None:
+    other = await backstage.add("other")
+    for holder in (slug, other):
+        await backstage.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
+    stored = await backstage.stored(slug)
+    tampered = msgspec.structs.replace(stored.secrets[AUTH_API_KEY], sealed="v1.tampered")
+    await backstage.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: tampered}))
+    assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
+
+
+async def test_session_is_good_as_bearer_and_as_cookie(identify: IdentifyCaller) -> None:
+    good = SecretText("good-session")
+    assert await identify(Credentials(bearer=good)) == SESSION
+    assert await identify(Credentials(cookie=good)) == SESSION
+
+
+async def test_bad_bearer_beats_a_good_cookie(identify: IdentifyCaller) -> None:
+    with pytest.raises(InvalidCredentialError):
+        await identify(Credentials(bearer=SecretText("bad"), cookie=SecretText("good-session")))
+
+
+async def test_key_in_a_cookie_is_worth_nothing(backstage: Backstage, slug: Slug, identify: IdentifyCaller) -> None:
+    key = await backstage.issue_key(slug)
+    with pytest.raises(InvalidCredentialError):
+        await identify(Credentials(cookie=key))
+
+
+async def test_no_credential_is_another_failure_than_a_bad_one(identify: IdentifyCaller) -> None:
+    with pytest.raises(AuthenticationError, match="Missing authentication") as caught:
+        await identify(Credentials())
+    assert not isinstance(caught.value, InvalidCredentialError)

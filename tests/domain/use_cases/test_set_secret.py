@@ -1,0 +1,79 @@
+import pytest
+
+from polyant.domain.errors import InvalidInputError, SecretUnreadableError, UnknownInstanceError
+from polyant.domain.instances import Slug
+from polyant.domain.secrets import AUTH_API_KEY, SecretAddress, SecretName
+from polyant.domain.use_cases.update_instance import InstancePatch
+from support.backstage import Backstage
+
+VALUE = "vendor-key-0123456789"
+
+
+async def test_secret_is_stored_sealed(backstage: Backstage, slug: Slug) -> None:
+    sealed = await backstage.set_secret(slug, "smtp_password", "correct horse battery staple")
+    stored = await backstage.stored(slug)
+    assert stored.secrets == {"smtp_password": sealed}
+    assert "horse" not in str(stored) + sealed.sealed
+    assert backstage.opened(stored, "smtp_password") == "correct horse battery staple"
+    assert (sealed.origin, sealed.fingerprint, sealed.updated_at) == (None, None, backstage.clock.now())
+
+
+async def test_secret_does_not_open_for_another_instance(backstage: Backstage, slug: Slug) -> None:
+    sealed = await backstage.set_secret(slug, "smtp_password", "correct horse")
+    other = await backstage.stored(await backstage.add("other"))
+    with pytest.raises(SecretUnreadableError):
+        backstage.cipher.open(sealed.sealed, SecretAddress(instance_id=other.id, name=sealed.name))
+
+
+async def test_key_of_the_operators_choice_identifies_callers(backstage: Backstage, slug: Slug) -> None:
+    sealed = await backstage.set_secret(slug, AUTH_API_KEY, "sk-myinstancekey")
+    stored = await backstage.stored(slug)
+    assert sealed.fingerprint is not None
+    assert stored.has_auth_key
+    assert not stored.auth_enabled
+
+
+async def test_vendors_key_is_bound_to_where_it_is_sent_now(backstage: Backstage) -> None:
+    slug = await backstage.add("bot", provider="vendor")
+    assert (await backstage.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
+    await backstage.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
+    assert (await backstage.set_secret(slug, "vendor_api_key", VALUE)).origin == "http://localhost:8000"
+
+
+async def test_key_of_a_vendor_that_the_instance_does_not_use_is_bound_to_that_vendor(
+    backstage: Backstage, slug: Slug
+) -> None:
+    await backstage.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
+    assert (await backstage.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
+
+
+async def test_secret_replaces_the_earlier_one_and_no_other(backstage: Backstage, slug: Slug) -> None:
+    await backstage.set_secret(slug, "one", "first")
+    await backstage.set_secret(slug, "two", "second")
+    backstage.repo.races = 1
+    await backstage.set_secret(slug, "one", "third")
+    stored = await backstage.stored(slug)
+    assert {name: backstage.opened(stored, name) for name in stored.secrets} == {"one": "third", "two": "second"}
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("No Name", "value"), ("", "value"), ("one", ""), ("vendor_api_key", "with spaces"), ("auth_api_key", "short")],
+)
+async def test_name_or_value_that_breaks_its_rule_is_refused(
+    backstage: Backstage, slug: Slug, name: str, value: str
+) -> None:
+    with pytest.raises(InvalidInputError):
+        await backstage.set_secret(slug, name, value)
+    assert (await backstage.stored(slug)).secrets == {}
+
+
+async def test_refused_value_is_not_in_the_message(backstage: Backstage, slug: Slug) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        await backstage.set_secret(slug, "vendor_api_key", "a value with spaces")
+    assert "a value" not in str(caught.value)
+
+
+async def test_unknown_instance_has_no_secrets(backstage: Backstage) -> None:
+    with pytest.raises(UnknownInstanceError):
+        await backstage.set_secret(Slug("nobody"), SecretName("one"), "first")

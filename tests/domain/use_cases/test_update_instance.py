@@ -1,0 +1,70 @@
+import pytest
+
+from polyant.domain.errors import InstanceChangedError, InvalidInputError, UnknownInstanceError
+from polyant.domain.instances import InstanceStatus, Slug
+from polyant.domain.use_cases.update_instance import InstancePatch
+from support.backstage import Backstage
+
+
+async def test_only_what_the_patch_has_is_changed(backstage: Backstage, slug: Slug) -> None:
+    before = await backstage.stored(slug)
+    after = await backstage.update(slug, InstancePatch(name="Susie", temperature=0.5))
+    assert (after.name, after.temperature) == ("Susie", 0.5)
+    assert (after.slug, after.model, after.sections) == (before.slug, before.model, before.sections)
+    assert await backstage.stored(slug) == after
+
+
+async def test_null_takes_a_value_back(backstage: Backstage, slug: Slug) -> None:
+    await backstage.update(slug, InstancePatch(temperature=0.5, base_url="http://localhost:1/"))
+    assert (await backstage.stored(slug)).base_url == "http://localhost:1"
+    after = await backstage.update(slug, InstancePatch(temperature=None, base_url=None))
+    assert (after.temperature, after.base_url) == (None, None)
+
+
+async def test_new_provider_brings_its_default_model_along(backstage: Backstage, slug: Slug) -> None:
+    assert (await backstage.update(slug, InstancePatch(provider="vendor"))).model == "small"
+    assert (await backstage.update(slug, InstancePatch(model="large"))).model == "large"
+    assert (await backstage.update(slug, InstancePatch(provider="vendor"))).model == "large"
+    assert (await backstage.update(slug, InstancePatch(provider="echo", model="mine"))).model == "mine"
+
+
+@pytest.mark.parametrize(
+    "patch, message",
+    [
+        (InstancePatch(provider="nobody"), "Unknown provider 'nobody'"),
+        (InstancePatch(base_url=""), "A base URL"),
+        (InstancePatch(name=""), "name must have"),
+        (InstancePatch(model="\0"), "model must have"),
+        (InstancePatch(temperature=-1), "temperature must be"),
+    ],
+)
+async def test_value_that_breaks_its_rule_is_refused(
+    backstage: Backstage, slug: Slug, patch: InstancePatch, message: str
+) -> None:
+    before = await backstage.stored(slug)
+    with pytest.raises(InvalidInputError, match=message):
+        await backstage.update(slug, patch)
+    assert await backstage.stored(slug) == before
+
+
+async def test_auth_is_not_turned_on_without_a_key(backstage: Backstage, slug: Slug) -> None:
+    with pytest.raises(InvalidInputError, match="auth can't be enabled without an API key"):
+        await backstage.update(slug, InstancePatch(auth_enabled=True))
+    await backstage.issue_key(slug, keep_open=True)
+    assert (await backstage.update(slug, InstancePatch(auth_enabled=True))).auth_enabled
+    assert not (await backstage.update(slug, InstancePatch(auth_enabled=False))).auth_enabled
+
+
+async def test_status_is_changed(backstage: Backstage, slug: Slug) -> None:
+    assert not (await backstage.update(slug, InstancePatch(status=InstanceStatus.DISABLED))).is_active
+    assert (await backstage.update(slug, InstancePatch(status=InstanceStatus.ACTIVE))).is_active
+
+
+async def test_update_of_another_version_is_refused(backstage: Backstage, slug: Slug) -> None:
+    with pytest.raises(InstanceChangedError):
+        await backstage.update(slug, InstancePatch(name="Susie"), expected_version=7)
+
+
+async def test_unknown_instance_cannot_be_updated(backstage: Backstage) -> None:
+    with pytest.raises(UnknownInstanceError):
+        await backstage.update(Slug("nobody"), InstancePatch(name="Susie"))
