@@ -1,0 +1,118 @@
+"""SecretCipher on AES-256-GCM, with HKDF and HMAC on SHA-256, from the `cryptography` package."""
+
+import binascii
+import hmac
+import os
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from polyant.adapters.crypto.keys import derive, parse_master_key
+from polyant.domain.errors import InvalidInputError, SecretUnreadableError
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.secrets import SecretAddress, SecretText
+
+_VERSION = "v1"
+_KEY_ID_BYTES = 6
+_NONCE_BYTES = 12  # the 96 bits that GCM is made for
+_SEALED = re.compile(rf"\A{_VERSION}\.([0-9a-f]{{{2 * _KEY_ID_BYTES}}})\.([A-Za-z0-9_-]+)\Z")
+
+
+class AesGcmSecretCipher(SecretCipher):
+    """Seals with the first master key, and opens what any of them sealed.
+
+    The sealed form is `v1.<key id>.<base64url of nonce, ciphertext and tag>`; all of it is authenticated, together
+    with the address.
+
+    Args:
+        master_keys: The current key and then the previous ones that stay readable, each 64 hex digits.
+
+    Raises:
+        InvalidInputError: There is no key, or one isn't 64 hex digits.
+    """
+
+    def __init__(self, *, master_keys: Sequence[SecretText]) -> None:
+        if not master_keys:
+            raise InvalidInputError("An encryption key is needed: 64 hex digits")
+        keys = [_Key(parse_master_key(text)) for text in master_keys]
+        self._current = keys[0]
+        self._keys = {key.id: key for key in keys}
+
+    def seal(self, secret: SecretText, address: SecretAddress) -> str:
+        nonce = os.urandom(_NONCE_BYTES)
+        ciphertext = self._current.aead.encrypt(nonce, _bytes_of(secret), _associated_data(address))
+        return f"{_VERSION}.{self._current.id}.{_encode(nonce + ciphertext)}"
+
+    def open(self, sealed: str, address: SecretAddress) -> SecretText:
+        try:
+            key_id, payload = _parse(sealed)
+            data = _decode(payload)
+            text = self._keys[key_id].aead.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _associated_data(address))
+            return SecretText(text.decode("utf-8", "surrogatepass"))
+        except (ValueError, KeyError, InvalidTag):
+            raise _unreadable() from None
+
+    def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
+        message = _bytes_of(secret)
+        return tuple(hmac.digest(key.fingerprint_key, message, "sha256").hex() for key in self._keys.values())
+
+    def key_id(self) -> str:
+        return self._current.id
+
+    def key_id_of(self, sealed: str) -> str:
+        try:
+            return _parse(sealed)[0]
+        except ValueError:
+            raise _unreadable() from None
+
+
+class _Key:
+    """What is derived, once, from a master key: its id and a key for each purpose."""
+
+    __slots__ = ("aead", "fingerprint_key", "id")
+
+    def __init__(self, master: bytes) -> None:
+        self.id = derive(master, "key id", _KEY_ID_BYTES).hex()
+        self.aead = AESGCM(derive(master, "seal", 32))
+        self.fingerprint_key = derive(master, "fingerprint", 32)
+
+
+def _parse(sealed: str) -> tuple[str, str]:
+    match = _SEALED.match(sealed)
+    if match is None:
+        raise ValueError
+    return match[1], match[2]
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(payload: str) -> bytes:
+    data = urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    if _encode(data) != payload:  # the last character may have bits that no byte uses
+        raise binascii.Error
+    return data
+
+
+def _associated_data(address: SecretAddress) -> bytes:
+    """Returns the address such that no two have the same bytes: each part after its length, an origin only if bound."""
+    parts = [_VERSION, address.instance_id, address.name]
+    if address.origin is not None:
+        parts.append(address.origin)
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+
+
+def _bytes_of(secret: SecretText) -> bytes:
+    # surrogatepass: any text a caller can hold comes back as it was, and no error can carry the secret.
+    return secret.reveal().encode("utf-8", "surrogatepass")
+
+
+def _unreadable() -> SecretUnreadableError:
+    return SecretUnreadableError(
+        "A stored secret can't be opened: another encryption key sealed it, or it was changed or moved"
+    )

@@ -1,0 +1,60 @@
+"""RateLimiter in the memory of one process."""
+
+from collections import OrderedDict, deque
+
+from polyant.domain.limits import LimitState, RateLimit
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.rate_limiter import RateLimiter
+
+_SWEEP_MOST = 100
+
+
+class MemoryRateLimiter(RateLimiter):
+    """An exact sliding log for each key; workers don't share it."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        # In the order of their latest counted call, so that the keys with an empty log stand in front.
+        self._logs: OrderedDict[str, _Log] = OrderedDict()
+
+    def held_keys(self) -> int:
+        """Returns how many keys take room."""
+        return len(self._logs)
+
+    async def hit(self, key: str, limit: RateLimit) -> LimitState:
+        now = self._clock.monotonic()
+        self._sweep(now)
+        log = self._logs.get(key)
+        if log is None:
+            log = self._logs[key] = _Log()
+        log.seconds = limit.seconds
+        log.evict(now)
+        hits = log.hits
+        allowed = len(hits) < limit.requests
+        if allowed:
+            hits.append(now)
+            self._logs.move_to_end(key)
+        blocking = hits[max(0, len(hits) - limit.requests)]
+        return LimitState.of_window(limit, len(hits), blocking=now - blocking, newest=now - hits[-1], allowed=allowed)
+
+    def _sweep(self, now: float) -> None:
+        """Drops keys with an empty log: more than a call can add, and few enough that none is slow for it."""
+        for _ in range(min(_SWEEP_MOST, len(self._logs))):
+            key, log = next(iter(self._logs.items()))
+            if now - log.hits[-1] < log.seconds:
+                return
+            del self._logs[key]
+
+
+class _Log:
+    """The calls of one key that still count, oldest first, under the limit it came with last."""
+
+    __slots__ = ("hits", "seconds")
+
+    def __init__(self) -> None:
+        self.hits: deque[float] = deque()
+        self.seconds = 0
+
+    def evict(self, now: float) -> None:
+        while self.hits and now - self.hits[0] >= self.seconds:
+            self.hits.popleft()

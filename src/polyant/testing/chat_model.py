@@ -1,0 +1,281 @@
+"""Contract of the port ChatModel: one part for every model, one for those that call a provider over a network."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Literal, Protocol
+
+import msgspec
+import pytest
+
+from polyant.domain.chat import (
+    AssistantMessage,
+    ModelEvent,
+    ModelFinished,
+    ModelMessage,
+    ModelRequest,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Usage,
+    UserMessage,
+)
+from polyant.domain.errors import ProviderError, ProviderFailure
+from polyant.domain.ports.chat_model import ChatModel
+
+PROVIDER_TEXT = "what only the provider wrote"
+"""A provider under test that fails says this, and repeats the key it was given."""
+
+SEEN_AT_ONCE = 1.0
+
+TOOL = ToolSpec(
+    name="weather",
+    description="Tells the weather.",
+    parameters=msgspec.Raw(b'{"type":"object","properties":{"city":{"type":"string"}}}'),
+)
+CALLS = (
+    ToolCall(id="call_1", name="weather", arguments='{"city":"Zürich"}'),
+    ToolCall(id="call_2", name="weather", arguments='{"city":"Oslo"}'),
+)
+
+
+class ScriptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider is to answer; each text is sent as one piece of a stream."""
+
+    text: tuple[str, ...] = ("Hel", "lo, ", "Zoë 🐜", "!\n")
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage = Usage(12, 34)
+    finish_reason: Literal["stop", "tool_calls", "length", "content_filter"] = "stop"
+
+
+HELLO = ScriptedAnswer()
+TWO_CALLS = ScriptedAnswer(text=("Let me ", "see."), tool_calls=CALLS, finish_reason="tool_calls")
+
+
+class ProviderUnderTest(Protocol):
+    """A model, and the hand that moves the provider behind it."""
+
+    @property
+    def request(self) -> ModelRequest:
+        """A request that the provider takes: a user message, no tools, whole, with time enough."""
+
+    def answering(self, *outcomes: ScriptedAnswer | ProviderFailure) -> ChatModel:
+        """Returns the model; its provider answers, or fails in that way, one call after the other; the last stays.
+
+        The provider refuses what the real one refuses. A failure's text is `PROVIDER_TEXT` and the key. The model
+        waits before a retry by a clock that needs no time.
+        """
+
+
+class RemoteProviderUnderTest(ProviderUnderTest, Protocol):
+    """A provider that is called over a network."""
+
+    @property
+    def calls(self) -> int:
+        """How many calls have come."""
+
+    def breaking_off(self, *text: str) -> ChatModel:
+        """Returns the model; its provider sends the head and so much of a stream at each call, then cuts it."""
+
+    def hanging(self, *text: str) -> ChatModel:
+        """Returns the model; its provider sends so much of a stream, or not even the head, and then nothing."""
+
+    async def called(self) -> None:
+        """Returns once a call has come."""
+
+    async def hung_up(self) -> None:
+        """Returns once the model has closed the connection of the last call."""
+
+    def nowhere(self) -> str:
+        """Returns a base URL at which nothing answers."""
+
+
+async def events_of(model: ChatModel, request: ModelRequest) -> list[ModelEvent]:
+    """Returns all events of a call."""
+    async with aclosing(model.generate(request)) as events:
+        return [event async for event in events]
+
+
+def expected_events(answer: ScriptedAnswer, *, stream: bool) -> list[ModelEvent]:
+    """Returns the events that an answer has to become."""
+    whole = "".join(answer.text)
+    texts = answer.text if stream else (whole,) * bool(whole)
+    return [
+        *map(TextDelta, texts),
+        *answer.tool_calls,
+        ModelFinished(usage=answer.usage, finish_reason=answer.finish_reason),
+    ]
+
+
+class ChatModelContract:
+    """What every ChatModel does; a subclass gives a provider of its kind."""
+
+    @pytest.fixture
+    def provider(self) -> ProviderUnderTest:
+        raise NotImplementedError("return the provider under test")
+
+    @pytest.fixture(params=[True, False], ids=["stream", "whole"])
+    def stream(self, request: pytest.FixtureRequest) -> bool:
+        return bool(request.param)
+
+    def test_it_has_the_shape_of_the_port(self, provider: ProviderUnderTest) -> None:
+        assert isinstance(provider.answering(HELLO), ChatModel)
+
+    async def test_streamed_text_comes_in_the_provider_s_pieces(self, provider: ProviderUnderTest) -> None:
+        request = msgspec.structs.replace(provider.request, stream=True)
+        assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=True)
+
+    async def test_whole_text_comes_as_one_piece_equal_to_the_joined_ones(self, provider: ProviderUnderTest) -> None:
+        assert await events_of(provider.answering(HELLO), provider.request) == expected_events(HELLO, stream=False)
+
+    async def test_text_then_tool_calls_then_the_end(self, *, provider: ProviderUnderTest, stream: bool) -> None:
+        request = msgspec.structs.replace(provider.request, stream=stream, tools=(TOOL,))
+        assert await events_of(provider.answering(TWO_CALLS), request) == expected_events(TWO_CALLS, stream=stream)
+
+    async def test_tool_calls_without_text_come_without_an_empty_delta(
+        self,
+        *,
+        provider: ProviderUnderTest,
+        stream: bool,
+    ) -> None:
+        answer = ScriptedAnswer(text=(), tool_calls=CALLS[:1], finish_reason="tool_calls")
+        request = msgspec.structs.replace(provider.request, stream=stream, tools=(TOOL,))
+        assert await events_of(provider.answering(answer), request) == expected_events(answer, stream=stream)
+
+    @pytest.mark.parametrize(
+        "messages",
+        [
+            (),
+            (AssistantMessage("Good morning."),),
+            (AssistantMessage(""),),
+            (UserMessage(""),),
+            (UserMessage(" \n"), AssistantMessage("")),
+        ],
+        ids=["none", "assistant's", "empty assistant's", "empty user's", "blank"],
+    )
+    async def test_a_request_in_which_the_user_says_nothing_is_accepted(
+        self, provider: ProviderUnderTest, messages: tuple[ModelMessage, ...]
+    ) -> None:
+        request = msgspec.structs.replace(provider.request, messages=messages)
+        assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=False)
+
+    @pytest.mark.parametrize("tools", [(TOOL,), ()], ids=["tools", "tools withheld"])
+    async def test_results_of_tool_calls_are_accepted(
+        self, provider: ProviderUnderTest, tools: tuple[ToolSpec, ...]
+    ) -> None:
+        messages = (
+            UserMessage("How is the weather?"),
+            AssistantMessage("", CALLS),
+            ToolResult(call_id="call_1", content="Fog"),
+            ToolResult(call_id="call_2", content="", is_error=True),
+        )
+        request = msgspec.structs.replace(provider.request, messages=messages, tools=tools)
+        assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=False)
+
+    @pytest.mark.parametrize("kind", list(ProviderFailure))
+    async def test_a_failure_is_reported_by_its_kind(
+        self,
+        *,
+        provider: ProviderUnderTest,
+        stream: bool,
+        kind: ProviderFailure,
+    ) -> None:
+        model = provider.answering(kind)
+        with pytest.raises(ProviderError) as caught:
+            await events_of(model, msgspec.structs.replace(provider.request, stream=stream))
+        assert (caught.value.provider, caught.value.kind) == (model.info.name, kind)
+
+    async def test_a_call_past_its_deadline_is_not_made(self, provider: ProviderUnderTest) -> None:
+        with pytest.raises(ProviderError) as caught:
+            await events_of(provider.answering(HELLO), msgspec.structs.replace(provider.request, deadline=-1.0))
+        assert caught.value.kind is ProviderFailure.TIMEOUT
+
+    async def test_a_provider_that_can_be_reached_passes_the_check(self, provider: ProviderUnderTest) -> None:
+        await provider.answering(ProviderFailure.AUTH).check(provider.request.base_url)
+
+
+class RemoteChatModelContract(ChatModelContract):
+    """What every ChatModel does that calls a provider over a network."""
+
+    @pytest.fixture
+    def provider(self) -> RemoteProviderUnderTest:
+        raise NotImplementedError("return the provider under test")
+
+    async def test_closing_the_generator_closes_the_connection_at_once(self, provider: RemoteProviderUnderTest) -> None:
+        events = provider.hanging("Hel").generate(msgspec.structs.replace(provider.request, stream=True))
+        assert await anext(events) == TextDelta("Hel")
+        await events.aclose()
+        async with asyncio.timeout(SEEN_AT_ONCE):
+            await provider.hung_up()
+
+    async def test_cancelling_before_the_first_event_closes_the_connection_at_once(
+        self,
+        *,
+        provider: RemoteProviderUnderTest,
+        stream: bool,
+    ) -> None:
+        request = msgspec.structs.replace(provider.request, stream=stream)
+        task = asyncio.create_task(events_of(provider.hanging(), request))
+        await provider.called()
+        task.cancel()
+        async with asyncio.timeout(SEEN_AT_ONCE):
+            await provider.hung_up()
+
+    @pytest.mark.parametrize(
+        "kind",
+        [ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED, ProviderFailure.UNREACHABLE],
+    )
+    async def test_what_may_pass_is_tried_three_times(
+        self, provider: RemoteProviderUnderTest, kind: ProviderFailure
+    ) -> None:
+        with pytest.raises(ProviderError):
+            await events_of(provider.answering(kind), provider.request)
+        assert provider.calls == 3
+
+    async def test_the_second_retry_may_succeed(
+        self,
+        *,
+        provider: RemoteProviderUnderTest,
+        stream: bool,
+    ) -> None:
+        model = provider.answering(ProviderFailure.OVERLOADED, ProviderFailure.RATE_LIMIT, HELLO)
+        request = msgspec.structs.replace(provider.request, stream=stream)
+        assert await events_of(model, request) == expected_events(HELLO, stream=stream)
+
+    @pytest.mark.parametrize("kind", [ProviderFailure.AUTH, ProviderFailure.BAD_REQUEST])
+    async def test_what_will_not_pass_is_tried_once(
+        self, provider: RemoteProviderUnderTest, kind: ProviderFailure
+    ) -> None:
+        with pytest.raises(ProviderError):
+            await events_of(provider.answering(kind), provider.request)
+        assert provider.calls == 1
+
+    async def test_nothing_is_retried_after_the_first_event(self, provider: RemoteProviderUnderTest) -> None:
+        events = provider.breaking_off("Hel").generate(msgspec.structs.replace(provider.request, stream=True))
+        async with aclosing(events):
+            assert await anext(events) == TextDelta("Hel")
+            with pytest.raises(ProviderError) as caught:
+                await anext(events)
+        assert (caught.value.kind, provider.calls) == (ProviderFailure.BAD_RESPONSE, 1)
+
+    async def test_a_stream_cut_before_its_first_event_is_retried(self, provider: RemoteProviderUnderTest) -> None:
+        with pytest.raises(ProviderError) as caught:
+            await events_of(provider.breaking_off(), msgspec.structs.replace(provider.request, stream=True))
+        assert (caught.value.kind, provider.calls) == (ProviderFailure.BAD_RESPONSE, 3)
+
+    @pytest.mark.parametrize("kind", list(ProviderFailure))
+    async def test_neither_the_key_nor_the_provider_s_text_leaks(
+        self, provider: RemoteProviderUnderTest, kind: ProviderFailure, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(0)
+        with pytest.raises(ProviderError) as caught:
+            await events_of(provider.answering(kind), provider.request)
+        shown = f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caplog.text}"
+        assert provider.request.api_key is not None
+        assert provider.request.api_key.reveal() not in shown
+        assert PROVIDER_TEXT not in shown
+
+    async def test_a_provider_that_can_t_be_reached_fails_the_check(self, provider: RemoteProviderUnderTest) -> None:
+        with pytest.raises(ProviderError) as caught:
+            await provider.answering(HELLO).check(provider.nowhere())
+        assert caught.value.kind is ProviderFailure.UNREACHABLE

@@ -1,0 +1,72 @@
+"""Contract of the port Clock."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from polyant.domain.ports.clock import Clock
+
+Advance = Callable[[float], Awaitable[None]]
+
+
+class ClockContract:
+    """What every Clock does; a subclass gives one that writes years as 2026, and a way to let its time pass."""
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        raise NotImplementedError("return the clock under test")
+
+    @pytest.fixture
+    def advance(self, clock: Clock) -> Advance:
+        raise NotImplementedError("return a function that returns once the clock is at least that many seconds later")
+
+    def test_it_has_the_shape_of_the_port(self, clock: Clock) -> None:
+        assert isinstance(clock, Clock)
+
+    def test_now_is_aware_and_in_utc(self, clock: Clock) -> None:
+        assert clock.now().utcoffset() == timedelta(0)
+
+    async def test_now_and_monotonic_move_with_time(self, clock: Clock, advance: Advance) -> None:
+        now, monotonic = clock.now(), clock.monotonic()
+        await advance(1 / 64)
+        assert clock.now() > now
+        assert clock.monotonic() >= monotonic + 1 / 64
+
+    def test_monotonic_never_goes_back(self, clock: Clock) -> None:
+        moments = [clock.monotonic() for _ in range(1_000)]
+        assert moments == sorted(moments)
+
+    async def test_sleep_returns_once_monotonic_has_advanced_by_its_seconds(
+        self, clock: Clock, advance: Advance
+    ) -> None:
+        async def slept() -> float:
+            start = clock.monotonic()
+            await clock.sleep(4 / 64)
+            return clock.monotonic() - start
+
+        sleeper = asyncio.create_task(slept())
+        await asyncio.sleep(0)
+        await advance(1 / 64)
+        await asyncio.sleep(0)
+        await advance(3 / 64)
+        async with asyncio.timeout(10):
+            assert await sleeper >= 4 / 64
+
+    @pytest.mark.parametrize("seconds", [0, -1])
+    async def test_sleep_of_no_time_returns(self, clock: Clock, seconds: float) -> None:
+        async with asyncio.timeout(10):
+            await clock.sleep(seconds)
+
+    def test_the_time_in_words_is_the_present_in_the_operators_time_zone(self, clock: Clock) -> None:
+        zone = ZoneInfo(clock.timezone_name())
+        before = clock.now().astimezone(zone)
+        words = clock.describe_now()
+        after = clock.now().astimezone(zone)
+        assert any(f"{moment.year}" in words and f"{moment:%M}" in words for moment in (before, after))
+
+    def test_time_zone_has_an_iana_name(self, clock: Clock) -> None:
+        name = clock.timezone_name()
+        assert ZoneInfo(name).key == name

@@ -1,0 +1,103 @@
+"""Instances for tests, made up from a seed so that each run has the same; needs polyfactory."""
+
+from datetime import UTC, datetime, timedelta
+
+from polyfactory.factories.msgspec_factory import MsgspecFactory
+
+from polyant.domain.instances import Instance, InstanceId, InstanceStatus, Slug
+from polyant.domain.prompts import SectionKey
+from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretName
+
+_LETTERS = "aZ 09éÀßЖ中🙂'\"%_!\\{}$"
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_MICROSECONDS_A_YEAR = 365 * 24 * 60 * 60 * 1_000_000
+
+
+class SealedSecretFactory(MsgspecFactory[SealedSecret]):
+    """Makes callers' API keys as they are stored; nothing opens them."""
+
+    __random_seed__ = 1
+
+    name = AUTH_API_KEY
+    origin = None
+
+    @classmethod
+    def sealed(cls) -> str:
+        return f"sealed:{cls.__random__.randbytes(32).hex()}"
+
+    @classmethod
+    def fingerprint(cls) -> str:
+        return cls.__random__.randbytes(32).hex()
+
+    @classmethod
+    def updated_at(cls) -> datetime:
+        return _BEGIN + timedelta(microseconds=cls.__random__.randrange(_MICROSECONDS_A_YEAR))
+
+
+class InstanceFactory(MsgspecFactory[Instance]):
+    """Makes active instances that keep the domain's rules, have something of everything and were never stored."""
+
+    __random_seed__ = 2
+
+    status = InstanceStatus.ACTIVE
+    version = 0
+    tools = ("current_time", "calculate")
+
+    @classmethod
+    def id(cls) -> InstanceId:
+        return InstanceId(cls.__random__.randbytes(16).hex())
+
+    @classmethod
+    def slug(cls) -> Slug:
+        middle = cls.__random__.choices("abc019_.-", k=cls.__random__.randrange(50))
+        return Slug(f"a{''.join(middle)}{cls.__random__.randbytes(4).hex()}")
+
+    @classmethod
+    def name(cls) -> str:
+        return f"Assistant {cls._text(20)}."
+
+    @classmethod
+    def description(cls) -> str:
+        return cls._text(200)
+
+    @classmethod
+    def provider(cls) -> str:
+        return cls.__random__.choice(["scripted", "openai", "anthropic"])
+
+    @classmethod
+    def model(cls) -> str:
+        return f"model-{cls.__random__.randrange(100)}"
+
+    @classmethod
+    def base_url(cls) -> str | None:
+        return cls.__random__.choice([None, "http://127.0.0.1:8000/v1"])
+
+    @classmethod
+    def temperature(cls) -> float | None:
+        return cls.__random__.choice([None, cls.__random__.uniform(0, 2)])
+
+    @classmethod
+    def created_at(cls) -> datetime:
+        return _BEGIN + timedelta(microseconds=cls.__random__.randrange(_MICROSECONDS_A_YEAR))
+
+    @classmethod
+    def updated_at(cls) -> datetime:
+        return cls.created_at()
+
+    @classmethod
+    def sections(cls) -> dict[SectionKey, str]:
+        return {key: cls._text(300) for key in SectionKey}
+
+    @classmethod
+    def secrets(cls) -> dict[SecretName, SealedSecret]:
+        provider_key = SecretName("openai_api_key")
+        return {
+            AUTH_API_KEY: SealedSecretFactory.build(),
+            provider_key: SealedSecretFactory.build(
+                name=provider_key, fingerprint=None, origin="https://api.openai.com:443"
+            ),
+        }
+
+    @classmethod
+    def _text(cls, most: int) -> str:
+        return "".join(cls.__random__.choices(_LETTERS, k=cls.__random__.randrange(most)))

@@ -1,0 +1,250 @@
+"""Contract of the port InstanceRepo."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from polyant.domain.errors import (
+    InstanceChangedError,
+    InstanceExistsError,
+    StorageUnavailableError,
+    UnknownInstanceError,
+)
+from polyant.domain.instances import Instance, InstanceQuery, Slug
+from polyant.domain.limits import TurnLimits
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.prompts import SectionKey
+from polyant.testing.factories import InstanceFactory
+from polyant.testing.instance_listing import InstanceListingContract, slugs_of
+
+_NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+_EVERYTHING = InstanceQuery()
+
+
+class InstanceRepoContract(InstanceListingContract):
+    """What every InstanceRepo does; a subclass gives an empty one, and one whose store doesn't answer."""
+
+    @pytest.fixture
+    def unavailable(self) -> InstanceRepo:
+        raise NotImplementedError("return an InstanceRepo whose store doesn't answer, or skip if it always does")
+
+    def test_it_has_the_shape_of_the_port(self, repo: InstanceRepo) -> None:
+        assert isinstance(repo, InstanceRepo)
+
+    async def test_get_of_an_unknown_slug_is_none(self, repo: InstanceRepo) -> None:
+        await repo.add(InstanceFactory.build())
+        assert await repo.get(Slug("nobody")) is None
+
+    async def test_get_returns_what_was_added(self, repo: InstanceRepo) -> None:
+        for instance in InstanceFactory.batch(10):
+            stored = await repo.add(instance)
+            assert await repo.get(instance.slug) == stored == replace(instance, version=1)
+
+    async def test_get_returns_what_was_saved_last(self, repo: InstanceRepo) -> None:
+        stored = await repo.add(InstanceFactory.build())
+        for number in range(3):
+            stored = await repo.save(replace(stored, name=f"Name {number}"))
+        assert await repo.get(stored.slug) == stored
+        assert stored.name == "Name 2"
+
+    async def test_an_instance_may_have_nothing_that_is_optional(self, repo: InstanceRepo) -> None:
+        bare = InstanceFactory.build(
+            description="",
+            base_url=None,
+            temperature=None,
+            sections={},
+            secrets={},
+            tools=(),
+            limits=TurnLimits(),
+        )
+        await repo.add(bare)
+        assert await repo.get(bare.slug) == replace(bare, version=1)
+
+    @pytest.mark.parametrize("field", ["sections", "secrets", "tools"])
+    async def test_what_a_saved_instance_no_longer_has_is_gone(self, repo: InstanceRepo, field: str) -> None:
+        stored = await repo.add(InstanceFactory.build())
+        saved = await repo.save(replace(stored, **{field: () if field == "tools" else {}}))
+        assert await repo.get(stored.slug) == saved
+        assert not getattr(saved, field)
+
+    async def test_tools_keep_their_order(self, repo: InstanceRepo) -> None:
+        stored = await repo.add(InstanceFactory.build(tools=("b", "c", "a")))
+        await repo.save(replace(stored, tools=("c", "a", "d", "b")))
+        found = await repo.get(stored.slug)
+        assert found is not None
+        assert found.tools == ("c", "a", "d", "b")
+
+    async def test_moments_are_kept_to_the_microsecond_and_in_utc(self, repo: InstanceRepo) -> None:
+        moment = datetime(2026, 5, 4, 3, 2, 1, 999_999, tzinfo=UTC)
+        instance = InstanceFactory.build(created_at=moment, updated_at=moment.replace(microsecond=0))
+        await repo.add(instance)
+        found = await repo.get(instance.slug)
+        assert found is not None
+        assert (found.created_at, found.updated_at) == (moment, moment.replace(microsecond=0))
+        assert found.created_at.utcoffset() == timedelta(0)
+
+    async def test_get_never_sees_half_of_a_write(self, repo: InstanceRepo) -> None:
+        stored = await repo.add(whole(InstanceFactory.build(), "start"))
+
+        async def write() -> None:
+            instance = stored
+            for number in range(15):
+                instance = await repo.save(whole(instance, f"state {number}"))
+
+        writing = asyncio.create_task(write())
+        while not writing.done():
+            found = await repo.get(stored.slug)
+            assert found is not None
+            assert found == whole(found, found.name)
+            await asyncio.sleep(0)
+        await writing
+
+    async def test_add_of_a_taken_slug_stores_nothing(self, repo: InstanceRepo) -> None:
+        stored = await repo.add(InstanceFactory.build(slug="taken"))
+        with pytest.raises(InstanceExistsError):
+            await repo.add(InstanceFactory.build(slug="taken"))
+        assert await repo.get(Slug("taken")) == stored
+        assert (await repo.list(_EVERYTHING)).total == 1
+
+    async def test_of_several_adds_at_once_exactly_one_succeeds(self, repo: InstanceRepo) -> None:
+        rivals = InstanceFactory.batch(10, slug="wanted")
+        winners = await winners_of((repo.add(rival) for rival in rivals), InstanceExistsError)
+        assert [await repo.get(Slug("wanted"))] == winners
+
+    async def test_save_counts_the_version_up(self, repo: InstanceRepo) -> None:
+        stored = await repo.add(InstanceFactory.build())
+        assert (await repo.save(stored)).version == 2
+
+    async def test_id_slug_and_creation_time_stay(self, repo: InstanceRepo) -> None:
+        stored = await repo.add(InstanceFactory.build(slug="old"))
+        saved = await repo.save(replace(stored, slug=Slug("new"), created_at=_NOON, name="Changed"))
+        assert saved == replace(stored, version=2, name="Changed")
+        assert await repo.get(Slug("old")) == saved
+        assert await repo.get(Slug("new")) is None
+
+    async def test_save_leaves_other_instances_alone(self, repo: InstanceRepo) -> None:
+        other = await repo.add(InstanceFactory.build())
+        stored = await repo.add(InstanceFactory.build())
+        await repo.save(replace(stored, sections={}, secrets={}, tools=()))
+        assert await repo.get(other.slug) == other
+
+    async def test_save_of_an_unknown_instance_stores_nothing(self, repo: InstanceRepo) -> None:
+        instance = InstanceFactory.build(version=1)
+        with pytest.raises(UnknownInstanceError):
+            await repo.save(instance)
+        assert await repo.get(instance.slug) is None
+
+    async def test_save_of_an_instance_whose_slug_went_to_another_is_refused(self, repo: InstanceRepo) -> None:
+        gone = await repo.add(InstanceFactory.build(slug="bot"))
+        await repo.delete(gone.slug)
+        heir = await repo.add(InstanceFactory.build(slug="bot"))
+        with pytest.raises(UnknownInstanceError):
+            await repo.save(gone)
+        assert await repo.get(Slug("bot")) == heir
+
+    async def test_save_over_a_change_of_somebody_else_stores_nothing(self, repo: InstanceRepo) -> None:
+        read = await repo.add(InstanceFactory.build())
+        theirs = await repo.save(replace(read, name="Theirs"))
+        with pytest.raises(InstanceChangedError):
+            await repo.save(replace(read, name="Mine", sections={}))
+        assert await repo.get(read.slug) == theirs
+
+    async def test_of_several_saves_of_one_version_exactly_one_succeeds(self, repo: InstanceRepo) -> None:
+        read = await repo.add(InstanceFactory.build())
+        rivals = [whole(read, f"Rival {number}") for number in range(20)]
+        winners = await winners_of((repo.save(rival) for rival in rivals), InstanceChangedError)
+        assert [await repo.get(read.slug)] == winners
+
+    async def test_delete_removes_the_instance_and_nothing_else(self, repo: InstanceRepo) -> None:
+        gone, stays = [await repo.add(instance) for instance in InstanceFactory.batch(2)]
+        await repo.delete(gone.slug)
+        assert await repo.get(gone.slug) is None
+        assert await repo.get(stays.slug) == stays
+        assert await slugs_of(repo, _EVERYTHING) == [stays.slug]
+
+    async def test_delete_of_an_unknown_instance_is_refused(self, repo: InstanceRepo) -> None:
+        with pytest.raises(UnknownInstanceError):
+            await repo.delete(Slug("nobody"))
+
+    async def test_an_instance_inherits_nothing_from_a_deleted_one(self, repo: InstanceRepo) -> None:
+        await repo.add(InstanceFactory.build(slug="bot"))
+        await repo.delete(Slug("bot"))
+        heir = await repo.add(InstanceFactory.build(slug="bot", sections={}, secrets={}, tools=()))
+        assert await repo.get(Slug("bot")) == heir
+
+    async def test_revision_0_is_before_the_first_write(self, repo: InstanceRepo) -> None:
+        assert (await repo.changes_since(0)).revision == 0
+
+    async def test_changes_name_what_was_added_saved_and_deleted_since(self, repo: InstanceRepo) -> None:
+        saved, deleted = [await repo.add(instance) for instance in InstanceFactory.batch(2)]
+        start = await repo.changes_since(0)
+        assert start.slugs >= {saved.slug, deleted.slug}
+        added = await repo.add(InstanceFactory.build())
+        await repo.save(saved)
+        await repo.delete(deleted.slug)
+        changes = await repo.changes_since(start.revision)
+        assert changes.slugs >= {added.slug, saved.slug, deleted.slug}
+        assert (await repo.changes_since(changes.revision)).revision == changes.revision
+
+    async def test_each_write_has_a_higher_revision_than_those_before(self, repo: InstanceRepo) -> None:
+        revisions = [(await repo.changes_since(0)).revision]
+        stored = await repo.add(InstanceFactory.build())
+        revisions.append((await repo.changes_since(0)).revision)
+        await repo.save(stored)
+        revisions.append((await repo.changes_since(0)).revision)
+        await repo.delete(stored.slug)
+        revisions.append((await repo.changes_since(0)).revision)
+        assert revisions == sorted(set(revisions))
+
+    async def test_who_asks_again_and_again_misses_no_write(self, repo: InstanceRepo) -> None:
+        instances = InstanceFactory.batch(20)
+        writing = asyncio.gather(*(repo.add(instance) for instance in instances))
+        seen: set[Slug] = set()
+        revision, last = 0, False
+        while not last:
+            last = writing.done()  # and so one more look after that
+            changes = await repo.changes_since(revision)
+            seen |= changes.slugs
+            revision = changes.revision
+            await asyncio.sleep(0)
+        await writing
+        assert seen >= {instance.slug for instance in instances}
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda repo: repo.get(Slug("bot")),
+            lambda repo: repo.list(_EVERYTHING),
+            lambda repo: repo.add(InstanceFactory.build()),
+            lambda repo: repo.save(InstanceFactory.build(version=1)),
+            lambda repo: repo.delete(Slug("bot")),
+            lambda repo: repo.changes_since(0),
+        ],
+        ids=["get", "list", "add", "save", "delete", "changes_since"],
+    )
+    async def test_each_method_says_when_the_store_does_not_answer(
+        self, unavailable: InstanceRepo, ask: Callable[[InstanceRepo], Awaitable[object]]
+    ) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await ask(unavailable)
+
+
+async def winners_of(attempts: Iterable[Awaitable[Instance]], refusal: type[Exception]) -> list[Instance]:
+    """Returns the results of those that succeed; the others have to be refused in just that way."""
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Instance, refusal}
+    return [outcome for outcome in outcomes if isinstance(outcome, Instance)]
+
+
+def whole(instance: Instance, mark: str) -> Instance:
+    """Returns the instance with the mark on everything it has."""
+    return replace(
+        instance,
+        name=mark,
+        sections=dict.fromkeys(SectionKey, mark),
+        secrets={name: replace(secret, sealed=mark) for name, secret in instance.secrets.items()},
+        tools=(mark, f"{mark} too"),
+    )

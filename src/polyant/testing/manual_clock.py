@@ -1,0 +1,59 @@
+"""A Clock whose time moves only when a test says so."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from polyant.domain.ports.clock import Clock
+
+START = datetime(2026, 11, 22, 10, 44, tzinfo=UTC)
+
+
+class ManualClock(Clock):
+    """Stands still until `advance`; who sleeps wakes when the time has come.
+
+    A test that has to act when some task waits for the time awaits `sleepers` first.
+    """
+
+    def __init__(self, start: datetime = START) -> None:
+        self._start = start
+        self._elapsed = 0.0
+        self._sleeping: list[tuple[float, asyncio.Future[None]]] = []
+        self._fell_asleep = asyncio.Event()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        sleeper = (self._elapsed + seconds, asyncio.get_running_loop().create_future())
+        self._sleeping.append(sleeper)
+        self._fell_asleep.set()
+        try:
+            await sleeper[1]
+        finally:
+            self._sleeping.remove(sleeper)
+
+    def describe_now(self) -> str:
+        now = self.now()
+        return f"{now:%A, %B} {now.day}, {now.year} at {now.hour % 12 or 12}:{now:%M %p}"
+
+    def timezone_name(self) -> str:
+        return "UTC"
+
+    def advance(self, seconds: float) -> None:
+        """Moves the time on and wakes everybody whose time has come; they run when the caller next awaits."""
+        self._elapsed += seconds
+        for wakes_at, woken in self._sleeping:
+            if wakes_at <= self._elapsed and not woken.done():
+                woken.set_result(None)
+
+    async def sleepers(self, count: int = 1) -> None:
+        """Returns once that many tasks, or more, wait for a time that hasn't come."""
+        while sum(not woken.done() for _, woken in self._sleeping) < count:
+            self._fell_asleep.clear()
+            await self._fell_asleep.wait()

@@ -1,0 +1,12 @@
+from polyant.adapters.system.token_source import SystemTokenSource
+from polyant.domain.secrets import AUTH_API_KEY, parse_secret_value
+
+
+def test_api_key_may_be_stored_as_an_instances_key() -> None:
+    key = SystemTokenSource().api_key().reveal()
+    assert parse_secret_value(AUTH_API_KEY, key).reveal() == key
+
+
+def test_api_key_is_not_shown_by_its_repr() -> None:
+    key = SystemTokenSource().api_key()
+    assert key.reveal() not in f"{key!r} {key}"

@@ -1,0 +1,147 @@
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import aiohttp
+import msgspec
+import pytest
+
+from polyant.adapters.llm.anthropic_chat_model import AnthropicChatModel
+from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
+from polyant.adapters.llm.scripted_chat_model import ScriptedChatModel
+from polyant.domain.chat import ModelRequest, Usage, UserMessage
+from polyant.domain.errors import ProviderFailure
+from polyant.domain.limits import ProviderTimeouts
+from polyant.domain.ports.chat_model import ChatModel
+from polyant.domain.secrets import SecretText
+from polyant.testing.chat_model import ChatModelContract, ProviderUnderTest, RemoteChatModelContract, ScriptedAnswer
+from support.anthropic_voice import anthropic_begins, anthropic_fails, anthropic_says
+from support.hurrying_clock import HurryingClock
+from support.openai_voice import openai_begins, openai_fails, openai_says
+from support.upstream import HANG_BEFORE_HEAD, Reply, Responder, ScriptedUpstream, Then
+from support.voice import Split, at_random, byte_by_byte, whole
+
+SPLITS = [whole, byte_by_byte, *map(at_random, range(4))]
+SPLIT_NAMES = ["whole", "byte by byte", *(f"random {seed}" for seed in range(4))]
+
+
+class VendorBehindHttp:
+    """A vendor's protocol, spoken by a scripted upstream."""
+
+    says: Callable[[ScriptedAnswer, Split], Responder]
+    fails: Callable[[ProviderFailure], Responder]
+    begins: Callable[..., Reply]
+
+    def __init__(self, upstream: ScriptedUpstream, model: ChatModel, split: Split) -> None:
+        self._upstream = upstream
+        self._model = model
+        self._split = split
+        self.request = ModelRequest(
+            model="some-model",
+            base_url=f"{upstream.url}/v1",
+            api_key=SecretText("sk-0123456789abcdef"),
+            system="Be brief.",
+            messages=(UserMessage("Hello?"),),
+            deadline=100.0,
+        )
+
+    @property
+    def calls(self) -> int:
+        return len(self._upstream.posts)
+
+    def answering(self, *outcomes: ScriptedAnswer | ProviderFailure) -> ChatModel:
+        self._upstream.replies.extend(map(self._responder, outcomes))
+        self._upstream.otherwise = self._upstream.replies[-1]
+        return self._model
+
+    def _responder(self, outcome: ScriptedAnswer | ProviderFailure) -> Responder:
+        if isinstance(outcome, ProviderFailure):
+            return type(self).fails(outcome)
+        return type(self).says(outcome, self._split)
+
+    def breaking_off(self, *text: str) -> ChatModel:
+        self._upstream.otherwise = type(self).begins(*text, then=Then.CUT)
+        return self._model
+
+    def hanging(self, *text: str) -> ChatModel:
+        self._upstream.otherwise = type(self).begins(*text, then=Then.HANG) if text else HANG_BEFORE_HEAD
+        return self._model
+
+    async def called(self) -> None:
+        await self._upstream.request()
+
+    async def hung_up(self) -> None:
+        await self._upstream.requests[-1].hung_up.wait()
+
+    def nowhere(self) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+class OpenAIBehindHttp(VendorBehindHttp):
+    says = staticmethod(openai_says)
+    fails = staticmethod(openai_fails)
+    begins = staticmethod(openai_begins)
+
+
+class AnthropicBehindHttp(VendorBehindHttp):
+    says = staticmethod(anthropic_says)
+    fails = staticmethod(anthropic_fails)
+    begins = staticmethod(anthropic_begins)
+
+
+class VendorContract(RemoteChatModelContract):
+    vendor: type[VendorBehindHttp]
+    model: type[OpenAIChatModel | AnthropicChatModel]
+
+    @pytest.fixture(params=SPLITS, ids=SPLIT_NAMES)
+    async def provider(self, request: pytest.FixtureRequest) -> AsyncIterator[VendorBehindHttp]:
+        async with ScriptedUpstream() as upstream, aiohttp.ClientSession() as http:
+            model = self.model(http=http, clock=HurryingClock(), timeouts=ProviderTimeouts())
+            yield self.vendor(upstream, model, request.param)
+
+
+class TestOpenAIChatModel(VendorContract):
+    vendor = OpenAIBehindHttp
+    model = OpenAIChatModel
+
+
+class TestAnthropicChatModel(VendorContract):
+    vendor = AnthropicBehindHttp
+    model = AnthropicChatModel
+
+
+class ScriptInFile:
+    """A script that has one scene of one step."""
+
+    request: ClassVar = ModelRequest(
+        model="demo",
+        base_url=ScriptedChatModel.info.base_url,
+        api_key=None,
+        system="Be brief.",
+        messages=(UserMessage("Hello?"),),
+        deadline=100.0,
+    )
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def answering(self, *outcomes: ScriptedAnswer | ProviderFailure) -> ChatModel:
+        self._path.write_bytes(msgspec.json.encode([{"steps": [_lines(outcomes[0])]}]))
+        return ScriptedChatModel(clock=HurryingClock(), script=self._path)
+
+
+def _lines(outcome: ScriptedAnswer | ProviderFailure) -> list[dict[str, Any]]:
+    if isinstance(outcome, ProviderFailure):
+        return [{"fail": outcome}]
+    calls = [{"tool": call.name, "arguments": msgspec.json.decode(call.arguments)} for call in outcome.tool_calls]
+    return [*({"text": text} for text in outcome.text), *calls]
+
+
+class TestScriptedChatModel(ChatModelContract):
+    @pytest.fixture
+    def provider(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProviderUnderTest:
+        # The model counts words; the contract's answers say what they cost.
+        monkeypatch.setattr("polyant.adapters.llm.scripted_chat_model._usage", lambda *_: Usage(12, 34))
+        return ScriptInFile(tmp_path / "script.json")

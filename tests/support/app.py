@@ -1,0 +1,144 @@
+"""The HTTP application on memory adapters and a scripted supervisor."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, Slug
+from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.secrets import AUTH_API_KEY, SecretText
+from polyant.domain.use_cases.answer_chat import AnswerChat
+from polyant.domain.use_cases.identify_caller import IdentifyCaller
+from polyant.domain.use_cases.list_models import ListModels
+from polyant.domain.use_cases.set_secret import seal, with_secret
+from polyant.domain.use_cases.show_model import ShowModel
+from polyant.http.app import HttpSettings, Services, build_app
+from polyant.http.sessions import JwtSessionVerifier
+from polyant.testing.factories import InstanceFactory
+from polyant.testing.manual_clock import START, ManualClock
+from support.asgi import Exchange, Lifespan, Response, http_scope
+from support.scripted_supervisor import ScriptedSupervisor
+from support.sessions import AUTH_SECRET
+
+CHAT = "/v1/chat/completions"
+MASTER_KEY = "0f" * 32
+
+
+def chat_body(model: str = "demo-bot", text: str = "Hi", **fields: Any) -> bytes:
+    """Returns the body of a chat request."""
+    return msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": text}], **fields})
+
+
+class App:
+    """The application, the parts it stands on, and a client for it.
+
+    There is one instance from the start: `demo-bot`, which asks for no key.
+    """
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self.clock = ManualClock()
+        self.repo = MemoryInstanceRepo()
+        self.cipher = AesGcmSecretCipher(master_keys=[SecretText(MASTER_KEY)])
+        self.supervisor = ScriptedSupervisor()
+        self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
+        self.storage_failure: Exception | None = None
+        """What the storage answers with when it is asked whether it is there."""
+        self.asgi = build_app(settings, self._open_services)
+
+    async def add(
+        self,
+        slug: str,
+        *,
+        key: str | None = None,
+        auth_enabled: bool | None = None,
+        active: bool = True,
+        created_at: datetime = START,
+    ) -> Instance:
+        """Stores an instance; one with a key asks for it, unless told otherwise."""
+        instance = InstanceFactory.build(
+            slug=Slug(slug),
+            status=InstanceStatus.ACTIVE if active else InstanceStatus.DISABLED,
+            auth_enabled=key is not None if auth_enabled is None else auth_enabled,
+            created_at=created_at,
+            secrets={},
+        )
+        if key is not None:
+            instance = with_secret(instance, seal(self.cipher, instance, AUTH_API_KEY, SecretText(key), now=START))
+        return await self.repo.add(instance)
+
+    def start(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | tuple[bytes, ...] = b"",
+        headers: Mapping[str, str] | None = None,
+        client: tuple[str, int] | None = ("203.0.113.7", 50_000),
+        server: tuple[str, int | None] | None = ("198.51.100.1", 4000),
+        complete: bool = True,
+    ) -> Exchange:
+        """Begins a request; `body` may come in parts, and without `complete` its end never comes."""
+        scope = http_scope(method, target, headers=headers or {}, client=client, server=server)
+        return Exchange(self.asgi, scope, (body,) if isinstance(body, bytes) else body, complete=complete)
+
+    async def request(self, method: str, target: str, **how: Any) -> Response:
+        """Returns the answer to a request; the options are those of `start`."""
+        return await self.start(method, target, **how).whole()
+
+    async def get(self, target: str, *, bearer: str | None = None, **headers: str) -> Response:
+        """Returns the answer to a GET."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.request("GET", target, headers={**_authorization(bearer), **given})
+
+    def start_chat(self, *, bearer: str | None = None, client: str = "203.0.113.7", **fields: Any) -> Exchange:
+        """Begins a chat request."""
+        headers = {"content-type": "application/json", **_authorization(bearer)}
+        return self.start("POST", CHAT, body=chat_body(**fields), headers=headers, client=(client, 50_000))
+
+    async def chat(self, *, bearer: str | None = None, client: str = "203.0.113.7", **fields: Any) -> Response:
+        """Returns the answer to a chat request."""
+        return await self.start_chat(bearer=bearer, client=client, **fields).whole()
+
+    async def post(self, body: bytes, *, content_type: str | None = "application/json", **headers: str) -> Response:
+        """Returns the answer to a chat request with any body."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.request(
+            "POST", CHAT, body=body, headers={**({"content-type": content_type} if content_type else {}), **given}
+        )
+
+    async def _check_storage(self) -> object:
+        if self.storage_failure is not None:
+            raise self.storage_failure
+        return await self.repo.list(InstanceQuery(limit=1))
+
+    @asynccontextmanager
+    async def _open_services(self) -> AsyncIterator[Services]:
+        sessions = JwtSessionVerifier(SecretText(AUTH_SECRET))
+        yield Services(
+            answer_chat=AnswerChat(repo=self.repo, cipher=self.cipher, supervisor=self.supervisor),
+            list_models=ListModels(repo=self.repo),
+            show_model=ShowModel(repo=self.repo),
+            identify_caller=IdentifyCaller(repo=self.repo, cipher=self.cipher, sessions=sessions),
+            rate_limiter=self.rate_limiter,
+            clock=self.clock,
+            check_storage=self._check_storage,
+        )
+
+
+@asynccontextmanager
+async def serving(**settings: Any) -> AsyncIterator[App]:
+    """Yields a started application; there is no rate limit unless one is given."""
+    app = App(HttpSettings(**{"rate_limit": None, **settings}))
+    await app.add("demo-bot")
+    async with Lifespan(app.asgi):
+        yield app
+
+
+def _authorization(bearer: str | None) -> dict[str, str]:
+    return {} if bearer is None else {"authorization": f"Bearer {bearer}"}

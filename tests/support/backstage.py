@@ -1,0 +1,97 @@
+"""The use cases on memory adapters, and somebody who writes at the worst moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.system.token_source import SystemTokenSource
+from polyant.domain.instances import Instance, InstanceStatus, Slug
+from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.edit_instance import EditInstance
+from polyant.domain.use_cases.issue_key import IssueKey
+from polyant.domain.use_cases.set_secret import SetSecret
+from polyant.domain.use_cases.update_instance import UpdateInstance
+from polyant.testing.manual_clock import ManualClock
+
+ECHO = ProviderInfo(name="echo", default_model="parrot", base_url="http://echo.invalid", secret=None)
+VENDOR = ProviderInfo(
+    name="vendor",
+    default_model="small",
+    base_url="https://api.vendor.example/v1",
+    secret=SecretName("vendor_api_key"),
+    environment_variable="VENDOR_API_KEY",
+)
+
+
+class RacedInstanceRepo(MemoryInstanceRepo):
+    """Lets somebody else write just before each of the next `races` saves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.races = 0
+
+    async def save(self, instance: Instance) -> Instance:
+        if self.races:
+            self.races -= 1
+            stored = await self.get(instance.slug)
+            assert stored is not None
+            await super().save(msgspec.structs.replace(stored, description=f"{stored.description}x"))
+        return await super().save(instance)
+
+
+@dataclass(kw_only=True)
+class Backstage:
+    """The use cases on memory adapters."""
+
+    repo: RacedInstanceRepo = field(default_factory=RacedInstanceRepo)
+    clock: ManualClock = field(default_factory=ManualClock)
+    cipher: AesGcmSecretCipher = field(default_factory=lambda: AesGcmSecretCipher(master_keys=[SecretText("0f" * 32)]))
+    tokens: SystemTokenSource = field(default_factory=SystemTokenSource)
+    providers: Mapping[str, ProviderInfo] = field(default_factory=lambda: {"echo": ECHO, "vendor": VENDOR})
+
+    @property
+    def create(self) -> CreateInstance:
+        return CreateInstance(repo=self.repo, clock=self.clock, tokens=self.tokens, providers=self.providers)
+
+    @property
+    def edit(self) -> EditInstance:
+        return EditInstance(repo=self.repo, clock=self.clock)
+
+    @property
+    def update(self) -> UpdateInstance:
+        return UpdateInstance(edit=self.edit, providers=self.providers)
+
+    @property
+    def issue_key(self) -> IssueKey:
+        return IssueKey(edit=self.edit, cipher=self.cipher, tokens=self.tokens)
+
+    @property
+    def set_secret(self) -> SetSecret:
+        return SetSecret(edit=self.edit, cipher=self.cipher, providers=self.providers)
+
+    async def add(self, slug: str, *, active: bool = True, provider: str = "echo") -> Slug:
+        """Stores an instance and moves the clock on, so that each is younger than the one before."""
+        instance = await self.create(slug, provider=provider)
+        if not active:
+            await self.edit(instance.slug, disabled)
+        self.clock.advance(1)
+        return instance.slug
+
+    async def stored(self, slug: Slug) -> Instance:
+        found = await self.repo.get(slug)
+        assert found is not None
+        return found
+
+    def opened(self, instance: Instance, name: str) -> str:
+        """Returns the plaintext of a stored secret."""
+        secret = instance.secrets[SecretName(name)]
+        return self.cipher.open(secret.sealed, instance.address_of(secret)).reveal()
+
+
+def disabled(instance: Instance, _: object) -> Instance:
+    return msgspec.structs.replace(instance, status=InstanceStatus.DISABLED)

@@ -1,0 +1,50 @@
+"""The command line, run in the test's own process."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from polyant.cli.main import main
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.stdout)
+
+
+class Polyant:
+    """Runs commands in the environment that a test has made."""
+
+    def __init__(self, environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._environ = environ
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, given: str | bytes = b"", **variables: str) -> Done:
+        """Returns what the command left; `given` is what it reads from standard input."""
+        stdin = io.BytesIO(given.encode() if isinstance(given, str) else given)
+        with self._environ.context() as context:
+            context.setattr("sys.stdin", io.TextIOWrapper(stdin, encoding="utf-8"))
+            for name, value in variables.items():
+                context.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main(arguments)
+        code = ended.value.code
+        assert isinstance(code, int)
+        said = self._capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    def succeed(self, *arguments: str, given: str | bytes = b"", **variables: str) -> Done:
+        done = self(*arguments, given=given, **variables)
+        assert done.code == 0, done.stderr
+        return done

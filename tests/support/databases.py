@@ -1,0 +1,60 @@
+"""Databases with Polyant's tables, and such as don't answer."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from support.postgres import PostgresServer
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a file that isn't there yet."""
+    return f"sqlite:///{tmp_path}/polyant.db"
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_url: str) -> AsyncIterator[PiccoloDatabase]:
+    async with PiccoloDatabase(sqlite_url) as database:
+        await database.migrate()
+        yield database
+
+
+@pytest.fixture
+async def postgres_database(postgres_url: str) -> AsyncIterator[PiccoloDatabase]:
+    async with PiccoloDatabase(postgres_url) as database:
+        await database.migrate()
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database without tables, once of each kind."""
+    found: str = request.getfixturevalue(f"{request.param}_url")
+    return found
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[PiccoloDatabase]:
+    """A migrated database, once of each kind."""
+    async with PiccoloDatabase(database_url) as database:
+        await database.migrate()
+        yield database
+
+
+@pytest.fixture
+async def lost_sqlite_database(sqlite_url: str) -> AsyncIterator[PiccoloDatabase]:
+    """A database whose file is missing."""
+    async with PiccoloDatabase(sqlite_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def lost_postgres_database(postgres: PostgresServer) -> AsyncIterator[PiccoloDatabase]:
+    """A database that was there when it was opened."""
+    await postgres.create_database("lost")
+    async with PiccoloDatabase(postgres.url_of("lost")) as database:
+        await postgres.drop_database("lost")
+        yield database

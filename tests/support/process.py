@@ -1,0 +1,172 @@
+"""Polyant as a process of its own, started as a person would start it, with an environment of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+POLYANT = (sys.executable, "-m", "polyant")
+UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "polyant.bootstrap:create_app", "--no-proxy-headers")
+SERVE = (*POLYANT, "serve", "--port", "0")
+
+_PATIENCE = 20.0
+_LAST_WORDS = re.compile(r"polyant (keys issue|instances create) \S+\n")
+
+
+def environment(folder: Path, **variables: str) -> dict[str, str]:
+    """Returns an environment that has nothing in it but the variables, and what every program needs."""
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
+
+
+def run_polyant(
+    folder: Path, *arguments: str, given: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs one command to its end."""
+    return subprocess.run(
+        [*POLYANT, *arguments],
+        cwd=folder,
+        env=environment(folder, **variables),
+        input=given,
+        stdin=subprocess.DEVNULL if given is None else None,
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+    )
+
+
+def eventually(look: Callable[[], object], expected: object) -> None:
+    """Returns once `look` gives what is expected; a change made by another process can't be awaited."""
+    patience_ends = time.monotonic() + _PATIENCE
+    while (seen := look()) != expected:
+        assert time.monotonic() < patience_ends, f"{seen!r} instead of {expected!r}"
+        time.sleep(0.02)
+
+
+class Output:
+    """What a process has written so far."""
+
+    def __init__(self, pipe: IO[str]) -> None:
+        self._pipe = pipe
+        self._text = ""
+        self._ended = False
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    def wait_for(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
+        """Returns the first match, once it has been written."""
+        with self._news:
+            self._news.wait_for(lambda: self._ended or re.search(pattern, self._text), _PATIENCE)
+        found = re.search(pattern, self._text)
+        assert found, f"no {pattern!r} in: {self._text}"
+        return found
+
+    def close(self) -> None:
+        self._reader.join(_PATIENCE)
+        assert not self._reader.is_alive(), "a child process holds the output open"
+        self._pipe.close()
+
+    def _read(self) -> None:
+        for line in self._pipe:
+            with self._news:
+                self._text += line
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.folder = folder
+        self.stdout = Output(process.stdout)
+        self.stderr = Output(process.stderr)
+        self.url = ""
+        self._process = process
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def send_group(self, number: signal.Signals) -> None:
+        """Sends the signal to the process and its children, as Ctrl-C in a terminal does."""
+        os.killpg(self._process.pid, number)
+
+    def wait(self) -> int:
+        """Returns the exit code, once the process and all that it started have ended."""
+        code = self._process.wait(_PATIENCE)
+        # The pipes reach their end when nobody holds them any more, children included.
+        self.stdout.close()
+        self.stderr.close()
+        return code
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.send(number)
+        return self.wait()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self.wait()
+
+
+@contextmanager
+def starting(folder: Path, command: Sequence[str] = SERVE, **variables: str) -> Iterator[Server]:
+    """Starts a server that may be anything by now but must have ended when the block is left, or end at SIGTERM."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment(folder, **variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    server = Server(process, folder)
+    try:
+        yield server
+        if server.is_running:
+            assert server.stop() in {0, -signal.SIGTERM}, server.stderr.text
+    finally:
+        if server.is_running:
+            server.kill()
+
+
+@contextmanager
+def serving(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
+    """Gives a server that has said that it is ready."""
+    with starting(folder, (*SERVE, *options), **variables) as server:
+        server.url = server.stdout.wait_for(r"Base URL +(\S+)/v1")[1]
+        server.stdout.wait_for(_LAST_WORDS)
+        yield server
+
+
+@contextmanager
+def uvicorn_serving(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
+    """Gives a server that uvicorn's own command line runs."""
+    with starting(folder, (*UVICORN, "--port", "0", *options), **variables) as server:
+        server.url = server.stderr.wait_for(r"running on (http://\S+)")[1]
+        yield server

@@ -1,0 +1,105 @@
+"""A real uvicorn in a thread, and clients that speak HTTP to it over real sockets."""
+
+import asyncio
+import http.client
+import socket
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import uvicorn
+
+from polyant.http.app import HttpSettings
+from support.app import App
+
+ResultT = TypeVar("ResultT")
+
+_PATIENCE = 5.0
+
+
+class _Server(uvicorn.Server):
+    """Tells other threads when it is ready, and in which loop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self.loop: asyncio.AbstractEventLoop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
+        self.ready.set()
+
+
+class LiveServer:
+    """Serves an application, set up as `polyant serve` does it, on a free port."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        config = uvicorn.Config(
+            app.asgi,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
+
+    def start(self) -> None:
+        """Returns when the server accepts connections."""
+        self._thread.start()
+        assert self._server.ready.wait(_PATIENCE), "the server didn't start"
+
+    def stop(self) -> None:
+        """Returns when the server is gone."""
+        self._server.should_exit = True
+        self._thread.join(_PATIENCE)
+        self._listener.close()
+        assert not self._thread.is_alive(), "the server didn't stop"
+
+    def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """Returns what the work gives, done in the server's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._server.loop).result(_PATIENCE)
+
+    def open(self, gate: asyncio.Event) -> None:
+        """Sets an event that a turn waits for."""
+        self._server.loop.call_soon_threadsafe(gate.set)
+
+    @contextmanager
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
+        """Yields a connection."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def socket(self) -> Iterator[socket.socket]:
+        """Yields a bare connection, for bytes that no client would send."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE) as connection:
+            yield connection
+            with suppress(OSError):  # the test may have closed it
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def live(**settings: Any) -> Iterator[LiveServer]:
+    """Yields a running server with the instance `demo-bot`; there is no rate limit unless one is given."""
+    app = App(HttpSettings(**{"rate_limit": None, **settings}))
+    asyncio.run(app.add("demo-bot"))
+    server = LiveServer(app)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,55 @@
+"""An internet of a few names and public addresses, behind which stand servers of the test."""
+
+import asyncio
+import socket
+from collections import deque
+from typing import Any
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+
+class SmallInternet(AbstractResolver):
+    """Looks names up, and has connections to its addresses end at the servers behind them.
+
+    Connections to any other address are made as always. All that were tried are in `dialled`.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.dialled: list[tuple[str, int]] = []
+        self._answers: dict[str, deque[tuple[str, ...]]] = {}
+        self._servers: dict[str, tuple[str, int]] = {}
+        loop = asyncio.get_running_loop()
+        self._connect = loop.sock_connect
+        monkeypatch.setattr(loop, "sock_connect", self._dial)
+
+    def name(self, host: str, *answers: str | tuple[str, ...]) -> None:
+        """Gives a name its addresses: one answer for each look-up, the last one for all that follow."""
+        self._answers[host] = deque((answer,) if isinstance(answer, str) else answer for answer in answers)
+
+    def place(self, address: str, url: str) -> None:
+        """Puts the server with that URL behind a public address, whatever the port."""
+        server = URL(url)
+        assert server.host is not None
+        assert server.port is not None
+        self._servers[address] = (server.host, server.port)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        if host not in self._answers:
+            raise OSError(None, "no such name")
+        answers = self._answers[host]
+        addresses = answers.popleft() if len(answers) > 1 else answers[0]
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)
+            for address in addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    async def _dial(self, sock: socket.socket, address: Any) -> None:
+        self.dialled.append((address[0], address[1]))
+        await self._connect(sock, self._servers.get(address[0], address))

@@ -1,0 +1,34 @@
+from polyant.domain.instances import check_instance, parse_base_url
+from polyant.domain.prompts import SectionKey, check_section
+from polyant.domain.secrets import AUTH_API_KEY, parse_secret_name
+from polyant.testing.factories import InstanceFactory
+
+
+def test_instances_keep_the_rules_of_the_domain() -> None:
+    for instance in InstanceFactory.batch(200):
+        check_instance(instance)
+        for key, content in instance.sections.items():
+            check_section(key, content)
+        for name, secret in instance.secrets.items():
+            assert parse_secret_name(name) == secret.name
+        assert instance.base_url is None or parse_base_url(instance.base_url) == instance.base_url
+
+
+def test_instances_are_active_whole_and_new() -> None:
+    instance = InstanceFactory.build()
+    assert instance.is_active
+    assert instance.version == 0
+    assert set(instance.sections) == set(SectionKey)
+    assert instance.secrets[AUTH_API_KEY].fingerprint is not None
+
+
+def test_instances_differ() -> None:
+    instances = InstanceFactory.batch(200)
+    assert len({instance.slug for instance in instances}) == len({instance.id for instance in instances}) == 200
+
+
+def test_a_seed_makes_the_same_instances_again() -> None:
+    InstanceFactory.seed_random(7)
+    first = InstanceFactory.build(secrets={})
+    InstanceFactory.seed_random(7)
+    assert InstanceFactory.build(secrets={}) == first

@@ -1,0 +1,41 @@
+import asyncio
+
+from polyant.testing.manual_clock import ManualClock
+
+
+async def test_only_those_whose_time_has_come_wake() -> None:
+    clock = ManualClock()
+    early, late = (asyncio.create_task(clock.sleep(seconds)) for seconds in (1, 2))
+    await clock.sleepers(2)
+    clock.advance(1.5)
+    await early
+    assert not late.done()
+    clock.advance(0.5)
+    await late
+
+
+async def test_sleepers_waits_for_those_who_have_yet_to_fall_asleep() -> None:
+    clock = ManualClock()
+    waiting = asyncio.create_task(clock.sleepers(2))
+    first = asyncio.create_task(clock.sleep(1))
+    await clock.sleepers()
+    assert not waiting.done()
+    second = asyncio.create_task(clock.sleep(1))
+    await waiting
+    clock.advance(1)
+    await asyncio.gather(first, second)
+
+
+async def test_who_was_woken_or_cancelled_sleeps_no_more() -> None:
+    clock = ManualClock()
+    woken, cancelled = (asyncio.create_task(clock.sleep(seconds)) for seconds in (1, 2))
+    await clock.sleepers(2)
+    cancelled.cancel()
+    clock.advance(1)
+    waiting = asyncio.create_task(clock.sleepers())
+    await asyncio.wait([woken, cancelled])
+    assert not waiting.done()
+    last = asyncio.create_task(clock.sleep(1))
+    await waiting
+    clock.advance(1)
+    await last
