@@ -1,0 +1,21 @@
+"""Names the tables and migrations for the `piccolo` command."""
+
+from pathlib import Path
+
+from piccolo.conf.apps import AppConfig
+
+from polyant.adapters.piccolo import tables
+
+APP_CONFIG = AppConfig(
+    app_name="polyant",
+    migrations_folder_path=str(Path(__file__).parent / "piccolo_migrations"),
+    table_classes=[
+        tables.InstanceRow,
+        tables.SecretRow,
+        tables.SectionRow,
+        tables.ToolRow,
+        tables.RevisionRow,
+        tables.ChangeRow,
+        tables.KeyCheckRow,
+    ],
+)

@@ -1,0 +1,77 @@
+"""The tables, one set for SQLite and PostgreSQL."""
+
+from piccolo.columns import BigInt, Boolean, DoublePrecision, ForeignKey, Integer, Serial, Text, Timestamptz, Varchar
+from piccolo.table import Table
+
+
+class InstanceRow(Table, tablename="instances"):
+    """An instance's own fields."""
+
+    id = Varchar(length=32, primary_key=True)
+    slug = Varchar(length=128, unique=True)
+    name = Varchar(length=128)
+    description = Text()
+    status = Varchar(length=16)
+    provider = Varchar(length=64)
+    model = Varchar(length=256)
+    base_url = Text(null=True, default=None)
+    temperature = DoublePrecision(null=True, default=None)
+    auth_enabled = Boolean()
+    created_at = Timestamptz()
+    updated_at = Timestamptz()
+    version = Integer()
+    max_steps = Integer(null=True, default=None)
+    max_tool_calls = Integer(null=True, default=None)
+    turn_seconds = DoublePrecision(null=True, default=None)
+    tool_seconds = DoublePrecision(null=True, default=None)
+
+
+class SecretRow(Table, tablename="instance_secrets"):
+    """A sealed secret of an instance; (instance, name) is unique."""
+
+    id = Serial(primary_key=True)
+    instance = ForeignKey(InstanceRow, null=False)
+    name = Varchar(length=64)
+    sealed = Text()
+    fingerprint = Varchar(length=128, null=True, default=None, index=True)
+    origin = Text(null=True, default=None)
+    updated_at = Timestamptz()
+
+
+class SectionRow(Table, tablename="instance_prompts"):
+    """A section of an instance's system prompt; (instance, section) is unique."""
+
+    id = Serial(primary_key=True)
+    instance = ForeignKey(InstanceRow, null=False)
+    section = Varchar(length=32)
+    content = Text()
+
+
+class ToolRow(Table, tablename="instance_tools"):
+    """A tool that an instance has, in its place among them; (instance, position) is unique."""
+
+    id = Serial(primary_key=True)
+    instance = ForeignKey(InstanceRow, null=False)
+    tool = Varchar(length=256)
+    position = Integer()
+
+
+class RevisionRow(Table, tablename="revision"):
+    """The one row that counts the writes; whoever writes locks it first, so that writes happen one after another."""
+
+    id = Integer(primary_key=True)
+    value = BigInt()
+
+
+class ChangeRow(Table, tablename="instance_changes"):
+    """The revision of the last write to a slug; stays when the instance goes."""
+
+    slug = Varchar(length=128, primary_key=True)
+    revision = BigInt(index=True)
+
+
+class KeyCheckRow(Table, tablename="encryption_check"):
+    """The one sealed value that tells whether the master key is the right one."""
+
+    id = Integer(primary_key=True)
+    sealed = Text()

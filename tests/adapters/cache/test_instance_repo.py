@@ -1,0 +1,371 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from msgspec.structs import replace
+
+from polyant.adapters.cache.instance_repo import CachedInstanceRepo
+from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.domain.errors import InstanceChangedError, StorageUnavailableError
+from polyant.domain.instances import (
+    Instance,
+    InstanceChanges,
+    InstancePage,
+    InstanceQuery,
+    InstanceStatus,
+    Slug,
+)
+from polyant.testing.factories import InstanceFactory
+from polyant.testing.manual_clock import ManualClock
+
+BOT = Slug("bot")
+Questions = list[str]  # inside the class, list is the port's method
+ALL_ACTIVE = InstanceQuery(status=InstanceStatus.ACTIVE)
+
+
+class Store(MemoryInstanceRepo):
+    """A memory that notes the questions it is asked, can fail, and can be made to wait before it answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Questions = []
+        self.failure: Exception | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def get(self, slug: Slug) -> Instance | None:
+        found = await super().get(slug)
+        await self._note(f"get {slug}")
+        return found
+
+    async def list(self, query: InstanceQuery) -> InstancePage:
+        page = await super().list(query)
+        await self._note("list")
+        return page
+
+    async def changes_since(self, revision: int) -> InstanceChanges:
+        changes = await super().changes_since(revision)
+        await self._note(f"changes since {revision}")
+        return changes
+
+    async def _note(self, question: str) -> None:
+        self.asked.append(question)
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def restore(self) -> None:
+        """Is empty again, as it was in its first backup."""
+        super().__init__()
+
+    def questions(self) -> Questions:
+        """Returns what was asked since this was called last."""
+        asked, self.asked = self.asked, []
+        return asked
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def bot() -> Instance:
+    return InstanceFactory.build(slug=BOT)
+
+
+@pytest.fixture
+async def store(bot: Instance) -> Store:
+    """A store that has a bot."""
+    store = Store()
+    await store.add(bot)
+    return store
+
+
+@pytest.fixture
+async def repo(store: Store, clock: ManualClock) -> AsyncIterator[CachedInstanceRepo]:
+    """A repository that has looked for changes just now, and does so again in half a second."""
+    async with CachedInstanceRepo(store, clock=clock) as repo:
+        await clock.sleepers()
+        store.questions()
+        yield repo
+
+
+async def settle() -> None:
+    """Lets every task run until it waits for something that a test has to do."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def pass_time(clock: ManualClock, seconds: float) -> None:
+    clock.advance(seconds)
+    await settle()
+
+
+async def change(store: Store) -> Instance:
+    """Changes the bot behind the repository's back."""
+    stored = await MemoryInstanceRepo.get(store, BOT)
+    assert stored is not None
+    return await store.save(replace(stored, name=f"{stored.name}!"))
+
+
+class TestGet:
+    async def test_a_known_instance_costs_no_question(self, repo: CachedInstanceRepo, store: Store) -> None:
+        first = await repo.get(BOT)
+        assert [await repo.get(BOT) for _ in range(3)] == [first] * 3
+        assert store.questions() == ["get bot"]
+
+    async def test_an_unknown_slug_costs_no_second_question(self, repo: CachedInstanceRepo, store: Store) -> None:
+        assert [await repo.get(Slug("nobody")) for _ in range(3)] == [None] * 3
+        assert store.questions() == ["get nobody"]
+
+    async def test_no_more_instances_are_kept_than_may_be(self, store: Store, clock: ManualClock) -> None:
+        async with CachedInstanceRepo(store, clock=clock, max_instances=2) as repo:
+            store.questions()
+            for slug in ["a", "b", "c", "c", "a"]:
+                await repo.get(Slug(slug))
+            assert store.questions() == ["get a", "get b", "get c", "get a"]
+
+    async def test_those_who_ask_at_once_cost_one_question(self, repo: CachedInstanceRepo, store: Store) -> None:
+        await asyncio.gather(*(repo.get(BOT) for _ in range(10)))
+        assert store.questions() == ["get bot"]
+
+
+class TestChangesByOthers:
+    async def test_a_change_is_seen_after_the_next_look(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        await repo.get(BOT)
+        changed = await change(store)
+        await pass_time(clock, 0.5)
+        assert await repo.get(BOT) == changed
+
+    async def test_looks_go_on(self, repo: CachedInstanceRepo, store: Store, clock: ManualClock) -> None:
+        for revision in [1, 1, 1]:
+            await pass_time(clock, 0.5)
+            assert store.questions() == [f"changes since {revision}"]
+
+    async def test_what_did_not_change_is_kept(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        await repo.get(BOT)
+        await repo.get(Slug("nobody"))
+        await store.add(InstanceFactory.build())
+        await pass_time(clock, 0.5)
+        store.questions()
+        await repo.get(BOT)
+        await repo.get(Slug("nobody"))
+        assert store.questions() == []
+
+    async def test_a_slug_that_was_unknown_is_seen_once_it_is_added(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        assert await repo.get(Slug("new")) is None
+        added = await store.add(InstanceFactory.build(slug="new"))
+        await pass_time(clock, 0.5)
+        assert await repo.get(Slug("new")) == added
+
+    async def test_a_load_that_began_before_a_change_is_not_kept(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        store.open.clear()
+        loading = asyncio.create_task(repo.get(BOT))
+        await settle()
+        changed = await change(store)
+        clock.advance(0.5)
+        await settle()
+        store.open.set()
+        await settle()
+        old = await loading
+        assert old is not None
+        assert old.version < changed.version
+        assert await repo.get(BOT) == changed
+
+    async def test_a_store_that_went_back_in_time_is_believed(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        """Else a restored backup would go unnoticed until it has as many writes as the present had."""
+        for _ in range(3):
+            await change(store)
+        await pass_time(clock, 0.5)
+        await repo.get(BOT)
+        await repo.list(ALL_ACTIVE)
+        store.restore()
+        restored = await store.add(InstanceFactory.build(slug=BOT))
+        await pass_time(clock, 0.5)
+        assert await repo.get(BOT) == restored
+        assert [shown.id for shown in (await repo.list(ALL_ACTIVE)).instances] == [restored.id]
+
+
+class TestOwnWrites:
+    async def test_a_saved_instance_is_seen_at_once(self, repo: CachedInstanceRepo) -> None:
+        stored = await repo.get(BOT)
+        assert stored is not None
+        saved = await repo.save(replace(stored, name="Changed"))
+        assert await repo.get(BOT) == saved
+
+    async def test_an_added_instance_is_seen_at_once(self, repo: CachedInstanceRepo) -> None:
+        assert await repo.get(Slug("new")) is None
+        added = await repo.add(InstanceFactory.build(slug="new"))
+        assert await repo.get(Slug("new")) == added
+
+    async def test_a_deleted_instance_is_gone_at_once(self, repo: CachedInstanceRepo) -> None:
+        await repo.get(BOT)
+        await repo.delete(BOT)
+        assert await repo.get(BOT) is None
+
+    async def test_after_a_refused_save_the_instance_is_read_anew(self, repo: CachedInstanceRepo, store: Store) -> None:
+        known = await repo.get(BOT)
+        assert known is not None
+        theirs = await change(store)
+        with pytest.raises(InstanceChangedError):
+            await repo.save(known)
+        assert await repo.get(BOT) == theirs
+        assert (await repo.save(theirs)).version == theirs.version + 1
+
+    async def test_a_load_that_began_before_the_own_write_is_not_kept(
+        self, repo: CachedInstanceRepo, store: Store, bot: Instance
+    ) -> None:
+        store.open.clear()
+        loading = asyncio.create_task(repo.get(BOT))
+        await settle()
+        saved = await repo.save(replace(bot, version=1, name="Changed"))
+        store.open.set()
+        old = await loading
+        assert old is not None
+        assert old.version < saved.version
+        assert await repo.get(BOT) == saved
+
+    async def test_a_slug_that_cannot_be_changed_is_dropped_too(self, repo: CachedInstanceRepo) -> None:
+        stored = await repo.get(BOT)
+        assert stored is not None
+        saved = await repo.save(replace(stored, slug=Slug("other"), name="Changed"))
+        assert await repo.get(BOT) == saved
+
+
+class TestListing:
+    async def test_all_active_are_known_until_something_changes(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        first = await repo.list(ALL_ACTIVE)
+        assert await repo.list(ALL_ACTIVE) == first
+        await pass_time(clock, 0.5)
+        assert await repo.list(ALL_ACTIVE) == first
+        assert store.questions() == ["list", "changes since 1"]
+        changed = await change(store)
+        await pass_time(clock, 0.5)
+        assert [shown.name for shown in (await repo.list(ALL_ACTIVE)).instances] == [changed.name]
+
+    async def test_own_writes_are_listed_at_once(self, repo: CachedInstanceRepo) -> None:
+        assert (await repo.list(ALL_ACTIVE)).total == 1
+        await repo.add(InstanceFactory.build())
+        assert (await repo.list(ALL_ACTIVE)).total == 2
+        await repo.delete(BOT)
+        assert (await repo.list(ALL_ACTIVE)).total == 1
+
+    @pytest.mark.parametrize(
+        "query", [InstanceQuery(), InstanceQuery(status=InstanceStatus.ACTIVE, limit=1), InstanceQuery(search="b")]
+    )
+    async def test_other_lists_are_asked_for_each_time(
+        self, repo: CachedInstanceRepo, store: Store, query: InstanceQuery
+    ) -> None:
+        await repo.list(query)
+        await repo.list(query)
+        assert store.questions() == ["list", "list"]
+
+
+class TestOutage:
+    async def test_within_max_age_what_is_known_is_answered(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        known = await repo.get(BOT)
+        store.failure = StorageUnavailableError()
+        await pass_time(clock, 0.5)
+        await pass_time(clock, 0.5)
+        assert await repo.get(BOT) == known
+
+    async def test_nothing_older_than_max_age_is_answered(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        await repo.get(BOT)
+        await repo.list(ALL_ACTIVE)
+        store.failure = StorageUnavailableError()
+        await pass_time(clock, 0.5)
+        await pass_time(clock, 0.5)
+        await pass_time(clock, 0.01)
+        with pytest.raises(StorageUnavailableError):
+            await repo.get(BOT)
+        with pytest.raises(StorageUnavailableError):
+            await repo.list(ALL_ACTIVE)
+
+    async def test_the_age_counts_from_the_start_of_the_last_look(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        """What the look found was true when it began, however long the answer took."""
+        await repo.get(BOT)
+        store.open.clear()
+        await pass_time(clock, 0.5)  # the look begins
+        await pass_time(clock, 2)
+        store.open.set()
+        await settle()  # the look ends
+        store.questions()
+        await repo.get(BOT)
+        assert store.questions() == ["get bot"]
+
+    async def test_a_look_that_hangs_keeps_nothing_alive(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        await repo.get(BOT)
+        store.open.clear()
+        await pass_time(clock, 0.5)
+        await pass_time(clock, 0.6)
+        store.questions()
+        asking = asyncio.create_task(repo.get(BOT))
+        await settle()
+        assert store.questions() == ["get bot"]
+        store.open.set()
+        await asking
+
+    @pytest.mark.parametrize("failure", [StorageUnavailableError(), ZeroDivisionError()], ids=["outage", "bug"])
+    async def test_looks_go_on_after_a_failure_and_find_what_was_missed(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock, failure: Exception
+    ) -> None:
+        await repo.get(BOT)
+        store.failure = failure
+        for _ in range(4):
+            await pass_time(clock, 0.5)
+        changed = await change(store)
+        store.failure = None
+        await pass_time(clock, 0.5)
+        store.questions()
+        assert await repo.get(BOT) == changed
+        assert await repo.get(BOT) == changed
+        assert store.questions() == ["get bot"]
+
+    async def test_it_opens_while_the_store_is_down(self, store: Store, clock: ManualClock) -> None:
+        store.failure = StorageUnavailableError()
+        async with CachedInstanceRepo(store, clock=clock) as repo:
+            with pytest.raises(StorageUnavailableError):
+                await repo.get(BOT)
+            store.failure = None
+            assert await repo.get(BOT) is not None
+
+    async def test_refresh_tells_of_the_outage(self, repo: CachedInstanceRepo, store: Store) -> None:
+        store.failure = StorageUnavailableError()
+        with pytest.raises(StorageUnavailableError):
+            await repo.refresh()
+
+
+async def test_one_that_was_never_opened_asks_each_time(store: Store, clock: ManualClock) -> None:
+    repo = CachedInstanceRepo(store, clock=clock)
+    await repo.get(BOT)
+    await repo.get(BOT)
+    assert store.questions() == ["get bot", "get bot"]
+
+
+async def test_nothing_is_asked_after_it_is_closed(store: Store, clock: ManualClock) -> None:
+    async with CachedInstanceRepo(store, clock=clock):
+        await clock.sleepers()
+    store.questions()
+    await pass_time(clock, 5)
+    assert store.questions() == []

@@ -1,0 +1,176 @@
+import asyncio
+import gc
+from collections.abc import Callable
+
+import pytest
+
+from polyant.adapters.cache.loading_cache import LoadingCache
+
+
+class Source:
+    """Answers each question when it is told to, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._answers: list[asyncio.Future[str]] = []
+
+    async def load(self, key: str) -> str:
+        self.asked.append(key)
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._answers.append(answer)
+        return await answer
+
+    def answer(self, value: str | Exception) -> None:
+        """Answers the oldest question that is open."""
+        future = self._answers.pop(0)
+        if isinstance(value, Exception):
+            future.set_exception(value)
+        else:
+            future.set_result(value)
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def cache() -> LoadingCache[str, str]:
+    return LoadingCache(2)
+
+
+async def settle() -> None:
+    """Lets every task run until it waits for something that a test has to do."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def ask(cache: LoadingCache[str, str], source: Source, key: str = "a") -> asyncio.Task[str]:
+    return asyncio.create_task(cache.get(key, source.load))
+
+
+async def test_a_value_is_loaded_once(cache: LoadingCache[str, str], source: Source) -> None:
+    first = ask(cache, source)
+    await settle()
+    source.answer("value")
+    assert await first == "value"
+    assert await cache.get("a", source.load) == "value"
+    assert source.asked == ["a"]
+
+
+async def test_those_who_ask_while_it_loads_share_the_load(cache: LoadingCache[str, str], source: Source) -> None:
+    asking = [ask(cache, source) for _ in range(5)]
+    await settle()
+    source.answer("value")
+    assert await asyncio.gather(*asking) == ["value"] * 5
+    assert source.asked == ["a"]
+
+
+async def test_who_stops_waiting_does_not_stop_the_others(cache: LoadingCache[str, str], source: Source) -> None:
+    first, second = ask(cache, source), ask(cache, source)
+    await settle()
+    first.cancel()
+    await settle()
+    source.answer("value")
+    assert await second == "value"
+    assert first.cancelled()
+    assert await cache.get("a", source.load) == "value"
+
+
+async def test_a_failed_load_is_told_to_all_who_wait_and_then_tried_again(
+    cache: LoadingCache[str, str], source: Source
+) -> None:
+    asking = [ask(cache, source) for _ in range(2)]
+    await settle()
+    source.answer(ConnectionError())
+    assert [type(each) for each in await asyncio.gather(*asking, return_exceptions=True)] == [ConnectionError] * 2
+    again = ask(cache, source)
+    await settle()
+    source.answer("value")
+    assert await again == "value"
+
+
+async def test_a_failed_load_that_nobody_waits_for_is_no_noise(
+    cache: LoadingCache[str, str], source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    asking = ask(cache, source)
+    await settle()
+    asking.cancel()
+    await settle()
+    source.answer(ConnectionError())
+    await settle()
+    del asking  # its traceback holds the load
+    gc.collect()
+    assert caplog.messages == []
+
+
+async def test_a_load_that_began_before_a_drop_is_not_kept(cache: LoadingCache[str, str], source: Source) -> None:
+    before = ask(cache, source)
+    await settle()
+    cache.drop("a")
+    source.answer("old")
+    assert await before == "old"
+    after = ask(cache, source)
+    await settle()
+    source.answer("new")
+    assert await after == "new"
+    assert await cache.get("a", source.load) == "new"
+    assert source.asked == ["a", "a"]
+
+
+async def test_who_asks_after_a_drop_does_not_get_the_load_that_began_before(
+    cache: LoadingCache[str, str], source: Source
+) -> None:
+    before = ask(cache, source)
+    await settle()
+    cache.drop("a")
+    after = ask(cache, source)
+    await settle()
+    source.answer("old")
+    source.answer("new")
+    assert (await before, await after) == ("old", "new")
+    assert await cache.get("a", source.load) == "new"
+
+
+async def test_an_old_load_that_ends_last_does_not_replace_the_new_value(
+    cache: LoadingCache[str, str], source: Source
+) -> None:
+    before = ask(cache, source)
+    await settle()
+    cache.clear()
+    after = ask(cache, source)
+    await settle()
+    source._answers.reverse()
+    source.answer("new")
+    assert await after == "new"
+    source.answer("old")
+    assert await before == "old"
+    assert await cache.get("a", source.load) == "new"
+
+
+@pytest.mark.parametrize("forget", [lambda cache: cache.drop("a"), lambda cache: cache.clear()])
+async def test_what_was_dropped_is_loaded_again(
+    cache: LoadingCache[str, str], source: Source, forget: Callable[[LoadingCache[str, str]], None]
+) -> None:
+    first = ask(cache, source)
+    await settle()
+    source.answer("old")
+    await first
+    forget(cache)
+    second = ask(cache, source)
+    await settle()
+    source.answer("new")
+    assert await second == "new"
+
+
+async def test_what_was_not_asked_for_the_longest_makes_room() -> None:
+    cache = LoadingCache[str, str](2)
+    asked: list[str] = []
+
+    async def load(key: str) -> str:
+        asked.append(key)
+        return key.upper()
+
+    for key in "abacab":
+        assert await cache.get(key, load) == key.upper()
+    assert asked == ["a", "b", "c", "b"]

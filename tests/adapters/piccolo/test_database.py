@@ -1,0 +1,436 @@
+import asyncio
+import contextlib
+import contextvars
+import functools
+import logging
+import sqlite3
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.apps.migrations.tables import Migration
+from piccolo.table import Table
+
+from polyant.adapters.piccolo import database as database_module
+from polyant.adapters.piccolo import migrations, tables
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.migrations import MigrationFailedError, SchemaTooNewError, known_migrations
+from polyant.domain.errors import InvalidInputError, StorageUnavailableError
+from support.postgres import PostgresServer, running_server
+
+OUTSIDE = contextvars.copy_context()  # where no transaction is open
+PROCESSES = 8
+MIGRATE = """
+import asyncio, sys
+from polyant.adapters.piccolo.database import PiccoloDatabase
+
+async def main():
+    async with PiccoloDatabase(sys.argv[1]) as database:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        await database.migrate()
+        print(await database.schema())
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def file(sqlite_url: str) -> Path:
+    return Path(sqlite_url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A server that no other test uses."""
+    with running_server() as server:
+        yield server
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def size_of(file: Path) -> int:
+    return file.stat().st_size
+
+
+def mode_of(file: Path) -> int:
+    return file.stat().st_mode & 0o777
+
+
+def rename(file: Path, name: str) -> None:
+    file.rename(file.with_name(name))
+
+
+async def recorded_migrations(database: PiccoloDatabase) -> list[str]:
+    recorded = database.bind(Migration)
+    rows = await database.read(recorded.select(recorded.name).order_by(recorded.name).run)
+    return [row["name"] for row in rows]
+
+
+class TestUrl:
+    @pytest.mark.parametrize(
+        ("url", "path"),
+        [
+            ("sqlite:///polyant.db", "polyant.db"),
+            ("sqlite:///.polyant/polyant.db", ".polyant/polyant.db"),
+            ("sqlite:////srv/polyant.db", "/srv/polyant.db"),
+            ("sqlite:////srv/100%25/a%20b.db", "/srv/100%/a b.db"),
+        ],
+    )
+    def test_sqlite_path_is_relative_or_absolute(self, url: str, path: str) -> None:
+        assert PiccoloDatabase(url).place == f"the SQLite file {path}"
+
+    @pytest.mark.parametrize(
+        ("url", "place"),
+        [
+            ("postgresql://bob:hunter2@db.example:5433/ants", "ants at db.example:5433"),
+            ("postgres://bob:hunter2@[::1]:5433/ants?sslmode=require", "ants at [::1]:5433"),
+            ("postgresql://db.example", "default at db.example"),
+            ("postgresql://bob:hunter2@a:1,b:2/ants", "ants at a:1,b:2"),
+            ("postgresql:///ants?host=/run/postgresql&password=hunter2", "ants at /run/postgresql"),
+        ],
+    )
+    def test_postgresql_place_has_no_password(self, url: str, place: str) -> None:
+        assert PiccoloDatabase(url).place == f"the PostgreSQL database {place}"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "hunter2",
+            "mysql://bob:hunter2@host/ants",
+            "sqlite://hunter2.db",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "postgresql://bob:hunter2",
+            "postgresql://bob:hunter2@x@host/ants",
+            "postgresql://bob:hunter2/x@host/ants",
+            "postgresql://bob:hunter2?x@host/ants",
+            "postgresql://bob:hunter2#x@host/ants",
+            "postgresql://bob:x@host:hunter2/ants",
+            "postgresql://bob:hunter2@[::1/ants",
+            "postgresql://bob:hunter2\u2100@host/ants",
+        ],
+    )
+    def test_unusable_url_is_refused_without_showing_it(self, url: str) -> None:
+        with pytest.raises(InvalidInputError) as caught:
+            PiccoloDatabase(url)
+        assert "hunter2" not in repr(caught.value)
+        assert caught.value.__context__ is None
+
+    async def test_unusable_option_is_refused_without_showing_the_url(self) -> None:
+        database = PiccoloDatabase("postgresql://bob:hunter2@host/ants?sslmode=hunter2")
+        with pytest.raises(InvalidInputError, match="ants at host") as caught:
+            await database.__aenter__()
+        assert "hunter2" not in printed(caught.value)
+
+
+def printed(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+class TestSchema:
+    async def test_a_missing_file_is_empty_and_stays_missing(self, sqlite_url: str, file: Path) -> None:
+        async with PiccoloDatabase(sqlite_url) as database:
+            assert await database.schema() == "empty"
+            with pytest.raises(StorageUnavailableError):
+                await database.ping()
+        assert list(file.parent.iterdir()) == []
+
+    async def test_an_empty_file_is_empty_and_stays_empty(self, sqlite_url: str, file: Path) -> None:
+        write(file, "")
+        async with PiccoloDatabase(sqlite_url) as database:
+            assert await database.schema() == "empty"
+        assert size_of(file) == 0
+
+    async def test_a_fresh_database_is_empty_and_then_current(self, database_url: str) -> None:
+        async with PiccoloDatabase(database_url) as database:
+            assert await database.schema() == "empty"
+            assert await database.schema() == "empty"
+            await database.migrate()
+            assert await database.schema() == "current"
+            await database.ping()
+
+    async def test_a_database_that_misses_a_migration_is_older(self, database: PiccoloDatabase) -> None:
+        await forget_last_migration(database)
+        assert await database.schema() == "older"
+
+    async def test_a_database_with_an_unknown_migration_is_newer(self, database: PiccoloDatabase) -> None:
+        await record_unknown_migration(database)
+        assert await database.schema() == "newer"
+
+    async def test_what_is_no_database_is_named(self, sqlite_url: str, file: Path) -> None:
+        write(file, "This is a diary and no database." * 100)
+        async with PiccoloDatabase(sqlite_url) as database:
+            with pytest.raises(StorageUnavailableError, match=str(file)):
+                await database.schema()
+
+
+async def forget_last_migration(database: PiccoloDatabase) -> None:
+    recorded = database.bind(Migration)
+    await database.write(recorded.delete().where(recorded.name == known_migrations()[-1].ID).run)
+
+
+async def insert_migration(database: PiccoloDatabase) -> None:
+    recorded = database.bind(Migration)
+    await recorded.insert(recorded(name="2999-01-01T00:00:00:000000", app_name="polyant"))
+
+
+async def record_unknown_migration(database: PiccoloDatabase) -> None:
+    await database.write(lambda: insert_migration(database))
+
+
+class HalfDone(Table):
+    """What a migration had made when it failed."""
+
+
+class TestMigrate:
+    async def test_file_is_for_its_owner_only_and_has_a_write_ahead_log(self, sqlite_url: str, file: Path) -> None:
+        async with PiccoloDatabase(sqlite_url) as database:
+            await database.migrate()
+        assert mode_of(file) == 0o600
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+    async def test_tables_are_as_declared(self, sqlite_database: PiccoloDatabase, file: Path) -> None:
+        """Fails when a table changes and no migration says so."""
+        with contextlib.closing(sqlite3.connect(":memory:")) as declared:
+            for table in vars(tables).values():
+                if isinstance(table, type) and issubclass(table, Table) and table is not Table:
+                    for statement in sqlite_database.bind(table).create_table().ddl:
+                        declared.execute(statement)
+            expected = shape_of(declared)
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            assert expected.items() <= shape_of(connection).items()
+
+    async def test_migrating_again_changes_nothing(self, database: PiccoloDatabase) -> None:
+        before = await recorded_migrations(database)
+        await database.migrate()
+        assert await recorded_migrations(database) == before == [module.ID for module in known_migrations()]
+
+    async def test_nothing_is_printed(self, database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        async with PiccoloDatabase(database_url) as database:
+            await database.migrate()
+        assert capsys.readouterr() == ("", "")
+
+    async def test_of_many_processes_at_once_one_migrates_and_all_succeed(self, database_url: str) -> None:
+        pipe = asyncio.subprocess.PIPE
+        processes = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-c", MIGRATE, database_url, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+            )
+            for _ in range(PROCESSES)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert await process.stdout.readline() == b"ready\n"
+        outputs = await asyncio.gather(*(process.communicate(b"\n") for process in processes))
+        assert [output for output, _ in outputs] == [b"current\n"] * PROCESSES
+        async with PiccoloDatabase(database_url) as database:
+            assert await recorded_migrations(database) == [module.ID for module in known_migrations()]
+
+    async def test_a_newer_schema_is_refused_and_left_alone(self, database: PiccoloDatabase) -> None:
+        await record_unknown_migration(database)
+        await forget_last_migration(database)
+        before = await recorded_migrations(database)
+        with pytest.raises(SchemaTooNewError, match="newer"):
+            await database.migrate()
+        assert await recorded_migrations(database) == before
+
+    async def test_a_schema_that_became_newer_meanwhile_is_refused(
+        self, database: PiccoloDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another process, of a newer version, may migrate between the look and the lock."""
+        await record_unknown_migration(database)
+
+        async def older(_: PiccoloDatabase) -> str:
+            return "older"
+
+        monkeypatch.setattr(PiccoloDatabase, "schema", older)
+        with pytest.raises(SchemaTooNewError):
+            await database.migrate()
+
+    async def test_a_migration_that_fails_leaves_the_old_schema_and_is_logged(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def forwards() -> MigrationManager:
+            async def fail() -> None:
+                class Carrier(Table):
+                    pass
+
+                await Carrier.raw("CREATE TABLE half_done (a INTEGER)")
+                raise ZeroDivisionError
+
+            manager = MigrationManager(migration_id="bad", app_name="polyant")
+            manager.add_raw(fail)
+            return manager
+
+        good = known_migrations()
+        async with PiccoloDatabase(database_url) as database:
+            await database.migrate()
+            bad = SimpleNamespace(ID="bad", forwards=forwards)
+            for module in (migrations, database_module):
+                monkeypatch.setattr(module, "known_migrations", lambda: [*good, bad])
+            with pytest.raises(MigrationFailedError, match="bad"):
+                await database.migrate()
+            assert await database.schema() == "older"
+            assert await recorded_migrations(database) == [module.ID for module in good]
+            assert "ZeroDivisionError" in caplog.text
+            assert not await database.read(database.bind(HalfDone).table_exists().run)
+
+    async def test_a_folder_that_is_missing_is_named(self, tmp_path: Path) -> None:
+        async with PiccoloDatabase(f"sqlite:///{tmp_path}/missing/polyant.db") as database:
+            with pytest.raises(StorageUnavailableError, match="missing/polyant"):
+                await database.migrate()
+
+
+def shape_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """Returns the statements that made the tables and indexes."""
+    return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall())
+
+
+class TestOutages:
+    async def test_a_server_that_is_not_there_is_named_without_the_password(self) -> None:
+        database = PiccoloDatabase("postgresql://bob:hunter2@127.0.0.1:1/ants")
+        with pytest.raises(StorageUnavailableError, match=r"ants at 127\.0\.0\.1:1") as caught:
+            await database.__aenter__()
+        assert "hunter2" not in printed(caught.value)
+
+    async def test_a_database_that_is_not_there_is_named(self, postgres: PostgresServer) -> None:
+        with pytest.raises(StorageUnavailableError, match="no_such_ants"):
+            async with PiccoloDatabase(postgres.url_of("no_such_ants")):
+                pass
+
+    async def test_a_mistake_of_ours_is_no_outage(self, database: PiccoloDatabase) -> None:
+        recorded = database.bind(Migration)
+        with pytest.raises(Exception, match="no_such_table") as caught:
+            await database.read(recorded.raw("SELECT * FROM no_such_table").run)
+        assert not isinstance(caught.value, StorageUnavailableError)
+
+    async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
+        self, sqlite_database: PiccoloDatabase, file: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        rename(file, "aside.db")
+        for _ in range(3):
+            with pytest.raises(StorageUnavailableError):
+                await sqlite_database.ping()
+        rename(file.with_name("aside.db"), file.name)
+        for _ in range(3):
+            await sqlite_database.ping()
+        assert [message.split(str(file))[0] for message in caplog.messages] == [
+            "Cannot use the SQLite file ",
+            "Can use the SQLite file ",
+        ]
+
+    async def test_a_closed_database_does_not_answer(self, postgres_url: str) -> None:
+        async with PiccoloDatabase(postgres_url) as database:
+            await database.ping()
+        with pytest.raises(StorageUnavailableError):
+            await database.ping()
+
+    async def test_a_connection_that_died_in_the_pool_costs_no_read(
+        self, postgres_url: str, postgres: PostgresServer
+    ) -> None:
+        async with PiccoloDatabase(postgres_url, min_connections=10) as database:
+            for _ in range(10):
+                await database.ping()
+                await postgres.disconnect_all()
+
+    async def test_a_server_that_stops_and_starts_again_is_used_again(
+        self, own_server: PostgresServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with PiccoloDatabase(own_server.url_of("postgres"), min_connections=2, max_connections=2) as database:
+            await database.migrate()
+            await asyncio.to_thread(own_server.stop)
+            for _ in range(5):  # more often than there are connections: none may be lost for good
+                with pytest.raises(StorageUnavailableError):
+                    await database.ping()
+                with pytest.raises(StorageUnavailableError):
+                    await record_unknown_migration(database)
+            await asyncio.to_thread(own_server.start)
+            await asyncio.gather(*(database.ping() for _ in range(10)))
+            assert await database.schema() == "current"
+        assert [record for record in caplog.records if record.exc_info] == []
+
+    async def test_waiting_for_a_connection_ends(self, postgres_url: str) -> None:
+        async with PiccoloDatabase(postgres_url, max_connections=1, wait_seconds=0.05) as database:
+            release = asyncio.Event()
+            holding = asyncio.create_task(database.write(release.wait))
+            await asyncio.sleep(0)
+            with pytest.raises(StorageUnavailableError):
+                await asyncio.gather(database.ping(), database.ping())
+            release.set()
+            await holding
+            await database.ping()
+
+
+class TestTransactions:
+    async def test_a_write_that_raises_changes_nothing(self, database: PiccoloDatabase) -> None:
+        before = await recorded_migrations(database)
+
+        async def change() -> None:
+            await insert_migration(database)
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await database.write(change)
+        assert await recorded_migrations(database) == before
+
+    async def test_a_write_that_is_cancelled_changes_nothing_and_gives_its_connection_back(
+        self, database_url: str
+    ) -> None:
+        async with PiccoloDatabase(database_url, max_connections=1) as database:
+            await database.migrate()
+            before = await recorded_migrations(database)
+            inserted = asyncio.Event()
+
+            async def change() -> None:
+                await insert_migration(database)
+                inserted.set()
+                await asyncio.Event().wait()
+
+            writing = asyncio.create_task(database.write(change))
+            await inserted.wait()
+            writing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await writing
+            assert await recorded_migrations(database) == before
+            await record_unknown_migration(database)
+
+    async def test_a_read_sees_one_state_whatever_is_written_meanwhile(self, database: PiccoloDatabase) -> None:
+        recorded = database.bind(Migration)
+
+        async def count_twice() -> tuple[int, int]:
+            first = await recorded.count()
+            await asyncio.create_task(record_unknown_migration(database), context=OUTSIDE.copy())
+            return first, await recorded.count()
+
+        first, second = await database.read(count_twice)
+        assert first == second
+
+    async def test_writes_that_begin_by_reading_wait_for_each_other(
+        self, database: PiccoloDatabase, database_url: str
+    ) -> None:
+        async def read_and_write(where: PiccoloDatabase) -> None:
+            await where.bind(Migration).count()
+            await asyncio.sleep(0.01)  # both would have read by now
+            await insert_migration(where)
+
+        before = await recorded_migrations(database)
+        async with PiccoloDatabase(database_url) as again:
+            await asyncio.gather(*(each.write(functools.partial(read_and_write, each)) for each in (database, again)))
+        assert len(await recorded_migrations(database)) == len(before) + 2
+
+    async def test_two_databases_in_one_process_are_two(
+        self, sqlite_database: PiccoloDatabase, postgres_database: PiccoloDatabase
+    ) -> None:
+        await record_unknown_migration(sqlite_database)
+        assert await sqlite_database.schema() == "newer"
+        assert await postgres_database.schema() == "current"

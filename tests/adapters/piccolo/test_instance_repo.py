@@ -1,0 +1,130 @@
+import asyncio
+import signal
+import sys
+
+import pytest
+from msgspec.structs import replace
+
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
+from polyant.adapters.piccolo.tables import InstanceRow, SecretRow, SectionRow, ToolRow
+from polyant.domain.errors import InstanceExistsError, UnknownInstanceError
+from polyant.domain.instances import InstanceQuery, Slug
+from polyant.testing.factories import InstanceFactory
+
+MANY = 3_000
+EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN {}", "postgres": "EXPLAIN {}"}
+COPY_INSTANCE = """
+INSERT INTO instances
+    (id, slug, name, description, status, provider, model, auth_enabled, created_at, updated_at, version)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
+SELECT
+    'copy' || i, 'copy-' || i, name, description, status, provider, model, auth_enabled, created_at, updated_at, version
+FROM instances, n
+"""
+COPY_SECRETS = """
+INSERT INTO instance_secrets (instance, name, sealed, fingerprint, updated_at)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
+SELECT 'copy' || i, name, sealed, 'print' || i, updated_at FROM instance_secrets, n
+"""
+ADD_AND_DIE = """
+import asyncio, os, signal, sys
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
+from polyant.testing.factories import InstanceFactory
+
+async def main():
+    async with PiccoloDatabase(sys.argv[1]) as database:
+        repo = PiccoloInstanceRepo(database=database)
+        await repo.add(InstanceFactory.build(slug="crashed"))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def repo(database: PiccoloDatabase) -> PiccoloInstanceRepo:
+    return PiccoloInstanceRepo(database=database)
+
+
+async def copy_often(database: PiccoloDatabase) -> None:
+    """Makes thousands of copies of the one instance, each with a key of its own, and lets the planner know."""
+    instances = database.bind(InstanceRow)
+
+    async def copy() -> None:
+        await instances.raw(COPY_INSTANCE, MANY)
+        await instances.raw(COPY_SECRETS, MANY)
+        await instances.raw("ANALYZE")
+
+    await database.write(copy)
+
+
+async def plan_of(database: PiccoloDatabase, repo: PiccoloInstanceRepo, query: InstanceQuery) -> str:
+    instances = database.bind(InstanceRow)
+    (statement,) = repo._selection(query).querystrings
+    rows = await database.read(instances.raw(EXPLAIN[database.dialect], statement).run)
+    return "\n".join(str([*row.values()]) for row in rows)
+
+
+async def test_a_key_is_looked_up_through_indexes(database: PiccoloDatabase, repo: PiccoloInstanceRepo) -> None:
+    await repo.add(InstanceFactory.build())
+    await copy_often(database)
+    query = InstanceQuery(key_fingerprints=("print7", "print8"))
+    page = await repo.list(query)
+    assert [shown.slug for shown in page.instances] == ["copy-7", "copy-8"]
+    plan = await plan_of(database, repo, query)
+    assert "instance_secrets_fingerprint" in plan
+    assert "Seq Scan" not in plan
+    assert "SCAN i" not in plan
+
+
+async def test_an_acknowledged_write_survives_a_crash(database_url: str, repo: PiccoloInstanceRepo) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ADD_AND_DIE, database_url, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (-signal.SIGKILL, b"")
+    assert await repo.get(Slug("crashed")) is not None
+    assert (await repo.changes_since(0)).slugs == {"crashed"}
+
+
+async def test_two_repos_on_one_database_see_each_others_writes(database_url: str, repo: PiccoloInstanceRepo) -> None:
+    async with PiccoloDatabase(database_url) as again:
+        other = PiccoloInstanceRepo(database=again)
+        stored = await repo.add(InstanceFactory.build())
+        saved = await other.save(replace(stored, name="Changed"))
+        assert await repo.get(stored.slug) == saved
+
+
+async def test_writers_of_several_pools_wait_for_each_other(database_url: str, database: PiccoloDatabase) -> None:
+    """Revisions have to become visible in their order, whoever writes."""
+    async with PiccoloDatabase(database_url) as again:
+        repos = [PiccoloInstanceRepo(database=each) for each in (database, again)]
+        await asyncio.gather(*(repos[number % 2].add(InstanceFactory.build()) for number in range(30)))
+        changes = await repos[0].changes_since(0)
+        assert (changes.revision, len(changes.slugs)) == (30, 30)
+
+
+async def test_a_refused_write_takes_no_revision(repo: PiccoloInstanceRepo) -> None:
+    stored = await repo.add(InstanceFactory.build())
+    with pytest.raises(InstanceExistsError):
+        await repo.add(stored)
+    with pytest.raises(UnknownInstanceError):
+        await repo.delete(Slug("nobody"))
+    assert (await repo.changes_since(0)).revision == 1
+
+
+async def test_what_an_instance_had_leaves_the_tables_with_it(
+    database: PiccoloDatabase, repo: PiccoloInstanceRepo
+) -> None:
+    stored = await repo.add(InstanceFactory.build())
+    await repo.delete(stored.slug)
+    for table in (SecretRow, SectionRow, ToolRow):
+        assert await database.read(database.bind(table).count().run) == 0
+
+
+def test_postgresql_orders_slugs_by_code_whatever_its_locale(postgres_url: str) -> None:
+    """The server of the tests has no locale that would show the difference."""
+    repo = PiccoloInstanceRepo(database=PiccoloDatabase(postgres_url))
+    assert ', slug COLLATE "C" ASC' in str(repo._selection(InstanceQuery()))
