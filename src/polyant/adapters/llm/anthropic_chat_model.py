@@ -1,0 +1,60 @@
+"""Anthropic's Claude, through the Messages API."""
+
+from collections.abc import AsyncGenerator, Mapping
+
+import aiohttp
+
+from polyant.adapters.llm.anthropic_answer import AnthropicAnswer
+from polyant.adapters.llm.anthropic_request import encode_request
+from polyant.adapters.llm.http import VendorCall, VendorHttp, header_value
+from polyant.adapters.llm.retry import with_retries
+from polyant.domain.chat import ModelEvent, ModelRequest
+from polyant.domain.limits import ProviderTimeouts
+from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.clock import Clock
+from polyant.domain.secrets import SecretName
+
+_VERSION = {"anthropic-version": "2023-06-01"}
+
+
+class AnthropicChatModel(ChatModel):
+    """Asks for whole messages or streams of events, over a session that it doesn't own."""
+
+    info = ProviderInfo(
+        name="anthropic",
+        default_model="claude-haiku-5-5",
+        base_url="https://api.anthropic.com/v1",
+        secret=SecretName("anthropic_api_key"),
+        environment_variable="ANTHROPIC_API_KEY",
+    )
+
+    def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, timeouts: ProviderTimeouts) -> None:
+        self._clock = clock
+        self._vendor = VendorHttp(http=http, clock=clock, timeouts=timeouts)
+
+    def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        return with_retries(
+            lambda: self._vendor.attempt(_call(request), AnthropicAnswer()),
+            provider=self.info.name,
+            clock=self._clock,
+            deadline=request.deadline,
+        )
+
+    async def check(self, base_url: str) -> None:
+        await self._vendor.reach(self.info.name, f"{base_url}/models")
+
+
+def _call(request: ModelRequest) -> VendorCall:
+    return VendorCall(
+        url=f"{request.base_url}/messages",
+        headers=_headers(request),
+        body=encode_request(request),
+        stream=request.stream,
+        deadline=request.deadline,
+    )
+
+
+def _headers(request: ModelRequest) -> Mapping[str, str]:
+    if request.api_key is None:
+        return _VERSION
+    return {**_VERSION, "x-api-key": header_value(request.api_key)}

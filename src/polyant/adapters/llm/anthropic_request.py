@@ -1,0 +1,100 @@
+"""A model request in Anthropic's form."""
+
+import re
+from functools import lru_cache
+from itertools import groupby
+
+import msgspec
+
+from polyant.adapters.llm import anthropic_wire as wire
+from polyant.adapters.llm.history import NOTHING_SAID, arguments_object
+from polyant.domain.chat import AssistantMessage, ModelMessage, ModelRequest, ToolResult, UserMessage
+
+_ENCODE = msgspec.json.Encoder().encode
+_DEFAULT_MOST_TOKENS = 16_384
+_HIGHEST_TEMPERATURE = 1.0
+_CLAUDE = re.compile(r"claude-[a-z]+-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
+_FIRST_WITHOUT_SAMPLING = (4, 7)
+_ANY_ARGUMENTS = msgspec.Raw(b'{"type":"object"}')
+
+
+def encode_request(request: ModelRequest) -> bytes:
+    """Returns the body of the request.
+
+    The vendor wants `max_tokens` always, refuses more than one of temperature and top_p, and, in newer models, refuses
+    both; it has neither seed nor penalties, and no stop sequences of white space.
+    """
+    given = request.sampling
+    samples = _takes_sampling(request.model)
+    temperature = given.temperature if samples else None
+    tools = _tools(request)
+    return _ENCODE(
+        wire.RequestBody(
+            model=request.model,
+            max_tokens=given.max_tokens or _DEFAULT_MOST_TOKENS,
+            messages=_messages(request.messages),
+            system=request.system,
+            stream=request.stream,
+            tools=tools,
+            tool_choice=wire.ToolChoice("none") if tools and not request.tools else None,
+            temperature=None if temperature is None else min(temperature, _HIGHEST_TEMPERATURE),
+            top_p=given.top_p if samples and temperature is None else None,
+            stop_sequences=tuple(stop for stop in given.stop if stop.strip()),
+        )
+    )
+
+
+@lru_cache(maxsize=1024)
+def _takes_sampling(model: str) -> bool:
+    """Returns whether a model takes temperature and top_p: from Claude 4.7 on it answers 400 to them."""
+    claude = _CLAUDE.search(model)
+    return claude is None or (int(claude[1]), int(claude[2] or 0)) < _FIRST_WITHOUT_SAMPLING
+
+
+def _tools(request: ModelRequest) -> tuple[wire.Tool, ...]:
+    """Returns the tools offered, or else those called before: the vendor wants each call's tool to be known."""
+    if request.tools:
+        return tuple(wire.Tool(tool.name, tool.description, tool.parameters) for tool in request.tools)
+    names = {
+        call.name: None
+        for message in request.messages
+        if isinstance(message, AssistantMessage)
+        for call in message.tool_calls
+    }
+    return tuple(wire.Tool(name, "No longer available.", _ANY_ARGUMENTS) for name in names)
+
+
+def _messages(messages: tuple[ModelMessage, ...]) -> list[wire.Message]:
+    """Returns the messages in turns of user and assistant, beginning and ending with the user's.
+
+    An ending with the assistant's would be taken for the beginning of the answer, or refused.
+    """
+    spoken = [(message, blocks) for message in messages if (blocks := _blocks(message))]
+    turns = [
+        wire.Message("assistant" if is_assistant else "user", [block for _, blocks in group for block in blocks])
+        for is_assistant, group in groupby(spoken, key=lambda pair: isinstance(pair[0], AssistantMessage))
+    ]
+    nothing = wire.Message("user", _blocks(NOTHING_SAID))
+    if turns and turns[0].role == "assistant":
+        turns.insert(0, nothing)
+    if not turns or turns[-1].role == "assistant":
+        turns.append(nothing)
+    return turns
+
+
+def _blocks(message: ModelMessage) -> list[wire.Block]:
+    match message:
+        case UserMessage(content):
+            return _text(content)
+        case AssistantMessage(content, calls):
+            return _text(content) + [
+                wire.ToolUseBlock(call.id, call.name, msgspec.Raw(arguments_object(call.arguments).encode()))
+                for call in calls
+            ]
+        case ToolResult():
+            return [wire.ToolResultBlock(message.call_id, message.content, message.is_error)]
+
+
+def _text(content: str) -> list[wire.Block]:
+    """Returns the text as a block; white space alone is refused, so it is left out."""
+    return [wire.TextBlock(content)] if content.strip() else []

@@ -1,0 +1,179 @@
+"""Why one call of a vendor failed, whether another may help, and how long the vendor asks to wait."""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import NoReturn, TypeVar
+
+import aiohttp
+import msgspec
+
+from polyant.domain.errors import ProviderFailure
+
+T = TypeVar("T")
+
+_CALLER_ERRORS = range(400, 500)
+_STATUSES = {
+    401: ProviderFailure.AUTH,
+    402: ProviderFailure.AUTH,
+    403: ProviderFailure.AUTH,
+    408: ProviderFailure.TIMEOUT,
+    429: ProviderFailure.RATE_LIMIT,
+    503: ProviderFailure.OVERLOADED,
+    504: ProviderFailure.TIMEOUT,
+    529: ProviderFailure.OVERLOADED,
+}
+_CODES = {
+    "account_deactivated": ProviderFailure.AUTH,
+    "authentication_error": ProviderFailure.AUTH,
+    "billing_error": ProviderFailure.AUTH,
+    "invalid_api_key": ProviderFailure.AUTH,
+    "permission_error": ProviderFailure.AUTH,
+    "insufficient_quota": ProviderFailure.RATE_LIMIT,
+    "rate_limit_error": ProviderFailure.RATE_LIMIT,
+    "rate_limit_exceeded": ProviderFailure.RATE_LIMIT,
+    "resource_exhausted": ProviderFailure.RATE_LIMIT,
+    "badrequesterror": ProviderFailure.BAD_REQUEST,
+    "context_length_exceeded": ProviderFailure.BAD_REQUEST,
+    "invalid_request_error": ProviderFailure.BAD_REQUEST,
+    "model_not_found": ProviderFailure.BAD_REQUEST,
+    "not_found_error": ProviderFailure.BAD_REQUEST,
+    "request_too_large": ProviderFailure.BAD_REQUEST,
+    "overloaded": ProviderFailure.OVERLOADED,
+    "overloaded_error": ProviderFailure.OVERLOADED,
+    "server_overloaded": ProviderFailure.OVERLOADED,
+    "service_unavailable": ProviderFailure.OVERLOADED,
+    "timeout_error": ProviderFailure.TIMEOUT,
+    "unavailable": ProviderFailure.OVERLOADED,
+}
+_PASSING = {ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED}
+_STATUS = re.compile(r"\A[1-5][0-9][0-9]\Z")
+
+
+class CallFailedError(Exception):
+    """One call gave no answer; never leaves this package, and holds nothing that the vendor wrote."""
+
+    def __init__(
+        self,
+        kind: ProviderFailure,
+        *,
+        retry: bool = False,
+        wait: float | None = None,
+        status: int | None = None,
+        request_id: str = "-",
+    ) -> None:
+        """Takes what is known: `retry` if another call may succeed, `wait` the seconds that the vendor asks for."""
+        super().__init__(kind)
+        self.kind = kind
+        self.retry = retry
+        self.wait = wait
+        self.status = status
+        self.request_id = request_id
+
+
+def kind_of_status(status: int) -> ProviderFailure:
+    """Returns what an HTTP status means.
+
+    | status | kind |
+    |---|---|
+    | 401, 402, 403 | auth: the operator's account or key has to be seen to |
+    | 408, 504 | timeout |
+    | 429 | rate_limit |
+    | 503, 529 | overloaded |
+    | other 4xx | bad_request |
+    | other 5xx; 3xx, which no vendor's API answers | bad_response |
+    """
+    known = _STATUSES.get(status)
+    if known is not None:
+        return known
+    return ProviderFailure.BAD_REQUEST if status in _CALLER_ERRORS else ProviderFailure.BAD_RESPONSE
+
+
+def failure_of_answer(status: int, headers: Mapping[str, str], now: datetime, request_id: str) -> CallFailedError:
+    """Returns the failure that a vendor's answer of that status is."""
+    return CallFailedError(
+        kind_of_status(status),
+        retry=_may_pass(status),
+        wait=_wait_of(headers, now),
+        status=status,
+        request_id=request_id,
+    )
+
+
+def failure_of_error(*names: object) -> CallFailedError:
+    """Returns the failure that an error object inside an answer of status 200 is, from its code, type and the like."""
+    for name in map(str, names):
+        if _STATUS.match(name):
+            return CallFailedError(kind_of_status(int(name)), retry=_may_pass(int(name)))
+        if (kind := _CODES.get(name.lower())) is not None:
+            return CallFailedError(kind, retry=kind in _PASSING)
+    return CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
+
+
+def failure_of_exception(error: Exception) -> CallFailedError:
+    """Returns the failure behind what aiohttp raised.
+
+    A call that took too long isn't repeated: who has waited that long isn't made to wait three times.
+    """
+    match error:
+        case TimeoutError():
+            return CallFailedError(ProviderFailure.TIMEOUT)
+        case aiohttp.ClientResponseError():
+            return CallFailedError(ProviderFailure.BAD_RESPONSE)
+        case aiohttp.ClientPayloadError():
+            return CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
+        case OSError() | aiohttp.ClientConnectionError():
+            return CallFailedError(ProviderFailure.UNREACHABLE, retry=True)
+        case aiohttp.InvalidURL():
+            return CallFailedError(ProviderFailure.UNREACHABLE)
+        case _:
+            return CallFailedError(ProviderFailure.BAD_REQUEST)
+
+
+def decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    """Returns the decoded data.
+
+    Raises:
+        CallFailedError: It isn't what the vendor documents.
+    """
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        refuse()
+
+
+def refuse() -> NoReturn:
+    """Raises the failure of an answer that makes no sense."""
+    raise CallFailedError(ProviderFailure.BAD_RESPONSE) from None
+
+
+def _may_pass(status: int) -> bool:
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _wait_of(headers: Mapping[str, str], now: datetime) -> float | None:
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after", "")
+    seconds = _number(text)
+    return seconds if seconds is not None or not text else _seconds_until(text, now)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else max(0.0, number)
+
+
+def _seconds_until(text: str, now: datetime) -> float | None:
+    try:
+        then = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - now).total_seconds())

@@ -1,0 +1,126 @@
+"""OpenAI's Chat Completions API: what is sent and what comes back.
+
+See https://platform.openai.com/docs/api-reference/chat. What Polyant doesn't use is not listed; it is skipped.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class SystemMessage(msgspec.Struct, frozen=True, tag_field="role", tag="system"):
+    content: str
+
+
+class UserMessage(msgspec.Struct, frozen=True, tag_field="role", tag="user"):
+    content: str
+
+
+class Function(msgspec.Struct, frozen=True):
+    name: str
+    arguments: str
+
+
+class ToolCall(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    id: str
+    function: Function
+
+
+class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="role", tag="assistant"):
+    content: str | None
+    """Null beside tool calls without text."""
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class ToolMessage(msgspec.Struct, frozen=True, tag_field="role", tag="tool"):
+    tool_call_id: str
+    content: str
+
+
+Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+class FunctionSpec(msgspec.Struct, frozen=True):
+    name: str
+    description: str
+    parameters: msgspec.Raw
+
+
+class Tool(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    function: FunctionSpec
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    include_usage: bool
+
+
+class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    model: str
+    messages: list[Message]
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    tools: tuple[Tool, ...] = ()
+    reasoning_effort: Literal["none"] | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+
+
+class TextPart(msgspec.Struct, frozen=True):
+    """One part of a content that is a list; a part without text, such as Mistral's thinking, has none to show."""
+
+    text: str | None = None
+
+
+class FunctionPiece(msgspec.Struct, frozen=True):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+    """Some servers send the object instead of its text."""
+
+
+class CallPiece(msgspec.Struct, frozen=True):
+    index: int | None = None
+    id: str | None = None
+    function: FunctionPiece | None = None
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A `delta` of a stream, or the `message` of a whole answer."""
+
+    content: str | list[TextPart] | None = None
+    tool_calls: list[CallPiece] | None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    delta: Piece | None = None
+    message: Piece | None = None
+    finish_reason: str | None = None
+
+
+class UsageReport(msgspec.Struct, frozen=True):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class ErrorReport(msgspec.Struct, frozen=True):
+    """OpenAI has `code` and `type`; Google adds `status`."""
+
+    code: str | int | None = None
+    type: str | None = None
+    status: str | None = None
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """A chunk of a stream or a whole answer; or an error, which some servers spread over the top level."""
+
+    choices: list[Choice] | None = None
+    usage: UsageReport | None = None
+    error: ErrorReport | str | None = None
+    object: str | None = None
+    code: str | int | None = None
+    type: str | None = None

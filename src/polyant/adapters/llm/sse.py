@@ -1,0 +1,60 @@
+"""Server-sent events, decoded from bytes that may be split anywhere.
+
+See https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation. Only `data` is kept: the
+vendors that name their events repeat the name inside the data.
+"""
+
+_BOM = b"\xef\xbb\xbf"
+_LINE_ENDS = b"\r\n"
+
+
+class SseDecoder:
+    """Turns the bytes of one stream into the data of its events.
+
+    An event counts once its blank line has come; what follows the last one is not an event. Memory is bounded by what
+    was fed since the last event: who feeds counts.
+    """
+
+    __slots__ = ("_at_start", "_data", "_line", "_skip_newline")
+
+    def __init__(self) -> None:
+        self._at_start = True
+        self._skip_newline = False
+        self._line: list[bytes] = []  # pieces of a line whose end has not come; joined once, so that cost stays linear
+        self._data: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Returns the data of the events that end in this chunk."""
+        if self._skip_newline and chunk:
+            self._skip_newline = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\n" not in chunk and b"\r" not in chunk:
+            self._line.append(chunk)
+            return []
+        lines = self._whole_lines(chunk)
+        return [data for line in lines if (data := self._read(line)) is not None]
+
+    def _whole_lines(self, chunk: bytes) -> list[bytes]:
+        if self._line:
+            chunk = b"".join((*self._line, chunk))
+            self._line = []
+        if self._at_start:
+            self._at_start = False
+            chunk = chunk.removeprefix(_BOM)
+        lines = chunk.splitlines()
+        if chunk[-1] in _LINE_ENDS:
+            self._skip_newline = chunk[-1] == _LINE_ENDS[0]  # the \n of a \r\n may be the next chunk's first byte
+        else:
+            self._line.append(lines.pop())
+        return lines
+
+    def _read(self, line: bytes) -> bytes | None:
+        if line.startswith(b"data:"):
+            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+        elif line == b"data":
+            self._data.append(b"")
+        elif not line and self._data:
+            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            self._data = []
+            return data
+        return None

@@ -1,0 +1,169 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from polyant.adapters.llm.anthropic_answer import AnthropicAnswer
+from polyant.adapters.llm.failures import CallFailedError
+from polyant.domain.chat import ModelFinished, ToolCall, Usage
+
+STOP = {"type": "message_stop"}
+START = {"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 5, "output_tokens": 1}}}
+
+
+def read(*events: dict[str, Any]) -> tuple[list[str], list[ToolCall | ModelFinished]]:
+    """Returns the texts of a stream and what follows them."""
+    answer = AnthropicAnswer()
+    texts = [answer.read_event(msgspec.json.encode(event)) for event in events]
+    assert answer.complete
+    return [text for text in texts if text], answer.end()
+
+
+def starts(index: int, **block: object) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def goes_on(index: int, **delta: object) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def stops(reason: str | None, **usage: int | None) -> dict[str, Any]:
+    return {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": usage}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "ping"},
+        {"type": "something_new", "delta": {"text": "not text"}},
+        START,
+        starts(0, type="text", text=""),
+        starts(0, type="thinking", thinking="hm", signature=""),
+        starts(0, type="something_new", text="not text"),
+        goes_on(0, type="thinking_delta", thinking="hm"),
+        goes_on(0, type="signature_delta", signature="x"),
+        goes_on(9, type="input_json_delta", partial_json="{"),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_delta", "index": 0},
+    ],
+)
+def test_an_event_without_text_has_none(event: dict[str, Any]) -> None:
+    answer = AnthropicAnswer()
+    assert answer.read_event(msgspec.json.encode(event)) == ""
+    assert not answer.began
+    assert not answer.complete
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("pause_turn", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("refusal", "content_filter"),
+        ("something_new", "stop"),
+    ],
+)
+def test_stop_reasons_are_known_or_a_stop(reason: str, expected: str) -> None:
+    finished = ModelFinished(finish_reason=expected)  # type: ignore[arg-type]  # one of its literals
+    assert read(stops(reason), STOP)[1] == [finished]
+
+
+def test_a_stop_reason_completes_an_answer_that_has_no_last_event() -> None:
+    assert read(goes_on(0, type="text_delta", text="ant"), stops("end_turn"))[0] == ["ant"]
+
+
+def test_usage_adds_up_from_the_start_and_the_end() -> None:
+    start = {"input_tokens": 5, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 100, "output_tokens": 1}
+    message_start = {"type": "message_start", "message": {"usage": start}}
+    assert read(message_start, stops("end_turn", output_tokens=30), STOP)[1] == [ModelFinished(usage=Usage(125, 30))]
+    later = stops("end_turn", input_tokens=6, cache_read_input_tokens=None, output_tokens=30)
+    assert read(message_start, later, STOP)[1] == [ModelFinished(usage=Usage(126, 30))]
+
+
+def test_tool_calls_are_joined_by_index() -> None:
+    events = [
+        starts(0, type="text", text=""),
+        goes_on(0, type="text_delta", text="Let me see."),
+        starts(1, type="tool_use", id="toolu_1", name="weather", input={}),
+        goes_on(1, type="input_json_delta", partial_json=""),
+        starts(2, type="tool_use", id="toolu_2", name="time", input={}),
+        goes_on(1, type="input_json_delta", partial_json='{"city":'),
+        goes_on(1, type="input_json_delta", partial_json='"Oslo"}'),
+        starts(3, type="tool_use", id="toolu_3", name="weather", input={"city": "Paris"}),
+        stops("tool_use"),
+        STOP,
+    ]
+    assert read(*events) == (
+        ["Let me see."],
+        [
+            ToolCall(id="toolu_1", name="weather", arguments='{"city":"Oslo"}'),
+            ToolCall(id="toolu_2", name="time", arguments="{}"),
+            ToolCall(id="toolu_3", name="weather", arguments='{"city":"Paris"}'),
+            ModelFinished(finish_reason="tool_calls"),
+        ],
+    )
+
+
+def test_nothing_is_read_after_the_end() -> None:
+    answer = AnthropicAnswer()
+    answer.read_event(msgspec.json.encode(STOP))
+    assert answer.done
+    assert answer.read_event(b"rubbish") == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"type": "overloaded_error", "message": "m"}, "overloaded"),
+        ({"type": "rate_limit_error"}, "rate_limit"),
+        ({"type": "authentication_error"}, "auth"),
+        ({"type": "permission_error"}, "auth"),
+        ({"type": "invalid_request_error"}, "bad_request"),
+        ({"type": "api_error"}, "bad_response"),
+        ({"type": "something_new"}, "bad_response"),
+        ({}, "bad_response"),
+    ],
+)
+def test_an_error_inside_an_answer_is_a_failure_of_its_kind(error: dict[str, str], kind: str) -> None:
+    body = msgspec.json.encode({"type": "error", "error": error})
+    for read_it in (AnthropicAnswer().read_event, AnthropicAnswer().read_whole):
+        with pytest.raises(CallFailedError) as caught:
+            read_it(body)
+        assert caught.value.kind == kind
+
+
+def test_an_error_event_without_an_error_is_one() -> None:
+    with pytest.raises(CallFailedError):
+        AnthropicAnswer().read_event(b'{"type":"error"}')
+
+
+@pytest.mark.parametrize("data", [b"{}", b"[]", b'{"type":7}', b'{"type":"content_block_delta","index":"x"}'])
+def test_an_event_that_makes_no_sense_is_a_bad_response(data: bytes) -> None:
+    with pytest.raises(CallFailedError) as caught:
+        AnthropicAnswer().read_event(data)
+    assert caught.value.kind == "bad_response"
+
+
+def test_a_whole_answer_is_read_past_the_model_s_thoughts() -> None:
+    content = [
+        {"type": "thinking", "thinking": "hm", "signature": "x"},
+        {"type": "text", "text": "an"},
+        {"type": "text", "text": "t"},
+        {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
+    ]
+    body = {"content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 3, "output_tokens": 5}}
+    answer = AnthropicAnswer()
+    assert answer.read_whole(msgspec.json.encode(body)) == "ant"
+    assert answer.end() == [
+        ToolCall(id="toolu_1", name="weather", arguments='{"city":"Oslo"}'),
+        ModelFinished(usage=Usage(3, 5), finish_reason="tool_calls"),
+    ]
+
+
+def test_a_document_without_a_stop_reason_is_no_whole_answer() -> None:
+    answer = AnthropicAnswer()
+    answer.read_whole(b'{"content":[{"type":"text","text":"an"}]}')
+    assert not answer.complete

@@ -1,0 +1,153 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from polyant.adapters.llm.anthropic_request import encode_request
+from polyant.domain.chat import (
+    AssistantMessage,
+    ModelMessage,
+    ModelRequest,
+    Sampling,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    UserMessage,
+)
+
+TOOL = ToolSpec(name="weather", description="Tells it.", parameters=msgspec.Raw(b'{"type":"object"}'))
+CALL = ToolCall(id="toolu_1", name="weather", arguments='{"city": "Oslo"}')
+ROUND = (UserMessage("?"), AssistantMessage("", (CALL,)), ToolResult(call_id="toolu_1", content="Fog"))
+REQUEST = ModelRequest(
+    model="claude-haiku-4-5",
+    base_url="https://api.anthropic.com/v1",
+    api_key=None,
+    system="Be brief.",
+    messages=(UserMessage("Hello?"),),
+    deadline=1.0,
+)
+
+
+def sent(**changes: Any) -> dict[str, Any]:
+    """Returns the body of the request with these changes."""
+    return msgspec.json.decode(encode_request(msgspec.structs.replace(REQUEST, **changes)), type=dict[str, Any])
+
+
+def turns(*messages: ModelMessage) -> list[tuple[str, list[str]]]:
+    """Returns the roles and texts that the messages become."""
+    return [
+        (message["role"], [block["text"] for block in message["content"]])
+        for message in sent(messages=messages)["messages"]
+    ]
+
+
+def test_what_is_not_asked_for_is_not_sent_but_max_tokens() -> None:
+    assert sent() == {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 16_384,
+        "system": "Be brief.",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello?"}]}],
+    }
+
+
+def test_an_empty_system_prompt_is_left_out() -> None:
+    assert "system" not in sent(system="")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (Sampling(temperature=0.5), {"temperature": 0.5}),
+        (Sampling(temperature=1.7), {"temperature": 1.0}),
+        (Sampling(temperature=0.0, top_p=0.5), {"temperature": 0.0}),
+        (Sampling(top_p=0.5), {"top_p": 0.5}),
+        (Sampling(max_tokens=5), {"max_tokens": 5}),
+        (Sampling(stop=("END", " ", "\n", "")), {"stop_sequences": ["END"]}),
+        (Sampling(stop=("\n",), seed=7, presence_penalty=1.0, frequency_penalty=1.0), {}),
+    ],
+)
+def test_sampling_is_passed_on_as_far_as_the_vendor_takes_it(given: Sampling, expected: dict[str, object]) -> None:
+    plain = {"model", "system", "messages"} | ({"max_tokens"} - expected.keys())
+    body = sent(sampling=given)
+    assert {name: body[name] for name in body.keys() - plain} == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "takes"),
+    [
+        ("claude-3-5-haiku-20241022", True),
+        ("claude-haiku-4-5-20251001", True),
+        ("claude-sonnet-4-20250514", True),
+        ("claude-opus-4-6", True),
+        ("claude-opus-4-7", False),
+        ("claude-sonnet-5", False),
+        ("claude-haiku-5-5", False),
+        ("anthropic/claude-opus-4.8", False),
+        ("another-model", True),
+    ],
+)
+def test_newer_models_are_sent_no_sampling_parameters(*, model: str, takes: bool) -> None:
+    assert ("temperature" in sent(model=model, sampling=Sampling(temperature=0.5))) is takes
+    assert ("top_p" in sent(model=model, sampling=Sampling(top_p=0.5))) is takes
+
+
+def test_messages_of_one_role_become_one_turn() -> None:
+    assert turns(
+        UserMessage("a"), UserMessage("b"), AssistantMessage("c"), AssistantMessage("d"), UserMessage("e")
+    ) == [("user", ["a", "b"]), ("assistant", ["c", "d"]), ("user", ["e"])]
+
+
+def test_blank_messages_are_left_out() -> None:
+    assert turns(UserMessage("a"), AssistantMessage(" "), UserMessage("\n"), UserMessage("b")) == [("user", ["a", "b"])]
+
+
+@pytest.mark.parametrize(
+    ("messages", "roles"),
+    [
+        ((), ["user"]),
+        ((UserMessage(" "),), ["user"]),
+        ((AssistantMessage("Hi."),), ["user", "assistant", "user"]),
+        ((AssistantMessage("Hi."), UserMessage("a")), ["user", "assistant", "user"]),
+        ((UserMessage("a"), AssistantMessage("Hi.")), ["user", "assistant", "user"]),
+    ],
+)
+def test_the_user_has_the_first_and_the_last_word(messages: tuple[ModelMessage, ...], roles: list[str]) -> None:
+    assert [role for role, _ in turns(*messages)] == roles
+    assert all(text.strip() for _, texts in turns(*messages) for text in texts)
+
+
+def test_a_conversation_with_tools_keeps_its_form() -> None:
+    second = ToolCall(id="toolu_2", name="weather", arguments="{}")
+    messages = (
+        UserMessage("How is it?"),
+        AssistantMessage("Let me see.", (CALL, second)),
+        ToolResult(call_id="toolu_1", content="Fog"),
+        ToolResult(call_id="toolu_2", content="", is_error=True),
+    )
+    body = sent(messages=messages, tools=(TOOL,))
+    assert body["tools"] == [{"name": "weather", "description": "Tells it.", "input_schema": {"type": "object"}}]
+    assert "tool_choice" not in body
+    assert [message["content"] for message in body["messages"][1:]] == [
+        [
+            {"type": "text", "text": "Let me see."},
+            {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
+            {"type": "tool_use", "id": "toolu_2", "name": "weather", "input": {}},
+        ],
+        [
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Fog"},
+            {"type": "tool_result", "tool_use_id": "toolu_2", "is_error": True},
+        ],
+    ]
+
+
+def test_tools_called_before_are_known_but_not_to_be_called_when_none_are_offered() -> None:
+    body = sent(messages=ROUND)
+    assert [tool["name"] for tool in body["tools"]] == ["weather"]
+    assert body["tool_choice"] == {"type": "none"}
+
+
+@pytest.mark.parametrize("arguments", ["", "{", "[1]"])
+def test_arguments_that_are_no_object_are_sent_inside_one(arguments: str) -> None:
+    call = msgspec.structs.replace(CALL, arguments=arguments)
+    body = sent(messages=(UserMessage("?"), AssistantMessage("", (call,)), ROUND[-1]))
+    assert body["messages"][1]["content"][0]["input"] == {"not_an_object": arguments}

@@ -1,0 +1,228 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from polyant.adapters.llm.failures import CallFailedError
+from polyant.adapters.llm.openai_answer import OpenAIAnswer
+from polyant.domain.chat import ModelFinished, ToolCall, Usage
+from polyant.domain.errors import ProviderFailure
+
+STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+PARIS, OSLO = '{"city":"Paris"}', '{"city":"Oslo"}'
+
+
+def delta(**fields: object) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
+
+
+def piece(arguments: object = None, *, name: str | None = None, **around: object) -> dict[str, Any]:
+    """Returns a chunk with one piece of a tool call."""
+    return delta(tool_calls=[{**around, "function": {"name": name, "arguments": arguments}}])
+
+
+def read(*chunks: object) -> tuple[list[str], list[ToolCall | ModelFinished]]:
+    """Returns the texts of a stream and what follows them."""
+    answer = OpenAIAnswer()
+    texts = [answer.read_event(msgspec.json.encode(chunk)) for chunk in chunks]
+    assert answer.complete
+    return [text for text in texts if text], answer.end()
+
+
+def call(name: str, arguments: str, call_id: str) -> ToolCall:
+    return ToolCall(id=call_id, name=name, arguments=arguments)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {},
+        {"choices": []},
+        {"choices": None},
+        {"choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
+        {"choices": [{"index": 0, "delta": None}]},
+        {"choices": [{"index": 0}]},
+        delta(),
+        delta(content=None, tool_calls=None, function_call=None, refusal=None),
+        delta(content=""),
+        delta(content=[]),
+        delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]),
+        delta(role="assistant", content="", reasoning_content="Let me think.", reasoning="hm"),
+        {"choices": [], "usage": None},
+    ],
+)
+def test_a_chunk_without_text_has_none(chunk: dict[str, Any]) -> None:
+    answer = OpenAIAnswer()
+    assert answer.read_event(msgspec.json.encode(chunk)) == ""
+    assert not answer.began
+    assert not answer.complete
+
+
+def test_content_may_be_a_list_of_parts() -> None:
+    chunk = delta(content=[{"type": "text", "text": "an"}, {"type": "text", "text": "t"}])
+    assert read(chunk, STOP)[0] == ["ant"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("model_length", "length"),
+        ("content_filter", "content_filter"),
+        ("eos_token", "stop"),
+    ],
+)
+def test_finish_reasons_are_known_or_a_stop(reason: str, expected: str) -> None:
+    assert read({"choices": [{"delta": {}, "finish_reason": reason}]})[1] == [
+        ModelFinished(finish_reason=expected)  # type: ignore[arg-type]  # one of its literals
+    ]
+
+
+def test_usage_is_the_last_one_reported_and_its_nulls_are_zero() -> None:
+    chunks = [{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": tokens}} for tokens in (1, None, 5)]
+    assert read(STOP, *chunks)[1] == [ModelFinished(usage=Usage(3, 5))]
+    assert read(STOP, *chunks[:2])[1] == [ModelFinished(usage=Usage(3, 0))]
+
+
+def test_done_completes_an_answer_without_finish_reason_and_ends_the_reading() -> None:
+    answer = OpenAIAnswer()
+    answer.read_event(b"[DONE]")
+    assert answer.complete
+    assert answer.done
+    assert answer.read_event(b"rubbish") == ""
+
+
+@pytest.mark.parametrize(
+    ("chunks", "calls"),
+    [
+        (
+            [
+                piece("", index=0, id="a", name="weather"),
+                piece('{"city":', index=0),
+                piece("", index=1, id="b", name="weather"),
+                piece(OSLO, index=1),
+                piece('"Paris"}', index=0),
+            ],
+            [call("weather", PARIS, "a"), call("weather", OSLO, "b")],
+        ),
+        (
+            [piece(PARIS, index=0, id="a", name="weather"), piece(OSLO, index=0, id="b", name="weather")],
+            [call("weather", PARIS, "a"), call("weather", OSLO, "b")],
+        ),
+        (
+            [piece(PARIS, index=0, id="", name="weather"), piece(OSLO, index=0, id="", name="weather")],
+            [call("weather", PARIS, "call_1"), call("weather", OSLO, "call_2")],
+        ),
+        (
+            [piece(PARIS, name="weather"), piece(None, name="time"), piece(None, name="time")],
+            [call("weather", PARIS, "call_1"), call("time", "{}", "call_2"), call("time", "{}", "call_3")],
+        ),
+        (
+            [piece('{"city":', id="a", name="weather"), piece('"Paris"}', id="a", name="weather")],
+            [call("weather", PARIS, "a")],
+        ),
+        (
+            [piece('{"city":', id="a", name="weather"), piece(OSLO, id="b", name="time"), piece('"Paris"}', id="a")],
+            [call("weather", PARIS, "a"), call("time", OSLO, "b")],
+        ),
+        (
+            [piece('{"city":', index=0, name="weather"), piece('"Paris"}', index=0, name="weather")],
+            [call("weather", PARIS, "call_1")],
+        ),
+        (
+            [piece({"city": "Paris"}, index=None, id=None, name="weather")],
+            [call("weather", PARIS, "call_1")],
+        ),
+        (
+            [piece("{", index=0, name="weather"), piece("}", index=0, id="late")],
+            [call("weather", "{}", "late")],
+        ),
+        (
+            [piece('{"city":', index=0, id="a", name="weather"), piece('"Paris"}')],
+            [call("weather", PARIS, "a")],
+        ),
+        (
+            [delta(tool_calls=[{"index": 0, "id": "a", "function": None}]), piece(PARIS, index=0, name="weather")],
+            [call("weather", PARIS, "a")],
+        ),
+    ],
+    ids=[
+        "by index, interleaved",
+        "whole, all at index 0",
+        "whole, all at index 0, without ids",
+        "without index and id",
+        "id and name repeated, without index",
+        "by id, interleaved",
+        "name repeated, without ids",
+        "arguments as an object",
+        "id comes late",
+        "index in the first piece alone",
+        "name comes late",
+    ],
+)
+def test_tool_calls_are_joined_from_what_servers_send(chunks: list[object], calls: list[ToolCall]) -> None:
+    finished = ModelFinished(finish_reason="tool_calls")
+    assert read(*chunks, STOP) == ([], [*calls, finished])
+
+
+def test_calls_cut_by_the_length_keep_that_reason() -> None:
+    chunks = [piece("{", index=0, id="a", name="weather"), {"choices": [{"finish_reason": "length"}]}]
+    assert read(*chunks)[1] == [call("weather", "{", "a"), ModelFinished(finish_reason="length")]
+
+
+def test_a_call_without_a_name_is_a_bad_response() -> None:
+    with pytest.raises(CallFailedError):
+        read(piece("{}", index=0, id="a"), STOP)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"error": {"message": "m", "type": "invalid_request_error", "code": "invalid_api_key"}}, "auth"),
+        ({"error": {"message": "m", "code": 429}}, "rate_limit"),
+        ({"error": {"message": "m", "code": "502"}, "choices": [{"delta": {"content": ""}}]}, "bad_response"),
+        ({"error": {"message": "m", "status": "UNAVAILABLE"}}, "overloaded"),
+        ({"error": "out of memory"}, "bad_response"),
+        ({"object": "error", "message": "m", "type": "BadRequestError", "code": 400}, "bad_request"),
+        ({"object": "error", "message": "m", "type": "rate_limit_error"}, "rate_limit"),
+        ({"choices": [{"delta": {"content": "ant"}, "finish_reason": "error"}]}, "bad_response"),
+    ],
+)
+def test_an_error_inside_an_answer_is_a_failure_of_its_kind(error: dict[str, Any], kind: str) -> None:
+    for read_it in (OpenAIAnswer().read_event, OpenAIAnswer().read_whole):
+        with pytest.raises(CallFailedError) as caught:
+            read_it(msgspec.json.encode(error))
+        assert caught.value.kind == kind
+
+
+def test_a_whole_answer_is_read() -> None:
+    answer = OpenAIAnswer()
+    message = {
+        "content": "ant",
+        "tool_calls": [
+            {"id": "a", "function": {"name": "weather", "arguments": PARIS}},
+            {"id": "b", "function": {"name": "weather", "arguments": OSLO}},
+        ],
+    }
+    usage = {"prompt_tokens": 3, "completion_tokens": 5}
+    body = {"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": usage}
+    assert answer.read_whole(msgspec.json.encode(body)) == "ant"
+    assert answer.end() == [
+        call("weather", PARIS, "a"),
+        call("weather", OSLO, "b"),
+        ModelFinished(usage=Usage(3, 5), finish_reason="tool_calls"),
+    ]
+
+
+def test_a_whole_answer_may_lack_a_finish_reason() -> None:
+    answer = OpenAIAnswer()
+    assert answer.read_whole(b'{"choices":[{"message":{"content":"ant"},"finish_reason":null}]}') == "ant"
+    assert answer.complete
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"choices":[]}', b"[]", b"null"])
+def test_a_whole_answer_without_choices_is_a_bad_response(body: bytes) -> None:
+    with pytest.raises(CallFailedError) as caught:
+        OpenAIAnswer().read_whole(body)
+    assert caught.value.kind is ProviderFailure.BAD_RESPONSE

@@ -1,0 +1,71 @@
+import aiohttp
+import msgspec
+import pytest
+
+from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
+from polyant.domain.chat import ModelRequest, TextDelta
+from polyant.domain.errors import ProviderError, ProviderFailure
+from polyant.domain.limits import ProviderTimeouts
+from polyant.testing.chat_model import events_of
+from support.hurrying_clock import HurryingClock
+from support.openai_voice import openai_says
+from support.upstream import Received, Reply, ScriptedUpstream, json_reply
+
+
+@pytest.fixture
+def model(http: aiohttp.ClientSession, clock: HurryingClock) -> OpenAIChatModel:
+    return OpenAIChatModel(http=http, clock=clock, timeouts=ProviderTimeouts())
+
+
+async def test_a_call_has_the_vendor_s_form(
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
+) -> None:
+    upstream.otherwise = openai_says()
+    await events_of(model, model_request)
+    (sent,) = upstream.requests
+    assert (sent.method, sent.path) == ("POST", "/v1/chat/completions")
+    assert sent.headers["authorization"] == "Bearer sk-0123456789abcdef"
+    assert sent.headers["content-type"] == "application/json"
+    assert sent.json()["model"] == "some-model"
+
+
+async def test_a_server_without_keys_is_sent_none(
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
+) -> None:
+    upstream.otherwise = openai_says()
+    await events_of(model, msgspec.structs.replace(model_request, api_key=None))
+    assert "authorization" not in upstream.requests[0].headers
+
+
+async def test_a_server_that_refuses_stream_options_is_not_sent_them_again(
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest, clock: HurryingClock
+) -> None:
+    def strict(request: Received) -> Reply:
+        if "stream_options" in request.json():
+            detail = [{"type": "extra_forbidden", "loc": ["body", "stream_options", "include_usage"]}]
+            return json_reply({"object": "error", "message": {"detail": detail}}, status=422)
+        return openai_says("ant")(request)
+
+    upstream.otherwise = strict
+    for _ in range(2):
+        assert (await events_of(model, model_request))[0] == TextDelta("ant")
+    assert ["stream_options" in sent.json() for sent in upstream.requests] == [True, False, False]
+    assert clock.waits == [0.0]
+
+
+async def test_another_refusal_is_not_taken_for_that_one(
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
+) -> None:
+    upstream.otherwise = json_reply({"error": {"message": "no such model"}}, status=400)
+    with pytest.raises(ProviderError) as caught:
+        await events_of(model, model_request)
+    assert (caught.value.kind, len(upstream.requests)) == (ProviderFailure.BAD_REQUEST, 1)
+
+
+async def test_a_retry_starts_afresh(
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
+) -> None:
+    half_a_call = b'data: {"choices":[{"delta":{"tool_calls":[{"id":"a","function":{"name":"weather"}}]}}]}\n\n'
+    upstream.replies.extend([Reply(framing="close", pieces=(half_a_call,)), openai_says("ant")])
+    events = await events_of(model, model_request)
+    assert [type(event).__name__ for event in events] == ["TextDelta", "ModelFinished"]

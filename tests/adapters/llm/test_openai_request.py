@@ -1,0 +1,160 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from polyant.adapters.llm.openai_request import encode_request
+from polyant.domain.chat import AssistantMessage, ModelRequest, Sampling, ToolCall, ToolResult, ToolSpec, UserMessage
+
+ELSEWHERE = "http://127.0.0.1:11434/v1"
+OPENAI = "https://api.openai.com/v1"
+SAMPLING = Sampling(
+    temperature=0.5, top_p=0.9, max_tokens=64, stop=("END",), seed=7, presence_penalty=0.1, frequency_penalty=-0.1
+)
+TOOL = ToolSpec(name="weather", description="Tells it.", parameters=msgspec.Raw(b'{"type":"object"}'))
+REQUEST = ModelRequest(
+    model="llama3.2",
+    base_url=ELSEWHERE,
+    api_key=None,
+    system="Be brief.",
+    messages=(UserMessage("Hello?"),),
+    deadline=1.0,
+)
+
+
+def sent(*, include_usage: bool = False, **changes: Any) -> dict[str, Any]:
+    """Returns the body of the request with these changes."""
+    body = encode_request(msgspec.structs.replace(REQUEST, **changes), include_usage=include_usage)
+    return msgspec.json.decode(body, type=dict[str, Any])
+
+
+def test_what_is_not_asked_for_is_not_sent() -> None:
+    assert sent() == {
+        "model": "llama3.2",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}],
+    }
+
+
+def test_an_empty_system_prompt_is_left_out() -> None:
+    assert [message["role"] for message in sent(system="")["messages"]] == ["user"]
+
+
+def test_sampling_is_passed_on() -> None:
+    body = sent(sampling=SAMPLING)
+    assert {name: body[name] for name in body.keys() - {"model", "messages"}} == {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "max_tokens": 64,
+        "stop": ["END"],
+        "seed": 7,
+        "presence_penalty": 0.1,
+        "frequency_penalty": -0.1,
+    }
+
+
+def test_zero_is_not_absent() -> None:
+    assert sent(sampling=Sampling(temperature=0.0, seed=0))["temperature"] == 0.0
+    assert sent(sampling=Sampling(temperature=0.0, seed=0))["seed"] == 0
+
+
+def test_a_stream_asks_for_its_usage() -> None:
+    body = sent(stream=True, include_usage=True)
+    assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
+
+
+def test_a_conversation_with_tools_keeps_its_form() -> None:
+    call = ToolCall(id="call_1", name="weather", arguments='{"city": "Oslo"}')
+    messages = (
+        UserMessage("How is it?"),
+        AssistantMessage("Let me see.", (call,)),
+        ToolResult(call_id="call_1", content="Fog", is_error=True),
+        AssistantMessage("", (call,)),
+        AssistantMessage(""),
+    )
+    in_wire_form = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
+    }
+    body = sent(messages=messages, tools=(TOOL,))
+    assert body["messages"][1:] == [
+        {"role": "user", "content": "How is it?"},
+        {"role": "assistant", "content": "Let me see.", "tool_calls": [in_wire_form]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "Fog"},
+        {"role": "assistant", "content": None, "tool_calls": [in_wire_form]},
+        {"role": "assistant", "content": ""},
+    ]
+    function = {"name": "weather", "description": "Tells it.", "parameters": {"type": "object"}}
+    assert body["tools"] == [{"type": "function", "function": function}]
+
+
+@pytest.mark.parametrize("arguments", ["", "{", "[1]", '"text"', '{"a":1} {'])
+def test_arguments_that_are_no_object_are_sent_inside_one(arguments: str) -> None:
+    call = ToolCall(id="call_1", name="weather", arguments=arguments)
+    body = sent(messages=(UserMessage("?"), AssistantMessage("", (call,))))
+    function = body["messages"][2]["tool_calls"][0]["function"]
+    assert msgspec.json.decode(function["arguments"]) == {"not_an_object": arguments}
+
+
+def test_a_conversation_without_a_user_gets_one_that_says_nothing() -> None:
+    assert [message["role"] for message in sent(messages=(AssistantMessage("Hi."),))["messages"]] == [
+        "system",
+        "assistant",
+        "user",
+    ]
+    assert sent(messages=())["messages"][-1]["content"].strip()
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        OPENAI,
+        "https://eu.api.openai.com/v1",
+        "https://API.openai.com:443/v1",
+        "https://ants.openai.azure.com/openai/v1",
+        "https://ants.services.ai.azure.com/openai/v1",
+    ],
+)
+def test_openai_itself_gets_the_newer_name_of_max_tokens(base_url: str) -> None:
+    body = sent(base_url=base_url, model="gpt-4.1", sampling=SAMPLING)
+    assert ("max_tokens" in body, body["max_completion_tokens"], body["temperature"]) == (False, 64, 0.5)
+
+
+@pytest.mark.parametrize("base_url", ["https://api.openai.com.evil.example/v1", "https://notapi.openai.com/v1"])
+def test_other_servers_get_the_name_that_all_know(base_url: str) -> None:
+    assert sent(base_url=base_url, sampling=SAMPLING)["max_tokens"] == 64
+
+
+@pytest.mark.parametrize("base_url", [OPENAI, ELSEWHERE])
+@pytest.mark.parametrize(
+    "model",
+    ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5-mini", "gpt-5.6-luna", "gpt-6.1-terra", "openai/gpt-10"],
+)
+def test_a_reasoning_model_gets_no_sampling_parameters(base_url: str, model: str) -> None:
+    body = sent(base_url=base_url, model=model, sampling=SAMPLING)
+    assert body.keys() == {"model", "messages", "max_completion_tokens", "seed"}
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-4o", "gpt-4.1-mini", "gpt-5-chat-latest", "gpt-oss-120b", "o1x", "olmo-2", "qwen3"]
+)
+def test_any_other_model_gets_them(model: str) -> None:
+    assert sent(base_url=OPENAI, model=model, sampling=SAMPLING)["temperature"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("base_url", "model", "effort"),
+    [
+        (OPENAI, "gpt-6.1-terra", "none"),
+        (OPENAI, "gpt-5.6", "none"),
+        (OPENAI, "gpt-5", None),
+        (OPENAI, "o3", None),
+        (OPENAI, "gpt-4.1", None),
+        (ELSEWHERE, "gpt-6.1-terra", None),
+    ],
+)
+def test_a_model_that_reasons_without_tools_only_rests_when_it_gets_some(
+    base_url: str, model: str, effort: str | None
+) -> None:
+    assert sent(base_url=base_url, model=model, tools=(TOOL,)).get("reasoning_effort") == effort
+    assert "reasoning_effort" not in sent(base_url=base_url, model=model)

@@ -1,0 +1,130 @@
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from datetime import timedelta
+from email.utils import format_datetime
+
+import aiohttp
+import msgspec
+import pytest
+
+from polyant.adapters.llm.failures import CallFailedError
+from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
+from polyant.adapters.llm.retry import with_retries
+from polyant.domain.chat import ModelEvent, ModelFinished, ModelRequest, TextDelta
+from polyant.domain.errors import ProviderError, ProviderFailure
+from polyant.domain.limits import ProviderTimeouts
+from polyant.testing.chat_model import events_of
+from polyant.testing.manual_clock import ManualClock
+from support.hurrying_clock import HurryingClock
+from support.openai_voice import openai_says
+from support.upstream import Reply, ScriptedUpstream
+
+PASSES = CallFailedError(ProviderFailure.OVERLOADED, retry=True)
+ANSWER: list[ModelEvent] = [TextDelta("ant"), ModelFinished()]
+
+
+def attempts(*outcomes: CallFailedError | list[ModelEvent]) -> Callable[[], AsyncGenerator[ModelEvent, None]]:
+    """Returns something to attempt; a failure comes before any event."""
+    left: Iterator[CallFailedError | list[ModelEvent]] = iter(outcomes)
+
+    async def attempt() -> AsyncGenerator[ModelEvent, None]:
+        outcome = next(left)
+        if isinstance(outcome, CallFailedError):
+            raise outcome
+        for event in outcome:
+            yield event
+
+    return attempt
+
+
+async def outcome_of(
+    clock: ManualClock, *outcomes: CallFailedError | list[ModelEvent], deadline: float = 100.0
+) -> list[ModelEvent]:
+    events = with_retries(attempts(*outcomes), provider="openai", clock=clock, deadline=deadline)
+    return [event async for event in events]
+
+
+def asks_to_wait(seconds: float) -> CallFailedError:
+    return CallFailedError(ProviderFailure.RATE_LIMIT, retry=True, wait=seconds)
+
+
+async def test_the_waits_are_jittered_and_grow(clock: HurryingClock) -> None:
+    assert await outcome_of(clock, PASSES, PASSES, ANSWER) == ANSWER
+    first, second = clock.waits
+    assert 0.24 <= first <= 0.36
+    assert 0.8 <= second <= 1.2
+
+
+async def test_waits_differ_from_call_to_call() -> None:
+    clocks = [HurryingClock() for _ in range(20)]
+    for clock in clocks:
+        await outcome_of(clock, PASSES, ANSWER)
+    assert len({clock.waits[0] for clock in clocks}) > 1
+
+
+async def test_it_gives_up_after_the_second_retry(clock: HurryingClock) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await outcome_of(clock, PASSES, PASSES, PASSES, ANSWER)
+    assert (caught.value.provider, caught.value.kind) == ("openai", ProviderFailure.OVERLOADED)
+
+
+async def test_a_vendor_s_wish_of_up_to_two_seconds_is_obeyed(clock: HurryingClock) -> None:
+    assert await outcome_of(clock, asks_to_wait(2.0), asks_to_wait(0.0), ANSWER) == ANSWER
+    assert clock.waits == [2.0, 0.0]
+
+
+async def test_a_longer_wish_fails_at_once(clock: HurryingClock) -> None:
+    with pytest.raises(ProviderError):
+        await outcome_of(clock, asks_to_wait(2.1), ANSWER)
+    assert clock.waits == []
+
+
+async def test_nobody_waits_past_the_deadline(clock: HurryingClock) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await outcome_of(clock, PASSES, ANSWER, deadline=0.2)
+    assert (caught.value.kind, clock.waits) == (ProviderFailure.OVERLOADED, [])
+
+
+async def test_a_failure_that_stays_is_not_retried(clock: HurryingClock) -> None:
+    with pytest.raises(ProviderError):
+        await outcome_of(clock, CallFailedError(ProviderFailure.AUTH), ANSWER)
+    assert clock.waits == []
+
+
+async def test_the_error_leads_to_nothing_that_the_vendor_or_the_http_client_said(clock: HurryingClock) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await outcome_of(clock, CallFailedError(ProviderFailure.AUTH))
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+async def test_a_wait_can_be_abandoned() -> None:
+    clock = ManualClock()
+    task = asyncio.create_task(outcome_of(clock, PASSES, ANSWER))
+    await clock.sleepers()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    ("header", "waits"),
+    [
+        ({"Retry-After": "1.5"}, [1.5]),
+        ({"Retry-After-Ms": "250"}, [0.25]),
+        ({"Retry-After": format_datetime(ManualClock().now() + timedelta(seconds=2), usegmt=True)}, [2.0]),
+    ],
+)
+async def test_the_wish_is_read_from_the_answer_s_headers(
+    *,
+    upstream: ScriptedUpstream,
+    http: aiohttp.ClientSession,
+    clock: HurryingClock,
+    model_request: ModelRequest,
+    header: dict[str, str],
+    waits: list[float],
+) -> None:
+    upstream.replies.extend([Reply(status=429, headers=header), openai_says("ant")])
+    model = OpenAIChatModel(http=http, clock=clock, timeouts=ProviderTimeouts())
+    assert (await events_of(model, msgspec.structs.replace(model_request, stream=False)))[0] == TextDelta("ant")
+    assert clock.waits == waits
