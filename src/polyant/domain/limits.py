@@ -61,7 +61,7 @@ class ProviderTimeouts(msgspec.Struct, frozen=True, kw_only=True):
     connect: float = 5.0
     """Until the connection stands."""
     first_token: float = 60.0
-    """In a stream, from the request to the first piece of the answer."""
+    """In a stream, from the request to the first piece of the answer, or of what the model thinks before it."""
     idle: float = 60.0
     """In a stream, between two reads."""
 

@@ -40,7 +40,6 @@ def stops(reason: str | None, **usage: int | None) -> dict[str, Any]:
         starts(0, type="text", text=""),
         starts(0, type="thinking", thinking="hm", signature=""),
         starts(0, type="something_new", text="not text"),
-        goes_on(0, type="thinking_delta", thinking="hm"),
         goes_on(0, type="signature_delta", signature="x"),
         goes_on(9, type="input_json_delta", partial_json="{"),
         {"type": "content_block_stop", "index": 0},
@@ -51,6 +50,13 @@ def test_an_event_without_text_has_none(event: dict[str, Any]) -> None:
     answer = AnthropicAnswer()
     assert answer.read_event(msgspec.json.encode(event)) == ""
     assert not answer.began
+    assert not answer.complete
+
+
+def test_what_the_model_thinks_is_not_shown_but_begins_the_answer() -> None:
+    answer = AnthropicAnswer()
+    assert answer.read_event(msgspec.json.encode(goes_on(0, type="thinking_delta", thinking="hm"))) == ""
+    assert answer.began
     assert not answer.complete
 
 

@@ -47,7 +47,7 @@ def call(name: str, arguments: str, call_id: str) -> ToolCall:
         delta(content=""),
         delta(content=[]),
         delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]),
-        delta(role="assistant", content="", reasoning_content="Let me think.", reasoning="hm"),
+        delta(role="assistant", content="", reasoning_content="", reasoning=None),
         {"choices": [], "usage": None},
     ],
 )
@@ -55,6 +55,14 @@ def test_a_chunk_without_text_has_none(chunk: dict[str, Any]) -> None:
     answer = OpenAIAnswer()
     assert answer.read_event(msgspec.json.encode(chunk)) == ""
     assert not answer.began
+    assert not answer.complete
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_what_the_model_thinks_is_not_shown_but_begins_the_answer(name: str) -> None:
+    answer = OpenAIAnswer()
+    assert answer.read_event(msgspec.json.encode(delta(role="assistant", content="", **{name: "Let me think."}))) == ""
+    assert answer.began
     assert not answer.complete
 
 

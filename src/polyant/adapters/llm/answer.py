@@ -33,7 +33,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.began = False
-        """Whether a piece of text or of a tool call has come."""
+        """Whether a piece of text, of a tool call or of what the model thinks has come."""
         self.complete = False
         """Whether all of the text and the tool calls has come."""
         self.done = False

@@ -65,6 +65,8 @@ class AnthropicAnswer(Answer):
     def _read_delta(self, index: int, delta: Delta) -> str:
         if delta.partial_json and index in self._calls:
             self._calls[index].pieces.append(delta.partial_json)
+        if delta.thinking:
+            self.began = True
         return self._said(delta.text)
 
     def _said(self, text: str | None) -> str:

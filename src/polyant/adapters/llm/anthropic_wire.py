@@ -70,6 +70,7 @@ class Delta(msgspec.Struct, frozen=True):
     """More of a block, or, in a message_delta, of the message."""
 
     text: str | None = None
+    thinking: str | None = None
     partial_json: str | None = None
     stop_reason: str | None = None
 

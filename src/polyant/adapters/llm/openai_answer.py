@@ -67,7 +67,7 @@ class OpenAIAnswer(Answer):
             for call in piece.tool_calls:
                 self._calls.add(call)
         text = _text(piece)
-        if text:
+        if text or piece.reasoning_content or piece.reasoning:
             self.began = True
         return text
 

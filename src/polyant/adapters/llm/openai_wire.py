@@ -94,6 +94,10 @@ class Piece(msgspec.Struct, frozen=True):
 
     content: str | list[TextPart] | None = None
     tool_calls: list[CallPiece] | None = None
+    reasoning_content: Any = None
+    """What the model thinks, as vLLM and DeepSeek name it; not shown, but a sign of life."""
+    reasoning: Any = None
+    """The same as Ollama, Groq and OpenRouter name it."""
 
 
 class Choice(msgspec.Struct, frozen=True):
