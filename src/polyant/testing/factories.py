@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from polyfactory.factories.msgspec_factory import MsgspecFactory
 
 from polyant.domain.instances import Instance, InstanceId, InstanceStatus, Slug
+from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretName
 
@@ -42,6 +43,15 @@ class InstanceFactory(MsgspecFactory[Instance]):
     status = InstanceStatus.ACTIVE
     version = 0
     tools = ("current_time", "calculate")
+    mcp_servers = (
+        McpServer(name="files", url="http://localhost:8100/mcp", tools=("*",)),
+        McpServer(
+            name="crm",
+            url="https://crm.example/mcp?tenant=7",
+            headers={"Authorization": SecretName("crm_token"), "X-Tenant": SecretName("crm_tenant")},
+            tools=("find", "create"),
+        ),
+    )
 
     @classmethod
     def id(cls) -> InstanceId:

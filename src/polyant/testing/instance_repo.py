@@ -15,8 +15,10 @@ from polyant.domain.errors import (
 )
 from polyant.domain.instances import Instance, InstanceQuery, Slug
 from polyant.domain.limits import TurnLimits
+from polyant.domain.mcp_servers import McpServer
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.prompts import SectionKey
+from polyant.domain.secrets import SecretName
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.instance_listing import InstanceListingContract, slugs_of
 
@@ -59,14 +61,20 @@ class InstanceRepoContract(InstanceListingContract):
             secrets={},
             tools=(),
             limits=TurnLimits(),
+            mcp_servers=(),
         )
         await repo.add(bare)
         assert await repo.get(bare.slug) == replace(bare, version=1)
 
-    @pytest.mark.parametrize("field", ["sections", "secrets", "tools"])
-    async def test_what_a_saved_instance_no_longer_has_is_gone(self, repo: InstanceRepo, field: str) -> None:
+    @pytest.mark.parametrize(
+        ("field", "nothing"),
+        [("sections", {}), ("secrets", {}), ("tools", ()), ("mcp_servers", ())],
+    )
+    async def test_what_a_saved_instance_no_longer_has_is_gone(
+        self, repo: InstanceRepo, field: str, nothing: object
+    ) -> None:
         stored = await repo.add(InstanceFactory.build())
-        saved = await repo.save(replace(stored, **{field: () if field == "tools" else {}}))
+        saved = await repo.save(replace(stored, **{field: nothing}))
         assert await repo.get(stored.slug) == saved
         assert not getattr(saved, field)
 
@@ -76,6 +84,14 @@ class InstanceRepoContract(InstanceListingContract):
         found = await repo.get(stored.slug)
         assert found is not None
         assert found.tools == ("c", "a", "d", "b")
+
+    async def test_mcp_servers_keep_their_order_and_all_that_is_theirs(self, repo: InstanceRepo) -> None:
+        crm = McpServer(name="crm", url="https://crm.example/mcp?a=1", headers={"X-Key": SecretName("crm_token")})
+        web = McpServer(name="web", url="http://localhost:9/", tools=("search", 'odd"name'))
+        stored = await repo.add(InstanceFactory.build(mcp_servers=(crm, web)))
+        saved = await repo.save(replace(stored, mcp_servers=(web, crm)))
+        assert await repo.get(stored.slug) == saved
+        assert saved.mcp_servers == (web, crm)
 
     async def test_moments_are_kept_to_the_microsecond_and_in_utc(self, repo: InstanceRepo) -> None:
         moment = datetime(2026, 5, 4, 3, 2, 1, 999_999, tzinfo=UTC)
@@ -247,4 +263,5 @@ def whole(instance: Instance, mark: str) -> Instance:
         sections=dict.fromkeys(SectionKey, mark),
         secrets={name: replace(secret, sealed=mark) for name, secret in instance.secrets.items()},
         tools=(mark, f"{mark} too"),
+        mcp_servers=tuple(replace(server, url=f"http://localhost/{mark}") for server in instance.mcp_servers),
     )

@@ -16,6 +16,7 @@ from polyant.domain.tools import ToolContext, ToolError, parse_tool_name, tool_s
 
 SEEN_AT_ONCE = 1.0
 MOST_DESCRIPTION = 1_024
+"""What OpenAI takes as the description of a function, in characters."""
 MOST_SCHEMA_BYTES = 16 * 1024
 
 _PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")

@@ -1,0 +1,211 @@
+"""Exact arithmetic on fractions, with a bound on the work that an expression can cause."""
+
+import ast
+import decimal
+import math
+import operator
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+from polyant.adapters.tools.expression import MOST_CHARACTERS, MOST_NESTING, parse
+from polyant.domain.tools import ToolError
+
+_MOST_BITS = 8_192
+"""How long numerator and denominator may get; 2466 decimal digits."""
+_MOST_WORK = 32 * _MOST_BITS
+"""How many bits the operands of all operations may have together; some milliseconds at most."""
+_MOST_ROUNDING = 1_000
+_SHOWN_DIGITS = 30
+_ROOT_DIGITS = 50
+
+
+class Number(NamedTuple):
+    """A value, and whether it is the very result or only close to it."""
+
+    value: Fraction
+    exact: bool = True
+
+    @property
+    def bits(self) -> int:
+        return max(self.value.numerator.bit_length(), self.value.denominator.bit_length())
+
+
+def evaluate(text: str) -> Number:
+    """Returns the value of an arithmetic expression.
+
+    Raises:
+        ToolError: It isn't one, has no value, or is too much work; the message says which.
+    """
+    tree, source = parse(text)
+    try:
+        return _Evaluation(source).number(tree)
+    except ZeroDivisionError:
+        raise ToolError("Division by zero") from None
+
+
+def describe(number: Number) -> str:
+    """Returns the number as text: an integer, or a fraction and its decimal expansion; `≈` marks a rounded one."""
+    value = number.value
+    if number.exact and value.denominator == 1:
+        return f"{value}"
+    context = decimal.Context(prec=_SHOWN_DIGITS)
+    expansion = _expansion(value, context).normalize(context)
+    plain = abs(expansion.adjusted()) < _SHOWN_DIGITS
+    shown = f"{expansion:f}" if plain else f"{expansion}"
+    if not number.exact:
+        return f"≈ {shown}"
+    return f"{value} {'≈' if context.flags[decimal.Inexact] else '='} {shown}"
+
+
+class _Evaluation:
+    """Works one expression out; counts the work as it goes."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._work_left = _MOST_WORK
+
+    def number(self, node: ast.expr, depth: int = 0) -> Number:
+        """Returns the value of a part; long chains as 1+1+1+… lean to the left and are taken without recursion."""
+        if depth > 2 * MOST_NESTING:
+            raise ToolError("The expression is nested too deeply. Calculate it in parts")
+        chain: list[ast.BinOp] = []
+        while isinstance(node, ast.BinOp):
+            chain.append(node)
+            node = node.left
+        result = self._operand(node, depth + 1)
+        for step in reversed(chain):
+            operation = _OPERATIONS[type(step.op)]
+            result = self._apply(operation, [result, self.number(step.right, depth + 1)])
+        return result
+
+    def _operand(self, node: ast.expr, depth: int) -> Number:
+        match node:
+            case ast.Constant():
+                return self._apply(_same, [_literal(self._source[node.col_offset : node.end_col_offset])])
+            case ast.Name(id=name) if name in _CONSTANTS:
+                return _CONSTANTS[name]
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return self._apply(_negative, [self.number(operand, depth)])
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.number(operand, depth)
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
+                function, least, most = _FUNCTIONS[name]
+                if not least <= len(arguments) <= most:
+                    raise ToolError(f"{name} takes {_count(least, most)}, not {len(arguments)}")
+                return self._apply(function, [self.number(argument, depth) for argument in arguments])
+            case ast.Tuple(elts=[_, *_]):
+                raise ToolError("A comma only separates the arguments of a function: write 1000, not 1,000")
+        raise ToolError(f"This can't be calculated: {self._source[node.col_offset : node.end_col_offset][:60]}")
+
+    def _apply(self, operation: "_Operation", operands: list[Number]) -> Number:
+        self._work_left -= sum(operand.bits for operand in operands)
+        if self._work_left < 0:
+            raise ToolError("This is too much work for one expression. Calculate it in parts, or with smaller numbers")
+        result = operation(*operands)
+        if result.bits > _MOST_BITS:
+            raise _too_large()
+        return result
+
+
+_Operation = Callable[..., Number]
+
+
+def _too_large() -> ToolError:
+    return ToolError("A number on the way is too large or too finely divided: it would have more than 2466 digits")
+
+
+def _count(least: int, most: int) -> str:
+    if least == most:
+        return "1 argument"
+    return f"{least} or {most} arguments" if most == least + 1 else f"at least {least} argument"
+
+
+def _literal(digits: str) -> Number:
+    """Returns the number exactly as it is written: 0.1 is a tenth, unlike Python's own."""
+    prefixed = digits[:2].lower() in {"0x", "0o", "0b"}
+    return Number(Fraction(int(digits, 0)) if prefixed else Fraction(digits.rstrip(".")))
+
+
+def _exactly(operation: Callable[..., Fraction | int]) -> _Operation:
+    """Makes an operation on fractions one on numbers: as exact as its operands are."""
+
+    def apply(*operands: Number) -> Number:
+        value = operation(*(operand.value for operand in operands))
+        return Number(Fraction(value), all(operand.exact for operand in operands))
+
+    return apply
+
+
+_same = _exactly(lambda value: value)
+_negative = _exactly(operator.neg)
+
+
+def _power(base: Number, exponent: Number) -> Number:
+    if exponent.value.denominator != 1:
+        return _fractional_power(base, exponent)
+    if (base.bits - 1) * abs(exponent.value.numerator) > _MOST_BITS:  # a lower bound of what the result would have
+        raise _too_large()
+    return Number(base.value ** int(exponent.value), base.exact and exponent.exact)
+
+
+def _fractional_power(base: Number, exponent: Number) -> Number:
+    if base.value < 0:
+        raise ToolError("A negative number to a fractional power has no real value")
+    if base.value == 0:
+        if exponent.value < 0:
+            raise ZeroDivisionError
+        return base
+    context = decimal.Context(prec=_ROOT_DIGITS, Emax=_MOST_BITS, Emin=-_MOST_BITS)
+    try:
+        result = context.power(_expansion(base.value, context), _expansion(exponent.value, context))
+    except decimal.Overflow:
+        raise _too_large() from None
+    return Number(Fraction(result), exact=False)
+
+
+def _expansion(value: Fraction, context: decimal.Context) -> Decimal:
+    return context.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def _square_root(number: Number) -> Number:
+    if number.value < 0:
+        raise ToolError("A negative number has no real square root")
+    numerator, denominator = number.value.as_integer_ratio()
+    square = numerator * denominator
+    root = math.isqrt(square)
+    if root * root == square:
+        return Number(Fraction(root, denominator), number.exact)
+    scale = 10**_ROOT_DIGITS
+    return Number(Fraction(math.isqrt(square * scale * scale), denominator * scale), exact=False)
+
+
+def _round(value: Fraction, digits: Fraction = Fraction(0)) -> Fraction | int:
+    if digits.denominator != 1 or abs(digits) > _MOST_ROUNDING:
+        raise ToolError(f"round takes a whole number of digits from -{_MOST_ROUNDING} to {_MOST_ROUNDING}")
+    return round(value, int(digits))
+
+
+_OPERATIONS: Mapping[type[ast.operator], _Operation] = {
+    ast.Add: _exactly(operator.add),
+    ast.Sub: _exactly(operator.sub),
+    ast.Mult: _exactly(operator.mul),
+    ast.Div: _exactly(operator.truediv),
+    ast.FloorDiv: _exactly(operator.floordiv),
+    ast.Mod: _exactly(operator.mod),
+    ast.Pow: _power,
+}
+_FUNCTIONS: Mapping[str, tuple[_Operation, int, int]] = {
+    "abs": (_exactly(abs), 1, 1),
+    "ceil": (_exactly(math.ceil), 1, 1),
+    "floor": (_exactly(math.floor), 1, 1),
+    "max": (_exactly(lambda *values: max(values)), 1, MOST_CHARACTERS),
+    "min": (_exactly(lambda *values: min(values)), 1, MOST_CHARACTERS),
+    "round": (_exactly(_round), 1, 2),
+    "sqrt": (_square_root, 1, 1),
+}
+_CONSTANTS: Mapping[str, Number] = {
+    "e": Number(Fraction("2.71828182845904523536028747135266249775724709369995"), exact=False),
+    "pi": Number(Fraction("3.14159265358979323846264338327950288419716939937510"), exact=False),
+}

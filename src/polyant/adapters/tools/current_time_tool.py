@@ -1,0 +1,88 @@
+"""Tool that tells the time anywhere in the world."""
+
+import difflib
+import functools
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import resources
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.tool import Tool
+from polyant.domain.secrets import SecretName
+from polyant.domain.tools import ToolContext, ToolError
+
+_MOST_SUGGESTIONS = 5
+
+
+class CurrentTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the time is wanted."""
+
+    timezone: Annotated[
+        Annotated[str, msgspec.Meta(max_length=64)] | None,
+        msgspec.Meta(description="IANA time zone, e.g. Europe/Rome or UTC. Without it: this assistant's own zone."),
+    ] = None
+
+
+class CurrentTimeTool(Tool):
+    """Tells the time in any IANA time zone; without one, in the operator's."""
+
+    name = "current_time"
+    description = (
+        "Gives the current date, time, weekday and UTC offset in any IANA time zone. "
+        "Call it whenever the present moment matters, also to compare the time in several places."
+    )
+    arguments = CurrentTime
+    secrets: tuple[SecretName, ...] = ()
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+
+    async def run(self, arguments: CurrentTime, context: ToolContext) -> str:  # noqa: ARG002 - the port's signature
+        name = self._clock.timezone_name() if arguments.timezone is None else _known_name(arguments.timezone)
+        return _describe(self._clock.now().astimezone(ZoneInfo(name)).replace(microsecond=0), name)
+
+
+def _describe(moment: datetime, zone: str) -> str:
+    offset = f"{moment:%z}"
+    return (
+        f"Date: {moment:%Y-%m-%d}\n"
+        f"Weekday: {moment:%A}\n"
+        f"Time: {moment:%H:%M:%S}\n"
+        f"Time zone: {zone} ({moment.tzname()}, UTC{offset[:3]}:{offset[3:5]})\n"
+        f"ISO 8601: {moment.isoformat()}"
+    )
+
+
+def _known_name(text: str) -> str:
+    """Returns the zone as the IANA database writes it; upper and lower case are the same, and so are space and `_`."""
+    name = _zones().get(_folded(text))
+    if name is None:
+        near = _near_names(text)
+        hint = f"did you mean {', '.join(near)}?" if near else "a zone is written like Europe/Rome, Asia/Tokyo or UTC"
+        raise ToolError(f"There is no time zone '{text}': {hint}")
+    return name
+
+
+def _near_names(text: str) -> list[str]:
+    """Returns zones whose name, or whose city, is written almost like that."""
+    cities: dict[str, list[str]] = {}
+    for folded, name in _zones().items():
+        for spelling in {folded, folded.rpartition("/")[2]}:
+            cities.setdefault(spelling, []).append(name)
+    near = difflib.get_close_matches(_folded(text).strip("/"), cities, n=_MOST_SUGGESTIONS, cutoff=0.75)
+    return list(dict.fromkeys(name for spelling in near for name in cities[spelling]))[:_MOST_SUGGESTIONS]
+
+
+@functools.cache
+def _zones() -> Mapping[str, str]:
+    """Returns the name of each zone by its folded form; from one file, where zoneinfo would open hundreds."""
+    names = resources.files("tzdata").joinpath("zones").read_text("ascii").split()
+    return {_folded(name): name for name in names}
+
+
+def _folded(name: str) -> str:
+    return "_".join(name.casefold().split())

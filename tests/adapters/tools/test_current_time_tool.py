@@ -1,0 +1,82 @@
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+
+from polyant.adapters.tools.current_time_tool import CurrentTime, CurrentTimeTool
+from polyant.domain.tools import ToolError
+from polyant.testing.manual_clock import ManualClock
+from polyant.testing.tool import CONTEXT
+
+
+class ClockInRome(ManualClock):
+    def timezone_name(self) -> str:
+        return "Europe/Rome"
+
+
+async def tell(timezone: str | None, moment: datetime = datetime(2026, 11, 22, 10, 44, 7, 999_999, UTC)) -> str:
+    return await CurrentTimeTool(clock=ClockInRome(moment)).run(CurrentTime(timezone), CONTEXT)
+
+
+async def test_time_is_told_with_all_that_a_model_may_need() -> None:
+    assert await tell("Asia/Kathmandu") == (
+        "Date: 2026-11-22\n"
+        "Weekday: Sunday\n"
+        "Time: 16:29:07\n"
+        "Time zone: Asia/Kathmandu (+0545, UTC+05:45)\n"
+        "ISO 8601: 2026-11-22T16:29:07+05:45"
+    )
+
+
+async def test_without_a_zone_it_is_the_operators_time() -> None:
+    told = await tell(None)
+    assert "Time zone: Europe/Rome (CET, UTC+01:00)" in told
+    assert "ISO 8601: 2026-11-22T11:44:07+01:00" in told
+
+
+async def test_summer_time_counts() -> None:
+    assert "Europe/Rome (CEST, UTC+02:00)" in await tell("Europe/Rome", datetime(2026, 7, 1, tzinfo=UTC))
+
+
+async def test_date_and_weekday_are_those_of_the_place() -> None:
+    told = await tell("Pacific/Kiritimati")
+    assert "Date: 2026-11-23\nWeekday: Monday" in told
+
+
+async def test_zone_west_of_greenwich_has_a_negative_offset() -> None:
+    assert "Time zone: America/St_Johns (NST, UTC-03:30)" in await tell("America/St_Johns")
+
+
+@pytest.mark.parametrize("written", ["america/new_york", "America/New York", " AMERICA/NEW_YORK "])
+async def test_zone_may_be_written_carelessly(written: str) -> None:
+    assert "Time zone: America/New_York (EST, UTC-05:00)" in await tell(written)
+
+
+async def test_every_zone_that_python_has_is_known() -> None:
+    """All but those that only the machine's own database has."""
+    for name in available_timezones() - {"localtime", "posixrules"}:
+        if not name.startswith(("posix/", "right/", "SystemV/")) and name != "Factory":
+            assert f"Time zone: {ZoneInfo(name).key} (" in await tell(name)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Europe/Roma", "Europe/Rome"),
+        ("Rome", "Europe/Rome"),
+        ("New York", "America/New_York"),
+        ("Asia/Calcuta", "Asia/Calcutta"),
+        ("Tokio", "Asia/Tokyo"),
+    ],
+)
+async def test_unknown_zone_is_answered_with_near_ones(written: str, meant: str) -> None:
+    with pytest.raises(ToolError, match=f"There is no time zone '{written}': did you mean .*{meant}"):
+        await tell(written)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "Nowhere at all", "../../etc/passwd", "/etc/localtime", "U\0TC", "Europe", "🐜"]
+)
+async def test_what_is_like_no_zone_is_answered_with_how_one_is_written(written: str) -> None:
+    with pytest.raises(ToolError, match="There is no time zone"):
+        await tell(written)

@@ -1,0 +1,251 @@
+from typing import Any
+
+import pytest
+
+from polyant.adapters.tools.http_call import HttpCall, HttpRequest
+from polyant.domain.tools import ToolError
+
+URL = "https://example.com/path?a=1&b=%2F"
+
+
+def call(method: Any = "GET", url: str = URL, **more: Any) -> HttpCall:
+    return HttpCall.of(HttpRequest(url=url, method=method, **more))
+
+
+def test_url_is_called_as_it_is_written_but_for_the_fragment() -> None:
+    """A signature may cover the letters, as in `%2F`."""
+    assert str(call(url=f"{URL}#part").url) == URL
+
+
+@pytest.mark.parametrize(
+    ("written", "called"),
+    [
+        ("http://example.com", "http://example.com/"),
+        ('http://example.com/é?q={"a":1}', "http://example.com/%C3%A9?q=%7B%22a%22:1%7D"),
+        ("http://example.com/100%", "http://example.com/100%25"),
+        ("http://BÜCHER.example/", "http://xn--bcher-kva.example/"),
+        ("http://example.com?q=%2f", "http://example.com/?q=%2f"),
+    ],
+)
+def test_url_is_encoded_where_it_needs_to_be(written: str, called: str) -> None:
+    assert str(call(url=written).url) == called
+
+
+@pytest.mark.parametrize("url", ["HTTP://EXAMPLE.COM/", "hTTps://example.com/"])
+def test_scheme_and_host_may_be_in_capitals(url: str) -> None:
+    assert str(call(url=url).url) == url.lower()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "FILE:///etc/passwd",
+        "ftp://example.com/",
+        "gopher://example.com/_GET",
+        "ws://example.com/",
+        "tcp://example.com/",
+        "unix:///run/docker.sock",
+        "http+unix://%2Frun%2Fdocker.sock/",
+        "data:text/plain,x",
+        "javascript:alert(1)",
+        "example.com",
+        "//example.com/",
+        "/path",
+    ],
+)
+def test_other_schemes_than_http_and_https_are_refused(url: str) -> None:
+    with pytest.raises(ToolError, match="Only absolute URLs that start with http:// or https://"):
+        call(url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com@127.0.0.1/",
+        "http://example.com:80@127.0.0.1/",
+        "http://user:password@example.com/",
+        "http://:password@example.com/",
+        "http://user@example.com/",
+    ],
+)
+def test_user_in_the_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ToolError, match="user name or password") as caught:
+        call(url=url)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http:///path", "http://exa%6dple.com/", "http://[fe80::1%25eth0]/", "http://a,b/"]
+)
+def test_url_without_a_proper_host_is_refused(url: str) -> None:
+    with pytest.raises(ToolError, match="names no host"):
+        call(url=url)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://example.com:99999/", "http://example.com:http/"])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(ToolError, match="isn't a URL"):
+        call(url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/\r\nX-Injected: 1",
+        "http://example.com/ HTTP/1.1\r\nHost: inside\r\n\r\n",
+        "http://exa\tmple.com/",
+        " http://example.com/",
+        "http://example.com/a b",
+        "http://evil.example\\@127.0.0.1/",
+        "http:\\\\example.com/",
+        "http://example.com/\0",
+        "http://example.com/\ud800",
+    ],
+)
+def test_url_with_characters_that_no_url_has_is_refused(url: str) -> None:
+    with pytest.raises(ToolError, match="no spaces, control characters or backslashes"):
+        call(url=url)
+
+
+def test_headers_are_sent_by_name_in_lower_case() -> None:
+    assert call(headers={"Authorization": "Bearer x", "X-Empty": ""}).headers == {
+        "authorization": "Bearer x",
+        "x-empty": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Host", "host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "TE"),
+        *("Trailer", "Expect", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"),
+    ],
+)
+def test_headers_that_the_connection_is_made_of_are_refused(name: str) -> None:
+    with pytest.raises(ToolError, match=f"Leave out the header {name.lower()}"):
+        call(headers={name: "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("", "1"),
+        ("X Y", "1"),
+        ("X:", "1"),
+        ("X\r\nY", "1"),
+        ("Host\n", "1"),
+        ("é", "1"),
+        ("X", "1\r\nY: 2"),
+        ("X", "1\n"),
+        ("X", "\0"),
+        ("X", "é"),
+        ("X", "x" * 9_000),
+        ("X" * 129, "1"),
+    ],
+)
+def test_header_that_could_become_another_one_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ToolError, match="A header has a name without spaces"):
+        call(headers={name: value})
+
+
+def test_json_body_is_sent_as_json() -> None:
+    made = call("POST", json={"a": [1, None, "é"]})
+    assert (made.body, made.headers) == ('{"a":[1,null,"é"]}'.encode(), {"content-type": "application/json"})
+
+
+def test_text_body_is_sent_as_text() -> None:
+    made = call("PUT", text="é")
+    assert (made.body, made.headers) == ("é".encode(), {"content-type": "text/plain; charset=utf-8"})
+
+
+def test_type_of_a_body_may_be_given() -> None:
+    made = call("PATCH", text="a=1", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert made.headers == {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("body", [{"json": {}}, {"json": []}, {"text": ""}])
+def test_empty_body_is_a_body(body: dict[str, Any]) -> None:
+    assert call("POST", **body).body is not None
+    assert call("POST").body is None
+
+
+def test_two_bodies_are_refused() -> None:
+    with pytest.raises(ToolError, match="not both"):
+        call("POST", json={}, text="")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_body_of_a_request_that_has_none_is_refused(method: str) -> None:
+    with pytest.raises(ToolError, match=f"{method} has no body"):
+        call(method, text="x")
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "then"),
+    [
+        (301, "POST", "GET"),
+        (302, "POST", "GET"),
+        (303, "POST", "GET"),
+        (303, "PUT", "GET"),
+        (303, "DELETE", "GET"),
+        (303, "HEAD", "HEAD"),
+        (301, "HEAD", "HEAD"),
+        (301, "PUT", "PUT"),
+        (302, "DELETE", "DELETE"),
+        (307, "POST", "POST"),
+        (308, "PATCH", "PATCH"),
+        (302, "GET", "GET"),
+    ],
+)
+def test_redirect_keeps_or_changes_the_method_as_http_has_it(status: int, method: str, then: str) -> None:
+    body = {} if method in {"GET", "HEAD"} else {"text": "x"}
+    redirected = call(method, headers={"Content-Language": "en"}, **body).redirected(status, "/there")
+    assert (redirected.method, str(redirected.url)) == (then, "https://example.com/there")
+    kept = method == then
+    assert redirected.body == (b"x" if kept and body else None)
+    assert ("content-language" in redirected.headers) == kept
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("?q=2", "https://example.com/path?q=2"),
+        ("other", "https://example.com/other"),
+        ("//other.example/x", "https://other.example/x"),
+        ("http://other.example", "http://other.example/"),
+        ("https://other.example/?sig=a%2Fb%3D", "https://other.example/?sig=a%2Fb%3D"),
+        ("/a b", "https://example.com/a%20b"),
+        ("/é", "https://example.com/%C3%A9"),
+    ],
+)
+def test_redirect_may_be_relative(location: str, url: str) -> None:
+    assert str(call().redirected(302, location).url) == url
+
+
+SECRET = {"Authorization": "Bearer x", "Cookie": "c=1", "X-Api-Key": "k", "Accept": "text/html"}
+
+
+@pytest.mark.parametrize(
+    "location", ["http://example.com/", "https://example.com:8443/", "https://www.example.com/", "//evil.example/"]
+)
+def test_no_secret_header_goes_to_another_origin(location: str) -> None:
+    assert call(headers=SECRET).redirected(307, location).headers == {"accept": "text/html"}
+
+
+@pytest.mark.parametrize("location", ["/x", "https://example.com:443/", "https://EXAMPLE.com/"])
+def test_headers_stay_within_an_origin(location: str) -> None:
+    made = call(headers=SECRET)
+    assert made.redirected(307, location).headers == made.headers
+
+
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "gopher://x/", "http://user@127.0.0.1/", "http://[::1", "http://"]
+)
+def test_redirect_to_what_is_not_called_is_refused(location: str) -> None:
+    with pytest.raises(ToolError, match=r"example\.com redirects to a URL that isn't called"):
+        call().redirected(302, location)
+
+
+def test_call_shows_nothing_of_its_headers() -> None:
+    assert "Bearer" not in repr(call(headers=SECRET))
