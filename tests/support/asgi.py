@@ -41,6 +41,8 @@ class Exchange:
     def __init__(self, app: ASGIApp, scope: dict[str, Any], body: Sequence[bytes], *, complete: bool = True) -> None:
         self.sent: list[Message] = []
         """Every message sent so far."""
+        self.sent_at: list[float] = []
+        """The loop's time at which each was sent."""
         self.writable = asyncio.Event()
         """Cleared, the client reads no more: sending blocks."""
         self.writable.set()
@@ -95,8 +97,10 @@ class Exchange:
 
     async def _send(self, message: Any) -> None:
         await self.writable.wait()
+        await asyncio.sleep(0)  # a server may let others run at any message
         if not self._gone.is_set():
             self.sent.append(message)
+            self.sent_at.append(asyncio.get_running_loop().time())
             self._unread.put_nowait(message)
 
 

@@ -54,7 +54,11 @@ class InstanceExistsError(ConflictError):
         super().__init__(f"Instance '{slug}' exists already")
 
 
-class InstanceChangedError(PolyantError):
+class PreconditionFailedError(PolyantError):
+    """Somebody else changed the thing since it was read."""
+
+
+class InstanceChangedError(PreconditionFailedError):
     """Somebody else changed the instance since it was read."""
 
     def __init__(self, slug: str) -> None:

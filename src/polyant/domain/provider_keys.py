@@ -61,6 +61,9 @@ def secret_origin(instance: Instance, name: SecretName, providers: Mapping[str, 
     own = providers.get(instance.provider)
     if own is not None and own.secret == name:
         return origin_of(base_url_of(instance, own))
+    for server in instance.mcp_servers:
+        if name in server.headers.values():
+            return server.origin
     return next((origin_of(info.base_url) for info in providers.values() if info.secret == name), None)
 
 

@@ -23,3 +23,13 @@ class KeyCheck(Protocol):
         Raises:
             StorageUnavailableError: The store doesn't answer.
         """
+
+    @abstractmethod
+    async def replace(self, expected: str, sealed: str) -> bool:
+        """Keeps the value in place of `expected`, and returns whether that was the one kept; atomic.
+
+        If another one is kept, or none, it stays so. Of several who expect the same exactly one succeeds.
+
+        Raises:
+            StorageUnavailableError: The store doesn't answer.
+        """

@@ -15,37 +15,96 @@ class WrongMasterKeyError(UnavailableError):
     def __init__(self) -> None:
         super().__init__(
             "ENCRYPTION_KEY is not the key that sealed the stored secrets: give the one that was in use before "
-            "(without ENCRYPTION_KEY it stands in keys/encryption.key in POLYANT_HOME)"
+            "(without ENCRYPTION_KEY it stands in keys/encryption.key in POLYANT_HOME); to replace it, give it as "
+            "ENCRYPTION_KEY_PREVIOUS beside the new one"
+        )
+
+
+class OlderMasterKeyMissingError(UnavailableError):
+    """The master key is right, but some stored secrets may still need the one before it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The master key was replaced, but not every stored secret is sealed with the new one: give the one before "
+            "as ENCRYPTION_KEY_PREVIOUS (without ENCRYPTION_KEY it stands in keys/encryption.previous in "
+            "POLYANT_HOME) and run `polyant keys rotate-master`"
         )
 
 
 class CheckMasterKey:
-    """Compares the master key with the check value that is kept beside the secrets."""
+    """Compares the master keys with the check value that is kept beside the secrets.
+
+    The value is a text sealed with the master key. While the master key is being replaced, it is that sealed form sealed
+    once more, with the new key: who has only one of the two keys can't open it.
+    """
 
     def __init__(self, *, cipher: SecretCipher, key_check: KeyCheck) -> None:
         self._cipher = cipher
         self._key_check = key_check
 
     async def verify(self) -> None:
-        """Returns if the key fits the value kept, or none is kept yet; changes nothing.
+        """Returns if the keys fit the value kept, or none is kept yet; changes nothing.
 
         Raises:
-            WrongMasterKeyError: It doesn't fit.
+            WrongMasterKeyError: They don't fit.
+            OlderMasterKeyMissingError: The master key is being replaced, and the one before it isn't given.
         """
         kept = await self._key_check.read()
         if kept is not None:
-            self._open(kept)
+            self._key_ids(kept)
 
     async def keep(self) -> None:
         """Keeps a check value if there is none yet.
 
         Raises:
             WrongMasterKeyError: Another key's value was kept first.
+            OlderMasterKeyMissingError: The master key is being replaced, and the one before it isn't given.
         """
-        self._open(await self._key_check.keep(self._cipher.seal(SecretText(_TEXT), _ADDRESS)))
+        self._key_ids(await self._kept())
 
-    def _open(self, kept: str) -> None:
-        try:
-            self._cipher.open(kept, _ADDRESS)
-        except SecretUnreadableError:
-            raise WrongMasterKeyError from None
+    async def is_settled(self) -> bool:
+        """Returns whether the value kept needs the current key alone, or none is kept yet; changes nothing.
+
+        Raises:
+            WrongMasterKeyError: The keys don't fit the value.
+            OlderMasterKeyMissingError: One that it needs isn't given.
+        """
+        kept = await self._key_check.read()
+        return kept is None or self._key_ids(kept) == [self._cipher.key_id()]
+
+    async def begin_change(self) -> None:
+        """Has the value need the current key beside those that it needs already.
+
+        Raises:
+            WrongMasterKeyError: The keys don't fit the value.
+            OlderMasterKeyMissingError: One that it needs isn't given.
+        """
+        while self._key_ids(kept := await self._kept())[0] != self._cipher.key_id():
+            await self._key_check.replace(kept, self._sealed(kept))
+
+    async def end_change(self) -> None:
+        """Has the value need the current key alone.
+
+        Raises:
+            WrongMasterKeyError: The keys don't fit the value.
+            OlderMasterKeyMissingError: One that it needs isn't given.
+        """
+        while self._key_ids(kept := await self._kept()) != [self._cipher.key_id()]:
+            await self._key_check.replace(kept, self._sealed(_TEXT))
+
+    async def _kept(self) -> str:
+        return await self._key_check.read() or await self._key_check.keep(self._sealed(_TEXT))
+
+    def _sealed(self, text: str) -> str:
+        return self._cipher.seal(SecretText(text), _ADDRESS)
+
+    def _key_ids(self, kept: str) -> list[str]:
+        """Returns the ids of the keys that the value needs, the outermost first."""
+        key_ids: list[str] = []
+        while kept != _TEXT:
+            try:
+                key_ids.append(self._cipher.key_id_of(kept))
+                kept = self._cipher.open(kept, _ADDRESS).reveal()
+            except SecretUnreadableError:
+                raise (OlderMasterKeyMissingError if key_ids[1:] else WrongMasterKeyError) from None
+        return key_ids

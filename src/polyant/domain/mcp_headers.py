@@ -1,0 +1,54 @@
+"""Which secret goes to which MCP server: none is ever sent to another origin than the one it was entered for."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from polyant.domain.errors import UnavailableError
+from polyant.domain.instances import Instance
+from polyant.domain.mcp_servers import McpServer
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.secrets import SecretName, SecretText
+
+_HEADER_VALUE = re.compile(r"\A[!-~]([ -~]*[!-~])?\Z")
+
+
+def headers_for(instance: Instance, server: McpServer, cipher: SecretCipher) -> Mapping[str, SecretText]:
+    """Returns the headers to send to the instance's server.
+
+    Raises:
+        UnavailableError: A secret is missing, was entered for another address or is no header's value; the message says
+            what to do.
+        SecretUnreadableError: A secret doesn't open.
+    """
+    return {header: _value_of(instance, server, name, cipher) for header, name in server.headers.items()}
+
+
+def unusable_headers(instance: Instance) -> Iterator[str]:
+    """Yields what is to be done about each secret of an MCP server that is missing or was entered for another one."""
+    for server in instance.mcp_servers:
+        for name in dict.fromkeys(server.headers.values()):
+            fault = _fault(instance, server, name)
+            if fault is not None:
+                yield fault
+
+
+def _value_of(instance: Instance, server: McpServer, name: SecretName, cipher: SecretCipher) -> SecretText:
+    fault = _fault(instance, server, name)
+    if fault is not None:
+        raise UnavailableError(fault)
+    stored = instance.secrets[name]
+    value = cipher.open(stored.sealed, instance.address_of(stored))
+    if not _HEADER_VALUE.match(value.reveal()):
+        raise UnavailableError(f"The secret {name} of instance '{instance.slug}' is not what a header can hold")
+    return value
+
+
+def _fault(instance: Instance, server: McpServer, name: SecretName) -> str | None:
+    stored = instance.secrets.get(name)
+    if stored is not None and stored.origin == server.origin:
+        return None
+    state = "is missing" if stored is None else "was entered for another address"
+    return (
+        f"The secret {name} of instance '{instance.slug}' for the MCP server {server.name} {state}: "
+        f"enter it (polyant secrets set {instance.slug} {name})"
+    )

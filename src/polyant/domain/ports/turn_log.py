@@ -1,0 +1,28 @@
+"""Port: what did the turns of an instance cost?"""
+
+from abc import abstractmethod
+from typing import Protocol, runtime_checkable
+
+from polyant.domain.instances import Slug
+from polyant.domain.turn_records import TurnPage, TurnRecord
+
+
+@runtime_checkable
+class TurnLog(Protocol):
+    """Keeps the figures of recent turns."""
+
+    @abstractmethod
+    def note(self, record: TurnRecord) -> None:
+        """Takes note of a turn and returns at once: it is stored later, with others.
+
+        What isn't stored yet is stored when the log is closed and lost in a crash. When the store doesn't answer for
+        long, the oldest are dropped; noting never fails and never waits.
+        """
+
+    @abstractmethod
+    async def list(self, slug: Slug, *, limit: int, offset: int = 0) -> TurnPage:
+        """Returns the instance's turns that are stored, newest first; those older than the log keeps are gone.
+
+        Raises:
+            StorageUnavailableError: The store doesn't answer.
+        """

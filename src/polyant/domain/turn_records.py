@@ -1,0 +1,44 @@
+"""What is kept of a turn: figures, never text."""
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from polyant.domain.instances import Slug
+
+
+class TurnOutcome(enum.StrEnum):
+    """How a turn ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    ABANDONED = "abandoned"
+    """The client went away."""
+    SHUTDOWN = "shutdown"
+    """The server stopped."""
+
+
+class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn's figures."""
+
+    slug: Slug
+    request_id: str
+    at: datetime
+    outcome: TurnOutcome
+    milliseconds: float
+    first_token_milliseconds: float | None = None
+    steps: int = 0
+    tool_calls: int = 0
+    failed_tool_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    streamed: bool = False
+
+
+class TurnPage(msgspec.Struct, frozen=True):
+    """One page of an instance's turns, newest first, and how many are kept in all."""
+
+    turns: tuple[TurnRecord, ...]
+    total: int

@@ -1,0 +1,148 @@
+"""Use case: have the current master key alone seal what is stored."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from polyant.domain.errors import InstanceChangedError, SecretUnreadableError, UnavailableError, UnknownInstanceError
+from polyant.domain.instances import Instance, InstanceQuery, Slug
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.key_check import KeyCheck
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.secrets import SealedSecret, SecretName, SecretText
+from polyant.domain.use_cases.check_master_key import CheckMasterKey
+from polyant.domain.use_cases.set_secret import seal, with_secret
+
+Progress = Callable[[int, int], None]
+"""Is told how many instances of how many have been looked at."""
+
+_MOST_ROUNDS = 20
+
+
+class OlderKeyInUseError(UnavailableError):
+    """Round after round there was something new that an older key had sealed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Somebody still seals secrets with an older master key, or changes instances all the time: give every "
+            "server the new key, restart it, and run this again"
+        )
+
+
+class SecretPlace(msgspec.Struct, frozen=True):
+    """Whose secret it is, and what it is called."""
+
+    instance: Slug
+    name: SecretName
+
+
+class OlderSecrets(msgspec.Struct, frozen=True, kw_only=True):
+    """The stored secrets that the current master key didn't seal."""
+
+    readable: Mapping[Slug, int]
+    """How many an older key opens, by instance; none without any."""
+    unreadable: tuple[SecretPlace, ...]
+    """Those that no key given opens."""
+
+
+class Resealed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was sealed anew."""
+
+    secrets: int
+    instances: int
+    unreadable: tuple[SecretPlace, ...]
+    """What stays as it is, since no key given opens it."""
+
+
+class ResealSecrets:
+    """Seals with the current master key what an older one sealed; may be interrupted and repeated at any point.
+
+    From its beginning until its end, a start needs the current key and the older ones; after that, the current one.
+    """
+
+    def __init__(self, *, repo: InstanceRepo, cipher: SecretCipher, key_check: KeyCheck) -> None:
+        self._repo = repo
+        self._cipher = cipher
+        self._check = CheckMasterKey(cipher=cipher, key_check=key_check)
+
+    async def __call__(self, progress: Progress = lambda *_: None) -> Resealed:
+        """Returns what was sealed anew, after a round through all instances that found nothing more to do.
+
+        Secrets keep their time and instances theirs; the API keys of callers get the current key's fingerprints.
+
+        Raises:
+            OlderKeyInUseError: Others seal with an older key all the time.
+            WrongMasterKeyError: The keys given don't fit what is stored.
+            OlderMasterKeyMissingError: An older key that may still be needed isn't given.
+        """
+        resealed = Counter[Slug]()
+
+        async def reseal(instance: Instance, secrets: Mapping[SecretName, SecretText]) -> None:
+            if await self._save(instance, secrets):
+                resealed[instance.slug] += len(secrets)
+
+        await self._check.begin_change()
+        for _ in range(_MOST_ROUNDS):
+            left = await self._look(reseal, progress)
+            if not left.readable:
+                break
+        else:
+            raise OlderKeyInUseError
+        await self._check.end_change()
+        return Resealed(secrets=resealed.total(), instances=len(resealed), unreadable=left.unreadable)
+
+    async def survey(self) -> OlderSecrets:
+        """Returns which secrets the current key didn't seal; changes nothing."""
+
+        async def leave(_: Instance, __: Mapping[SecretName, SecretText]) -> None: ...
+
+        return await self._look(leave)
+
+    async def _look(
+        self,
+        handle: Callable[[Instance, Mapping[SecretName, SecretText]], Awaitable[None]],
+        progress: Progress = lambda *_: None,
+    ) -> OlderSecrets:
+        """Goes through all instances, has those handled that an older key opens, and returns what it met."""
+        readable: dict[Slug, int] = {}
+        unreadable: list[SecretPlace] = []
+        slugs = [found.slug for found in (await self._repo.list(InstanceQuery())).instances]
+        for done, slug in enumerate(slugs):
+            progress(done, len(slugs))
+            instance = await self._repo.get(slug)
+            if instance is None:
+                continue
+            opened, closed = self._open_older(instance)
+            unreadable += (SecretPlace(slug, name) for name in closed)
+            if opened:
+                readable[slug] = len(opened)
+                await handle(instance, opened)
+        progress(len(slugs), len(slugs))
+        return OlderSecrets(readable=readable, unreadable=tuple(unreadable))
+
+    def _open_older(self, instance: Instance) -> tuple[dict[SecretName, SecretText], list[SecretName]]:
+        """Returns the secrets that another than the current key sealed, and the names of those that don't open."""
+        opened: dict[SecretName, SecretText] = {}
+        closed: list[SecretName] = []
+        for stored in instance.secrets.values():
+            try:
+                if self._cipher.key_id_of(stored.sealed) != self._cipher.key_id():
+                    opened[stored.name] = self._cipher.open(stored.sealed, instance.address_of(stored))
+            except SecretUnreadableError:
+                closed.append(stored.name)
+        return opened, closed
+
+    async def _save(self, instance: Instance, secrets: Mapping[SecretName, SecretText]) -> bool:
+        """Returns whether the instance is stored with its secrets sealed anew; if not, the next round looks again."""
+        resealed = instance
+        for name, secret in secrets.items():
+            resealed = with_secret(resealed, self._sealed_anew(instance, instance.secrets[name], secret))
+        try:
+            await self._repo.save(resealed)
+        except (InstanceChangedError, UnknownInstanceError):
+            return False
+        return True
+
+    def _sealed_anew(self, instance: Instance, stored: SealedSecret, secret: SecretText) -> SealedSecret:
+        return seal(self._cipher, instance, stored.name, secret, now=stored.updated_at, origin=stored.origin)

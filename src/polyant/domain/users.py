@@ -1,0 +1,91 @@
+"""Users: the people who manage instances."""
+
+import enum
+import re
+from datetime import datetime
+from typing import NewType
+
+import msgspec
+
+from polyant.domain.errors import InvalidInputError
+
+UserId = NewType("UserId", str)
+"""A user's lasting identity: 32 lowercase hex digits."""
+
+Email = NewType("Email", str)
+"""An address to log in with, in lower case, made by `parse_email`."""
+
+PASSWORD_LEAST_CHARACTERS = 12
+PASSWORD_MOST_CHARACTERS = 1_024
+
+_EMAIL = re.compile(r"\A[^\s@\"<>(),;:\\]{1,64}@[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?\Z")
+
+
+class Role(enum.StrEnum):
+    """What a user may do."""
+
+    USER = "user"
+    """Manages instances."""
+    SUPERADMIN = "superadmin"
+    """Manages users as well."""
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's account; the password is kept as a hash that no repr shows."""
+
+    id: UserId
+    email: Email
+    role: Role
+    password_hash: str
+    disabled: bool = False
+    created_at: datetime
+    updated_at: datetime
+    version: int = 0
+    """Counts the stored states of this user; 0 is one that was never stored."""
+
+    def __repr__(self) -> str:
+        """Returns a text without the hash."""
+        return f"User(id={self.id!r}, email={self.email!r}, role={self.role!r})"
+
+    @property
+    def is_active_superadmin(self) -> bool:
+        """Whether this user can manage users now."""
+        return self.role is Role.SUPERADMIN and not self.disabled
+
+
+class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that was issued and not ended."""
+
+    token_id: str
+    user_id: UserId
+    expires_at: datetime
+
+
+class UserPage(msgspec.Struct, frozen=True):
+    """One page of a listing, and how many users the whole listing has."""
+
+    users: tuple[User, ...]
+    total: int
+
+
+def parse_email(text: str) -> Email:
+    """Returns the text as an email address to log in with, in lower case.
+
+    Raises:
+        InvalidInputError: It doesn't look like one.
+    """
+    email = text.strip().lower()
+    if not email.isascii() or not _EMAIL.match(email):
+        raise InvalidInputError("email must look like name@host")
+    return Email(email)
+
+
+def check_password(text: str) -> str:
+    """Returns the text if it may be a password.
+
+    Raises:
+        InvalidInputError: It is too short or too long; the message doesn't show it.
+    """
+    if not PASSWORD_LEAST_CHARACTERS <= len(text) <= PASSWORD_MOST_CHARACTERS:
+        raise InvalidInputError(f"A password has {PASSWORD_LEAST_CHARACTERS} to {PASSWORD_MOST_CHARACTERS} characters")
+    return text

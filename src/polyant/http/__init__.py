@@ -1,0 +1,1 @@
+"""HTTP, through Litestar: decodes requests, calls one use case each, encodes what comes back."""

@@ -1,0 +1,45 @@
+"""Credentials of a request, and the routes that need one."""
+
+from litestar.types import Scope
+
+from polyant.domain.access import Credentials, Session, bearer_of
+from polyant.domain.instances import Slug
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.identify_caller import IdentifyCaller, InvalidCredentialError
+from polyant.http.throttle import Throttle
+
+SESSION_COOKIE = "polyant_session"
+
+
+def bearer_in(scope: Scope) -> SecretText | None:
+    """Returns the request's bearer token, if it has one."""
+    return bearer_of(_header(scope, b"authorization"))
+
+
+def credentials_in(scope: Scope) -> Credentials:
+    """Returns what the caller presents."""
+    return Credentials(bearer=bearer_in(scope), cookie=_session_cookie(scope))
+
+
+async def require_caller(scope: Scope, identify: IdentifyCaller, throttle: Throttle) -> Session | Slug:
+    """Returns who is calling.
+
+    Raises:
+        AuthenticationError: There is no good credential.
+        RateLimitedError: There were too many bad ones from this address.
+    """
+    try:
+        return await identify(credentials_in(scope))
+    except InvalidCredentialError:
+        await throttle.failed_credential(scope)
+        raise
+
+
+def _session_cookie(scope: Scope) -> SecretText | None:
+    # http.cookies gives up at the first odd cookie, and those of everything on this host come along, whatever its port.
+    pairs = (part.strip().partition("=") for part in (_header(scope, b"cookie") or "").split(";"))
+    return next((SecretText(value) for name, _, value in pairs if name == SESSION_COOKIE and value), None)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)

@@ -1,0 +1,46 @@
+"""Which client a request comes from, as far as the limits are concerned."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from litestar.types import Scope
+
+_IPV6_SITE = 64
+
+
+def client_key(scope: Scope, *, trusted_hops: int) -> str:
+    """Returns what a client is limited by: its IPv4 address, or the /64 network of its IPv6 one.
+
+    With `trusted_hops` the address stands that many places from the right in X-Forwarded-For; where there is none, or
+    rubbish, the peer's own address counts.
+    """
+    peer = scope["client"]
+    own = peer[0] if peer else "local"
+    forwarded = _forwarded(scope, trusted_hops) if trusted_hops else None
+    address = forwarded or _parse(own)
+    return own if address is None else _network(address)
+
+
+def _forwarded(scope: Scope, hops: int) -> IPv4Address | IPv6Address | None:
+    lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    entries = b",".join(lines).decode("latin-1").split(",")
+    return _parse(entries[-hops]) if len(entries) >= hops else None
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _network(address: IPv4Address | IPv6Address) -> str:
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return f"{IPv6Address(int(address) >> _IPV6_SITE << _IPV6_SITE)}/{_IPV6_SITE}"
+    return str(address)

@@ -1,0 +1,135 @@
+"""The outermost layer: what holds for every request, whatever answers it."""
+
+import logging
+import re
+import secrets
+import time
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+import msgspec
+from litestar.types import ASGIApp, Message, Receive, Send
+
+from polyant.http.cors import Cors
+from polyant.http.errors import error_body, path_of
+from polyant.http.record import RequestRecord
+
+log = logging.getLogger("polyant.access")
+
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"\A(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]*)?\Z")
+_SANE_ID = re.compile(rb"\A[A-Za-z0-9._:/+=@-]{1,128}\Z")
+
+
+class Edge:
+    """Gives each request an id and a log line, each answer its common headers; refuses foreign hosts; answers CORS.
+
+    Litestar's own middleware doesn't see unknown paths and wrong methods; this wraps the whole application.
+    """
+
+    def __init__(self, app: ASGIApp, *, cors: Cors, allowed_hosts: tuple[str, ...]) -> None:
+        self._app = app
+        self._cors = cors
+        self._hosts = _LOCAL_NAMES | set(allowed_hosts)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] == "http":
+            await self._handle(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
+        else:
+            await self._app(scope, receive, send)
+
+    async def _handle(self, scope: Any, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        record = RequestRecord(_request_id(headers))
+        common = self._common_headers(record, scope["path"], headers)
+
+        async def send_edge(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = record.status or message["status"]
+                message["headers"] = [*message["headers"], *record.headers, *common]
+            await send(message)
+
+        try:
+            await self._answer({**scope, "state": {"record": record}}, headers, receive, send_edge)
+        finally:
+            _log(scope, record, time.perf_counter() - started)
+
+    async def _answer(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        if not self._is_served(scope, headers):
+            message = "This server does not answer to that Host: list it in ALLOWED_HOSTS if it should"
+            await _send_error(send, 403, message)
+        elif scope["method"] == "OPTIONS":
+            preflight = self._cors.preflight(scope["path"], headers)
+            if preflight is None:
+                await _send_error(send, 404, f"Cannot OPTIONS {path_of(scope)}")
+            else:
+                await _send(send, 204, preflight, b"")
+        else:
+            if scope["method"] == "HEAD":
+                scope["method"] = "GET"  # the server leaves the body out by itself
+            await self._app(scope, receive, send)
+
+    def _is_served(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
+        """Returns whether the Host is ours: on a loopback address, a page that rebinds its name is refused."""
+        if "*" in self._hosts or not _is_loopback(scope.get("server")):
+            return True
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        return not host or _name_of(host) in self._hosts
+
+    def _common_headers(
+        self, record: RequestRecord, path: str, headers: dict[bytes, bytes]
+    ) -> list[tuple[bytes, bytes]]:
+        return [
+            (b"x-request-id", record.request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            *self._cors.headers(path, headers),
+        ]
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _SANE_ID.match(given) else f"req_{secrets.token_hex(12)}"
+
+
+def _is_loopback(server: tuple[str, int | None] | None) -> bool:
+    try:
+        address = ip_address(server[0]) if server is not None and server[1] is not None else None
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address  # what a socket that serves both families shows of an IPv4 one
+    return address is not None and address.is_loopback
+
+
+def _name_of(host: str) -> str:
+    """Returns the host without its port and brackets; nothing if it is none."""
+    match = _HOST.match(host)
+    return "" if match is None else match[1] or match[2]
+
+
+def _log(scope: Any, record: RequestRecord, seconds: float) -> None:
+    fields = {
+        "method": scope["method"],
+        "path": path_of(scope),
+        "status": record.status,
+        "ms": round(seconds * 1_000, 1),
+        "slug": record.slug,
+        "error": record.error,
+        "request_id": record.request_id,
+    }
+    log.info("request", extra={"fields": fields})
+
+
+async def _send_error(send: Send, status: int, message: str) -> None:
+    body = msgspec.json.encode(error_body(status, message))
+    await _send(send, status, [(b"content-type", b"application/json")], body)
+
+
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    length = [] if status == 204 else [(b"content-length", b"%d" % len(body))]  # noqa: PLR2004 - No Content has none
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,119 @@
+"""Errors on the wire: one table, one shape on every route."""
+
+import http
+import logging
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from polyant.domain.errors import (
+    AuthenticationError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+    PolyantError,
+    PreconditionFailedError,
+    ProviderError,
+    ProviderFailure,
+    RateLimitedError,
+    TurnTimeoutError,
+    UnavailableError,
+)
+from polyant.http.record import RequestRecord, record_of
+
+log = logging.getLogger("polyant.http")
+
+CLIENT_CLOSED_REQUEST = 499
+"""What the log says of a request whose client went away before the answer; nobody receives it."""
+
+_STATUS: tuple[tuple[type[PolyantError], int], ...] = (
+    (InvalidInputError, 400),
+    (AuthenticationError, 401),
+    (PermissionDeniedError, 403),
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (PreconditionFailedError, 412),
+    (RateLimitedError, 429),
+    (ProviderError, 502),
+    (TurnTimeoutError, 504),
+    (UnavailableError, 503),
+)
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before it was answered."""
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """The envelope of every error, its keys in the order of the specification."""
+
+    statusCode: int  # noqa: N815 - the wire's name
+    message: str
+    error: str
+
+
+def error_body(status: int, message: str) -> ErrorBody:
+    """Returns the envelope of a status."""
+    return ErrorBody(status, message, http.HTTPStatus(status).phrase)
+
+
+def status_of(error: PolyantError) -> int:
+    """Returns the HTTP status of a failure of the domain."""
+    if isinstance(error, ProviderError) and error.kind is ProviderFailure.TIMEOUT:
+        return 504
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def body_of(error: Exception, record: RequestRecord) -> ErrorBody:
+    """Returns the envelope of a failure; what nobody foresaw is logged and shown as nothing but a 500."""
+    if isinstance(error, PolyantError):
+        status = status_of(error)
+        if status != http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            record.error = error.message
+            return error_body(status, error.message)
+    log.error("unexpected failure", exc_info=error, extra={"fields": {"request_id": record.request_id}})
+    record.error = type(error).__name__
+    return error_body(500, "Internal server error")
+
+
+def handle_domain_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    """Answers a failure of the domain, or one that nobody foresaw."""
+    body = body_of(error, record_of(request.scope))
+    headers = {}
+    retry_after = error.retry_after if isinstance(error, PolyantError) else None
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, ProviderError | TurnTimeoutError):
+        # The turn was retried already as often as makes sense; the official clients would multiply that.
+        headers["x-should-retry"] = "false"
+    return Response(body, status_code=body.statusCode, headers=headers, media_type="application/json")
+
+
+def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
+    """Answers what Litestar itself refuses: unknown paths, wrong methods, bodies that are too large."""
+    status = error.status_code
+    if status in {404, 405}:
+        return _respond(404, f"Cannot {request.scope['method']} {path_of(request.scope)}")
+    if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _respond(413, "request entity too large")
+    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        return handle_domain_error(request, error)
+    return _respond(status, error.detail)
+
+
+def handle_client_gone(_request: Request[Any, Any, Any], _: ClientGoneError) -> Response[None]:
+    """Ends a request that nobody waits for any more."""
+    return Response(None, status_code=CLIENT_CLOSED_REQUEST)
+
+
+def path_of(scope: Any) -> str:
+    """Returns the path as it was sent, still percent-encoded, without the query."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("ascii", "backslashreplace")
+
+
+def _respond(status: int, message: str) -> Response[ErrorBody]:
+    return Response(error_body(status, message), status_code=status, media_type="application/json")

@@ -1,0 +1,47 @@
+"""What the server's log says when the application can't start."""
+
+from typing import Any
+
+from litestar.types import ASGIApp, Receive, Send
+
+
+class ExplainedStart:
+    """Lets a start that fails with one of the errors foreseen do so in one clear line.
+
+    Litestar has the server log the traceback, which is right for what nobody foresaw.
+    """
+
+    def __init__(self, app: ASGIApp, foreseen: tuple[type[Exception], ...]) -> None:
+        self._app = app
+        self._foreseen = foreseen
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Handles one connection, or the whole life of the application."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _live(self, scope: Any, receive: Receive, send: Any) -> None:
+        failure: dict[str, Any] = {}
+
+        async def hold_failure(message: Any) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failure.update(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_failure)
+        except BaseException as error:
+            if failure:
+                reason = _find(error, self._foreseen)
+                await send(failure if reason is None else {**failure, "message": str(reason)})
+            raise
+
+
+def _find(error: BaseException, wanted: tuple[type[Exception], ...]) -> BaseException | None:
+    """Returns the first error of a wanted kind, in groups of errors too."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for inner in error.exceptions if (found := _find(inner, wanted))), None)
+    return error if isinstance(error, wanted) else None

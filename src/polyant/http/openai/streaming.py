@@ -1,0 +1,64 @@
+"""Server-sent events of a chat completion: pre-rendered once a response, so that a delta costs one small encode."""
+
+import msgspec
+
+from polyant.domain.instances import Slug
+from polyant.http.errors import ErrorBody
+from polyant.http.openai.wire import UsageOut
+
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"
+
+HEADERS = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+    (b"connection", b"keep-alive"),
+)
+
+# JSON may hold these bare, but some clients split lines at them.
+_LINE_ENDS = (("\u0085", b"\\u0085"), ("\u2028", b"\\u2028"), ("\u2029", b"\\u2029"))
+
+_encode = msgspec.json.encode
+
+
+class ChunkRenderer:
+    """Renders the chunks of one stream, which all share id, creation time and model."""
+
+    def __init__(self, completion_id: str, created: int, slug: Slug, *, include_usage: bool) -> None:
+        head = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": slug}
+        self._head = b"data: " + _encode(head)[:-1]
+        self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        self._before_text = self._head + b',"choices":[{"index":0,"delta":{"content":'
+        self._after_text = b'},"finish_reason":null}]' + self._tail
+
+    def role(self) -> bytes:
+        """Returns the first chunk, which says that the assistant speaks."""
+        return self._head + b',"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]' + self._tail
+
+    def text(self, text: str) -> bytes:
+        """Returns the chunk of one piece of text."""
+        return self._before_text + _encode_text(text) + self._after_text
+
+    def finish(self) -> bytes:
+        """Returns the chunk that says that the answer is complete."""
+        return self._head + b',"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]' + self._tail
+
+    def usage(self, usage: UsageOut) -> bytes:
+        """Returns the chunk with the token counts."""
+        return self._head + b',"choices":[],"usage":' + _encode(usage) + b"}\n\n"
+
+
+def error_event(error: ErrorBody) -> bytes:
+    """Returns the event that tells of a failure after the status line; the official clients raise on it."""
+    return b'data: {"error":' + _encode(error) + b"}\n\n"
+
+
+def _encode_text(text: str) -> bytes:
+    encoded = _encode(text)
+    if text.isascii():
+        return encoded
+    for character, escape in _LINE_ENDS:
+        if character in text:
+            encoded = encoded.replace(character.encode(), escape)
+    return encoded

@@ -1,0 +1,289 @@
+"""What is a valid request, what is not, and what becomes of either."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from polyant.domain.chat import AssistantMessage, ChatRequest, Sampling, Usage, UserMessage
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import Slug
+from polyant.http.openai.mapping import Completion, chat_completion, decode_request, to_domain, usage_out
+
+Json = dict[str, Any]
+
+USER = {"role": "user", "content": "Hi"}
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+slugs = st.from_regex(r"\A[a-z0-9]([a-z0-9_.-]{0,126}[a-z0-9])?\Z")
+contents = texts | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": texts}), max_size=3)
+messages = st.lists(
+    st.fixed_dictionaries({"role": st.sampled_from(["system", "developer", "user", "assistant"]), "content": contents})
+    | st.just({"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}),
+    min_size=1,
+    max_size=5,
+)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def between(least: float, most: float) -> st.SearchStrategy[float | None]:
+    return st.none() | st.floats(least, most)
+
+
+counts = st.none() | st.integers(1, 2**31)
+options = {
+    "stream": st.none() | st.booleans(),
+    "stream_options": st.none() | st.fixed_dictionaries({}, optional={"include_usage": st.booleans()}),
+    "temperature": between(0, 2) | st.sampled_from([0, 1, 2]),
+    "top_p": between(0, 1),
+    "max_tokens": counts,
+    "max_completion_tokens": counts,
+    "stop": st.none() | texts | st.lists(texts, max_size=4),
+    "seed": st.none() | st.integers(-(2**63), 2**63 - 1),
+    "presence_penalty": between(-2, 2),
+    "frequency_penalty": between(-2, 2),
+    "chat_id": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=128),
+    "tools": anything,
+    "tool_choice": anything,
+    "functions": anything,
+    "n": anything,
+    "user": anything,
+    "metadata": anything,
+    "response_format": anything,
+}
+valid = st.fixed_dictionaries({"model": slugs, "messages": messages}, optional=options)
+
+
+def chat_of(body: Json) -> ChatRequest:
+    return to_domain(decode_request(msgspec.json.encode(body)))
+
+
+def refusal_of(body: bytes) -> str:
+    with pytest.raises(InvalidInputError) as caught:
+        to_domain(decode_request(body))
+    return caught.value.message
+
+
+def said_in(message: Json) -> str:
+    content = message["content"] or ""
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
+def any_json(value: Any) -> bytes:
+    """Returns the value as JSON; lone surrogates become escapes, while msgspec would refuse to write them."""
+    return json.dumps(value).encode()
+
+
+@given(valid)
+def test_every_valid_request_is_mapped_and_nothing_of_it_is_lost(body: Json) -> None:
+    chat = chat_of(body)
+    roles = {"user": UserMessage, "assistant": AssistantMessage}
+    assert chat.model == body["model"]
+    assert chat.stream is bool(body.get("stream"))
+    assert list(chat.messages) == [roles[m["role"]](said_in(m)) for m in body["messages"] if m["role"] in roles]
+    assert list(chat.caller_instructions) == [said_in(m) for m in body["messages"] if m["role"] not in roles]
+    assert chat.sampling.max_tokens == (body.get("max_completion_tokens") or body.get("max_tokens"))
+    for name in ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"):
+        assert getattr(chat.sampling, name) == body.get(name)
+
+
+@given(st.binary(max_size=200) | anything.map(any_json))
+@example(b"")
+@example(b"\xff")
+@example(b'{"a":"\xff"}')
+def test_no_bytes_at_all_raise_anything_but_a_refusal(body: bytes) -> None:
+    assert refusal_of(body)
+
+
+@given(st.fixed_dictionaries({"model": slugs, "messages": messages}, optional=dict.fromkeys(options, anything)))
+def test_a_wrong_value_in_any_field_is_refused_clearly_or_ignored(body: Json) -> None:
+    try:
+        chat = to_domain(decode_request(any_json(body)))
+    except InvalidInputError as error:
+        assert error.message  # noqa: PT017 - either outcome is right; only another exception is not
+    else:
+        assert chat.model == body["model"]
+
+
+TOO_DEEP = b"[" * 20_000 + b"]" * 20_000
+VALID = b'"model":"demo-bot","messages":[{"role":"user","content":"Hi"}]'
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "The body is empty: send a JSON object"),
+        (b"   ", "truncated"),
+        (b"{", "truncated"),
+        (b"{" + VALID, "truncated"),
+        (b"{" + VALID + b"} x", "trailing characters"),
+        (b"not json", "JSON is malformed"),
+        (b"\xef\xbb\xbf{" + VALID + b"}", "JSON is malformed"),
+        (b'{"model":NaN}', "JSON is malformed"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b"null", "Expected `object`, got `null`"),
+        (b'"text"', "Expected `object`, got `str`"),
+        (b"1", "Expected `object`, got `int`"),
+        (b"{}", "Object missing required field `model`"),
+        (b"\xff", "The body is not valid UTF-8"),
+        (b'{"model":"\xff"}', "The body is not valid UTF-8"),
+        (b"{" + VALID + b',"user":"\xff"}', "The body is not valid UTF-8"),
+        (b"{" + VALID + b',"user":"\xed\xa0\x80"}', "The body is not valid UTF-8"),
+        (b'{"messages":' + TOO_DEEP + b"}", "Expected `object`, got `array` - at `$.messages[0]`"),
+        (b"{" + VALID + b',"metadata":' + TOO_DEEP + b"}", "The body is nested too deeply"),
+        (b"{" + VALID + b',"metadata":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_001, "The body is nested too deeply"),
+        (b'{"model":"a\0b"}', "JSON is malformed"),
+        (b"{" + VALID + b',"user":"\0"}', "JSON is malformed"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(body: bytes, says: str) -> None:
+    assert says in refusal_of(body)
+
+
+def with_message(**message: Any) -> Json:
+    return {"messages": [USER, message]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"model": None}, "Expected `str`, got `null` - at `$.model`"),
+        ({"model": ""}, "model must be a slug"),
+        ({"model": "Demo-Bot"}, "- at `$.model`"),
+        ({"model": "demo-bot\n"}, "- at `$.model`"),
+        ({"model": "demo bot"}, "- at `$.model`"),
+        ({"model": "-demo"}, "- at `$.model`"),
+        ({"model": "demo."}, "- at `$.model`"),
+        ({"model": "dé"}, "- at `$.model`"),
+        ({"model": "a" * 129}, "1 to 128 characters"),
+        ({"messages": []}, "Expected `array` of length >= 1 - at `$.messages`"),
+        ({"messages": None}, "Expected `array`, got `null` - at `$.messages`"),
+        ({"messages": "Hi"}, "Expected `array`, got `str` - at `$.messages`"),
+        ({"messages": ["Hi"]}, "Expected `object`, got `str` - at `$.messages[0]`"),
+        (with_message(content="x"), "Object missing required field `role` - at `$.messages[1]`"),
+        (with_message(role="tool", content="x"), "tools run on the server - at `$.messages[1].role`"),
+        (with_message(role="function", content="x"), "tools run on the server - at `$.messages[1].role`"),
+        (with_message(role="owner", content="x"), "expected system, developer, user or assistant - at `$.messages[1]"),
+        (with_message(role="User", content="x"), "Invalid role"),
+        (with_message(role="user"), "Expected `str | array`, got `null` - at `$.messages[1].content`"),
+        (with_message(role="user", content=None), "got `null` - at `$.messages[1].content`"),
+        (with_message(role="system", content=None), "got `null` - at `$.messages[1].content`"),
+        (with_message(role="user", content=5), "got `int` - at `$.messages[1].content`"),
+        (with_message(role="user", content={"type": "text", "text": "x"}), "got `object`"),
+        (with_message(role="user", content=["x"]), "got `str` - at `$.messages[1].content[0]`"),
+        (
+            with_message(role="user", content=[{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]),
+            "Image input is not supported by this API",
+        ),
+        (with_message(role="user", content=[{"type": "input_audio", "input_audio": {}}]), "`$.messages[1].content[0]."),
+        (with_message(role="assistant", content=[{"type": "refusal", "refusal": "no"}]), "any other part than text"),
+        (with_message(role="user", content=[{"type": "text"}]), "missing required field `text`"),
+        (with_message(role="user", content=[{"type": "text", "text": None}]), "got `null`"),
+        (with_message(role="user", content="a\0b"), "U+0000 is not allowed in text - at `$.messages[1].content`"),
+        (with_message(role="system", content="\0"), "U+0000 is not allowed in text"),
+        (with_message(role="user", content=[{"type": "text", "text": "\0"}]), "U+0000 is not allowed in text"),
+        ({"stream": "true"}, "Expected `bool | null`, got `str` - at `$.stream`"),
+        ({"stream": 1}, "Expected `bool | null`, got `int` - at `$.stream`"),
+        ({"stream_options": True}, "at `$.stream_options`"),
+        ({"stream_options": {"include_usage": "yes"}}, "at `$.stream_options.include_usage`"),
+        ({"temperature": -0.1}, "Expected `float` >= 0.0 - at `$.temperature`"),
+        ({"temperature": 2.1}, "Expected `float` <= 2.0 - at `$.temperature`"),
+        ({"temperature": "1"}, "Expected `float | null`, got `str` - at `$.temperature`"),
+        ({"temperature": True}, "got `bool` - at `$.temperature`"),
+        ({"top_p": 1.1}, "at `$.top_p`"),
+        ({"top_p": -1}, "at `$.top_p`"),
+        ({"max_tokens": "many"}, "Expected `int | null`, got `str` - at `$.max_tokens`"),
+        ({"max_tokens": 0}, "Expected `int` >= 1 - at `$.max_tokens`"),
+        ({"max_tokens": 1.5}, "got `float` - at `$.max_tokens`"),
+        ({"max_completion_tokens": 0}, "Expected `int` >= 1 - at `$.max_completion_tokens`"),
+        ({"presence_penalty": 2.1}, "at `$.presence_penalty`"),
+        ({"frequency_penalty": -2.1}, "at `$.frequency_penalty`"),
+        ({"seed": 2**63}, "at `$.seed`"),
+        ({"seed": 1.5}, "at `$.seed`"),
+        ({"stop": ["a"] * 5}, "Expected `array` of length <= 4 - at `$.stop`"),
+        ({"stop": [1]}, "at `$.stop[0]`"),
+        ({"stop": 1}, "at `$.stop`"),
+        ({"stop": "\0"}, "U+0000 is not allowed in text - at `$.stop`"),
+        ({"chat_id": "x" * 129}, "Expected `str` of length <= 128 - at `$.chat_id`"),
+        ({"chat_id": 5}, "at `$.chat_id`"),
+    ],
+)
+def test_what_breaks_the_schema_is_refused_saying_what_and_where(fields: Json, says: str) -> None:
+    body = {"model": "demo-bot", "messages": [USER], **fields}
+    assert says in refusal_of(msgspec.json.encode(body))
+
+
+def test_a_number_beyond_any_float_is_refused() -> None:
+    assert "Number out of range" in refusal_of(b"{" + VALID + b',"temperature":1e999}')
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Sampling()),
+        ({"temperature": 0}, Sampling(temperature=0)),
+        ({"temperature": 2}, Sampling(temperature=2)),
+        ({"temperature": None, "max_tokens": None, "stop": None, "top_p": None, "seed": None}, Sampling()),
+        ({"max_tokens": 5}, Sampling(max_tokens=5)),
+        ({"max_tokens": 5, "max_completion_tokens": 9}, Sampling(max_tokens=9)),
+        ({"max_completion_tokens": 9}, Sampling(max_tokens=9)),
+        ({"stop": "END"}, Sampling(stop=("END",))),
+        ({"stop": ["a", "b", "c", "d"]}, Sampling(stop=("a", "b", "c", "d"))),
+        ({"stop": []}, Sampling()),
+        ({"stop": ""}, Sampling()),
+        (
+            {"top_p": 0.5, "seed": -1, "presence_penalty": -2, "frequency_penalty": 2},
+            Sampling(top_p=0.5, seed=-1, presence_penalty=-2, frequency_penalty=2),
+        ),
+    ],
+)
+def test_sampling_is_handed_on(fields: Json, expected: Sampling) -> None:
+    assert chat_of({"model": "demo-bot", "messages": [USER], **fields}).sampling == expected
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": "a" * 128},
+        {"stream": None},
+        {"chat_id": "x" * 128},
+        {"chat_id": None},
+        {"stream_options": None},
+        {"stream_options": {"include_usage": None}},
+    ],
+)
+def test_the_limits_themselves_are_allowed(fields: Json) -> None:
+    body = {"model": "demo-bot", "messages": [USER], **fields}
+    assert chat_of(body) == ChatRequest(model=Slug(body["model"]), messages=(UserMessage("Hi"),))
+
+
+def test_parts_of_text_are_joined_without_anything_between() -> None:
+    parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": ""}, {"type": "text", "text": "lo", "x": 1}]
+    assert chat_of({"model": "a", "messages": [{"role": "user", "content": parts}]}).messages == (UserMessage("Hello"),)
+
+
+def test_without_a_user_message_the_conversation_is_mapped_as_it_is() -> None:
+    chat = chat_of({"model": "a", "messages": [{"role": "system", "content": "Be brief."}]})
+    assert (chat.messages, chat.caller_instructions) == ((), ("Be brief.",))
+
+
+def test_the_whole_answer_has_openais_keys_in_openais_order() -> None:
+    completion = Completion(id="chatcmpl-1", created=17, slug=Slug("demo-bot"))
+    usage = usage_out(Usage(7, 5), report=True)
+    assert msgspec.json.encode(chat_completion(completion, "Hé", usage)).decode() == (
+        '{"id":"chatcmpl-1","object":"chat.completion","created":17,"model":"demo-bot",'
+        '"choices":[{"index":0,"message":{"role":"assistant","content":"Hé"},"finish_reason":"stop"}],'
+        '"usage":{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}}'
+    )
+
+
+def test_usage_is_zero_unless_it_is_to_be_reported() -> None:
+    shown = usage_out(Usage(7, 5), report=False)
+    assert (shown.prompt_tokens, shown.completion_tokens, shown.total_tokens) == (0, 0, 0)

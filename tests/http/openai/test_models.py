@@ -1,0 +1,79 @@
+"""GET /v1/models and GET /v1/models/{slug}."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from polyant.testing.manual_clock import START
+from support.app import App
+from support.sessions import session_token
+
+UNKNOWN = b'{"statusCode":404,"message":"Unknown model","error":"Not Found"}'
+
+
+@pytest.fixture
+def token() -> str:
+    return session_token()
+
+
+def at(second: float) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+async def test_the_list_is_the_documented_object_byte_by_byte_oldest_first_then_by_slug(app: App, token: str) -> None:
+    await app.repo.delete((await app.add("gone-bot")).slug)
+    await app.add("younger", created_at=at(1_730_491_200))
+    await app.add("b-same", created_at=at(1_730_390_400))
+    await app.add("a-same", created_at=at(1_730_390_400))
+    await app.add("disabled", created_at=at(1), active=False)
+    response = await app.get("/v1/models", bearer=token)
+    assert (response.status, response.header("content-type")) == (200, "application/json")
+    assert response.body == (
+        b'{"object":"list","data":['
+        b'{"id":"a-same","object":"model","created":1730390400,"owned_by":"polyant"},'
+        b'{"id":"b-same","object":"model","created":1730390400,"owned_by":"polyant"},'
+        b'{"id":"younger","object":"model","created":1730491200,"owned_by":"polyant"},'
+        b'{"id":"demo-bot","object":"model","created":%d,"owned_by":"polyant"}]}' % START.timestamp()
+    )
+
+
+async def test_created_is_in_whole_seconds_rounded_down(app: App, token: str) -> None:
+    await app.add("late", created_at=at(1_730_390_400.999))
+    assert (await app.get("/v1/models/late", bearer=token)).json["created"] == 1_730_390_400
+
+
+async def test_without_any_active_instance_the_list_is_empty(app: App, token: str) -> None:
+    (demo,) = (await app.get("/v1/models", bearer=token)).json["data"]
+    await app.repo.delete(demo["id"])
+    assert (await app.get("/v1/models", bearer=token)).body == b'{"object":"list","data":[]}'
+
+
+async def test_one_model_is_the_same_object_as_in_the_list(app: App, token: str) -> None:
+    listed = (await app.get("/v1/models", bearer=token)).json["data"]
+    response = await app.get("/v1/models/demo-bot", bearer=token)
+    assert response.status == 200
+    assert [response.json] == listed
+    assert list(response.json) == ["id", "object", "created", "owned_by"]
+
+
+@pytest.mark.parametrize("slug", ["no-such-bot", "off-bot", "Demo-Bot", "demo-bot%0a", "%00", "%ff", "a" * 129, "%20"])
+async def test_a_model_that_is_not_there_or_disabled_is_404(app: App, token: str, slug: str) -> None:
+    await app.add("off-bot", active=False)
+    response = await app.get(f"/v1/models/{slug}", bearer=token)
+    assert (response.status, response.body) == (404, UNKNOWN)
+
+
+async def test_a_slug_with_dots_and_dashes_is_found(app: App, token: str) -> None:
+    await app.add("a.b-c_d.2")
+    assert (await app.get("/v1/models/a.b-c_d.2", bearer=token)).json["id"] == "a.b-c_d.2"
+
+
+@pytest.mark.parametrize("target", ["/v1/models/", "/v1/models?a=b", "/v1/models/?a=b", "/v1/models/demo-bot/?x"])
+async def test_trailing_slash_and_query_are_accepted(app: App, token: str, target: str) -> None:
+    assert (await app.get(target, bearer=token)).status == 200
+
+
+async def test_both_routes_want_a_credential_before_they_say_what_there_is(app: App) -> None:
+    for target in ("/v1/models", "/v1/models/demo-bot", "/v1/models/no-such-bot"):
+        assert (await app.get(target)).json["message"] == "Missing authentication"
+        assert (await app.get(target, bearer="wrong")).json["message"] == "Invalid or expired session"

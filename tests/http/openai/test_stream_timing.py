@@ -1,0 +1,206 @@
+"""When a stream begins, how a failure before and after that is told, and what fills its silences."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from polyant.domain.chat import TextDelta
+from polyant.domain.errors import TurnTimeoutError, UnavailableError
+from polyant.http.openai.answers import AnswerSettings
+from support.app import App, serving
+from support.asgi import settle
+from support.chunks import (
+    DONE,
+    FAILURE,
+    FAILURE_EVENT,
+    FINISH,
+    PING,
+    ROLE,
+    bodies_of,
+    chunk,
+    content,
+    head_of,
+    texts_in,
+)
+from support.logs import fields_of
+from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, says
+
+LONG = 3_600.0
+
+
+# The status line waits
+
+
+async def test_nothing_is_sent_before_the_first_event() -> None:
+    gate = asyncio.Event()
+    async with serving(answers=AnswerSettings(stream_head=LONG)) as app:
+        app.supervisor.plays(gate, *says("Hi"))
+        exchange = app.start_chat(stream=True)
+        await app.supervisor.runs()
+        await settle()
+        assert exchange.sent == []
+        gate.set()
+        assert texts_in(await bodies_of(exchange)) == ["Hi"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(FAILURE, 502), (TurnTimeoutError(), 504), (UnavailableError("No key"), 503), (KeyError("x"), 500)],
+)
+async def test_what_fails_before_the_first_event_has_its_true_status(app: App, error: Exception, status: int) -> None:
+    gate = asyncio.Event()
+    app.supervisor.plays(gate, error)
+    exchange = app.start_chat(stream=True)
+    await app.supervisor.runs()
+    gate.set()
+    response = await exchange.whole()
+    assert (response.status, response.json["statusCode"]) == (status, status)
+    assert response.header("content-type") == "application/json"
+
+
+async def test_when_the_head_can_wait_no_longer_it_goes_out_and_a_later_failure_is_an_event() -> None:
+    gate = asyncio.Event()
+    async with serving(answers=AnswerSettings(stream_head=0.01)) as app:
+        app.supervisor.plays(gate, FAILURE)
+        exchange = app.start_chat(stream=True)
+        assert (await exchange.next())["status"] == 200
+        assert head_of(await exchange.next_body())
+        gate.set()
+        bodies = await bodies_of(exchange)
+    assert b"".join(bodies[1:]) == FAILURE_EVENT + DONE
+
+
+async def test_a_head_that_went_out_early_is_not_sent_again() -> None:
+    gate = asyncio.Event()
+    async with serving(answers=AnswerSettings(stream_head=0.01)) as app:
+        app.supervisor.plays(gate, *says("Hi"))
+        exchange = app.start_chat(stream=True)
+        await exchange.next()
+        gate.set()
+        bodies = await bodies_of(exchange)
+    head = head_of(bodies[0])
+    assert b"".join(bodies) == chunk(head, ROLE) + chunk(head, content("Hi")) + chunk(head, FINISH) + DONE
+
+
+async def test_a_failure_while_the_head_is_on_its_way_comes_after_it() -> None:
+    gate = asyncio.Event()
+    async with serving(answers=AnswerSettings(stream_head=0.001)) as app:
+        app.supervisor.plays(gate, FAILURE)
+        exchange = app.start_chat(stream=True)
+        exchange.writable.clear()
+        await asyncio.sleep(0.02)  # the head is now due, and can't be sent
+        gate.set()
+        await settle()
+        exchange.writable.set()
+        bodies = await bodies_of(exchange)
+    assert head_of(bodies[0])
+    assert b"".join(bodies[1:]) == FAILURE_EVENT + DONE
+
+
+# Failures in mid-stream
+
+
+async def test_a_failure_in_mid_stream_is_one_event_then_done_and_never_a_stop(app: App) -> None:
+    app.supervisor.plays(TextDelta("Hel"), FAILURE)
+    bodies = await bodies_of(app.start_chat(stream=True))
+    head = head_of(bodies[0])
+    assert b"".join(bodies) == chunk(head, ROLE) + chunk(head, content("Hel")) + FAILURE_EVENT + DONE
+
+
+@pytest.mark.parametrize("error", [ValueError("sk-secret"), TimeoutError("sk-secret"), OSError("sk-secret")])
+async def test_an_unforeseen_failure_in_mid_stream_shows_nothing_but_is_logged(
+    app: App, error: Exception, fault_log: list[Any]
+) -> None:
+    app.supervisor.plays(TextDelta("Hel"), error)
+    response = await app.chat(stream=True)
+    event = b'data: {"error":{"statusCode":500,"message":"Internal server error","error":"Internal Server Error"}}\n\n'
+    assert response.body.endswith(event + DONE)
+    assert b"sk-secret" not in response.body
+    (record,) = fault_log
+    assert record.exc_info[1] is error
+    assert fields_of(record)["request_id"] == response.header("x-request-id")
+
+
+async def test_a_text_that_is_no_text_ends_the_stream_and_the_turn(app: App) -> None:
+    app.supervisor.plays(*says("ok", "\ud800", "never"))
+    body = (await app.chat(stream=True)).body
+    assert b'{"error":{"statusCode":500' in body
+    assert b"never" not in body
+    assert app.supervisor.running == 0
+
+
+# Heartbeats
+
+
+async def test_while_nothing_comes_a_comment_is_sent_again_and_again() -> None:
+    gate = asyncio.Event()
+    async with serving(answers=AnswerSettings(heartbeat=0.02)) as app:
+        app.supervisor.plays(TextDelta("a"), TOOL_STARTED, gate, TOOL_FINISHED, *says("b"))
+        exchange = app.start_chat(stream=True)
+        await exchange.next()
+        head = head_of(await exchange.next_body())
+        assert await exchange.next_body() == chunk(head, content("a"))
+        assert [await exchange.next_body() for _ in range(3)] == [PING] * 3
+        gate.set()
+        bodies = [body for body in await bodies_of(exchange) if body != PING]
+    assert b"".join(bodies[2:]) == chunk(head, content("b")) + chunk(head, FINISH) + DONE
+
+
+async def test_heartbeats_also_come_after_a_head_that_could_wait_no_longer() -> None:
+    async with serving(answers=AnswerSettings(stream_head=0.01, heartbeat=0.02)) as app:
+        app.supervisor.plays(asyncio.Event())
+        exchange = app.start_chat(stream=True)
+        await exchange.next()
+        assert head_of(await exchange.next_body())
+        assert [await exchange.next_body() for _ in range(2)] == [PING] * 2
+        exchange.disconnect()
+        await exchange.over()
+
+
+async def test_heartbeats_come_as_often_however_long_the_head_might_have_waited() -> None:
+    gate = asyncio.Event()
+    async with serving(answers=AnswerSettings(stream_head=LONG, heartbeat=0.02)) as app:
+        app.supervisor.plays(gate, TextDelta("a"), asyncio.Event())
+        exchange = app.start_chat(stream=True)
+        await app.supervisor.runs()
+        await settle()
+        gate.set()
+        for _ in range(3):
+            await exchange.next()
+        assert await exchange.next_body() == PING
+        exchange.disconnect()
+        await exchange.over()
+
+
+async def test_a_heartbeat_comes_only_when_nothing_else_came_for_so_long() -> None:
+    gate = asyncio.Event()
+    async with serving(answers=AnswerSettings(heartbeat=0.1)) as app:
+        app.supervisor.plays(TextDelta("a"), gate, TextDelta("b"), asyncio.Event())
+        exchange = app.start_chat(stream=True)
+        for _ in range(4):
+            await exchange.next()
+        assert exchange.sent[-1]["body"] == PING
+        await asyncio.sleep(0.05)  # half the time to the next one
+        gate.set()
+        assert b'"b"' in await exchange.next_body()
+        assert await exchange.next_body() == PING
+        assert exchange.sent_at[-1] - exchange.sent_at[-2] >= 0.1
+        exchange.disconnect()
+        await exchange.over()
+
+
+async def test_no_heartbeat_comes_before_the_head() -> None:
+    gate = asyncio.Event()
+    async with serving(answers=AnswerSettings(stream_head=0.05, heartbeat=0.001)) as app:
+        app.supervisor.plays(gate)
+        exchange = app.start_chat(stream=True)
+        assert (await exchange.next())["type"] == "http.response.start"
+        exchange.disconnect()
+        await exchange.over()
+
+
+async def test_a_stream_that_flows_has_no_heartbeat() -> None:
+    async with serving(answers=AnswerSettings(heartbeat=LONG)) as app:
+        app.supervisor.plays(*says(*"abc"))
+        assert PING not in (await app.chat(stream=True)).body

@@ -1,0 +1,85 @@
+"""What a client is limited by."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyant.http.client_address import client_key
+
+
+def key(peer: str | None, *forwarded: bytes, hops: int = 0) -> str:
+    scope: Any = {
+        "client": None if peer is None else (peer, 1),
+        "headers": [(b"x-forwarded-for", line) for line in forwarded],
+    }
+    return client_key(scope, trusted_hops=hops)
+
+
+@pytest.mark.parametrize(
+    ("peer", "expected"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("no address", "no address"),
+        ("", ""),
+        (None, "local"),
+    ],
+)
+def test_the_peers_address_counts(peer: str | None, expected: str) -> None:
+    assert key(peer) == expected
+
+
+@pytest.mark.parametrize(
+    ("hops", "lines", "expected"),
+    [
+        (1, [b"192.0.2.1"], "192.0.2.1"),
+        (1, [b"198.51.100.9, 192.0.2.1"], "192.0.2.1"),
+        (1, [b"198.51.100.9,192.0.2.1"], "192.0.2.1"),
+        (1, [b"198.51.100.9", b"192.0.2.1"], "192.0.2.1"),
+        (2, [b"198.51.100.9, 192.0.2.1"], "198.51.100.9"),
+        (2, [b"198.51.100.9", b"192.0.2.1"], "198.51.100.9"),
+        (3, [b"forged, 192.0.2.3, 192.0.2.2", b"192.0.2.1"], "192.0.2.3"),
+        (1, [b"  192.0.2.1\t"], "192.0.2.1"),
+        (1, [b"192.0.2.1:51000"], "192.0.2.1"),
+        (1, [b"[2001:db8:1:2::5]:51000"], "2001:db8:1:2::/64"),
+        (1, [b"[2001:db8:1:2::5]"], "2001:db8:1:2::/64"),
+        (1, [b"2001:db8:1:2::5"], "2001:db8:1:2::/64"),
+        (1, [b"::ffff:192.0.2.1"], "192.0.2.1"),
+    ],
+)
+def test_behind_proxies_the_address_that_many_hops_from_the_right_counts(
+    hops: int, lines: list[bytes], expected: str
+) -> None:
+    assert key("10.0.0.1", *lines, hops=hops) == expected
+
+
+@pytest.mark.parametrize(
+    ("hops", "lines"),
+    [
+        (1, []),
+        (1, [b""]),
+        (1, [b"unknown"]),
+        (1, [b"192.0.2.1, "]),
+        (1, [b"192.0.2.1, _hidden"]),
+        (1, [b"192.0.2.256"]),
+        (1, [b"192.0.2.1.5"]),
+        (1, [b"\xff\xfe"]),
+        (1, [b"[2001:db8::1"[:3]]),
+        (2, [b"192.0.2.1"]),
+        (3, [b"192.0.2.1", b"192.0.2.2"]),
+        (2, [b"rubbish, 192.0.2.1"]),
+    ],
+)
+def test_rubbish_and_too_few_entries_fall_back_to_the_peer(hops: int, lines: list[bytes]) -> None:
+    assert key("10.0.0.1", *lines, hops=hops) == "10.0.0.1"
+
+
+@given(st.lists(st.binary(max_size=40) | st.from_regex(rb"[0-9a-f:.\[\]%, ]*"), max_size=3), st.integers(0, 4))
+def test_no_header_at_all_raises_or_makes_a_key_that_is_no_address(lines: list[bytes], hops: int) -> None:
+    assert set(key("10.0.0.1", *lines, hops=hops)) <= set("0123456789abcdef:./")

@@ -1,0 +1,129 @@
+"""Which web pages may call /v1."""
+
+import pytest
+
+from polyant.domain.limits import RateLimit
+from support.app import CHAT, App, chat_body, serving
+from support.asgi import Response
+
+PAGE = "https://app.example"
+EXPOSED = "retry-after, x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+ASKED = "authorization, content-type, x-stainless-lang"
+
+
+def cors_headers(response: Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers if name.startswith("access-control-") or name == "vary"}
+
+
+async def preflight(app: App, target: str = CHAT, **headers: str) -> Response:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await app.request("OPTIONS", target, headers={"access-control-request-method": "POST", **given})
+
+
+async def post(app: App, origin: str) -> Response:
+    headers = {"content-type": "application/json", "origin": origin}
+    return await app.request("POST", CHAT, body=chat_body(), headers=headers)
+
+
+async def test_by_default_no_page_may_call(app: App) -> None:
+    assert cors_headers(await post(app, PAGE)) == {}
+    refused = await preflight(app, origin=PAGE)
+    assert (refused.status, cors_headers(refused)) == (404, {})
+    assert refused.json["message"] == f"Cannot OPTIONS {CHAT}"
+
+
+async def test_a_listed_page_may_read_the_answer_and_the_headers_it_needs() -> None:
+    async with serving(cors_origins=("https://other.example", PAGE)) as app:
+        assert cors_headers(await post(app, PAGE)) == {
+            "vary": "Origin",
+            "access-control-allow-origin": PAGE,
+            "access-control-expose-headers": EXPOSED,
+        }
+
+
+async def test_a_listed_pages_preflight_is_204_and_grants_what_it_asks_for() -> None:
+    async with serving(cors_origins=(PAGE,)) as app:
+        granted = await preflight(app, origin=PAGE, access_control_request_headers=ASKED)
+    assert (granted.status, granted.body) == (204, b"")
+    assert "content-length" not in granted.names
+    assert "content-type" not in granted.names
+    assert cors_headers(granted) == {
+        "vary": "Origin",
+        "access-control-allow-origin": PAGE,
+        "access-control-expose-headers": EXPOSED,
+        "access-control-allow-methods": "GET, HEAD, POST",
+        "access-control-allow-headers": ASKED,
+        "access-control-max-age": "600",
+    }
+
+
+async def test_a_preflight_that_names_no_headers_is_granted_the_usual_ones() -> None:
+    async with serving(cors_origins=(PAGE,)) as app:
+        granted = await preflight(app, origin=PAGE)
+    assert granted.header("access-control-allow-headers") == "authorization, content-type"
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", f"{PAGE}.evil.example", "http://app.example", f"{PAGE}:8443", "null", ""]
+)
+async def test_any_other_page_is_refused(origin: str) -> None:
+    async with serving(cors_origins=(PAGE,)) as app:
+        assert cors_headers(await post(app, origin)) == {"vary": "Origin"}
+        refused = await preflight(app, origin=origin)
+    assert (refused.status, cors_headers(refused)) == (404, {"vary": "Origin"})
+
+
+@pytest.mark.parametrize("origin", [PAGE, "https://any.example", "null"])
+async def test_a_star_lets_every_page_call_but_never_with_credentials(origin: str) -> None:
+    async with serving(cors_origins=("*",)) as app:
+        for response in (await post(app, origin), await preflight(app, origin=origin)):
+            assert response.header("access-control-allow-origin") == "*"
+            assert "access-control-allow-credentials" not in response.names
+
+
+@pytest.mark.parametrize("listed", ["https://App.Example", f"{PAGE}/"])
+async def test_how_a_listed_origin_is_spelt_does_not_matter(listed: str) -> None:
+    async with serving(cors_origins=(listed,)) as app:
+        assert (await post(app, PAGE)).header("access-control-allow-origin") == PAGE
+
+
+async def test_errors_of_v1_can_be_read_by_the_page_too() -> None:
+    async with serving(cors_origins=(PAGE,), rate_limit=RateLimit(2, 60), max_body_bytes=1_000) as app:
+        answers = [
+            await app.get("/v1/models", origin=PAGE),
+            await app.get("/v1/nowhere", origin=PAGE),
+            await app.post(b"{", origin=PAGE),
+            await app.post(b" " * 2_000, origin=PAGE),
+            await post(app, PAGE),
+        ]
+    assert [answer.status for answer in answers] == [401, 404, 400, 413, 429]
+    for answer in answers:
+        assert answer.header("access-control-allow-origin") == PAGE
+        assert answer.header("access-control-expose-headers") == EXPOSED
+
+
+async def test_streams_carry_the_headers_too() -> None:
+    async with serving(cors_origins=(PAGE,)) as app:
+        response = await app.post(chat_body(stream=True), origin=PAGE)
+    assert response.header("content-type") == "text/event-stream"
+    assert response.header("access-control-allow-origin") == PAGE
+
+
+@pytest.mark.parametrize("origins", [(PAGE,), ("*",)])
+async def test_outside_v1_there_is_no_cors(origins: tuple[str, ...]) -> None:
+    async with serving(cors_origins=origins) as app:
+        for target in ("/health", "/health/ready", "/", "/v1x/models"):
+            assert cors_headers(await app.get(target, origin=PAGE)) == {}
+            assert (await preflight(app, target, origin=PAGE)).status == 404
+
+
+async def test_a_preflight_is_not_counted_by_the_rate_limit() -> None:
+    async with serving(cors_origins=(PAGE,), rate_limit=RateLimit(1, 60)) as app:
+        assert [(await preflight(app, origin=PAGE)).status for _ in range(3)] == [204] * 3
+        assert (await post(app, PAGE)).status == 200
+
+
+async def test_options_without_asking_for_a_method_is_no_preflight() -> None:
+    async with serving(cors_origins=(PAGE,)) as app:
+        assert (await app.request("OPTIONS", CHAT, headers={"origin": PAGE})).status == 404
+        assert (await preflight(app)).status == 404

@@ -1,0 +1,249 @@
+"""What holds for every request: ids, headers, hosts, log lines."""
+
+import asyncio
+import logging
+import re
+import shlex
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from polyant.domain.chat import TextDelta
+from polyant.domain.limits import RateLimit
+from polyant.logs import JsonFormatter, TextFormatter
+from support.app import CHAT, App, chat_body, serving
+from support.asgi import Response
+from support.logs import fields_of
+
+JSON = {"content-type": "application/json"}
+
+
+async def _throttled(app: App) -> Response:
+    while (response := await app.chat()).status != 429:
+        pass
+    return response
+
+
+async def _broken(app: App) -> Response:
+    app.supervisor.plays(KeyError("x"))
+    return await app.chat()
+
+
+ANSWERS: dict[str, Callable[[App], Awaitable[Response]]] = {
+    "chat": lambda app: app.chat(),
+    "stream": lambda app: app.chat(stream=True),
+    "400": lambda app: app.post(b"{"),
+    "401": lambda app: app.get("/v1/models"),
+    "403": lambda app: app.request("GET", "/health", headers={"host": "evil.example"}, server=("127.0.0.1", 80)),
+    "404": lambda app: app.get("/nowhere"),
+    "404 method": lambda app: app.get(CHAT),
+    "404 options": lambda app: app.request("OPTIONS", "/health"),
+    "413": lambda app: app.post(b" " * 2_000),
+    "429": _throttled,
+    "500": _broken,
+    "health": lambda app: app.get("/health"),
+    "head": lambda app: app.request("HEAD", "/v1/models"),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+async def test_every_answer_has_a_request_id_and_forbids_sniffing_and_says_so_once(kind: str) -> None:
+    async with serving(max_body_bytes=1_000, rate_limit=RateLimit(5, 60)) as app:
+        response = await ANSWERS[kind](app)
+    assert str(response.status).startswith(kind[0] if kind[0].isdigit() else ("401" if kind == "head" else "200"))
+    assert re.fullmatch("req_[0-9a-f]{24}", response.header("x-request-id") or "")
+    assert response.header("x-content-type-options") == "nosniff"
+
+
+async def test_each_request_has_an_id_of_its_own(app: App) -> None:
+    first, second = await app.get("/health"), await app.get("/health")
+    assert first.header("x-request-id") != second.header("x-request-id")
+
+
+@pytest.mark.parametrize("given", ["a", "req_1", "4bf92f35-77b3-4da6", "x" * 128, "a.b_c:d/e+f=g@h"])
+async def test_a_sane_request_id_is_kept_in_answer_and_log(
+    app: App, given: str, access_log: list[logging.LogRecord]
+) -> None:
+    assert (await app.get("/health", x_request_id=given)).header("x-request-id") == given
+    assert fields_of(access_log[0])["request_id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\nb", "a\n", "é", "a\tb", "a;b", '"', "\x00", "a,b"])
+async def test_any_other_request_id_is_replaced(app: App, given: str) -> None:
+    answered = (await app.get("/health", x_request_id=given)).header("x-request-id")
+    assert re.fullmatch("req_[0-9a-f]{24}", answered or "")
+
+
+# Hosts
+
+
+async def status_for(app: App, host: str | None, server: tuple[str, int | None] | None) -> int:
+    headers = {} if host is None else {"host": host}
+    return (await app.request("GET", "/health", headers=headers, server=server)).status
+
+
+LOOPBACK = pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+
+
+@LOOPBACK
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "localhost:4000",
+        "LocalHost:4000",
+        "127.0.0.1",
+        "127.0.0.1:4000",
+        "[::1]",
+        "[::1]:4000",
+        "engine.internal",
+        "Engine.Internal:8443",
+        "",
+        None,
+    ],
+)
+async def test_over_loopback_our_own_names_and_the_allowed_ones_are_served(address: str, host: str | None) -> None:
+    async with serving(allowed_hosts=("engine.internal",)) as app:
+        assert await status_for(app, host, (address, 4000)) == 200
+
+
+@LOOPBACK
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:4000",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example/localhost",
+        "localhost@evil.example",
+        "localhost:4000.evil.example",
+        "[::1].evil.example",
+        "[::2]:4000",
+        "198.51.100.1",
+        "engine.internal",
+    ],
+)
+async def test_over_loopback_a_foreign_name_is_403_on_every_route(app: App, address: str, host: str) -> None:
+    server = (address, 4000)
+    headers = {"host": host, **JSON}
+    for method, target in (("GET", "/health"), ("GET", "/nowhere"), ("OPTIONS", CHAT), ("POST", CHAT)):
+        response = await app.request(method, target, headers=headers, server=server, body=chat_body())
+        assert response.status == 403
+        assert list(response.json) == ["statusCode", "message", "error"]
+        assert response.json["error"] == "Forbidden"
+        assert "ALLOWED_HOSTS" in response.json["message"]
+    assert app.supervisor.turns == []
+
+
+@LOOPBACK
+async def test_a_star_allows_every_name(address: str) -> None:
+    async with serving(allowed_hosts=("*",)) as app:
+        assert await status_for(app, "evil.example", (address, 4000)) == 200
+
+
+@pytest.mark.parametrize(
+    "server",
+    [("198.51.100.1", 4000), ("10.0.0.1", 4000), ("2001:db8::1", 4000), ("/run/polyant.sock", None), ("name", 1), None],
+)
+async def test_elsewhere_the_host_is_the_proxys_business(app: App, server: tuple[str, int | None] | None) -> None:
+    assert await status_for(app, "any.example", server) == 200
+
+
+# HEAD
+
+
+async def test_head_is_answered_like_get(app: App) -> None:
+    await app.add("locked-bot", key="sk-of-locked-bot")
+    headers = {"authorization": "Bearer sk-of-locked-bot"}
+    for target in ("/health", "/v1/models", "/v1/models/demo-bot"):
+        head = await app.request("HEAD", target, headers=headers)
+        get = await app.request("GET", target, headers=headers)
+        assert (head.status, head.header("content-length")) == (200, get.header("content-length"))
+
+
+# The log line
+
+
+async def test_one_line_a_request_says_method_path_status_time_and_slug(
+    app: App, access_log: list[logging.LogRecord]
+) -> None:
+    response = await app.request("POST", f"{CHAT}?key=sk-secret", body=chat_body(), headers=JSON)
+    (record,) = access_log
+    fields = fields_of(record)
+    assert fields.pop("ms") >= 0
+    assert fields == {
+        "method": "POST",
+        "path": CHAT,
+        "status": 200,
+        "slug": "demo-bot",
+        "error": None,
+        "request_id": response.header("x-request-id"),
+    }
+
+
+async def test_a_stream_has_its_line_when_it_is_over(app: App, access_log: list[logging.LogRecord]) -> None:
+    gate = asyncio.Event()
+    app.supervisor.plays(TextDelta("a"), gate)
+    exchange = app.start_chat(stream=True)
+    await exchange.next()
+    assert access_log == []
+    gate.set()
+    await exchange.whole()
+    assert len(access_log) == 1
+
+
+async def test_a_refusal_is_logged_with_its_reason_and_the_method_as_sent(
+    app: App, access_log: list[logging.LogRecord]
+) -> None:
+    await app.chat(model="no-such-bot")
+    await app.request("HEAD", "/v1/models")
+    assert [(fields_of(record)["status"], fields_of(record)["error"]) for record in access_log] == [
+        (401, "Unknown model"),
+        (401, "Missing authentication"),
+    ]
+    assert [fields_of(record)["slug"] for record in access_log] == ["no-such-bot", None]
+    assert fields_of(access_log[1])["method"] == "HEAD"
+
+
+async def test_no_body_no_key_and_no_query_is_ever_logged(
+    app: App, access_log: list[logging.LogRecord], fault_log: list[logging.LogRecord]
+) -> None:
+    await app.add("locked-bot", key="sk-a-key-of-the-test")
+    secret = "the user's own words"
+    await app.chat(model="locked-bot", bearer="sk-a-key-of-the-test", text=secret)
+    await app.chat(model="locked-bot", bearer="sk-a-wrong-key", text=secret, stream=True)
+    await app.post(chat_body(text=secret)[:-1])
+    await app.get("/v1/models?key=sk-in-query", bearer="sk-a-wrong-key", cookie="polyant_session=sk-cookie")
+    app.supervisor.plays(TextDelta("the assistant's words"), KeyError("x"))
+    await app.chat(text=secret, stream=True)
+    written = "".join(TextFormatter().format(record) for record in [*access_log, *fault_log])
+    for word in (secret, "sk-a-key", "sk-a-wrong", "sk-in-query", "sk-cookie", "assistant's words"):
+        assert word not in written
+
+
+async def test_nobody_can_forge_a_line_or_a_field_of_the_log(app: App, access_log: list[logging.LogRecord]) -> None:
+    forged = '"2026-11-22T10:44:00Z INFO polyant.access: request status=200'
+    await app.request(f"GET\r\n{forged}", f"/x\r\n{forged}\x1b[2J\x85\xff status=200")
+    await app.get("/health", x_request_id=f"a\n{forged}")
+    for record in access_log:
+        text, line = TextFormatter().format(record), JsonFormatter().format(record)
+        assert text.isprintable()
+        assert line.isprintable()
+        status = fields_of(record)["status"]
+        assert [word for word in shlex.split(text) if word.startswith("status=")] == [f"status={status}"]
+        assert msgspec.json.decode(line)["status"] == status
+
+
+async def test_a_websocket_is_closed(app: App) -> None:
+    sent: list[object] = []
+
+    async def receive() -> object:
+        return {"type": "websocket.connect"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    await app.asgi({"type": "websocket", "path": "/v1/models", "headers": []}, receive, send)  # type: ignore[arg-type]
+    assert sent == [{"type": "websocket.close", "code": 1000, "reason": "not served"}]

@@ -1,0 +1,66 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from polyant.domain.errors import StorageUnavailableError
+from polyant.http.lifespan import ExplainedStart
+from support.asgi import Lifespan
+
+SCOPE: dict[str, Any] = {"type": "lifespan"}
+TRACEBACK = "Traceback (most recent call last): …"
+
+
+class Application:
+    """Fails to start as Litestar does: it sends the traceback, then raises."""
+
+    def __init__(self, failure: BaseException | None = None) -> None:
+        self._failure = failure
+        self.scopes: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope["type"])
+        if scope["type"] != "lifespan":
+            return
+        await receive()
+        if self._failure is not None:
+            await send({"type": "lifespan.startup.failed", "message": TRACEBACK})
+            raise self._failure
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def log_of(failure: BaseException) -> list[Any]:
+    """Returns what the server is told of a start that fails."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(type(failure)):
+        await ExplainedStart(Application(failure), (StorageUnavailableError,))(SCOPE, receive, send)
+    return sent
+
+
+async def test_foreseen_failure_is_said_in_its_own_words() -> None:
+    expected = [{"type": "lifespan.startup.failed", "message": "No database at db:5432"}]
+    failure = StorageUnavailableError("No database at db:5432")
+    assert await log_of(failure) == expected
+    assert await log_of(ExceptionGroup("tasks", [ValueError(), ExceptionGroup("inner", [failure])])) == expected
+
+
+@pytest.mark.parametrize("failure", [ValueError("a bug"), ExceptionGroup("tasks", [ValueError("a bug")])])
+async def test_failure_that_nobody_foresaw_keeps_its_traceback(failure: Exception) -> None:
+    assert await log_of(failure) == [{"type": "lifespan.startup.failed", "message": TRACEBACK}]
+
+
+async def test_good_start_and_everything_else_pass_through() -> None:
+    application = Application()
+    explained = ExplainedStart(application, (StorageUnavailableError,))
+    async with Lifespan(explained):
+        await explained({"type": "http"}, asyncio.Event().wait, asyncio.sleep)  # type: ignore[arg-type]
+    assert application.scopes == ["lifespan", "http"]

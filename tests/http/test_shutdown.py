@@ -1,0 +1,135 @@
+"""The end of the server, as a signal brings it about."""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from polyant.domain.chat import TextDelta
+from polyant.http.shutdown import graceful_shutdown
+from polyant.http.turns import RunningTurns
+from support.app import App, serving
+from support.scripted_supervisor import says
+
+STOPPING = b'{"statusCode":503,"message":"Server is shutting down","error":"Service Unavailable"}'
+
+
+@pytest.fixture(autouse=True)
+def servers_own_handlers() -> Iterator[list[int]]:
+    """Stands in for the handlers of the server, without which SIGTERM would end the tests."""
+    caught: list[int] = []
+
+    def handle(number: int, _: FrameType | None) -> None:
+        caught.append(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield caught
+    for number, earlier in before.items():
+        assert signal.getsignal(number) is handle, "the handlers were not put back"
+        signal.signal(number, earlier)
+
+
+async def stop(app: App, number: signal.Signals = signal.SIGTERM) -> None:
+    """Sends the signal, and returns when the application has heard of it."""
+    signal.raise_signal(number)
+    await asyncio.sleep(0)
+    assert (await app.get("/health/ready")).status == 503
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_closes_the_door_and_reaches_the_server_too(
+    servers_own_handlers: list[int], number: signal.Signals
+) -> None:
+    async with serving() as app:
+        await stop(app, number)
+        for stream in (False, True):
+            refused = await app.chat(stream=stream)
+            assert (refused.status, refused.body) == (503, STOPPING)
+            assert refused.header("retry-after") == "1"
+        ready = await app.get("/health/ready")
+        assert (ready.status, ready.body) == (503, STOPPING)
+        assert (await app.get("/health")).status == 200
+    assert servers_own_handlers == [number]
+
+
+async def test_running_turns_have_their_time() -> None:
+    gate = asyncio.Event()
+    async with serving(shutdown=3_600.0) as app:
+        app.supervisor.plays(TextDelta("Hel"), gate, *says("lo"))
+        whole, streamed = app.start_chat(), app.start_chat(stream=True)
+        await app.supervisor.runs(2)
+        await stop(app)
+        gate.set()
+        assert (await whole.whole()).json["choices"][0]["message"]["content"] == "Hello"
+        assert (await streamed.whole()).body.endswith(b'"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
+
+
+async def test_after_that_a_whole_answer_becomes_503_and_a_stream_ends_with_the_error_event() -> None:
+    async with serving(shutdown=0.01) as app:
+        app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
+        whole, streamed = app.start_chat(), app.start_chat(stream=True)
+        for _ in range(3):
+            await streamed.next()
+        await stop(app)
+        refused = await whole.whole()
+        assert (refused.status, refused.body) == (503, STOPPING)
+        cut = (await streamed.whole()).body
+        assert cut.endswith(b'data: {"error":' + STOPPING + b"}\n\ndata: [DONE]\n\n")
+        assert b'"stop"' not in cut
+        assert app.supervisor.running == 0
+
+
+async def test_a_stream_that_sent_nothing_yet_becomes_503() -> None:
+    async with serving(shutdown=0.01) as app:
+        app.supervisor.plays(asyncio.Event())
+        exchange = app.start_chat(stream=True)
+        await app.supervisor.runs()
+        await stop(app)
+        response = await exchange.whole()
+        assert (response.status, response.body) == (503, STOPPING)
+
+
+async def test_a_stream_whose_head_is_on_its_way_ends_with_the_error_event() -> None:
+    async with serving(shutdown=0.01) as app:
+        app.supervisor.plays(*says("Hello"))
+        exchange = app.start_chat(stream=True)
+        exchange.writable.clear()
+        await app.supervisor.runs()
+        await stop(app)
+        await app.supervisor.was_abandoned()
+        exchange.writable.set()
+        response = await exchange.whole()
+        assert response.status == 200
+        assert response.body.startswith(b'data: {"id":"chatcmpl-')
+        assert response.body.endswith(b'data: {"error":' + STOPPING + b"}\n\ndata: [DONE]\n\n")
+
+
+async def test_a_second_signal_changes_nothing_here_but_reaches_the_server(
+    servers_own_handlers: list[int], fault_log: list[logging.LogRecord]
+) -> None:
+    async with serving(shutdown=3_600.0) as app:
+        await stop(app)
+        await stop(app)
+        assert (await app.chat()).status == 503
+    assert [record.getMessage() for record in fault_log] == ["stopping"]
+    assert servers_own_handlers == [signal.SIGTERM, signal.SIGTERM]
+
+
+def test_outside_the_main_thread_no_handler_is_set() -> None:
+    def run() -> None:
+        async def open_and_close() -> None:
+            before = signal.getsignal(signal.SIGTERM)
+            with graceful_shutdown(RunningTurns(most=1), seconds=1):
+                seen.append(signal.getsignal(signal.SIGTERM) is before)
+
+        asyncio.run(open_and_close())
+
+    seen: list[bool] = []
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [True]

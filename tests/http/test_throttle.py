@@ -1,0 +1,168 @@
+"""The limit on chat requests, and the one on bad credentials."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from polyant.domain.limits import RateLimit
+from polyant.http.app import HttpSettings
+from support.app import CHAT, App, chat_body, serving
+from support.asgi import Response
+from support.sessions import session_token
+
+LIMIT = RateLimit(20, 60)
+REFUSED = b'{"statusCode":429,"message":"ThrottlerException: Too Many Requests","error":"Too Many Requests"}'
+
+
+def limits_of(response: Response) -> tuple[str | None, ...]:
+    return tuple(response.header(f"x-ratelimit-{name}") for name in ("limit", "remaining", "reset"))
+
+
+async def test_by_default_exactly_20_of_21_requests_pass() -> None:
+    async with serving(rate_limit=LIMIT) as app:
+        answers = [await app.chat() for _ in range(21)]
+    assert [answer.status for answer in answers] == [200] * 20 + [429]
+    assert [limits_of(answer) for answer in answers[:20]] == [("20", str(left), "60") for left in range(19, -1, -1)]
+    assert answers[20].body == REFUSED
+    assert answers[20].header("content-type") == "application/json"
+    assert answers[20].header("retry-after") == "60"
+    assert limits_of(answers[20]) == ("20", "0", "60")
+
+
+async def test_20_in_60_seconds_is_what_applies_when_nothing_is_set() -> None:
+    assert HttpSettings().rate_limit == LIMIT
+
+
+async def test_a_call_leaves_the_window_60_seconds_after_it_and_not_before() -> None:
+    async with serving(rate_limit=LIMIT) as app:
+        assert (await app.chat()).status == 200
+        app.clock.advance(10)
+        assert [(await app.chat()).status for _ in range(19)] == [200] * 19
+        app.clock.advance(49.5)
+        refused = await app.chat()
+        assert (refused.status, refused.header("retry-after")) == (429, "1")
+        assert limits_of(refused) == ("20", "0", "11")
+        app.clock.advance(0.5)
+        assert (await app.chat()).status == 200
+        assert (await app.chat()).status == 429
+
+
+async def test_refused_requests_do_not_count_and_do_not_lengthen_the_wait() -> None:
+    async with serving(rate_limit=RateLimit(1, 60)) as app:
+        assert (await app.chat()).status == 200
+        app.clock.advance(30)
+        assert [(await app.chat()).header("retry-after") for _ in range(50)] == ["30"] * 50
+        app.clock.advance(30)
+        assert (await app.chat()).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_every_answer_of_the_route_says_where_the_caller_stands(*, stream: bool) -> None:
+    async with serving(rate_limit=LIMIT) as app:
+        assert limits_of(await app.chat(stream=stream)) == ("20", "19", "60")
+        assert limits_of(await app.post(b"{")) == ("20", "18", "60")
+        assert limits_of(await app.post(chat_body(), content_type=None)) == ("20", "17", "60")
+        assert limits_of(await app.chat(model="no-such-bot")) == ("20", "16", "60")
+        app.supervisor.plays(KeyError("x"))
+        assert limits_of(await app.chat(stream=stream)) == ("20", "15", "60")
+        assert limits_of(await app.request("POST", f"{CHAT}/?a=b")) == ("20", "14", "60")
+
+
+async def test_every_post_counts_malformed_ones_too_and_nothing_else_does() -> None:
+    async with serving(rate_limit=RateLimit(3, 60)) as app:
+        await app.get(CHAT)
+        await app.request("OPTIONS", CHAT)
+        await app.get("/health")
+        for body in (b"", b"{", b"\xff"):
+            assert (await app.post(body)).status == 400
+        assert (await app.chat()).status == 429
+
+
+async def test_off_means_off_and_no_headers() -> None:
+    async with serving(rate_limit=None) as app:
+        answers = [await app.chat() for _ in range(40)]
+    assert {answer.status for answer in answers} == {200}
+    assert limits_of(answers[0]) == (None, None, None)
+
+
+async def test_other_routes_have_no_limit_headers() -> None:
+    async with serving(rate_limit=LIMIT) as app:
+        for response in (await app.get("/health"), await app.get("/v1/models"), await app.get(CHAT)):
+            assert limits_of(response) == (None, None, None)
+
+
+async def post_from(app: App, client: str, forwarded: str | None = None) -> int:
+    headers: Mapping[str, str] = {} if forwarded is None else {"x-forwarded-for": forwarded}
+    return (await app.request("POST", CHAT, client=(client, 1), headers=headers)).status
+
+
+async def test_each_address_has_a_budget_of_its_own_whatever_its_port() -> None:
+    async with serving(rate_limit=RateLimit(1, 60)) as app:
+        assert await post_from(app, "203.0.113.1") == 400
+        assert await post_from(app, "203.0.113.2") == 400
+        assert (await app.request("POST", CHAT, client=("203.0.113.1", 2))).status == 429
+
+
+async def test_a_forwarded_address_is_ignored_unless_a_proxy_is_trusted() -> None:
+    async with serving(rate_limit=RateLimit(1, 60)) as app:
+        assert await post_from(app, "203.0.113.1", "192.0.2.1") == 400
+        assert await post_from(app, "203.0.113.1", "192.0.2.2") == 429
+
+
+async def test_behind_a_trusted_proxy_its_clients_have_a_budget_each() -> None:
+    async with serving(rate_limit=RateLimit(1, 60), trusted_hops=1) as app:
+        assert await post_from(app, "10.0.0.1", "192.0.2.1") == 400
+        assert await post_from(app, "10.0.0.1", "192.0.2.2") == 400
+        assert await post_from(app, "10.0.0.1", "forged, 192.0.2.1") == 429
+
+
+async def test_one_ipv6_site_shares_a_budget() -> None:
+    async with serving(rate_limit=RateLimit(1, 60)) as app:
+        assert await post_from(app, "2001:db8::1") == 400
+        assert await post_from(app, "2001:db8::ffff:ffff:ffff:ffff") == 429
+        assert await post_from(app, "2001:db8:0:1::1") == 400
+
+
+# Bad credentials
+
+
+async def get_models(app: App, client: str = "203.0.113.7", **headers: str) -> Response:
+    return await app.request("GET", "/v1/models", headers=headers, client=(client, 1))
+
+
+async def test_good_credentials_have_no_limit() -> None:
+    async with serving(rate_limit=RateLimit(1, 60)) as app:
+        await app.add("locked-bot", key="sk-of-locked-bot")
+        for bearer in ("sk-of-locked-bot", session_token()):
+            for _ in range(40):
+                assert (await get_models(app, authorization=f"Bearer {bearer}")).status == 200
+
+
+@pytest.mark.parametrize("headers", [{"authorization": "Bearer wrong"}, {"cookie": "polyant_session=wrong"}])
+@pytest.mark.parametrize("target", ["/v1/models", "/v1/models/demo-bot"])
+async def test_after_30_bad_credentials_a_minute_comes_429(app: App, headers: dict[str, str], target: str) -> None:
+    answers = [await app.request("GET", target, headers=headers) for _ in range(31)]
+    assert [answer.status for answer in answers] == [401] * 30 + [429]
+    assert answers[30].body == REFUSED
+    assert answers[30].header("retry-after") == "60"
+    app.clock.advance(60)
+    assert (await app.request("GET", target, headers=headers)).status == 401
+
+
+async def test_bad_credentials_of_one_address_do_not_shut_out_another_nor_a_good_one(app: App) -> None:
+    for _ in range(31):
+        await get_models(app, authorization="Bearer wrong")
+    assert (await get_models(app, authorization="Bearer wrong")).status == 429
+    assert (await get_models(app, client="203.0.113.8", authorization="Bearer wrong")).status == 401
+    assert (await get_models(app, authorization=f"Bearer {session_token()}")).status == 200
+
+
+async def test_having_no_credential_is_not_counted_as_a_bad_one(app: App) -> None:
+    assert {(await get_models(app)).status for _ in range(40)} == {401}
+
+
+async def test_bad_credentials_and_chat_requests_are_counted_apart() -> None:
+    async with serving(rate_limit=RateLimit(1, 60)) as app:
+        for _ in range(31):
+            await get_models(app, authorization="Bearer wrong")
+        assert (await app.chat()).status == 200

@@ -1,0 +1,21 @@
+"""The loggers that Polyant configures."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_NAMES = ("polyant", "uvicorn", "uvicorn.access", "piccolo")
+
+
+@contextmanager
+def restored_loggers() -> Iterator[dict[str, logging.Logger]]:
+    """Gives the loggers and leaves them as they were before."""
+    loggers = {name: logging.getLogger(name) for name in _NAMES}
+    before = {name: (logger.handlers[:], logger.level, logger.propagate) for name, logger in loggers.items()}
+    try:
+        yield loggers
+    finally:
+        for name, (handlers, level, propagate) in before.items():
+            loggers[name].handlers[:] = handlers
+            loggers[name].setLevel(level)
+            loggers[name].propagate = propagate
