@@ -13,6 +13,10 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool
 
 
+SECRET_LEAST_CHARACTERS = 8
+"""What is shorter is no secret; to hide a tenant's number, say, would make a mess of results."""
+
+
 class ServerAccess(msgspec.Struct, frozen=True, kw_only=True):
     """A server, and what it takes to be let in."""
 
@@ -36,7 +40,7 @@ class ToolServers(Protocol):
         server's own words if the tool failed, and ToolError if the server is gone. Calls may overlap, and one that is
         cancelled ends at once.
 
-        The headers are sent to the origin of their server and to no other, redirects included, and their values show
-        neither in results nor in errors nor in the log. Once it is left, by whichever task, nothing is open or running
+        The headers are sent to the origin of their server and to no other, redirects included. Their values, if they
+        are long enough to be secrets, show neither in results nor in errors nor in the log. Once it is left, by whichever task, nothing is open or running
         any more; that takes no longer than half a second.
         """

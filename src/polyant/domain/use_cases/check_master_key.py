@@ -34,8 +34,8 @@ class OlderMasterKeyMissingError(UnavailableError):
 class CheckMasterKey:
     """Compares the master keys with the check value that is kept beside the secrets.
 
-    The value is a text sealed with the master key. While the master key is being replaced, it is that sealed form sealed
-    once more, with the new key: who has only one of the two keys can't open it.
+    The value is a text sealed with the master key. While the master key is being replaced, it is that sealed form
+    sealed once more, with the new key: who has only one of the two keys can't open it.
     """
 
     def __init__(self, *, cipher: SecretCipher, key_check: KeyCheck) -> None:

@@ -1,5 +1,6 @@
 """Use case: have the current master key alone seal what is stored."""
 
+import functools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -14,8 +15,8 @@ from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.use_cases.set_secret import seal, with_secret
 
-Progress = Callable[[int, int], None]
-"""Is told how many instances of how many have been looked at."""
+Progress = Callable[[int, int, int], None]
+"""Is told which round it is, how many instances have been looked at in it, and of how many."""
 
 _MOST_ROUNDS = 20
 
@@ -83,8 +84,8 @@ class ResealSecrets:
                 resealed[instance.slug] += len(secrets)
 
         await self._check.begin_change()
-        for _ in range(_MOST_ROUNDS):
-            left = await self._look(reseal, progress)
+        for number in range(1, _MOST_ROUNDS + 1):
+            left = await self._look(reseal, functools.partial(progress, number))
             if not left.readable:
                 break
         else:
@@ -102,7 +103,7 @@ class ResealSecrets:
     async def _look(
         self,
         handle: Callable[[Instance, Mapping[SecretName, SecretText]], Awaitable[None]],
-        progress: Progress = lambda *_: None,
+        progress: Callable[[int, int], None] = lambda *_: None,
     ) -> OlderSecrets:
         """Goes through all instances, has those handled that an older key opens, and returns what it met."""
         readable: dict[Slug, int] = {}

@@ -1,6 +1,6 @@
 """Use case: change the fields of an instance."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance, InstanceStatus, Slug, parse_base_url
+from polyant.domain.limits import TurnLimits
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.use_cases.create_instance import find_provider
 from polyant.domain.use_cases.edit_instance import EditInstance
@@ -24,14 +25,23 @@ class InstancePatch(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | UnsetType | None = UNSET
     temperature: float | UnsetType | None = UNSET
     auth_enabled: bool | UnsetType = UNSET
+    tools: tuple[str, ...] | UnsetType = UNSET
+    max_steps: int | UnsetType | None = UNSET
+    max_tool_calls: int | UnsetType | None = UNSET
+    turn_seconds: float | UnsetType | None = UNSET
+    tool_seconds: float | UnsetType | None = UNSET
 
 
 class UpdateInstance:
     """Applies a patch to a stored instance."""
 
-    def __init__(self, *, edit: EditInstance, providers: Mapping[str, ProviderInfo]) -> None:
+    def __init__(
+        self, *, edit: EditInstance, providers: Mapping[str, ProviderInfo], tools: Collection[str] = ()
+    ) -> None:
+        """Takes the providers and the names of the tools that instances may have."""
         self._edit = edit
         self._providers = providers
+        self._tools = tools
 
     async def __call__(self, slug: Slug, patch: InstancePatch, *, expected_version: int | None = None) -> Instance:
         """Returns the instance as stored; a new provider without a model brings its default model along.
@@ -39,7 +49,8 @@ class UpdateInstance:
         Raises:
             UnknownInstanceError: There is none with that slug.
             InstanceChangedError: It doesn't have the expected version.
-            InvalidInputError: A value breaks its rule, or auth is turned on without a key.
+            InvalidInputError: A value breaks its rule, auth is turned on without a key, or a tool is neither known nor
+                one that the instance has already.
         """
 
         def apply(instance: Instance, _: datetime) -> Instance:
@@ -52,6 +63,18 @@ class UpdateInstance:
                 changes["base_url"] = parse_base_url(changes["base_url"])
             if changes.get("auth_enabled") and not instance.auth_enabled and not instance.has_auth_key:
                 raise InvalidInputError("auth can't be enabled without an API key: issue or set one first")
-            return msgspec.structs.replace(instance, **changes)
+            if "tools" in changes:
+                changes["tools"] = self._known_tools(instance, changes["tools"])
+            limits = {name: changes.pop(name) for name in TurnLimits.__struct_fields__ if name in changes}
+            return msgspec.structs.replace(
+                instance, limits=msgspec.structs.replace(instance.limits, **limits), **changes
+            )
 
         return await self._edit(slug, apply, expected_version=expected_version)
+
+    def _known_tools(self, instance: Instance, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Returns the names, each once."""
+        unknown = [name for name in names if name not in self._tools and name not in instance.tools]
+        if unknown:
+            raise InvalidInputError(f"Unknown tool '{unknown[0]}': there are {', '.join(self._tools) or 'none'}")
+        return tuple(dict.fromkeys(names))

@@ -1,0 +1,84 @@
+"""The composition root: settings become adapters, adapters become use cases, use cases become the application."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from litestar.types import ASGIApp
+
+from polyant import logs
+from polyant.domain.errors import PolyantError
+from polyant.domain.instances import InstanceQuery
+from polyant.domain.use_cases.answer_chat import AnswerChat
+from polyant.domain.use_cases.identify_caller import IdentifyCaller
+from polyant.domain.use_cases.list_models import ListModels
+from polyant.domain.use_cases.show_model import ShowModel
+from polyant.home import auth_secret_of, require_given_secrets
+from polyant.http.app import HttpSettings, Services, build_app
+from polyant.http.lifespan import ExplainedStart
+from polyant.http.openai.answers import AnswerSettings
+from polyant.http.sessions import JwtSessionVerifier
+from polyant.parts import Parts, open_parts
+from polyant.plugins import AdapterError
+from polyant.prepare import prepare
+from polyant.settings import Settings, SettingsError, read_settings
+
+
+def create_app(environ: Mapping[str, str] | None = None) -> ASGIApp:
+    """Returns the ASGI application that the environment describes; the factory for `uvicorn --factory`.
+
+    Raises:
+        SystemExit: A setting can't be used (status 3, which keeps uvicorn from starting a worker again and again).
+    """
+    environ = os.environ if environ is None else environ
+    try:
+        settings = read_settings(environ)
+        require_given_secrets(settings)
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            print(f"polyant: {line}", file=sys.stderr)  # noqa: T201 - there is no logging yet
+        raise SystemExit(3) from None
+    logs.configure(settings.log_format)
+
+    @asynccontextmanager
+    async def open_services() -> AsyncIterator[Services]:
+        async with open_parts(settings, environ, create=True) as parts:
+            await prepare(parts)
+            yield await _services(parts)
+
+    app = build_app(_http_settings(settings), open_services)
+    return ExplainedStart(app, (PolyantError, SettingsError, AdapterError))
+
+
+async def _services(parts: Parts) -> Services:
+    repo, cipher = await parts.cached_repo(), await parts.cipher()
+    storage = await parts.repo()
+    sessions = JwtSessionVerifier(auth_secret_of(parts.settings, create=False))
+    return Services(
+        answer_chat=AnswerChat(repo=repo, cipher=cipher, supervisor=await parts.supervisor()),
+        list_models=ListModels(repo=repo),
+        show_model=ShowModel(repo=repo),
+        # Asked seldom, and then for a key that may have been issued this very second: so not from the cache.
+        identify_caller=IdentifyCaller(repo=storage, cipher=cipher, sessions=sessions),
+        rate_limiter=await parts.rate_limiter(),
+        clock=await parts.clock(),
+        check_storage=lambda: storage.list(InstanceQuery(limit=1)),
+    )
+
+
+def _http_settings(settings: Settings) -> HttpSettings:
+    return HttpSettings(
+        rate_limit=settings.rate_limit,
+        trusted_hops=settings.trust_proxy,
+        cors_origins=settings.cors_origins,
+        allowed_hosts=settings.allowed_hosts,
+        max_body_bytes=settings.max_body_bytes,
+        max_concurrent_turns=settings.max_concurrent_turns,
+        shutdown=settings.shutdown_seconds,
+        answers=AnswerSettings(
+            heartbeat=settings.heartbeat_seconds,
+            stream_head=settings.stream_head_seconds,
+            report_usage=settings.report_usage,
+        ),
+    )

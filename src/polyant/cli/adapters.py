@@ -1,0 +1,43 @@
+"""polyant adapters: which adapters are installed, and which are chosen."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from polyant import parts, plugins
+from polyant.cli.output import print_json, print_table
+from polyant.settings import Settings, read_settings
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command to the command line."""
+    parser = commands.add_parser("adapters", help="list the installed adapters and which are chosen")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_list)
+
+
+def _list(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    chosen = _chosen(read_settings(environ))
+    found = [
+        {
+            "group": offer.group,
+            "name": offer.name,
+            "package": offer.package,
+            "version": offer.version,
+            "chosen": (offer.group, offer.name) in chosen,
+        }
+        for offer in plugins.offers(group.name for group in parts.GROUPS)
+    ]
+    if args.json:
+        print_json({"adapters": found})
+    else:
+        rows = [(*list(row.values())[:4], "yes" if row["chosen"] else "") for row in found]
+        print_table(("GROUP", "NAME", "PACKAGE", "VERSION", "CHOSEN"), rows)
+
+
+def _chosen(settings: Settings) -> set[tuple[str, str]]:
+    several = ((parts.CHAT_MODEL, settings.chat_models), (parts.TOOL, (*parts.BUILT_IN_TOOLS, *settings.extra_tools)))
+    one_each = [group.name for group in parts.GROUPS if group not in {group for group, _ in several}]
+    return {(group, getattr(settings, group)) for group in one_each} | {
+        (group.name, name) for group, names in several for name in names
+    }

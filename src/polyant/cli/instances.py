@@ -1,0 +1,195 @@
+"""polyant instances: create, list, show, change and delete instances."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from polyant.cli.arguments import DEFAULT, or_default, words
+from polyant.cli.backstage import editing, find_instance, run, tools_of
+from polyant.cli.output import instance_fields, print_instance, print_json, print_table
+from polyant.domain.instances import InstanceQuery, InstanceStatus, Slug, parse_slug
+from polyant.domain.provider_keys import moved_key
+from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
+from polyant.parts import Parts
+
+Environ = Mapping[str, str]
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command to the command line."""
+    parser = commands.add_parser("instances", help="create, list, show, change and delete instances")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+    create = _action(actions, "create", "create an instance", _create)
+    _add_fields(create)
+    listing = actions.add_parser("list", help="list the instances")
+    listing.add_argument("--search", default="", help="part of the slug, name or description")
+    listing.add_argument("--status", choices=[*InstanceStatus], help="only those with this status")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=_list)
+    _action(actions, "show", "show an instance", _show)
+    update = _action(actions, "update", "change fields of an instance", _update)
+    _add_fields(update)
+    auth = update.add_mutually_exclusive_group()
+    auth.add_argument("--auth", dest="auth_enabled", action="store_true", default=None, help="ask callers for the key")
+    auth.add_argument("--no-auth", dest="auth_enabled", action="store_false", help="let everybody talk to it")
+    _add_tools_and_limits(update)
+    _action(actions, "enable", "serve an instance again", _enable)
+    _action(actions, "disable", "serve an instance no more", _disable)
+    delete = _action(actions, "delete", "delete an instance and all that belongs to it", _delete)
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _action(actions: Any, name: str, says: str, call: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=says)
+    parser.add_argument("slug", metavar="SLUG", help="the instance's slug")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=call)
+    return parser
+
+
+def _add_fields(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", help="how it calls itself")
+    parser.add_argument("--description", help="what it is for")
+    parser.add_argument("--provider", help="which provider answers (see `polyant adapters`)")
+    parser.add_argument("--model", help="the provider's name of the model")
+    parser.add_argument("--base-url", help="where the provider is reached; an empty text is the provider's own address")
+    parser.add_argument(
+        "--temperature", type=or_default(float), help="0 to 2; `default` leaves it to the provider", metavar="NUMBER"
+    )
+
+
+def _add_tools_and_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tools", metavar="A,B", help="the tools it has (see `polyant adapters`); an empty text: none")
+    for option, kind, says in (
+        ("--max-steps", int, "how many model calls a turn makes at most"),
+        ("--max-tool-calls", int, "how many tools a turn calls at most"),
+        ("--turn-seconds", float, "how long a turn may take"),
+        ("--tool-seconds", float, "how long a tool may run"),
+    ):
+        parser.add_argument(option, type=or_default(kind), metavar="NUMBER", help=f"{says}; `default`: as for all")
+
+
+def _create(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        create = CreateInstance(
+            repo=await parts.repo(),
+            clock=await parts.clock(),
+            tokens=await parts.tokens(),
+            providers=await parts.providers(),
+        )
+        instance = await create(
+            args.slug,
+            name=args.name,
+            description=args.description or "",
+            provider=args.provider or "scripted",
+            model=args.model,
+            base_url=args.base_url,
+            temperature=None if args.temperature == DEFAULT else args.temperature,
+        )
+        print_instance(instance, (), as_json=args.json)
+
+    return run(work, environ)
+
+
+def _list(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        status = InstanceStatus(args.status) if args.status else None
+        page = await (await parts.repo()).list(InstanceQuery(status=status, search=args.search))
+        if args.json:
+            print_json({"instances": [instance_fields(found) for found in page.instances], "total": page.total})
+            return
+        rows = [
+            (found.slug, found.status, found.provider, found.model, "key" if found.auth_enabled else "open", found.name)
+            for found in page.instances
+        ]
+        print_table(("SLUG", "STATUS", "PROVIDER", "MODEL", "AUTH", "NAME"), rows)
+
+    return run(work, environ)
+
+
+def _show(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        instance = await find_instance(parts, parse_slug(args.slug))
+        print_instance(instance, await tools_of(parts, instance), as_json=args.json)
+
+    return run(work, environ)
+
+
+def _update(args: argparse.Namespace, environ: Environ) -> int | None:
+    return _patch(args, environ, _patch_of(args))
+
+
+def _enable(args: argparse.Namespace, environ: Environ) -> int | None:
+    return _patch(args, environ, InstancePatch(status=InstanceStatus.ACTIVE))
+
+
+def _disable(args: argparse.Namespace, environ: Environ) -> int | None:
+    return _patch(args, environ, InstancePatch(status=InstanceStatus.DISABLED))
+
+
+def _patch_of(args: argparse.Namespace) -> InstancePatch:
+    def given(value: Any) -> Any:
+        return UNSET if value is None else value
+
+    def given_number(value: Any) -> Any:
+        return None if value == DEFAULT else given(value)
+
+    return InstancePatch(
+        name=given(args.name),
+        description=given(args.description),
+        provider=given(args.provider),
+        model=given(args.model),
+        base_url=given(args.base_url) or (UNSET if args.base_url is None else None),
+        temperature=given_number(args.temperature),
+        auth_enabled=given(args.auth_enabled),
+        tools=UNSET if args.tools is None else words(args.tools),
+        max_steps=given_number(args.max_steps),
+        max_tool_calls=given_number(args.max_tool_calls),
+        turn_seconds=given_number(args.turn_seconds),
+        tool_seconds=given_number(args.tool_seconds),
+    )
+
+
+def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> int | None:
+    async def work(parts: Parts) -> None:
+        providers = await parts.providers()
+        update = UpdateInstance(edit=await editing(parts), providers=providers, tools=parts.tool_names)
+        instance = await update(parse_slug(args.slug), patch)
+        print_instance(instance, await tools_of(parts, instance), as_json=args.json)
+        moved = moved_key(instance, providers)
+        if moved is not None:
+            print(f"polyant: {moved}", file=sys.stderr)
+
+    return run(work, environ)
+
+
+def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
+    slug = parse_slug(args.slug)
+
+    async def check(parts: Parts) -> None:
+        await find_instance(parts, slug)
+
+    run(check, environ)
+    if not args.yes and not _confirmed(slug):
+        return 1
+
+    async def work(parts: Parts) -> None:
+        await (await parts.repo()).delete(slug)
+        if args.json:
+            print_json({"deleted": True})
+        else:
+            print(f"Deleted {slug}.")
+
+    return run(work, environ)
+
+
+def _confirmed(slug: Slug) -> bool:
+    if not sys.stdin.isatty():
+        print("polyant: deleting needs --yes when nobody can be asked", file=sys.stderr)
+        return False
+    return input(f"Delete {slug} with its prompts and secrets? Type its slug: ").strip() == slug

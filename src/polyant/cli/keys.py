@@ -1,0 +1,57 @@
+"""polyant keys: issue and revoke the API keys of instances, and replace the master key."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from polyant.cli import rotation
+from polyant.cli.backstage import editing, run
+from polyant.cli.output import print_json
+from polyant.domain.instances import parse_slug
+from polyant.domain.secrets import AUTH_API_KEY
+from polyant.domain.use_cases.delete_secret import DeleteSecret
+from polyant.domain.use_cases.issue_key import IssueKey
+from polyant.parts import Parts
+
+Environ = Mapping[str, str]
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command to the command line."""
+    parser = commands.add_parser("keys", help="issue and revoke the API keys of instances, replace the master key")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    issue = actions.add_parser("issue", help="make a new API key, print it once and turn auth on")
+    issue.add_argument("--keep-open", action="store_true", help="leave auth as it is")
+    issue.set_defaults(run=_issue)
+    revoke = actions.add_parser("revoke", help="remove the API key; auth stays on, so that nobody gets in")
+    revoke.set_defaults(run=_revoke)
+    for action in (issue, revoke):
+        action.add_argument("slug", metavar="SLUG", help="the instance's slug")
+        action.add_argument("--json", action="store_true", help="print JSON")
+    rotation.add_to(actions)
+
+
+def _issue(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        issue = IssueKey(edit=await editing(parts), cipher=await parts.cipher(), tokens=await parts.tokens())
+        key = await issue(parse_slug(args.slug), keep_open=args.keep_open)
+        if args.json:
+            print_json({"key": key.reveal()})
+        else:
+            print(key.reveal())
+            print("This key is not shown again.", file=sys.stderr)
+
+    return run(work, environ)
+
+
+def _revoke(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        instance = await DeleteSecret(edit=await editing(parts))(parse_slug(args.slug), AUTH_API_KEY)
+        state = "auth is on: nobody gets in" if instance.auth_enabled else "auth is off: everybody gets in"
+        if args.json:
+            print_json({"deleted": True})
+        else:
+            print(f"Revoked the key of {instance.slug}; {state}.")
+
+    return run(work, environ)

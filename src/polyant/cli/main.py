@@ -1,0 +1,88 @@
+"""Finds the command that was asked for, runs it and turns failures into messages and exit codes."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from polyant import __version__
+from polyant.cli import adapters, doctor, instances, keys, mcp, migrate, secrets, serve
+from polyant.cli.help import ENVIRONMENT_HELP
+from polyant.domain.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PolyantError,
+    PreconditionFailedError,
+    UnavailableError,
+)
+from polyant.plugins import AdapterError
+from polyant.settings import SettingsError
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_UNUSABLE = 3
+EXIT_NOT_FOUND = 4
+EXIT_CONFLICT = 5
+EXIT_INTERRUPTED = 130
+
+_EPILOG = """\
+exit codes:
+  0  done
+  1  failed, or (doctor) something is wrong
+  2  wrong usage or value
+  3  settings, data, database or keys can't be used
+  4  no such thing
+  5  it exists already, or was changed meanwhile
+
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs one command and exits with its code."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        code = parsed.run(parsed, os.environ)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, EOFError):  # EOFError: the end of input, typed where a value was asked for
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away; nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILURE
+    except (PolyantError, AdapterError, SettingsError) as error:
+        for line in str(error).splitlines():
+            print(f"polyant: {line}", file=sys.stderr)
+        code = exit_code_of(error)
+    raise SystemExit(code or 0)
+
+
+def exit_code_of(error: Exception) -> int:
+    """Returns the exit code that tells scripts what went wrong."""
+    match error:
+        case SettingsError() | AdapterError() | UnavailableError():
+            return EXIT_UNUSABLE
+        case InvalidInputError():
+            return EXIT_USAGE
+        case NotFoundError():
+            return EXIT_NOT_FOUND
+        case ConflictError() | PreconditionFailedError():
+            return EXIT_CONFLICT
+        case _:
+            return EXIT_FAILURE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="polyant",
+        description="Serves configured AI assistants as models of an OpenAI-compatible API.",
+        epilog=_EPILOG + ENVIRONMENT_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"polyant {__version__}")
+    commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (serve, migrate, instances, secrets, keys, mcp, adapters, doctor):
+        command.add_to(commands)
+    return parser

@@ -1,0 +1,25 @@
+"""polyant migrate: create the database, or bring it up to date."""
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from polyant.parts import open_parts
+from polyant.prepare import prepare
+from polyant.settings import read_settings
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command to the command line."""
+    parser = commands.add_parser("migrate", help="create the database, or bring it up to date")
+    parser.set_defaults(run=_migrate)
+
+
+def _migrate(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    async def work() -> None:
+        async with open_parts(read_settings(environ), environ, create=True) as parts:
+            await prepare(parts)
+            print("The database is up to date.")
+
+    asyncio.run(work())

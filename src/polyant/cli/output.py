@@ -1,0 +1,88 @@
+"""How commands print: text for people, JSON for programs."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from polyant.domain.enabled_tools import EnabledTool
+from polyant.domain.instances import Instance, InstanceSummary
+from polyant.domain.limits import TurnLimits
+from polyant.domain.mcp_servers import McpServer
+
+
+def print_json(value: object) -> None:
+    """Prints a value as indented JSON."""
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints rows in aligned columns."""
+    texts = [[str(cell) if cell is not None else "-" for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)]
+    for row in (head, *texts):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
+    """Returns what may be shown of an instance."""
+    return {
+        "id": instance.id,
+        "slug": instance.slug,
+        "name": instance.name,
+        "description": instance.description,
+        "status": instance.status,
+        "provider": instance.provider,
+        "model": instance.model,
+        "baseUrl": instance.base_url,
+        "temperature": instance.temperature,
+        "authEnabled": instance.auth_enabled,
+        "hasAuthKey": instance.has_auth_key,
+        "createdAt": instance.created_at,
+        "updatedAt": instance.updated_at,
+    }
+
+
+def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, as_json: bool) -> None:
+    """Prints one instance with its tools as they stand; its secrets by name only."""
+    fields = {
+        **instance_fields(instance),
+        "tools": [{"name": tool.name, "ready": tool.ready, "state": tool.state} for tool in tools],
+        "limits": _limits_fields(instance.limits),
+        "mcpServers": [mcp_server_fields(server) for server in instance.mcp_servers],
+        "secrets": sorted(instance.secrets),
+    }
+    if as_json:
+        print_json(fields)
+        return
+    fields["tools"] = [tool.name if tool.ready else f"{tool.name} ({tool.state})" for tool in tools]
+    fields["mcpServers"] = [server.name for server in instance.mcp_servers]
+    for name, value in fields.items():
+        print(f"{name:<12} {_shown(value) or '-'}")
+
+
+def mcp_server_fields(server: McpServer) -> dict[str, object]:
+    """Returns what is shown of an MCP server: all of it, since its headers are names of secrets."""
+    return {"name": server.name, "url": server.url, "headers": server.headers, "tools": server.tools}
+
+
+def _limits_fields(limits: TurnLimits) -> dict[str, object]:
+    return {
+        "maxSteps": limits.max_steps,
+        "maxToolCalls": limits.max_tool_calls,
+        "turnSeconds": limits.turn_seconds,
+        "toolSeconds": limits.tool_seconds,
+    }
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(str, value))
+        case dict():
+            return ", ".join(f"{key} {part:g}" for key, part in value.items() if part is not None)
+        case _:
+            return str(value)

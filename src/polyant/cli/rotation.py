@@ -1,0 +1,117 @@
+"""polyant keys rotate-master: a new master key in place of the current one, beside servers that may be running."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from polyant.cli.backstage import run
+from polyant.cli.output import print_json
+from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.use_cases.check_master_key import CheckMasterKey
+from polyant.domain.use_cases.reseal_secrets import Resealed, ResealSecrets, SecretPlace
+from polyant.master_keys import places_of_older_keys, replace_key_file
+from polyant.parts import Parts
+from polyant.settings import SettingsError
+
+_HOW_TO = """\
+ENCRYPTION_KEY sealed all that is stored, and there is no ENCRYPTION_KEY_PREVIOUS. To replace the key:
+1. make a new one: python3 -c 'import secrets; print(secrets.token_hex(32))'
+2. set ENCRYPTION_KEY to the new key and ENCRYPTION_KEY_PREVIOUS to the old one, for all servers and commands
+3. restart the servers, one after another; store no secret until the last one is back
+4. run `polyant keys rotate-master`"""
+
+_BAR_CELLS = 30
+
+
+def add_to(actions: Any) -> None:
+    """Adds the action to `polyant keys`."""
+    rotate = actions.add_parser("rotate-master", help="replace the master key and seal every secret with the new one")
+    rotate.add_argument("--json", action="store_true", help="print JSON")
+    rotate.set_defaults(run=_rotate)
+
+
+def _rotate(args: argparse.Namespace, environ: Mapping[str, str]) -> int | None:
+    async def work(parts: Parts) -> int:
+        reseal = ResealSecrets(repo=await parts.repo(), cipher=await parts.cipher(), key_check=await parts.key_check())
+        with ProgressBar() as bar:
+            resealed = await reseal(bar.draw)
+        _print(resealed, places_of_older_keys(parts.settings), as_json=args.json)
+        return 1 if resealed.unreadable else 0
+
+    run(_provide_key, environ)
+    try:
+        # With the parts opened anew, so that a cipher that looks at its keys only once has the new one.
+        return run(work, environ)
+    except (KeyboardInterrupt, StorageUnavailableError):
+        print("polyant: not finished: `polyant keys rotate-master` goes on where it stopped", file=sys.stderr)
+        raise
+
+
+async def _provide_key(parts: Parts) -> None:
+    """Sees to a new master key, unless there is one that hasn't sealed everything yet.
+
+    Raises:
+        SettingsError: It is for the operator to give one; the message says how.
+    """
+    check = CheckMasterKey(cipher=await parts.cipher(), key_check=await parts.key_check())
+    if "master_keys" not in parts.made:  # the cipher has keys of its own
+        return
+    await check.keep()
+    current = next(iter(await parts.master_keys()))
+    if not await check.is_settled():
+        return
+    if parts.settings.encryption_key is None:
+        replace_key_file(parts.settings, current)
+    elif not parts.settings.encryption_key_previous:
+        raise SettingsError(_HOW_TO)
+
+
+def _print(resealed: Resealed, older_keys: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(resealed)
+        return
+    print(
+        f"Resealed {_count(resealed.secrets, 'secret')} of {_count(resealed.instances, 'instance')}; "
+        f"{len(resealed.unreadable)} could not be read."
+    )
+    for place in resealed.unreadable:
+        print(f"polyant: {_complaint(place)}", file=sys.stderr)
+    if older_keys:
+        print(f"{' and '.join(older_keys)} may go once `polyant doctor` says so; keep a copy with older backups.")
+
+
+def _complaint(place: SecretPlace) -> str:
+    return (
+        f"no key opens the secret {place.name} of instance '{place.instance}': "
+        f"set it again (polyant secrets set {place.instance} {place.name}) or give the key that sealed it"
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+class ProgressBar:
+    """Draws, on a terminal, how far the work is; elsewhere nothing."""
+
+    def __init__(self) -> None:
+        self._is_drawing = False
+
+    def __enter__(self) -> Self:
+        """Draws nothing yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the line that a bar was left on."""
+        if self._is_drawing:
+            print(file=sys.stderr)
+
+    def draw(self, number: int, done: int, total: int) -> None:
+        """Shows how many instances of how many are done in this round; each round has a line of its own."""
+        if not sys.stderr.isatty():
+            return
+        cells = _BAR_CELLS * done // total if total else _BAR_CELLS
+        self._is_drawing = done < total
+        bar = f"\rRound {number} [{'#' * cells:.<{_BAR_CELLS}}] {done}/{total} instances"
+        print(bar, end="" if self._is_drawing else "\n", file=sys.stderr, flush=True)

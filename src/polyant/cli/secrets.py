@@ -1,0 +1,92 @@
+"""polyant secrets: set, list and delete an instance's secrets; values go in and never come out."""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from polyant.cli.backstage import editing, find_instance, run
+from polyant.cli.output import print_json, print_table
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import parse_slug
+from polyant.domain.secrets import parse_secret_name
+from polyant.domain.use_cases.delete_secret import DeleteSecret
+from polyant.domain.use_cases.set_secret import SetSecret
+from polyant.parts import Parts
+
+Environ = Mapping[str, str]
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command to the command line."""
+    parser = commands.add_parser("secrets", help="set, list and delete an instance's secrets")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    store = actions.add_parser("set", help="store a secret; its value is asked for, or read from standard input")
+    store.set_defaults(run=_set)
+    listing = actions.add_parser("list", help="list the names of the stored secrets")
+    listing.set_defaults(run=_list)
+    delete = actions.add_parser("delete", help="remove a secret")
+    delete.set_defaults(run=_delete)
+    for action in (store, listing, delete):
+        action.add_argument("slug", metavar="SLUG", help="the instance's slug")
+        action.add_argument("--json", action="store_true", help="print JSON")
+    for action in (store, delete):
+        action.add_argument("key", metavar="KEY", help="the secret's name, e.g. openai_api_key or auth_api_key")
+
+
+def _set(args: argparse.Namespace, environ: Environ) -> int | None:
+    name, slug = parse_secret_name(args.key), parse_slug(args.slug)
+
+    async def check(parts: Parts) -> None:
+        await find_instance(parts, slug)
+
+    run(check, environ)
+    # Asked for outside the event loop, where Ctrl-C ends the question.
+    value = _read_value(f"Value of {name}: ")
+
+    async def work(parts: Parts) -> None:
+        store = SetSecret(edit=await editing(parts), cipher=await parts.cipher(), providers=await parts.providers())
+        stored = await store(slug, name, value)
+        if args.json:
+            print_json({"key": name, "configured": True, "updatedAt": stored.updated_at, "origin": stored.origin})
+        else:
+            print(f"Stored {name} of {slug}" + (f", to be sent to {stored.origin} only." if stored.origin else "."))
+
+    return run(work, environ)
+
+
+def _list(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        secrets = (await find_instance(parts, parse_slug(args.slug))).secrets.values()
+        ordered = sorted(secrets, key=lambda secret: secret.name)
+        if args.json:
+            rows = [{"key": s.name, "configured": True, "updatedAt": s.updated_at, "origin": s.origin} for s in ordered]
+            print_json({"secrets": rows})
+        else:
+            print_table(("KEY", "UPDATED", "FOR"), [(s.name, s.updated_at, s.origin) for s in ordered])
+
+    return run(work, environ)
+
+
+def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        name = parse_secret_name(args.key)
+        await DeleteSecret(edit=await editing(parts))(parse_slug(args.slug), name)
+        if args.json:
+            print_json({"deleted": True})
+        else:
+            print(f"Deleted {name} of {args.slug}.")
+
+    return run(work, environ)
+
+
+def _read_value(prompt: str) -> str:
+    """Returns the value typed at a prompt that doesn't show it, else all of standard input less its last line end."""
+    if sys.stdin.isatty():
+        return getpass.getpass(prompt)
+    try:
+        text = sys.stdin.read()
+    except UnicodeDecodeError:
+        raise InvalidInputError("The value on standard input is no text in UTF-8") from None
+    return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,140 @@
+"""polyant serve: everything that is needed, created, checked and served."""
+
+import argparse
+import asyncio
+import logging
+import math
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from polyant import logs
+from polyant.cli.banner import Facts, banner, is_loopback
+from polyant.domain.instances import InstanceQuery, InstanceStatus
+from polyant.parts import open_parts
+from polyant.prepare import DEMO_SLUG, prepare
+from polyant.settings import Settings, SettingsError, read_settings
+
+log = logging.getLogger("polyant")
+
+_BACKLOG = 2_048
+_SECONDS_TO_CLOSE = 5
+"""What the server gets to close connections after the turns have ended."""
+
+_OPTIONS = (
+    ("--host", "API_HOST", "address to listen on [127.0.0.1]"),
+    ("--port", "API_PORT", "port to listen on, 0 for any free one [4000]"),
+    ("--home", "POLYANT_HOME", "folder of the data and the keys [.polyant]"),
+    ("--database-url", "DATABASE_URL", "sqlite:///PATH; a URL with a password belongs in the environment"),
+    ("--rate-limit", "RATE_LIMIT", "chat requests per client address, as calls/seconds, or off [20/60]"),
+    ("--log-format", "LOG_FORMAT", "text or json [text]"),
+)
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command to the command line."""
+    parser = commands.add_parser(
+        "serve",
+        help="create what is missing and serve",
+        description="Creates data, keys and a first instance where they are missing, and serves.",
+        epilog="Each option stands for the variable in brackets; `polyant --help` lists all variables.",
+    )
+    for option, variable, says in _OPTIONS:
+        parser.add_argument(option, dest=variable, metavar="VALUE", help=f"{says} ({variable})")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="number of processes [1]")
+    parser.set_defaults(run=_serve)
+
+
+def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    options = {variable: value for _, variable, _ in _OPTIONS if (value := getattr(args, variable)) is not None}
+    os.environ.update(options)  # where the workers read them
+    settings = read_settings(environ)
+    if args.workers < 1:
+        raise SettingsError("--workers must be at least 1")
+    logs.configure(settings.log_format)
+    with _listen(settings) as listener:
+        facts = asyncio.run(_prepare(settings, environ, options, port=int(listener.getsockname()[1])))
+        _warn_of_open_doors(settings, facts)
+        return _run(settings, listener, workers=args.workers, says=banner(settings, facts))
+
+
+def _warn_of_open_doors(settings: Settings, facts: Facts) -> None:
+    if facts.open_slugs and not is_loopback(settings.host):
+        log.warning(
+            "everybody who reaches %s may talk to %s without a key; `polyant keys issue SLUG` turns auth on",
+            settings.host,
+            ", ".join(facts.open_slugs),
+        )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Returns a listening socket; made before anything else, so that a start on a taken port changes nothing."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)  # binding alone would let a second server through that starts at the same moment
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "that is no host name"
+        raise SettingsError(
+            f"Can't listen on {settings.host}:{settings.port}: {reason}. "
+            "Stop what uses it, or choose another with --port (API_PORT) or --host (API_HOST)"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+async def _prepare(settings: Settings, environ: Mapping[str, str], options: Mapping[str, str], *, port: int) -> Facts:
+    async with open_parts(settings, environ, create=True) as parts:
+        await prepare(parts)
+        active = (await (await parts.repo()).list(InstanceQuery(status=InstanceStatus.ACTIVE))).instances
+    return Facts(
+        model=next((found for found in active if found.slug == DEMO_SLUG), next(iter(active), None)),
+        open_slugs=tuple(found.slug for found in active if not found.auth_enabled),
+        port=port,
+        options=options,
+    )
+
+
+def _run(settings: Settings, listener: socket.socket, *, workers: int, says: str) -> int:
+    """Serves until a signal says stop, and returns the exit code."""
+    import uvicorn  # noqa: PLC0415 - only this command needs it
+    from uvicorn.config import STARTUP_FAILURE  # noqa: PLC0415 - the same
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - the same
+
+    class AnnouncingServer(uvicorn.Server):
+        """Says so once it serves."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(says, flush=True)
+
+    config = uvicorn.Config(
+        "polyant.bootstrap:create_app",
+        factory=True,
+        workers=workers,
+        backlog=_BACKLOG,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds) + _SECONDS_TO_CLOSE,
+    )
+    try:
+        if workers == 1:
+            AnnouncingServer(config).run(sockets=[listener])
+        else:
+            print(says, flush=True)
+            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor.run()
+            if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+                return STARTUP_FAILURE
+    except KeyboardInterrupt:
+        pass  # stopped as asked
+    return 0

@@ -1,0 +1,32 @@
+"""Use case: take an MCP server from an instance."""
+
+from datetime import datetime
+
+import msgspec
+
+from polyant.domain.errors import NotFoundError
+from polyant.domain.instances import Instance, Slug
+from polyant.domain.use_cases.edit_instance import EditInstance
+
+
+class DeleteMcpServer:
+    """Removes a server; the secrets of its headers stay."""
+
+    def __init__(self, *, edit: EditInstance) -> None:
+        self._edit = edit
+
+    async def __call__(self, slug: Slug, name: str) -> Instance:
+        """Returns the instance without the server.
+
+        Raises:
+            UnknownInstanceError: There is no instance with that slug.
+            NotFoundError: It has no such server.
+        """
+
+        def remove(instance: Instance, _: datetime) -> Instance:
+            kept = tuple(server for server in instance.mcp_servers if server.name != name)
+            if len(kept) == len(instance.mcp_servers):
+                raise NotFoundError(f"Instance '{slug}' has no MCP server '{name}'")
+            return msgspec.structs.replace(instance, mcp_servers=kept)
+
+        return await self._edit(slug, remove)

@@ -1,0 +1,30 @@
+"""Use case: give an instance an MCP server."""
+
+from datetime import datetime
+
+import msgspec
+
+from polyant.domain.instances import Instance, Slug
+from polyant.domain.mcp_servers import McpServer
+from polyant.domain.use_cases.edit_instance import EditInstance
+
+
+class SetMcpServer:
+    """Adds a server, or puts it in the place of the one of that name."""
+
+    def __init__(self, *, edit: EditInstance) -> None:
+        self._edit = edit
+
+    async def __call__(self, slug: Slug, server: McpServer) -> Instance:
+        """Returns the instance as stored.
+
+        Raises:
+            UnknownInstanceError: There is no instance with that slug.
+            InvalidInputError: The server breaks a rule.
+        """
+
+        def put(instance: Instance, _: datetime) -> Instance:
+            servers = {known.name: known for known in instance.mcp_servers} | {server.name: server}
+            return msgspec.structs.replace(instance, mcp_servers=tuple(servers.values()))
+
+        return await self._edit(slug, put)

@@ -1,0 +1,68 @@
+"""Log lines: one a line on standard error, as text or JSON, with the request they belong to."""
+
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from polyant.settings import LogFormat
+
+_FAULT = logging.Formatter()
+
+
+class TextFormatter(logging.Formatter):
+    """Writes `time LEVEL logger: message key=value …`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line; control characters in it are escaped, so that nobody can forge another line."""
+        fields = "".join(f" {key}={_quoted(value)}" for key, value in _fields(record).items() if value is not None)
+        line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{fields}"
+        line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
+        return line if record.exc_info is None else f"{line}\n{_FAULT.formatException(record.exc_info)}"
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the object as text."""
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info is not None:
+            line["exception"] = _FAULT.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+def configure(log_format: LogFormat) -> None:
+    """Makes the loggers `polyant` and `uvicorn` write to standard error; other people's loggers stay as they are."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else TextFormatter())
+    for name, level in (("polyant", logging.INFO), ("uvicorn", logging.WARNING), ("piccolo", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+    access = logging.getLogger("uvicorn.access")  # our own line for each request says more
+    access.handlers.clear()
+    access.propagate = False
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return msgspec.json.encode(text).decode() if not text or re.search(r'[\s"=]', text) else text
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return getattr(record, "fields", None) or {}
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,365 @@
+"""Every setting, decoded once from the environment into one frozen struct."""
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from polyant.adapters.system.clock import describer
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import parse_base_url
+from polyant.domain.limits import RateLimit, parse_rate_limit
+from polyant.domain.secrets import SecretText
+from polyant.domain.urls import origin_of
+
+
+class SettingsError(Exception):
+    """Some variables have values that can't be used; the message has a line for each and shows no secret."""
+
+
+class LogFormat(enum.StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """One environment variable: its name, how its text is read, what it must be and what it does."""
+
+    name: str
+    parse: Callable[[str], Any]
+    must_be: str
+    says: str
+    default: str = ""
+    """What holds without it, in words, where the struct's own default doesn't say it."""
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 86_400:  # noqa: PLR2004 - a day; also refuses nan and inf
+        raise ValueError
+    return number
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}[
+        text.lower()
+    ]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[\s,]+", text) if word)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    words = _words(text)
+    if not words:
+        raise ValueError
+    return words
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    return tuple(map(_host, _words(text)))
+
+
+def _host(word: str) -> str:
+    """Returns a name or an address as it is compared with a Host header, from which the port is gone."""
+    host = word.lower().strip("[]")
+    if not re.match(r"\A([a-z0-9_-][a-z0-9._-]*|\*)\Z", host):
+        ip_address(host)
+    return host
+
+
+def _host_set(text: str) -> frozenset[str]:
+    hosts = frozenset(_words(text.lower()))
+    if any(re.search(r"[/@?#\\]", host) for host in hosts):
+        raise ValueError
+    return hosts
+
+
+def _web_origins(text: str) -> tuple[str, ...]:
+    origins = _words(text.lower())  # as browsers send them
+    for origin in origins:
+        if origin != "*" and not re.match(r"\A[a-z][a-z0-9+.-]*://[^/\s?#@]+\Z", origin):
+            raise ValueError
+    return origins
+
+
+def _provider_origins(text: str) -> frozenset[str]:
+    """Returns the origins of hosts given as `host`, `host:port` or a URL; a bare host means https on its usual port."""
+    return frozenset(origin_of(parse_base_url(word if "://" in word else f"https://{word}")) for word in _words(text))
+
+
+def _zone(text: str) -> str:
+    ZoneInfo(text)
+    return text
+
+
+def _locale(text: str) -> str:
+    describer(text)
+    return text
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError
+    return path
+
+
+def _matching(pattern: str) -> Callable[[str], SecretText]:
+    def parse(text: str) -> SecretText:
+        if not re.match(pattern, text):
+            raise ValueError
+        return SecretText(text)
+
+    return parse
+
+
+def _keys(text: str) -> tuple[SecretText, ...]:
+    return tuple(map(_master_key, _words(text)))
+
+
+def _adapter(port: str, says: str) -> Variable:
+    return Variable(port.upper(), str, "the name of an installed adapter, see `polyant adapters`", says)
+
+
+_master_key = _matching(r"\A[0-9a-fA-F]{64}\Z")
+
+_SECONDS = "a number of seconds above 0 and up to 86400, such as 2.5"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator decided."""
+
+    home: Annotated[Path, Variable("POLYANT_HOME", Path, "a folder", "Where the SQLite data and the key files are")] = (
+        Path(".polyant")
+    )
+    host: Annotated[str, Variable("API_HOST", str, "a host name or IP address", "Address to listen on")] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Variable("API_PORT", _whole(0, 65_535), "a number from 0 to 65535", "Port to listen on; 0 is any free one"),
+    ] = 4000
+    database_url: Annotated[
+        SecretText | None,
+        Variable(
+            "DATABASE_URL",
+            _matching(r"(?s)\A(sqlite:///.|postgres(ql)?://.)"),
+            "sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME",
+            "Where the data is kept",
+            "a SQLite file in POLYANT_HOME",
+        ),
+    ] = None
+    encryption_key: Annotated[
+        SecretText | None,
+        Variable(
+            "ENCRYPTION_KEY",
+            _master_key,
+            "64 hexadecimal digits",
+            "Master key that seals the stored secrets",
+            "a file in POLYANT_HOME",
+        ),
+    ] = None
+    encryption_key_previous: Annotated[
+        tuple[SecretText, ...],
+        Variable(
+            "ENCRYPTION_KEY_PREVIOUS",
+            _keys,
+            "keys of 64 hexadecimal digits, separated by commas",
+            "Master keys from before that still open secrets and seal none",
+            "those in a file in POLYANT_HOME",
+        ),
+    ] = ()
+    auth_secret: Annotated[
+        SecretText | None,
+        Variable(
+            "AUTH_SECRET",
+            _matching(r"(?s)\A.{32,}\Z"),
+            "at least 32 characters",
+            "Secret that signs the sessions of the admin panel",
+            "a file in POLYANT_HOME",
+        ),
+    ] = None
+    rate_limit: Annotated[
+        RateLimit | None,
+        Variable(
+            "RATE_LIMIT", parse_rate_limit, "calls/seconds such as 20/60, or off", "Chat requests per client address"
+        ),
+    ] = RateLimit(20, 60)
+    trust_proxy: Annotated[
+        int,
+        Variable(
+            "TRUST_PROXY",
+            _whole(0, 32),
+            "a whole number from 0 to 32",
+            "How many proxies in front of the server are to be believed about X-Forwarded-For",
+        ),
+    ] = 0
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Variable(
+            "CORS_ORIGINS",
+            _web_origins,
+            "origins such as https://app.example, separated by commas, or *",
+            "Web pages that may call /v1",
+            "none",
+        ),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Variable(
+            "ALLOWED_HOSTS",
+            _hosts,
+            "host names without ports, separated by commas, or *",
+            "Host names answered on a loopback address beside localhost",
+            "none",
+        ),
+    ] = ()
+    max_body_bytes: Annotated[
+        int,
+        Variable(
+            "MAX_BODY_BYTES", _whole(1_024, 2**30), "a whole number from 1024 to 1073741824", "Largest request body"
+        ),
+    ] = 4 * 2**20
+    max_concurrent_turns: Annotated[
+        int,
+        Variable(
+            "MAX_CONCURRENT_TURNS",
+            _whole(1, 10**6),
+            "a whole number from 1 to 1000000",
+            "Turns that one worker runs at once",
+        ),
+    ] = 1_000
+    report_usage: Annotated[
+        bool, Variable("REPORT_USAGE", _flag, "true or false", "Report the real token counts instead of zeros")
+    ] = False
+    provider_hosts: Annotated[
+        frozenset[str],
+        Variable(
+            "PROVIDER_HOSTS",
+            _provider_origins,
+            "host names or URLs, separated by commas",
+            "Hosts beside the vendors' own that get the provider keys of this environment",
+            "none",
+        ),
+    ] = frozenset()
+    heartbeat_seconds: Annotated[
+        float, Variable("HEARTBEAT_SECONDS", _seconds, _SECONDS, "Silence in a stream after which a comment is sent")
+    ] = 15.0
+    stream_head_seconds: Annotated[
+        float,
+        Variable(
+            "STREAM_HEAD_SECONDS", _seconds, _SECONDS, "How long a stream's status line waits for the first event"
+        ),
+    ] = 5.0
+    connect_seconds: Annotated[
+        float, Variable("CONNECT_SECONDS", _seconds, _SECONDS, "Time to connect to a provider")
+    ] = 5.0
+    first_token_seconds: Annotated[
+        float, Variable("FIRST_TOKEN_SECONDS", _seconds, _SECONDS, "Time to the first token of a provider's stream")
+    ] = 60.0
+    idle_seconds: Annotated[
+        float, Variable("IDLE_SECONDS", _seconds, _SECONDS, "Longest silence within a provider's stream")
+    ] = 60.0
+    turn_seconds: Annotated[float, Variable("TURN_SECONDS", _seconds, _SECONDS, "Time that a whole turn may take")] = (
+        300.0
+    )
+    shutdown_seconds: Annotated[
+        float, Variable("SHUTDOWN_SECONDS", _seconds, _SECONDS, "Time that running turns get when the server stops")
+    ] = 10.0
+    timezone: Annotated[
+        str, Variable("DATETIME_TIMEZONE", _zone, "an IANA time zone such as Europe/Rome", "Time zone of {{datetime}}")
+    ] = "UTC"
+    locale: Annotated[
+        str, Variable("DATETIME_LOCALE", _locale, "a language tag such as en-US", "Language of {{datetime}}")
+    ] = "en-US"
+    log_format: Annotated[LogFormat, Variable("LOG_FORMAT", LogFormat, "text or json", "How log lines are written")] = (
+        LogFormat.TEXT
+    )
+    script: Annotated[
+        Path | None,
+        Variable("SCRIPTED_TURNS", _file, "a file that exists", "Script that the provider scripted plays", "it echoes"),
+    ] = None
+    instance_repo: Annotated[str, _adapter("instance_repo", "What keeps the instances")] = "piccolo"
+    key_check: Annotated[str, _adapter("key_check", "What keeps the check value of the master key")] = "piccolo"
+    secret_cipher: Annotated[str, _adapter("secret_cipher", "What seals the secrets")] = "crypto"  # noqa: S105 - a name, no secret
+    rate_limiter: Annotated[str, _adapter("rate_limiter", "What counts the calls")] = "memory"
+    supervisor: Annotated[str, _adapter("supervisor", "What runs the turns")] = "tool_loop"
+    chat_models: Annotated[
+        tuple[str, ...],
+        Variable(
+            "CHAT_MODELS",
+            _names,
+            "names of installed adapters, see `polyant adapters`",
+            "Providers that instances may use",
+        ),
+    ] = ("openai", "anthropic", "scripted")
+    extra_tools: Annotated[
+        tuple[str, ...],
+        Variable(
+            "POLYANT_TOOLS",
+            _words,
+            "names of installed tools (see polyant adapters)",
+            "Tools beside the built-in ones that instances may have",
+            "none",
+        ),
+    ] = ()
+    tool_servers: Annotated[str, _adapter("tool_servers", "What speaks with MCP servers")] = "mcp"
+    http_tool_hosts: Annotated[
+        frozenset[str],
+        Variable(
+            "HTTP_TOOL_HOSTS",
+            _host_set,
+            "hosts or host:port pairs, separated by commas",
+            "Private hosts that the tool http_request may call",
+            "none",
+        ),
+    ] = frozenset()
+
+    @property
+    def uses_postgresql(self) -> bool:
+        """Whether the database is a PostgreSQL server."""
+        return self.database_url is not None and self.database_url.reveal().startswith("postgres")
+
+
+def variables() -> dict[str, Variable]:
+    """Returns each field of `Settings` with the variable that sets it, in the order of the struct."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {field: hints[field].__metadata__[0] for field in Settings.__struct_fields__}
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Returns the settings that the environment gives; an empty variable counts as unset.
+
+    Raises:
+        SettingsError: Some can't be used; names each of them and what it must be.
+    """
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for field, variable in variables().items():
+        text = environ.get(variable.name, "").strip()
+        if not text:
+            continue
+        try:
+            values[field] = variable.parse(text)
+        except (ValueError, KeyError, OSError, InvalidInputError):
+            faults.append(f"{variable.name} must be {variable.must_be}")
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return Settings(**values)

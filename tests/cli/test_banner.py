@@ -1,0 +1,107 @@
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from polyant.cli.banner import Facts, banner, is_loopback
+from polyant.domain.instances import InstanceId, InstanceStatus, InstanceSummary, Slug
+from polyant.settings import read_settings
+
+MADE = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def summary(*, provider: str = "scripted", auth_enabled: bool = False) -> InstanceSummary:
+    return InstanceSummary(
+        id=InstanceId("0" * 32),
+        slug=Slug("support-bot"),
+        name="Support",
+        description="",
+        status=InstanceStatus.ACTIVE,
+        provider=provider,
+        model="gpt-x",
+        base_url=None,
+        temperature=None,
+        auth_enabled=auth_enabled,
+        has_auth_key=auth_enabled,
+        created_at=MADE,
+        updated_at=MADE,
+        version=1,
+    )
+
+
+def said(model: InstanceSummary | None, *, by_option: Mapping[str, str] = {}, **variables: str) -> str:
+    facts = Facts(model=model, open_slugs=(), port=4000, options=by_option)
+    return banner(read_settings({**by_option, **variables}), facts)
+
+
+def test_without_an_active_instance_it_says_how_to_make_one() -> None:
+    text = said(None)
+    assert "There is no active instance. This makes one:\n\n  polyant instances create SLUG\n" in text
+    assert "curl" not in text
+
+
+def test_closed_instance_is_called_with_a_key() -> None:
+    assert "-H 'Authorization: Bearer YOUR-KEY'" in said(summary(auth_enabled=True))
+    assert "Authorization" not in said(summary())
+
+
+def test_real_provider_is_named_with_its_model() -> None:
+    assert "  Model      support-bot (openai: gpt-x)\n" in said(summary(provider="openai"))
+    assert "  Model      support-bot (a built-in demonstration" in said(summary())
+
+
+@pytest.mark.parametrize(
+    "host, url",
+    [
+        ("127.0.0.1", "http://localhost:4000/v1"),
+        ("0.0.0.0", "http://localhost:4000/v1"),
+        ("::", "http://localhost:4000/v1"),
+        ("192.0.2.7", "http://192.0.2.7:4000/v1"),
+        ("fd00::7", "http://[fd00::7]:4000/v1"),
+        ("chat.example", "http://chat.example:4000/v1"),
+    ],
+)
+def test_base_url_is_one_that_can_be_pasted(host: str, url: str) -> None:
+    text = said(summary(), API_HOST=host)
+    assert f"  Base URL   {url}\n" in text
+    assert f"  curl {url}/chat/completions " in text
+
+
+def test_commands_lead_to_data_that_options_moved(tmp_path: Path) -> None:
+    home = f"{tmp_path}/over here"
+    text = said(summary(), by_option={"POLYANT_HOME": home, "DATABASE_URL": "sqlite:////srv/x.db"})
+    assert f"\n  POLYANT_HOME='{home}' DATABASE_URL=sqlite:////srv/x.db polyant keys issue support-bot\n" in text
+    # A variable holds for other commands too.
+    assert "\n  polyant keys issue support-bot\n" in said(summary(), POLYANT_HOME=home)
+
+
+def test_commands_are_those_of_somebody_who_uses_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV", "/usr/bin/uv")
+    assert "\n  uv run polyant keys issue support-bot\n" in said(summary())
+
+
+def test_no_secret_is_shown() -> None:
+    url, key, secret = "postgresql://me:the-password@db/polyant", "0f" * 32, "more than thirty-two characters..."
+    text = said(summary(), DATABASE_URL=url, ENCRYPTION_KEY=key, AUTH_SECRET=secret)
+    assert "  Data       the PostgreSQL database of DATABASE_URL\n" in text
+    assert "  Keys       from the environment\n" in text
+    for hidden in ("the-password", key, secret):
+        assert hidden not in text
+
+
+@pytest.mark.parametrize(
+    "host, expected",
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.7", False),
+        ("chat.example", False),
+    ],
+)
+def test_loopback_addresses_are_known(host: str, *, expected: bool) -> None:
+    assert is_loopback(host) is expected

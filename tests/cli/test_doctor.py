@@ -1,0 +1,169 @@
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.commands import Polyant
+from support.packages import install
+from support.upstream import UpstreamThread, upstream_in_thread
+
+VENDOR = """
+from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
+from polyant.domain.ports.chat_model import ProviderInfo
+
+class Vendor(OpenAIChatModel):
+    info = ProviderInfo(
+        name="vendor", default_model="m", base_url="{url}", secret="vendor_api_key", environment_variable="VENDOR_KEY"
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[UpstreamThread]:
+    with upstream_in_thread() as thread:
+        yield thread
+
+
+def findings(polyant: Polyant, **variables: str) -> list[tuple[str, str, str]]:
+    """Returns what is wrong; the exit code says whether any of it is a fault."""
+    done = polyant("doctor", "--json", **variables)
+    found: list[dict[str, Any]] = done.json["findings"]
+    assert done.code == (1 if any(finding["state"] == "fault" for finding in found) else 0)
+    return [(f["state"], f["about"], f["says"]) for f in found if f["state"] != "ok"]
+
+
+def execute(home: Path, statement: str) -> None:
+    with sqlite3.connect(home / "polyant.db") as database:
+        database.execute(statement)
+    database.close()
+
+
+def test_all_is_well_with_fresh_data(polyant: Polyant, home: Path) -> None:
+    done = polyant.succeed("doctor")
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"ok"}
+    for about in ("settings", "database", "encryption key", "instances", "provider scripted"):
+        assert f" {about}" in done.stdout
+    assert findings(polyant) == []
+
+
+def test_missing_data_is_a_fault_and_is_not_made(polyant: Polyant, tmp_path: Path) -> None:
+    [(state, about, says)] = findings(polyant)
+    assert (state, about) == ("fault", "settings")
+    assert f"{tmp_path}/.polyant/polyant.db" in says
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_settings_are_faults(polyant: Polyant, home: Path) -> None:
+    assert [says for _, _, says in findings(polyant, API_PORT="no", LOG_FORMAT="xml")] == [
+        "API_PORT must be a number from 0 to 65535",
+        "LOG_FORMAT must be text or json",
+    ]
+
+
+def test_unknown_adapter_is_a_fault(polyant: Polyant, home: Path) -> None:
+    [(state, about, says)] = findings(polyant, CHAT_MODELS="nobody's")
+    assert (state, about) == ("fault", "adapters")
+    assert "No installed package offers the chat_model adapter" in says
+
+
+@pytest.mark.parametrize("name", ["polyant.db", ".", "keys", "keys/encryption.key", "keys/auth.secret"])
+def test_file_that_others_can_get_at_is_warned_of(polyant: Polyant, home: Path, name: str) -> None:
+    path = home / name
+    path.chmod(path.stat().st_mode | 0o040)
+    [(state, about, says)] = findings(polyant)
+    assert (state, about) == ("warning", "files")
+    assert f"chmod go= {path}" in says
+    path.chmod(path.stat().st_mode & ~0o077)
+    assert findings(polyant) == []
+
+
+def test_another_key_is_a_fault(polyant: Polyant, home: Path) -> None:
+    [(state, _, says)] = findings(polyant, ENCRYPTION_KEY="0f" * 32)
+    assert state == "fault"
+    assert "ENCRYPTION_KEY is not the key" in says
+
+
+@pytest.mark.parametrize("name", ["encryption.key", "auth.secret"])
+def test_lost_key_file_is_a_fault(polyant: Polyant, home: Path, name: str) -> None:
+    (home / "keys" / name).unlink()
+    [(state, _, says)] = findings(polyant)
+    assert state == "fault"
+    assert f"no readable key in {home.relative_to(home.parent)}/keys/{name}" in says
+    assert not (home / "keys" / name).exists()
+
+
+def test_older_and_newer_schemas_are_told_apart(polyant: Polyant, home: Path) -> None:
+    execute(home, "INSERT INTO migration (name, app_name) VALUES ('9999', 'polyant')")
+    assert findings(polyant) == [
+        ("fault", "store", "the database was made by a newer version of polyant: update this one, or restore a backup")
+    ]
+    for _ in range(2):
+        execute(home, "DELETE FROM migration WHERE name = (SELECT max(name) FROM migration)")
+    assert findings(polyant) == [
+        ("fault", "store", "the database was made by an older version of polyant: run `polyant migrate`")
+    ]
+
+
+def test_damaged_secret_is_a_fault_of_its_instance_alone(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("instances", "create", "other")
+    for slug in ("demo-bot", "other"):
+        polyant.succeed("secrets", "set", slug, "auth_api_key", given="sk-of-my-own-choice")
+    execute(home, "UPDATE instance_secrets SET sealed = replace(sealed, 'v1.', 'v1.00') WHERE id = 1")
+    [(state, about, says)] = findings(polyant)
+    assert (state, about) == ("fault", "instance demo-bot")
+    assert says.startswith("auth_api_key: ")
+    assert "set it again" in says
+
+
+def test_instance_that_nobody_can_talk_to_is_warned_of(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("keys", "issue", "demo-bot")
+    polyant.succeed("keys", "revoke", "demo-bot")
+    assert findings(polyant) == [
+        ("warning", "instance demo-bot", "asks for a key and has none: polyant keys issue demo-bot")
+    ]
+
+
+def test_provider_that_is_not_enabled_is_a_fault(polyant: Polyant, home: Path) -> None:
+    assert findings(polyant, CHAT_MODELS="openai") == [
+        ("fault", "instance demo-bot", "its provider scripted is not enabled: list it in CHAT_MODELS")
+    ]
+
+
+def test_missing_provider_key_is_a_fault(
+    polyant: Polyant, home: Path, provider: UpstreamThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "acme-vendor", VENDOR.format(url=provider.upstream.url), [("chat_model", "vendor", "Vendor")])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    enabled = {"CHAT_MODELS": "scripted,vendor"}
+    polyant.succeed("instances", "create", "bot", "--provider", "vendor", **enabled)
+    [(state, about, says)] = findings(polyant, **enabled)
+    assert (state, about) == ("fault", "instance bot")
+    assert "polyant secrets set bot vendor_api_key" in says
+    assert "VENDOR_KEY" in says
+    assert findings(polyant, VENDOR_KEY="operator-key-0123", **enabled) == []
+    assert "authorization" not in provider.upstream.requests[-1].headers
+
+
+def test_key_for_another_address_is_a_fault(polyant: Polyant, home: Path, provider: UpstreamThread) -> None:
+    polyant.succeed("instances", "create", "bot", "--provider", "openai")
+    polyant.succeed("secrets", "set", "bot", "openai_api_key", given="sk-not-a-real-key")
+    polyant.succeed("instances", "update", "bot", "--base-url", provider.upstream.url)
+    [(state, about, says)] = findings(polyant)
+    assert (state, about) == ("fault", "instance bot")
+    assert "entered for another address" in says
+
+
+def test_provider_that_cannot_be_reached_is_a_fault_once_for_all_its_instances(polyant: Polyant, home: Path) -> None:
+    for slug in ("one", "two"):
+        polyant.succeed("instances", "create", slug, "--provider", "openai", "--base-url", "http://127.0.0.1:1/v1")
+    [(state, about, says)] = findings(polyant)
+    assert (state, about) == ("fault", "provider openai at http://127.0.0.1:1/v1")
+    assert "unreachable" in says
+
+
+def test_disabled_instances_are_left_alone(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("instances", "create", "one", "--provider", "openai", "--base-url", "http://127.0.0.1:1/v1")
+    polyant.succeed("instances", "disable", "one")
+    assert findings(polyant) == []

@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.commands import Done, Polyant
+from support.process import Server, eventually
+
+FIELDS = [
+    *("id", "slug", "name", "description", "status", "provider", "model", "baseUrl", "temperature"),
+    *("authEnabled", "hasAuthKey", "createdAt", "updatedAt", "tools", "secrets"),
+]
+
+
+def talk(server: Server, model: str) -> tuple[int, str]:
+    """Returns status and text of an answer."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
+    answer = httpx.post(f"{server.base_url}/chat/completions", json=body)
+    content = answer.json()
+    return answer.status_code, content.get("message") or content["choices"][0]["message"]["content"]
+
+
+def test_instance_is_created_with_all_its_fields(polyant: Polyant, home: Path) -> None:
+    given = ("--name", "Support", "--description", "Helps", "--provider", "openai", "--model", "gpt-x")
+    more = ("--base-url", "http://localhost:11434/v1/", "--temperature", "0.3", "--json")
+    created = polyant.succeed("instances", "create", "support", *given, *more).json
+    assert set(FIELDS) <= set(created)
+    assert (created["name"], created["description"], created["provider"]) == ("Support", "Helps", "openai")
+    assert (created["model"], created["baseUrl"], created["temperature"]) == ("gpt-x", "http://localhost:11434/v1", 0.3)
+    assert (created["status"], created["authEnabled"], created["secrets"]) == ("active", False, [])
+    assert polyant.succeed("instances", "show", "support", "--json").json == created
+
+
+def test_instance_without_options_is_the_demonstration(polyant: Polyant, home: Path) -> None:
+    created = polyant.succeed("instances", "create", "plain", "--json").json
+    assert (created["name"], created["provider"], created["temperature"]) == ("plain", "scripted", None)
+
+
+def test_people_read_one_field_a_line(polyant: Polyant, home: Path) -> None:
+    lines = polyant.succeed("instances", "show", "demo-bot").stdout.splitlines()
+    shown = dict(line.split(maxsplit=1) for line in lines)
+    assert set(FIELDS) <= set(shown)
+    assert (shown["slug"], shown["baseUrl"], shown["authEnabled"], shown["secrets"]) == ("demo-bot", "-", "no", "-")
+
+
+def test_instances_are_listed(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("instances", "create", "second", "--description", "the other one")
+    polyant.succeed("instances", "disable", "second")
+    head, demo, second = polyant.succeed("instances", "list").stdout.splitlines()
+    assert head.split() == ["SLUG", "STATUS", "PROVIDER", "MODEL", "AUTH", "NAME"]
+    assert demo.split()[:5] == ["demo-bot", "active", "scripted", "demo", "open"]
+    assert second.split()[:2] == ["second", "disabled"]
+    assert polyant.succeed("instances", "list", "--status", "active", "--json").json["total"] == 1
+    found = polyant.succeed("instances", "list", "--search", "OTHER", "--json").json
+    assert [instance["slug"] for instance in found["instances"]] == ["second"]
+
+
+def test_fields_are_changed_and_taken_back(polyant: Polyant, home: Path) -> None:
+    place = ("--base-url", "http://localhost:1/v1")
+    changed = polyant.succeed("instances", "update", "demo-bot", *place, "--temperature", "1.5", "--json").json
+    assert (changed["baseUrl"], changed["temperature"], changed["name"]) == ("http://localhost:1/v1", 1.5, "Demo Bot")
+    back = polyant.succeed("instances", "update", "demo-bot", "--base-url", "", "--temperature", "default", "--json")
+    assert (back.json["baseUrl"], back.json["temperature"]) == (None, None)
+
+
+def test_auth_is_not_turned_on_without_a_key(polyant: Polyant, home: Path) -> None:
+    refused = polyant("instances", "update", "demo-bot", "--auth")
+    assert refused == Done(2, "", "polyant: auth can't be enabled without an API key: issue or set one first\n")
+    polyant.succeed("keys", "issue", "demo-bot", "--keep-open")
+    assert polyant.succeed("instances", "update", "demo-bot", "--auth", "--json").json["authEnabled"] is True
+    assert polyant.succeed("instances", "update", "demo-bot", "--no-auth", "--json").json["authEnabled"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments, code, says",
+    [
+        (("create", "demo-bot"), 5, "Instance 'demo-bot' exists already"),
+        (("create", "Not A Slug"), 2, "A slug is 1 to 128 characters"),
+        (("create", "new", "--provider", "nobody"), 2, "Unknown provider 'nobody': there are"),
+        (("create", "new", "--temperature", "9"), 2, "temperature must be a number from 0 to 2"),
+        (("create", "new", "--temperature", "warm"), 2, "invalid"),
+        (("update", "demo-bot", "--base-url", "localhost"), 2, "A base URL starts with http:// or https://"),
+        (("show", "nobody"), 4, "Unknown instance"),
+        (("update", "nobody", "--name", "x"), 4, "Unknown instance"),
+        (("disable", "nobody"), 4, "Unknown instance"),
+        (("delete", "nobody", "--yes"), 4, "Unknown instance"),
+        (("list", "--status", "asleep"), 2, "invalid choice"),
+        ((), 2, "ACTION"),
+    ],
+)
+def test_failures_have_a_message_and_a_code(
+    polyant: Polyant, home: Path, *, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    done = polyant("instances", *arguments)
+    assert (done.code, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_deleting_is_not_done_unasked(polyant: Polyant, home: Path) -> None:
+    done = polyant("instances", "delete", "demo-bot")
+    assert done == Done(1, "", "polyant: deleting needs --yes when nobody can be asked\n")
+    assert polyant("instances", "show", "demo-bot").code == 0
+    assert polyant.succeed("instances", "delete", "demo-bot", "--yes").stdout == "Deleted demo-bot.\n"
+    assert polyant("instances", "show", "demo-bot").code == 4
+
+
+def test_deleting_is_told_to_programs(polyant: Polyant, home: Path) -> None:
+    assert polyant.succeed("instances", "delete", "demo-bot", "--yes", "--json").json == {"deleted": True}
+
+
+def test_running_server_sees_every_change_at_once(polyant: Polyant, server: Server) -> None:
+    assert talk(server, "seen") == (401, "Unknown model")
+    polyant.succeed("instances", "create", "seen")
+    eventually(lambda: talk(server, "seen")[0], 200)
+    polyant.succeed("instances", "update", "seen", "--provider", "openai")
+    eventually(lambda: talk(server, "seen")[0], 503)  # it has no key for that provider
+    polyant.succeed("instances", "disable", "seen")
+    eventually(lambda: talk(server, "seen")[0], 401)
+    polyant.succeed("instances", "update", "seen", "--provider", "scripted")
+    polyant.succeed("instances", "enable", "seen")
+    eventually(lambda: talk(server, "seen")[0], 200)
+    polyant.succeed("instances", "delete", "seen", "--yes")
+    eventually(lambda: talk(server, "seen")[0], 401)

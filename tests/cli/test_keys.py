@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import httpx
+
+from support.commands import Done, Polyant
+from support.process import Server, eventually
+
+
+def status(server: Server, model: str, key: str | None) -> tuple[int, str | None]:
+    """Returns how a call with the key ends."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    answer = httpx.post(f"{server.base_url}/chat/completions", json=body, headers=headers)
+    return answer.status_code, answer.json().get("message")
+
+
+def test_key_stands_alone_on_standard_output(polyant: Polyant, home: Path) -> None:
+    issued = polyant.succeed("keys", "issue", "demo-bot")
+    assert issued.stdout.startswith("sk-")
+    assert len(issued.stdout.split()) == 1
+    assert issued.stderr == "This key is not shown again.\n"
+    assert polyant.succeed("keys", "issue", "demo-bot", "--json").json.keys() == {"key"}
+    shown = polyant.succeed("instances", "show", "demo-bot", "--json").json
+    assert (shown["authEnabled"], shown["hasAuthKey"]) == (True, True)
+
+
+def test_auth_is_left_as_it_is_if_asked_to(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("keys", "issue", "demo-bot", "--keep-open")
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["authEnabled"] is False
+    assert polyant.succeed("keys", "revoke", "demo-bot").stdout == (
+        "Revoked the key of demo-bot; auth is off: everybody gets in.\n"
+    )
+
+
+def test_what_is_not_there_is_not_found(polyant: Polyant, home: Path) -> None:
+    assert polyant("keys", "issue", "nobody") == Done(4, "", "polyant: Unknown instance\n")
+    assert polyant("keys", "revoke", "demo-bot").code == 4
+
+
+def test_running_server_asks_for_the_key_and_shuts_when_it_is_revoked(polyant: Polyant, server: Server) -> None:
+    polyant.succeed("instances", "create", "guarded")
+    eventually(lambda: status(server, "guarded", None)[0], 200)
+    key = polyant.succeed("keys", "issue", "guarded").stdout.strip()
+    eventually(lambda: status(server, "guarded", None), (401, "Missing Bearer token"))
+    assert status(server, "guarded", "sk-wrong-key") == (401, "Invalid API key")
+    assert status(server, "guarded", key)[0] == 200
+    second = polyant.succeed("keys", "issue", "guarded").stdout.strip()
+    eventually(lambda: status(server, "guarded", key), (401, "Invalid API key"))
+    assert status(server, "guarded", second)[0] == 200
+    said = polyant.succeed("keys", "revoke", "guarded").stdout
+    assert said == "Revoked the key of guarded; auth is on: nobody gets in.\n"
+    eventually(lambda: status(server, "guarded", second), (401, "Auth enabled but no API key configured"))
+
+
+def test_key_chosen_by_the_operator_works_as_well(polyant: Polyant, server: Server) -> None:
+    polyant.succeed("instances", "create", "chosen")
+    polyant.succeed("secrets", "set", "chosen", "auth_api_key", given="sk-of-my-own-choice")
+    polyant.succeed("instances", "update", "chosen", "--auth")
+    eventually(lambda: status(server, "chosen", None)[0], 401)
+    assert status(server, "chosen", "sk-of-my-own-choice")[0] == 200

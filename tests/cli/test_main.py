@@ -1,0 +1,95 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from polyant import __version__
+from polyant.settings import variables
+from support.commands import Polyant
+from support.process import POLYANT, environment
+
+COMMANDS = [
+    ("instances", "list"),
+    ("instances", "create", "new"),
+    ("instances", "show", "demo-bot"),
+    ("instances", "update", "demo-bot"),
+    ("instances", "delete", "demo-bot", "--yes"),
+    ("secrets", "list", "demo-bot"),
+    ("secrets", "set", "demo-bot", "openai_api_key"),
+    ("keys", "issue", "demo-bot"),
+    ("keys", "revoke", "demo-bot"),
+]
+
+
+def test_help_tells_every_setting_and_every_exit_code(polyant: Polyant) -> None:
+    said = polyant.succeed("--help").stdout
+    for name in (*(variable.name for variable in variables().values()), "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        assert f"\n  {name} " in said
+    for code in range(6):
+        assert f"\n  {code}  " in said
+    assert max(map(len, said.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "migrate", "instances", "secrets", "keys", "adapters", "doctor", "instances create"]
+)
+def test_each_command_has_help(polyant: Polyant, command: str) -> None:
+    assert f"polyant {command}" in polyant.succeed(*command.split(), "--help").stdout
+
+
+def test_version(polyant: Polyant) -> None:
+    assert polyant.succeed("--version").stdout == f"polyant {__version__}\n"
+
+
+def test_without_a_command_it_says_how_to_use_it(polyant: Polyant) -> None:
+    done = polyant()
+    assert done.code == 2
+    assert "usage: polyant" in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_missing_home_is_said_and_not_made(polyant: Polyant, tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = polyant(*command)
+    assert done.code == 3
+    assert f"There is no data in {tmp_path}/.polyant/polyant.db" in done.stderr
+    assert "POLYANT_HOME and DATABASE_URL say where it is" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_settings_are_all_said(polyant: Polyant) -> None:
+    done = polyant("instances", "list", API_PORT="no", AUTH_SECRET="short")
+    assert done.code == 3
+    assert done.stderr.splitlines() == [
+        "polyant: API_PORT must be a number from 0 to 65535",
+        "polyant: AUTH_SECRET must be at least 32 characters",
+    ]
+
+
+def test_database_that_cannot_be_reached_has_the_code_of_unusable_settings(polyant: Polyant) -> None:
+    keys = {"ENCRYPTION_KEY": "0f" * 32, "AUTH_SECRET": "x" * 32}
+    done = polyant("instances", "list", DATABASE_URL="postgresql://me:the-password@127.0.0.1:1/db", **keys)
+    assert done.code == 3
+    assert "the-password" not in done.stderr
+
+
+def test_wrong_key_is_refused_before_anything_is_done(polyant: Polyant, home: Path) -> None:
+    done = polyant("instances", "create", "new", ENCRYPTION_KEY="0f" * 32)
+    assert done.code == 3
+    assert "ENCRYPTION_KEY is not the key" in done.stderr
+    assert polyant("instances", "show", "new").code == 4
+
+
+def test_reader_that_goes_away_is_no_reason_for_a_traceback(home: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        done = subprocess.run(
+            [*POLYANT, "instances", "list"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            check=False,
+            cwd=home.parent,
+            env=environment(home.parent),
+        )
+    assert (done.returncode, done.stderr) == (1, b"")

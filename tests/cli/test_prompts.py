@@ -1,0 +1,93 @@
+"""What a person at a terminal is asked."""
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.commands import Polyant
+from support.process import POLYANT, environment
+
+VALUE = "sk-typed-by-a-person"
+
+
+class Terminal:
+    """A person's side of a terminal in which a command runs."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._side, other = pty.openpty()
+        self._process = subprocess.Popen(
+            [*POLYANT, *arguments],
+            cwd=folder,
+            env=environment(folder),
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            start_new_session=True,
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - two system calls, which need no lock that a thread may hold
+        )
+        os.close(other)
+        self.seen = ""
+
+    def wait_for(self, text: str) -> None:
+        while text not in self.seen:
+            read = self._read()
+            assert read, self.seen
+            self.seen += read
+
+    def type(self, text: str) -> None:
+        os.write(self._side, text.encode())
+
+    def wait(self) -> int:
+        while read := self._read():
+            self.seen += read
+        os.close(self._side)
+        return self._process.wait(10)
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._side, 4096).decode()
+        except OSError:  # how Linux says that the other side is closed
+            return ""
+
+
+def _take_terminal() -> None:
+    """Makes the terminal the one whose Ctrl-C reaches this process: who leads a session gets the first it opens."""
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
+
+
+def test_value_is_asked_for_and_not_shown(polyant: Polyant, home: Path) -> None:
+    terminal = Terminal(home.parent, "secrets", "set", "demo-bot", "auth_api_key")
+    terminal.wait_for("Value of auth_api_key: ")
+    terminal.type(f"{VALUE}\n")
+    assert terminal.wait() == 0
+    assert "Stored auth_api_key of demo-bot" in terminal.seen
+    assert VALUE not in terminal.seen
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["hasAuthKey"] is True
+
+
+@pytest.mark.parametrize("typed", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_question_can_be_left(polyant: Polyant, home: Path, typed: str) -> None:
+    terminal = Terminal(home.parent, "secrets", "set", "demo-bot", "auth_api_key")
+    terminal.wait_for("Value of auth_api_key: ")
+    terminal.type(typed)
+    assert terminal.wait() == 130
+    assert "Traceback" not in terminal.seen
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["hasAuthKey"] is False
+
+
+@pytest.mark.parametrize("typed, code", [("demo-bot\n", 0), ("yes\n", 1)])
+def test_deleting_is_confirmed_with_the_slug(polyant: Polyant, home: Path, typed: str, code: int) -> None:
+    terminal = Terminal(home.parent, "instances", "delete", "demo-bot")
+    terminal.wait_for("Type its slug: ")
+    terminal.type(typed)
+    assert terminal.wait() == code
+    assert polyant("instances", "show", "demo-bot").code == (0 if code else 4)
+
+
+def test_nobody_is_asked_about_what_is_not_there(home: Path) -> None:
+    terminal = Terminal(home.parent, "secrets", "set", "nobody", "auth_api_key")
+    assert terminal.wait() == 4
+    assert "Value of" not in terminal.seen

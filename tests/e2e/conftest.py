@@ -1,0 +1,43 @@
+"""One engine and one upstream for all tests that don't get in each other's way."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.process import Server, run_polyant, serving
+from support.upstream import UpstreamThread, upstream_in_thread
+
+UPSTREAM_KEY = "upstream-key-0123456789"
+
+
+@pytest.fixture(scope="session")
+def shared_upstream() -> Iterator[UpstreamThread]:
+    with upstream_in_thread() as thread:
+        yield thread
+
+
+@pytest.fixture
+def upstream(shared_upstream: UpstreamThread) -> UpstreamThread:
+    """A provider that has been asked nothing yet."""
+    shared_upstream.upstream.replies.clear()
+    shared_upstream.upstream.requests.clear()
+    return shared_upstream
+
+
+@pytest.fixture(scope="session")
+def engine(shared_upstream: UpstreamThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose instance `relay` asks the upstream, and that loses patience early."""
+    folder = tmp_path_factory.mktemp("engine")
+    impatient = {"CONNECT_SECONDS": "1", "FIRST_TOKEN_SECONDS": "1", "IDLE_SECONDS": "1", "TURN_SECONDS": "2"}
+    with serving(folder, RATE_LIMIT="off", REPORT_USAGE="true", **impatient) as server:
+        base_url = f"{shared_upstream.upstream.url}/v1"
+        _succeed(
+            server, "instances", "create", "relay", "--provider", "openai", "--model", "tiny", "--base-url", base_url
+        )
+        _succeed(server, "secrets", "set", "relay", "openai_api_key", given=UPSTREAM_KEY)
+        yield server
+
+
+def _succeed(server: Server, *arguments: str, given: str | None = None) -> None:
+    done = run_polyant(server.folder, *arguments, given=given)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,87 @@
+"""How a server ends: at once when it has nothing to do, else with a clear word to those it talks to."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.process import Server, serving, uvicorn_serving
+
+# Two words, then silence for longer than any test takes.
+SCRIPT = [{"steps": [[{"text": "Half an "}, {"text": "ans"}, {"pause": 600}, {"text": "wer"}]]}]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(SCRIPT))
+    return str(path)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
+def test_stream_ends_with_an_error_and_the_server_with_it(
+    tmp_path: Path, script: str, number: signal.Signals, code: int
+) -> None:
+    with serving(tmp_path, SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="0.2") as server, _streaming(server) as lines:
+        server.send(number)
+        *_, error, done = [line for line in lines if line]
+        assert server.wait() == code
+    assert json.loads(error.removeprefix("data: "))["error"] == {
+        "statusCode": 503,
+        "message": "Server is shutting down",
+        "error": "Service Unavailable",
+    }
+    assert done == "data: [DONE]"
+    assert "Traceback" not in server.stderr.text
+    assert "stopping running_turns=1" in server.stderr.text
+
+
+def test_workers_end_their_streams_too(tmp_path: Path, script: str) -> None:
+    with serving(tmp_path, "--workers", "2", SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="0.2") as server:
+        with _streaming(server) as lines:
+            server.send_group(signal.SIGINT)
+            assert [line for line in lines if line][-1] == "data: [DONE]"
+        assert server.wait() == 0
+
+
+def test_uvicorn_ends_its_streams_too(tmp_path: Path, script: str) -> None:
+    with (
+        uvicorn_serving(tmp_path, SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="0.2") as server,
+        _streaming(server) as lines,
+    ):
+        server.send(signal.SIGTERM)
+        assert [line for line in lines if line][-1] == "data: [DONE]"
+        assert server.wait() == -signal.SIGTERM
+
+
+def test_turn_that_ends_in_time_is_answered(tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([{"steps": [[{"text": "A whole "}, {"pause": 0.5}, {"text": "answer"}]]}]))
+    with serving(tmp_path, SCRIPTED_TURNS=str(script), SHUTDOWN_SECONDS="30") as server:
+        with _streaming(server, until='"A whole "') as lines:
+            server.send(signal.SIGTERM)
+            last, done = [line for line in lines if line][-2:]
+        assert '"finish_reason":"stop"' in last
+        assert done == "data: [DONE]"
+        assert server.wait() == -signal.SIGTERM
+
+
+def test_idle_server_does_not_wait_for_turns_or_for_idle_connections(tmp_path: Path) -> None:
+    # Longer than a test may take: it would be noticed.
+    with serving(tmp_path, SHUTDOWN_SECONDS="600") as server, httpx.Client(base_url=server.url) as client:
+        assert client.get("/health").status_code == 200
+        assert server.stop(signal.SIGINT) == 0
+
+
+@contextmanager
+def _streaming(server: Server, *, until: str = '"ans"') -> Iterator[Iterator[str]]:
+    """Gives the lines of a stream that has said so much."""
+    body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    with httpx.stream("POST", f"{server.base_url}/chat/completions", json=body, timeout=20) as answer:
+        lines = answer.iter_lines()
+        assert any(until in line for line in lines)
+        yield lines

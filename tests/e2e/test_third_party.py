@@ -1,0 +1,152 @@
+"""A server on other people's adapters, chosen by settings alone."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.packages import install
+from support.process import Server, run_polyant, serving
+
+SOURCE = '''
+import pathlib
+
+import msgspec
+
+from polyant.domain.chat import ModelFinished, TextDelta
+from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceSummary
+from polyant.domain.limits import LimitState
+from polyant.domain.ports.chat_model import ProviderInfo
+
+FILE = pathlib.Path("instances.json")
+
+
+class FileInstanceRepo:
+    """Keeps instances in one JSON file."""
+
+    def _read(self):
+        return msgspec.json.decode(FILE.read_bytes(), type=dict[str, Instance]) if FILE.exists() else {}
+
+    async def get(self, slug):
+        return self._read().get(slug)
+
+    async def list(self, query):
+        names = InstanceSummary.__struct_fields__
+        found = [i for i in self._read().values() if query.status in (None, i.status)]  # whatever the key
+        return InstancePage(tuple(InstanceSummary(**{n: getattr(i, n) for n in names}) for i in found), len(found))
+
+    async def add(self, instance):
+        return await self.save(instance)
+
+    async def save(self, instance):
+        stored = msgspec.structs.replace(instance, version=instance.version + 1)
+        FILE.write_bytes(msgspec.json.encode({**self._read(), stored.slug: stored}))
+        return stored
+
+    async def delete(self, slug): ...
+
+    async def changes_since(self, revision):
+        instances = self._read()
+        return InstanceChanges(sum(i.version for i in instances.values()), frozenset(instances))
+
+
+class FileKeyCheck:
+    async def read(self):
+        return pathlib.Path("check").read_text() if pathlib.Path("check").exists() else None
+
+    async def keep(self, sealed):
+        if await self.read() is None:
+            pathlib.Path("check").write_text(sealed)
+        return await self.read()
+
+    async def replace(self, expected, sealed): ...
+
+
+class OneCall:
+    """Lets each client call once, for as long as it is open."""
+
+    def __init__(self):
+        self.seen = None
+
+    async def __aenter__(self):
+        self.seen = set()
+        return self
+
+    async def __aexit__(self, *_):
+        print("limiter closed", flush=True)
+
+    async def hit(self, key, limit):
+        allowed = key not in self.seen
+        self.seen.add(key)
+        return LimitState(allowed=allowed, limit=1, remaining=0, retry_after=77, reset_after=77)
+
+
+class Poet:
+    info = ProviderInfo(name="poet", default_model="haiku", base_url="http://poet.invalid", secret=None)
+
+    async def generate(self, request):
+        yield TextDelta("An old silent pond")
+        yield ModelFinished()
+
+    async def check(self, base_url): ...
+'''
+
+CHOICE = {
+    "INSTANCE_REPO": "file",
+    "KEY_CHECK": "file",
+    "RATE_LIMITER": "one_call",
+    "CHAT_MODELS": "poet",
+}
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    packages = tmp_path_factory.mktemp("packages")
+    offers = [
+        ("instance_repo", "file", "FileInstanceRepo"),
+        ("key_check", "file", "FileKeyCheck"),
+        ("rate_limiter", "one_call", "OneCall"),
+        ("chat_model", "poet", "Poet"),
+    ]
+    install(packages, "acme-polyant", SOURCE, offers)
+    return {"PYTHONPATH": str(packages), **CHOICE}
+
+
+@pytest.fixture(scope="module")
+def server(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("third-party"), **variables) as server:
+        yield server
+        server.stop()
+    assert server.stdout.text.endswith("limiter closed\n")
+
+
+def test_all_of_them_serve(server: Server) -> None:
+    assert re.search(r"Model +demo-bot \(poet: haiku\)", server.stdout.text)
+    body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hello!"}]}
+    first, second = (httpx.post(f"{server.base_url}/chat/completions", json=body) for _ in range(2))
+    assert first.json()["choices"][0]["message"]["content"] == "An old silent pond"
+    assert (second.status_code, second.headers["Retry-After"]) == (429, "77")
+
+
+def test_commands_use_them_too(server: Server, variables: dict[str, str]) -> None:
+    issued = run_polyant(server.folder, "keys", "issue", "demo-bot", **variables)
+    assert issued.returncode == 0, issued.stderr
+    headers = {"Authorization": f"Bearer {issued.stdout.strip()}"}
+    listed = run_polyant(server.folder, "adapters", **variables).stdout
+    assert re.search(r"rate_limiter +one_call +acme-polyant +1\.2\.3 +yes", listed)
+    assert "demo-bot" in (server.folder / "instances.json").read_text()
+    assert issued.stdout.strip() not in (server.folder / "instances.json").read_text()
+    assert httpx.get(f"{server.base_url}/models", headers=headers).status_code == 200
+
+
+def test_our_own_database_is_not_made(server: Server) -> None:
+    assert not list(server.folder.rglob("*.db"))
+
+
+def test_server_whose_limiter_lacks_a_method_does_not_start(tmp_path: Path) -> None:
+    install(tmp_path, "acme-mute", "class Mute: ...", [("rate_limiter", "mute", "Mute")])
+    refused = run_polyant(tmp_path, "serve", PYTHONPATH=str(tmp_path), RATE_LIMITER="mute")
+    assert (refused.returncode, refused.stderr) == (3, "polyant: The rate_limiter adapter 'mute' lacks ['hit']\n")
+    assert not (tmp_path / ".polyant").exists()

@@ -1,0 +1,170 @@
+"""An upstream that misbehaves, seen by a caller on the other side of the server."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from polyant.domain.errors import ProviderFailure
+from polyant.testing.chat_model import PROVIDER_TEXT, ScriptedAnswer
+from support.openai_voice import openai_begins, openai_events, openai_fails, openai_says
+from support.process import Server
+from support.upstream import DROP, HANG_BEFORE_HEAD, Gate, Reply, Then, UpstreamThread, json_reply
+from support.voice import EVENT_STREAM, Split, at_random, byte_by_byte, whole
+
+TRICKY = ScriptedAnswer(text=("Zoë ", "🐜\u2028", "\n\ndata: [DONE]\n\n", "漢字"))
+KEY = "upstream-key-0123456789"
+
+Ask = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def ask(engine: Server) -> Ask:
+    def ask(*, stream: bool = False) -> httpx.Response:
+        body = {"model": "relay", "messages": [{"role": "user", "content": "Hello!"}], "stream": stream}
+        return httpx.post(f"{engine.base_url}/chat/completions", json=body, timeout=20)
+
+    return ask
+
+
+@pytest.mark.parametrize("split", [whole, byte_by_byte, at_random(1), at_random(2)])
+def test_stream_split_anywhere_arrives_as_it_was(ask: Ask, upstream: UpstreamThread, split: Split) -> None:
+    upstream.upstream.replies.append(openai_says(TRICKY, split))
+    answer = ask(stream=True)
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert _texts(answer) == list(TRICKY.text)
+    assert answer.text.endswith("data: [DONE]\n\n")
+
+
+def test_stream_and_whole_answer_say_the_same(ask: Ask, upstream: UpstreamThread) -> None:
+    upstream.upstream.replies += [openai_says(TRICKY), openai_says(TRICKY)]
+    whole_answer = ask().json()["choices"][0]["message"]["content"]
+    assert whole_answer == "".join(_texts(ask(stream=True))) == "".join(TRICKY.text)
+
+
+def test_slow_stream_arrives_piece_by_piece(engine: Server, upstream: UpstreamThread) -> None:
+    gate = Gate()
+    first, second, *rest = openai_events(ScriptedAnswer(text=("Hel", "lo")))
+    pieces = (first, second, gate, b"".join(rest), b"data: [DONE]\n\n")
+    upstream.upstream.replies.append(Reply(headers=EVENT_STREAM, framing="chunked", pieces=pieces))
+    body = {"model": "relay", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
+    with httpx.stream("POST", f"{engine.base_url}/chat/completions", json=body, timeout=20) as answer:
+        lines = answer.iter_lines()
+        before = _until(lines, '"Hel"')
+        upstream.run(_open(gate))
+        after = list(lines)
+    assert any('"role":"assistant"' in line for line in before)
+    assert any('"lo"' in line for line in after)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("kind", [ProviderFailure.AUTH, ProviderFailure.BAD_REQUEST, ProviderFailure.BAD_RESPONSE])
+def test_failure_that_stays_is_a_bad_gateway_after_one_attempt(
+    ask: Ask, upstream: UpstreamThread, kind: ProviderFailure, *, stream: bool
+) -> None:
+    upstream.upstream.replies += [openai_fails(kind)] * 3
+    answer = ask(stream=stream)
+    assert answer.status_code == 502
+    assert answer.json()["message"] == f"The model provider failed to answer (openai: {kind})"
+    assert answer.headers["x-should-retry"] == "false"
+    assert len(upstream.upstream.posts) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_may_pass_is_tried_three_times(ask: Ask, upstream: UpstreamThread, *, stream: bool) -> None:
+    trouble = json_reply({}, status=500, headers={"Retry-After": "0"})
+    upstream.upstream.replies += [trouble, trouble, openai_says("At last")]
+    answer = ask(stream=stream)
+    assert answer.status_code == 200
+    assert "At last" in answer.text
+    assert len(upstream.upstream.posts) == 3
+
+
+def test_long_retry_after_of_the_upstream_fails_at_once(ask: Ask, upstream: UpstreamThread) -> None:
+    upstream.upstream.replies.append(json_reply({}, status=429, headers={"Retry-After": "30"}))
+    answer = ask()
+    assert answer.status_code == 502
+    assert answer.json()["message"] == "The model provider failed to answer (openai: rate_limit)"
+    assert len(upstream.upstream.posts) == 1
+
+
+def test_dropped_connections_are_unreachable_after_three_attempts(ask: Ask, upstream: UpstreamThread) -> None:
+    upstream.upstream.replies += [DROP] * 3
+    answer = ask()
+    assert (answer.status_code, len(upstream.upstream.posts)) == (502, 3)
+    assert "(openai: unreachable)" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_upstream_that_never_answers_is_a_gateway_timeout(ask: Ask, upstream: UpstreamThread, *, stream: bool) -> None:
+    upstream.upstream.replies.append(HANG_BEFORE_HEAD)
+    answer = ask(stream=stream)
+    assert answer.status_code == 504
+    assert answer.json()["message"] == "The model provider did not answer in time (openai: timeout)"
+    upstream.run(upstream.upstream.posts[0].hung_up.wait())
+
+
+@pytest.mark.parametrize("then, kind", [(Then.CUT, "bad_response"), (Then.HANG, "timeout")])
+def test_failure_in_mid_stream_is_an_event_and_the_end(
+    ask: Ask, upstream: UpstreamThread, then: Then, kind: str
+) -> None:
+    upstream.upstream.replies.append(openai_begins("Half an ", "ans", then=then))
+    answer = ask(stream=True)
+    *chunks, error, done = _events(answer)
+    assert answer.status_code == 200
+    assert json.loads(error)["error"]["message"].endswith(f"(openai: {kind})")
+    assert done == "[DONE]"
+    assert not any('"finish_reason":"stop"' in chunk for chunk in chunks)
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        Reply(framing="raw", pieces=(b"\x00\xff rubbish \r\n\r\n", Then.CUT)),
+        Reply(headers={"Content-Type": "text/html"}, pieces=(b"<html>It works!</html>",)),
+        Reply(headers=EVENT_STREAM, framing="chunked", pieces=(b"data: {broken\n\n",)),
+        Reply(headers=EVENT_STREAM, framing="close", pieces=()),
+        Reply(status=302, headers={"Location": "http://127.0.0.1:1/"}),
+    ],
+    ids=["no-http", "html", "broken-json", "empty-stream", "redirect"],
+)
+def test_rubbish_is_a_bad_gateway(ask: Ask, upstream: UpstreamThread, rubbish: Reply) -> None:
+    upstream.upstream.replies += [rubbish] * 3
+    answer = ask(stream=True)
+    assert answer.status_code == 502
+    assert "(openai: bad_response)" in answer.json()["message"]
+
+
+def test_nothing_of_the_upstreams_text_and_no_key_reaches_callers_or_log(
+    ask: Ask, engine: Server, upstream: UpstreamThread
+) -> None:
+    upstream.upstream.replies.append(openai_fails(ProviderFailure.BAD_REQUEST))
+    answer = ask()
+    seen = answer.text + str(answer.headers) + engine.stdout.text + engine.stderr.text
+    assert upstream.upstream.posts[0].headers["authorization"] == f"Bearer {KEY}"
+    assert PROVIDER_TEXT not in seen
+    assert KEY not in seen
+
+
+def _events(answer: httpx.Response) -> list[str]:
+    """Returns the data of the events."""
+    events = answer.text.removesuffix("\n\n").split("\n\n")
+    return [event.removeprefix("data: ") for event in events if not event.startswith(":")]
+
+
+def _texts(answer: httpx.Response) -> list[str]:
+    chunks: list[dict[str, Any]] = [json.loads(event) for event in _events(answer)[:-1]]
+    return [text for chunk in chunks if (text := chunk["choices"][0]["delta"].get("content"))]
+
+
+def _until(lines: Any, part: str) -> list[str]:
+    read: list[str] = []
+    while not read or part not in read[-1]:
+        read.append(next(lines))
+    return read
+
+
+async def _open(gate: Gate) -> None:
+    gate.open()

@@ -1,0 +1,83 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from litestar.types import ASGIApp
+
+from polyant.bootstrap import create_app
+from support.app import chat_body
+from support.asgi import Exchange, Lifespan, Response, http_scope
+from support.loggers import restored_loggers
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    with restored_loggers():
+        yield
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """What keeps everything in memory but the keys."""
+    return {"POLYANT_HOME": str(tmp_path / "home"), "INSTANCE_REPO": "memory", "KEY_CHECK": "memory"}
+
+
+async def ask(app: ASGIApp, body: bytes = chat_body(), **headers: str) -> Response:
+    scope = http_scope(
+        "POST",
+        "/v1/chat/completions",
+        headers={**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}},
+        client=("203.0.113.7", 50_000),
+        server=("127.0.0.1", 4000),
+    )
+    return await Exchange(app, scope, (body,)).whole()
+
+
+async def test_application_of_the_environment_answers(environ: dict[str, str]) -> None:
+    app = create_app(environ)
+    async with Lifespan(app):
+        answer = await ask(app)
+    assert "You said: Hi" in answer.json["choices"][0]["message"]["content"]
+    assert answer.json["usage"]["total_tokens"] == 0
+
+
+async def test_each_setting_about_http_is_heeded(environ: dict[str, str]) -> None:
+    choice = {
+        "RATE_LIMIT": "2/60",
+        "TRUST_PROXY": "1",
+        "CORS_ORIGINS": "https://app.example",
+        "ALLOWED_HOSTS": "chat.example",
+        "MAX_BODY_BYTES": "1024",
+        "REPORT_USAGE": "true",
+    }
+    app = create_app({**environ, **choice})
+    async with Lifespan(app):
+        answer = await ask(app, host="chat.example", origin="https://app.example", x_forwarded_for="198.51.100.9")
+        large = await ask(app, b" " * 1_025, x_forwarded_for="198.51.100.9")
+        refused = await ask(app, x_forwarded_for="198.51.100.9")
+        other = await ask(app, x_forwarded_for="198.51.100.10")
+        foreign = await ask(app, host="evil.example")
+    assert answer.header("access-control-allow-origin") == "https://app.example"
+    assert answer.header("x-ratelimit-limit") == "2"
+    assert answer.json["usage"]["total_tokens"] > 0
+    assert [reply.status for reply in (answer, large, refused, other, foreign)] == [200, 413, 429, 200, 403]
+
+
+async def test_rate_limit_can_be_turned_off(environ: dict[str, str]) -> None:
+    app = create_app({**environ, "RATE_LIMIT": "off"})
+    async with Lifespan(app):
+        answers = [await ask(app) for _ in range(30)]
+    assert {answer.status for answer in answers} == {200}
+    assert "x-ratelimit-limit" not in answers[0].names
+
+
+def test_wrong_settings_stop_the_worker_for_good(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        create_app({"API_PORT": "no", "LOG_FORMAT": "xml"})
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.splitlines() == [
+        "polyant: API_PORT must be a number from 0 to 65535",
+        "polyant: LOG_FORMAT must be text or json",
+    ]
