@@ -1,0 +1,98 @@
+# The project's chores. They run inside `uv run just …` and, where uv is installed, with a `just` of your own.
+
+set script-interpreter := ["uv", "run", "python"]
+
+# List the recipes
+help:
+    @{{ just_executable() }} --list --unsorted
+
+# Install everything that working on Polyant needs into .venv
+setup:
+    uv sync
+
+# Run the server on this working copy
+serve *ARGUMENTS:
+    uv run polyant serve {{ ARGUMENTS }}
+
+# Run the tests, or those that the arguments name
+test *ARGUMENTS:
+    uv run pytest {{ ARGUMENTS }}
+
+# Check format, style, types and import rules
+lint: typecheck
+    uv run ruff format --check
+    uv run ruff check
+    uv run lint-imports
+
+# Format the code and mend what can be mended by itself
+fmt:
+    uv run ruff check --fix
+    uv run ruff format
+
+# Check the types
+typecheck:
+    uv run mypy
+
+# Measure the engine against a bare relay
+bench *ARGUMENTS:
+    uv run python -m bench {{ ARGUMENTS }}
+
+# Write a migration from what changed in adapters/piccolo/tables.py
+migration NAME:
+    uv run piccolo migrations new polyant --auto --desc={{ quote(NAME) }}
+
+# Write the configuration table of the README anew from the settings
+[script]
+docs:
+    import re
+    from pathlib import Path
+
+    from polyant.cli.help import settings_markdown
+
+    readme = Path("README.md")
+    table = re.compile(r"(?s)(<!-- settings -->\n).*?(<!-- /settings -->)")
+    readme.write_text(table.sub(lambda marks: f"{marks[1]}{settings_markdown()}\n{marks[2]}", readme.read_text()))
+
+# Resolve all dependencies afresh and pin their versions in pyproject.toml
+[script]
+lock:
+    import json
+    import re
+    import subprocess
+    import tempfile
+    import tomllib
+    from collections import Counter
+    from pathlib import Path
+
+    pyproject = Path("pyproject.toml")
+    unpinned = re.sub(r"(?ms)^(build-)?constraint-dependencies = \[.*?^\]\n", "", pyproject.read_text())
+    metadata = tomllib.loads(unpinned)
+    least_python = metadata["project"]["requires-python"].removeprefix(">=")
+
+    def uv(*arguments, text=None):
+        return subprocess.run(["uv", *arguments], input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    def array(key, exported):
+        pins = [line for line in exported.splitlines() if "==" in line]
+        versions = Counter(pin.partition("==")[0] for pin in pins)
+        # Only of several versions of one package has each to say where it holds.
+        needed = [pin if versions[pin.partition("==")[0]] > 1 else pin.partition(" ;")[0] for pin in pins]
+        return "\n".join([f"{key} = [ # written by `just lock`", *(f"    {json.dumps(pin)}," for pin in needed), "]\n"])
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, pyproject.name).write_text(unpinned)
+        here = ("--quiet", "--directory", folder)
+        bare = ("--no-header", "--no-annotate")
+        whole = ("--all-groups", "--all-extras", "--no-emit-project", "--no-hashes")
+        runtime = uv("export", *here, *bare, *whole)
+        building = "\n".join(metadata["build-system"]["requires"])
+        build = uv("pip", "compile", "-", *here, *bare, "--universal", "--python-version", least_python, text=building)
+
+    heading = "[tool.uv]\n"
+    before, _, after = unpinned.partition(heading) if heading in unpinned else (f"{unpinned}\n", heading, "")
+    arrays = array("constraint-dependencies", runtime) + array("build-constraint-dependencies", build)
+    pyproject.write_text(before + heading + arrays + after)
+    uv("lock")
+
+# Do everything that CI does
+check: lint test
