@@ -20,7 +20,8 @@ class TextFormatter(logging.Formatter):
         """Returns the line; control characters in it are escaped, so that nobody can forge another line."""
         fields = "".join(f" {key}={_quoted(value)}" for key, value in _fields(record).items() if value is not None)
         line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{fields}"
-        line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
+        if not line.isprintable():
+            line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
         return line if record.exc_info is None else f"{line}\n{_FAULT.formatException(record.exc_info)}"
 
 
@@ -42,7 +43,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(log_format: LogFormat) -> None:
-    """Makes the loggers `polyant` and `uvicorn` write to standard error; other people's loggers stay as they are."""
+    """Makes the loggers `polyant` and `uvicorn` write to standard error; other people's loggers stay as they are.
+
+    Records are made without the thread and process that logging looks up for each, since no line shows them:
+    https://docs.python.org/3/howto/logging.html#optimization
+    """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else TextFormatter())
     for name, level in (("polyant", logging.INFO), ("uvicorn", logging.WARNING), ("piccolo", logging.WARNING)):

@@ -1,6 +1,7 @@
 """Which client a request comes from, as far as the limits are concerned."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 
 from litestar.types import Scope
 
@@ -16,29 +17,25 @@ def client_key(scope: Scope, *, trusted_hops: int) -> str:
     peer = scope["client"]
     own = peer[0] if peer else "local"
     forwarded = _forwarded(scope, trusted_hops) if trusted_hops else None
-    address = forwarded or _parse(own)
-    return own if address is None else _network(address)
+    return forwarded or _network_of(own) or own
 
 
-def _forwarded(scope: Scope, hops: int) -> IPv4Address | IPv6Address | None:
+def _forwarded(scope: Scope, hops: int) -> str | None:
     lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     entries = b",".join(lines).decode("latin-1").split(",")
-    return _parse(entries[-hops]) if len(entries) >= hops else None
+    return _network_of(entries[-hops].strip()) if len(entries) >= hops else None
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    text = text.strip()
+@lru_cache(maxsize=4_096)
+def _network_of(text: str) -> str | None:
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return ip_address(text.partition("%")[0])
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-
-
-def _network(address: IPv4Address | IPv6Address) -> str:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)

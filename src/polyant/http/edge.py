@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 import time
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -75,7 +76,7 @@ class Edge:
 
     def _is_served(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
         """Returns whether the Host is ours: on a loopback address, a page that rebinds its name is refused."""
-        if "*" in self._hosts or not _is_loopback(scope.get("server")):
+        if "*" in self._hosts or not _is_local(scope.get("server")):
             return True
         host = headers.get(b"host", b"").decode("latin-1").lower()
         return not host or _name_of(host) in self._hosts
@@ -95,14 +96,19 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     return given.decode() if _SANE_ID.match(given) else f"req_{secrets.token_hex(12)}"
 
 
-def _is_loopback(server: tuple[str, int | None] | None) -> bool:
+def _is_local(server: tuple[str, int | None] | None) -> bool:
+    return server is not None and server[1] is not None and _is_loopback(server[0])
+
+
+@lru_cache(maxsize=64)
+def _is_loopback(host: str) -> bool:
     try:
-        address = ip_address(server[0]) if server is not None and server[1] is not None else None
+        address = ip_address(host)
     except ValueError:
         return False
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address  # what a socket that serves both families shows of an IPv4 one
-    return address is not None and address.is_loopback
+    return address.is_loopback
 
 
 def _name_of(host: str) -> str:

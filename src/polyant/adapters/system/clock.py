@@ -31,6 +31,7 @@ class SystemClock(Clock):
     def __init__(self, *, timezone: str, locale: str) -> None:
         self._zone = _zone_of(timezone)
         self._describe = describer(locale)
+        self._described = (0, "")
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -45,7 +46,10 @@ class SystemClock(Clock):
             await asyncio.sleep(left)
 
     def describe_now(self) -> str:
-        return self._describe(datetime.now(self._zone))
+        minute = int(time.time() // 60)
+        if minute != self._described[0]:
+            self._described = minute, self._describe(datetime.now(self._zone))
+        return self._described[1]
 
     def timezone_name(self) -> str:
         return self._zone.key
