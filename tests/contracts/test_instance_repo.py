@@ -3,37 +3,53 @@ from collections.abc import AsyncIterator
 import pytest
 
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
+from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.memory.store import MemoryStore
+from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
-from polyant.testing.instance_repo import InstanceRepoContract
+from polyant.testing.instance_repo import InstanceRepoContract, InstanceRepoOutageContract
 from polyant.testing.manual_clock import ManualClock
+
+
+@pytest.fixture
+def memory() -> MemoryStore:
+    return MemoryStore()
 
 
 class TestMemoryInstanceRepo(InstanceRepoContract):
     @pytest.fixture
-    def repo(self) -> MemoryInstanceRepo:
-        return MemoryInstanceRepo()
+    def repo(self, memory: MemoryStore) -> MemoryInstanceRepo:
+        return MemoryInstanceRepo(memory=memory)
 
     @pytest.fixture
-    def unavailable(self) -> MemoryInstanceRepo:
-        pytest.skip("memory always answers")
+    def audit_log(self, memory: MemoryStore) -> MemoryAuditLog:
+        return MemoryAuditLog(memory=memory)
 
 
-class TestPiccoloInstanceRepoOnSqlite(InstanceRepoContract):
+class TestPiccoloInstanceRepoOnSqlite(InstanceRepoContract, InstanceRepoOutageContract):
     @pytest.fixture
     def repo(self, sqlite_database: PiccoloDatabase) -> PiccoloInstanceRepo:
         return PiccoloInstanceRepo(database=sqlite_database)
+
+    @pytest.fixture
+    def audit_log(self, sqlite_database: PiccoloDatabase) -> PiccoloAuditLog:
+        return PiccoloAuditLog(database=sqlite_database)
 
     @pytest.fixture
     def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloInstanceRepo:
         return PiccoloInstanceRepo(database=lost_sqlite_database)
 
 
-class TestPiccoloInstanceRepoOnPostgres(InstanceRepoContract):
+class TestPiccoloInstanceRepoOnPostgres(InstanceRepoContract, InstanceRepoOutageContract):
     @pytest.fixture
     def repo(self, postgres_database: PiccoloDatabase) -> PiccoloInstanceRepo:
         return PiccoloInstanceRepo(database=postgres_database)
+
+    @pytest.fixture
+    def audit_log(self, postgres_database: PiccoloDatabase) -> PiccoloAuditLog:
+        return PiccoloAuditLog(database=postgres_database)
 
     @pytest.fixture
     def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloInstanceRepo:
@@ -42,21 +58,25 @@ class TestPiccoloInstanceRepoOnPostgres(InstanceRepoContract):
 
 class TestCachedMemoryInstanceRepo(InstanceRepoContract):
     @pytest.fixture
-    async def repo(self) -> AsyncIterator[CachedInstanceRepo]:
-        async with CachedInstanceRepo(MemoryInstanceRepo(), clock=ManualClock()) as repo:
+    async def repo(self, memory: MemoryStore) -> AsyncIterator[CachedInstanceRepo]:
+        async with CachedInstanceRepo(MemoryInstanceRepo(memory=memory), clock=ManualClock()) as repo:
             yield repo
 
     @pytest.fixture
-    def unavailable(self) -> CachedInstanceRepo:
-        pytest.skip("memory always answers")
+    def audit_log(self, memory: MemoryStore) -> MemoryAuditLog:
+        return MemoryAuditLog(memory=memory)
 
 
-class TestCachedPiccoloInstanceRepo(InstanceRepoContract):
+class TestCachedPiccoloInstanceRepo(InstanceRepoContract, InstanceRepoOutageContract):
     @pytest.fixture
     async def repo(self, sqlite_database: PiccoloDatabase) -> AsyncIterator[CachedInstanceRepo]:
         inner = PiccoloInstanceRepo(database=sqlite_database)
         async with CachedInstanceRepo(inner, clock=ManualClock()) as repo:
             yield repo
+
+    @pytest.fixture
+    def audit_log(self, sqlite_database: PiccoloDatabase) -> PiccoloAuditLog:
+        return PiccoloAuditLog(database=sqlite_database)
 
     @pytest.fixture
     async def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> AsyncIterator[CachedInstanceRepo]:

@@ -3,7 +3,7 @@ import pytest
 from polyant.adapters.memory.key_check import MemoryKeyCheck
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.key_check import PiccoloKeyCheck
-from polyant.testing.key_check import KeyCheckContract
+from polyant.testing.key_check import KeyCheckContract, KeyCheckOutageContract
 
 
 class TestMemoryKeyCheck(KeyCheckContract):
@@ -11,12 +11,8 @@ class TestMemoryKeyCheck(KeyCheckContract):
     def key_check(self) -> MemoryKeyCheck:
         return MemoryKeyCheck()
 
-    @pytest.fixture
-    def unavailable(self) -> MemoryKeyCheck:
-        pytest.skip("memory always answers")
 
-
-class TestPiccoloKeyCheckOnSqlite(KeyCheckContract):
+class TestPiccoloKeyCheckOnSqlite(KeyCheckContract, KeyCheckOutageContract):
     @pytest.fixture
     def key_check(self, sqlite_database: PiccoloDatabase) -> PiccoloKeyCheck:
         return PiccoloKeyCheck(database=sqlite_database)
@@ -26,7 +22,7 @@ class TestPiccoloKeyCheckOnSqlite(KeyCheckContract):
         return PiccoloKeyCheck(database=lost_sqlite_database)
 
 
-class TestPiccoloKeyCheckOnPostgres(KeyCheckContract):
+class TestPiccoloKeyCheckOnPostgres(KeyCheckContract, KeyCheckOutageContract):
     @pytest.fixture
     def key_check(self, postgres_database: PiccoloDatabase) -> PiccoloKeyCheck:
         return PiccoloKeyCheck(database=postgres_database)

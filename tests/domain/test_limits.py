@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.limits import LimitState, RateLimit, parse_rate_limit
+from polyant.domain.limits import (
+    LimitState,
+    RateLimit,
+    TurnBudget,
+    TurnLimits,
+    check_turn_limits,
+    parse_rate_limit,
+)
 
 LIMIT = RateLimit(20, 60)
 
@@ -68,3 +75,32 @@ def test_waits_are_the_least_whole_seconds_that_are_long_enough(one: float, othe
 def test_age_that_a_skewed_clock_made_too_great_still_says_to_wait() -> None:
     state = LimitState.of_window(LIMIT, 20, blocking=math.nextafter(60, 61), newest=61.0, allowed=False)
     assert (state.retry_after, state.reset_after) == (1, 0)
+
+
+def test_turn_has_the_budget_of_all_where_the_instance_sets_none_of_its_own() -> None:
+    assert TurnLimits().applied_to(TurnBudget(turn_seconds=60)) == TurnBudget(turn_seconds=60)
+    own = TurnLimits(max_steps=3, max_tool_calls=0, tool_seconds=600)
+    assert own.applied_to(TurnBudget(turn_seconds=60)) == TurnBudget(
+        max_steps=3, max_tool_calls=0, turn_seconds=60, tool_seconds=600
+    )
+
+
+@pytest.mark.parametrize("limits", [TurnLimits(), TurnLimits(max_steps=1, max_tool_calls=0, turn_seconds=0.1)])
+def test_limits_within_their_bounds_are_accepted(limits: TurnLimits) -> None:
+    assert check_turn_limits(limits) == limits
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        TurnLimits(max_steps=0),
+        TurnLimits(max_steps=True),
+        TurnLimits(max_tool_calls=1_001),
+        TurnLimits(turn_seconds=math.nan),
+        TurnLimits(tool_seconds=math.inf),
+    ],
+)
+def test_limit_out_of_its_bounds_is_refused_by_name(limits: TurnLimits) -> None:
+    (name,) = (name for name in TurnLimits.__struct_fields__ if getattr(limits, name) is not None)
+    with pytest.raises(InvalidInputError, match=name):
+        check_turn_limits(limits)

@@ -1,5 +1,5 @@
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -44,6 +44,15 @@ def test_sealed_secret_shows_its_name_only() -> None:
         name=AUTH_API_KEY, sealed="v1.abc.def", updated_at=datetime(2026, 1, 1, tzinfo=UTC), fingerprint="f00"
     )
     assert repr(sealed) == "SealedSecret(name='auth_api_key')"
+
+
+def test_sealed_secret_counts_until_it_expires() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    lasting = SealedSecret(name=NOTE, sealed="v1.abc.def", updated_at=moment)
+    expiring = msgspec.structs.replace(lasting, expires_at=moment)
+    assert lasting.counts_at(moment + timedelta(days=99_999))
+    assert expiring.counts_at(moment - timedelta(microseconds=1))
+    assert not expiring.counts_at(moment)
 
 
 @given(st.from_regex(r"\A[a-z][a-z0-9_]{0,63}\Z"))

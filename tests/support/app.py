@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
-from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, Slug
 from polyant.domain.ports.rate_limiter import RateLimiter
@@ -19,12 +18,11 @@ from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.domain.use_cases.show_model import ShowModel
 from polyant.http.app import HttpSettings, Services, build_app
-from polyant.http.sessions import JwtSessionVerifier
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import START, ManualClock
 from support.asgi import Exchange, Lifespan, Response, http_scope
+from support.management import Office
 from support.scripted_supervisor import ScriptedSupervisor
-from support.sessions import AUTH_SECRET
 
 CHAT = "/v1/chat/completions"
 MASTER_KEY = "0f" * 32
@@ -43,9 +41,10 @@ class App:
 
     def __init__(self, settings: HttpSettings) -> None:
         self.clock = ManualClock()
-        self.repo = MemoryInstanceRepo()
         self.cipher = AesGcmSecretCipher(master_keys=[SecretText(MASTER_KEY)])
         self.supervisor = ScriptedSupervisor()
+        self.office = Office(self.supervisor, self.cipher)
+        self.repo = self.office.repo
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
         self.storage_failure: Exception | None = None
         """What the storage answers with when it is asked whether it is there."""
@@ -119,12 +118,17 @@ class App:
 
     @asynccontextmanager
     async def _open_services(self) -> AsyncIterator[Services]:
-        sessions = JwtSessionVerifier(SecretText(AUTH_SECRET))
+        office = self.office
         yield Services(
-            answer_chat=AnswerChat(repo=self.repo, cipher=self.cipher, supervisor=self.supervisor),
+            answer_chat=AnswerChat(repo=self.repo, cipher=self.cipher, supervisor=self.supervisor, clock=self.clock),
             list_models=ListModels(repo=self.repo),
             show_model=ShowModel(repo=self.repo),
-            identify_caller=IdentifyCaller(repo=self.repo, cipher=self.cipher, sessions=sessions),
+            identify_caller=IdentifyCaller(
+                repo=self.repo, cipher=self.cipher, recognise=office.management.recognise, clock=self.clock
+            ),
+            management=office.management,
+            sessions=office.jwt,
+            turn_log=office.turn_log,
             rate_limiter=self.rate_limiter,
             clock=self.clock,
             check_storage=self._check_storage,
@@ -136,6 +140,7 @@ async def serving(**settings: Any) -> AsyncIterator[App]:
     """Yields a started application; there is no rate limit unless one is given."""
     app = App(HttpSettings(**{"rate_limit": None, **settings}))
     await app.add("demo-bot")
+    await app.office.open()
     async with Lifespan(app.asgi):
         yield app
 

@@ -1,19 +1,26 @@
 """The use cases on memory adapters, and somebody who writes at the worst moment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
 
 import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.system.token_source import SystemTokenSource
+from polyant.domain.audit import CLI, AuditEntry, Change
 from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.ports.chat_model import ProviderInfo
-from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
+from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.edit_instance import EditInstance
 from polyant.domain.use_cases.issue_key import IssueKey
+from polyant.domain.use_cases.set_mcp_server import SetMcpServer
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.update_instance import UpdateInstance
 from polyant.testing.manual_clock import ManualClock
@@ -35,13 +42,13 @@ class RacedInstanceRepo(MemoryInstanceRepo):
         super().__init__()
         self.races = 0
 
-    async def save(self, instance: Instance) -> Instance:
+    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         if self.races:
             self.races -= 1
             stored = await self.get(instance.slug)
             assert stored is not None
             await super().save(msgspec.structs.replace(stored, description=f"{stored.description}x"))
-        return await super().save(instance)
+        return await super().save(instance, audit=audit)
 
 
 @dataclass(kw_only=True)
@@ -55,32 +62,52 @@ class Backstage:
     providers: Mapping[str, ProviderInfo] = field(default_factory=lambda: {"echo": ECHO, "vendor": VENDOR})
 
     @property
-    def create(self) -> CreateInstance:
-        return CreateInstance(repo=self.repo, clock=self.clock, tokens=self.tokens, providers=self.providers)
+    def create(self) -> partial[Coroutine[Any, Any, Instance]]:
+        create = CreateInstance(repo=self.repo, clock=self.clock, tokens=self.tokens, providers=self.providers)
+        return partial(create, by=CLI)
 
     @property
     def edit(self) -> EditInstance:
         return EditInstance(repo=self.repo, clock=self.clock)
 
     @property
-    def update(self) -> UpdateInstance:
-        return UpdateInstance(edit=self.edit, providers=self.providers)
+    def update(self) -> partial[Coroutine[Any, Any, Instance]]:
+        update = UpdateInstance(edit=self.edit, providers=self.providers, tools=("calculate", "current_time"))
+        return partial(update, by=CLI)
 
     @property
-    def issue_key(self) -> IssueKey:
-        return IssueKey(edit=self.edit, cipher=self.cipher, tokens=self.tokens)
+    def issue_key(self) -> partial[Coroutine[Any, Any, SecretText]]:
+        return partial(IssueKey(edit=self.edit, cipher=self.cipher, tokens=self.tokens), by=CLI)
 
     @property
-    def set_secret(self) -> SetSecret:
-        return SetSecret(edit=self.edit, cipher=self.cipher, providers=self.providers)
+    def set_secret(self) -> partial[Coroutine[Any, Any, SealedSecret]]:
+        return partial(SetSecret(edit=self.edit, cipher=self.cipher, providers=self.providers), by=CLI)
+
+    @property
+    def set_mcp_server(self) -> partial[Coroutine[Any, Any, Instance]]:
+        return partial(SetMcpServer(edit=self.edit), by=CLI)
+
+    @property
+    def delete_mcp_server(self) -> partial[Coroutine[Any, Any, Instance]]:
+        return partial(DeleteMcpServer(edit=self.edit), by=CLI)
+
+    @property
+    def delete_secret(self) -> partial[Coroutine[Any, Any, Instance]]:
+        return partial(DeleteSecret(edit=self.edit), by=CLI)
 
     async def add(self, slug: str, *, active: bool = True, provider: str = "echo") -> Slug:
         """Stores an instance and moves the clock on, so that each is younger than the one before."""
         instance = await self.create(slug, provider=provider)
         if not active:
-            await self.edit(instance.slug, disabled)
+            await self.change(instance.slug, disabled)
         self.clock.advance(1)
         return instance.slug
+
+    async def change(
+        self, slug: Slug, edit: Callable[[Instance, datetime], Instance], *, expected_versions: set[int] | None = None
+    ) -> Instance:
+        """Returns the instance as stored after the edit, which the command line makes."""
+        return await self.edit(slug, edit, Change(CLI, "instance.update"), expected_versions=expected_versions)
 
     async def stored(self, slug: Slug) -> Instance:
         found = await self.repo.get(slug)

@@ -35,6 +35,13 @@ class PostgresServer:
         finally:
             await connection.close()
 
+    async def fetch_value(self, query: str) -> Any:
+        connection = await asyncpg.connect(self.url_of("postgres"))
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
     async def create_database(self, name: str) -> None:
         await self.execute(CREATE_DATABASE.format(name))
 

@@ -15,6 +15,8 @@ from typing import IO
 POLYANT = (sys.executable, "-m", "polyant")
 UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "polyant.bootstrap:create_app", "--no-proxy-headers")
 SERVE = (*POLYANT, "serve", "--port", "0")
+SECRETS = {"ENCRYPTION_KEY": "0123456789abcdef" * 4, "AUTH_SECRET": "a secret of more than thirty-two characters"}
+"""What a server on PostgreSQL has to be given."""
 
 _PATIENCE = 20.0
 _LAST_WORDS = re.compile(r"polyant (keys issue|instances create) \S+\n")
@@ -110,6 +112,11 @@ class Server:
     def send_group(self, number: signal.Signals) -> None:
         """Sends the signal to the process and its children, as Ctrl-C in a terminal does."""
         os.killpg(self._process.pid, number)
+
+    def workers(self) -> set[int]:
+        """Returns the process ids of the workers that live."""
+        tree = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        return {int(child) for child in tree.split() if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
     def wait(self) -> int:
         """Returns the exit code, once the process and all that it started have ended."""

@@ -8,7 +8,7 @@ import msgspec
 from polyant.domain.errors import AuthenticationError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.secret_cipher import SecretCipher
-from polyant.domain.secrets import AUTH_API_KEY, SecretText
+from polyant.domain.secrets import CALLER_KEYS, SecretText
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +33,12 @@ def bearer_of(header: str | None) -> SecretText | None:
     return SecretText(token) if scheme.lower() == "bearer" and token else None
 
 
-def authorise(instance: Instance, bearer: SecretText | None, cipher: SecretCipher) -> None:
-    """Returns if the bearer may talk to the instance.
+def authorise(instance: Instance, bearer: SecretText | None, cipher: SecretCipher, now: datetime) -> None:
+    """Returns if the bearer may talk to the instance now.
 
     Raises:
         AuthenticationError: It may not; the message is the wire's own.
-        SecretUnreadableError: The stored key doesn't open.
+        SecretUnreadableError: A stored key doesn't open.
     """
     if not instance.auth_enabled:
         return
@@ -46,21 +46,24 @@ def authorise(instance: Instance, bearer: SecretText | None, cipher: SecretCiphe
         raise AuthenticationError("Missing Bearer token")
     if not instance.has_auth_key:
         raise AuthenticationError("Auth enabled but no API key configured")
-    if not holds_key(instance, bearer, cipher):
+    if not holds_key(instance, bearer, cipher, now):
         raise AuthenticationError("Invalid API key")
 
 
-def holds_key(instance: Instance, bearer: SecretText, cipher: SecretCipher) -> bool:
-    """Returns whether the bearer is the instance's API key, in a time that doesn't tell how much of it is right.
+def holds_key(instance: Instance, bearer: SecretText, cipher: SecretCipher, now: datetime) -> bool:
+    """Returns whether the bearer is the instance's API key, or the one before it as long as that counts.
+
+    It takes a time that doesn't tell how much of the bearer is right.
 
     Raises:
-        SecretUnreadableError: The stored key doesn't open.
+        SecretUnreadableError: A stored key doesn't open.
     """
-    stored = instance.secrets.get(AUTH_API_KEY)
-    if stored is None:
-        return False
-    key = cipher.open(stored.sealed, instance.address_of(stored))
-    return hmac.compare_digest(_bytes_of(key), _bytes_of(bearer))
+    stored = (instance.secrets[name] for name in CALLER_KEYS if name in instance.secrets)
+    return any(
+        hmac.compare_digest(_bytes_of(cipher.open(key.sealed, instance.address_of(key))), _bytes_of(bearer))
+        for key in stored
+        if key.counts_at(now)
+    )
 
 
 def _bytes_of(secret: SecretText) -> bytes:

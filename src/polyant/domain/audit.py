@@ -1,10 +1,17 @@
 """The audit trail: who changed what and when; never a value."""
 
 from datetime import datetime
+from typing import NewType
 
 import msgspec
 
 from polyant.domain.instances import Slug
+
+Actor = NewType("Actor", str)
+"""Who changes something: a user's email address, or one of these."""
+
+CLI = Actor("cli")
+SERVER = Actor("server")
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +27,20 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The email address of the user it was done to."""
     details: tuple[str, ...] = ()
     """Names of what was changed: fields, sections, secrets, tools; never values."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What is about to be done, and by whom."""
+
+    actor: Actor
+    action: str
+    details: tuple[str, ...] = ()
+
+    def entry(self, at: datetime, *, instance: Slug | None = None, user: str | None = None) -> AuditEntry:
+        """Returns the entry that tells of it."""
+        return AuditEntry(
+            at=at, actor=self.actor, action=self.action, instance=instance, user=user, details=self.details
+        )
 
 
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,6 +43,13 @@ class UnknownInstanceError(NotFoundError):
         super().__init__("Unknown instance")
 
 
+class UnknownUserError(NotFoundError):
+    """No user has that id."""
+
+    def __init__(self) -> None:
+        super().__init__("Unknown user")
+
+
 class ConflictError(PolyantError):
     """The change contradicts what is stored."""
 
@@ -54,6 +61,20 @@ class InstanceExistsError(ConflictError):
         super().__init__(f"Instance '{slug}' exists already")
 
 
+class UserExistsError(ConflictError):
+    """The email address is taken."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"User '{email}' exists already")
+
+
+class LastSuperadminError(ConflictError):
+    """Nobody would be left who can manage users."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"User '{email}' is the last active superadmin")
+
+
 class PreconditionFailedError(PolyantError):
     """Somebody else changed the thing since it was read."""
 
@@ -63,6 +84,13 @@ class InstanceChangedError(PreconditionFailedError):
 
     def __init__(self, slug: str) -> None:
         super().__init__(f"Instance '{slug}' was changed meanwhile: read it again and repeat the change")
+
+
+class UserChangedError(PreconditionFailedError):
+    """Somebody else changed the user since it was read."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"User '{email}' was changed meanwhile: read it again and repeat the change")
 
 
 class RateLimitedError(PolyantError):

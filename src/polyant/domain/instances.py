@@ -92,6 +92,7 @@ class InstanceSummary(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None
     auth_enabled: bool
     has_auth_key: bool
+    limits: TurnLimits
     created_at: datetime
     updated_at: datetime
     version: int
@@ -104,7 +105,7 @@ class InstanceQuery(msgspec.Struct, frozen=True, kw_only=True):
     search: str = ""
     """Part of the slug, the name or the description; upper and lower case are the same."""
     key_fingerprints: tuple[str, ...] = ()
-    """Fingerprints one of which the instance's API key has."""
+    """Fingerprints one of which the instance's API key has, or the one before it, expired or not."""
     limit: int | None = None
     offset: int = 0
 

@@ -76,6 +76,8 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     """Whole seconds until the next call would pass; 0 if one would pass now."""
     reset_after: int
     """Whole seconds until the whole budget is free again."""
+    counted: bool = True
+    """False for a call that passes because the log couldn't be asked: the numbers mean nothing then."""
 
     @classmethod
     def of_window(cls, limit: RateLimit, hits: int, *, blocking: float, newest: float, allowed: bool) -> Self:
@@ -96,6 +98,13 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
             remaining=remaining,
             retry_after=0 if remaining else max(1, math.ceil(limit.seconds - blocking)),
             reset_after=max(0, math.ceil(limit.seconds - newest)),
+        )
+
+    @classmethod
+    def uncounted(cls, limit: RateLimit) -> Self:
+        """Returns the state of a call that passes without being counted."""
+        return cls(
+            allowed=True, limit=limit.requests, remaining=limit.requests, retry_after=0, reset_after=0, counted=False
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.secrets import AUTH_API_KEY, SecretName, parse_secret_name
+from polyant.domain.secrets import CALLER_KEYS, SecretName, parse_secret_name
 from polyant.domain.urls import names_a_server, origin_of
 
 ALL_TOOLS = "*"
@@ -78,5 +78,5 @@ def _check(server: McpServer) -> None:
 def _check_header(header: str, secret: SecretName) -> None:
     if not _HEADER.match(header) or _SET_BY_THE_PROTOCOL.match(header.lower()):
         raise InvalidInputError("a header has a name as HTTP wants it, and isn't one that the protocol sets itself")
-    if secret == AUTH_API_KEY:
-        raise InvalidInputError(f"{AUTH_API_KEY} is the key of the instance's callers and is sent nowhere")
+    if secret in CALLER_KEYS:
+        raise InvalidInputError(f"{secret} is the key of the instance's callers and is sent nowhere")

@@ -14,6 +14,11 @@ SecretName = NewType("SecretName", str)
 AUTH_API_KEY = SecretName("auth_api_key")
 """The key that callers of the instance present as their Bearer token."""
 
+PREVIOUS_AUTH_API_KEY = SecretName("auth_api_key_previous")
+"""The key before that one, which callers may go on using until it expires."""
+
+CALLER_KEYS = (AUTH_API_KEY, PREVIOUS_AUTH_API_KEY)
+
 API_KEY_PREFIX = "sk-"
 
 _NAME = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
@@ -62,12 +67,18 @@ class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
     sealed: str
     updated_at: datetime
     fingerprint: str | None = None
-    """A keyed hash by which an instance is found by its API key; only that key has one."""
+    """A keyed hash by which an instance is found by its API key; only its callers' keys have one."""
     origin: str | None = None
+    expires_at: datetime | None = None
+    """When it stops counting; None is never."""
 
     def __repr__(self) -> str:
         """Returns a text that names the secret and shows nothing of it."""
         return f"SealedSecret(name={self.name!r})"
+
+    def counts_at(self, moment: datetime) -> bool:
+        """Returns whether it hasn't expired by then."""
+        return self.expires_at is None or moment < self.expires_at
 
 
 def parse_secret_name(text: str) -> SecretName:

@@ -18,7 +18,8 @@ Email = NewType("Email", str)
 PASSWORD_LEAST_CHARACTERS = 12
 PASSWORD_MOST_CHARACTERS = 1_024
 
-_EMAIL = re.compile(r"\A[^\s@\"<>(),;:\\]{1,64}@[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?\Z")
+_ID = re.compile(r"\A[0-9a-f]{32}\Z")
+_EMAIL = re.compile(r"\A[!#-'*+\-./0-9=?\[\]^-~]{1,64}@[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?\Z")
 
 
 class Role(enum.StrEnum):
@@ -66,6 +67,17 @@ class UserPage(msgspec.Struct, frozen=True):
 
     users: tuple[User, ...]
     total: int
+
+
+def parse_user_id(text: str) -> UserId:
+    """Returns the text as a user's id.
+
+    Raises:
+        InvalidInputError: It isn't 32 lowercase hex digits.
+    """
+    if not _ID.match(text):
+        raise InvalidInputError("A user's id is 32 of 0-9 and a-f")
+    return UserId(text)
 
 
 def parse_email(text: str) -> Email:

@@ -1,4 +1,4 @@
-"""Instances for tests, made up from a seed so that each run has the same; needs polyfactory."""
+"""Instances and users for tests, made up from a seed so that each run has the same; needs polyfactory."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,8 @@ from polyfactory.factories.msgspec_factory import MsgspecFactory
 from polyant.domain.instances import Instance, InstanceId, InstanceStatus, Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
-from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretName
+from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SealedSecret, SecretName
+from polyant.domain.users import Email, Role, User, UserId
 
 _LETTERS = "aZ 09éÀßЖ中🙂'\"%_!\\{}$"
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,6 +22,7 @@ class SealedSecretFactory(MsgspecFactory[SealedSecret]):
 
     name = AUTH_API_KEY
     origin = None
+    expires_at = None
 
     @classmethod
     def sealed(cls) -> str:
@@ -103,6 +105,9 @@ class InstanceFactory(MsgspecFactory[Instance]):
         provider_key = SecretName("openai_api_key")
         return {
             AUTH_API_KEY: SealedSecretFactory.build(),
+            PREVIOUS_AUTH_API_KEY: SealedSecretFactory.build(
+                name=PREVIOUS_AUTH_API_KEY, expires_at=SealedSecretFactory.updated_at()
+            ),
             provider_key: SealedSecretFactory.build(
                 name=provider_key, fingerprint=None, origin="https://api.openai.com:443"
             ),
@@ -111,3 +116,33 @@ class InstanceFactory(MsgspecFactory[Instance]):
     @classmethod
     def _text(cls, most: int) -> str:
         return "".join(cls.__random__.choices(_LETTERS, k=cls.__random__.randrange(most)))
+
+
+class UserFactory(MsgspecFactory[User]):
+    """Makes users who may manage instances and were never stored."""
+
+    __random_seed__ = 3
+
+    role = Role.USER
+    disabled = False
+    version = 0
+
+    @classmethod
+    def id(cls) -> UserId:
+        return UserId(cls.__random__.randbytes(16).hex())
+
+    @classmethod
+    def email(cls) -> Email:
+        return Email(f"user.{cls.__random__.randbytes(6).hex()}@example.com")
+
+    @classmethod
+    def password_hash(cls) -> str:
+        return f"$made-up$v=1${cls.__random__.randbytes(32).hex()}"
+
+    @classmethod
+    def created_at(cls) -> datetime:
+        return _BEGIN + timedelta(microseconds=cls.__random__.randrange(_MICROSECONDS_A_YEAR))
+
+    @classmethod
+    def updated_at(cls) -> datetime:
+        return cls.created_at()

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from polyant.domain.instances import Instance, InstancePage, InstanceQuery, InstanceStatus, InstanceSummary
 from polyant.domain.ports.instance_repo import InstanceRepo
-from polyant.domain.secrets import AUTH_API_KEY, SecretName
+from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName
 from polyant.testing.factories import InstanceFactory, SealedSecretFactory
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -103,7 +103,15 @@ class InstanceListingContract:
         assert await slugs_of(repo, InstanceQuery(key_fingerprints=("f2",))) == ["three", "two"]
         assert await slugs_of(repo, InstanceQuery(key_fingerprints=("f9",))) == []
 
-    async def test_only_the_present_key_is_found_by_its_fingerprint(self, repo: InstanceRepo) -> None:
+    async def test_the_key_before_is_found_by_its_fingerprint_expired_or_not(self, repo: InstanceRepo) -> None:
+        for slug, expires_at in [("expired", _NOON - timedelta(days=9_000)), ("counts", _NOON + timedelta(days=9_000))]:
+            previous = SealedSecretFactory.build(name=PREVIOUS_AUTH_API_KEY, fingerprint="old", expires_at=expires_at)
+            keys = {AUTH_API_KEY: SealedSecretFactory.build(fingerprint="new"), PREVIOUS_AUTH_API_KEY: previous}
+            await repo.add(InstanceFactory.build(slug=slug, secrets=keys, created_at=_NOON))
+        assert await slugs_of(repo, InstanceQuery(key_fingerprints=("old",))) == ["counts", "expired"]
+        assert await slugs_of(repo, InstanceQuery(key_fingerprints=("new", "old"))) == ["counts", "expired"]
+
+    async def test_a_key_that_is_gone_is_not_found_by_its_fingerprint(self, repo: InstanceRepo) -> None:
         stored = await repo.add(
             InstanceFactory.build(secrets={AUTH_API_KEY: SealedSecretFactory.build(fingerprint="old")})
         )

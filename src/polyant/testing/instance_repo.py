@@ -20,18 +20,15 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SecretName
 from polyant.testing.factories import InstanceFactory
+from polyant.testing.instance_audit import InstanceAuditContract
 from polyant.testing.instance_listing import InstanceListingContract, slugs_of
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _EVERYTHING = InstanceQuery()
 
 
-class InstanceRepoContract(InstanceListingContract):
-    """What every InstanceRepo does; a subclass gives an empty one, and one whose store doesn't answer."""
-
-    @pytest.fixture
-    def unavailable(self) -> InstanceRepo:
-        raise NotImplementedError("return an InstanceRepo whose store doesn't answer, or skip if it always does")
+class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
+    """What every InstanceRepo does; a subclass gives an empty one, its audit log, and one that doesn't answer."""
 
     def test_it_has_the_shape_of_the_port(self, repo: InstanceRepo) -> None:
         assert isinstance(repo, InstanceRepo)
@@ -228,6 +225,14 @@ class InstanceRepoContract(InstanceListingContract):
             await asyncio.sleep(0)
         await writing
         assert seen >= {instance.slug for instance in instances}
+
+
+class InstanceRepoOutageContract:
+    """What an InstanceRepo whose store can fail does besides; a subclass gives one whose store doesn't answer."""
+
+    @pytest.fixture
+    def unavailable(self) -> InstanceRepo:
+        raise NotImplementedError("return an InstanceRepo whose store doesn't answer")
 
     @pytest.mark.parametrize(
         "ask",

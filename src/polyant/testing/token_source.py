@@ -22,12 +22,14 @@ class TokenSourceContract:
     def test_it_has_the_shape_of_the_port(self, tokens: TokenSource) -> None:
         assert isinstance(tokens, TokenSource)
 
-    def test_instance_id_is_32_lowercase_hex_digits(self, tokens: TokenSource) -> None:
-        assert re.fullmatch(r"[0-9a-f]{32}", tokens.instance_id())
+    def test_ids_are_32_lowercase_hex_digits(self, tokens: TokenSource) -> None:
+        for drawn in (tokens.instance_id(), tokens.user_id(), tokens.session_id()):
+            assert re.fullmatch(r"[0-9a-f]{32}", drawn)
 
-    def test_instance_id_has_128_random_bits(self, tokens: TokenSource) -> None:
+    def test_ids_have_128_random_bits(self, tokens: TokenSource) -> None:
         """A UUID has 122 only."""
-        assert random_bits([tokens.instance_id() for _ in range(DRAWS)]) == 128
+        for draw in (tokens.instance_id, tokens.user_id, tokens.session_id):
+            assert random_bits([draw() for _ in range(DRAWS)]) == 128
 
     def test_api_key_is_sk_and_characters_that_need_no_quoting(self, tokens: TokenSource) -> None:
         for _ in range(100):
@@ -36,9 +38,23 @@ class TokenSourceContract:
     def test_api_key_has_at_least_192_random_bits(self, tokens: TokenSource) -> None:
         assert random_bits([tokens.api_key().reveal() for _ in range(DRAWS)]) >= 192
 
+    def test_password_is_12_letters_and_digits_or_more(self, tokens: TokenSource) -> None:
+        for _ in range(100):
+            assert re.fullmatch(r"[A-Za-z0-9]{12,}", tokens.password().reveal())
+
+    def test_password_has_at_least_96_random_bits(self, tokens: TokenSource) -> None:
+        assert random_bits([tokens.password().reveal() for _ in range(DRAWS)]) >= 96
+
     def test_nothing_is_drawn_twice(self, tokens: TokenSource) -> None:
-        drawn = [tokens.instance_id() for _ in range(DRAWS)] + [tokens.api_key().reveal() for _ in range(DRAWS)]
-        assert len(set(drawn)) == 2 * DRAWS
+        drawn = [
+            draw
+            for _ in range(DRAWS)
+            for draw in (
+                *(tokens.instance_id(), tokens.user_id(), tokens.session_id()),
+                *(tokens.api_key().reveal(), tokens.password().reveal()),
+            )
+        ]
+        assert len(set(drawn)) == len(drawn)
 
 
 def random_bits(drawn: Sequence[str]) -> float:

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import assume, given
@@ -87,6 +88,35 @@ def test_key_that_is_not_64_hex_digits_is_refused_and_not_shown(text: str) -> No
     with pytest.raises(InvalidInputError, match="must be 64 hex digits") as caught:
         AesGcmSecretCipher(master_keys=[OLD_KEY, SecretText(text)])
     assert not text or text not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(lambda cipher: cipher.seal(SecretText("sk-secret"), ADDRESS), id="seal"),
+        pytest.param(lambda cipher: cipher.open(NEW.seal(SecretText("sk-secret"), ADDRESS), ADDRESS), id="open"),
+        pytest.param(lambda cipher: cipher.fingerprints(SecretText("sk-secret")), id="fingerprints"),
+        pytest.param(lambda cipher: cipher.key_id(), id="key_id"),
+    ],
+)
+def test_key_that_comes_later_is_used_from_then_on(use: Callable[[AesGcmSecretCipher], object]) -> None:
+    keys = [OLD_KEY]
+    cipher = AesGcmSecretCipher(master_keys=keys)
+    keys.insert(0, NEW_KEY)
+    assert use(cipher)
+    assert cipher.key_id_of(cipher.seal(SecretText("sk-secret"), ADDRESS)) == cipher.key_id() == NEW.key_id()
+    assert cipher.fingerprints(SecretText("sk-secret")) == NEW.fingerprints(SecretText("sk-secret"))
+    assert cipher.open(OLD.seal(SecretText("sk-secret"), ADDRESS), ADDRESS).reveal() == "sk-secret"
+
+
+def test_key_that_is_taken_away_opens_nothing_any_more() -> None:
+    keys = [NEW_KEY, OLD_KEY]
+    cipher = AesGcmSecretCipher(master_keys=keys)
+    sealed = OLD.seal(SecretText("sk-secret"), ADDRESS)
+    keys.pop()
+    assert cipher.key_id() == NEW.key_id()
+    with pytest.raises(SecretUnreadableError):
+        cipher.open(sealed, ADDRESS)
 
 
 def test_a_key_is_needed() -> None:

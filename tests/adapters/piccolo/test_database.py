@@ -16,7 +16,7 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.table import Table
 
 from polyant.adapters.piccolo import database as database_module
-from polyant.adapters.piccolo import migrations, tables
+from polyant.adapters.piccolo import management_tables, migrations, tables
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.migrations import MigrationFailedError, SchemaTooNewError, known_migrations
 from polyant.domain.errors import InvalidInputError, StorageUnavailableError
@@ -201,7 +201,7 @@ class TestMigrate:
     async def test_tables_are_as_declared(self, sqlite_database: PiccoloDatabase, file: Path) -> None:
         """Fails when a table changes and no migration says so."""
         with contextlib.closing(sqlite3.connect(":memory:")) as declared:
-            for table in vars(tables).values():
+            for table in (vars(tables) | vars(management_tables)).values():
                 if isinstance(table, type) and issubclass(table, Table) and table is not Table:
                     for statement in sqlite_database.bind(table).create_table().ddl:
                         declared.execute(statement)
@@ -369,6 +369,39 @@ class TestOutages:
             release.set()
             await holding
             await database.ping()
+
+
+class TestRun:
+    """One statement, in one round trip."""
+
+    ONE = "SELECT 1"
+
+    async def test_a_statement_is_run_again_after_one_that_failed(self, database: PiccoloDatabase) -> None:
+        with pytest.raises(Exception, match="no_such_table") as caught:
+            await asyncio.gather(*(database.run("SELECT * FROM no_such_table") for _ in range(3)))
+        assert not isinstance(caught.value, StorageUnavailableError)
+        assert [tuple(row) for row in await database.run(self.ONE)] == [(1,)]
+
+    async def test_a_database_that_is_not_open_runs_nothing(self, database_url: str) -> None:
+        database = PiccoloDatabase(database_url)
+        for _ in range(2):
+            with pytest.raises(StorageUnavailableError):
+                await database.run(self.ONE)
+            async with database:
+                await database.migrate()
+                await asyncio.gather(*(database.run(self.ONE) for _ in range(3)))
+
+    async def test_no_transaction_is_joined(self, database: PiccoloDatabase) -> None:
+        """It works beside a transaction of the same task, whose changes it doesn't see."""
+        rows = "SELECT name FROM migration"
+        before = [*await database.run(rows)]
+
+        async def change() -> int:
+            await insert_migration(database)
+            return len([*await database.run(rows)])
+
+        assert await database.write(change) == len(before)
+        assert len([*await database.run(rows)]) == len(before) + 1
 
 
 class TestTransactions:

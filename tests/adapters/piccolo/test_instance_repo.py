@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
-from polyant.adapters.piccolo.tables import InstanceRow, SecretRow, SectionRow, ToolRow
+from polyant.adapters.piccolo.tables import InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
 from polyant.domain.errors import InstanceExistsError, UnknownInstanceError
-from polyant.domain.instances import InstanceQuery, Slug
+from polyant.domain.instances import InstanceChanges, InstanceQuery, Slug
 from polyant.testing.factories import InstanceFactory
+from polyant.testing.instance_audit import entry_of
 
 MANY = 3_000
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN {}", "postgres": "EXPLAIN {}"}
@@ -120,8 +121,25 @@ async def test_what_an_instance_had_leaves_the_tables_with_it(
 ) -> None:
     stored = await repo.add(InstanceFactory.build())
     await repo.delete(stored.slug)
-    for table in (SecretRow, SectionRow, ToolRow):
+    for table in (SecretRow, SectionRow, ToolRow, McpServerRow):
         assert await database.read(database.bind(table).count().run) == 0
+
+
+async def test_an_instance_whose_entry_cannot_be_stored_is_not_stored(
+    database: PiccoloDatabase, repo: PiccoloInstanceRepo
+) -> None:
+    stored = await repo.add(InstanceFactory.build())
+    await database.write(database.bind(InstanceRow).raw("DROP TABLE audit_log").run)
+    entry = entry_of("instance.update")
+    for change in (
+        lambda: repo.add(InstanceFactory.build(), audit=entry),
+        lambda: repo.save(replace(stored, name="Changed"), audit=entry),
+        lambda: repo.delete(stored.slug, audit=entry),
+    ):
+        with pytest.raises(Exception, match="audit_log"):
+            await change()
+    assert await repo.get(stored.slug) == stored
+    assert await repo.changes_since(0) == InstanceChanges(1, frozenset({stored.slug}))
 
 
 def test_postgresql_orders_slugs_by_code_whatever_its_locale(postgres_url: str) -> None:

@@ -15,7 +15,7 @@ def supervisor() -> ScriptedSupervisor:
 
 @pytest.fixture
 def answer(backstage: Backstage, supervisor: ScriptedSupervisor) -> AnswerChat:
-    return AnswerChat(repo=backstage.repo, cipher=backstage.cipher, supervisor=supervisor)
+    return AnswerChat(repo=backstage.repo, cipher=backstage.cipher, supervisor=supervisor, clock=backstage.clock)
 
 
 def asking(slug: str) -> ChatRequest:
@@ -32,7 +32,7 @@ async def test_turn_has_all_of_the_request_and_the_instance(
         sampling=Sampling(temperature=1.5, seed=3),
         stream=True,
     )
-    events = [event async for event in await answer(request, None)]
+    events = [event async for event in (await answer(request, None)).events]
     assert events == [TextDelta("Hello!"), TURN_FINISHED]
     turn = supervisor.turns[0]
     assert turn.instance == await backstage.stored(slug)
@@ -43,9 +43,9 @@ async def test_turn_has_all_of_the_request_and_the_instance(
 async def test_nothing_runs_before_the_first_event_is_asked_for(
     slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
 ) -> None:
-    events = await answer(asking(slug), None)
+    turn = await answer(asking(slug), None)
     assert supervisor.turns == []
-    await events.aclose()
+    await turn.events.aclose()
 
 
 async def test_unknown_and_disabled_instances_are_unknown_models(backstage: Backstage, answer: AnswerChat) -> None:
@@ -63,5 +63,5 @@ async def test_closed_instance_answers_the_holder_of_its_key_alone(
     for bearer in (None, other):
         with pytest.raises(AuthenticationError):
             await answer(asking(slug), bearer)
-    assert [event async for event in await answer(asking(slug), key)]
+    assert [event async for event in (await answer(asking(slug), key)).events]
     assert len(supervisor.turns) == 1

@@ -64,5 +64,5 @@ async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
     backstage: Backstage, slug: str, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        await backstage.create(slug, **{"provider": "echo", **options})  # type: ignore[arg-type]
+        await backstage.create(slug, **{"provider": "echo", **options})
     assert (await backstage.repo.changes_since(0)).revision == 0

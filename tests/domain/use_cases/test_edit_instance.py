@@ -15,21 +15,21 @@ def renamed(instance: Instance, _: datetime) -> Instance:
 
 
 async def test_edit_is_stored_with_its_time(backstage: Backstage, slug: Slug) -> None:
-    edited = await backstage.edit(slug, renamed)
+    edited = await backstage.change(slug, renamed)
     assert edited == await backstage.stored(slug)
     assert (edited.name, edited.version, edited.updated_at) == ("Renamed", 2, backstage.clock.now())
 
 
 async def test_edit_that_lost_a_race_is_applied_to_what_the_other_wrote(backstage: Backstage, slug: Slug) -> None:
     backstage.repo.races = 3
-    edited = await backstage.edit(slug, renamed)
+    edited = await backstage.change(slug, renamed)
     assert (edited.name, edited.description, edited.version) == ("Renamed", "xxx", 5)
 
 
 async def test_edit_that_loses_every_race_gives_up(backstage: Backstage, slug: Slug) -> None:
     backstage.repo.races = OFTEN
     with pytest.raises(InstanceChangedError):
-        await backstage.edit(slug, renamed)
+        await backstage.change(slug, renamed)
     assert (await backstage.stored(slug)).name == "support-bot"
     assert backstage.repo.races
 
@@ -37,24 +37,24 @@ async def test_edit_that_loses_every_race_gives_up(backstage: Backstage, slug: S
 async def test_edit_of_an_expected_version_is_not_applied_to_another(backstage: Backstage, slug: Slug) -> None:
     version = (await backstage.stored(slug)).version
     with pytest.raises(InstanceChangedError):
-        await backstage.edit(slug, renamed, expected_version=version + 1)
+        await backstage.change(slug, renamed, expected_versions={version + 1})
     backstage.repo.races = 1
     with pytest.raises(InstanceChangedError):
-        await backstage.edit(slug, renamed, expected_version=version)
+        await backstage.change(slug, renamed, expected_versions={version})
     assert (await backstage.stored(slug)).name == "support-bot"
 
 
 async def test_edit_of_an_expected_version_is_stored(backstage: Backstage, slug: Slug) -> None:
-    assert (await backstage.edit(slug, renamed, expected_version=1)).version == 2
+    assert (await backstage.change(slug, renamed, expected_versions={1})).version == 2
 
 
 async def test_edit_that_breaks_a_rule_is_not_stored(backstage: Backstage, slug: Slug) -> None:
     before = await backstage.stored(slug)
     with pytest.raises(InvalidInputError, match="name must have"):
-        await backstage.edit(slug, lambda instance, _: msgspec.structs.replace(instance, name=""))
+        await backstage.change(slug, lambda instance, _: msgspec.structs.replace(instance, name=""))
     assert await backstage.stored(slug) == before
 
 
 async def test_unknown_instance_cannot_be_edited(backstage: Backstage) -> None:
     with pytest.raises(UnknownInstanceError):
-        await backstage.edit(Slug("nobody"), renamed)
+        await backstage.change(Slug("nobody"), renamed)

@@ -3,12 +3,17 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from polyant.adapters.memory.session_repo import MemorySessionRepo
+from polyant.adapters.memory.store import MemoryStore
+from polyant.adapters.memory.user_repo import MemoryUserRepo
 from polyant.domain.access import Credentials, Session
 from polyant.domain.errors import AuthenticationError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.session_verifier import SessionVerifier
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.identify_caller import IdentifyCaller, InvalidCredentialError
+from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
+from polyant.domain.users import Email, Role, StoredSession, User, UserId
 from support.backstage import Backstage, disabled
 
 SESSION = Session(user_id="user-1", token_id="token-1", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
@@ -22,8 +27,26 @@ class OneSession(SessionVerifier):
 
 
 @pytest.fixture
-def identify(backstage: Backstage) -> IdentifyCaller:
-    return IdentifyCaller(repo=backstage.repo, cipher=backstage.cipher, sessions=OneSession())
+async def user(memory: MemoryStore, backstage: Backstage) -> User:
+    now = backstage.clock.now()
+    user = User(
+        id=UserId("user-1"), email=Email("a@b.c"), role=Role.USER, password_hash="", created_at=now, updated_at=now
+    )
+    session = StoredSession(token_id="token-1", user_id=user.id, expires_at=SESSION.expires_at)
+    await MemorySessionRepo(memory=memory).add(session, now=now)
+    return await MemoryUserRepo(memory=memory).add(user)
+
+
+@pytest.fixture
+def memory() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def identify(memory: MemoryStore, backstage: Backstage) -> IdentifyCaller:
+    sessions = MemorySessionRepo(memory=memory)
+    recognise = RecogniseUser(verifier=OneSession(), sessions=sessions, clock=backstage.clock)
+    return IdentifyCaller(repo=backstage.repo, cipher=backstage.cipher, recognise=recognise, clock=backstage.clock)
 
 
 async def test_key_of_an_active_instance_identifies_it(
@@ -31,9 +54,20 @@ async def test_key_of_an_active_instance_identifies_it(
 ) -> None:
     key = await backstage.issue_key(slug)
     assert await identify(Credentials(bearer=key)) == slug
-    await backstage.edit(slug, disabled)
+    await backstage.change(slug, disabled)
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=key))
+
+
+async def test_key_that_was_replaced_identifies_until_it_expires(
+    backstage: Backstage, slug: Slug, identify: IdentifyCaller
+) -> None:
+    first = await backstage.issue_key(slug)
+    await backstage.issue_key(slug, grace_seconds=60)
+    assert await identify(Credentials(bearer=first)) == slug
+    backstage.clock.advance(60)
+    with pytest.raises(InvalidCredentialError):
+        await identify(Credentials(bearer=first))
 
 
 async def test_key_that_two_instances_share_is_good(backstage: Backstage, slug: Slug, identify: IdentifyCaller) -> None:
@@ -41,7 +75,7 @@ async def test_key_that_two_instances_share_is_good(backstage: Backstage, slug: 
     for holder in (slug, other):
         await backstage.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) in {slug, other}
-    await backstage.edit(slug, disabled)
+    await backstage.change(slug, disabled)
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
 
 
@@ -57,13 +91,18 @@ async def test_unreadable_key_spoils_nothing_but_itself(
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
 
 
-async def test_session_is_good_as_bearer_and_as_cookie(identify: IdentifyCaller) -> None:
+async def test_session_is_good_as_bearer_and_as_cookie(identify: IdentifyCaller, user: User) -> None:
     good = SecretText("good-session")
-    assert await identify(Credentials(bearer=good)) == SESSION
-    assert await identify(Credentials(cookie=good)) == SESSION
+    assert await identify(Credentials(bearer=good)) == LoggedIn(user, SESSION)
+    assert await identify(Credentials(cookie=good)) == LoggedIn(user, SESSION)
 
 
-async def test_bad_bearer_beats_a_good_cookie(identify: IdentifyCaller) -> None:
+async def test_session_that_is_over_is_worth_nothing(identify: IdentifyCaller) -> None:
+    with pytest.raises(InvalidCredentialError):
+        await identify(Credentials(bearer=SecretText("good-session")))
+
+
+async def test_bad_bearer_beats_a_good_cookie(identify: IdentifyCaller, user: User) -> None:
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=SecretText("bad"), cookie=SecretText("good-session")))
 

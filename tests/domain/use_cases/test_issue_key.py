@@ -1,8 +1,14 @@
 import re
+from datetime import timedelta
 
-from polyant.domain.access import authorise
+import msgspec
+import pytest
+
+from polyant.domain.access import authorise, holds_key
+from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Slug
-from polyant.domain.secrets import AUTH_API_KEY
+from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretText
+from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
 from support.backstage import Backstage
 
 
@@ -10,7 +16,7 @@ async def test_key_lets_its_holder_in_and_turns_auth_on(backstage: Backstage, sl
     key = await backstage.issue_key(slug)
     stored = await backstage.stored(slug)
     assert stored.auth_enabled
-    authorise(stored, key, backstage.cipher)
+    authorise(stored, key, backstage.cipher, backstage.clock.now())
 
 
 async def test_key_has_192_random_bits_or_more(backstage: Backstage, slug: Slug) -> None:
@@ -47,3 +53,77 @@ async def test_key_that_lost_a_race_is_the_one_returned(backstage: Backstage, sl
     backstage.repo.races = 2
     key = await backstage.issue_key(slug)
     assert backstage.opened(await backstage.stored(slug), AUTH_API_KEY) == key.reveal()
+
+
+async def good_keys(backstage: Backstage, slug: Slug, *keys: SecretText) -> list[SecretText]:
+    """Returns those of the keys that let their holder in now."""
+    stored, now = await backstage.stored(slug), backstage.clock.now()
+    return [key for key in keys if holds_key(stored, key, backstage.cipher, now)]
+
+
+async def test_within_the_grace_both_keys_are_good_and_then_the_new_one(backstage: Backstage, slug: Slug) -> None:
+    first = await backstage.issue_key(slug)
+    second = await backstage.issue_key(slug, grace_seconds=60)
+    assert await good_keys(backstage, slug, first, second) == [first, second]
+    backstage.clock.advance(59)
+    assert await good_keys(backstage, slug, first, second) == [first, second]
+    backstage.clock.advance(1)
+    assert await good_keys(backstage, slug, first, second) == [second]
+
+
+async def test_previous_key_is_sealed_for_its_own_place_and_found_by_its_fingerprint(
+    backstage: Backstage, slug: Slug
+) -> None:
+    first = await backstage.issue_key(slug)
+    backstage.clock.advance(5)
+    await backstage.issue_key(slug, grace_seconds=60)
+    stored = await backstage.stored(slug)
+    previous = stored.secrets[PREVIOUS_AUTH_API_KEY]
+    assert backstage.opened(stored, PREVIOUS_AUTH_API_KEY) == first.reveal()
+    assert previous.fingerprint == backstage.cipher.fingerprints(first)[0]
+    assert previous.expires_at == backstage.clock.now() + timedelta(seconds=60)
+
+
+async def test_only_the_last_key_is_replaced_with_a_grace(backstage: Backstage, slug: Slug) -> None:
+    first = await backstage.issue_key(slug)
+    second = await backstage.issue_key(slug, grace_seconds=60)
+    third = await backstage.issue_key(slug, grace_seconds=60)
+    assert await good_keys(backstage, slug, first, second, third) == [second, third]
+
+
+async def test_without_a_grace_every_earlier_key_stops_at_once(backstage: Backstage, slug: Slug) -> None:
+    first = await backstage.issue_key(slug)
+    second = await backstage.issue_key(slug, grace_seconds=60)
+    third = await backstage.issue_key(slug)
+    assert await good_keys(backstage, slug, first, second, third) == [third]
+    assert set((await backstage.stored(slug)).secrets) == {AUTH_API_KEY}
+
+
+async def test_first_key_has_none_to_replace(backstage: Backstage, slug: Slug) -> None:
+    key = await backstage.issue_key(slug, grace_seconds=60)
+    assert await good_keys(backstage, slug, key) == [key]
+    assert set((await backstage.stored(slug)).secrets) == {AUTH_API_KEY}
+
+
+async def test_key_that_does_not_open_can_be_replaced(backstage: Backstage, slug: Slug) -> None:
+    await backstage.issue_key(slug)
+    stored = await backstage.stored(slug)
+    damaged = msgspec.structs.replace(stored.secrets[AUTH_API_KEY], sealed="v1.damaged")
+    await backstage.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: damaged}))
+    key = await backstage.issue_key(slug, grace_seconds=60)
+    assert await good_keys(backstage, slug, key) == [key]
+    assert set((await backstage.stored(slug)).secrets) == {AUTH_API_KEY}
+
+
+async def test_other_secrets_stay(backstage: Backstage, slug: Slug) -> None:
+    await backstage.set_secret(slug, "one", "first")
+    await backstage.issue_key(slug)
+    await backstage.issue_key(slug, grace_seconds=60)
+    assert backstage.opened(await backstage.stored(slug), "one") == "first"
+
+
+@pytest.mark.parametrize("seconds", [-1, MOST_GRACE_SECONDS + 1, 10**30])
+async def test_grace_out_of_bounds_is_refused(backstage: Backstage, slug: Slug, seconds: int) -> None:
+    with pytest.raises(InvalidInputError, match="0 to 2592000 seconds"):
+        await backstage.issue_key(slug, grace_seconds=seconds)
+    assert (await backstage.stored(slug)).secrets == {}

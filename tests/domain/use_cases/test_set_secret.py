@@ -2,7 +2,7 @@ import pytest
 
 from polyant.domain.errors import InvalidInputError, SecretUnreadableError, UnknownInstanceError
 from polyant.domain.instances import Slug
-from polyant.domain.secrets import AUTH_API_KEY, SecretAddress, SecretName
+from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretAddress, SecretName
 from polyant.domain.use_cases.update_instance import InstancePatch
 from support.backstage import Backstage
 
@@ -33,6 +33,25 @@ async def test_key_of_the_operators_choice_identifies_callers(backstage: Backsta
     assert not stored.auth_enabled
 
 
+async def test_key_of_the_operators_choice_may_replace_another_with_a_grace(backstage: Backstage, slug: Slug) -> None:
+    await backstage.set_secret(slug, AUTH_API_KEY, "sk-the-first")
+    await backstage.set_secret(slug, AUTH_API_KEY, "sk-the-second", grace_seconds=60)
+    stored = await backstage.stored(slug)
+    assert backstage.opened(stored, AUTH_API_KEY) == "sk-the-second"
+    assert backstage.opened(stored, PREVIOUS_AUTH_API_KEY) == "sk-the-first"
+    await backstage.set_secret(slug, AUTH_API_KEY, "sk-the-third")
+    assert set((await backstage.stored(slug)).secrets) == {AUTH_API_KEY}
+
+
+@pytest.mark.parametrize("name, seconds", [("one", 60), (AUTH_API_KEY, -1)])
+async def test_grace_is_for_callers_keys_and_not_negative(
+    backstage: Backstage, slug: Slug, name: str, seconds: int
+) -> None:
+    with pytest.raises(InvalidInputError, match="grace"):
+        await backstage.set_secret(slug, name, "sk-long-enough", grace_seconds=seconds)
+    assert (await backstage.stored(slug)).secrets == {}
+
+
 async def test_vendors_key_is_bound_to_where_it_is_sent_now(backstage: Backstage) -> None:
     slug = await backstage.add("bot", provider="vendor")
     assert (await backstage.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
@@ -58,7 +77,10 @@ async def test_secret_replaces_the_earlier_one_and_no_other(backstage: Backstage
 
 @pytest.mark.parametrize(
     "name, value",
-    [("No Name", "value"), ("", "value"), ("one", ""), ("vendor_api_key", "with spaces"), ("auth_api_key", "short")],
+    [
+        *(("No Name", "value"), ("", "value"), ("one", "")),
+        *(("vendor_api_key", "with spaces"), ("auth_api_key", "short"), ("auth_api_key_previous", "sk-long-enough")),
+    ],
 )
 async def test_name_or_value_that_breaks_its_rule_is_refused(
     backstage: Backstage, slug: Slug, name: str, value: str

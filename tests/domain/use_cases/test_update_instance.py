@@ -1,7 +1,9 @@
+import msgspec
 import pytest
 
 from polyant.domain.errors import InstanceChangedError, InvalidInputError, UnknownInstanceError
 from polyant.domain.instances import InstanceStatus, Slug
+from polyant.domain.limits import TurnLimits
 from polyant.domain.use_cases.update_instance import InstancePatch
 from support.backstage import Backstage
 
@@ -36,6 +38,12 @@ async def test_new_provider_brings_its_default_model_along(backstage: Backstage,
         (InstancePatch(name=""), "name must have"),
         (InstancePatch(model="\0"), "model must have"),
         (InstancePatch(temperature=-1), "temperature must be"),
+        (InstancePatch(tools=("weather",)), "Unknown tool 'weather': there are calculate, current_time"),
+        (InstancePatch(max_steps=0), r"Expected `int` >= 1 - at `\$.max_steps`"),
+        (InstancePatch(max_steps=101), r"Expected `int` <= 100"),
+        (InstancePatch(max_tool_calls=-1), r"at `\$.max_tool_calls`"),
+        (InstancePatch(turn_seconds=0), r"Expected `float` > 0.0 - at `\$.turn_seconds`"),
+        (InstancePatch(tool_seconds=3_601), r"at `\$.tool_seconds`"),
     ],
 )
 async def test_value_that_breaks_its_rule_is_refused(
@@ -62,9 +70,30 @@ async def test_status_is_changed(backstage: Backstage, slug: Slug) -> None:
 
 async def test_update_of_another_version_is_refused(backstage: Backstage, slug: Slug) -> None:
     with pytest.raises(InstanceChangedError):
-        await backstage.update(slug, InstancePatch(name="Susie"), expected_version=7)
+        await backstage.update(slug, InstancePatch(name="Susie"), expected_versions={7})
 
 
 async def test_unknown_instance_cannot_be_updated(backstage: Backstage) -> None:
     with pytest.raises(UnknownInstanceError):
         await backstage.update(Slug("nobody"), InstancePatch(name="Susie"))
+
+
+async def test_tools_are_those_of_the_patch_in_its_order_each_once(backstage: Backstage, slug: Slug) -> None:
+    tools = ("current_time", "calculate", "current_time")
+    assert (await backstage.update(slug, InstancePatch(tools=tools))).tools == ("current_time", "calculate")
+    assert (await backstage.update(slug, InstancePatch(name="Susie"))).tools == ("current_time", "calculate")
+    assert (await backstage.update(slug, InstancePatch(tools=()))).tools == ()
+
+
+async def test_tool_that_is_not_installed_any_more_may_stay(backstage: Backstage, slug: Slug) -> None:
+    await backstage.change(slug, lambda instance, _: msgspec.structs.replace(instance, tools=("gone",)))
+    assert (await backstage.update(slug, InstancePatch(tools=("gone", "calculate")))).tools == ("gone", "calculate")
+    await backstage.update(slug, InstancePatch(tools=("calculate",)))
+    with pytest.raises(InvalidInputError, match="Unknown tool 'gone'"):
+        await backstage.update(slug, InstancePatch(tools=("gone",)))
+
+
+async def test_each_limit_is_set_and_taken_back_by_itself(backstage: Backstage, slug: Slug) -> None:
+    await backstage.update(slug, InstancePatch(max_steps=5, max_tool_calls=0, turn_seconds=60.5, tool_seconds=2))
+    after = await backstage.update(slug, InstancePatch(max_tool_calls=None))
+    assert after.limits == TurnLimits(max_steps=5, turn_seconds=60.5, tool_seconds=2)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from polyant.adapters.cache.loading_cache import LoadingCache
+from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, InstanceStatus, Slug
 from polyant.domain.ports.clock import Clock
@@ -69,19 +70,19 @@ class CachedInstanceRepo(InstanceRepo):
             return await self._inner.list(query)
         return await self._listings.get(query, self._inner.list)
 
-    async def add(self, instance: Instance) -> Instance:
+    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         with self._dropping(instance.slug):
-            return await self._inner.add(instance)
+            return await self._inner.add(instance, audit=audit)
 
-    async def save(self, instance: Instance) -> Instance:
+    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         with self._dropping(instance.slug):
-            stored = await self._inner.save(instance)
+            stored = await self._inner.save(instance, audit=audit)
         self._drop(stored.slug)  # another one if the caller changed what can't be changed
         return stored
 
-    async def delete(self, slug: Slug) -> None:
+    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
         with self._dropping(slug):
-            await self._inner.delete(slug)
+            await self._inner.delete(slug, audit=audit)
 
     async def changes_since(self, revision: int) -> InstanceChanges:
         return await self._inner.changes_since(revision)

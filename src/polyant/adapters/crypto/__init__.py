@@ -1,1 +1,1 @@
-"""AES-256-GCM and keyed fingerprints, through cryptography."""
+"""AES-256-GCM, keyed fingerprints and Argon2id, through cryptography."""

@@ -5,7 +5,7 @@ import hmac
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,45 +28,60 @@ class AesGcmSecretCipher(SecretCipher):
     with the address.
 
     Args:
-        master_keys: The current key and then the previous ones that stay readable, each 64 hex digits.
+        master_keys: The current key and then the previous ones that stay readable, each 64 hex digits. Gone through
+            again wherever a key that has come since matters, so they may change meanwhile.
 
     Raises:
         InvalidInputError: There is no key, or one isn't 64 hex digits.
     """
 
-    def __init__(self, *, master_keys: Sequence[SecretText]) -> None:
-        if not master_keys:
-            raise InvalidInputError("An encryption key is needed: 64 hex digits")
-        keys = [_Key(parse_master_key(text)) for text in master_keys]
-        self._current = keys[0]
-        self._keys = {key.id: key for key in keys}
+    def __init__(self, *, master_keys: Iterable[SecretText]) -> None:
+        self._master_keys = master_keys
+        self._taken: list[bytes] = []
+        self._keys: dict[str, _Key] = {}
+        self._take_keys()
 
     def seal(self, secret: SecretText, address: SecretAddress) -> str:
+        key = self._current()
         nonce = os.urandom(_NONCE_BYTES)
-        ciphertext = self._current.aead.encrypt(nonce, _bytes_of(secret), _associated_data(address))
-        return f"{_VERSION}.{self._current.id}.{_encode(nonce + ciphertext)}"
+        ciphertext = key.aead.encrypt(nonce, _bytes_of(secret), _associated_data(address))
+        return f"{_VERSION}.{key.id}.{_encode(nonce + ciphertext)}"
 
     def open(self, sealed: str, address: SecretAddress) -> SecretText:
         try:
             key_id, payload = _parse(sealed)
             data = _decode(payload)
-            text = self._keys[key_id].aead.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _associated_data(address))
+            key = self._keys.get(key_id) or self._take_keys()[key_id]
+            text = key.aead.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _associated_data(address))
             return SecretText(text.decode("utf-8", "surrogatepass"))
         except (ValueError, KeyError, InvalidTag):
             raise _unreadable() from None
 
     def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
         message = _bytes_of(secret)
-        return tuple(hmac.digest(key.fingerprint_key, message, "sha256").hex() for key in self._keys.values())
+        return tuple(hmac.digest(key.fingerprint_key, message, "sha256").hex() for key in self._take_keys().values())
 
     def key_id(self) -> str:
-        return self._current.id
+        return self._current().id
 
     def key_id_of(self, sealed: str) -> str:
         try:
             return _parse(sealed)[0]
         except ValueError:
             raise _unreadable() from None
+
+    def _current(self) -> "_Key":
+        return next(iter(self._take_keys().values()))
+
+    def _take_keys(self) -> dict[str, "_Key"]:
+        """Returns the keys by their ids, the current one first; derived anew if the master keys have changed."""
+        masters = [parse_master_key(text) for text in self._master_keys]
+        if not masters:
+            raise InvalidInputError("An encryption key is needed: 64 hex digits")
+        if masters != self._taken:
+            self._keys = {key.id: key for key in map(_Key, masters)}
+            self._taken = masters
+        return self._keys
 
 
 class _Key:

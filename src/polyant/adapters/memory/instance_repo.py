@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from polyant.adapters.memory.store import MemoryStore
+from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import InstanceChangedError, InstanceExistsError, UnknownInstanceError
 from polyant.domain.instances import (
     Instance,
@@ -15,7 +17,7 @@ from polyant.domain.instances import (
     Slug,
 )
 from polyant.domain.ports.instance_repo import InstanceRepo
-from polyant.domain.secrets import AUTH_API_KEY
+from polyant.domain.secrets import CALLER_KEYS
 
 
 class MemoryInstanceRepo(InstanceRepo):
@@ -24,7 +26,9 @@ class MemoryInstanceRepo(InstanceRepo):
     No method awaits anything, so that each is over before another begins.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, memory: MemoryStore | None = None) -> None:
+        """Takes the memory that it shares with the audit log, or one of its own."""
+        self._memory = memory or MemoryStore()
         self._instances: dict[Slug, Instance] = {}
         self._slugs: dict[InstanceId, Slug] = {}
         self._holders: dict[str, set[Slug]] = {}
@@ -42,24 +46,27 @@ class MemoryInstanceRepo(InstanceRepo):
         end = None if query.limit is None else query.offset + query.limit
         return InstancePage(tuple(map(_summary_of, found[query.offset : end])), len(found))
 
-    async def add(self, instance: Instance) -> Instance:
+    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         if instance.slug in self._instances or instance.id in self._slugs:
             raise InstanceExistsError(instance.slug)
+        self._memory.note(audit)
         return self._put(msgspec.structs.replace(instance, version=0))
 
-    async def save(self, instance: Instance) -> Instance:
+    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         slug = self._slugs.get(instance.id)
         if slug is None:
             raise UnknownInstanceError
         stored = self._instances[slug]
         if stored.version != instance.version:
             raise InstanceChangedError(slug)
+        self._memory.note(audit)
         self._take(slug)
         return self._put(msgspec.structs.replace(instance, slug=slug, created_at=stored.created_at))
 
-    async def delete(self, slug: Slug) -> None:
+    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
         if slug not in self._instances:
             raise UnknownInstanceError
+        self._memory.note(audit)
         self._take(slug)
 
     async def changes_since(self, revision: int) -> InstanceChanges:
@@ -70,7 +77,7 @@ class MemoryInstanceRepo(InstanceRepo):
         stored = msgspec.structs.replace(instance, version=instance.version + 1)
         self._instances[stored.slug] = stored
         self._slugs[stored.id] = stored.slug
-        if fingerprint := _fingerprint_of(stored):
+        for fingerprint in _fingerprints_of(stored):
             self._holders.setdefault(fingerprint, set()).add(stored.slug)
         self._note_change(stored.slug)
         return stored
@@ -78,7 +85,7 @@ class MemoryInstanceRepo(InstanceRepo):
     def _take(self, slug: Slug) -> None:
         taken = self._instances.pop(slug)
         del self._slugs[taken.id]
-        if fingerprint := _fingerprint_of(taken):
+        for fingerprint in _fingerprints_of(taken):
             self._holders[fingerprint].discard(slug)
             if not self._holders[fingerprint]:
                 del self._holders[fingerprint]
@@ -102,9 +109,9 @@ def _meets(instance: Instance, query: InstanceQuery) -> bool:
     return any(wanted in text.lower() for text in (instance.slug, instance.name, instance.description))
 
 
-def _fingerprint_of(instance: Instance) -> str | None:
-    key = instance.secrets.get(AUTH_API_KEY)
-    return key.fingerprint if key else None
+def _fingerprints_of(instance: Instance) -> set[str]:
+    keys = (instance.secrets[name] for name in CALLER_KEYS if name in instance.secrets)
+    return {key.fingerprint for key in keys if key.fingerprint}
 
 
 def _summary_of(instance: Instance) -> InstanceSummary:

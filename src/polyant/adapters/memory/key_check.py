@@ -16,3 +16,9 @@ class MemoryKeyCheck(KeyCheck):
         if self._kept is None:
             self._kept = sealed
         return self._kept
+
+    async def replace(self, expected: str, sealed: str) -> bool:
+        if self._kept != expected:
+            return False
+        self._kept = sealed
+        return True

@@ -1,11 +1,14 @@
 """What SQLite and PostgreSQL each do in their own way, seen from the outside."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Protocol
 
 from piccolo.engine.base import Engine
+
+Row = Sequence[Any]
+"""The columns that a statement asked for, in its order."""
 
 
 class Backend(Protocol):
@@ -44,12 +47,20 @@ class Backend(Protocol):
         """Opens a transaction that is committed at the end, or rolled back when an exception leaves it."""
 
     @abstractmethod
+    async def run(self, statement: str, *arguments: object, anew: bool) -> Iterable[Row]:
+        """Returns the rows of one statement that is a transaction of its own, in one round trip; `anew` as above."""
+
+    @abstractmethod
     def migrating(self) -> AbstractAsyncContextManager[None]:
         """Opens a transaction like `writing`, without a limit of time, once no other process has one like it."""
 
     @abstractmethod
     def is_outage(self, error: Exception) -> bool:
         """Returns whether the error says that the database doesn't answer, and not that the query is wrong."""
+
+    @abstractmethod
+    def is_stale(self, outage: BaseException | None) -> bool:
+        """Returns whether that outage may be no more than a connection that had died unnoticed."""
 
 
 @contextmanager

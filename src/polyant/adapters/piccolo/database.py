@@ -1,8 +1,9 @@
 """The database: where it is, how it is asked, and what its failures become."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType, new_class
 from typing import Any, Literal, Self, TypeVar, cast
@@ -12,7 +13,7 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.engine.base import Engine
 from piccolo.table import Table
 
-from polyant.adapters.piccolo.backend import Backend
+from polyant.adapters.piccolo.backend import Backend, Row
 from polyant.adapters.piccolo.migrations import SchemaTooNewError, ids_that_ran, known_migrations, run_pending
 from polyant.adapters.piccolo.postgres import PostgresBackend
 from polyant.adapters.piccolo.sqlite import SqliteBackend
@@ -90,12 +91,18 @@ class PiccoloDatabase:
         Raises:
             StorageUnavailableError: The database doesn't answer.
         """
-        try:
-            return await self._read(ask, anew=False)
-        except StorageUnavailableError as error:
-            if isinstance(error.__cause__, TimeoutError):  # who has waited long enough isn't made to wait again
-                raise
-            return await self._read(ask, anew=True)
+        return await self._twice(partial(self._read, ask))
+
+    async def run(self, statement: str, *arguments: object) -> Iterable[Row]:
+        """Returns the rows of one statement that is a transaction of its own, in one round trip.
+
+        It is for what has to be fast and may get lost or take effect twice: SQLite doesn't wait for the disk, and what
+        a lost connection spoils is run a second time, on a new one. It is written in the database's own SQL.
+
+        Raises:
+            StorageUnavailableError: The database doesn't answer; whether the statement took effect is open.
+        """
+        return await self._twice(partial(self._backend.run, statement, *arguments))
 
     async def write(self, change: Callable[[], Awaitable[Answer]]) -> Answer:
         """Returns what `change` does; all its queries take effect, or none if it raises.
@@ -152,9 +159,19 @@ class PiccoloDatabase:
                     await run_pending(self._backend.engine, self._migrations)
 
     async def _read(self, ask: Callable[[], Awaitable[Answer]], *, anew: bool) -> Answer:
+        async with self._backend.reading(anew=anew):
+            return await ask()
+
+    async def _twice(self, attempt: Callable[..., Awaitable[Answer]]) -> Answer:
+        """Returns what the attempt does or, where a lost connection spoils it, what it does on a new one."""
+        try:
+            with self._outages():
+                return await attempt(anew=False)
+        except StorageUnavailableError as error:
+            if not self._backend.is_stale(error.__cause__):
+                raise
         with self._outages():
-            async with self._backend.reading(anew=anew):
-                return await ask()
+            return await attempt(anew=True)
 
     @contextmanager
     def _outages(self, *, tell_operator: bool = False) -> Iterator[None]:

@@ -1,6 +1,5 @@
 """Instances in tables: one for their own fields, one for each kind of what they have."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,24 +11,35 @@ from piccolo.query import Select
 from piccolo.querystring import QueryString
 from piccolo.table import Table
 
+from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.instance_rows import (
     Row,
     instance_of,
+    mcp_server_rows_of,
     row_of,
     secret_rows_of,
     section_rows_of,
     summary_of,
     tool_rows_of,
 )
-from polyant.adapters.piccolo.tables import ChangeRow, InstanceRow, RevisionRow, SecretRow, SectionRow, ToolRow
+from polyant.adapters.piccolo.sql import NO_LIMIT, in_code_order, literal
+from polyant.adapters.piccolo.tables import (
+    ChangeRow,
+    InstanceRow,
+    McpServerRow,
+    RevisionRow,
+    SecretRow,
+    SectionRow,
+    ToolRow,
+)
+from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import InstanceChangedError, InstanceExistsError, PolyantError, UnknownInstanceError
 from polyant.domain.instances import Instance, InstanceChanges, InstanceId, InstancePage, InstanceQuery, Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
-from polyant.domain.secrets import AUTH_API_KEY
+from polyant.domain.secrets import AUTH_API_KEY, CALLER_KEYS
 
 _ONLY_ROW = 1
-_NO_LIMIT = 2**63 - 1  # SQLite knows OFFSET after a LIMIT only
 _FIXED = frozenset({"id", "slug", "created_at"})
 
 _SEARCH = (
@@ -41,8 +51,6 @@ _HAS_AUTH_KEY = QueryString(
     AUTH_API_KEY,
     alias="has_auth_key",
 )
-# Each database of PostgreSQL has its own idea of the alphabet; "C" is the order of the characters' codes.
-_SLUG_ORDER = {"sqlite": QueryString("slug"), "postgres": QueryString('slug COLLATE "C"')}
 
 
 class PiccoloInstanceRepo(InstanceRepo):
@@ -60,8 +68,10 @@ class PiccoloInstanceRepo(InstanceRepo):
         self._secrets = database.bind(SecretRow)
         self._sections = database.bind(SectionRow)
         self._tools = database.bind(ToolRow)
+        self._servers = database.bind(McpServerRow)
         self._revision = database.bind(RevisionRow)
         self._changes = database.bind(ChangeRow)
+        self._audit_log = PiccoloAuditLog(database=database)
 
     async def get(self, slug: Slug) -> Instance | None:
         return await self._database.read(lambda: self._get(slug))
@@ -71,14 +81,14 @@ class PiccoloInstanceRepo(InstanceRepo):
             return InstancePage((), 0)
         return await self._database.read(lambda: self._list(query))
 
-    async def add(self, instance: Instance) -> Instance:
-        return await self._database.write(lambda: self._add(instance))
+    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+        return await self._database.write(lambda: self._add(instance, audit))
 
-    async def save(self, instance: Instance) -> Instance:
-        return await self._database.write(lambda: self._save(instance))
+    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+        return await self._database.write(lambda: self._save(instance, audit))
 
-    async def delete(self, slug: Slug) -> None:
-        await self._database.write(lambda: self._delete(slug))
+    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
+        await self._database.write(lambda: self._delete(slug, audit))
 
     async def changes_since(self, revision: int) -> InstanceChanges:
         return await self._database.read(lambda: self._changes_since(revision))
@@ -93,6 +103,9 @@ class PiccoloInstanceRepo(InstanceRepo):
             secrets=await self._secrets.select().where(self._secrets.instance == instance),
             sections=await self._sections.select().where(self._sections.instance == instance),
             tools=await self._tools.select().where(self._tools.instance == instance).order_by(self._tools.position),
+            mcp_servers=await self._servers.select()
+            .where(self._servers.instance == instance)
+            .order_by(self._servers.position),
         )
 
     async def _list(self, query: InstanceQuery) -> InstancePage:
@@ -105,8 +118,8 @@ class PiccoloInstanceRepo(InstanceRepo):
             self._instances.select(*self._instances.all_columns(), _HAS_AUTH_KEY)
             .where(*self._conditions(query))
             .order_by(self._instances.created_at)
-            .order_by(_SLUG_ORDER[self._database.dialect])
-            .limit(_NO_LIMIT if query.limit is None else query.limit)
+            .order_by(in_code_order(self._database, "slug"))
+            .limit(NO_LIMIT if query.limit is None else query.limit)
             .offset(query.offset)
         )
 
@@ -114,25 +127,25 @@ class PiccoloInstanceRepo(InstanceRepo):
         if query.status is not None:
             yield self._instances.status == query.status
         if query.search:
-            yield WhereRaw(_SEARCH, *[f"%{_literal(query.search)}%"] * _SEARCH.count("{}"))
+            yield WhereRaw(_SEARCH, *[f"%{literal(query.search)}%"] * _SEARCH.count("{}"))
         if query.key_fingerprints:
             holders = self._secrets.select(self._secrets.instance).where(
-                self._secrets.name == AUTH_API_KEY,
+                self._secrets.name.is_in([*CALLER_KEYS]),
                 self._secrets.fingerprint.is_in([*query.key_fingerprints]),
             )
             yield self._instances.id.is_in(holders)
 
-    async def _add(self, instance: Instance) -> Instance:
+    async def _add(self, instance: Instance, audit: AuditEntry | None) -> Instance:
         revision = await self._next_revision()
         stored = msgspec.structs.replace(instance, version=1)
         row = self._instances(**row_of(stored))
         if not await self._instances.insert(row).on_conflict(action="DO NOTHING").returning(self._instances.id):
             raise InstanceExistsError(instance.slug)
         await self._add_parts(stored)
-        await self._note_change(stored.slug, revision)
+        await self._note_change(stored.slug, revision, audit)
         return stored
 
-    async def _save(self, instance: Instance) -> Instance:
+    async def _save(self, instance: Instance, audit: AuditEntry | None) -> Instance:
         revision = await self._next_revision()
         changed = msgspec.structs.replace(instance, version=instance.version + 1)
         fields: dict[Column | str, Any] = {name: value for name, value in row_of(changed).items() if name not in _FIXED}
@@ -146,31 +159,32 @@ class PiccoloInstanceRepo(InstanceRepo):
         stored = msgspec.structs.replace(changed, **fixed[0])
         await self._remove_parts(stored.id)
         await self._add_parts(stored)
-        await self._note_change(stored.slug, revision)
+        await self._note_change(stored.slug, revision, audit)
         return stored
 
     async def _why_not_saved(self, instance: Instance) -> PolyantError:
         there = await self._instances.exists().where(self._instances.id == instance.id)
         return InstanceChangedError(instance.slug) if there else UnknownInstanceError()
 
-    async def _delete(self, slug: Slug) -> None:
+    async def _delete(self, slug: Slug, audit: AuditEntry | None) -> None:
         revision = await self._next_revision()
         if not await self._instances.delete().where(self._instances.slug == slug).returning(self._instances.id):
             raise UnknownInstanceError
-        await self._note_change(slug, revision)
+        await self._note_change(slug, revision, audit)
 
     async def _add_parts(self, instance: Instance) -> None:
         parts: dict[type[Table], Sequence[Row]] = {
             self._secrets: secret_rows_of(instance),
             self._sections: section_rows_of(instance),
             self._tools: tool_rows_of(instance),
+            self._servers: mcp_server_rows_of(instance),
         }
         for table, rows in parts.items():
             if rows:
                 await table.insert(*(table(**row) for row in rows))
 
     async def _remove_parts(self, instance_id: InstanceId) -> None:
-        for table in (self._secrets, self._sections, self._tools):
+        for table in (self._secrets, self._sections, self._tools, self._servers):
             await table.delete().where(table.instance == instance_id)
 
     async def _next_revision(self) -> int:
@@ -181,9 +195,10 @@ class PiccoloInstanceRepo(InstanceRepo):
         )
         return int(counted[0]["value"])
 
-    async def _note_change(self, slug: Slug, revision: int) -> None:
+    async def _note_change(self, slug: Slug, revision: int, audit: AuditEntry | None) -> None:
         change = self._changes(slug=slug, revision=revision)
         await self._changes.insert(change).on_conflict(self._changes.slug, "DO UPDATE", [self._changes.revision])
+        await self._audit_log.join(audit)
 
     async def _changes_since(self, revision: int) -> InstanceChanges:
         counter = await self._revision.select(self._revision.value).first()
@@ -192,8 +207,3 @@ class PiccoloInstanceRepo(InstanceRepo):
             return InstanceChanges(reached, frozenset())
         changed = await self._changes.select(self._changes.slug).where(self._changes.revision > revision)
         return InstanceChanges(reached, frozenset(row["slug"] for row in changed))
-
-
-def _literal(text: str) -> str:
-    """Returns a LIKE pattern, to be used with ESCAPE '!', that finds just the text."""
-    return re.sub("[!%_]", r"!\g<0>", text)

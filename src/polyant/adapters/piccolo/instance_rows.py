@@ -11,7 +11,7 @@ from polyant.domain.limits import TurnLimits
 Row = dict[str, Any]
 
 _LIMITS = TurnLimits.__struct_fields__
-_PARTS = frozenset({"sections", "secrets", "tools", "limits"})
+_PARTS = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers"})
 _FIELDS = tuple(field for field in Instance.__struct_fields__ if field not in _PARTS)
 
 
@@ -40,17 +40,44 @@ def tool_rows_of(instance: Instance) -> list[Row]:
     ]
 
 
-def instance_of(row: Row, *, secrets: Sequence[Row], sections: Sequence[Row], tools: Sequence[Row]) -> Instance:
-    """Returns the instance that the rows are of; the tools' are in their order."""
+def mcp_server_rows_of(instance: Instance) -> list[Row]:
+    """Returns a row for each MCP server."""
+    return [
+        {
+            "instance": instance.id,
+            "position": position,
+            "name": server.name,
+            "url": server.url,
+            "headers": msgspec.json.encode(server.headers).decode(),
+            "tools": msgspec.json.encode(server.tools).decode(),
+        }
+        for position, server in enumerate(instance.mcp_servers)
+    ]
+
+
+def instance_of(
+    row: Row, *, secrets: Sequence[Row], sections: Sequence[Row], tools: Sequence[Row], mcp_servers: Sequence[Row]
+) -> Instance:
+    """Returns the instance that the rows are of; those of tools and servers are in their order."""
     parts = {
-        "limits": {name: row[name] for name in _LIMITS},
+        "limits": _limits_of(row),
         "secrets": {secret["name"]: secret for secret in secrets},
         "sections": {section["section"]: section["content"] for section in sections},
         "tools": [tool["tool"] for tool in tools],
+        "mcp_servers": [_mcp_server_of(server) for server in mcp_servers],
     }
     return msgspec.convert(row | parts, Instance)
 
 
+def _limits_of(row: Row) -> Row:
+    return {name: row[name] for name in _LIMITS}
+
+
+def _mcp_server_of(row: Row) -> Row:
+    return row | {"headers": msgspec.json.decode(row["headers"]), "tools": msgspec.json.decode(row["tools"])}
+
+
 def summary_of(row: Row) -> InstanceSummary:
     """Returns what a listing shows of the row, which says also whether there is a key for callers."""
-    return msgspec.convert(row | {"has_auth_key": bool(row["has_auth_key"])}, InstanceSummary)
+    derived = {"has_auth_key": bool(row["has_auth_key"]), "limits": _limits_of(row)}
+    return msgspec.convert(row | derived, InstanceSummary)

@@ -21,9 +21,16 @@ class PiccoloKeyCheck(KeyCheck):
     async def keep(self, sealed: str) -> str:
         return await self._database.write(lambda: self._keep(sealed))
 
+    async def replace(self, expected: str, sealed: str) -> bool:
+        return await self._database.write(lambda: self._replace(expected, sealed))
+
     async def _keep(self, sealed: str) -> str:
         await self._rows.insert(self._rows(id=_ONLY_ROW, sealed=sealed)).on_conflict(action="DO NOTHING")
         return await self._kept() or sealed
+
+    async def _replace(self, expected: str, sealed: str) -> bool:
+        kept = self._rows.sealed == expected
+        return bool(await self._rows.update({self._rows.sealed: sealed}).where(kept).returning(self._rows.id))
 
     async def _kept(self) -> str | None:
         row = await self._rows.select(self._rows.sealed).first()

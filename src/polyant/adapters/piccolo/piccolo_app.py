@@ -4,7 +4,7 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from polyant.adapters.piccolo import tables
+from polyant.adapters.piccolo import management_tables, tables
 
 APP_CONFIG = AppConfig(
     app_name="polyant",
@@ -14,8 +14,14 @@ APP_CONFIG = AppConfig(
         tables.SecretRow,
         tables.SectionRow,
         tables.ToolRow,
+        tables.McpServerRow,
         tables.RevisionRow,
         tables.ChangeRow,
         tables.KeyCheckRow,
+        tables.RateLogRow,
+        management_tables.UserRow,
+        management_tables.SessionRow,
+        management_tables.AuditRow,
+        management_tables.TurnRow,
     ],
 )

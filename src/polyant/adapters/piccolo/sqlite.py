@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from urllib.parse import quote
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine
 
-from polyant.adapters.piccolo.backend import Backend, joined
+from polyant.adapters.piccolo.backend import Backend, Row, joined
+from polyant.adapters.piccolo.kept_connection import KeptConnection
 
 _LOCK_SECONDS = 10.0
 _LOG_ATTEMPTS = 100
@@ -40,16 +42,17 @@ class SqliteBackend(Backend):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._turn = asyncio.Lock()
+        self._kept = KeptConnection(self._connect)
         self.place = f"the SQLite file {path}"
         # Without mode=rw a query on a missing file would leave an empty one behind.
         uri = f"file:{quote(str(path))}?mode=rw"
         self.engine = SQLiteEngine(uri, uri=True, timeout=_LOCK_SECONDS, factory=_Connection)
 
     async def open(self) -> None:
-        pass
+        self._kept.open()
 
     async def close(self) -> None:
-        pass
+        await self._kept.close()
 
     async def has_migrations(self) -> bool:
         if not self._path.exists():
@@ -79,12 +82,18 @@ class SqliteBackend(Backend):
         finally:
             self._turn.release()
 
+    async def run(self, statement: str, *arguments: object, anew: bool) -> Iterable[Row]:  # noqa: ARG002 - nothing is run again
+        return await self._kept.fetch(statement, *arguments)
+
     def migrating(self) -> AbstractAsyncContextManager[None]:
         return self._transaction("BEGIN EXCLUSIVE")
 
     def is_outage(self, error: Exception) -> bool:
         # The upper bits of a code only say more about the same failure.
         return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTAGES
+
+    def is_stale(self, outage: BaseException | None) -> bool:  # noqa: ARG002 - there is nobody to lose touch with
+        return False
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[None]:
@@ -109,11 +118,15 @@ class SqliteBackend(Backend):
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that minds foreign keys, and whose lower() knows more letters than those of ASCII."""
+    """A connection that minds foreign keys, whose lower() knows more letters than those of ASCII, and that has a clock.
+
+    `microseconds()` are those since 1970; SQLite's own functions tell thousandths of a second only.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.create_function("lower", 1, str.lower, deterministic=True)
+        self.create_function("microseconds", 0, _microseconds)
         self.execute("PRAGMA foreign_keys = 1")
 
 
@@ -129,3 +142,7 @@ async def _keep_write_ahead_log(connection: aiosqlite.Connection) -> None:
             await asyncio.sleep(_LOG_PAUSE_SECONDS)
         else:
             return
+
+
+def _microseconds() -> int:
+    return time.time_ns() // 1_000

@@ -1,6 +1,17 @@
 """The tables, one set for SQLite and PostgreSQL."""
 
-from piccolo.columns import BigInt, Boolean, DoublePrecision, ForeignKey, Integer, Serial, Text, Timestamptz, Varchar
+from piccolo.columns import (
+    Array,
+    BigInt,
+    Boolean,
+    DoublePrecision,
+    ForeignKey,
+    Integer,
+    Serial,
+    Text,
+    Timestamptz,
+    Varchar,
+)
 from piccolo.table import Table
 
 
@@ -36,6 +47,7 @@ class SecretRow(Table, tablename="instance_secrets"):
     fingerprint = Varchar(length=128, null=True, default=None, index=True)
     origin = Text(null=True, default=None)
     updated_at = Timestamptz()
+    expires_at = Timestamptz(null=True, default=None)
 
 
 class SectionRow(Table, tablename="instance_prompts"):
@@ -54,6 +66,20 @@ class ToolRow(Table, tablename="instance_tools"):
     instance = ForeignKey(InstanceRow, null=False)
     tool = Varchar(length=256)
     position = Integer()
+
+
+class McpServerRow(Table, tablename="instance_mcp_servers"):
+    """An MCP server of an instance, in its place among them; (instance, position) is unique."""
+
+    id = Serial(primary_key=True)
+    instance = ForeignKey(InstanceRow, null=False)
+    position = Integer()
+    name = Varchar(length=32)
+    url = Text()
+    headers = Text()
+    """A JSON object: secrets' names by header."""
+    tools = Text()
+    """A JSON array of tools' names."""
 
 
 class RevisionRow(Table, tablename="revision"):
@@ -75,3 +101,17 @@ class KeyCheckRow(Table, tablename="encryption_check"):
 
     id = Integer(primary_key=True)
     sealed = Text()
+
+
+class RateLogRow(Table, tablename="rate_limits"):
+    """The calls of one key that still count; times are whole microseconds since 1970, by one clock for all.
+
+    On PostgreSQL the table is unlogged: writing to it costs half as much, and after a crash of the database server, or
+    on a standby that takes over, it is empty.
+    """
+
+    key = Text(primary_key=True)
+    hits = Array(BigInt())
+    asked_at = BigInt()
+    passed = Boolean()
+    expires_at = BigInt()

@@ -21,5 +21,7 @@ class AuditLog(Protocol):
     async def list(self, query: AuditQuery) -> AuditPage:
         """Returns the entries that meet the query, newest first; of one moment, the one stored last first.
 
-        `since` is included, `until` is not; `limit` and `offset` cut the page, `total` counts without them.
+        Texts are compared literally, whatever special characters they have. `since` is included, `until` is not;
+        `limit` and `offset` cut the page, `total` counts without them. The entries of an instance or a user that is
+        gone stay.
         """

@@ -3,12 +3,16 @@
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
 
+from polyant.domain.audit import AuditEntry
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, Slug
 
 
 @runtime_checkable
 class InstanceRepo(Protocol):
     """Keeps instances, each whole: fields, sections, tools and sealed secrets change together or not at all.
+
+    An `audit` entry is stored together with the change that it tells of, where the AuditLog of the same store finds
+    it; when the change is refused, neither is.
 
     Each method raises StorageUnavailableError when the store doesn't answer; a write that returned survives a crash.
     """
@@ -27,7 +31,7 @@ class InstanceRepo(Protocol):
         """
 
     @abstractmethod
-    async def add(self, instance: Instance) -> Instance:
+    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         """Stores a new instance and returns it with version 1.
 
         Raises:
@@ -35,7 +39,7 @@ class InstanceRepo(Protocol):
         """
 
     @abstractmethod
-    async def save(self, instance: Instance) -> Instance:
+    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         """Stores a changed instance over its earlier state and returns it with its version counted up.
 
         Id, slug and creation time stay as they were stored.
@@ -47,8 +51,8 @@ class InstanceRepo(Protocol):
         """
 
     @abstractmethod
-    async def delete(self, slug: Slug) -> None:
-        """Removes the instance and everything of it.
+    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
+        """Removes the instance and everything of it but its audit trail.
 
         Raises:
             UnknownInstanceError: There is none.

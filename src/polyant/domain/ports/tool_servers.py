@@ -12,7 +12,6 @@ from polyant.domain.mcp_servers import McpServer
 from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool
 
-
 SECRET_LEAST_CHARACTERS = 8
 """What is shorter is no secret; to hide a tenant's number, say, would make a mess of results."""
 
@@ -41,6 +40,8 @@ class ToolServers(Protocol):
         cancelled ends at once.
 
         The headers are sent to the origin of their server and to no other, redirects included. Their values, if they
-        are long enough to be secrets, show neither in results nor in errors nor in the log. Once it is left, by whichever task, nothing is open or running
-        any more; that takes no longer than half a second.
+        are long enough to be secrets, show neither in results nor in errors nor in the log.
+
+        Once it is left, by whichever task, nothing is open or running any more; that takes no longer than half a
+        second.
         """

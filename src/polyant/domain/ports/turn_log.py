@@ -1,6 +1,7 @@
 """Port: what did the turns of an instance cost?"""
 
 from abc import abstractmethod
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.instances import Slug
@@ -15,13 +16,16 @@ class TurnLog(Protocol):
     def note(self, record: TurnRecord) -> None:
         """Takes note of a turn and returns at once: it is stored later, with others.
 
-        What isn't stored yet is stored when the log is closed and lost in a crash. When the store doesn't answer for
-        long, the oldest are dropped; noting never fails and never waits.
+        What isn't stored yet is stored when the log is closed and lost in a crash. While the store doesn't answer, it
+        is kept, and when that takes long, the oldest are dropped; noting never fails and never waits.
         """
 
     @abstractmethod
-    async def list(self, slug: Slug, *, limit: int, offset: int = 0) -> TurnPage:
-        """Returns the instance's turns that are stored, newest first; those older than the log keeps are gone.
+    async def list(self, slug: Slug, *, limit: int, offset: int = 0, since: datetime | None = None) -> TurnPage:
+        """Returns the turns of that slug that are stored, newest first; those older than the log keeps are gone.
+
+        With `since`, the creation time of the instance that has the slug now, those of an earlier one are left out.
+        Of one moment, the turn noted last is first. `limit` and `offset` cut the page, `total` counts without them.
 
         Raises:
             StorageUnavailableError: The store doesn't answer.

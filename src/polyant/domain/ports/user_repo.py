@@ -9,7 +9,11 @@ from polyant.domain.users import Email, User, UserId, UserPage
 
 @runtime_checkable
 class UserRepo(Protocol):
-    """Keeps users. An `audit` entry is stored together with the change it tells of, or neither is.
+    """Keeps users.
+
+    An `audit` entry is stored together with the change that it tells of, where the AuditLog of the same store finds
+    it; when the change is refused, neither is. However many write at once, an active superadmin always stays, once
+    there is one.
 
     Each method raises StorageUnavailableError when the store doesn't answer; a write that returned survives a crash.
     """
@@ -24,31 +28,38 @@ class UserRepo(Protocol):
 
     @abstractmethod
     async def list(self, *, search: str = "", limit: int | None = None, offset: int = 0) -> UserPage:
-        """Returns the users whose address contains the search text, ordered by address."""
+        """Returns the users whose address contains the search text, in upper or lower case, ordered by address.
+
+        `limit` and `offset` cut the page, `total` counts without them.
+        """
 
     @abstractmethod
     async def add(self, user: User, *, audit: AuditEntry | None = None) -> User:
         """Stores a new user and returns it with version 1.
 
         Raises:
-            ConflictError: The address is taken; nothing is stored. Of several at once exactly one succeeds.
+            UserExistsError: The address is taken; nothing is stored. Of several at once exactly one succeeds.
         """
 
     @abstractmethod
     async def save(self, user: User, *, audit: AuditEntry | None = None) -> User:
-        """Stores a changed user and returns it with its version counted up; id and creation time stay.
+        """Stores a changed user over its earlier state and returns it with its version counted up.
+
+        Id and creation time stay as they were stored.
 
         Raises:
-            NotFoundError: It isn't there any more.
-            PreconditionFailedError: What is stored has another version.
-            ConflictError: The address is taken, or no active superadmin would be left.
+            UnknownUserError: It isn't there any more.
+            UserChangedError: What is stored no longer has the version that `user` was read with; nothing is stored. Of
+                several at once exactly one succeeds.
+            UserExistsError: The address is another user's; nothing is stored.
+            LastSuperadminError: It was the last active superadmin and no longer is one; nothing is stored.
         """
 
     @abstractmethod
     async def delete(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
-        """Removes the user and all its sessions.
+        """Removes the user and all sessions of it that the SessionRepo of the same store has.
 
         Raises:
-            NotFoundError: There is none.
-            ConflictError: It is the last active superadmin. Of several at once, one superadmin always stays.
+            UnknownUserError: There is none.
+            LastSuperadminError: It is the last active superadmin; nothing is removed.
         """

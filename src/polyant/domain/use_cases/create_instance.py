@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance, check_instance, parse_base_url, parse_slug
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -26,6 +27,7 @@ class CreateInstance:
         self,
         slug: str,
         *,
+        by: Actor,
         name: str | None = None,
         description: str = "",
         provider: str = "scripted",
@@ -54,7 +56,8 @@ class CreateInstance:
             updated_at=now,
             sections=default_sections(name or slug),
         )
-        return await self._repo.add(check_instance(instance))
+        change = Change(by, "instance.create")
+        return await self._repo.add(check_instance(instance), audit=change.entry(now, instance=instance.slug))
 
 
 def find_provider(providers: Mapping[str, ProviderInfo], name: str) -> ProviderInfo:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import NotFoundError
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.use_cases.edit_instance import EditInstance
@@ -15,7 +16,7 @@ class DeleteMcpServer:
     def __init__(self, *, edit: EditInstance) -> None:
         self._edit = edit
 
-    async def __call__(self, slug: Slug, name: str) -> Instance:
+    async def __call__(self, slug: Slug, name: str, *, by: Actor) -> Instance:
         """Returns the instance without the server.
 
         Raises:
@@ -29,4 +30,4 @@ class DeleteMcpServer:
                 raise NotFoundError(f"Instance '{slug}' has no MCP server '{name}'")
             return msgspec.structs.replace(instance, mcp_servers=kept)
 
-        return await self._edit(slug, remove)
+        return await self._edit(slug, remove, Change(by, "mcp_servers.delete", (name,)))

@@ -1,12 +1,13 @@
 """Use case: tell who is calling."""
 
-from polyant.domain.access import Credentials, Session, holds_key
+from polyant.domain.access import Credentials, holds_key
 from polyant.domain.errors import AuthenticationError, SecretUnreadableError
-from polyant.domain.instances import InstanceQuery, InstanceStatus, Slug
+from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, Slug
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
-from polyant.domain.ports.session_verifier import SessionVerifier
 from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 
 
 class InvalidCredentialError(AuthenticationError):
@@ -19,13 +20,14 @@ class InvalidCredentialError(AuthenticationError):
 class IdentifyCaller:
     """Accepts any active instance's API key, or a session."""
 
-    def __init__(self, *, repo: InstanceRepo, cipher: SecretCipher, sessions: SessionVerifier) -> None:
+    def __init__(self, *, repo: InstanceRepo, cipher: SecretCipher, recognise: RecogniseUser, clock: Clock) -> None:
         self._repo = repo
         self._cipher = cipher
-        self._sessions = sessions
+        self._recognise = recognise
+        self._clock = clock
 
-    async def __call__(self, credentials: Credentials) -> Session | Slug:
-        """Returns the session, or the slug of an instance whose key the caller holds.
+    async def __call__(self, credentials: Credentials) -> LoggedIn | Slug:
+        """Returns the user in a session, or the slug of an instance whose key the caller holds.
 
         A bearer token is looked up as a key first, then verified as a session; a cookie counts only without one.
 
@@ -40,18 +42,21 @@ class IdentifyCaller:
         token = credentials.bearer or credentials.cookie
         if token is None:
             raise AuthenticationError("Missing authentication")
-        session = self._sessions.verify(token)
-        if session is None:
+        who = await self._recognise(token)
+        if who is None:
             raise InvalidCredentialError
-        return session
+        return who
 
     async def _owner_of(self, key: SecretText) -> Slug | None:
         query = InstanceQuery(status=InstanceStatus.ACTIVE, key_fingerprints=self._cipher.fingerprints(key))
         for found in (await self._repo.list(query)).instances:
             instance = await self._repo.get(found.slug)
-            try:
-                if instance is not None and instance.is_active and holds_key(instance, key, self._cipher):
-                    return instance.slug
-            except SecretUnreadableError:
-                continue
+            if instance is not None and instance.is_active and self._holds(instance, key):
+                return instance.slug
         return None
+
+    def _holds(self, instance: Instance, key: SecretText) -> bool:
+        try:
+            return holds_key(instance, key, self._cipher, self._clock.now())
+        except SecretUnreadableError:
+            return False

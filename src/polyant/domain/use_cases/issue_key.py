@@ -4,34 +4,42 @@ from datetime import datetime
 
 import msgspec
 
+from polyant.domain.audit import Actor, Change
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.token_source import TokenSource
-from polyant.domain.secrets import AUTH_API_KEY, SecretText
+from polyant.domain.secrets import AUTH_API_KEY, SecretText, parse_secret_value
 from polyant.domain.use_cases.edit_instance import EditInstance
-from polyant.domain.use_cases.set_secret import seal, with_secret
+from polyant.domain.use_cases.set_secret import check_grace, with_auth_key
 
 
 class IssueKey:
-    """Makes a fresh API key for an instance, in place of an earlier one, and turns auth on."""
+    """Makes a fresh API key for an instance, or takes a given one, in place of an earlier one, and turns auth on.
+
+    With a grace the key that it replaces goes on working for that long; one before that stops at once.
+    """
 
     def __init__(self, *, edit: EditInstance, cipher: SecretCipher, tokens: TokenSource) -> None:
         self._edit = edit
         self._cipher = cipher
         self._tokens = tokens
 
-    async def __call__(self, slug: Slug, *, keep_open: bool = False) -> SecretText:
+    async def __call__(
+        self, slug: Slug, *, by: Actor, given: str | None = None, keep_open: bool = False, grace_seconds: int = 0
+    ) -> SecretText:
         """Returns the key, which can't be read again; with `keep_open` auth stays as it is.
 
         Raises:
             UnknownInstanceError: There is no instance with that slug.
+            InvalidInputError: The grace is out of bounds, or the given key is none that a header can carry.
         """
-        key = self._tokens.api_key()
+        grace = check_grace(grace_seconds)
+        key = self._tokens.api_key() if given is None else parse_secret_value(AUTH_API_KEY, given)
 
         def store(instance: Instance, now: datetime) -> Instance:
-            sealed = seal(self._cipher, instance, AUTH_API_KEY, key, now=now)
             enabled = instance.auth_enabled or not keep_open
-            return msgspec.structs.replace(with_secret(instance, sealed), auth_enabled=enabled)
+            rotated = with_auth_key(self._cipher, instance, key, now=now, grace=grace)
+            return msgspec.structs.replace(rotated, auth_enabled=enabled)
 
-        await self._edit(slug, store)
+        await self._edit(slug, store, Change(by, "key.issue" if given is None else "key.set"))
         return key

@@ -13,7 +13,6 @@ from polyant.domain.ports.key_check import KeyCheck
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
-from polyant.domain.use_cases.set_secret import seal, with_secret
 
 Progress = Callable[[int, int, int], None]
 """Is told which round it is, how many instances have been looked at in it, and of how many."""
@@ -136,14 +135,15 @@ class ResealSecrets:
 
     async def _save(self, instance: Instance, secrets: Mapping[SecretName, SecretText]) -> bool:
         """Returns whether the instance is stored with its secrets sealed anew; if not, the next round looks again."""
-        resealed = instance
-        for name, secret in secrets.items():
-            resealed = with_secret(resealed, self._sealed_anew(instance, instance.secrets[name], secret))
+        resealed = {name: self._sealed_anew(instance, name, secret) for name, secret in secrets.items()}
         try:
-            await self._repo.save(resealed)
+            await self._repo.save(msgspec.structs.replace(instance, secrets={**instance.secrets, **resealed}))
         except (InstanceChangedError, UnknownInstanceError):
             return False
         return True
 
-    def _sealed_anew(self, instance: Instance, stored: SealedSecret, secret: SecretText) -> SealedSecret:
-        return seal(self._cipher, instance, stored.name, secret, now=stored.updated_at, origin=stored.origin)
+    def _sealed_anew(self, instance: Instance, name: SecretName, secret: SecretText) -> SealedSecret:
+        stored = instance.secrets[name]
+        sealed = self._cipher.seal(secret, instance.address_of(stored))
+        fingerprint = self._cipher.fingerprints(secret)[0] if stored.fingerprint is not None else None
+        return msgspec.structs.replace(stored, sealed=sealed, fingerprint=fingerprint)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from polyant.domain.audit import Actor, Change
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.use_cases.edit_instance import EditInstance
@@ -15,7 +16,7 @@ class SetMcpServer:
     def __init__(self, *, edit: EditInstance) -> None:
         self._edit = edit
 
-    async def __call__(self, slug: Slug, server: McpServer) -> Instance:
+    async def __call__(self, slug: Slug, server: McpServer, *, by: Actor) -> Instance:
         """Returns the instance as stored.
 
         Raises:
@@ -27,4 +28,4 @@ class SetMcpServer:
             servers = {known.name: known for known in instance.mcp_servers} | {server.name: server}
             return msgspec.structs.replace(instance, mcp_servers=tuple(servers.values()))
 
-        return await self._edit(slug, put)
+        return await self._edit(slug, put, Change(by, "mcp_servers.set", (server.name,)))

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance, InstanceStatus, Slug, parse_base_url
 from polyant.domain.limits import TurnLimits
@@ -31,6 +32,11 @@ class InstancePatch(msgspec.Struct, frozen=True, kw_only=True):
     turn_seconds: float | UnsetType | None = UNSET
     tool_seconds: float | UnsetType | None = UNSET
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of those that are to be changed."""
+        return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not UNSET)
+
 
 class UpdateInstance:
     """Applies a patch to a stored instance."""
@@ -43,18 +49,20 @@ class UpdateInstance:
         self._providers = providers
         self._tools = tools
 
-    async def __call__(self, slug: Slug, patch: InstancePatch, *, expected_version: int | None = None) -> Instance:
+    async def __call__(
+        self, slug: Slug, patch: InstancePatch, *, by: Actor, expected_versions: Collection[int] | None = None
+    ) -> Instance:
         """Returns the instance as stored; a new provider without a model brings its default model along.
 
         Raises:
             UnknownInstanceError: There is none with that slug.
-            InstanceChangedError: It doesn't have the expected version.
+            InstanceChangedError: It has none of the expected versions.
             InvalidInputError: A value breaks its rule, auth is turned on without a key, or a tool is neither known nor
                 one that the instance has already.
         """
 
         def apply(instance: Instance, _: datetime) -> Instance:
-            changes = {name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not UNSET}
+            changes = {name: getattr(patch, name) for name in patch.names}
             if "provider" in changes:
                 info = find_provider(self._providers, changes["provider"])
                 if info.name != instance.provider:
@@ -70,7 +78,8 @@ class UpdateInstance:
                 instance, limits=msgspec.structs.replace(instance.limits, **limits), **changes
             )
 
-        return await self._edit(slug, apply, expected_version=expected_version)
+        change = Change(by, "instance.update", patch.names)
+        return await self._edit(slug, apply, change, expected_versions=expected_versions)
 
     def _known_tools(self, instance: Instance, names: tuple[str, ...]) -> tuple[str, ...]:
         """Returns the names, each once."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.columns.column_types import (
+    Array,
     BigInt,
     Boolean,
     DoublePrecision,
@@ -71,6 +72,15 @@ _TABLES: Mapping[tuple[str, str], _Columns] = {
         "tool": (Varchar, {"length": 256}),
         "position": (Integer, {}),
     },
+    ("McpServerRow", "instance_mcp_servers"): {
+        "id": (Serial, {"primary_key": True}),
+        "instance": (ForeignKey, {"references": InstanceRow, "null": False}),
+        "position": (Integer, {}),
+        "name": (Varchar, {"length": 32}),
+        "url": (Text, {}),
+        "headers": (Text, {}),
+        "tools": (Text, {}),
+    },
     ("RevisionRow", "revision"): {
         "id": (Integer, {"primary_key": True}),
         "value": (BigInt, {}),
@@ -82,6 +92,13 @@ _TABLES: Mapping[tuple[str, str], _Columns] = {
     ("KeyCheckRow", "encryption_check"): {
         "id": (Integer, {"primary_key": True}),
         "sealed": (Text, {}),
+    },
+    ("RateLogRow", "rate_limits"): {
+        "key": (Text, {"primary_key": True}),
+        "hits": (Array, {"base_column": BigInt()}),
+        "asked_at": (BigInt, {}),
+        "passed": (Boolean, {}),
+        "expires_at": (BigInt, {}),
     },
 }
 

@@ -1,4 +1,4 @@
-"""What an instance has only once: a secret and a section of a name, a tool in a place."""
+"""What an instance has only once: a secret and a section of a name, a tool or server in a place."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.table import Table
@@ -13,6 +13,7 @@ _INDEXES = (
     "CREATE UNIQUE INDEX instance_secrets_key ON instance_secrets (instance, name)",
     "CREATE UNIQUE INDEX instance_prompts_key ON instance_prompts (instance, section)",
     "CREATE UNIQUE INDEX instance_tools_key ON instance_tools (instance, position)",
+    "CREATE UNIQUE INDEX instance_mcp_servers_key ON instance_mcp_servers (instance, position)",
 )
 
 

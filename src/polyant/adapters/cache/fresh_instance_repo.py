@@ -1,0 +1,32 @@
+"""Instances as they are stored now, for those who change them."""
+
+from polyant.adapters.cache.instance_repo import CachedInstanceRepo
+from polyant.domain.audit import AuditEntry
+from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, Slug
+from polyant.domain.ports.instance_repo import InstanceRepo
+
+
+class FreshInstanceRepo(InstanceRepo):
+    """Reads past the cache, to see what any process wrote, and writes through it, so that this process drops it."""
+
+    def __init__(self, inner: InstanceRepo, cache: CachedInstanceRepo) -> None:
+        self._inner = inner
+        self._cache = cache
+
+    async def get(self, slug: Slug) -> Instance | None:
+        return await self._inner.get(slug)
+
+    async def list(self, query: InstanceQuery) -> InstancePage:
+        return await self._inner.list(query)
+
+    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+        return await self._cache.add(instance, audit=audit)
+
+    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+        return await self._cache.save(instance, audit=audit)
+
+    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
+        await self._cache.delete(slug, audit=audit)
+
+    async def changes_since(self, revision: int) -> InstanceChanges:
+        return await self._inner.changes_since(revision)

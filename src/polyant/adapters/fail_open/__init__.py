@@ -1,0 +1,1 @@
+"""A RateLimiter in front of another that lets calls through when that one fails."""

@@ -1,0 +1,66 @@
+"""Carries the requests to one server, and to no other."""
+
+import functools
+import ssl
+from collections.abc import AsyncIterator
+
+import httpx2
+
+from polyant.domain.urls import origin_of
+
+MOST_BYTES = 32 * 1024 * 1024
+
+_UNCOMPRESSED = "identity"  # what is compressed can't be bounded by counting what arrives
+_FIRST_FAILURE = 400
+
+
+class BoundTransport(httpx2.AsyncBaseTransport):
+    """Refuses requests to any other origin, and responses that are too long."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._inner = httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False)
+        self.failure: int | None = None
+        """The status of the response to the last message, if it reported a failure."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends the request.
+
+        Raises:
+            UnsupportedProtocol: It is for another origin.
+        """
+        if origin_of(str(request.url)) != self._origin:
+            raise httpx2.UnsupportedProtocol("a redirect to another origin is not followed", request=request)
+        request.headers["Accept-Encoding"] = _UNCOMPRESSED
+        response = await self._inner.handle_async_request(request)
+        if request.method == "POST":
+            self.failure = response.status_code if response.status_code >= _FIRST_FAILURE else None
+        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - what an asynchronous transport gives
+        response.stream = _BoundStream(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._inner.aclose()
+
+
+class _BoundStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MOST_BYTES
+        async for chunk in self._inner:
+            left -= len(chunk)
+            if left < 0:
+                raise httpx2.ReadError("the response is too long")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Returns the one context for all connections: reading the certificates takes longer than most calls."""
+    return ssl.create_default_context()

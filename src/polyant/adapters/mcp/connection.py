@@ -1,0 +1,157 @@
+"""A connection to one MCP server, held by a task of its own."""
+
+import asyncio
+import functools
+import logging
+from typing import Any
+
+import httpx2
+from mcp import Client, ClientSession, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import (
+    CONNECTION_CLOSED,
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    Implementation,
+    Tool,
+)
+from pydantic import ValidationError
+
+from polyant import __version__
+from polyant.adapters.mcp.bound_transport import BoundTransport
+from polyant.adapters.mcp.offers import UnfitToolError, offer, spec_of
+from polyant.adapters.mcp.results import text_of
+from polyant.domain.ports.tool_servers import SECRET_LEAST_CHARACTERS, ServerAccess
+from polyant.domain.tools import OfferedTool, ToolError
+
+# The package logs what goes wrong with a traceback, and so what servers say. Whoever waits is told, and we log it.
+logging.getLogger("mcp").setLevel(logging.CRITICAL)
+logging.getLogger("client").setLevel(logging.CRITICAL)
+
+_MOST_PAGES = 20
+_CLIENT_INFO = Implementation(name="polyant", version=__version__)
+_NO_TIMEOUT = httpx2.Timeout(None)  # it is up to whoever waits
+
+
+class McpConnection:
+    """Connects at once, and stays connected until `finish`.
+
+    The package's scopes have to be entered and left by one and the same task. A turn may be left by another than the
+    one that entered it, so each connection has its own.
+    """
+
+    def __init__(self, access: ServerAccess) -> None:
+        self.access = access
+        self._transport = BoundTransport(access.server.origin)
+        self._listed: asyncio.Future[list[Tool]] = asyncio.get_running_loop().create_future()
+        self._finishing = asyncio.Event()
+        self._session: ClientSession
+        self._task = asyncio.create_task(self._hold())
+        self._task.add_done_callback(_forget)
+
+    async def tools(self, seconds: float) -> tuple[list[OfferedTool], list[tuple[str, str]]]:
+        """Returns the tools that can be offered, and of the others that are allowed the name and why they can't.
+
+        It takes no longer than that.
+
+        Raises:
+            ConnectionError: The server can't be used; the message says why.
+        """
+        await asyncio.wait((self._task, self._listed), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not self._listed.done():
+            raise ConnectionError(self._why_not() if self._task.done() else f"it was not ready in {seconds:g} seconds")
+        return self._offers(self._listed.result())
+
+    def finish(self) -> asyncio.Task[None]:
+        """Begins to close and returns the task that is over when all is closed."""
+        self._finishing.set()
+        if not self._listed.done():
+            self._task.cancel()
+        return self._task
+
+    async def _hold(self) -> None:
+        headers = {name: value.reveal() for name, value in self.access.headers.items()}
+        async with (
+            httpx2.AsyncClient(transport=self._transport, headers=headers, timeout=_NO_TIMEOUT) as http,
+            Client(
+                streamable_http_client(self.access.server.url, http_client=http), client_info=_CLIENT_INFO, cache=None
+            ) as client,
+        ):
+            self._session = client.session
+            self._listed.set_result(await _list(client))
+            await self._finishing.wait()
+
+    def _offers(self, tools: list[Tool]) -> tuple[list[OfferedTool], list[tuple[str, str]]]:
+        offered, refused = [], []
+        for tool in tools:
+            if self.access.server.allows(tool.name):
+                try:
+                    described = tool.description or tool.title or tool.name
+                    spec = spec_of(self.access.server, tool.name, described, tool.input_schema)
+                    offered.append(offer(spec, functools.partial(self._call, tool.name)))
+                except UnfitToolError as error:
+                    refused.append((tool.name, str(error)))
+        return offered, refused
+
+    async def _call(self, tool: str, arguments: dict[str, Any]) -> str:
+        request = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments))
+        try:
+            # Not `call_tool`, which would check the result by a schema of the server's and so run its expressions.
+            result = await self._session.send_request(request, CallToolResult)
+        except MCPError as error:
+            gone = error.code == CONNECTION_CLOSED
+            raise ToolError(self._failure("is gone" if gone else f"says: {error.message}")) from None
+        except ValidationError:
+            raise ToolError(self._failure("gave a result that can't be read")) from None
+        text = self._redacted(text_of(result))
+        if result.is_error:
+            raise ToolError(text or self._failure("says that the tool failed"))
+        return text
+
+    def _failure(self, what: str) -> str:
+        return self._redacted(f"The tool's server {self.access.server.name} {what}")
+
+    def _redacted(self, text: str) -> str:
+        """Returns the text without the headers' values, and without what follows a scheme such as Bearer in them."""
+        for name, value in self.access.headers.items():
+            whole = value.reveal()
+            for part in (whole, whole.rpartition(" ")[2]):
+                if len(part) >= SECRET_LEAST_CHARACTERS:
+                    text = text.replace(part, f"[{name}]")
+        return text
+
+    def _why_not(self) -> str:
+        if self._transport.failure is not None:
+            return f"it answered with status {self._transport.failure}"
+        return _reason(None if self._task.cancelled() else self._task.exception())
+
+
+async def _list(client: Client) -> list[Tool]:
+    tools: list[Tool] = []
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return tools
+
+
+def _reason(error: BaseException | None) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    match error:
+        case httpx2.TransportError():
+            return f"it can't be reached ({type(error).__name__})"
+        case MCPError():
+            return f"it refused with code {error.code}"
+        case _:
+            return f"what it answers can't be used ({type(error).__name__})"
+
+
+def _forget(task: asyncio.Task[None]) -> None:
+    """Takes note of how the task ended, so that nobody warns of it: whoever waits for the server is told."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,72 @@
+"""Which of a server's tools can be offered to a model, and as what."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from polyant.domain.chat import ToolSpec
+from polyant.domain.mcp_servers import McpServer
+from polyant.domain.tools import OfferedTool, ToolContext, ToolError
+
+Call = Callable[[dict[str, Any]], Awaitable[str]]
+
+_NAME = re.compile(r"\A[a-zA-Z0-9_-]{1,64}\Z")
+_PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")
+_REFUSED_AT_THE_ROOT = ("anyOf", "oneOf", "allOf", "not", "enum", "$ref")
+_SCHEMA_MOST_BYTES = 64 * 1024
+_DESCRIPTION_MOST_CHARACTERS = 1_024
+_NO_ARGUMENTS = frozenset({"", "null"})
+
+
+class UnfitToolError(Exception):
+    """Vendors refuse this tool, and with it every request that offers it; the message says why."""
+
+
+def spec_of(server: McpServer, name: str, description: str, schema: Mapping[str, Any]) -> ToolSpec:
+    """Returns what a model is told of a server's tool.
+
+    Raises:
+        UnfitToolError: It can't be offered.
+    """
+    full_name = f"{server.name}__{name}"
+    if not _NAME.match(full_name):
+        raise UnfitToolError("its name with the server's is not 1 to 64 of a-z, A-Z, 0-9, _ and -")
+    shown = description.encode("utf-8", "replace").decode()[:_DESCRIPTION_MOST_CHARACTERS].strip()
+    return ToolSpec(name=full_name, description=shown or name, parameters=_parameters(schema))
+
+
+def offer(spec: ToolSpec, call: Call) -> OfferedTool:
+    """Returns the tool as it is offered; `call` gets the arguments as the server wants them."""
+
+    async def call_with_text(arguments: str, _: ToolContext) -> str:
+        return await call(_decoded(arguments))
+
+    return OfferedTool(spec=spec, call=call_with_text)
+
+
+def _parameters(schema: Mapping[str, Any]) -> msgspec.Raw:
+    properties = schema.get("properties", {})
+    if schema.get("type") != "object" or not isinstance(properties, dict):
+        raise UnfitToolError("its schema is not an object's")
+    if refused := [key for key in _REFUSED_AT_THE_ROOT if key in schema]:
+        raise UnfitToolError(f"its schema has {', '.join(refused)} at its root")
+    if not all(_PROPERTY.match(name) for name in properties):
+        raise UnfitToolError("its schema has a property whose name is not 1 to 64 of a-z, A-Z, 0-9, _, . and -")
+    try:
+        encoded = msgspec.json.encode({**schema, "properties": properties})
+    except (ValueError, OverflowError, RecursionError):
+        raise UnfitToolError("its schema can't be sent as JSON") from None
+    if len(encoded) > _SCHEMA_MOST_BYTES:
+        raise UnfitToolError(f"its schema has more than {_SCHEMA_MOST_BYTES} bytes")
+    return msgspec.Raw(encoded)
+
+
+def _decoded(arguments: str) -> dict[str, Any]:
+    if arguments.strip() in _NO_ARGUMENTS:
+        return {}
+    try:
+        return msgspec.json.decode(arguments, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ToolError(f"The arguments must be a JSON object: {error}") from None

@@ -1,0 +1,31 @@
+"""The audit trail, for as long as the process lives."""
+
+from polyant.adapters.memory.store import MemoryStore
+from polyant.domain.audit import AuditEntry, AuditPage, AuditQuery
+from polyant.domain.ports.audit_log import AuditLog
+
+
+class MemoryAuditLog(AuditLog):
+    """Keeps the trail in the memory that repositories share."""
+
+    def __init__(self, *, memory: MemoryStore | None = None) -> None:
+        """Takes the memory of the repositories whose entries it is to find, or one of its own."""
+        self._memory = memory or MemoryStore()
+
+    async def add(self, entry: AuditEntry) -> None:
+        self._memory.note(entry)
+
+    async def list(self, query: AuditQuery) -> AuditPage:
+        oldest_first = sorted((entry for entry in self._memory.trail if _meets(entry, query)), key=lambda each: each.at)
+        found = oldest_first[::-1]  # so that of one moment, too, the last one comes first
+        return AuditPage(tuple(found[query.offset : query.offset + query.limit]), len(found))
+
+
+def _meets(entry: AuditEntry, query: AuditQuery) -> bool:
+    return (
+        query.instance in {None, entry.instance}
+        and query.user in {None, entry.actor, entry.user}
+        and (query.action is None or f"{entry.action}.".startswith(f"{query.action}."))
+        and (query.since is None or entry.at >= query.since)
+        and (query.until is None or entry.at < query.until)
+    )

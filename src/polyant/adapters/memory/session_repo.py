@@ -1,0 +1,31 @@
+"""Sessions, for as long as the process lives."""
+
+from datetime import datetime
+
+from polyant.adapters.memory.store import MemoryStore
+from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.users import StoredSession, User, UserId
+
+
+class MemorySessionRepo(SessionRepo):
+    """Keeps sessions in memory."""
+
+    def __init__(self, *, memory: MemoryStore | None = None) -> None:
+        """Takes the memory that has the users, or one of its own."""
+        self._memory = memory or MemoryStore()
+
+    async def add(self, session: StoredSession, *, now: datetime) -> None:
+        self._memory.end_sessions(lambda known: known.expires_at <= now)
+        self._memory.sessions[session.token_id] = session
+
+    async def user_of(self, token_id: str, *, now: datetime) -> User | None:
+        session = self._memory.sessions.get(token_id)
+        if session is None or session.expires_at <= now:
+            return None
+        return self._memory.users.get(session.user_id)
+
+    async def end(self, token_id: str) -> None:
+        self._memory.sessions.pop(token_id, None)
+
+    async def end_all(self, user_id: UserId, *, but: str | None = None) -> None:
+        self._memory.end_sessions(lambda known: known.user_id == user_id and known.token_id != but)

@@ -1,0 +1,72 @@
+"""Users, for as long as the process lives."""
+
+import msgspec
+
+from polyant.adapters.memory.store import MemoryStore
+from polyant.domain.audit import AuditEntry
+from polyant.domain.errors import LastSuperadminError, UnknownUserError, UserChangedError, UserExistsError
+from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.users import Email, User, UserId, UserPage
+
+
+class MemoryUserRepo(UserRepo):
+    """Keeps users in memory.
+
+    No method awaits anything, so that each is over before another begins.
+    """
+
+    def __init__(self, *, memory: MemoryStore | None = None) -> None:
+        """Takes the memory that it shares with the sessions and the audit log, or one of its own."""
+        self._memory = memory or MemoryStore()
+
+    async def get(self, user_id: UserId) -> User | None:
+        return self._memory.users.get(user_id)
+
+    async def find(self, email: Email) -> User | None:
+        return next((user for user in self._memory.users.values() if user.email == email), None)
+
+    async def list(self, *, search: str = "", limit: int | None = None, offset: int = 0) -> UserPage:
+        found = sorted(
+            (user for user in self._memory.users.values() if search.lower() in user.email), key=lambda user: user.email
+        )
+        end = None if limit is None else offset + limit
+        return UserPage(tuple(found[offset:end]), len(found))
+
+    async def add(self, user: User, *, audit: AuditEntry | None = None) -> User:
+        self._check_address(user)
+        return self._put(msgspec.structs.replace(user, version=1), audit)
+
+    async def save(self, user: User, *, audit: AuditEntry | None = None) -> User:
+        before = self._known(user.id)
+        if before.version != user.version:
+            raise UserChangedError(before.email)
+        self._check_address(user)
+        if not user.is_active_superadmin:
+            self._check_not_last_superadmin(before)
+        stored = msgspec.structs.replace(user, created_at=before.created_at, version=user.version + 1)
+        return self._put(stored, audit)
+
+    async def delete(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
+        self._check_not_last_superadmin(self._known(user_id))
+        del self._memory.users[user_id]
+        self._memory.end_sessions(lambda session: session.user_id == user_id)
+        self._memory.note(audit)
+
+    def _put(self, user: User, audit: AuditEntry | None) -> User:
+        self._memory.users[user.id] = user
+        self._memory.note(audit)
+        return user
+
+    def _known(self, user_id: UserId) -> User:
+        if user_id not in self._memory.users:
+            raise UnknownUserError
+        return self._memory.users[user_id]
+
+    def _check_address(self, user: User) -> None:
+        if any(user.email == other.email and user.id != other.id for other in self._memory.users.values()):
+            raise UserExistsError(user.email)
+
+    def _check_not_last_superadmin(self, user: User) -> None:
+        others = (other for other in self._memory.users.values() if other.id != user.id)
+        if user.is_active_superadmin and not any(other.is_active_superadmin for other in others):
+            raise LastSuperadminError(user.email)

@@ -1,0 +1,139 @@
+"""The rate limiter that all processes on one database share."""
+
+import asyncio
+import contextlib
+import logging
+from types import TracebackType
+from typing import Self
+
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.limits import LimitState, RateLimit
+from polyant.domain.ports.rate_limiter import RateLimiter
+
+_logger = logging.getLogger(__name__)
+
+_MICROSECONDS = 1_000_000
+_SWEEP_MOST = 1_000
+
+# The log of a key is one row: whoever calls first locks it, and nobody can wait in a circle. The clock is read behind
+# that lock, so that calls are logged in the order of their times. If the clock was set back since the last call, time
+# stands still until it has caught up, or starts anew where that would take longer than the window. $1 is the key, $2
+# how many calls may pass in $3 microseconds; what returns is whether this one did, how many the log holds, and the ages
+# of the one that has to leave before another passes and of the latest. Both dialects say the same.
+_HIT = {
+    "postgres": """
+        INSERT INTO rate_limits AS log (key, hits, asked_at, passed, expires_at)
+        SELECT $1, ARRAY[time], time, true, time + $3
+        FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS time OFFSET 0) AS clock
+        ON CONFLICT (key) DO UPDATE SET (hits, asked_at, passed, expires_at) = (
+            WITH clock AS MATERIALIZED (
+                SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS time
+            ), monotonic AS (
+                SELECT CASE WHEN log.asked_at BETWEEN time AND time + $3 THEN log.asked_at ELSE time END AS now
+                FROM clock
+            ), evicted AS MATERIALIZED (
+                SELECT now, log.hits[width_bucket(now - $3, log.hits) + 1 : width_bucket(now, log.hits)] AS recent
+                FROM monotonic
+            ), judged AS (
+                SELECT now, recent, cardinality(recent) < $2 AS has_room FROM evicted
+            ), logged AS (
+                SELECT now, has_room, CASE WHEN has_room THEN recent || now ELSE recent END AS kept FROM judged
+            )
+            SELECT kept, now, has_room, kept[cardinality(kept)] + $3 FROM logged
+        )
+        RETURNING passed, cardinality(hits),
+            asked_at - hits[greatest(1, cardinality(hits) - $2 + 1)],
+            asked_at - hits[cardinality(hits)]
+    """,
+    "sqlite": """
+        WITH clock AS MATERIALIZED (SELECT microseconds() AS time)
+        INSERT INTO rate_limits AS log (key, hits, asked_at, passed, expires_at)
+        SELECT ?1, json_array(time), time, true, time + ?3 FROM clock WHERE true
+        ON CONFLICT (key) DO UPDATE SET (hits, asked_at, passed, expires_at) = (
+            WITH monotonic AS (
+                SELECT CASE WHEN log.asked_at BETWEEN time AND time + ?3 THEN log.asked_at ELSE time END AS now
+                FROM clock
+            ), evicted AS MATERIALIZED (
+                SELECT now, (
+                    SELECT json_group_array(value) FROM json_each(log.hits) WHERE value > now - ?3 AND value <= now
+                ) AS recent
+                FROM monotonic
+            ), judged AS (
+                SELECT now, recent, json_array_length(recent) < ?2 AS has_room FROM evicted
+            ), logged AS (
+                SELECT now, has_room, CASE WHEN has_room THEN json_insert(recent, '$[#]', now) ELSE recent END AS kept
+                FROM judged
+            )
+            SELECT kept, now, has_room, json_extract(kept, '$[#-1]') + ?3 FROM logged
+        )
+        RETURNING passed, json_array_length(hits),
+            asked_at - json_extract(hits, '$[' || max(0, json_array_length(hits) - ?2) || ']'),
+            asked_at - json_extract(hits, '$[#-1]')
+    """,
+}
+
+# Rows that somebody is about to change are left to the next time, so that nobody waits for anybody.
+_SWEEP = {
+    "postgres": """
+        DELETE FROM rate_limits WHERE key = ANY (ARRAY(
+            SELECT key FROM rate_limits WHERE expires_at <= extract(epoch FROM clock_timestamp()) * 1000000
+            LIMIT $1 FOR UPDATE SKIP LOCKED
+        )) RETURNING key
+    """,
+    "sqlite": """
+        DELETE FROM rate_limits WHERE key IN (
+            SELECT key FROM rate_limits WHERE expires_at <= microseconds() LIMIT ?1
+        ) RETURNING key
+    """,
+}
+
+
+class PiccoloRateLimiter(RateLimiter):
+    """An exact sliding log for each key, in the database; a call is one round trip.
+
+    While it is open it removes the logs that have become empty. What a call costs grows with how many the limit allows
+    in a window.
+    """
+
+    def __init__(self, *, database: PiccoloDatabase, sweep_seconds: float = 30.0) -> None:
+        """Takes a database that is open and migrated when it is first asked, and how often to remove empty logs."""
+        self._database = database
+        self._sweep_seconds = sweep_seconds
+        self._hit, self._sweep = _HIT[database.dialect], _SWEEP[database.dialect]
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begins to remove empty logs."""
+        self._sweeping = asyncio.create_task(self._keep_sweeping())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeping
+
+    async def hit(self, key: str, limit: RateLimit) -> LimitState:
+        window = limit.seconds * _MICROSECONDS
+        ((passed, hits, blocking, newest),) = await self._database.run(self._hit, key, limit.requests, window)
+        return LimitState.of_window(
+            limit, hits, blocking=blocking / _MICROSECONDS, newest=newest / _MICROSECONDS, allowed=bool(passed)
+        )
+
+    async def sweep(self) -> None:
+        """Removes the logs that are empty by now, in steps that are small enough for nobody to be slow for them."""
+        while len([*await self._database.run(self._sweep, _SWEEP_MOST)]) == _SWEEP_MOST:
+            pass
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(self._sweep_seconds)
+            try:
+                await self.sweep()
+            except StorageUnavailableError:
+                _logger.debug("The database doesn't answer: empty logs of the rate limiter stay for now")
+            except Exception:
+                _logger.exception("The removal of the rate limiter's empty logs failed")

@@ -1,0 +1,163 @@
+"""The figures of recent turns in a table, written behind the turns' backs."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from piccolo.custom_types import Combinable
+from piccolo.query import Select
+
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.management_tables import TurnRow
+from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.instances import Slug
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.turn_records import TurnPage, TurnRecord
+
+_logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 1.0
+_BATCH = 500
+_FIRST_EXPIRY_SECONDS = 60.0  # the tables may not be there yet when the log is opened
+_EXPIRY_SECONDS = 3_600.0
+_EXPIRY_BATCH = 1_000
+_CLOSING_SECONDS = 5.0
+
+# One parameter for a whole batch: built from Piccolo's rows, the same statement costs many times as much.
+_FIELDS = TurnRecord.__struct_fields__
+_INTO = f"INSERT INTO turns ({', '.join(_FIELDS)}) SELECT "
+_INSERT = {
+    "sqlite": _INTO + ", ".join(f"json_extract(value, '$.{field}')" for field in _FIELDS) + " FROM json_each({})",
+    "postgres": _INTO + ", ".join(_FIELDS) + " FROM json_populate_recordset(NULL::turns, {}::json)",
+}
+
+
+class PiccoloTurnLog(TurnLog):
+    """Keeps turns in the database, and in memory until they are written; writes while it is open.
+
+    What has come is written every second, or as soon as it is many. When a write fails in a way that leaves open
+    whether it took effect, it is repeated: a turn may be there twice then.
+    """
+
+    def __init__(
+        self, *, database: PiccoloDatabase, clock: Clock, turn_log_days: int, most_waiting: int = 10_000
+    ) -> None:
+        """Takes a database that is open and migrated when it is first asked, and how much is kept."""
+        self._database = database
+        self._clock = clock
+        self._age = timedelta(days=turn_log_days)
+        self._most_waiting = most_waiting
+        self._turns = database.bind(TurnRow)
+        self._waiting = deque[TurnRecord]()
+        self._hurry = asyncio.Event()
+        self._closing = False
+        self._expires_next = clock.monotonic() + _FIRST_EXPIRY_SECONDS
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begins to write."""
+        self._running = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Writes what waits, unless that takes long."""
+        self._closing = True
+        self._hurry.set()
+        if self._running is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await self._running
+        if self._waiting:
+            _logger.warning("The figures of %d turns are lost: the database doesn't answer", len(self._waiting))
+
+    def note(self, record: TurnRecord) -> None:
+        self._waiting.append(record)
+        self._drop_oldest()
+        if len(self._waiting) == _BATCH:  # not when it is more: then the database has failed to take them
+            self._hurry.set()
+
+    async def list(self, slug: Slug, *, limit: int, offset: int = 0, since: datetime | None = None) -> TurnPage:
+        begin = max(self._oldest(), since or self._oldest())
+        return await self._database.read(lambda: self._list(slug, limit, offset, begin))
+
+    async def _run(self) -> None:
+        closing = False
+        while not closing:
+            await self._pause()
+            closing = self._closing
+            await self._try(self._flush)
+            await self._try(self._expire)
+
+    async def _pause(self) -> None:
+        """Returns after a second, or as soon as there is a hurry."""
+        waits = [asyncio.ensure_future(wait) for wait in (self._clock.sleep(_PAUSE_SECONDS), self._hurry.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._hurry.clear()
+
+    async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except StorageUnavailableError:
+            _logger.debug("The database doesn't answer: %d turns wait to be written", len(self._waiting))
+        except Exception:
+            _logger.exception("Turns could not be written or removed")
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            await self._write([self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))])
+
+    async def _write(self, batch: Sequence[TurnRecord]) -> None:
+        rows = msgspec.json.encode([_row_of(record) for record in batch]).decode()
+        try:
+            await self._database.write(self._turns.raw(_INSERT[self._database.dialect], rows).run)
+        except (StorageUnavailableError, asyncio.CancelledError):
+            self._waiting.extendleft(reversed(batch))
+            self._drop_oldest()
+            raise
+
+    def _drop_oldest(self) -> None:
+        while len(self._waiting) > self._most_waiting:
+            self._waiting.popleft()
+
+    async def _expire(self) -> None:
+        """Removes some of what is too old; all of it in the course of some seconds, then there is an hour's rest."""
+        now = self._clock.monotonic()
+        if now < self._expires_next:
+            return
+        old = self._turns.select(self._turns.id).where(self._turns.at < self._oldest()).limit(_EXPIRY_BATCH)
+        removal = self._turns.delete().where(self._turns.id.is_in(old)).returning(self._turns.id)
+        if len(await self._database.write(removal.run)) < _EXPIRY_BATCH:
+            self._expires_next = now + _EXPIRY_SECONDS
+
+    async def _list(self, slug: Slug, limit: int, offset: int, begin: datetime) -> TurnPage:
+        rows = await self._selection(slug, begin).limit(limit).offset(offset)
+        total = await self._turns.count().where(*self._conditions(slug, begin))
+        return TurnPage(tuple(msgspec.convert(row, TurnRecord) for row in rows), total)
+
+    def _selection(self, slug: Slug, begin: datetime) -> Select[TurnRow]:
+        newest_first = self._turns.select().order_by(self._turns.at, self._turns.id, ascending=False)
+        return newest_first.where(*self._conditions(slug, begin))
+
+    def _conditions(self, slug: Slug, begin: datetime) -> tuple[Combinable, ...]:
+        return self._turns.slug == slug, self._turns.at >= begin
+
+    def _oldest(self) -> datetime:
+        return self._clock.now() - self._age
+
+
+def _row_of(record: TurnRecord) -> dict[str, Any]:
+    # The moment in the form that Piccolo gives it in SQLite, which PostgreSQL reads as well.
+    return msgspec.structs.asdict(record) | {"at": str(record.at.astimezone(UTC))}

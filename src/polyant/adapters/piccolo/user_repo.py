@@ -1,0 +1,123 @@
+"""Users in a table."""
+
+from typing import Any
+
+import msgspec
+from piccolo.columns import Column
+from piccolo.columns.combination import WhereRaw
+from piccolo.query import Select
+
+from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.management_tables import SessionRow, UserRow
+from polyant.adapters.piccolo.sql import NO_LIMIT, in_code_order, literal
+from polyant.domain.audit import AuditEntry
+from polyant.domain.errors import LastSuperadminError, UnknownUserError, UserChangedError, UserExistsError
+from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.users import Email, Role, User, UserId, UserPage
+
+_FIXED = frozenset({"id", "created_at"})
+
+
+class PiccoloUserRepo(UserRepo):
+    """Keeps users in the database.
+
+    Writers wait for each other, so that what one has checked still holds when it writes. SQLite has one writer at a
+    time anyway; on PostgreSQL every write begins by locking the table against others, while it can still be read.
+    """
+
+    def __init__(self, *, database: PiccoloDatabase) -> None:
+        """Takes a database that is open and migrated when it is first asked."""
+        self._database = database
+        self._users = database.bind(UserRow)
+        self._sessions = database.bind(SessionRow)
+        self._audit_log = PiccoloAuditLog(database=database)
+
+    async def get(self, user_id: UserId) -> User | None:
+        return await self._database.read(lambda: self._first(self._users.id == user_id))
+
+    async def find(self, email: Email) -> User | None:
+        return await self._database.read(lambda: self._first(self._users.email == email))
+
+    async def list(self, *, search: str = "", limit: int | None = None, offset: int = 0) -> UserPage:
+        if "\0" in search:  # PostgreSQL refuses to look for what it can't store
+            return UserPage((), 0)
+        return await self._database.read(lambda: self._list(search, limit, offset))
+
+    async def add(self, user: User, *, audit: AuditEntry | None = None) -> User:
+        return await self._database.write(lambda: self._add(user, audit))
+
+    async def save(self, user: User, *, audit: AuditEntry | None = None) -> User:
+        return await self._database.write(lambda: self._save(user, audit))
+
+    async def delete(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
+        await self._database.write(lambda: self._delete(user_id, audit))
+
+    async def _first(self, condition: Any) -> User | None:
+        row = await self._users.select().where(condition).first()
+        return None if row is None else user_of(row)
+
+    async def _list(self, search: str, limit: int | None, offset: int) -> UserPage:
+        found = WhereRaw("email LIKE {} ESCAPE '!'", f"%{literal(search.lower())}%")
+        rows = await self._selection().where(found).limit(NO_LIMIT if limit is None else limit).offset(offset)
+        return UserPage(tuple(map(user_of, rows)), await self._users.count().where(found))
+
+    def _selection(self) -> Select[UserRow]:
+        return self._users.select().order_by(in_code_order(self._database, "email"))
+
+    async def _add(self, user: User, audit: AuditEntry | None) -> User:
+        await self._keep_others_from_writing()
+        await self._check_address(user)
+        stored = msgspec.structs.replace(user, version=1)
+        await self._users.insert(self._users(**msgspec.structs.asdict(stored)))
+        await self._audit_log.join(audit)
+        return stored
+
+    async def _save(self, user: User, audit: AuditEntry | None) -> User:
+        await self._keep_others_from_writing()
+        before = await self._known(user.id)
+        if before.version != user.version:
+            raise UserChangedError(before.email)
+        await self._check_address(user)
+        if not user.is_active_superadmin:
+            await self._check_not_last_superadmin(before)
+        stored = msgspec.structs.replace(user, created_at=before.created_at, version=user.version + 1)
+        fields: dict[Column | str, Any] = {
+            name: value for name, value in msgspec.structs.asdict(stored).items() if name not in _FIXED
+        }
+        await self._users.update(fields).where(self._users.id == user.id)
+        await self._audit_log.join(audit)
+        return stored
+
+    async def _delete(self, user_id: UserId, audit: AuditEntry | None) -> None:
+        await self._keep_others_from_writing()
+        await self._check_not_last_superadmin(await self._known(user_id))
+        await self._users.delete().where(self._users.id == user_id)
+        await self._sessions.delete().where(self._sessions.user_id == user_id)
+        await self._audit_log.join(audit)
+
+    async def _keep_others_from_writing(self) -> None:
+        if self._database.dialect == "postgres":
+            await self._users.raw("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+
+    async def _known(self, user_id: UserId) -> User:
+        user = await self._first(self._users.id == user_id)
+        if user is None:
+            raise UnknownUserError
+        return user
+
+    async def _check_address(self, user: User) -> None:
+        if await self._users.exists().where(self._users.email == user.email, self._users.id != user.id):
+            raise UserExistsError(user.email)
+
+    async def _check_not_last_superadmin(self, user: User) -> None:
+        others = self._users.exists().where(
+            self._users.role == Role.SUPERADMIN, self._users.disabled.eq(value=False), self._users.id != user.id
+        )
+        if user.is_active_superadmin and not await others:
+            raise LastSuperadminError(user.email)
+
+
+def user_of(row: dict[str, Any]) -> User:
+    """Returns the user that the row is of."""
+    return msgspec.convert(row, User)

@@ -1,0 +1,79 @@
+"""One conversation with a model and its tools, step by step: a turn's own, or a sub-agent's."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+
+from polyant.adapters.tool_loop.budget import Purse
+from polyant.adapters.tool_loop.deadline import Deadline
+from polyant.adapters.tool_loop.reply import Reply
+from polyant.adapters.tool_loop.tool_runs import DelegateFor, ToolRuns
+from polyant.adapters.tool_loop.toolbox import Toolbox
+from polyant.domain.chat import ModelRequest, TextDelta, ToolFinished, ToolStarted
+from polyant.domain.ports.chat_model import ChatModel
+from polyant.domain.ports.clock import Clock
+
+AgentEvent = TextDelta | ToolStarted | ToolFinished
+
+
+class OutOfStepsError(Exception):
+    """No model call was left to make."""
+
+
+class Agent:
+    """Asks the model, runs the tools it calls, and asks again, until it answers without calling any."""
+
+    def __init__(self, model: ChatModel, toolbox: Toolbox, purse: Purse, clock: Clock) -> None:
+        self._model = model
+        self._clock = clock
+        self.toolbox = toolbox
+        self.purse = purse
+
+    def with_tools(self, toolbox: Toolbox) -> "Agent":
+        """Returns an agent that has other tools and spends from the same purse."""
+        return Agent(self._model, toolbox, self.purse, self._clock)
+
+    async def run(
+        self, request: ModelRequest, delegate_for: DelegateFor, *, most_steps: int, reserve: int = 0
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """Yields what happens; makes at most `most_steps` model calls and leaves `reserve` of the purse's to others.
+
+        The last call is made without tools, and whatever tools the model calls then all the same are not run.
+
+        Raises:
+            OutOfStepsError: Others spent what was left.
+            ProviderError, TurnTimeoutError: The model failed, or took too long.
+        """
+        for step in range(1, most_steps + 1):
+            last = self._take_step(reserve) or step == most_steps
+            request = msgspec.structs.replace(request, tools=() if last else self.toolbox.specs)
+            reply = Reply()
+            async with aclosing(self._model.generate(request)) as events:
+                with Deadline(request.deadline, self._clock) as deadline:
+                    while (event := await deadline.next(events)) is not None:
+                        reply.take(event)
+                        if isinstance(event, TextDelta):
+                            yield event
+            self.purse.usage += reply.usage
+            calls = () if last else reply.calls_beside(request.messages)
+            if not calls:
+                return
+            runs = ToolRuns(calls, toolbox=self.toolbox, purse=self.purse, clock=self._clock)
+            async with aclosing(runs.events(delegate_for)) as tool_events:
+                async for tool_event in tool_events:
+                    yield tool_event
+            messages = (*request.messages, reply.message(calls), *runs.results)
+            request = msgspec.structs.replace(request, messages=messages)
+
+    def _take_step(self, reserve: int) -> bool:
+        """Takes a step from the purse and returns whether no other can follow it.
+
+        Raises:
+            OutOfStepsError: There is none.
+        """
+        purse = self.purse
+        if purse.steps_left <= reserve:
+            raise OutOfStepsError
+        purse.steps += 1
+        return purse.steps_left <= reserve or purse.tool_calls_left <= 0

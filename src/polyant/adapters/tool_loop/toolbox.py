@@ -1,0 +1,91 @@
+"""The tools that one conversation has, and how a call of one becomes a result, whatever happens."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from polyant.domain.chat import ToolCall, ToolResult, ToolSpec
+from polyant.domain.instances import Instance
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.tools import OfferedTool, ToolContext, ToolError, clip_result
+
+log = logging.getLogger("polyant.turn")
+
+_NO_TOOLS = "(none)"
+
+Delegate = Callable[[str], Awaitable[str]]
+
+
+class Toolbox:
+    """The tools that an instance offers to its model."""
+
+    def __init__(self, instance: Instance, tools: Iterable[OfferedTool], cipher: SecretCipher) -> None:
+        self._instance = instance
+        self._tools = {tool.spec.name: tool for tool in tools}
+        self._cipher = cipher
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """What the model is told of the tools."""
+        return tuple(tool.spec for tool in self._tools.values())
+
+    @property
+    def catalog(self) -> str:
+        """The tools as a list for the system prompt, one a line."""
+        specs = (tool.spec for tool in self._tools.values())
+        return "\n".join(f"- {spec.name}: {' '.join(spec.description.split())}" for spec in specs) or _NO_TOOLS
+
+    def without(self, name: str) -> "Toolbox":
+        """Returns a toolbox with all tools but that one."""
+        others = (tool for tool in self._tools.values() if tool.spec.name != name)
+        return Toolbox(self._instance, others, self._cipher)
+
+    async def run(self, call: ToolCall, *, deadline: float, delegate: Delegate) -> ToolResult:
+        """Returns what the call gave; a failure becomes a result that helps the model to recover.
+
+        Only a cancellation from outside gets through.
+        """
+        tool = self._tools.get(call.name)
+        if tool is None:
+            return failed(call, f"There is no tool '{call.name}'. There are: {', '.join(self._tools) or 'none'}.")
+        secrets: dict[SecretName, SecretText] = {}
+        try:
+            secrets.update(self._open(tool.secrets))
+            context = ToolContext(slug=self._instance.slug, secrets=secrets, deadline=deadline, delegate=delegate)
+            content = clip_result(_redacted(await tool.call(call.arguments, context), secrets))
+        except ToolError as error:
+            return failed(call, _redacted(str(error), secrets))
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            # Not even a tool that ends the program, or cancels itself, may end the turn.
+            log.warning("tool failed", extra={"fields": _trace(self._instance, call, error)})
+            return failed(call, f"The tool {call.name} failed. Try it in another way, or do without it.")
+        return ToolResult(call_id=call.id, content=content)
+
+    def _open(self, names: Iterable[SecretName]) -> dict[SecretName, SecretText]:
+        stored = self._instance.secrets
+        return {name: self._cipher.open(stored[name].sealed, self._instance.address_of(stored[name])) for name in names}
+
+
+def failed(call: ToolCall, why: str) -> ToolResult:
+    """Returns the result of a call that came to nothing."""
+    return ToolResult(call_id=call.id, content=clip_result(why), is_error=True)
+
+
+def _redacted(text: str, secrets: Mapping[SecretName, SecretText]) -> str:
+    for name, secret in secrets.items():
+        text = text.replace(secret.reveal(), f"[{name}]")
+    return text
+
+
+def _trace(instance: Instance, call: ToolCall, error: BaseException) -> dict[str, object]:
+    """Returns what may be logged of an exception: its kind and place, but not its text, which may hold a secret."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    place = f"{frame.f_code.co_filename}:{line}"
+    return {"slug": instance.slug, "tool": call.name, "error": type(error).__name__, "at": place}

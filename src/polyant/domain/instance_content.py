@@ -1,0 +1,32 @@
+"""What can be carried from one server to another: everything of an instance but its identity and its secrets."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from polyant.domain.instances import Instance, InstanceStatus
+from polyant.domain.limits import TurnLimits
+from polyant.domain.mcp_servers import McpServer
+from polyant.domain.prompts import SectionKey
+
+
+class InstanceContent(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of an instance that its operator decides."""
+
+    name: str
+    description: str = ""
+    status: InstanceStatus = InstanceStatus.ACTIVE
+    provider: str
+    model: str
+    base_url: str | None = None
+    temperature: float | None = None
+    auth_enabled: bool = False
+    sections: Mapping[SectionKey, str] = {}
+    tools: tuple[str, ...] = ()
+    limits: TurnLimits = TurnLimits()
+    mcp_servers: tuple[McpServer, ...] = ()
+
+
+def content_of(instance: Instance) -> InstanceContent:
+    """Returns what is carried of the instance."""
+    return InstanceContent(**{name: getattr(instance, name) for name in InstanceContent.__struct_fields__})

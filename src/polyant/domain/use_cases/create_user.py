@@ -1,0 +1,35 @@
+"""Use case: create a user."""
+
+from polyant.domain.audit import Actor, Change
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.ports.token_source import TokenSource
+from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.secrets import SecretText
+from polyant.domain.users import Role, User, check_password, parse_email
+
+
+class CreateUser:
+    """Stores a new user who can log in with the password."""
+
+    def __init__(self, *, users: UserRepo, hasher: PasswordHasher, clock: Clock, tokens: TokenSource) -> None:
+        self._users = users
+        self._hasher = hasher
+        self._clock = clock
+        self._tokens = tokens
+
+    async def __call__(self, email: str, password: SecretText, *, role: Role = Role.USER, by: Actor) -> User:
+        """Returns the user as stored.
+
+        Raises:
+            InvalidInputError: The address doesn't look like one, or the password is too short or too long.
+            UserExistsError: The address is taken.
+        """
+        address = parse_email(email)
+        check_password(password.reveal())
+        hashed = await self._hasher.hash(password)
+        now = self._clock.now()
+        user = User(
+            id=self._tokens.user_id(), email=address, role=role, password_hash=hashed, created_at=now, updated_at=now
+        )
+        return await self._users.add(user, audit=Change(by, "user.create", (role,)).entry(now, user=address))

@@ -1,0 +1,74 @@
+"""Use case: make an instance of what was exported elsewhere."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from polyant.domain.audit import Actor, Change
+from polyant.domain.errors import InstanceExistsError
+from polyant.domain.instance_content import InstanceContent
+from polyant.domain.instances import Instance, Slug, check_instance
+from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.token_source import TokenSource
+from polyant.domain.prompts import check_section, default_sections
+from polyant.domain.tools import parse_tool_name
+from polyant.domain.use_cases.create_instance import find_provider
+from polyant.domain.use_cases.edit_instance import EditInstance
+
+
+class ImportInstance:
+    """Stores an instance with that content; sections that it doesn't have are the default ones.
+
+    Secrets are never part of it. So auth without a key stays on: the instance is closed, not open. Tools that aren't
+    installed here are kept, as they would be if they had been uninstalled.
+    """
+
+    def __init__(
+        self,
+        *,
+        repo: InstanceRepo,
+        edit: EditInstance,
+        clock: Clock,
+        tokens: TokenSource,
+        providers: Mapping[str, ProviderInfo],
+    ) -> None:
+        self._repo = repo
+        self._edit = edit
+        self._clock = clock
+        self._tokens = tokens
+        self._providers = providers
+
+    async def __call__(self, slug: Slug, content: InstanceContent, *, by: Actor, overwrite: bool = False) -> Instance:
+        """Returns the instance as stored; one that is overwritten keeps its identity and its secrets.
+
+        Raises:
+            InstanceExistsError: The slug is taken and may not be overwritten.
+            InvalidInputError: A value breaks its rule, or there is no such provider.
+        """
+        fields = self._checked(content)
+        now = self._clock.now()
+        instance = Instance(id=self._tokens.instance_id(), slug=slug, created_at=now, updated_at=now, **fields)
+        change = Change(by, "instance.import")
+        try:
+            return await self._repo.add(check_instance(instance), audit=change.entry(now, instance=slug))
+        except InstanceExistsError:
+            if not overwrite:
+                raise
+
+        def replace(stored: Instance, _: datetime) -> Instance:
+            return msgspec.structs.replace(stored, **fields)
+
+        return await self._edit(slug, replace, change)
+
+    def _checked(self, content: InstanceContent) -> dict[str, Any]:
+        find_provider(self._providers, content.provider)
+        sections = default_sections(content.name) | dict(content.sections)
+        return {
+            **msgspec.structs.asdict(content),
+            "sections": {key: check_section(key, text) for key, text in sections.items()},
+            "tools": tuple(dict.fromkeys(map(parse_tool_name, content.tools))),
+        }

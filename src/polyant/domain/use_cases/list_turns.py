@@ -1,0 +1,24 @@
+"""Use case: list what the turns of an instance cost."""
+
+from polyant.domain.instances import Slug
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.turn_records import TurnPage
+from polyant.domain.use_cases.show_instance import ShowInstance
+
+
+class ListTurns:
+    """Lists recent turns."""
+
+    def __init__(self, *, repo: InstanceRepo, turn_log: TurnLog) -> None:
+        self._show = ShowInstance(repo=repo)
+        self._turn_log = turn_log
+
+    async def __call__(self, slug: Slug, *, limit: int, offset: int = 0) -> TurnPage:
+        """Returns the instance's turns, newest first.
+
+        Raises:
+            UnknownInstanceError: There is none with that slug.
+        """
+        instance = await self._show(slug)
+        return await self._turn_log.list(slug, limit=limit, offset=offset, since=instance.created_at)

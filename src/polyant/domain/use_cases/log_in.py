@@ -1,0 +1,79 @@
+"""Use case: open a session."""
+
+from datetime import timedelta
+
+from polyant.domain.access import Session
+from polyant.domain.audit import Change
+from polyant.domain.errors import AuthenticationError, InvalidInputError
+from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.token_source import TokenSource
+from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.recognise_user import LoggedIn
+from polyant.domain.users import StoredSession, User, parse_email
+
+SESSION_LASTS = timedelta(hours=12)
+
+
+class WrongPasswordError(AuthenticationError):
+    """Nobody can log in like that; whether there is such a user is not said."""
+
+    def __init__(self) -> None:
+        super().__init__("Wrong email address or password")
+
+
+class LogIn:
+    """Opens sessions; how long that takes doesn't tell whether there is such a user."""
+
+    def __init__(
+        self,
+        *,
+        users: UserRepo,
+        sessions: SessionRepo,
+        hasher: PasswordHasher,
+        audit_log: AuditLog,
+        clock: Clock,
+        tokens: TokenSource,
+    ) -> None:
+        self._users = users
+        self._sessions = sessions
+        self._hasher = hasher
+        self._audit_log = audit_log
+        self._clock = clock
+        self._tokens = tokens
+
+    async def __call__(self, email: str, password: SecretText) -> LoggedIn:
+        """Returns the user in a new session.
+
+        Raises:
+            WrongPasswordError: There is no such user, the user is disabled, or the password is another.
+        """
+        user = await self._find(email)
+        good = await self._hasher.verify(password, user.password_hash if user is not None else None)
+        if user is None or user.disabled or not good:
+            raise WrongPasswordError
+        logged_in = LoggedIn(user, await self._open_session(user))
+        change = Change(logged_in.actor, "session.login")
+        await self._audit_log.add(change.entry(self._clock.now(), user=user.email))
+        return logged_in
+
+    async def _find(self, email: str) -> User | None:
+        try:
+            return await self._users.find(parse_email(email))
+        except InvalidInputError:
+            return None
+
+    async def _open_session(self, user: User) -> Session:
+        now = self._clock.now()
+        session = Session(user_id=user.id, token_id=self._tokens.session_id(), expires_at=now + SESSION_LASTS)
+        stored = StoredSession(token_id=session.token_id, user_id=user.id, expires_at=session.expires_at)
+        await self._sessions.add(stored, now=now)
+        now_stored = await self._users.get(user.id)
+        if now_stored is None or now_stored.version != user.version:
+            # Changed while the password was checked, perhaps to shut out who knows it: sessions were ended before this.
+            await self._sessions.end(session.token_id)
+            raise WrongPasswordError
+        return session

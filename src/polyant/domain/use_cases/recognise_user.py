@@ -1,0 +1,46 @@
+"""Use case: tell whose session a token is."""
+
+import msgspec
+
+from polyant.domain.access import Session
+from polyant.domain.audit import Actor
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.session_verifier import SessionVerifier
+from polyant.domain.secrets import SecretText
+from polyant.domain.users import User
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """A user in an open session."""
+
+    user: User
+    session: Session
+
+    @property
+    def actor(self) -> Actor:
+        """How the audit trail names the user."""
+        return Actor(self.user.email)
+
+
+class RecogniseUser:
+    """Verifies the token first, so that a forged or expired one costs no query, then asks for what is stored now."""
+
+    def __init__(self, *, verifier: SessionVerifier, sessions: SessionRepo, clock: Clock) -> None:
+        self._verifier = verifier
+        self._sessions = sessions
+        self._clock = clock
+
+    async def __call__(self, token: SecretText) -> LoggedIn | None:
+        """Returns the user as last stored; None if the token is bad, the session over or the user gone or disabled.
+
+        Raises:
+            StorageUnavailableError: The store doesn't answer.
+        """
+        session = self._verifier.verify(token)
+        if session is None:
+            return None
+        user = await self._sessions.user_of(session.token_id, now=self._clock.now())
+        if user is None or user.disabled or user.id != session.user_id:
+            return None
+        return LoggedIn(user, session)

@@ -1,0 +1,23 @@
+"""Use case: show one instance."""
+
+from polyant.domain.errors import UnknownInstanceError
+from polyant.domain.instances import Instance, Slug
+from polyant.domain.ports.instance_repo import InstanceRepo
+
+
+class ShowInstance:
+    """Finds an instance, served or not."""
+
+    def __init__(self, *, repo: InstanceRepo) -> None:
+        self._repo = repo
+
+    async def __call__(self, slug: Slug) -> Instance:
+        """Returns the instance as last stored.
+
+        Raises:
+            UnknownInstanceError: There is none with that slug.
+        """
+        instance = await self._repo.get(slug)
+        if instance is None:
+            raise UnknownInstanceError
+        return instance

@@ -1,0 +1,69 @@
+"""Use case: change a user."""
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from polyant.domain.audit import Actor, Change
+from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.edit_user import EditUser
+from polyant.domain.users import Role, User, UserId, check_password, parse_email
+
+
+class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields to change; what is unset stays as it is."""
+
+    email: str | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    password: SecretText | UnsetType = UNSET
+
+
+class UpdateUser:
+    """Applies a patch to a stored user; one who is disabled or gets another password is logged out everywhere."""
+
+    def __init__(self, *, edit: EditUser, sessions: SessionRepo, hasher: PasswordHasher) -> None:
+        self._edit = edit
+        self._sessions = sessions
+        self._hasher = hasher
+
+    async def __call__(
+        self, user_id: UserId, patch: UserPatch, *, by: Actor, expected_versions: Collection[int] | None = None
+    ) -> User:
+        """Returns the user as stored.
+
+        Raises:
+            UnknownUserError: There is none.
+            UserChangedError: It has none of the expected versions.
+            InvalidInputError: A value breaks its rule.
+            UserExistsError: The address is taken.
+            LastSuperadminError: No active superadmin would be left.
+        """
+        names = tuple(name for name in patch.__struct_fields__ if getattr(patch, name) is not UNSET)
+        values = await self._values_of(patch)
+        stored = await self._edit(
+            user_id,
+            lambda user: msgspec.structs.replace(user, **values),
+            Change(by, "user.update", names),
+            expected_versions=expected_versions,
+        )
+        if patch.disabled is True or patch.password is not UNSET:
+            await self._sessions.end_all(user_id)
+        return stored
+
+    async def _values_of(self, patch: UserPatch) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        if patch.email is not UNSET:
+            values["email"] = parse_email(patch.email)
+        if patch.role is not UNSET:
+            values["role"] = patch.role
+        if patch.disabled is not UNSET:
+            values["disabled"] = patch.disabled
+        if patch.password is not UNSET:
+            check_password(patch.password.reveal())
+            values["password_hash"] = await self._hasher.hash(patch.password)
+        return values

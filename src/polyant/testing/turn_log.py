@@ -1,0 +1,150 @@
+"""Contract of the port TurnLog."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta, timezone
+from typing import Any
+
+import pytest
+
+from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.instances import Slug
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.turn_records import TurnOutcome, TurnPage, TurnRecord
+from polyant.testing.manual_clock import START, ManualClock
+
+DAYS = 30
+"""How long the log under test keeps turns."""
+
+_BOT = Slug("bot")
+_MOMENT = timedelta(microseconds=1)
+
+Close = Callable[[], Awaitable[None]]
+
+
+def turn_of(slug: Slug = _BOT, **fields: Any) -> TurnRecord:
+    """Returns a turn's figures with those fields."""
+    given = {"request_id": "r-1", "at": START, "outcome": TurnOutcome.FINISHED, "milliseconds": 1.5, **fields}
+    return TurnRecord(slug=slug, **given)
+
+
+class TurnLogContract:
+    """What every TurnLog does; a subclass gives an empty one, a way to close it, and one whose store doesn't answer.
+
+    Who has noted something closes the log before it is listed, since only then it has to be stored.
+    """
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        return ManualClock()
+
+    @pytest.fixture
+    def turn_log(self, clock: ManualClock) -> TurnLog:
+        raise NotImplementedError("return a TurnLog that is empty and open, keeps turns for DAYS days, by `clock`")
+
+    @pytest.fixture
+    def close(self, turn_log: TurnLog) -> Close:
+        raise NotImplementedError("return a function that closes `turn_log`; it can still be listed then")
+
+    def test_it_has_the_shape_of_the_port(self, turn_log: TurnLog) -> None:
+        assert isinstance(turn_log, TurnLog)
+
+    async def test_nothing_is_listed_at_first(self, turn_log: TurnLog, close: Close) -> None:
+        await close()
+        assert await turn_log.list(_BOT, limit=50) == TurnPage((), 0)
+
+    @pytest.mark.parametrize("outcome", TurnOutcome)
+    async def test_a_turn_is_listed_as_it_was_noted(
+        self, turn_log: TurnLog, close: Close, outcome: TurnOutcome
+    ) -> None:
+        whole = turn_of(
+            request_id="é'\"{}🙂\\",
+            at=START - _MOMENT,
+            outcome=outcome,
+            milliseconds=0.1 + 0.2,
+            first_token_milliseconds=1e-9,
+            steps=15,
+            tool_calls=50,
+            failed_tool_calls=1,
+            prompt_tokens=2**53,
+            completion_tokens=7,
+            streamed=True,
+        )
+        bare = turn_of(at=START - timedelta(days=1), outcome=outcome)
+        turn_log.note(whole)
+        turn_log.note(bare)
+        await close()
+        assert await turn_log.list(_BOT, limit=50) == TurnPage((whole, bare), 2)
+
+    async def test_the_newest_comes_first_and_of_one_moment_the_one_noted_last(
+        self, turn_log: TurnLog, close: Close
+    ) -> None:
+        turns = [turn_of(steps=number) for number in range(3)]
+        younger, older = turn_of(at=START + _MOMENT), turn_of(at=START - _MOMENT)
+        for turn in (younger, *turns, older):
+            turn_log.note(turn)
+        await close()
+        assert (await turn_log.list(_BOT, limit=50)).turns == (younger, *reversed(turns), older)
+
+    async def test_each_slug_has_its_own_turns(self, turn_log: TurnLog, close: Close) -> None:
+        mine, other = turn_of(), turn_of(Slug("bot-2"))
+        for turn in (mine, other):
+            turn_log.note(turn)
+        await close()
+        assert await turn_log.list(_BOT, limit=50) == TurnPage((mine,), 1)
+        assert await turn_log.list(Slug("nobody"), limit=50) == TurnPage((), 0)
+
+    async def test_limit_and_offset_cut_the_page_and_not_the_total(self, turn_log: TurnLog, close: Close) -> None:
+        turns = [turn_of(steps=number) for number in range(5)]
+        for turn in reversed(turns):
+            turn_log.note(turn)
+        await close()
+        for limit, offset in ((2, 0), (2, 3), (9, 4), (2, 9), (0, 0)):
+            page = await turn_log.list(_BOT, limit=limit, offset=offset)
+            assert page == TurnPage(tuple(turns[offset : offset + limit]), 5)
+
+    @pytest.mark.parametrize("hours", [0, 9])
+    async def test_turns_before_since_are_left_out(self, turn_log: TurnLog, close: Close, hours: int) -> None:
+        """In whichever time zone it is given."""
+        before, at, after = (turn_of(at=START + number * _MOMENT) for number in (-1, 0, 1))
+        for turn in (before, at, after):
+            turn_log.note(turn)
+        await close()
+        since = START.astimezone(timezone(timedelta(hours=hours)))
+        assert await turn_log.list(_BOT, limit=50, since=since) == TurnPage((after, at), 2)
+        assert await turn_log.list(_BOT, limit=1, since=since - _MOMENT) == TurnPage((after,), 3)
+
+    async def test_turns_older_than_the_log_keeps_are_gone(
+        self, turn_log: TurnLog, close: Close, clock: ManualClock
+    ) -> None:
+        first, second = turn_of(), turn_of(at=START + _MOMENT)
+        turn_log.note(first)
+        turn_log.note(second)
+        await close()
+        clock.advance(DAYS * 24 * 60 * 60)
+        assert await turn_log.list(_BOT, limit=50) == TurnPage((second, first), 2)
+        clock.advance(1e-6)
+        assert await turn_log.list(_BOT, limit=50) == TurnPage((second,), 1)
+        assert await turn_log.list(_BOT, limit=50, since=START - timedelta(days=9)) == TurnPage((second,), 1)
+
+    async def test_many_turns_are_all_stored(self, turn_log: TurnLog, close: Close) -> None:
+        for number in range(3_000):
+            turn_log.note(turn_of(steps=number))
+        await close()
+        page = await turn_log.list(_BOT, limit=10_000)
+        assert [turn.steps for turn in page.turns] == [*reversed(range(3_000))]
+
+
+class TurnLogOutageContract:
+    """What a TurnLog whose store can fail does besides; a subclass gives one whose store doesn't answer."""
+
+    @pytest.fixture
+    def unavailable(self) -> TurnLog:
+        raise NotImplementedError("return a TurnLog whose store doesn't answer")
+
+    async def test_noting_never_fails(self, unavailable: TurnLog) -> None:
+        for _ in range(20_000):
+            unavailable.note(turn_of())
+
+    async def test_list_says_when_the_store_does_not_answer(self, unavailable: TurnLog) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.list(_BOT, limit=50)

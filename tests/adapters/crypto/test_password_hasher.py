@@ -1,0 +1,75 @@
+import asyncio
+import threading
+
+import pytest
+
+from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher
+from polyant.domain.secrets import SecretText
+
+PASSWORD = SecretText("password")
+# From the tests of the reference implementation, github.com/P-H-C/phc-winner-argon2.
+REFERENCE = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
+
+
+@pytest.fixture
+def hasher() -> Argon2idPasswordHasher:
+    """One that is cheap."""
+    return Argon2idPasswordHasher(memory_kib=64, iterations=1)
+
+
+async def test_the_preset_cost_is_the_one_recommended(hasher: Argon2idPasswordHasher) -> None:
+    hashed = await Argon2idPasswordHasher().hash(PASSWORD)
+    assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=1$")
+    assert await hasher.verify(PASSWORD, hashed)
+
+
+async def test_a_hash_of_the_reference_implementation_is_verified(hasher: Argon2idPasswordHasher) -> None:
+    assert await hasher.verify(PASSWORD, REFERENCE)
+    assert not await hasher.verify(SecretText("passwore"), REFERENCE)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        REFERENCE.replace("m=256", "m=257"),
+        REFERENCE.replace("m=256", "m=1"),
+        REFERENCE.replace("t=2", "t=1"),
+        REFERENCE.replace("t=2", "t=0"),
+        REFERENCE.replace("p=1", "p=4"),
+        REFERENCE.replace("v=19", "v=16"),
+        REFERENCE.replace("argon2id", "argon2i"),
+        REFERENCE.replace("c29tZXNhbHQ", "d29tZXNhbHQ"),
+        REFERENCE.replace("c29tZXNhbHQ", "A"),
+        REFERENCE.replace("nf65", "of65"),
+        REFERENCE + "\n",
+        REFERENCE + "=",
+    ],
+)
+async def test_a_hash_that_was_changed_is_nobodys(hasher: Argon2idPasswordHasher, changed: str) -> None:
+    assert not await hasher.verify(PASSWORD, changed)
+
+
+class WatchedPasswordHasher(Argon2idPasswordHasher):
+    """Notes how many verify at a time; each waits until two do."""
+
+    def __init__(self) -> None:
+        super().__init__(memory_kib=64, iterations=1)
+        self.most = 0
+        self._inside = 0
+        self._lock = threading.Lock()
+        self._both = threading.Barrier(2)
+
+    def _verify(self, password: SecretText, hashed: str) -> bool:
+        with self._lock:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+        self._both.wait(timeout=5)
+        with self._lock:
+            self._inside -= 1
+        return super()._verify(password, hashed)
+
+
+async def test_two_are_hashed_side_by_side_and_no_more() -> None:
+    hasher = WatchedPasswordHasher()
+    assert all(await asyncio.gather(*(hasher.verify(PASSWORD, REFERENCE) for _ in range(8))))
+    assert hasher.most == 2

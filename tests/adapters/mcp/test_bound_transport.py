@@ -1,0 +1,62 @@
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from polyant.adapters.mcp import bound_transport
+from polyant.adapters.mcp.bound_transport import BoundTransport
+from polyant.domain.urls import origin_of
+from support.upstream import Reply, ScriptedUpstream
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    async with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+def client_for(url: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=BoundTransport(origin_of(url)), headers={"X-Key": "secret-0123456789"})
+
+
+async def test_request_to_its_origin_is_made_and_asks_for_no_compression(upstream: ScriptedUpstream) -> None:
+    upstream.otherwise = Reply(pieces=(b"Hello",))
+    async with client_for(upstream.url) as client:
+        assert (await client.get(f"{upstream.url}/path?a=1")).text == "Hello"
+    (request,) = upstream.requests
+    assert (request.headers["x-key"], request.headers["accept-encoding"]) == ("secret-0123456789", "identity")
+
+
+async def test_request_to_any_other_origin_is_not_made(upstream: ScriptedUpstream) -> None:
+    port = upstream.url.rpartition(":")[2]
+    async with client_for(upstream.url) as client:
+        for url in (f"http://localhost:{port}/", f"https://127.0.0.1:{port}/", "http://127.0.0.1/", "http://[::1]/"):
+            with pytest.raises(httpx2.UnsupportedProtocol):
+                await client.get(url)
+    assert upstream.requests == []
+
+
+async def test_not_even_the_same_host_gets_the_headers_over_tls() -> None:
+    """The package would follow a redirect from http to https; the secrets were entered for the one that is listed."""
+    async with client_for("http://crm.example") as client:
+        with pytest.raises(httpx2.UnsupportedProtocol):
+            await client.get("https://crm.example/")
+
+
+async def test_response_that_never_ends_is_cut_off(upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bound_transport, "MOST_BYTES", 1_000)
+    upstream.otherwise = Reply(framing="chunked", pieces=(b"x" * 600, b"x" * 600))
+    async with client_for(upstream.url) as client:
+        with pytest.raises(httpx2.ReadError, match="too long"):
+            await client.get(upstream.url)
+
+
+async def test_failure_of_the_last_message_is_kept_until_one_succeeds(upstream: ScriptedUpstream) -> None:
+    upstream.replies += [Reply(status=403), Reply(status=405), Reply()]
+    transport = BoundTransport(origin_of(upstream.url))
+    async with httpx2.AsyncClient(transport=transport) as client:
+        await client.post(upstream.url)
+        await client.get(upstream.url)  # which a server need not have
+        assert transport.failure == 403
+        await client.post(upstream.url)
+    assert transport.failure is None

@@ -1,0 +1,172 @@
+"""What the log says of servers that can't be used, and servers that don't behave."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from polyant.adapters.mcp.tool_servers import McpToolServers
+from polyant.domain.instances import Slug
+from polyant.domain.mcp_servers import McpServer
+from polyant.domain.ports.tool_servers import ServerAccess
+from polyant.testing.tool_servers import call
+from support.logs import collected, fields_of
+from support.mcp_server import mcp_server_process
+from support.upstream import DROP, HANG_BEFORE_HEAD, Received, Reply, ScriptedUpstream, Then, json_reply
+
+SLUG = Slug("demo-bot")
+OVER_AT_ONCE = 0.6
+_NOTHING = Reply()
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    async with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+def access(url: str, name: str = "crm") -> ServerAccess:
+    return ServerAccess(server=McpServer(name=name, url=url, tools=("*",)))
+
+
+async def why_not(url: str) -> str:
+    """Returns why a server isn't used."""
+    with collected("polyant.mcp") as records:
+        async with McpToolServers(open_seconds=1.2).open(SLUG, [access(url)]) as tools:
+            assert tools == []
+    (record,) = records
+    fields = fields_of(record)
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == "MCP server not used"
+    assert (fields["slug"], fields["server"]) == (SLUG, "crm")
+    assert url.startswith(str(fields["origin"]).removesuffix(":80"))
+    return str(fields["why"])
+
+
+def answering(results: dict[str, Any], *, goodbye: Reply = _NOTHING) -> Callable[[Received], Reply]:
+    """Returns a responder of a server from before discovery that gives these results, by method."""
+
+    def respond(request: Received) -> Reply:
+        if request.method == "DELETE":
+            return goodbye
+        if request.method == "GET":
+            return Reply(status=405)
+        body = request.json()
+        if "id" not in body:
+            return Reply(status=202)
+        if body["method"] not in results:
+            return json_reply({"jsonrpc": "2.0", "id": body["id"], "error": {"code": -32601, "message": "Unknown"}})
+        result = results[body["method"]]
+        if isinstance(result, Reply):
+            return result
+        document = {"jsonrpc": "2.0", "id": body["id"], "result": result}
+        return json_reply(document, headers={"Mcp-Session-Id": "session-1"})
+
+    return respond
+
+
+INITIALIZED = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "scripted", "version": "1"},
+}
+FIND = {"tools": [{"name": "find", "inputSchema": {"type": "object"}}]}
+
+
+def test_package_is_imported_only_when_a_server_is_opened() -> None:
+    program = "import sys, polyant.adapters.mcp.tool_servers as t; t.McpToolServers(); print('mcp' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+async def test_without_the_package_the_tools_are_missing_and_the_log_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "polyant.adapters.mcp.connection", raising=False)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    with collected("polyant.mcp") as records:
+        async with McpToolServers().open(SLUG, [access("http://localhost:1/", "a")]) as tools:
+            assert list(tools) == []
+    assert [fields_of(record)["why"] for record in records] == [
+        "the MCP package is not installed: pip install polyant[mcp]"
+    ]
+
+
+async def test_server_that_is_down_can_not_be_reached() -> None:
+    assert await why_not("http://127.0.0.1:9/mcp") == "it can't be reached (ConnectError)"
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (Reply(status=401), "it answered with status 401"),
+        (Reply(status=404), "it answered with status 404"),
+        (Reply(status=500, pieces=(b"<html>",)), "it answered with status 500"),
+        (HANG_BEFORE_HEAD, "it was not ready in 1.2 seconds"),
+        (DROP, "it can't be reached (RemoteProtocolError)"),
+        (Reply(framing="raw", pieces=(b"\x00rubbish\r\n\r\n", Then.CUT)), "it can't be reached (RemoteProtocolError)"),
+        (Reply(headers={"Content-Type": "text/html"}, pieces=(b"<html>",)), "it refused with code -32600"),
+        (Reply(headers={"Content-Type": "application/json"}, pieces=(b"{",)), "it refused with code -32700"),
+        (Reply(status=307, headers={"Location": "http://other.example/"}), "it refused with code -32600"),
+        (Reply(status=202), "it refused with code -32600"),
+    ],
+    ids=["401", "404", "500", "hangs", "drops", "rubbish", "html", "broken", "redirects", "says nothing"],
+)
+async def test_server_that_does_not_behave_is_described(upstream: ScriptedUpstream, reply: Reply, why: str) -> None:
+    upstream.otherwise = reply
+    assert await why_not(f"{upstream.url}/mcp") == why
+
+
+@pytest.mark.parametrize(
+    "listing", [{"tools": [{"name": "find"}]}, {"tools": "all"}, {}], ids=["no schema", "no list", "nothing"]
+)
+async def test_list_of_tools_that_is_none_can_not_be_used(upstream: ScriptedUpstream, listing: object) -> None:
+    upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": listing})
+    assert await why_not(upstream.url) == "what it answers can't be used (ValidationError)"
+
+
+async def test_pages_without_an_end_are_read_only_so_far(upstream: ScriptedUpstream) -> None:
+    endless = {**FIND, "nextCursor": "more"}
+    upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": endless})
+    async with McpToolServers().open(SLUG, [access(upstream.url)]) as tools:
+        assert {tool.spec.name for tool in tools} == {"crm__find"}
+    assert 2 <= sum(b"tools/list" in request.body for request in upstream.requests) <= 20
+
+
+async def test_all_pages_of_a_list_are_read() -> None:
+    with mcp_server_process() as process:
+        async with McpToolServers().open(SLUG, [access(process.at("paged"))]) as tools:
+            assert [tool.spec.name for tool in tools] == ["crm__first", "crm__second"]
+            assert await call(tools[1]) == '{"called":"second"}'
+
+
+async def test_server_that_answers_no_goodbye_holds_up_nobody(upstream: ScriptedUpstream) -> None:
+    upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": FIND}, goodbye=HANG_BEFORE_HEAD)
+    before = asyncio.all_tasks()
+    scope = McpToolServers().open(SLUG, [access(upstream.url), access(upstream.url, "again")])
+    assert len(await scope.__aenter__()) == 2
+    async with asyncio.timeout(OVER_AT_ONCE):
+        await scope.__aexit__(None, None, None)
+    assert asyncio.all_tasks() - upstream._tasks == before
+    for request in upstream.requests:
+        await request.hung_up.wait()
+
+
+async def test_server_that_hangs_at_a_call_after_its_goodbye_hangs_too_holds_up_nobody(
+    upstream: ScriptedUpstream,
+) -> None:
+    results = {"initialize": INITIALIZED, "tools/list": FIND, "tools/call": HANG_BEFORE_HEAD}
+    upstream.otherwise = answering(results, goodbye=HANG_BEFORE_HEAD)
+    async with McpToolServers().open(SLUG, [access(upstream.url)]) as (find,):
+        calls = [asyncio.create_task(call(find)) for _ in range(3)]
+        while sum(b"tools/call" in request.body for request in upstream.requests) < 3:
+            await upstream.request(len(upstream.requests))
+        for each in calls:
+            each.cancel()
+        async with asyncio.timeout(OVER_AT_ONCE):
+            await asyncio.wait(calls)
+    assert all(each.cancelled() for each in calls)

@@ -1,0 +1,185 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.management_tables import TurnRow
+from polyant.adapters.piccolo.turn_log import PiccoloTurnLog
+from polyant.domain.instances import Slug
+from polyant.testing.manual_clock import START, ManualClock
+from polyant.testing.turn_log import DAYS, turn_of
+from support.waiting import until
+
+BOT = Slug("bot")
+MANY = 500
+DAY = 24 * 60 * 60
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def log_on(database: PiccoloDatabase, clock: ManualClock, *, most_waiting: int = 10_000) -> PiccoloTurnLog:
+    return PiccoloTurnLog(database=database, clock=clock, turn_log_days=DAYS, most_waiting=most_waiting)
+
+
+@pytest.fixture
+async def log(database: PiccoloDatabase, clock: ManualClock) -> AsyncIterator[PiccoloTurnLog]:
+    """One that is open."""
+    async with log_on(database, clock) as log:
+        yield log
+
+
+async def a_round(clock: ManualClock) -> None:
+    """Lets a second pass, and what is done then be done."""
+    await clock.sleepers()
+    clock.advance(1)
+    await clock.sleepers()
+
+
+async def steps_listed(log: PiccoloTurnLog) -> list[int]:
+    page = await log.list(BOT, limit=100_000)
+    assert page.total == len(page.turns)
+    return [turn.steps for turn in reversed(page.turns)]
+
+
+async def rows_of(database: PiccoloDatabase) -> int:
+    return await database.read(database.bind(TurnRow).count().run)
+
+
+async def test_what_was_noted_is_stored_within_a_second(log: PiccoloTurnLog, clock: ManualClock) -> None:
+    log.note(turn_of(steps=1))
+    assert await steps_listed(log) == []
+    await a_round(clock)
+    assert await steps_listed(log) == [1]
+    log.note(turn_of(steps=2))
+    await a_round(clock)
+    assert await steps_listed(log) == [1, 2]
+
+
+async def test_many_are_stored_at_once(log: PiccoloTurnLog, clock: ManualClock) -> None:
+    await a_round(clock)
+    for number in range(MANY):
+        log.note(turn_of(steps=number))
+    await until(lambda: steps_listed(log))
+    assert await steps_listed(log) == [*range(MANY)]
+
+
+async def test_nothing_is_asked_of_the_database_while_nothing_was_noted(
+    postgres_database: PiccoloDatabase, clock: ManualClock
+) -> None:
+    async with log_on(postgres_database, clock):
+        await a_round(clock)
+        await postgres_database.__aexit__(None, None, None)
+        for _ in range(5):
+            await a_round(clock)
+
+
+@asynccontextmanager
+async def renamed(database: PiccoloDatabase) -> AsyncIterator[None]:
+    """Hides the table of turns meanwhile."""
+    table = database.bind(TurnRow)
+    await database.write(table.raw("ALTER TABLE turns RENAME TO hidden").run)
+    yield
+    await database.write(table.raw("ALTER TABLE hidden RENAME TO turns").run)
+
+
+async def test_while_the_database_does_not_answer_turns_are_kept_and_the_oldest_dropped(
+    sqlite_url: str, clock: ManualClock
+) -> None:
+    async with PiccoloDatabase(sqlite_url) as database, log_on(database, clock, most_waiting=MANY + 10) as log:
+        for number in range(MANY + 20):
+            log.note(turn_of(steps=number))
+        await a_round(clock)
+        for number in range(MANY + 20, MANY + 25):
+            log.note(turn_of(steps=number))
+        await a_round(clock)
+        await database.migrate()
+        await a_round(clock)
+        assert await steps_listed(log) == [*range(15, MANY + 25)]
+
+
+async def test_who_cannot_store_at_the_end_says_how_much_is_lost(
+    lost_sqlite_database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with log_on(lost_sqlite_database, clock) as log:
+        for _ in range(3):
+            log.note(turn_of())
+    assert [record.message for record in caplog.records if record.name == log.__module__] == [
+        "The figures of 3 turns are lost: the database doesn't answer"
+    ]
+
+
+async def test_a_mistake_does_not_end_the_log(
+    log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await a_round(clock)
+    async with renamed(database):
+        log.note(turn_of(steps=1))
+        await a_round(clock)
+    assert "Turns could not be written or removed" in caplog.messages
+    log.note(turn_of(steps=2))
+    await a_round(clock)
+    assert await steps_listed(log) == [2]
+
+
+async def test_a_log_that_is_closed_at_once_stores_what_was_noted(
+    database: PiccoloDatabase, clock: ManualClock
+) -> None:
+    async with log_on(database, clock) as log:
+        log.note(turn_of(steps=1))
+    assert await steps_listed(log) == [1]
+
+
+async def test_what_is_noted_while_the_log_writes_is_stored_when_it_closes(
+    database: PiccoloDatabase, clock: ManualClock
+) -> None:
+    async with log_on(database, clock) as log:
+        await clock.sleepers()
+        log.note(turn_of(steps=1))
+        clock.advance(1)
+        for _ in range(3):  # so that the log has begun
+            await asyncio.sleep(0)
+        log.note(turn_of(steps=2))
+    assert await steps_listed(log) == [1, 2]
+
+
+async def test_old_turns_leave_the_table(log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock) -> None:
+    """A thousand a second, so that nobody waits for the removal of many; then there is an hour's rest."""
+    for _ in range(1_500):
+        log.note(turn_of())
+    log.note(turn_of(at=START + timedelta(hours=2)))
+    await a_round(clock)
+    assert await rows_of(database) == 1_501
+    clock.advance(DAYS * DAY)
+    await clock.sleepers()
+    assert await rows_of(database) == 501
+    await a_round(clock)
+    assert await rows_of(database) == 1
+    log.note(turn_of())
+    await a_round(clock)
+    assert await rows_of(database) == 2
+    clock.advance(60 * 60)
+    await clock.sleepers()
+    assert await rows_of(database) == 1
+
+
+async def test_turns_are_found_through_an_index(
+    log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock
+) -> None:
+    for number in range(3_000):
+        log.note(turn_of(Slug(f"bot-{number}")))
+    await a_round(clock)
+    table = database.bind(TurnRow)
+    explain = {"sqlite": "EXPLAIN QUERY PLAN {}", "postgres": "EXPLAIN {}"}[database.dialect]
+    await database.write(table.raw("ANALYZE").run)
+    (statement,) = log._selection(BOT, START).limit(50).querystrings
+    rows = await database.read(table.raw(explain, statement).run)
+    plan = "\n".join(str([*row.values()]) for row in rows)
+    assert "turns_slug" in plan
+    assert "TEMP B-TREE" not in plan
+    assert "Seq Scan" not in plan

@@ -1,0 +1,80 @@
+import asyncio
+import contextvars
+
+import pytest
+from msgspec.structs import replace
+
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.management_tables import SessionRow, UserRow
+from polyant.adapters.piccolo.session_repo import PiccoloSessionRepo
+from polyant.adapters.piccolo.user_repo import PiccoloUserRepo
+from polyant.domain.audit import AuditEntry
+from polyant.domain.errors import LastSuperadminError
+from polyant.domain.users import Role, StoredSession
+from polyant.testing.factories import UserFactory
+from polyant.testing.manual_clock import START
+
+ENTRY = AuditEntry(at=START, actor="cli", action="user.create")
+
+
+@pytest.fixture
+def repo(database: PiccoloDatabase) -> PiccoloUserRepo:
+    return PiccoloUserRepo(database=database)
+
+
+async def rows_of(database: PiccoloDatabase, table: type[UserRow | SessionRow]) -> int:
+    return await database.read(database.bind(table).count().run)
+
+
+async def test_of_superadmins_who_go_at_once_on_two_servers_one_stays(database_url: str, repo: PiccoloUserRepo) -> None:
+    async with PiccoloDatabase(database_url) as again:
+        repos = [repo, PiccoloUserRepo(database=again)]
+        superadmins = [await repo.add(user) for user in UserFactory.batch(8, role=Role.SUPERADMIN)]
+        outcomes = await asyncio.gather(
+            *(repos[number % 2].delete(user.id) for number, user in enumerate(superadmins)), return_exceptions=True
+        )
+        assert [type(outcome) for outcome in outcomes if outcome is not None] == [LastSuperadminError]
+
+
+async def test_a_user_whose_entry_cannot_be_stored_is_not_stored(
+    database: PiccoloDatabase, repo: PiccoloUserRepo
+) -> None:
+    stored = await repo.add(UserFactory.build())
+    await database.write(database.bind(UserRow).raw("DROP TABLE audit_log").run)
+    for change in (
+        lambda: repo.add(UserFactory.build(), audit=ENTRY),
+        lambda: repo.save(replace(stored, disabled=True), audit=ENTRY),
+        lambda: repo.delete(stored.id, audit=ENTRY),
+    ):
+        with pytest.raises(Exception, match="audit_log"):
+            await change()
+    assert (await repo.list()).users == (stored,)
+
+
+async def test_reading_does_not_wait_for_writers(database: PiccoloDatabase, repo: PiccoloUserRepo) -> None:
+    stored = await repo.add(UserFactory.build())
+
+    async def write_slowly() -> None:
+        await repo._keep_others_from_writing()
+        assert await asyncio.create_task(repo.get(stored.id), context=outside) == stored
+
+    outside = contextvars.copy_context()  # where no transaction is open
+    await database.write(write_slowly)
+
+
+async def test_sessions_leave_the_table_when_they_have_expired_and_with_their_user(
+    database: PiccoloDatabase, repo: PiccoloUserRepo
+) -> None:
+    sessions = PiccoloSessionRepo(database=database)
+    user = await repo.add(UserFactory.build())
+    for token_id in ("a", "b"):
+        await sessions.add(StoredSession(token_id=token_id, user_id=user.id, expires_at=START), now=START)
+    assert await rows_of(database, SessionRow) == 1
+    await repo.delete(user.id)
+    assert await rows_of(database, SessionRow) == 0
+
+
+def test_postgresql_orders_addresses_by_code_whatever_its_locale(postgres_url: str) -> None:
+    """The server of the tests has no locale that would show the difference."""
+    repo = PiccoloUserRepo(database=PiccoloDatabase(postgres_url))
+    assert 'email COLLATE "C" ASC' in str(repo._selection())

@@ -1,0 +1,31 @@
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from polyant.adapters.system.file_limit import raise_file_limit
+
+
+@pytest.fixture
+def most() -> Iterator[int]:
+    """The highest limit there may be; the one in force is lower."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    yield before[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_limit_is_raised_as_far_as_it_may_be(most: int) -> None:
+    raise_file_limit()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+
+
+@pytest.mark.parametrize("refusal", [ValueError, OSError])
+def test_refusal_changes_nothing(most: int, monkeypatch: pytest.MonkeyPatch, refusal: type[Exception]) -> None:
+    def refuse(*_: object) -> None:
+        raise refusal
+
+    with monkeypatch.context() as context:
+        context.setattr(resource, "setrlimit", refuse)
+        raise_file_limit()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (256, most)

@@ -1,0 +1,206 @@
+"""A turn that is left, or whose time is over, takes all with it that it began."""
+
+import asyncio
+import gc
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+import pytest
+
+from polyant.adapters.tool_loop.deadline import Deadline
+from polyant.domain.chat import SupervisorEvent, TextDelta, ToolFinished, ToolStarted
+from polyant.domain.errors import TurnTimeoutError
+from polyant.domain.mcp_servers import McpServer
+from polyant.domain.tools import ToolContext
+from polyant.testing.manual_clock import ManualClock
+from polyant.testing.played_parts import PlayedStep
+from polyant.testing.supervisor import ANSWER, events_of, text_in
+from support.logs import collected, fields_of
+from support.tool_loop import ToolLoop
+
+OVER_AT_ONCE = 1.0
+
+
+class Stubborn:
+    """A tool that goes on when it is cancelled, until it is let go."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+        self.began = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.over = asyncio.Event()
+
+    async def __call__(self, _: object, __: ToolContext) -> str:
+        self.began.set()
+        while not self.let_go.is_set():
+            try:
+                await self.let_go.wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+        self.over.set()
+        return "at last"
+
+
+async def left_while(events: AsyncGenerator[SupervisorEvent, None], begun: Any) -> None:
+    """Cancels whoever takes the events once that has happened, and returns when he is through."""
+    task = asyncio.create_task(events_of(events))
+    await begun
+    task.cancel()
+    async with asyncio.timeout(OVER_AT_ONCE):
+        await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_turn_is_over_within_a_second_although_a_tool_goes_on_when_it_is_cancelled(loop: ToolLoop) -> None:
+    stubborn = Stubborn()
+    loop.add_tool("stubborn", stubborn)
+    events = loop.supervisor(loop.model([PlayedStep(tools=("hang", "stubborn"))])).run(loop.turn)
+    with collected("polyant.turn") as records:
+        await left_while(events, stubborn.began.wait())
+    assert stubborn.cancelled == 1
+    assert loop.activity.running == 1  # the stubborn one
+    assert [fields_of(record)["tool"] for record in records if "does not end" in record.getMessage()] == ["stubborn"]
+    stubborn.let_go.set()
+    await stubborn.over.wait()
+    assert loop.activity.running == 0
+
+
+async def test_late_tool_that_goes_on_costs_neither_the_answer_nor_the_turn_s_end(loop: ToolLoop) -> None:
+    stubborn = Stubborn()
+    loop.add_tool("stubborn", stubborn)
+    loop.limit(tool_seconds=0.05)
+    async with asyncio.timeout(2 * OVER_AT_ONCE):
+        events, _ = await loop.run([PlayedStep(tools=("stubborn",)), ANSWER])
+    assert text_in(events) == "It is so."
+    stubborn.let_go.set()
+    await stubborn.over.wait()
+
+
+async def test_late_tool_that_cleans_up_is_through_with_it_before_the_model_goes_on(loop: ToolLoop) -> None:
+    cleaned = asyncio.Event()
+
+    async def tidy(_: object, __: ToolContext) -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.set()
+        return ""
+
+    def play(request: Any) -> PlayedStep:
+        assert cleaned.is_set() or len(request.messages) == 1
+        return ANSWER if cleaned.is_set() else PlayedStep(tools=("tidy",))
+
+    loop.add_tool("tidy", tidy)
+    loop.limit(tool_seconds=0.05)
+    events, _ = await loop.run(play)
+    assert text_in(events) == "It is so."
+
+
+async def test_tool_may_not_run_longer_than_the_turn(loop: ToolLoop) -> None:
+    loop.limit(tool_seconds=60, turn_seconds=0.05)
+    with pytest.raises(TurnTimeoutError):
+        await loop.run([PlayedStep(tools=("hang", "answer"))])
+    assert loop.activity.running == 0
+
+
+async def test_tool_is_told_the_earlier_of_both_deadlines(loop: ToolLoop) -> None:
+    told: list[float] = []
+
+    async def tell(_: object, context: ToolContext) -> str:
+        told.append(context.deadline)
+        return ""
+
+    loop.clock = ManualClock()
+    loop.add_tool("tell", tell)
+    for limits in ({"turn_seconds": 20, "tool_seconds": 30}, {"turn_seconds": 300, "tool_seconds": 30}):
+        loop.limit(**limits)
+        await loop.run([PlayedStep(tools=("tell",)), ANSWER])
+    assert told == [20.0, 30.0]
+
+
+async def test_events_left_between_a_start_and_an_end_leave_nothing_running(loop: ToolLoop) -> None:
+    events = loop.supervisor(loop.model([PlayedStep(tools=("answer", "hang", "hang"))])).run(loop.turn)
+    async for event in events:
+        if isinstance(event, ToolFinished):
+            break
+    await events.aclose()
+    assert loop.activity.running == 0
+
+
+async def test_hundred_turns_left_in_the_midst_of_their_tools_leave_no_task_and_no_server_open(loop: ToolLoop) -> None:
+    server = McpServer(name="crm", url="http://crm.example/", tools=("*",))
+    loop.instance = msgspec.structs.replace(loop.instance, mcp_servers=(server,))
+    supervisor = loop.supervisor(loop.model([PlayedStep(text=("Hm",), tools=("hang", "hang"))]))
+    before = asyncio.all_tasks()
+    turns = [asyncio.create_task(events_of(supervisor.run(loop.turn))) for _ in range(100)]
+    await loop.activity.hanging(200)
+    assert loop.servers.open_now == 100
+    for turn in turns:
+        turn.cancel()
+    async with asyncio.timeout(OVER_AT_ONCE):
+        await asyncio.wait(turns)
+    del turns
+    gc.collect()
+    assert asyncio.all_tasks() == before
+    assert (loop.activity.running, loop.servers.open_now) == (0, 0)
+
+
+# A model that keeps no deadline
+
+
+async def test_model_that_hangs_past_the_turn_s_deadline_is_cut_off(
+    loop: ToolLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
+    loop.limit(turn_seconds=0.05)
+    with pytest.raises(TurnTimeoutError):
+        await loop.run([PlayedStep(text=("Hel",), hangs=True)])
+    assert loop.activity.running == 0
+
+
+async def test_deadline_that_passed_while_the_consumer_was_slow_ends_the_next_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def talk() -> AsyncGenerator[TextDelta, None]:
+        while True:
+            yield TextDelta("x")
+
+    monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
+    events = talk()
+    with Deadline(0.0, ManualClock()) as deadline:
+        assert await deadline.next(events) == TextDelta("x")
+        while not deadline._expired:  # noqa: ASYNC110 - the timer is the event loop's own
+            await asyncio.sleep(0)
+        with pytest.raises(TurnTimeoutError):
+            await deadline.next(events)
+    await events.aclose()
+
+
+async def test_whoever_is_cancelled_at_the_deadline_stays_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silence() -> AsyncGenerator[TextDelta, None]:
+        await asyncio.Event().wait()
+        yield TextDelta("never")
+
+    monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
+
+    async def wait() -> None:
+        with Deadline(60.0, ManualClock()) as deadline:
+            waiting.set_result(deadline)
+            await deadline.next(silence())
+
+    waiting: asyncio.Future[Deadline] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(wait())
+    deadline = await waiting
+    await asyncio.sleep(0)
+    task.cancel()
+    deadline._expire()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_starts_are_told_before_ends(loop: ToolLoop) -> None:
+    events, _ = await loop.run([PlayedStep(tools=("answer", "answer")), ANSWER])
+    kinds = [type(event) for event in events if isinstance(event, ToolStarted | ToolFinished)]
+    assert kinds == [ToolStarted, ToolStarted, ToolFinished, ToolFinished]

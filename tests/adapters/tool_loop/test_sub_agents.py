@@ -1,0 +1,205 @@
+"""Sub-agents: a conversation of their own, the turn's budgets."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from polyant.adapters.tools.spawn_task_tool import SpawnTaskTool
+from polyant.domain.chat import AssistantMessage, ModelRequest, ToolCall, ToolResult, TurnFinished, Usage, UserMessage
+from polyant.domain.errors import ProviderFailure, TurnTimeoutError
+from polyant.domain.tools import ToolContext
+from polyant.testing.played_parts import PlayedStep
+from polyant.testing.supervisor import events_of, text_in
+from support.tool_loop import ToolLoop
+
+SUMMARY = PlayedStep(text=("In sum.",), usage=Usage(1, 1))
+
+
+def spawns(*tasks: str) -> PlayedStep:
+    calls = [ToolCall(id=task, name="spawn_task", arguments=f'{{"task":"{task}"}}') for task in tasks]
+    return PlayedStep(text=("One moment. ",), calls=tuple(calls), usage=Usage(1, 1))
+
+
+def is_sub_agent(request: ModelRequest) -> bool:
+    return "You work on one task for another assistant" in request.system
+
+
+def results_in(request: ModelRequest) -> list[str]:
+    return [message.content for message in request.messages if isinstance(message, ToolResult)]
+
+
+@pytest.fixture
+def loop(loop: ToolLoop) -> ToolLoop:
+    """With the tool that spawns sub-agents."""
+    loop.tools["spawn_task"] = SpawnTaskTool()
+    loop.instance = msgspec.structs.replace(loop.instance, tools=(*loop.instance.tools, "spawn_task"))
+    return loop
+
+
+async def test_sub_agent_s_last_words_are_the_result_and_its_text_is_not_the_turn_s(loop: ToolLoop) -> None:
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            asked = any(isinstance(message, AssistantMessage) for message in request.messages)
+            return PlayedStep(text=("It ", "is 42.")) if asked else PlayedStep(text=("Hm. ",), tools=("answer",))
+        return SUMMARY if len(request.messages) > 1 else spawns("Compute it.")
+
+    events, requests = await loop.run(play)
+    assert results_in(requests[-1]) == ["It is 42."]
+    assert text_in(events) == "One moment. In sum."
+
+
+async def test_sub_agent_has_its_own_context_and_the_same_tools_but_its_own(loop: ToolLoop) -> None:
+    def play(request: ModelRequest) -> PlayedStep:
+        return SUMMARY if is_sub_agent(request) or len(request.messages) > 1 else spawns("Compute it.")
+
+    _, (first, sub, _) = await loop.run(play)
+    assert sub.messages == (UserMessage("Compute it."),)
+    assert [spec.name for spec in sub.tools] == ["answer", "fail", "hang"]
+    assert [spec.name for spec in first.tools] == ["answer", "fail", "hang", "spawn_task"]
+    assert "- spawn_task" not in sub.system
+    assert (sub.api_key, sub.model, sub.stream) == (first.api_key, first.model, False)
+
+
+async def test_several_sub_agents_work_at_once(loop: ToolLoop) -> None:
+    barrier = asyncio.Barrier(3)
+
+    async def meet(_: object, __: ToolContext) -> str:
+        await barrier.wait()
+        return "met"
+
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            return PlayedStep(text=("We met.",)) if len(request.messages) > 1 else PlayedStep(tools=("meet",))
+        return SUMMARY if len(request.messages) > 1 else spawns("a", "b", "c")
+
+    loop.add_tool("meet", meet)
+    _, requests = await loop.run(play)
+    assert results_in(requests[-1]) == ["We met."] * 3
+
+
+async def test_usage_steps_and_tool_calls_of_sub_agents_are_the_turn_s(loop: ToolLoop) -> None:
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            if len(request.messages) > 1:
+                return PlayedStep(text=("Done.",), usage=Usage(10, 10))
+            return PlayedStep(tools=("answer",), usage=Usage(100, 100))
+        return SUMMARY if len(request.messages) > 1 else spawns("a", "b")
+
+    events, _ = await loop.run(play)
+    finished = events[-1]
+    assert isinstance(finished, TurnFinished)
+    assert (finished.usage, finished.steps) == (Usage(222, 222), 6)
+
+
+async def test_sub_agent_takes_at_most_ten_steps_the_last_without_tools(loop: ToolLoop) -> None:
+    loop.limit(max_steps=50)
+
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            return PlayedStep(tools=("answer",)) if request.tools else PlayedStep(text=("Enough.",))
+        return SUMMARY if len(request.messages) > 1 else spawns("a")
+
+    _, requests = await loop.run(play)
+    subs = [request for request in requests if is_sub_agent(request)]
+    assert [bool(request.tools) for request in subs] == [True] * 9 + [False]
+    assert results_in(requests[-1]) == ["Enough."]
+
+
+async def test_sub_agents_leave_the_turn_a_step_for_its_answer(loop: ToolLoop) -> None:
+    loop.limit(max_steps=6)
+
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            return PlayedStep(tools=("answer",)) if request.tools else PlayedStep(text=("Enough.",))
+        return SUMMARY if len(request.messages) > 1 else spawns("a", "b", "c")
+
+    events, requests = await loop.run(play)
+    assert len(requests) == 6
+    assert text_in(events).endswith("In sum.")
+    assert requests[-1].tools == ()
+    results = results_in(requests[-1])
+    assert results.count("Enough.") == 1
+    assert sum("steps are used up" in result for result in results) == 2
+
+
+async def test_sub_agents_share_the_turn_s_tool_calls(loop: ToolLoop) -> None:
+    loop.limit(max_tool_calls=3)
+
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            return PlayedStep(tools=("answer", "answer")) if request.tools else PlayedStep(text=("Enough.",))
+        return SUMMARY if len(request.messages) > 1 else spawns("a")
+
+    _, requests = await loop.run(play)
+    last_of_sub = [request for request in requests if is_sub_agent(request)][-1]
+    assert results_in(last_of_sub) == ["forty-two", "forty-two"]
+    assert requests[-1].tools == ()
+
+
+async def test_sub_agent_may_take_longer_than_a_tool(loop: ToolLoop) -> None:
+    loop.limit(tool_seconds=0.05)
+
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            return PlayedStep(text=("It hung.",)) if len(request.messages) > 1 else PlayedStep(tools=("hang",))
+        return SUMMARY if len(request.messages) > 1 else spawns("a")
+
+    _, requests = await loop.run(play)
+    assert results_in([request for request in requests if is_sub_agent(request)][-1]) == [
+        "The tool hang did not finish in 0.05 seconds."
+    ]
+    assert results_in(requests[-1]) == ["It hung."]
+
+
+async def test_sub_agent_is_over_when_the_turn_s_time_is(loop: ToolLoop) -> None:
+    loop.limit(turn_seconds=0.05)
+
+    def play(request: ModelRequest) -> PlayedStep:
+        return PlayedStep(hangs=True) if is_sub_agent(request) else spawns("a")
+
+    with pytest.raises(TurnTimeoutError):
+        await loop.run(play)
+    assert loop.activity.running == 0
+
+
+async def test_failure_of_a_sub_agent_s_model_is_a_result_that_says_so(loop: ToolLoop) -> None:
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            return PlayedStep(fails=ProviderFailure.OVERLOADED)
+        return SUMMARY if len(request.messages) > 1 else spawns("a")
+
+    events, requests = await loop.run(play)
+    assert results_in(requests[-1]) == [
+        "The sub-agent failed: The model provider failed to answer (played: overloaded)"
+    ]
+    assert text_in(events).endswith("In sum.")
+
+
+async def test_sub_agent_has_no_sub_agents_of_its_own(loop: ToolLoop) -> None:
+    """Not even through another tool that delegates."""
+
+    async def pass_on(_: object, context: ToolContext) -> str:
+        return await context.delegate("Do it for me.")
+
+    def play(request: ModelRequest) -> PlayedStep:
+        if is_sub_agent(request):
+            return PlayedStep(text=("I had to.",)) if len(request.messages) > 1 else PlayedStep(tools=("pass_on",))
+        return SUMMARY if len(request.messages) > 1 else spawns("a")
+
+    loop.add_tool("pass_on", pass_on)
+    _, requests = await loop.run(play)
+    sub = [request for request in requests if is_sub_agent(request)][-1]
+    assert results_in(sub) == ["A sub-agent has no sub-agents of its own."]
+
+
+async def test_sub_agents_end_with_the_turn_that_is_left(loop: ToolLoop) -> None:
+    def play(request: ModelRequest) -> PlayedStep:
+        return PlayedStep(tools=("hang", "hang")) if is_sub_agent(request) else spawns("a", "b")
+
+    task = asyncio.create_task(events_of(loop.supervisor(loop.model(play)).run(loop.turn)))
+    await loop.activity.hanging(4)
+    task.cancel()
+    async with asyncio.timeout(1.0):
+        await asyncio.wait([task])
+    assert loop.activity.running == 0

@@ -1,0 +1,284 @@
+"""The loop: how many steps, which tools when, what the model is told."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyant.adapters.tool_loop.reply import Reply
+from polyant.domain.chat import (
+    AssistantMessage,
+    ModelRequest,
+    Sampling,
+    TextDelta,
+    ToolCall,
+    ToolFinished,
+    ToolResult,
+    ToolStarted,
+    TurnFinished,
+    Usage,
+    UserMessage,
+)
+from polyant.domain.errors import ProviderError, ProviderFailure
+from polyant.domain.limits import TurnBudget
+from polyant.domain.prompts import SectionKey
+from polyant.domain.tools import RESULT_MOST_BYTES, ToolContext
+from polyant.testing.played_parts import PlayedStep
+from polyant.testing.supervisor import ANSWER, events_of, text_in
+from support.logs import collected, fields_of
+from support.tool_loop import KEY, ToolLoop
+
+ASK = PlayedStep(tools=("answer",))
+
+
+def results_in(request: ModelRequest) -> list[ToolResult]:
+    return [message for message in request.messages if isinstance(message, ToolResult)]
+
+
+def calls_in(request: ModelRequest) -> list[ToolCall]:
+    said = (message for message in request.messages if isinstance(message, AssistantMessage))
+    return [call for message in said for call in message.tool_calls]
+
+
+# What the model is asked
+
+
+async def test_first_request_has_the_conversation_the_tools_and_the_key(loop: ToolLoop) -> None:
+    _, (request,) = await loop.run([ANSWER])
+    assert request.messages == (UserMessage("Is it so?"),)
+    assert [spec.name for spec in request.tools] == ["answer", "fail", "hang"]
+    assert request.api_key is not None
+    assert request.api_key.reveal() == KEY
+
+
+async def test_next_request_has_what_was_said_and_the_results_in_the_order_of_the_calls(loop: ToolLoop) -> None:
+    step = PlayedStep(text=("Wait", "."), tools=("fail", "answer"))
+    _, (_, request) = await loop.run([step, ANSWER])
+    _, said, failed, answered = request.messages
+    assert isinstance(said, AssistantMessage)
+    assert (said.content, [call.name for call in said.tool_calls]) == ("Wait.", ["fail", "answer"])
+    assert isinstance(failed, ToolResult)
+    assert isinstance(answered, ToolResult)
+    assert [failed.call_id, answered.call_id] == [call.id for call in said.tool_calls]
+    assert (failed.is_error, answered.is_error, answered.content) == (True, False, "forty-two")
+
+
+async def test_temperature_is_the_callers_or_else_the_instances(loop: ToolLoop) -> None:
+    loop.instance = msgspec.structs.replace(loop.instance, temperature=0.3)
+    _, (request,) = await loop.run([ANSWER])
+    assert request.sampling.temperature == 0.3
+    model = loop.model([ANSWER])
+    turn = msgspec.structs.replace(loop.turn, sampling=Sampling(temperature=0.0, seed=7))
+    await events_of(loop.supervisor(model).run(turn))
+    assert model.requests[0].sampling == Sampling(temperature=0.0, seed=7)
+
+
+async def test_system_prompt_lists_the_tools_and_ends_with_the_callers_instructions(loop: ToolLoop) -> None:
+    loop.instance = msgspec.structs.replace(
+        loop.instance, sections={SectionKey.TOOLING: "Tools:\n{{toolCatalog}}", SectionKey.SKILLS: "{{skillsList}}"}
+    )
+    model = loop.model([ANSWER])
+    turn = msgspec.structs.replace(loop.turn, caller_instructions=("Rhyme.",))
+    await events_of(loop.supervisor(model).run(turn))
+    system = model.requests[0].system
+    assert "Tools:\n- answer: Does answer.\n- fail: Does fail.\n- hang: Does hang.\n" in system
+    assert "(none)" in system
+    assert system.endswith("Rhyme.")
+
+
+async def test_instance_without_tools_offers_none(loop: ToolLoop) -> None:
+    loop.instance = msgspec.structs.replace(loop.instance, tools=())
+    _, (request,) = await loop.run([ANSWER])
+    assert request.tools == ()
+
+
+# How many steps
+
+
+async def test_last_step_has_no_tools_so_that_the_turn_ends_in_an_answer(loop: ToolLoop) -> None:
+    events, requests = await loop.run(lambda request: ASK if request.tools else ANSWER)
+    assert len(requests) == TurnBudget().max_steps == 15
+    assert [bool(request.tools) for request in requests] == [True] * 14 + [False]
+    assert events[-1] == TurnFinished(usage=Usage(20, 2), steps=15, milliseconds=events[-1].milliseconds)  # type: ignore[union-attr]
+    assert text_in(events) == "It is so."
+
+
+@pytest.mark.parametrize(("most", "offers"), [(1, [False]), (2, [True, False]), (20, [True] * 19 + [False])])
+async def test_instance_may_have_fewer_or_more_steps(loop: ToolLoop, most: int, offers: list[bool]) -> None:
+    loop.limit(max_steps=most)
+    _, requests = await loop.run(lambda request: ASK if request.tools else ANSWER)
+    assert [bool(request.tools) for request in requests] == offers
+
+
+async def test_tools_called_in_the_last_step_all_the_same_are_not_run(loop: ToolLoop) -> None:
+    loop.limit(max_steps=2)
+    events, requests = await loop.run([ASK, PlayedStep(text=("So be it.",), tools=("answer",))])
+    assert len(requests) == 2
+    assert sum(isinstance(event, ToolStarted) for event in events) == 1
+    assert text_in(events) == "So be it."
+
+
+async def test_model_that_calls_a_tool_where_there_is_none_is_told_so(loop: ToolLoop) -> None:
+    loop.instance = msgspec.structs.replace(loop.instance, tools=())
+    events, (_, request) = await loop.run([ASK, ANSWER])
+    assert [result.content for result in results_in(request)] == ["There is no tool 'answer'. There are: none."]
+    assert text_in(events) == "It is so."
+
+
+async def test_when_the_tool_calls_are_used_up_the_rest_is_refused_and_the_model_has_to_answer(loop: ToolLoop) -> None:
+    loop.limit(max_tool_calls=3)
+    step = PlayedStep(tools=("answer", "answer"))
+    events, requests = await loop.run(lambda request: step if request.tools else ANSWER)
+    assert [bool(request.tools) for request in requests] == [True, True, False]
+    assert [result.is_error for result in results_in(requests[-1])] == [False, False, False, True]
+    assert "used up" in results_in(requests[-1])[-1].content
+    assert sorted(event.ok for event in events if isinstance(event, ToolFinished)) == [False, True, True, True]
+    assert text_in(events) == "It is so."
+
+
+async def test_fifty_tools_may_be_called_unless_the_instance_says_otherwise(loop: ToolLoop) -> None:
+    step = PlayedStep(tools=("answer",) * 60)
+    _, requests = await loop.run([step, ANSWER])
+    assert sum(not result.is_error for result in results_in(requests[-1])) == TurnBudget().max_tool_calls == 50
+
+
+async def test_instance_that_may_call_no_tool_is_offered_none(loop: ToolLoop) -> None:
+    loop.limit(max_tool_calls=0)
+    _, (request,) = await loop.run([ANSWER])
+    assert request.tools == ()
+
+
+# Side by side
+
+
+async def test_tools_of_one_step_run_at_once(loop: ToolLoop) -> None:
+    meeting = Meeting(5)
+    loop.add_tool("meet", meeting)
+    events, _ = await loop.run([PlayedStep(tools=("meet",) * 5), ANSWER])
+    assert [event.ok for event in events if isinstance(event, ToolFinished)] == [True] * 5
+    assert loop.activity.most_running == 5
+
+
+async def test_tool_that_hangs_is_cut_off_and_the_others_have_their_results(loop: ToolLoop) -> None:
+    loop.limit(tool_seconds=0.05)
+    events, (_, request) = await loop.run([PlayedStep(tools=("hang", "answer", "fail")), ANSWER])
+    hung, answered, failed = results_in(request)
+    assert hung.content == "The tool hang did not finish in 0.05 seconds."
+    assert (hung.is_error, answered.content, failed.is_error) == (True, "forty-two", True)
+    assert text_in(events) == "It is so."
+    assert loop.activity.running == 0
+
+
+# Ids and names
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["", "call_1", "call_2", "x"]), min_size=1, max_size=4), min_size=1, max_size=4)
+)
+def test_every_call_of_a_conversation_has_an_id_of_its_own(steps: list[list[str]]) -> None:
+    messages: tuple[Any, ...] = ()
+    for ids in steps:
+        reply = Reply()
+        for call_id in ids:
+            reply.take(ToolCall(id=call_id, name="answer", arguments=""))
+        calls = reply.calls_beside(messages)
+        assert len(calls) == len(ids)
+        messages = (*messages, reply.message(calls))
+    taken = [call.id for message in messages for call in message.tool_calls]
+    assert all(taken)
+    assert len(set(taken)) == len(taken)
+
+
+async def test_missing_and_repeated_ids_are_replaced_in_events_calls_and_results(loop: ToolLoop) -> None:
+    calls = tuple(ToolCall(id=call_id, name="answer", arguments="{}") for call_id in ("", "same", "same"))
+    events, (_, request) = await loop.run([PlayedStep(calls=calls), ANSWER])
+    ids = [call.id for call in calls_in(request)]
+    assert len({*ids}) == 3
+    assert [result.call_id for result in results_in(request)] == ids
+    assert {event.call_id for event in events if isinstance(event, ToolStarted | ToolFinished)} == {*ids}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("functions.answer", "functions_answer"), ("", "unnamed"), ("é" * 99, "_" * 64)]
+)
+async def test_name_that_vendors_would_refuse_is_changed_to_one_they_take(
+    loop: ToolLoop, name: str, shown: str
+) -> None:
+    step = PlayedStep(calls=(ToolCall(id="1", name=name, arguments="{}"),))
+    _, (_, request) = await loop.run([step, ANSWER])
+    assert [call.name for call in calls_in(request)] == [shown]
+    assert results_in(request)[0].is_error
+
+
+# The log
+
+
+async def test_turn_leaves_a_line_of_what_it_spent(loop: ToolLoop) -> None:
+    with collected("polyant.turn") as records:
+        await loop.run([PlayedStep(tools=("answer", "answer"), usage=Usage(3, 1)), ANSWER])
+    (record,) = records
+    fields = fields_of(record)
+    assert record.getMessage() == "turn"
+    assert fields.pop("ms") >= 0
+    assert fields == {
+        "slug": loop.instance.slug,
+        "outcome": "finished",
+        "steps": 2,
+        "tool_calls": 2,
+        "prompt_tokens": 23,
+        "completion_tokens": 3,
+    }
+
+
+async def test_turn_that_failed_or_was_left_says_so_in_its_line(loop: ToolLoop) -> None:
+    with collected("polyant.turn") as records:
+        events = loop.supervisor(loop.model([PlayedStep(text=("Hel", "lo"))])).run(loop.turn)
+        assert await anext(events) == TextDelta("Hel")
+        await events.aclose()
+        loop.instance = msgspec.structs.replace(loop.instance, secrets={})
+        with pytest.raises(Exception, match="No API key"):
+            await loop.run([ANSWER])
+    assert [fields_of(record)["outcome"] for record in records] == ["abandoned", "UnavailableError"]
+
+
+async def test_turn_is_finished_for_whoever_stops_listening_at_its_last_event(loop: ToolLoop) -> None:
+    with collected("polyant.turn") as records:
+        events = loop.supervisor(loop.model([ANSWER])).run(loop.turn)
+        while not isinstance(await anext(events), TurnFinished):
+            pass
+        await events.aclose()
+    assert [fields_of(record)["outcome"] for record in records] == ["finished"]
+
+
+# Long results and the model's own time
+
+
+async def test_long_result_is_cut_with_a_note(loop: ToolLoop) -> None:
+    async def babble(_: object, __: ToolContext) -> str:
+        return "é" * RESULT_MOST_BYTES
+
+    loop.add_tool("babble", babble)
+    _, (_, request) = await loop.run([PlayedStep(tools=("babble",)), ANSWER])
+    (result,) = results_in(request)
+    assert not result.is_error
+    assert f"only its first {RESULT_MOST_BYTES} of {2 * RESULT_MOST_BYTES} bytes" in result.content
+    assert len(result.content.encode()) < RESULT_MOST_BYTES + 200
+
+
+async def test_model_that_fails_after_tools_fails_the_turn(loop: ToolLoop) -> None:
+    with pytest.raises(ProviderError):
+        await loop.run([ASK, PlayedStep(fails=ProviderFailure.RATE_LIMIT)])
+
+
+class Meeting:
+    """A tool that ends once so many run."""
+
+    def __init__(self, size: int) -> None:
+        self._barrier = asyncio.Barrier(size)
+
+    async def __call__(self, _: object, __: ToolContext) -> str:
+        await self._barrier.wait()
+        return "met"

@@ -1,0 +1,96 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.mcp_servers import MOST_MCP_SERVERS, McpServer, check_mcp_servers
+from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName
+
+CRM = McpServer(name="crm", url="https://crm.example/mcp", headers={"Authorization": SecretName("crm_token")})
+
+
+def with_fields(**fields: Any) -> McpServer:
+    return msgspec.structs.replace(CRM, **fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "a"},
+        {"name": "crm-2"},
+        {"name": "x" * 32},
+        {"url": "http://localhost:8100"},
+        {"url": "https://crm.example/mcp/?tenant=7&a=b"},
+        {"url": "http://[::1]:8100/mcp"},
+        {"headers": {}},
+        {"headers": {"X-Api_Key": SecretName("a"), "authorization": SecretName("b")}},
+        {"tools": ("*",)},
+        {"tools": ("find", "find.all", "a/b")},
+    ],
+)
+def test_server_that_keeps_the_rules_is_accepted(fields: dict[str, Any]) -> None:
+    check_mcp_servers([with_fields(**fields)])
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"name": ""}, "the name is"),
+        ({"name": "CRM"}, "the name is"),
+        ({"name": "my_crm"}, "the name is"),
+        ({"name": "2crm"}, "the name is"),
+        ({"name": "crm\n"}, "the name is"),
+        ({"name": "x" * 33}, "the name is"),
+        ({"url": ""}, "the URL"),
+        ({"url": "crm.example/mcp"}, "the URL"),
+        ({"url": "ftp://crm.example/"}, "the URL"),
+        ({"url": "https://user:password@crm.example/"}, "the URL"),
+        ({"url": "https://crm.example/#top"}, "the URL"),
+        ({"url": "https://crm.example/a b"}, "the URL"),
+        ({"url": "https://crm.example\\@evil.example/"}, "the URL"),
+        ({"url": "https://crm.example:99999/"}, "the URL"),
+        ({"url": f"https://crm.example/{'x' * 2048}"}, "the URL"),
+        ({"tools": ("",)}, "a tool's name"),
+        ({"tools": ("a b",)}, "a tool's name"),
+        ({"tools": ("x" * 129,)}, "a tool's name"),
+        ({"headers": {"": SecretName("a")}}, "a header has"),
+        ({"headers": {"X Key": SecretName("a")}}, "a header has"),
+        ({"headers": {"X-Key\n": SecretName("a")}}, "a header has"),
+        ({"headers": {"Host": SecretName("a")}}, "a header has"),
+        ({"headers": {"content-length": SecretName("a")}}, "a header has"),
+        ({"headers": {"MCP-Session-Id": SecretName("a")}}, "a header has"),
+        ({"headers": {"X-Key": SecretName("Not A Name")}}, "A secret's name"),
+        ({"headers": {"X-Key": AUTH_API_KEY}}, "is sent nowhere"),
+        ({"headers": {"X-Key": PREVIOUS_AUTH_API_KEY}}, "is sent nowhere"),
+    ],
+)
+def test_server_that_breaks_a_rule_is_refused_with_the_rule(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidInputError, match=why):
+        check_mcp_servers([with_fields(**fields)])
+
+
+def test_each_server_of_an_instance_has_a_name_of_its_own() -> None:
+    with pytest.raises(InvalidInputError, match="a name of its own"):
+        check_mcp_servers([CRM, with_fields(url="https://crm.example/v2")])
+
+
+def test_secret_goes_to_one_origin_only() -> None:
+    check_mcp_servers([CRM, with_fields(name="again", url="https://CRM.example:443/v2")])
+    with pytest.raises(InvalidInputError, match="MCP server 'again': its secrets are sent to another address already"):
+        check_mcp_servers([CRM, with_fields(name="again", url="https://crm.example:8443/mcp")])
+
+
+def test_instance_has_so_many_servers_at_most() -> None:
+    servers = [with_fields(name=f"crm-{number}") for number in range(MOST_MCP_SERVERS + 1)]
+    check_mcp_servers(servers[1:])
+    with pytest.raises(InvalidInputError, match="at most 16"):
+        check_mcp_servers(servers)
+
+
+def test_tools_that_are_listed_are_allowed() -> None:
+    server = with_fields(tools=("find",))
+    assert server.allows("find")
+    assert not server.allows("delete")
+    assert with_fields(tools=("*",)).allows("delete")
+    assert not CRM.allows("find")

@@ -1,0 +1,281 @@
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.memory.key_check import MemoryKeyCheck
+from polyant.domain.audit import AuditEntry
+from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.instances import Instance, InstanceQuery, Slug
+from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName, SecretText
+from polyant.domain.use_cases.check_master_key import (
+    CheckMasterKey,
+    OlderMasterKeyMissingError,
+    WrongMasterKeyError,
+)
+from polyant.domain.use_cases.reseal_secrets import (
+    OlderKeyInUseError,
+    OlderSecrets,
+    Resealed,
+    ResealSecrets,
+    SecretPlace,
+)
+from support.backstage import Backstage, RacedInstanceRepo
+
+OLD, NEW, NEWEST = (SecretText(digit * 64) for digit in "abc")
+VENDOR_KEY = SecretName("vendor_api_key")
+SLUGS = [Slug(f"bot-{number}") for number in range(3)]
+
+
+def ring(*keys: SecretText) -> AesGcmSecretCipher:
+    return AesGcmSecretCipher(master_keys=keys)
+
+
+class WatchedInstanceRepo(RacedInstanceRepo):
+    """Has something done before each save."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_save: Callable[[Instance], Awaitable[None]] | None = None
+
+    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+        if self.before_save is not None:
+            await self.before_save(instance)
+        return await super().save(instance)
+
+
+class Store:
+    """Three instances with two secrets each, sealed with the old key; the last one is disabled."""
+
+    def __init__(self) -> None:
+        self.repo = WatchedInstanceRepo()
+        self.key_check = MemoryKeyCheck()
+        self.backstage = Backstage(repo=self.repo, cipher=ring(OLD))
+
+    async def fill(self) -> None:
+        await self.check(OLD).keep()
+        for slug in SLUGS:
+            await self.backstage.add(slug, provider="vendor", active=slug != SLUGS[-1])
+            await self.backstage.set_secret(slug, AUTH_API_KEY, f"sk-of-callers-{slug}")
+            await self.backstage.set_secret(slug, VENDOR_KEY, f"sk-of-vendor-{slug}")
+        self.backstage.clock.advance(60)
+
+    def check(self, *keys: SecretText) -> CheckMasterKey:
+        return CheckMasterKey(cipher=ring(*keys), key_check=self.key_check)
+
+    def reseal(self, *keys: SecretText) -> ResealSecrets:
+        return ResealSecrets(repo=self.repo, cipher=ring(*keys), key_check=self.key_check)
+
+    async def instances(self) -> list[Instance]:
+        return [await self.backstage.stored(slug) for slug in SLUGS]
+
+    async def opened(self, *keys: SecretText) -> dict[str, str]:
+        """Returns every secret; the keys must open them all."""
+        cipher = ring(*keys)
+        return {
+            f"{instance.slug} {secret.name}": cipher.open(secret.sealed, instance.address_of(secret)).reveal()
+            for instance in await self.instances()
+            for secret in instance.secrets.values()
+        }
+
+    async def who_may_start(self) -> set[str]:
+        """Returns which of the old key, the new one and both together a start passes with."""
+        fit = set()
+        for name, keys in {"old": (OLD,), "new": (NEW,), "both": (NEW, OLD)}.items():
+            try:
+                await self.check(*keys).verify()
+                fit.add(name)
+            except (WrongMasterKeyError, OlderMasterKeyMissingError):
+                pass
+        return fit
+
+    async def tamper(self, slug: Slug, name: SecretName, sealed: str) -> None:
+        def change(instance: Instance, _: object) -> Instance:
+            changed = msgspec.structs.replace(instance.secrets[name], sealed=sealed)
+            return msgspec.structs.replace(instance, secrets={**instance.secrets, name: changed})
+
+        await self.backstage.change(slug, change)
+
+
+@pytest.fixture
+async def store() -> Store:
+    store = Store()
+    await store.fill()
+    return store
+
+
+async def test_afterwards_the_new_key_alone_opens_everything(store: Store) -> None:
+    before = await store.opened(OLD)
+    assert await store.reseal(NEW, OLD)() == Resealed(secrets=6, instances=3, unreadable=())
+    assert await store.opened(NEW) == before
+    assert before["bot-2 vendor_api_key"] == "sk-of-vendor-bot-2"
+
+
+async def test_nothing_else_of_an_instance_changes_but_its_version(store: Store) -> None:
+    before = await store.instances()
+    await store.reseal(NEW, OLD)()
+    for old, new in zip(before, await store.instances(), strict=True):
+        assert msgspec.structs.replace(new, secrets={}) == msgspec.structs.replace(
+            old, secrets={}, version=old.version + 1
+        )
+        for name, secret in new.secrets.items():
+            was = old.secrets[name]
+            assert secret.sealed != was.sealed
+            assert msgspec.structs.replace(secret, sealed=was.sealed, fingerprint=was.fingerprint) == was
+
+
+async def test_key_in_its_grace_expires_when_it_would_have(store: Store) -> None:
+    await store.backstage.issue_key(SLUGS[0], grace_seconds=60)
+    before = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
+    await store.reseal(NEW, OLD)()
+    after = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
+    assert after.expires_at == before.expires_at is not None
+    assert (after.fingerprint,) == ring(NEW).fingerprints(SecretText("sk-of-callers-bot-0"))
+    assert (await store.opened(NEW))["bot-0 auth_api_key_previous"] == "sk-of-callers-bot-0"
+
+
+async def test_caller_is_found_by_the_new_keys_fingerprint(store: Store) -> None:
+    await store.reseal(NEW, OLD)()
+    [fingerprint] = ring(NEW).fingerprints(SecretText("sk-of-callers-bot-1"))
+    found = await store.repo.list(InstanceQuery(key_fingerprints=(fingerprint,)))
+    assert [instance.slug for instance in found.instances] == ["bot-1"]
+    assert (await store.instances())[1].secrets[VENDOR_KEY].fingerprint is None
+
+
+async def test_where_nothing_is_to_be_done_nothing_is_written(store: Store) -> None:
+    await store.reseal(NEW, OLD)()
+    before = (await store.repo.changes_since(0)).revision, await store.key_check.read()
+    assert await store.reseal(NEW, OLD)() == Resealed(secrets=0, instances=0, unreadable=())
+    assert ((await store.repo.changes_since(0)).revision, await store.key_check.read()) == before
+
+
+async def test_empty_store_takes_the_key(store: Store) -> None:
+    for slug in SLUGS:
+        await store.repo.delete(slug)
+    assert await store.reseal(NEW, OLD)() == Resealed(secrets=0, instances=0, unreadable=())
+    assert await store.who_may_start() == {"new", "both"}
+
+
+async def test_who_may_start_before_meanwhile_and_afterwards(store: Store) -> None:
+    meanwhile: list[set[str]] = []
+
+    async def note(_: Instance) -> None:
+        meanwhile.append(await store.who_may_start())
+
+    store.repo.before_save = note
+    assert await store.who_may_start() == {"old", "both"}
+    await store.reseal(NEW, OLD)()
+    assert meanwhile == [{"both"}] * 3
+    assert await store.who_may_start() == {"new", "both"}
+
+
+@pytest.mark.parametrize("saves", range(3))
+async def test_interrupted_anywhere_it_goes_on_where_it_stopped(store: Store, saves: int) -> None:
+    left = saves
+
+    async def interrupt(_: Instance) -> None:
+        nonlocal left
+        if not left:
+            raise StorageUnavailableError
+        left -= 1
+
+    store.repo.before_save = interrupt
+    with pytest.raises(StorageUnavailableError):
+        await store.reseal(NEW, OLD)()
+    assert await store.who_may_start() == {"both"}
+    store.repo.before_save = None
+    rest = await store.reseal(NEW, OLD)()
+    assert (rest.instances, rest.secrets) == (3 - saves, 2 * (3 - saves))
+    assert len(await store.opened(NEW)) == 6
+    assert await store.who_may_start() == {"new", "both"}
+
+
+async def test_key_replaced_again_before_the_last_change_has_ended(store: Store) -> None:
+    async def interrupt(instance: Instance) -> None:
+        if instance.slug == SLUGS[1]:
+            raise StorageUnavailableError
+
+    store.repo.before_save = interrupt
+    with pytest.raises(StorageUnavailableError):
+        await store.reseal(NEW, OLD)()
+    store.repo.before_save = None
+    for too_few in ((NEWEST,), (NEWEST, OLD), (NEWEST, NEW)):
+        with pytest.raises((WrongMasterKeyError, OlderMasterKeyMissingError)):
+            await store.reseal(*too_few)()
+    assert (await store.reseal(NEWEST, NEW, OLD)()).secrets == 6
+    assert len(await store.opened(NEWEST)) == 6
+    await store.check(NEWEST).verify()
+
+
+async def test_change_can_be_taken_back(store: Store) -> None:
+    await store.reseal(NEW, OLD)()
+    assert (await store.reseal(OLD, NEW)()).secrets == 6
+    assert len(await store.opened(OLD)) == 6
+    assert await store.who_may_start() == {"old", "both"}
+
+
+async def test_what_others_write_meanwhile_is_kept_and_sealed_anew(store: Store) -> None:
+    store.repo.races = 2
+    assert (await store.reseal(NEW, OLD)()).secrets == 6
+    assert [instance.description for instance in await store.instances()] == ["x", "x", ""]
+    assert len(await store.opened(NEW)) == 6
+
+
+async def test_instance_deleted_meanwhile_is_no_hindrance(store: Store) -> None:
+    async def delete(instance: Instance) -> None:
+        if instance.slug == SLUGS[1]:
+            await store.repo.delete(instance.slug)
+
+    store.repo.before_save = delete
+    assert await store.reseal(NEW, OLD)() == Resealed(secrets=4, instances=2, unreadable=())
+
+
+async def test_what_others_seal_with_the_old_key_meanwhile_is_found(store: Store) -> None:
+    async def somebody_else_stores(instance: Instance) -> None:
+        if instance.slug == SLUGS[2]:
+            store.repo.before_save = None
+            await store.backstage.set_secret(SLUGS[0], "another", "sealed late")
+
+    store.repo.before_save = somebody_else_stores
+    assert (await store.reseal(NEW, OLD)()) == Resealed(secrets=7, instances=3, unreadable=())
+    assert (await store.opened(NEW))["bot-0 another"] == "sealed late"
+
+
+async def test_instances_changed_all_the_time_keep_the_change_from_ending(store: Store) -> None:
+    store.repo.races = 1_000
+    with pytest.raises(OlderKeyInUseError):
+        await store.reseal(NEW, OLD)()
+    assert await store.who_may_start() == {"both"}
+
+
+async def test_what_no_key_opens_is_reported_and_stops_nothing(store: Store) -> None:
+    secret = (await store.instances())[2].secrets[VENDOR_KEY]
+    moved = secret.sealed
+    foreign = ring(NEWEST).seal(SecretText("sk-foreign"), (await store.instances())[1].address_of(secret))
+    await store.tamper(SLUGS[0], AUTH_API_KEY, "rubbish")
+    await store.tamper(SLUGS[0], VENDOR_KEY, moved)
+    await store.tamper(SLUGS[1], VENDOR_KEY, foreign)
+    resealed = await store.reseal(NEW, OLD)()
+    unreadable = {(SLUGS[0], AUTH_API_KEY), (SLUGS[0], VENDOR_KEY), (SLUGS[1], VENDOR_KEY)}
+    assert (resealed.secrets, resealed.instances) == (3, 2)
+    assert {(place.instance, place.name) for place in resealed.unreadable} == unreadable
+    kept = await store.instances()
+    assert [kept[0].secrets[VENDOR_KEY].sealed, kept[1].secrets[VENDOR_KEY].sealed] == [moved, foreign]
+    assert await store.who_may_start() == {"new", "both"}
+
+
+async def test_survey_counts_and_changes_nothing(store: Store) -> None:
+    await store.tamper(SLUGS[2], VENDOR_KEY, "rubbish")
+    before = await store.instances()
+    assert await store.reseal(NEW, OLD).survey() == OlderSecrets(
+        readable={SLUGS[0]: 2, SLUGS[1]: 2, SLUGS[2]: 1}, unreadable=(SecretPlace(SLUGS[2], VENDOR_KEY),)
+    )
+    assert await store.instances() == before
+    assert await store.who_may_start() == {"old", "both"}
+
+
+async def test_progress_is_told_for_each_round(store: Store) -> None:
+    told: list[tuple[int, int, int]] = []
+    await store.reseal(NEW, OLD)(lambda *progress: told.append(progress))
+    assert told == [(number, done, 3) for number in (1, 2) for done in range(4)]

@@ -1,0 +1,43 @@
+"""The rate limiter's log in a database, and how it grows older without time passing."""
+
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.rate_limiter import PiccoloRateLimiter
+from polyant.testing.rate_limiter import LimiterRig
+
+_MAKE_OLDER = {
+    "postgres": """
+        UPDATE rate_limits SET hits = ARRAY(SELECT hit - $1 FROM unnest(hits) AS hit),
+            asked_at = asked_at - $1, expires_at = expires_at - $1
+    """,
+    "sqlite": """
+        UPDATE rate_limits SET hits = (SELECT json_group_array(value - ?1) FROM json_each(hits)),
+            asked_at = asked_at - ?1, expires_at = expires_at - ?1
+    """,
+}
+
+
+class PiccoloRig(LimiterRig):
+    """Makes the log older instead of waiting: all that the limiter knows is in the table."""
+
+    def __init__(self, database: PiccoloDatabase) -> None:
+        self.limiter: PiccoloRateLimiter = PiccoloRateLimiter(database=database)
+        self._database = database
+
+    async def advance(self, seconds: float) -> None:
+        await self._database.run(_MAKE_OLDER[self._database.dialect], round(seconds * 1_000_000))
+
+    async def set_clock_back(self, seconds: float) -> None:
+        """Has the calls so far lie that much later than the clock says it is."""
+        await self.advance(-seconds)
+
+    async def held_keys(self) -> int:
+        await self.limiter.sweep()
+        return await self._rows()
+
+    async def holds_rows(self, number: int) -> bool:
+        """Returns whether there are so many rows, without anything done about it."""
+        return await self._rows() == number
+
+    async def _rows(self) -> int:
+        ((held,),) = await self._database.run("SELECT count(*) FROM rate_limits")
+        return int(held)

@@ -1,0 +1,114 @@
+"""What the management API stands on in tests: memory adapters, cheap hashes, two providers and two tools."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher
+from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.memory.audit_log import MemoryAuditLog
+from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.memory.session_repo import MemorySessionRepo
+from polyant.adapters.memory.store import MemoryStore
+from polyant.adapters.memory.turn_log import MemoryTurnLog
+from polyant.adapters.memory.user_repo import MemoryUserRepo
+from polyant.adapters.system.token_source import SystemTokenSource
+from polyant.adapters.tools.calculate_tool import CalculateTool
+from polyant.domain.access import Session
+from polyant.domain.ports.supervisor import Supervisor
+from polyant.domain.ports.tool import Tool
+from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.tools import ToolContext
+from polyant.domain.users import Email, Role, StoredSession, User, UserId
+from polyant.http.management.services import Management, ManagementPorts
+from polyant.http.sessions import JwtSessions
+from polyant.testing.manual_clock import ManualClock
+from support.backstage import ECHO, VENDOR
+from support.sessions import AUTH_SECRET, TOKEN_ID, USER_ID
+
+PASSWORD = "correct horse battery staple"
+
+
+class Nothing(msgspec.Struct):
+    """No arguments."""
+
+
+class LookUpTool(Tool):
+    """Needs a secret of the instance."""
+
+    name = "look_up"
+    description = "Looks a customer up."
+    arguments = Nothing
+    secrets = (SecretName("crm_token"),)
+
+    async def run(self, arguments: object, context: ToolContext) -> str:
+        return context.slug
+
+
+class Office:
+    """Users, their sessions and the trail of what they do.
+
+    There is one user from the start, whose session is that of `session_token()`.
+    """
+
+    def __init__(self, supervisor: Supervisor, cipher: AesGcmSecretCipher) -> None:
+        memory = MemoryStore()
+        self.clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+        """Starts at the real time, which Litestar holds the tokens against."""
+        self.repo = MemoryInstanceRepo(memory=memory)
+        self.users = MemoryUserRepo(memory=memory)
+        self.sessions = MemorySessionRepo(memory=memory)
+        self.audit_log = MemoryAuditLog(memory=memory)
+        self.turn_log = MemoryTurnLog(clock=self.clock, turn_log_days=30)
+        self.hasher = Argon2idPasswordHasher(memory_kib=8, iterations=1)
+        self.tokens = SystemTokenSource()
+        self.jwt = JwtSessions(SecretText(AUTH_SECRET))
+        tools: Mapping[str, Tool] = {tool.name: tool for tool in (CalculateTool(), LookUpTool())}
+        self.management = Management.on(
+            ManagementPorts(
+                repo=self.repo,
+                users=self.users,
+                sessions=self.sessions,
+                audit_log=self.audit_log,
+                turn_log=self.turn_log,
+                hasher=self.hasher,
+                cipher=cipher,
+                verifier=self.jwt,
+                supervisor=supervisor,
+                clock=self.clock,
+                tokens=self.tokens,
+                providers={"echo": ECHO, "vendor": VENDOR},
+                tools=tools,
+            )
+        )
+
+    async def open(self) -> None:
+        """Stores the first user, in the session that test tokens are of."""
+        user = await self.users.add(self._user("user-1@example.com", Role.USER, USER_ID))
+        await self._begin(user, TOKEN_ID)
+
+    async def add_user(self, email: str = "ada@example.com", *, role: Role = Role.USER, password: str = "") -> User:
+        """Stores a user; one without a password can't log in with any."""
+        hashed = await self.hasher.hash(SecretText(password)) if password else ""
+        user = msgspec.structs.replace(self._user(email, role, self.tokens.user_id()), password_hash=hashed)
+        return await self.users.add(user)
+
+    async def session_of(self, user: User) -> str:
+        """Returns the token of a new session."""
+        session = await self._begin(user, self.tokens.session_id())
+        return self.jwt.issue(session).reveal()
+
+    async def token(self, role: Role = Role.USER) -> str:
+        """Returns the session token of a new user."""
+        return await self.session_of(await self.add_user(f"{self.tokens.session_id()}@example.com", role=role))
+
+    async def _begin(self, user: User, token_id: str) -> Session:
+        session = Session(user_id=user.id, token_id=token_id, expires_at=self.clock.now() + timedelta(hours=12))
+        stored = StoredSession(token_id=token_id, user_id=user.id, expires_at=session.expires_at)
+        await self.sessions.add(stored, now=self.clock.now())
+        return session
+
+    def _user(self, email: str, role: Role, user_id: str) -> User:
+        now = self.clock.now()
+        return User(id=UserId(user_id), email=Email(email), role=role, password_hash="", created_at=now, updated_at=now)

@@ -1,0 +1,135 @@
+"""The default Supervisor on a played model, played tools, and MCP servers that a test makes up."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.system.clock import SystemClock
+from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
+from polyant.domain.chat import ModelRequest, SupervisorEvent, Turn, UserMessage
+from polyant.domain.instances import Instance, Slug
+from polyant.domain.limits import TurnBudget, TurnLimits
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.tool import Tool
+from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
+from polyant.domain.provider_keys import ProviderKeys
+from polyant.domain.secrets import SealedSecret, SecretName, SecretText
+from polyant.domain.tools import OfferedTool, ToolContext
+from polyant.domain.use_cases.set_secret import seal, with_secret
+from polyant.testing.factories import InstanceFactory
+from polyant.testing.manual_clock import START
+from polyant.testing.played_parts import Activity, PlayedChatModel, PlayedStep, PlayedTool
+from polyant.testing.supervisor import events_of
+
+PROVIDER_KEY = PlayedChatModel.info.secret or SecretName("")
+KEY = "played-key-0123456789"
+
+Play = Sequence[PlayedStep] | Callable[[ModelRequest], PlayedStep]
+
+
+class MadeUpServers(ToolServers):
+    """Gives the tools that a test puts into it, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.tools: list[OfferedTool] = []
+        self.asked: list[tuple[Slug, Sequence[ServerAccess]]] = []
+        self.open_now = 0
+
+    @asynccontextmanager
+    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[Sequence[OfferedTool]]:
+        self.asked.append((slug, accesses))
+        self.open_now += 1
+        try:
+            yield self.tools
+        finally:
+            self.open_now -= 1
+
+
+class ToolLoop:
+    """Runs turns; what it runs on may be changed until the first one."""
+
+    def __init__(self) -> None:
+        self.activity = Activity()
+        self.cipher = AesGcmSecretCipher(master_keys=[SecretText("0f" * 32)])
+        self.clock: Clock = SystemClock(timezone="UTC", locale="en-US")
+        self.tools: dict[str, Tool] = {}
+        self.servers = MadeUpServers()
+        self.budget = TurnBudget()
+        bare = InstanceFactory.build(
+            provider="played",
+            base_url=None,
+            temperature=None,
+            tools=(),
+            mcp_servers=(),
+            secrets={},
+            limits=TurnLimits(),
+        )
+        self.instance = with_secret(bare, self.seal(bare, PROVIDER_KEY, KEY, "http://played.invalid:80"))
+        for name, play in (("answer", answer), ("fail", fail), ("hang", self._hang)):
+            self.add_tool(name, play)
+
+    def add_tool(self, name: str, play: Any, **more: Any) -> None:
+        """Installs a tool and enables it."""
+        self.tools[name] = PlayedTool(name, play, self.activity, **more)
+        self.instance = msgspec.structs.replace(self.instance, tools=(*self.instance.tools, name))
+
+    def seal(self, instance: Instance, name: SecretName, value: str, origin: str | None = None) -> SealedSecret:
+        return seal(self.cipher, instance, name, SecretText(value), now=START, origin=origin)
+
+    def set_secret(self, name: str, value: str, origin: str | None = None) -> None:
+        self.instance = with_secret(self.instance, self.seal(self.instance, SecretName(name), value, origin))
+
+    def limit(self, **limits: float) -> None:
+        """Sets limits of the instance's own."""
+        own = msgspec.structs.replace(self.instance.limits, **limits)
+        self.instance = msgspec.structs.replace(self.instance, limits=own)
+
+    @property
+    def turn(self) -> Turn:
+        return Turn(instance=self.instance, messages=(UserMessage("Is it so?"),))
+
+    def supervisor(self, model: PlayedChatModel) -> ToolLoopSupervisor:
+        return ToolLoopSupervisor(
+            chat_models={"played": model},
+            provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
+            tools=self.tools,
+            tool_servers=self.servers,
+            cipher=self.cipher,
+            clock=self.clock,
+            turn_budget=self.budget,
+        )
+
+    def model(self, play: Play) -> PlayedChatModel:
+        return PlayedChatModel(play, self.activity)
+
+    async def run(self, play: Play) -> tuple[list[SupervisorEvent], list[ModelRequest]]:
+        """Returns the events of a turn and what its model was asked."""
+        model = self.model(play)
+        return await events_of(self.supervisor(model).run(self.turn)), model.requests
+
+    async def _hang(self, _: object, __: ToolContext) -> str:
+        await self.activity.hang()
+        return ""
+
+
+async def answer(_: object, __: ToolContext) -> str:
+    return "forty-two"
+
+
+async def fail(_: object, __: ToolContext) -> str:
+    raise ValueError("a text with the key secret-0123456789")
+
+
+def unusable(loop: ToolLoop) -> Mapping[str, Turn]:
+    """Returns turns that can't be run, by why."""
+    instance = loop.instance
+    broken = msgspec.structs.replace(instance.secrets[PROVIDER_KEY], sealed="v1:nonsense")
+    instances = {
+        "unknown provider": msgspec.structs.replace(instance, provider="gone"),
+        "missing key": msgspec.structs.replace(instance, secrets={}),
+        "unreadable key": with_secret(instance, broken),
+    }
+    return {why: msgspec.structs.replace(loop.turn, instance=each) for why, each in instances.items()}
