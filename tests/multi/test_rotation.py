@@ -1,0 +1,186 @@
+"""The master key is replaced while a server answers, by a command that is interrupted, killed and run again."""
+
+import asyncio
+import signal
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
+from polyant.adapters.piccolo.tables import SecretRow
+from polyant.domain.instances import Instance, InstanceQuery, Slug
+from polyant.domain.secrets import AUTH_API_KEY, SecretText
+from polyant.domain.use_cases.set_secret import seal, with_secret
+from polyant.testing.factories import InstanceFactory
+from support.process import POLYANT, Server, environment, eventually, run_polyant, serving
+
+INSTANCES = 150
+CALLERS_KEY = "sk-of-the-callers"
+SECRET = "a secret of more than thirty-two characters"
+OLD, NEW = "0f" * 32, "a1" * 32
+NOT_FINISHED = "polyant: not finished: `polyant keys rotate-master` goes on where it stopped\n"
+
+
+@dataclass
+class Store:
+    """A database with many instances, and the environment in which its key is replaced."""
+
+    folder: Path
+    database: PiccoloDatabase
+    variables: dict[str, str]
+    old: str
+
+    @property
+    def repo(self) -> PiccoloInstanceRepo:
+        return PiccoloInstanceRepo(database=self.database)
+
+    async def instances(self) -> list[Instance]:
+        found = [await self.repo.get(summary.slug) for summary in (await self.repo.list(InstanceQuery())).instances]
+        return [instance for instance in found if instance is not None]
+
+    async def resealed(self) -> int:
+        """Returns how many secrets the old key didn't seal."""
+        old = AesGcmSecretCipher(master_keys=[SecretText(self.old)])
+        table = self.database.bind(SecretRow)
+        rows = await self.database.read(table.select(table.sealed).run)
+        return sum(old.key_id_of(row["sealed"]) != old.key_id() for row in rows)
+
+    async def interrupted(self, number: signal.Signals, *, after: int) -> tuple[int, str]:
+        """Returns how a rotation ends that gets a signal after so many secrets were sealed anew."""
+        command = await asyncio.create_subprocess_exec(
+            *(*POLYANT, "keys", "rotate-master"),
+            cwd=self.folder,
+            env=environment(self.folder, **self.variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            while await self.resealed() < after:
+                assert command.returncode is None, "it ended before it was interrupted"
+            command.send_signal(number)
+        except BaseException:
+            command.kill()
+            raise
+        finally:
+            stdout, stderr = await command.communicate()
+        assert stdout == b""
+        return await command.wait(), stderr.decode()
+
+    async def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(run_polyant, self.folder, *arguments, **{**self.variables, **variables})
+
+    async def start_with(self, key: str) -> subprocess.CompletedProcess[str]:
+        """Returns how a start of the engine with this key alone ends, short of serving."""
+        return await self.run("migrate", ENCRYPTION_KEY=key, ENCRYPTION_KEY_PREVIOUS="")
+
+
+@pytest.fixture
+async def store(database_url: str, tmp_path: Path) -> AsyncIterator[Store]:
+    """On SQLite the keys are in files; on PostgreSQL they are in the environment, the new one already."""
+    variables = {"DATABASE_URL": database_url, "AUTH_SECRET": SECRET, "RATE_LIMIT": "off"}
+    given = {} if database_url.startswith("sqlite") else {"ENCRYPTION_KEY": OLD}
+    made = await asyncio.to_thread(run_polyant, tmp_path, "migrate", **variables, **given)
+    assert made.returncode == 0, made.stderr
+    old = given.get("ENCRYPTION_KEY") or (tmp_path / ".polyant/keys/encryption.key").read_text().strip()
+    replacing = {"ENCRYPTION_KEY": NEW, "ENCRYPTION_KEY_PREVIOUS": OLD} if given else {}
+    async with PiccoloDatabase(database_url) as database:
+        store = Store(tmp_path, database, {**variables, **replacing}, old)
+        await fill(store.repo, AesGcmSecretCipher(master_keys=[SecretText(old)]))
+        yield store
+
+
+async def fill(repo: PiccoloInstanceRepo, cipher: AesGcmSecretCipher) -> None:
+    for number in range(INSTANCES):
+        plain = InstanceFactory.build(
+            slug=Slug(f"bot-{number:03}"), provider="scripted", base_url=None, auth_enabled=True, secrets={}
+        )
+        key = SecretText(CALLERS_KEY if number == 0 else f"sk-of-{number:03}")
+        await repo.add(with_secret(plain, seal(cipher, plain, AUTH_API_KEY, key, now=plain.created_at)))
+
+
+class Callers(threading.Thread):
+    """Talk to one instance, and list the models, all the time."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.answers: list[str] = []
+        self._server = server
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        body = {"model": "bot-000", "messages": [{"role": "user", "content": "Hello!"}]}
+        headers = {"Authorization": f"Bearer {CALLERS_KEY}"}
+        with httpx.Client(base_url=self._server.base_url, headers=headers) as client:
+            while not self._stopped.is_set():
+                for request in (
+                    client.build_request("POST", "/chat/completions", json=body),
+                    client.build_request("GET", "/models"),
+                ):
+                    answer = client.send(request)
+                    self.answers.append("ok" if answer.status_code == 200 else answer.text)
+
+    def have_answers(self, count: int) -> None:
+        """Returns once there are so many."""
+        eventually(lambda: len(self.answers) >= count, expected=True)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join(20)
+        assert not self.is_alive()
+
+
+@contextmanager
+def calling(server: Server) -> Iterator[Callers]:
+    callers = Callers(server)
+    callers.start()
+    try:
+        yield callers
+    finally:
+        callers.stop()
+
+
+async def test_rotation_under_load_interrupted_killed_and_finished(store: Store) -> None:
+    with serving(store.folder, **store.variables) as server, calling(server) as callers:
+        code, said = await store.interrupted(signal.SIGINT, after=10)
+        assert (code, said) == (130, NOT_FINISHED)
+        first = await store.resealed()
+        assert 10 <= first < INSTANCES
+        assert (await store.interrupted(signal.SIGKILL, after=first + 10))[0] == -signal.SIGKILL
+        second = await store.resealed()
+        assert first + 10 <= second < INSTANCES
+
+        new = await current_key(store)
+        assert "ENCRYPTION_KEY is not the key" in (await store.start_with(store.old)).stderr
+        assert "not every stored secret is sealed with the new one" in (await store.start_with(new)).stderr
+
+        done = await store.run("keys", "rotate-master", "--json")
+        assert msgspec.json.decode(done.stdout) == {
+            "secrets": INSTANCES - second,
+            "instances": INSTANCES - second,
+            "unreadable": [],
+        }
+        assert await current_key(store) == new
+        await asyncio.to_thread(callers.have_answers, len(callers.answers) + 10)
+    assert set(callers.answers) == {"ok"}
+
+    assert "ENCRYPTION_KEY is not the key" in (await store.start_with(store.old)).stderr
+    assert (await store.start_with(new)).returncode == 0
+    cipher = AesGcmSecretCipher(master_keys=[SecretText(new)])
+    secrets = [(instance, instance.secrets[AUTH_API_KEY]) for instance in await store.instances() if instance.secrets]
+    opened = {cipher.open(secret.sealed, instance.address_of(secret)).reveal() for instance, secret in secrets}
+    assert opened == {CALLERS_KEY, *(f"sk-of-{number:03}" for number in range(1, INSTANCES))}
+
+
+async def current_key(store: Store) -> str:
+    given = store.variables.get("ENCRYPTION_KEY")
+    return given or (store.folder / ".polyant/keys/encryption.key").read_text().strip()

@@ -1,0 +1,168 @@
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from polyant.domain.secrets import SecretText
+from polyant.master_keys import MasterKeys, older_keys_file_of, places_of_older_keys, replace_key_file
+from polyant.settings import Settings, SettingsError, read_settings
+
+A, B, C = (digit * 64 for digit in "abc")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """The folder of the key files, with the key A in use."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    (folder / "encryption.key").write_text(f"{A}\n")
+    return folder
+
+
+@pytest.fixture
+def settings(keys: Path) -> Settings:
+    return settings_in(keys)
+
+
+def settings_in(keys: Path, **variables: str) -> Settings:
+    return read_settings({"POLYANT_HOME": str(keys.parent), **variables})
+
+
+def read(settings: Settings) -> list[str]:
+    return texts(MasterKeys(settings, create=False))
+
+
+def texts(keys: MasterKeys) -> list[str]:
+    return [key.reveal() for key in keys]
+
+
+def current_of(settings: Settings) -> SecretText:
+    return next(iter(MasterKeys(settings, create=False)))
+
+
+# Where keys come from
+
+
+def test_key_in_the_file_is_the_only_one(settings: Settings) -> None:
+    assert read(settings) == [A]
+    assert places_of_older_keys(settings) == []
+
+
+def test_older_keys_follow_the_current_one(keys: Path, settings: Settings) -> None:
+    (keys / "encryption.previous").write_text(f"{B}\n\n{C}\n")
+    assert older_keys_file_of(settings) == keys / "encryption.previous"
+    assert read(settings) == [A, B, C]
+    assert places_of_older_keys(settings) == [str(keys / "encryption.previous")]
+
+
+def test_keys_in_the_environment_are_all_there_are(keys: Path) -> None:
+    (keys / "encryption.previous").write_text(A)
+    settings = settings_in(keys, ENCRYPTION_KEY=B, ENCRYPTION_KEY_PREVIOUS=f"{C},{A}")
+    assert read(settings) == [B, C, A]
+    assert places_of_older_keys(settings) == ["ENCRYPTION_KEY_PREVIOUS"]
+    assert read(settings_in(keys, ENCRYPTION_KEY=B)) == [B]
+
+
+def test_older_keys_of_the_environment_are_added_to_those_in_the_file(keys: Path) -> None:
+    (keys / "encryption.previous").write_text(B)
+    settings = settings_in(keys, ENCRYPTION_KEY_PREVIOUS=C)
+    assert read(settings) == [A, C, B]
+    assert places_of_older_keys(settings) == ["ENCRYPTION_KEY_PREVIOUS", str(keys / "encryption.previous")]
+
+
+@pytest.mark.parametrize("text", ["abc", f"{A},{A[:63]}", f"{A};{B}", f"{A},xyz"])
+def test_older_keys_that_are_none_are_refused_and_not_shown(keys: Path, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_in(keys, ENCRYPTION_KEY_PREVIOUS=text)
+    assert str(caught.value) == ("ENCRYPTION_KEY_PREVIOUS must be keys of 64 hexadecimal digits, separated by commas")
+
+
+@pytest.mark.parametrize("text", ["abc", f"{A}\n{B[:63]}", f"{A},{B}", "Schlüssel"])
+def test_damaged_file_of_older_keys_is_said_and_not_shown(keys: Path, settings: Settings, text: str) -> None:
+    (keys / "encryption.previous").write_text(text)
+    with pytest.raises(SettingsError, match=r"keys/encryption\.previous") as caught:
+        read(settings)
+    assert all(word not in str(caught.value) for word in text.split())
+
+
+def test_settings_do_not_show_keys(keys: Path) -> None:
+    settings = settings_in(keys, ENCRYPTION_KEY=B, ENCRYPTION_KEY_PREVIOUS=A)
+    assert not {A, B} & set(repr(settings).replace("'", " ").split())
+    assert A not in repr(settings)
+
+
+# A key that is replaced while a server runs
+
+
+def test_who_goes_through_them_again_gets_the_keys_of_now(keys: Path, settings: Settings) -> None:
+    found = MasterKeys(settings, create=False)
+    replace_key_file(settings, SecretText(A))
+    new, *older = texts(found)
+    assert (new, older) == ((keys / "encryption.key").read_text().strip(), [A])
+    (keys / "encryption.previous").unlink()
+    assert texts(found) == [new]
+
+
+def test_keys_read_last_stay_when_the_files_cannot_be_read(keys: Path, settings: Settings) -> None:
+    found = MasterKeys(settings, create=False)
+    keys.rename(keys.with_name("elsewhere"))
+    assert texts(found) == [A]
+
+
+def test_missing_key_is_said_at_the_start(keys: Path, settings: Settings) -> None:
+    (keys / "encryption.key").unlink()
+    with pytest.raises(SettingsError, match="ENCRYPTION_KEY is not set"):
+        read(settings)
+
+
+# The replacement
+
+
+def test_new_key_comes_in_place_of_the_current_one_which_joins_the_older_ones(keys: Path, settings: Settings) -> None:
+    for count in range(1, 4):
+        before = read(settings)
+        replace_key_file(settings, current_of(settings))
+        after = read(settings)
+        assert after[1:] == before
+        assert len(set(after)) == count + 1
+        assert len(bytes.fromhex(after[0])) == 32
+
+
+def test_files_are_readable_by_their_owner_alone_and_nothing_else_is_left(keys: Path, settings: Settings) -> None:
+    replace_key_file(settings, SecretText(A))
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in keys.iterdir()}
+    assert modes == {"encryption.key": 0o600, "encryption.previous": 0o600}
+
+
+def test_all_who_replace_one_key_at_once_have_the_same_new_one(settings: Settings) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: replace_key_file(settings, SecretText(A)), range(16)))
+    assert read(settings)[1:] == [A]
+
+
+@pytest.mark.parametrize("steps", range(2))
+def test_no_key_is_lost_in_a_crash(settings: Settings, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Both files are exchanged by a rename; before the first and before the second the machine stops."""
+    replace, left = Path.replace, steps
+
+    def crash(draft: Path, target: Path) -> Path:
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        return replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        replace_key_file(settings, SecretText(A))
+    assert read(settings) == [A] + [A] * steps
+    monkeypatch.undo()
+    replace_key_file(settings, SecretText(A))
+    assert read(settings)[1:] == [A]
+
+
+def test_folder_that_cannot_be_written_is_said(keys: Path, settings: Settings) -> None:
+    keys.rename(keys.with_name("elsewhere"))
+    with pytest.raises(SettingsError, match=f"POLYANT_HOME: can't write to {keys}"):
+        replace_key_file(settings, SecretText(A))
