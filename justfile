@@ -37,6 +37,10 @@ typecheck:
 bench *ARGUMENTS:
     uv run python -m bench {{ ARGUMENTS }}
 
+# Try the clients against the server and write docs/clients.md from what they see; installs them first
+clients *ARGUMENTS:
+    WRITE_CLIENTS_PAGE=yes uv run pytest -n 0 tests/clients {{ ARGUMENTS }}
+
 # Write a migration from what changed in adapters/piccolo/tables.py
 migration NAME:
     uv run piccolo migrations new polyant --auto --desc={{ quote(NAME) }}
@@ -53,7 +57,7 @@ docs:
     table = re.compile(r"(?s)(<!-- settings -->\n).*?(<!-- /settings -->)")
     readme.write_text(table.sub(lambda marks: f"{marks[1]}{settings_markdown()}\n{marks[2]}", readme.read_text()))
 
-# Resolve all dependencies afresh and pin their versions in pyproject.toml
+# Resolve all dependencies afresh and pin their versions in pyproject.toml and tests/clients/environments
 [script]
 lock:
     import json
@@ -86,7 +90,11 @@ lock:
         whole = ("--all-groups", "--all-extras", "--no-emit-project", "--no-hashes")
         runtime = uv("export", *here, *bare, *whole)
         building = "\n".join(metadata["build-system"]["requires"])
-        build = uv("pip", "compile", "-", *here, *bare, "--universal", "--python-version", least_python, text=building)
+        universal = ("--universal", "--python-version", least_python)
+        build = uv("pip", "compile", "-", *here, *bare, *universal, text=building)
+        for client in Path("tests/clients/environments").glob("*.in"):
+            pins = uv("pip", "compile", "-", *here, *bare, *universal, text=client.read_text())
+            client.with_suffix(".txt").write_text(pins)
 
     heading = "[tool.uv]\n"
     before, _, after = unpinned.partition(heading) if heading in unpinned else (f"{unpinned}\n", heading, "")

@@ -1,0 +1,106 @@
+"""What clients run in: made when it is first needed, and anew when what is pinned changes."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clients.roster import HERE, WRITES_PAGE, Client
+
+ENVIRONMENTS = HERE.parent.parent / ".clients"
+NODE = HERE / "node"
+_SECONDS = 900
+
+
+class UnavailableError(Exception):
+    """A client can't be tried here; says what is missing."""
+
+
+def command_for(client: Client) -> list[str]:
+    """Returns what runs a client's driver, once all that it needs is there.
+
+    Raises:
+        UnavailableError: Something is missing and can't be had.
+    """
+    if client.program is not None:
+        program(client.program)
+    if client.is_node:
+        node = program("node")
+        with _alone("node"):
+            _install_node_modules()
+        return [node, str(client.driver)]
+    if client.environment is None:
+        return [sys.executable, str(client.driver)]
+    with _alone(client.environment):
+        return [_python_of(client.environment), str(client.driver)]
+
+
+def program(name: str) -> str:
+    """Returns the path of a program of this machine."""
+    found = shutil.which(name)
+    if found is None:
+        raise UnavailableError(f"there is no {name} on this machine")
+    return found
+
+
+def _python_of(name: str) -> str:
+    pins = HERE / "environments" / f"{name}.txt"
+    folder = ENVIRONMENTS / name
+    python = str(folder / "bin" / "python")
+    installed = folder / "installed.txt"
+    if not installed.exists() or installed.read_text() != pins.read_text():
+        _require_leave_to_install()
+        uv = os.environ.get("UV") or program("uv")
+        _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
+        _run(uv, "pip", "install", "--quiet", "--python", python, "--requirement", str(pins))
+        shutil.copyfile(pins, installed)
+    return python
+
+
+def _install_node_modules() -> None:
+    installed = NODE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or _versions(installed) != _versions(NODE / "package-lock.json"):
+        _require_leave_to_install()
+        _run(program("npm"), "ci", "--prefix", str(NODE))
+
+
+def _require_leave_to_install() -> None:
+    """Keeps a plain `uv run pytest` from downloading a gigabyte of other people's programs."""
+    if not os.environ.get("CI") and not os.environ.get(WRITES_PAGE):
+        raise UnavailableError("what it runs in is not installed: `just clients` installs it")
+
+
+def _versions(lock: Path) -> dict[str, Any]:
+    packages = json.loads(lock.read_text())["packages"]
+    return {name: package["version"] for name, package in packages.items() if name and not package.get("optional")}
+
+
+def _run(*command: str) -> None:
+    """Runs a command outside the project, whose own pins are not for these environments."""
+    try:
+        subprocess.run(
+            command,
+            cwd=HERE.anchor,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_SECONDS,
+        )
+    except subprocess.CalledProcessError as error:
+        raise UnavailableError(f"{Path(command[0]).name} {command[1]} failed: {error.stderr.strip()[-300:]}") from None
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keeps other processes from installing the same at the same time."""
+    ENVIRONMENTS.mkdir(exist_ok=True)
+    with (ENVIRONMENTS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

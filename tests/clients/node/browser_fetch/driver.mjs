@@ -1,0 +1,50 @@
+// A page in a browser, served from an origin of its own, that calls the server with fetch.
+import { createServer } from "node:http";
+import { fileURLToPath } from "node:url";
+
+import { chromium } from "playwright-core";
+
+import { drive } from "../driving.mjs";
+
+/** Serves an empty page and returns its origin. */
+async function servePage() {
+  const server = createServer((_, response) => {
+    response.setHeader("Content-Type", "text/html").end("<!doctype html><title>A page of somebody else</title>");
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  server.unref();
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+const page = await browser.newPage();
+await page.goto(await servePage());
+await page.addScriptTag({ path: fileURLToPath(new URL("page.js", import.meta.url)) });
+
+let current;
+await page.exposeFunction("heard", (piece) => current.heard(piece));
+
+/** Runs a function of the page; an error there comes back as what it is, without the browser's stack trace. */
+function inPage(name) {
+  return async (call) => {
+    current = call;
+    const { seen, error } = await page.evaluate(([verb, asked]) => window.polyant(verb, asked), [name, { ...call }]);
+    if (error) throw Object.assign(new PageError(error.text), { status: error.status });
+    return seen;
+  };
+}
+
+class PageError extends Error {}
+
+async function snippet(call) {
+  const printed = [];
+  const listen = (message) => printed.push(message.text());
+  page.on("console", listen);
+  await page.evaluate(`(async () => {${call.code}})()`);
+  page.off("console", listen);
+  return { text: printed.join("\n") };
+}
+
+const verbs = { models: inPage("models"), answer: inPage("answer"), stream: inPage("stream"), snippet };
+await drive(browser.version(), verbs);
+await browser.close();

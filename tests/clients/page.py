@@ -1,0 +1,123 @@
+"""The page docs/clients.md, made from what the clients did."""
+
+import re
+from collections.abc import Mapping
+
+from clients.performance import Run
+from clients.roster import HERE, Client
+from clients.scenarios import FAILURES
+
+PAGE = HERE.parent.parent / "docs" / "clients.md"
+_EXPLAINING_FETCH = HERE / "node" / "explaining_fetch.mjs"
+_MOST_CHARACTERS = 300
+
+_HEAD = """\
+# Clients
+
+Anything that speaks OpenAI's Chat Completions can call Polyant by a change of its base URL. These clients were tried,
+as they come from their registries, against a live server. `just clients` tries them again and writes this page from
+what it sees; the tests hold it against what they see.
+
+Each was put through this: its example below, a whole answer, a stream whose pieces have to come one by one, a stream
+with usage at its end, a turn in which only tools run for 20 heartbeats, text of one to four bytes a character, a
+history of 100 messages, text in parts, nine failures, and leaving in mid-stream, after which the call to the provider
+has to end.
+"""
+
+_TABLE = """\
+| client | version | whole | streamed | lists models | calls when the provider fails |
+|---|---|---|---|---|---|
+"""
+
+_ERRORS = """\
+## What errors look like
+
+The server's errors have the form `{"statusCode": 401, "message": "Invalid API key", "error": "Unauthorized"}`. Clients
+that look for OpenAI's form of an error, an object under `error`, raise the right class but show little of the text. The
+message is in the response's body; under each client stands how to get at it. In mid-stream all show it.
+
+JavaScript clients that take a `fetch` can be given this one:
+
+```js
+EXPLAINING_FETCH
+```
+
+The last column of the first table counts the calls that a client makes, left to itself, when the server answers 502:
+the server has retried the provider already and says so with `x-should-retry: false`. The official clients repeat a
+refused call (429) after the seconds in `Retry-After`.
+"""
+
+_SAYS = {
+    "wrong_key": "wrong key",
+    "unknown_model": "unknown model",
+    "bad_body": "bad body",
+    "too_many": "over the limit",
+    "not_set_up": "no key for the provider",
+    "provider_fails": "provider fails",
+    "provider_slow": "provider too slow",
+    "breaks_off": "failure in mid-stream",
+    "shutdown": "shutdown in mid-stream",
+}
+
+
+def render(runs: Mapping[str, Run]) -> str:
+    """Returns the whole page."""
+    rows = "".join(f"{row(run)}\n" for run in runs.values())
+    errors = _ERRORS.replace("EXPLAINING_FETCH", _EXPLAINING_FETCH.read_text().strip())
+    return "\n".join([_HEAD, _TABLE + rows, errors, *(section(run) for run in runs.values())])
+
+
+def row(run: Run) -> str:
+    """Returns a client's row of the first table."""
+    cells = [
+        f"[{run.client.title}](#{_anchor(run.client)})",
+        run.version,
+        _ways(run, "answer"),
+        _ways(run, "stream"),
+        "✓" if ("models", "models") in run.seen else "-",
+        _calls(run),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def without_version(client: Client, line: str) -> str:
+    """Returns a row without the version, if that is the machine's and not pinned by the project."""
+    cells = line.split(" | ")
+    return " | ".join([cells[0], *cells[2:]]) if client.program else line
+
+
+def section(run: Run) -> str:
+    """Returns what the page says of one client: its example, what one has to know, and its errors."""
+    example = run.client.example
+    language = {"py": "python", "mjs": "js", "sh": "sh", "yaml": "yaml"}[example.suffix[1:]]
+    lines = [f"## {run.client.title}", "", f"```{language}", example.read_text().strip(), "```", ""]
+    if run.client.note:
+        lines += [run.client.note, ""]
+    lines += ["| failure | error | what it says |", "|---|---|---|"]
+    for failure in FAILURES:
+        fault = run.failure(failure).fault
+        lines.append(f"| {_SAYS[failure]} | `{fault['type']}` | {_shown(fault['text'])} |")
+    return "\n".join([*lines, ""])
+
+
+def _ways(run: Run, verb: str) -> str:
+    ways = [way.partition("_")[2] or "✓" for way in run.verbs if way.split("_")[0] == verb]
+    return ", ".join(ways)
+
+
+def _calls(run: Run) -> str:
+    heard = run.heard.get(("repeats", "answer"))
+    return "repeats for over a minute" if heard is None else str(len(heard))
+
+
+def _shown(text: str) -> str:
+    """Returns an error's text as a cell, with the ports of the test's servers replaced."""
+    one_line = " ".join(re.sub(r"(localhost|127\.0\.0\.1):\d+", r"\1:4000", text).split())
+    if len(one_line) > _MOST_CHARACTERS:
+        one_line = f"{one_line[:_MOST_CHARACTERS]}…"
+    fence = "``" if "`" in one_line else "`"
+    return f"{fence}{' ' if fence != '`' else ''}{one_line}{' ' if fence != '`' else ''}{fence}".replace("|", "\\|")
+
+
+def _anchor(client: Client) -> str:
+    return re.sub(r"[^\w\- ]", "", client.title.lower()).replace(" ", "-")

@@ -1,0 +1,146 @@
+"""The clients that are tried: what each is called, where it is driven from and what has to be installed for it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+WRITES_PAGE = "WRITE_CLIENTS_PAGE"
+"""The environment variable that has the page written anew."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client."""
+
+    name: str
+    title: str
+    folder: str
+    """Holds its driver and the example to copy."""
+    environment: str | None = None
+    """The Python packages that it runs with; None means the project's own."""
+    program: str | None = None
+    """What has to be on the machine besides."""
+    leaves_late: bool = False
+    """Whether it leaves a stream open until Python's garbage collector finds it."""
+    insists: bool = False
+    """Whether it repeats what failed for longer than a test can wait."""
+    note: str = ""
+    """What one has to know; shown with the example."""
+
+    @property
+    def is_node(self) -> bool:
+        return self.folder.startswith("node/")
+
+    @property
+    def driver(self) -> Path:
+        return HERE / self.folder / ("driver.mjs" if self.is_node else "driver.py")
+
+    @cached_property
+    def example(self) -> Path:
+        (found,) = self.driver.parent.glob("snippet.*")
+        return found
+
+
+_EXPLAINED = (
+    "It shows the reason phrase of an error alone. With `explainingFetch` (above) as its `fetch` it shows the message."
+)
+
+_MESSAGE = 'The message of an error: `error.response.json()["message"]`.'
+_LATE = "A stream that is left early stays open, and its turn goes on, until Python's garbage collector finds it."
+
+CLIENTS = {
+    client.name: client
+    for client in (
+        Client(
+            "openai-python",
+            "openai for Python",
+            "python/openai_python",
+            note=_MESSAGE,
+        ),
+        Client("openai-node", "openai for Node", "node/openai_node", note=_EXPLAINED),
+        Client(
+            "langchain-python",
+            "LangChain for Python",
+            "python/langchain_python",
+            "langchain",
+            note=_MESSAGE,
+        ),
+        Client(
+            "langchain-js",
+            "LangChain.js",
+            "node/langchain_js",
+            insists=True,
+            note=f"{_EXPLAINED} It goes into `configuration`. Left to itself, it repeats what failed six times, "
+            "which takes more than a minute: give it `maxRetries`.",
+        ),
+        Client(
+            "litellm",
+            "LiteLLM",
+            "python/litellm_sdk",
+            "litellm",
+            leaves_late=True,
+            note=f"{_LATE} `await stream.aclose()` closes one of `acompletion` at once.",
+        ),
+        Client(
+            "litellm-proxy",
+            "LiteLLM's proxy",
+            "python/litellm_proxy",
+            "litellm",
+            note="The example is the proxy's configuration. It was tried with the official client for Python in front, "
+            "and with `num_retries: 0`, so that the calls counted are that client's.",
+        ),
+        Client(
+            "ai-sdk",
+            "Vercel AI SDK",
+            "node/ai_sdk",
+            note=f"{_EXPLAINED} Or look into `error.responseBody`.",
+        ),
+        Client(
+            "pydantic-ai",
+            "Pydantic AI",
+            "python/pydantic_ai_agent",
+            "pydantic_ai",
+            note='The message of an error: `error.__cause__.response.json()["message"]`.',
+        ),
+        Client(
+            "llama-index",
+            "LlamaIndex's OpenAILike",
+            "python/llama_index_like",
+            "llama_index",
+            leaves_late=True,
+            note=_LATE,
+        ),
+        Client(
+            "llm",
+            "llm",
+            "python/llm_plugin",
+            "llm",
+            leaves_late=True,
+            note=f"The example is the file `extra-openai-models.yaml` beside the one that `llm logs path` names; the "
+            f"command `llm keys set polyant` takes the key. {_MESSAGE} {_LATE}",
+        ),
+        Client(
+            "httpx",
+            "httpx",
+            "python/httpx_sse",
+            note="`StreamBrokenError` is the program's own. The message of an error: "
+            '`error.response.json()["message"]`, in a stream after `error.response.read()`.',
+        ),
+        Client(
+            "curl",
+            "curl",
+            "python/curl_shell",
+            program="curl",
+            note="curl raises nothing and prints what it gets.",
+        ),
+        Client(
+            "browser",
+            "fetch in Chromium",
+            "node/browser_fetch",
+            program="chromium",
+            note="The page's origin has to be among the server's `CORS_ORIGINS`. `PageError` is the page's own.",
+        ),
+    )
+}

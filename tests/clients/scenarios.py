@@ -1,0 +1,142 @@
+"""What every client is put through, and what the provider behind the server does meanwhile."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from polyant.domain.chat import ToolCall, Usage
+from polyant.domain.errors import ProviderFailure
+from polyant.testing.chat_model import ScriptedAnswer
+from support.openai_voice import openai_begins, openai_fails, openai_says
+from support.upstream import HANG_BEFORE_HEAD, Gate, Received, Reply, Responder, Then
+from support.voice import byte_by_byte
+
+HEARTBEAT_SECONDS = 0.05
+HEARTBEATS = 20
+SLOW_TOOL = Reply(pieces=(2 * HEARTBEATS * HEARTBEAT_SECONDS, b"done"))
+"""What the tool gets: long enough for so many heartbeats on a busy machine too."""
+
+GREETING = ScriptedAnswer(text=("Grüß ", "dich, ", "Zoë 🐜", "!"), usage=Usage(12, 34))
+WIDTHS = ScriptedAnswer(
+    text=("a", "é", "√", "🐜", "👩", "\u200d", "🚀", "e", "\u0301", "\u2028", "\u0085", "\n", "\ufeff", '"\\')
+)
+"""Characters of one to four bytes, emoji and letters in halves, and what some take for ends of lines."""
+AFTER_TOOL = ScriptedAnswer(text=("It took ", "a while."))
+HALF = ("Half an ", "ans")
+CONVERSATION = tuple(
+    {"role": ("user", "assistant")[number % 2], "content": f"{number}: {'lorem ipsum ' * 15}"} for number in range(99)
+)
+PARTS = ("Summarise ", "this: ")
+
+Hold = Callable[[], Gate]
+"""Makes the next gate of a reply; it opens when the client has reported the piece before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One thing that happens to a client.
+
+    A client may have several verbs for it, `answer` and `answer_async` for example; `every_way` puts each through it.
+    """
+
+    name: str
+    verb: str
+    reply: Callable[[Hold], Responder] = field(default=lambda _: openai_says(GREETING))
+    every_way: bool = False
+    server: str = "main"
+    model: str = "relay"
+    text: str = "Hello!"
+    before: tuple[dict[str, str], ...] = ()
+    parts: tuple[str, ...] = ()
+    wrong_key: bool = False
+    call: dict[str, Any] = field(default_factory=lambda: {"retries": 0})
+
+    def messages(self, mark: str) -> list[dict[str, Any]]:
+        """Returns the conversation; the mark tells the provider whose it is."""
+        last = f"{self.text} {mark}"
+        if self.parts:
+            return [{"role": "user", "content": [{"type": "text", "text": text} for text in (*self.parts, last)]}]
+        return [*self.before, {"role": "user", "content": last}]
+
+
+def _piece_by_piece(hold: Hold) -> Responder:
+    def respond(request: Received) -> Reply:
+        reply = openai_says(GREETING, split=_by_event)(request)
+        pieces: list[Any] = []
+        for number, event in enumerate(reply.pieces):
+            pieces.append(event)
+            if 1 <= number <= len(GREETING.text):
+                pieces.append(hold())
+        return replace(reply, pieces=tuple(pieces))
+
+    return respond
+
+
+def _by_event(data: bytes) -> list[bytes]:
+    return [event + b"\n\n" for event in data.split(b"\n\n") if event]
+
+
+def _with_a_slow_tool(_: Hold) -> Responder:
+    def respond(request: Received) -> Reply:
+        if any(message["role"] == "tool" for message in request.json()["messages"]):
+            return openai_says(AFTER_TOOL)(request)
+        url = f"http://{request.headers['host']}/slow"
+        call = ToolCall(id="call_1", name="http_request", arguments=json.dumps({"url": url}))
+        return openai_says(ScriptedAnswer(text=(), tool_calls=(call,), finish_reason="tool_calls"))(request)
+
+    return respond
+
+
+def _failing(kind: ProviderFailure) -> Callable[[Hold], Responder]:
+    return lambda _: openai_fails(kind)
+
+
+def _begun(then: Then) -> Callable[[Hold], Responder]:
+    return lambda _: lambda _: openai_begins(*HALF, then=then)
+
+
+SCENARIOS = (
+    Scenario(name="snippet", verb="snippet"),
+    Scenario(name="models", verb="models"),
+    Scenario(name="one_model", verb="retrieve"),
+    Scenario(name="answer", verb="answer", every_way=True),
+    Scenario(name="stream", verb="stream", every_way=True, reply=_piece_by_piece),
+    Scenario(name="usage", verb="stream", every_way=True, call={"usage": True, "retries": 0}),
+    Scenario(name="tool", verb="stream", model="handy", reply=_with_a_slow_tool),
+    Scenario(name="unicode", verb="stream", every_way=True, reply=lambda _: openai_says(WIDTHS, split=byte_by_byte)),
+    Scenario(name="history", verb="answer", before=CONVERSATION),
+    Scenario(name="parts", verb="answer", parts=PARTS),
+    Scenario(
+        name="cancelled", verb="stream", every_way=True, reply=_begun(Then.HANG), call={"enough": 1, "retries": 0}
+    ),
+    Scenario(name="wrong_key", verb="answer", wrong_key=True),
+    Scenario(name="unknown_model", verb="answer", model="nobody"),
+    Scenario(name="bad_body", verb="answer", text="A \0 in the text"),
+    Scenario(name="too_many", verb="answer", server="limited", model="demo-bot"),
+    Scenario(name="not_set_up", verb="answer", model="keyless"),
+    Scenario(name="provider_fails", verb="answer", every_way=True, reply=_failing(ProviderFailure.AUTH)),
+    Scenario(name="fails_at_once", verb="stream", every_way=True, reply=_failing(ProviderFailure.AUTH)),
+    Scenario(name="provider_slow", verb="answer", reply=_failing(ProviderFailure.TIMEOUT)),
+    Scenario(name="breaks_off", verb="stream", every_way=True, reply=_begun(Then.CUT)),
+    Scenario(name="waits", verb="patient", server="brief", model="demo-bot", call={}),
+    Scenario(name="impatient", verb="impatient", reply=lambda _: lambda _: HANG_BEFORE_HEAD),
+    Scenario(name="explained", verb="explained", model="nobody"),
+    Scenario(name="repeats", verb="answer", reply=_failing(ProviderFailure.AUTH), call={}),
+)
+
+SHUTDOWN = Scenario(name="shutdown", verb="stream", server="doomed", reply=_begun(Then.HANG))
+"""Comes last, for all clients at once: the server is stopped when each has heard what there is."""
+
+FAILURES = {
+    "wrong_key": (401, "Invalid API key"),
+    "unknown_model": (401, "Unknown model"),
+    "bad_body": (400, "U+0000 is not allowed in text - at `$.messages[0].content`"),
+    "too_many": (429, "ThrottlerException: Too Many Requests"),
+    "not_set_up": (503, "polyant secrets set keyless openai_api_key"),
+    "provider_fails": (502, "The model provider failed to answer (openai: auth)"),
+    "provider_slow": (504, "The model provider did not answer in time (openai: timeout)"),
+    "breaks_off": (None, "The model provider failed to answer (openai: bad_response)"),
+    "shutdown": (None, "Server is shutting down"),
+}
+"""The nine failures that a client's error has to tell apart: the status it may know, and what the server says."""

@@ -1,0 +1,126 @@
+"""The servers that clients talk to, and the provider behind them."""
+
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from clients.scenarios import HEARTBEAT_SECONDS, SLOW_TOOL
+from support.process import Server, run_polyant, serving
+from support.upstream import Gate, Received, Reply, Responder, UpstreamThread, json_reply, upstream_in_thread
+
+_MARK = re.compile(rb"\[\[([^\]]+)\]\]")
+_SERVERS = {
+    "main": {"HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS), "REPORT_USAGE": "true", "CORS_ORIGINS": "*"},
+    "limited": {"RATE_LIMIT": "1/3600", "CORS_ORIGINS": "*"},
+    "brief": {"RATE_LIMIT": "1/2"},
+    "doomed": {"SHUTDOWN_SECONDS": "0.2", "CORS_ORIGINS": "*"},
+}
+"""The usual one; one that refuses; one that refuses for two seconds; one that is stopped in the end."""
+
+
+def mark_of(name: str) -> str:
+    """Returns what a message has in it so that the provider knows whose it is."""
+    return f"[[{name}]]"
+
+
+class Provider:
+    """Answers each call as its scenario says; a call is known by the mark in its messages."""
+
+    def __init__(self, thread: UpstreamThread) -> None:
+        self._thread = thread
+        self._responders: dict[str, Responder] = {}
+        self.heard: defaultdict[str, list[Received]] = defaultdict(list)
+        thread.upstream.otherwise = self._respond
+
+    @property
+    def url(self) -> str:
+        return self._thread.upstream.url
+
+    def expect(self, name: str, responder: Responder) -> None:
+        """Takes what will be answered to the call of that name."""
+        self._responders[name] = responder
+
+    def open(self, gate: Gate) -> None:
+        """Lets a reply go on."""
+
+        async def opening() -> None:
+            gate.open()
+
+        self._thread.run(opening())
+
+    def is_hung_up(self, name: str) -> bool:
+        """Returns whether the server closes the last request of a call, waiting for it for a while."""
+        try:
+            return self._thread.run(self.heard[name][-1].hung_up.wait(), seconds=1)
+        except TimeoutError:
+            return False
+
+    def _respond(self, request: Received) -> Reply:
+        if request.method == "GET":
+            return SLOW_TOOL
+        marks = _MARK.findall(request.body)
+        if not marks:
+            return json_reply({}, status=404)
+        name = marks[-1].decode()
+        self.heard[name].append(request)
+        return self._responders[name](request)
+
+
+class Stage:
+    """All that stands around the clients."""
+
+    def __init__(self, folder: Path, provider: Provider) -> None:
+        self.provider = provider
+        self.servers: dict[str, Server] = {}
+        self.brief_is_mine = threading.Lock()
+        self._folder = folder
+        self.key = self._set_up()
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Runs the servers, all on the same data."""
+        host = self.provider.url.removeprefix("http://")
+        with ExitStack() as stack:
+            for name, variables in _SERVERS.items():
+                settings = {"RATE_LIMIT": "off", "HTTP_TOOL_HOSTS": host, **variables}
+                self.servers[name] = stack.enter_context(serving(self._folder, **settings))
+            self.use_up("limited")
+            yield
+
+    def use_up(self, server: str) -> int:
+        """Makes one call, so that the next one is refused; returns the status of this one."""
+        body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hello!"}]}
+        return httpx.post(f"{self.servers[server].base_url}/chat/completions", json=body).status_code
+
+    def refused(self, server: str) -> int:
+        """Returns how many calls that server has refused so far."""
+        return self.servers[server].stderr.text.count("status=429")
+
+    def _set_up(self) -> str:
+        """Makes the instances and returns the key of them all."""
+        relay = ("--provider", "openai", "--model", "tiny", "--base-url", f"{self.provider.url}/v1")
+        self._run("migrate")
+        self._run("instances", "create", "relay", *relay)
+        self._run("instances", "create", "handy", *relay)
+        self._run("instances", "update", "handy", "--tools", "http_request")
+        self._run("instances", "create", "keyless", "--provider", "openai")
+        return self._run("keys", "issue", "relay").strip()
+
+    def _run(self, *arguments: str) -> str:
+        done = run_polyant(self._folder, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """Gives servers and provider, ready."""
+    with upstream_in_thread() as thread:
+        built = Stage(folder, Provider(thread))
+        with built.open():
+            yield built

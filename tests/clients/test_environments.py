@@ -1,0 +1,58 @@
+"""That the clients' versions are pinned, and what happens where a client can't be had."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from clients.environments import NODE, UnavailableError, command_for
+from clients.roster import CLIENTS, HERE
+
+PINS = sorted((HERE / "environments").glob("*.txt"))
+
+
+@pytest.mark.parametrize("pins", PINS, ids=lambda path: path.stem)
+def test_python_packages_are_pinned(pins: Path) -> None:
+    lines = pins.read_text().splitlines()
+    assert lines
+    assert [line for line in lines if "==" not in line] == []
+
+
+def test_every_environment_is_used_and_every_used_one_is_there() -> None:
+    used = {client.environment for client in CLIENTS.values()} - {None}
+    assert used == {path.stem for path in PINS} == {path.stem for path in (HERE / "environments").glob("*.in")}
+
+
+def test_node_packages_are_pinned_to_what_is_locked() -> None:
+    locked = json.loads((NODE / "package-lock.json").read_text())["packages"]
+    wanted = json.loads((NODE / "package.json").read_text())["dependencies"]
+    assert wanted == {name: locked[f"node_modules/{name}"]["version"] for name in wanted}
+
+
+@pytest.mark.parametrize(("name", "program"), [("openai-node", "node"), ("curl", "curl"), ("browser", "chromium")])
+def test_client_whose_program_is_missing_is_unavailable_and_says_so(
+    name: str, program: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UnavailableError, match=f"there is no {program} on this machine"):
+        command_for(CLIENTS[name])
+
+
+def test_environment_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\necho 'no network' >&2\nexit 2\n")
+    uv.chmod(0o700)
+    monkeypatch.setenv("UV", str(uv))
+    monkeypatch.setattr("clients.environments.ENVIRONMENTS", tmp_path / "environments")
+    with pytest.raises(UnavailableError, match="uv venv failed: no network"):
+        command_for(CLIENTS["llm"])
+
+
+def test_what_is_installed_already_is_not_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installed = tmp_path / "llm" / "installed.txt"
+    installed.parent.mkdir()
+    installed.write_text((HERE / "environments" / "llm.txt").read_text())
+    monkeypatch.setattr("clients.environments.ENVIRONMENTS", tmp_path)
+    monkeypatch.setenv("UV", os.devnull)
+    assert command_for(CLIENTS["llm"])[0] == str(tmp_path / "llm" / "bin" / "python")

@@ -1,0 +1,14 @@
+"""A program of one's own on httpx."""
+
+from clients.contract import ClientContract, ModelsContract, PersistenceContract, errors_of
+from clients.performance import Run
+from clients.scenarios import HEARTBEATS
+
+
+class TestHttpx(ClientContract, ModelsContract, PersistenceContract):
+    client = "httpx"
+    verbs = ("answer", "stream")
+    errors = errors_of(status="HTTPStatusError", stream="StreamBrokenError")
+
+    def test_heartbeats_are_comments_in_the_stream(self, run: Run) -> None:
+        assert run.seen["tool", "stream"].answer["pings"] >= HEARTBEATS

@@ -1,0 +1,19 @@
+"""The page docs/clients.md, in what doesn't depend on the clients' being there."""
+
+import os
+
+import pytest
+
+from clients.page import PAGE
+from clients.roster import CLIENTS, HERE, WRITES_PAGE
+
+
+@pytest.mark.skipif(WRITES_PAGE in os.environ, reason="the page is about to be written")
+def test_every_client_has_its_example_on_the_page() -> None:
+    page = PAGE.read_text()
+    assert [name for name, client in CLIENTS.items() if client.example.read_text().strip() not in page] == []
+
+
+def test_every_client_has_a_file_of_tests() -> None:
+    tests = "".join(path.read_text() for path in HERE.glob("test_*.py"))
+    assert [name for name in CLIENTS if f'client = "{name}"' not in tests] == []
