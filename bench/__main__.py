@@ -135,6 +135,7 @@ def _engine(port: int, stub: int, folder: Path, *, url: str, limiter: str) -> It
         "AUTH_SECRET": secrets.token_hex(32),
         "POLYANT_HOME": str(folder / "home"),
         "RATE_LIMIT": "1000000/60",
+        "TRUST_PROXY": "1",
         "RATE_LIMITER": limiter,
     }
     polyant = [sys.executable, "-m", "polyant"]

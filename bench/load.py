@@ -14,9 +14,9 @@ import uvloop
 class Worker:
     """One connection that sends request after request."""
 
-    def __init__(self, args: argparse.Namespace, request: bytes, left: list[int]) -> None:
+    def __init__(self, args: argparse.Namespace, requests: list[bytes], left: list[int]) -> None:
         self._args = args
-        self._request = request
+        self._requests = requests
         self._left = left
         self.first_byte: list[float] = []
         self.gaps: list[float] = []
@@ -26,7 +26,7 @@ class Worker:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._args.port, limit=2**20)
         while self._left[0] > 0:
             self._left[0] -= 1
-            writer.write(self._request)
+            writer.write(self._requests[self._left[0] % len(self._requests)])
             await self._read(reader)
         writer.close()
 
@@ -58,11 +58,13 @@ async def main() -> None:
     parser.add_argument("--requests", type=int, default=1_000)
     parser.add_argument("--model", default="demo-bot")
     parser.add_argument("--history", type=int, default=1)
+    parser.add_argument("--addresses", type=int, default=1_000, help="callers, by X-Forwarded-For [1000]")
     parser.add_argument("--stream", action="store_true")
     parser.add_argument("--key", default="")
     args = parser.parse_args()
     left = [args.requests]
-    workers = [Worker(args, _request(args), left) for _ in range(args.connections)]
+    requests = [_request(args, f"10.0.{number // 256}.{number % 256}") for number in range(args.addresses)]
+    workers = [Worker(args, requests, left) for _ in range(args.connections)]
     await asyncio.gather(*(worker.run() for worker in workers))
     first = sorted(seconds for worker in workers for seconds in worker.first_byte)
     gaps = sorted(seconds for worker in workers for seconds in worker.gaps)
@@ -77,14 +79,15 @@ async def main() -> None:
     )
 
 
-def _request(args: argparse.Namespace) -> bytes:
+def _request(args: argparse.Namespace, address: str) -> bytes:
     turns = [{"role": ("user", "assistant")[number % 2], "content": "x" * 200} for number in range(args.history - 1)]
     body = json.dumps(
         {"model": args.model, "stream": args.stream, "messages": [*turns, {"role": "user", "content": "Hello!"}]}
     ).encode()
     key = f"Authorization: Bearer {args.key}\r\n" if args.key else ""
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{key}"
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"X-Forwarded-For: {address}\r\n{key}"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
