@@ -19,7 +19,7 @@ import pytest
 
 from polyant.cli.help import settings_markdown
 from polyant.cli.main import build_parser
-from polyant.parts import CHAT_MODEL, GROUPS, Parts
+from polyant.parts import GROUPS, Parts
 from polyant.settings import Settings, variables
 from polyant.testing.rate_limiter import RateLimiterContract
 from support.app import CHAT, chat_body
@@ -29,6 +29,8 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 ADAPTERS = ROOT / "docs" / "adapters.md"
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+SETTINGS_OF_LISTS = {"chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS"}
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the example is for curl")
 
@@ -180,7 +182,7 @@ def test_python_example_prints_the_answer(server: Server) -> None:
 @needs_curl
 def test_commands_that_set_a_key_let_its_holder_list_the_models(server: Server) -> None:
     set_key, list_models = blocks(section(README, "Ask callers for a key"), "sh")
-    assert "authEnabled  True" in run_in_shell(server, set_key)
+    assert "authEnabled  yes" in run_in_shell(server, set_key)
     assert [model["id"] for model in json.loads(run_in_shell(server, list_models))["data"]] == ["demo-bot"]
 
 
@@ -198,7 +200,7 @@ def test_ports_that_take_adapters_are_those_of_the_table() -> None:
     settings = {variable.name for variable in variables().values()}
     for group in GROUPS:
         setting, port, contract = table[f"polyant.{group.name}"]
-        assert setting.split("`")[1] == group.name.upper() + ("S" if group is CHAT_MODEL else "")
+        assert setting.split("`")[1] == SETTINGS_OF_LISTS.get(group.name, group.name.upper())
         assert setting.split("`")[1] in settings
         assert dotted(port.strip("`")) is group.port
         assert dotted(contract.strip("`")).__name__ == f"{group.port.__name__}Contract"  # type: ignore[attr-defined]

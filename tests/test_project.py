@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ def names(requirements: Iterable[str]) -> list[str]:
     return [found[0] for requirement in requirements if (found := re.match(r"[A-Za-z0-9._-]+", requirement))]
 
 
-RUNTIME = names(PYPROJECT["project"]["dependencies"])
-DEVELOPMENT = names(PYPROJECT["dependency-groups"]["dev"])
+EXTRAS = names(chain.from_iterable(PYPROJECT["project"]["optional-dependencies"].values()))
+RUNTIME = names(PYPROJECT["project"]["dependencies"]) + EXTRAS
+DEVELOPMENT = [name for name in names(PYPROJECT["dependency-groups"]["dev"]) if name != "polyant"]  # with its extras
 BUILD = names(PYPROJECT["build-system"]["requires"])
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from polyant.domain.limits import RateLimit
 from polyant.domain.secrets import SecretText
-from polyant.settings import LogFormat, Settings, SettingsError, read_settings, variables
+from polyant.settings import LogFormat, RateLimitFail, Settings, SettingsError, read_settings, variables
 
 KEY = "0123456789abcdefABCDEF" + "0" * 42
 SECONDS = [
@@ -20,6 +20,8 @@ GOOD: list[tuple[str, str, Any]] = [
     ("API_PORT", "65535", 65_535),
     ("RATE_LIMIT", "5/1", RateLimit(5, 1)),
     ("RATE_LIMIT", "OFF", None),
+    ("RATE_LIMIT_FAIL", "open", RateLimitFail.OPEN),
+    ("DATABASE_POOL_SIZE", "1", 1),
     ("TRUST_PROXY", "2", 2),
     ("CORS_ORIGINS", "https://a.example, http://localhost:3000", ("https://a.example", "http://localhost:3000")),
     ("CORS_ORIGINS", "https://A.Example", ("https://a.example",)),
@@ -39,6 +41,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("DATETIME_TIMEZONE", "Europe/Rome", "Europe/Rome"),
     ("DATETIME_LOCALE", "it-IT", "it-IT"),
     ("DATETIME_LOCALE", "de", "de"),
+    ("TURN_LOG_DAYS", "3650", 3_650),
     ("LOG_FORMAT", "json", LogFormat.JSON),
     ("SCRIPTED_TURNS", __file__, Path(__file__)),
     ("INSTANCE_REPO", "memory", "memory"),
@@ -56,6 +59,8 @@ BAD = [
     *(("ENCRYPTION_KEY", text) for text in ("abc", "g" * 64, KEY + "0", f"0x{KEY[2:]}!")),
     ("AUTH_SECRET", "only-thirty-one-characters-long"),
     *(("RATE_LIMIT", text) for text in ("20", "0/60", "20/0", "20 per minute", "-1/60")),
+    ("RATE_LIMIT_FAIL", "maybe"),
+    *(("DATABASE_POOL_SIZE", text) for text in ("0", "1001", "ten")),
     *(("TRUST_PROXY", text) for text in ("yes", "-1", "33")),
     *(("CORS_ORIGINS", text) for text in ("app.example", "https://app.example/", "https://me@app.example", "https://")),
     *(("ALLOWED_HOSTS", text) for text in ("https://a.example", "a.example:80", "*.a.example", "a/b", "user@a")),
@@ -65,6 +70,7 @@ BAD = [
     *(("PROVIDER_HOSTS", text) for text in ("ftp://a.example", "https://user:the-password@a.example", "a b@c")),
     *(("DATETIME_TIMEZONE", text) for text in ("Rome", "Europe", "../UTC", "/etc/passwd")),
     *(("DATETIME_LOCALE", text) for text in ("english", "xx-YY")),
+    *(("TURN_LOG_DAYS", text) for text in ("0", "3651", "1.5", "30 days")),
     ("LOG_FORMAT", "xml"),
     *(("SCRIPTED_TURNS", text) for text in ("/no/such/file", "/")),
     ("CHAT_MODELS", ","),

@@ -1,5 +1,6 @@
 """The composition root: settings become adapters, adapters become use cases, use cases become the application."""
 
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -8,6 +9,8 @@ from contextlib import asynccontextmanager
 from litestar.types import ASGIApp
 
 from polyant import logs
+from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
+from polyant.adapters.system.file_limit import raise_file_limit
 from polyant.domain.errors import PolyantError
 from polyant.domain.instances import InstanceQuery
 from polyant.domain.use_cases.answer_chat import AnswerChat
@@ -17,9 +20,10 @@ from polyant.domain.use_cases.show_model import ShowModel
 from polyant.home import auth_secret_of, require_given_secrets
 from polyant.http.app import HttpSettings, Services, build_app
 from polyant.http.lifespan import ExplainedStart
+from polyant.http.management.services import Management, ManagementPorts
 from polyant.http.openai.answers import AnswerSettings
-from polyant.http.sessions import JwtSessionVerifier
-from polyant.parts import Parts, open_parts
+from polyant.http.sessions import JwtSessions
+from polyant.parts import Parts, open_parts, tool_names_of
 from polyant.plugins import AdapterError
 from polyant.prepare import prepare
 from polyant.settings import Settings, SettingsError, read_settings
@@ -40,12 +44,16 @@ def create_app(environ: Mapping[str, str] | None = None) -> ASGIApp:
             print(f"polyant: {line}", file=sys.stderr)  # noqa: T201 - there is no logging yet
         raise SystemExit(3) from None
     logs.configure(settings.log_format)
+    raise_file_limit()
 
     @asynccontextmanager
     async def open_services() -> AsyncIterator[Services]:
         async with open_parts(settings, environ, create=True) as parts:
             await prepare(parts)
-            yield await _services(parts)
+            services = await _services(parts)
+            gc.collect()
+            gc.freeze()  # what lives as long as the server needn't be looked through again and again
+            yield services
 
     app = build_app(_http_settings(settings), open_services)
     return ExplainedStart(app, (PolyantError, SettingsError, AdapterError))
@@ -53,17 +61,40 @@ def create_app(environ: Mapping[str, str] | None = None) -> ASGIApp:
 
 async def _services(parts: Parts) -> Services:
     repo, cipher = await parts.cached_repo(), await parts.cipher()
-    storage = await parts.repo()
-    sessions = JwtSessionVerifier(auth_secret_of(parts.settings, create=False))
+    storage, clock = await parts.repo(), await parts.clock()
+    sessions = JwtSessions(auth_secret_of(parts.settings, create=False))
+    management = Management.on(await _management_ports(parts, sessions))
     return Services(
-        answer_chat=AnswerChat(repo=repo, cipher=cipher, supervisor=await parts.supervisor()),
+        answer_chat=AnswerChat(repo=repo, cipher=cipher, supervisor=await parts.supervisor(), clock=clock),
         list_models=ListModels(repo=repo),
         show_model=ShowModel(repo=repo),
         # Asked seldom, and then for a key that may have been issued this very second: so not from the cache.
-        identify_caller=IdentifyCaller(repo=storage, cipher=cipher, sessions=sessions),
+        identify_caller=IdentifyCaller(repo=storage, cipher=cipher, recognise=management.recognise, clock=clock),
+        management=management,
+        sessions=sessions,
+        turn_log=await parts.turn_log(),
         rate_limiter=await parts.rate_limiter(),
-        clock=await parts.clock(),
+        clock=clock,
         check_storage=lambda: storage.list(InstanceQuery(limit=1)),
+    )
+
+
+async def _management_ports(parts: Parts, sessions: JwtSessions) -> ManagementPorts:
+    return ManagementPorts(
+        repo=FreshInstanceRepo(await parts.repo(), await parts.cached_repo()),
+        users=await parts.user_repo(),
+        sessions=await parts.session_repo(),
+        audit_log=await parts.audit_log(),
+        turn_log=await parts.turn_log(),
+        hasher=await parts.password_hasher(),
+        cipher=await parts.cipher(),
+        verifier=sessions,
+        supervisor=await parts.supervisor(),
+        clock=await parts.clock(),
+        tokens=await parts.tokens(),
+        providers=await parts.providers(),
+        tools=await parts.tools(),
+        tool_servers=await parts.tool_servers(),
     )
 
 
@@ -76,6 +107,8 @@ def _http_settings(settings: Settings) -> HttpSettings:
         max_body_bytes=settings.max_body_bytes,
         max_concurrent_turns=settings.max_concurrent_turns,
         shutdown=settings.shutdown_seconds,
+        metrics_token=settings.metrics_token,
+        tool_names=tool_names_of(settings),
         answers=AnswerSettings(
             heartbeat=settings.heartbeat_seconds,
             stream_head=settings.stream_head_seconds,

@@ -96,6 +96,27 @@ def auth_secret_of(settings: Settings, *, create: bool) -> SecretText:
     return _key_in(file, "AUTH_SECRET")
 
 
+def initial_password_file_of(settings: Settings) -> Path:
+    """Returns where the first user's password stands if it was made at random."""
+    return settings.home / "initial-admin-password"
+
+
+def initial_password_of(settings: Settings, fresh: SecretText) -> SecretText:
+    """Returns the first user's password: the one in its file, where a fresh one is put if there is none.
+
+    Raises:
+        SettingsError: The file can't be written or read.
+    """
+    file = initial_password_file_of(settings)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not file.exists():
+            _create(file, fresh.reveal())
+        return SecretText(file.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"POLYANT_HOME: can't keep a password in {file}") from error
+
+
 def _database_is_missing(settings: Settings) -> bool:
     """Returns whether the embedded database is still to be made."""
     file = database_file_of(settings)
@@ -107,7 +128,7 @@ def _make_key_file(settings: Settings, path: Path) -> None:
         return
     create_home(settings)
     try:
-        _create(path)
+        _create(path, secrets.token_hex(32))
     except OSError as error:
         raise SettingsError(f"POLYANT_HOME: can't write to {path.parent}: {error.strerror}") from error
 
@@ -133,10 +154,10 @@ def parse_key(text: str, path: Path) -> SecretText:
     return SecretText(text)
 
 
-def _create(path: Path) -> None:
-    """Writes a new key; of several processes at once the first one's stands."""
+def _create(path: Path, line: str) -> None:
+    """Writes a new secret; of several processes at once the first one's stands."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with draft_of(path, secrets.token_hex(32)) as draft, contextlib.suppress(FileExistsError):
+    with draft_of(path, line) as draft, contextlib.suppress(FileExistsError):
         os.link(draft, path)
 
 

@@ -8,29 +8,36 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from polyant import plugins
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
+from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
 from polyant.adapters.system.clock import SystemClock
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
+from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
+from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ToolServers
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SecretName, SecretText, parse_secret_value
 from polyant.home import database_url_of, require_given_secrets
 from polyant.master_keys import MasterKeys
-from polyant.settings import Settings, SettingsError
+from polyant.settings import RateLimitFail, Settings, SettingsError
 
 if TYPE_CHECKING:  # imported when used: none of these is needed by every command
     import aiohttp
 
+    from polyant.adapters.memory.store import MemoryStore
     from polyant.adapters.piccolo.database import PiccoloDatabase
 
 INSTANCE_REPO = plugins.Group("instance_repo", InstanceRepo)
@@ -41,6 +48,11 @@ SUPERVISOR = plugins.Group("supervisor", Supervisor)
 CHAT_MODEL = plugins.Group("chat_model", ChatModel)
 TOOL = plugins.Group("tool", Tool)
 TOOL_SERVERS = plugins.Group("tool_servers", ToolServers)
+USER_REPO = plugins.Group("user_repo", UserRepo)
+SESSION_REPO = plugins.Group("session_repo", SessionRepo)
+AUDIT_LOG = plugins.Group("audit_log", AuditLog)
+TURN_LOG = plugins.Group("turn_log", TurnLog)
+PASSWORD_HASHER = plugins.Group("password_hasher", PasswordHasher)
 
 BUILT_IN_TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
 """Tools that instances may have without the operator naming them."""
@@ -54,6 +66,11 @@ GROUPS: tuple[plugins.Group[Any], ...] = (
     CHAT_MODEL,
     TOOL,
     TOOL_SERVERS,
+    USER_REPO,
+    SESSION_REPO,
+    AUDIT_LOG,
+    TURN_LOG,
+    PASSWORD_HASHER,
 )
 
 PartT = TypeVar("PartT")
@@ -69,6 +86,11 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], *, create: 
     require_given_secrets(settings)
     async with AsyncExitStack() as stack:
         yield Parts(settings, environ, stack, create_secrets=create)
+
+
+def tool_names_of(settings: Settings) -> tuple[str, ...]:
+    """Returns the names of the tools that instances may have."""
+    return tuple(dict.fromkeys((*BUILT_IN_TOOLS, *settings.extra_tools)))
 
 
 def _once(make: "Callable[[Parts], Awaitable[PartT]]") -> "Callable[[Parts], Coroutine[Any, Any, PartT]]":
@@ -106,12 +128,14 @@ class Parts:
             "http": self.http,
             "http_tool_hosts": self.http_tool_hosts,
             "master_keys": self.master_keys,
+            "memory": self.memory,
             "provider_keys": self.provider_keys,
             "script": self.script,
             "timeouts": self.timeouts,
             "tool_servers": self.tool_servers,
             "tools": self.tools,
             "turn_budget": self.turn_budget,
+            "turn_log_days": self.turn_log_days,
         }
 
     # Ports
@@ -129,7 +153,7 @@ class Parts:
         return await self._adapter(INSTANCE_REPO, self.settings.instance_repo)
 
     @_once
-    async def cached_repo(self) -> InstanceRepo:
+    async def cached_repo(self) -> CachedInstanceRepo:
         return await self._open(CachedInstanceRepo(await self.repo(), clock=await self.clock()))
 
     @_once
@@ -142,7 +166,10 @@ class Parts:
 
     @_once
     async def rate_limiter(self) -> RateLimiter:
-        return await self._adapter(RATE_LIMITER, self.settings.rate_limiter)
+        limiter = await self._adapter(RATE_LIMITER, self.settings.rate_limiter)
+        if self.settings.rate_limit_fail is RateLimitFail.OPEN:
+            return FailOpenRateLimiter(limiter, clock=await self.clock())
+        return limiter
 
     @_once
     async def supervisor(self) -> Supervisor:
@@ -167,16 +194,43 @@ class Parts:
     @property
     def tool_names(self) -> tuple[str, ...]:
         """The tools that instances may have."""
-        return tuple(dict.fromkeys((*BUILT_IN_TOOLS, *self.settings.extra_tools)))
+        return tool_names_of(self.settings)
+
+    @_once
+    async def user_repo(self) -> UserRepo:
+        return await self._adapter(USER_REPO, self.settings.user_repo)
+
+    @_once
+    async def session_repo(self) -> SessionRepo:
+        return await self._adapter(SESSION_REPO, self.settings.session_repo)
+
+    @_once
+    async def audit_log(self) -> AuditLog:
+        return await self._adapter(AUDIT_LOG, self.settings.audit_log)
+
+    @_once
+    async def turn_log(self) -> TurnLog:
+        return await self._adapter(TURN_LOG, self.settings.turn_log)
+
+    @_once
+    async def password_hasher(self) -> PasswordHasher:
+        return await self._adapter(PASSWORD_HASHER, self.settings.password_hasher)
 
     # What adapters are built with
+
+    @_once
+    async def memory(self) -> "MemoryStore":
+        from polyant.adapters.memory.store import MemoryStore  # noqa: PLC0415 - only some engines keep things there
+
+        return MemoryStore()
 
     @_once
     async def database(self) -> "PiccoloDatabase":
         from polyant.adapters.piccolo.database import PiccoloDatabase  # noqa: PLC0415 - only some engines have one
 
+        url = database_url_of(self.settings).reveal()
         try:
-            return await self._open(PiccoloDatabase(database_url_of(self.settings).reveal()))
+            return await self._open(PiccoloDatabase(url, max_connections=self.settings.database_pool_size))
         except InvalidInputError as error:
             raise SettingsError(f"DATABASE_URL: {error}") from None
 
@@ -201,6 +255,9 @@ class Parts:
 
     async def turn_budget(self) -> TurnBudget:
         return TurnBudget(turn_seconds=self.settings.turn_seconds)
+
+    async def turn_log_days(self) -> int:
+        return self.settings.turn_log_days
 
     async def http_tool_hosts(self) -> frozenset[str]:
         return self.settings.http_tool_hosts

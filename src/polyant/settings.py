@@ -16,6 +16,7 @@ from polyant.domain.instances import parse_base_url
 from polyant.domain.limits import RateLimit, parse_rate_limit
 from polyant.domain.secrets import SecretText
 from polyant.domain.urls import origin_of
+from polyant.domain.users import Email, check_password, parse_email
 
 
 class SettingsError(Exception):
@@ -27,6 +28,13 @@ class LogFormat(enum.StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class RateLimitFail(enum.StrEnum):
+    """What becomes of a call that the rate limiter can't count."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -132,12 +140,16 @@ def _matching(pattern: str) -> Callable[[str], SecretText]:
     return parse
 
 
+def _password(text: str) -> SecretText:
+    return SecretText(check_password(text))
+
+
 def _keys(text: str) -> tuple[SecretText, ...]:
     return tuple(map(_master_key, _words(text)))
 
 
-def _adapter(port: str, says: str) -> Variable:
-    return Variable(port.upper(), str, "the name of an installed adapter, see `polyant adapters`", says)
+def _adapter(port: str, says: str, default: str = "") -> Variable:
+    return Variable(port.upper(), str, "the name of an installed adapter, see `polyant adapters`", says, default)
 
 
 _master_key = _matching(r"\A[0-9a-fA-F]{64}\Z")
@@ -166,6 +178,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "a SQLite file in POLYANT_HOME",
         ),
     ] = None
+    database_pool_size: Annotated[
+        int,
+        Variable(
+            "DATABASE_POOL_SIZE",
+            _whole(1, 1_000),
+            "a whole number from 1 to 1000",
+            "Most connections to PostgreSQL that one worker has at once",
+        ),
+    ] = 10
     encryption_key: Annotated[
         SecretText | None,
         Variable(
@@ -202,6 +223,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "RATE_LIMIT", parse_rate_limit, "calls/seconds such as 20/60, or off", "Chat requests per client address"
         ),
     ] = RateLimit(20, 60)
+    rate_limit_fail: Annotated[
+        RateLimitFail,
+        Variable(
+            "RATE_LIMIT_FAIL",
+            RateLimitFail,
+            "open or closed",
+            "Let calls through (open) or answer 503 (closed) while the rate limiter can't reach its storage",
+        ),
+    ] = RateLimitFail.CLOSED
     trust_proxy: Annotated[
         int,
         Variable(
@@ -283,6 +313,45 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_seconds: Annotated[
         float, Variable("SHUTDOWN_SECONDS", _seconds, _SECONDS, "Time that running turns get when the server stops")
     ] = 10.0
+    turn_log_days: Annotated[
+        int,
+        Variable(
+            "TURN_LOG_DAYS",
+            _whole(1, 3_650),
+            "a whole number from 1 to 3650",
+            "Days for which the figures of turns are kept",
+        ),
+    ] = 30
+    metrics_token: Annotated[
+        SecretText | None,
+        Variable(
+            "METRICS_TOKEN",
+            _matching(r"\A[!-~]{16,512}\Z"),
+            "16 to 512 visible ASCII characters",
+            "Bearer token that shows the metrics at /metrics",
+            "no metrics",
+        ),
+    ] = None
+    initial_admin_email: Annotated[
+        Email | None,
+        Variable(
+            "INITIAL_ADMIN_EMAIL",
+            parse_email,
+            "an email address",
+            "The first user, made where there is none",
+            "admin@localhost",
+        ),
+    ] = None
+    initial_admin_password: Annotated[
+        SecretText | None,
+        Variable(
+            "INITIAL_ADMIN_PASSWORD",
+            _password,
+            "a password of 12 to 1024 characters",
+            "Password of the first user",
+            "a random one, in a file in POLYANT_HOME",
+        ),
+    ] = None
     timezone: Annotated[
         str, Variable("DATETIME_TIMEZONE", _zone, "an IANA time zone such as Europe/Rome", "Time zone of {{datetime}}")
     ] = "UTC"
@@ -299,7 +368,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     instance_repo: Annotated[str, _adapter("instance_repo", "What keeps the instances")] = "piccolo"
     key_check: Annotated[str, _adapter("key_check", "What keeps the check value of the master key")] = "piccolo"
     secret_cipher: Annotated[str, _adapter("secret_cipher", "What seals the secrets")] = "crypto"  # noqa: S105 - a name, no secret
-    rate_limiter: Annotated[str, _adapter("rate_limiter", "What counts the calls")] = "memory"
+    rate_limiter: Annotated[
+        str,
+        _adapter(
+            "rate_limiter", "What counts the calls", "piccolo; memory for the one worker of `polyant serve` on SQLite"
+        ),
+    ] = "piccolo"
     supervisor: Annotated[str, _adapter("supervisor", "What runs the turns")] = "tool_loop"
     chat_models: Annotated[
         tuple[str, ...],
@@ -321,6 +395,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     tool_servers: Annotated[str, _adapter("tool_servers", "What speaks with MCP servers")] = "mcp"
+    user_repo: Annotated[str, _adapter("user_repo", "What keeps the users")] = "piccolo"
+    session_repo: Annotated[str, _adapter("session_repo", "What keeps the sessions of users")] = "piccolo"
+    audit_log: Annotated[str, _adapter("audit_log", "What keeps the audit trail")] = "piccolo"
+    turn_log: Annotated[str, _adapter("turn_log", "What keeps the figures of recent turns")] = "piccolo"
+    password_hasher: Annotated[str, _adapter("password_hasher", "What hashes the passwords of users")] = "argon2id"  # noqa: S105 - a name, no secret
     http_tool_hosts: Annotated[
         frozenset[str],
         Variable(

@@ -6,6 +6,7 @@ import pytest
 
 from polyant.cli.banner import Facts, banner, is_loopback
 from polyant.domain.instances import InstanceId, InstanceStatus, InstanceSummary, Slug
+from polyant.domain.limits import TurnLimits
 from polyant.settings import read_settings
 
 MADE = datetime(2026, 11, 22, tzinfo=UTC)
@@ -24,14 +25,21 @@ def summary(*, provider: str = "scripted", auth_enabled: bool = False) -> Instan
         temperature=None,
         auth_enabled=auth_enabled,
         has_auth_key=auth_enabled,
+        limits=TurnLimits(),
         created_at=MADE,
         updated_at=MADE,
         version=1,
     )
 
 
-def said(model: InstanceSummary | None, *, by_option: Mapping[str, str] = {}, **variables: str) -> str:
-    facts = Facts(model=model, open_slugs=(), port=4000, options=by_option)
+def said(
+    model: InstanceSummary | None,
+    *,
+    by_option: Mapping[str, str] = {},
+    password_file: Path | None = None,
+    **variables: str,
+) -> str:
+    facts = Facts(model=model, open_slugs=(), port=4000, options=by_option, password_file=password_file)
     return banner(read_settings({**by_option, **variables}), facts)
 
 
@@ -39,6 +47,14 @@ def test_without_an_active_instance_it_says_how_to_make_one() -> None:
     text = said(None)
     assert "There is no active instance. This makes one:\n\n  polyant instances create SLUG\n" in text
     assert "curl" not in text
+
+
+def test_it_says_where_the_password_of_the_first_user_stands_as_long_as_it_does() -> None:
+    file = Path("/data/initial-admin-password")
+    assert f"  Password   of admin@localhost in {file}\n" in said(summary(), password_file=file)
+    other = said(summary(), password_file=file, INITIAL_ADMIN_EMAIL="Ada@example.com")
+    assert f"  Password   of ada@example.com in {file}\n" in other
+    assert "Password" not in said(summary())
 
 
 def test_closed_instance_is_called_with_a_key() -> None:

@@ -122,3 +122,41 @@ def test_running_server_sees_every_change_at_once(polyant: Polyant, server: Serv
     eventually(lambda: talk(server, "seen")[0], 200)
     polyant.succeed("instances", "delete", "seen", "--yes")
     eventually(lambda: talk(server, "seen")[0], 401)
+
+
+def test_tools_are_set_shown_as_they_stand_and_taken_away(polyant: Polyant, home: Path) -> None:
+    changed = polyant.succeed("instances", "update", "demo-bot", "--tools", "calculate, current_time", "--json").json
+    assert changed["tools"] == [
+        {"name": "calculate", "ready": True, "state": "ready"},
+        {"name": "current_time", "ready": True, "state": "ready"},
+    ]
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["tools"] == changed["tools"]
+    assert "tools        calculate, current_time\n" in polyant.succeed("instances", "show", "demo-bot").stdout
+    assert polyant.succeed("instances", "update", "demo-bot", "--tools", "", "--json").json["tools"] == []
+
+
+def test_unknown_tool_is_wrong_usage_and_the_known_ones_are_named(polyant: Polyant, home: Path) -> None:
+    done = polyant("instances", "update", "demo-bot", "--tools", "calculate,weather")
+    assert done.code == 2
+    assert "Unknown tool 'weather': there are current_time, calculate, http_request, spawn_task" in done.stderr
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["tools"] == []
+
+
+def test_limits_are_set_shown_and_taken_back(polyant: Polyant, home: Path) -> None:
+    options = ("--max-steps", "5", "--max-tool-calls", "0", "--turn-seconds", "60.5", "--tool-seconds", "2")
+    changed = polyant.succeed("instances", "update", "demo-bot", *options, "--json").json
+    assert changed["limits"] == {"maxSteps": 5, "maxToolCalls": 0, "turnSeconds": 60.5, "toolSeconds": 2.0}
+    shown = polyant.succeed("instances", "show", "demo-bot").stdout
+    assert "limits       maxSteps 5, maxToolCalls 0, turnSeconds 60.5, toolSeconds 2\n" in shown
+    polyant.succeed("instances", "update", "demo-bot", "--max-steps", "default", "--tool-seconds", "default")
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["limits"] == {
+        "maxSteps": None,
+        "maxToolCalls": 0,
+        "turnSeconds": 60.5,
+        "toolSeconds": None,
+    }
+
+
+def test_limit_that_is_none_is_wrong_usage(polyant: Polyant, home: Path) -> None:
+    for option, value in (("--max-steps", "0"), ("--max-steps", "many"), ("--tool-seconds", "nan")):
+        assert polyant("instances", "update", "demo-bot", option, value).code == 2

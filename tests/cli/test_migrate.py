@@ -8,7 +8,7 @@ def test_first_migration_makes_everything_that_serve_would(polyant: Polyant, tmp
     assert polyant.succeed("migrate").stdout == "The database is up to date.\n"
     home = tmp_path / ".polyant"
     made = {str(path.relative_to(home)) for path in home.rglob("*") if not path.name.endswith(("-wal", "-shm"))}
-    assert made == {"polyant.db", "keys", "keys/encryption.key", "keys/auth.secret"}
+    assert made == {"polyant.db", "keys", "keys/encryption.key", "keys/auth.secret", "initial-admin-password"}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["provider"] == "scripted"
 
@@ -31,7 +31,7 @@ def test_database_goes_where_database_url_says(polyant: Polyant, tmp_path: Path)
     place.mkdir()
     polyant.succeed("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/my%20data/bots.db")
     assert [path.name for path in place.iterdir() if "-" not in path.name] == ["bots.db"]
-    assert {path.name for path in (tmp_path / ".polyant").iterdir()} == {"keys"}
+    assert {path.name for path in (tmp_path / ".polyant").iterdir()} == {"keys", "initial-admin-password"}
     assert polyant("instances", "list", DATABASE_URL=f"sqlite:///{tmp_path}/my%20data/bots.db").code == 0
 
 

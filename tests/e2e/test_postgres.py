@@ -8,10 +8,11 @@ import httpx
 from support.process import Server, run_polyant, serving
 
 KEYS = {"ENCRYPTION_KEY": "0123456789abcdef" * 4, "AUTH_SECRET": "a secret of more than thirty-two characters"}
+ADMIN = {"INITIAL_ADMIN_EMAIL": "ada@example.com", "INITIAL_ADMIN_PASSWORD": "correct horse battery staple"}
 
 
 async def test_server_and_commands_work_on_one_database(tmp_path: Path, postgres_url: str) -> None:
-    await asyncio.to_thread(_serve_twice, tmp_path, {"DATABASE_URL": postgres_url, **KEYS})
+    await asyncio.to_thread(_serve_twice, tmp_path, {"DATABASE_URL": postgres_url, **KEYS, **ADMIN})
 
 
 async def test_start_with_another_key_is_refused(tmp_path: Path, postgres_url: str) -> None:

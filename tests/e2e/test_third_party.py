@@ -37,15 +37,15 @@ class FileInstanceRepo:
         found = [i for i in self._read().values() if query.status in (None, i.status)]  # whatever the key
         return InstancePage(tuple(InstanceSummary(**{n: getattr(i, n) for n in names}) for i in found), len(found))
 
-    async def add(self, instance):
+    async def add(self, instance, *, audit=None):
         return await self.save(instance)
 
-    async def save(self, instance):
+    async def save(self, instance, *, audit=None):
         stored = msgspec.structs.replace(instance, version=instance.version + 1)
         FILE.write_bytes(msgspec.json.encode({**self._read(), stored.slug: stored}))
         return stored
 
-    async def delete(self, slug): ...
+    async def delete(self, slug, *, audit=None): ...
 
     async def changes_since(self, revision):
         instances = self._read()
@@ -98,6 +98,7 @@ CHOICE = {
     "KEY_CHECK": "file",
     "RATE_LIMITER": "one_call",
     "CHAT_MODELS": "poet",
+    **dict.fromkeys(("USER_REPO", "SESSION_REPO", "AUDIT_LOG", "TURN_LOG"), "memory"),
 }
 
 

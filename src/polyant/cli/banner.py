@@ -4,12 +4,14 @@ import os
 import shlex
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 
 import msgspec
 
 from polyant import __version__
 from polyant.domain.instances import InstanceSummary
 from polyant.home import database_file_of
+from polyant.prepare import FIRST_EMAIL
 from polyant.settings import Settings
 
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
@@ -25,12 +27,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     options: Mapping[str, str]
     """The variables that were set by options, which another command has to be told too."""
+    password_file: Path | None = None
+    """Where the password stands that was made for the first user."""
 
 
 def banner(settings: Settings, facts: Facts) -> str:
     """Returns what a person needs to know to begin."""
     base = _base_url(settings.host, facts.port)
-    model, command = facts.model, _command(settings, facts.options)
+    model, command, file = facts.model, _command(settings, facts.options), facts.password_file
     lines = [
         f"Polyant {__version__} is ready.",
         "",
@@ -38,6 +42,7 @@ def banner(settings: Settings, facts: Facts) -> str:
         *([f"  Model      {model.slug} ({_nature_of(model)})"] if model else []),
         f"  Data       {database_file_of(settings) or 'the PostgreSQL database of DATABASE_URL'}",
         f"  Keys       {_places_of_keys(settings)}",
+        *([f"  Password   of {settings.initial_admin_email or FIRST_EMAIL} in {file}"] if file else []),
         "",
         *(_first_steps(base, model, command) if model else _no_instance(command)),
         "",

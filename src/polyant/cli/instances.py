@@ -10,9 +10,11 @@ from msgspec import UNSET
 from polyant.cli.arguments import DEFAULT, or_default, words
 from polyant.cli.backstage import editing, find_instance, run, tools_of
 from polyant.cli.output import instance_fields, print_instance, print_json, print_table
+from polyant.domain.audit import CLI
 from polyant.domain.instances import InstanceQuery, InstanceStatus, Slug, parse_slug
 from polyant.domain.provider_keys import moved_key
 from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.parts import Parts
 
@@ -84,6 +86,7 @@ def _create(args: argparse.Namespace, environ: Environ) -> int | None:
         )
         instance = await create(
             args.slug,
+            by=CLI,
             name=args.name,
             description=args.description or "",
             provider=args.provider or "scripted",
@@ -159,7 +162,7 @@ def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> 
     async def work(parts: Parts) -> None:
         providers = await parts.providers()
         update = UpdateInstance(edit=await editing(parts), providers=providers, tools=parts.tool_names)
-        instance = await update(parse_slug(args.slug), patch)
+        instance = await update(parse_slug(args.slug), patch, by=CLI)
         print_instance(instance, await tools_of(parts, instance), as_json=args.json)
         moved = moved_key(instance, providers)
         if moved is not None:
@@ -179,7 +182,7 @@ def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
         return 1
 
     async def work(parts: Parts) -> None:
-        await (await parts.repo()).delete(slug)
+        await DeleteInstance(repo=await parts.repo(), clock=await parts.clock())(slug, by=CLI)
         if args.json:
             print_json({"deleted": True})
         else:

@@ -8,6 +8,7 @@ from typing import Any
 from polyant.cli import rotation
 from polyant.cli.backstage import editing, run
 from polyant.cli.output import print_json
+from polyant.domain.audit import CLI
 from polyant.domain.instances import parse_slug
 from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.delete_secret import DeleteSecret
@@ -35,7 +36,7 @@ def add_to(commands: Any) -> None:
 def _issue(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(parts: Parts) -> None:
         issue = IssueKey(edit=await editing(parts), cipher=await parts.cipher(), tokens=await parts.tokens())
-        key = await issue(parse_slug(args.slug), keep_open=args.keep_open)
+        key = await issue(parse_slug(args.slug), by=CLI, keep_open=args.keep_open)
         if args.json:
             print_json({"key": key.reveal()})
         else:
@@ -47,7 +48,7 @@ def _issue(args: argparse.Namespace, environ: Environ) -> int | None:
 
 def _revoke(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(parts: Parts) -> None:
-        instance = await DeleteSecret(edit=await editing(parts))(parse_slug(args.slug), AUTH_API_KEY)
+        instance = await DeleteSecret(edit=await editing(parts))(parse_slug(args.slug), AUTH_API_KEY, by=CLI)
         state = "auth is on: nobody gets in" if instance.auth_enabled else "auth is off: everybody gets in"
         if args.json:
             print_json({"deleted": True})

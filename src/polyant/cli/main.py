@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from polyant import __version__
-from polyant.cli import adapters, doctor, instances, keys, mcp, migrate, secrets, serve
+from polyant.cli import adapters, doctor, instances, keys, mcp, migrate, secrets, serve, users
 from polyant.cli.help import ENVIRONMENT_HELP
 from polyant.domain.errors import (
     ConflictError,
@@ -83,6 +83,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"polyant {__version__}")
     commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, migrate, instances, secrets, keys, mcp, adapters, doctor):
+    for command in (serve, migrate, instances, secrets, keys, mcp, users, adapters, doctor):
         command.add_to(commands)
     return parser

@@ -8,6 +8,7 @@ from typing import Any
 from polyant.cli.arguments import words
 from polyant.cli.backstage import editing, find_instance, run
 from polyant.cli.output import mcp_server_fields, print_json, print_table
+from polyant.domain.audit import CLI
 from polyant.domain.instances import parse_slug
 from polyant.domain.mcp_headers import unusable_headers
 from polyant.domain.mcp_servers import McpServer
@@ -34,14 +35,13 @@ def add_to(commands: Any) -> None:
         action.add_argument("--json", action="store_true", help="print JSON")
     for action in (put, delete):
         action.add_argument("name", metavar="NAME", help="the server's name, which its tools' names begin with")
-    put.add_argument("--url", required=True, help="where it speaks Streamable HTTP, e.g. https://mcp.example/mcp")
+    put.add_argument("url", metavar="URL", help="where it speaks Streamable HTTP, e.g. https://mcp.example/mcp")
     put.add_argument(
         "--tools", default="", metavar="A,B", help="its tools that the instance has; `*` is all of them [none]"
     )
     put.add_argument(
         "--header",
         dest="headers",
-        type=_header,
         action="append",
         default=[],
         metavar="NAME=SECRET",
@@ -55,10 +55,10 @@ def _header(text: str) -> tuple[str, SecretName]:
 
 
 def _set(args: argparse.Namespace, environ: Environ) -> int | None:
-    server = McpServer(name=args.name, url=args.url, headers=dict(args.headers), tools=words(args.tools))
+    server = McpServer(name=args.name, url=args.url, headers=dict(map(_header, args.headers)), tools=words(args.tools))
 
     async def work(parts: Parts) -> None:
-        instance = await SetMcpServer(edit=await editing(parts))(parse_slug(args.slug), server)
+        instance = await SetMcpServer(edit=await editing(parts))(parse_slug(args.slug), server, by=CLI)
         if args.json:
             print_json(mcp_server_fields(server))
         else:
@@ -83,7 +83,7 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
 
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(parts: Parts) -> None:
-        await DeleteMcpServer(edit=await editing(parts))(parse_slug(args.slug), args.name)
+        await DeleteMcpServer(edit=await editing(parts))(parse_slug(args.slug), args.name, by=CLI)
         if args.json:
             print_json({"deleted": True})
         else:

@@ -8,6 +8,7 @@ from typing import Any
 
 from polyant.cli.backstage import editing, find_instance, run
 from polyant.cli.output import print_json, print_table
+from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import parse_slug
 from polyant.domain.secrets import parse_secret_name
@@ -43,11 +44,11 @@ def _set(args: argparse.Namespace, environ: Environ) -> int | None:
 
     run(check, environ)
     # Asked for outside the event loop, where Ctrl-C ends the question.
-    value = _read_value(f"Value of {name}: ")
+    value = read_value(f"Value of {name}: ")
 
     async def work(parts: Parts) -> None:
         store = SetSecret(edit=await editing(parts), cipher=await parts.cipher(), providers=await parts.providers())
-        stored = await store(slug, name, value)
+        stored = await store(slug, name, value, by=CLI)
         if args.json:
             print_json({"key": name, "configured": True, "updatedAt": stored.updated_at, "origin": stored.origin})
         else:
@@ -72,7 +73,7 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(parts: Parts) -> None:
         name = parse_secret_name(args.key)
-        await DeleteSecret(edit=await editing(parts))(parse_slug(args.slug), name)
+        await DeleteSecret(edit=await editing(parts))(parse_slug(args.slug), name, by=CLI)
         if args.json:
             print_json({"deleted": True})
         else:
@@ -81,7 +82,7 @@ def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
     return run(work, environ)
 
 
-def _read_value(prompt: str) -> str:
+def read_value(prompt: str) -> str:
     """Returns the value typed at a prompt that doesn't show it, else all of standard input less its last line end."""
     if sys.stdin.isatty():
         return getpass.getpass(prompt)

@@ -2,16 +2,21 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import math
 import os
 import socket
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import msgspec
 
 from polyant import logs
 from polyant.cli.banner import Facts, banner, is_loopback
 from polyant.domain.instances import InstanceQuery, InstanceStatus
+from polyant.home import initial_password_file_of
 from polyant.parts import open_parts
 from polyant.prepare import DEMO_SLUG, prepare
 from polyant.settings import Settings, SettingsError, read_settings
@@ -21,6 +26,8 @@ log = logging.getLogger("polyant")
 _BACKLOG = 2_048
 _SECONDS_TO_CLOSE = 5
 """What the server gets to close connections after the turns have ended."""
+
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _OPTIONS = (
     ("--host", "API_HOST", "address to listen on [127.0.0.1]"),
@@ -49,14 +56,35 @@ def add_to(commands: Any) -> None:
 def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     options = {variable: value for _, variable, _ in _OPTIONS if (value := getattr(args, variable)) is not None}
     os.environ.update(options)  # where the workers read them
-    settings = read_settings(environ)
     if args.workers < 1:
         raise SettingsError("--workers must be at least 1")
+    settings = _settings(environ, workers=args.workers)
     logs.configure(settings.log_format)
     with _listen(settings) as listener:
         facts = asyncio.run(_prepare(settings, environ, options, port=int(listener.getsockname()[1])))
         _warn_of_open_doors(settings, facts)
-        return _run(settings, listener, workers=args.workers, says=banner(settings, facts))
+        with _shared_metrics(settings, workers=args.workers):
+            return _run(settings, listener, workers=args.workers, says=banner(settings, facts))
+
+
+def _settings(environ: Mapping[str, str], *, workers: int) -> Settings:
+    settings = read_settings(environ)
+    if workers > 1 or settings.uses_postgresql or environ.get("RATE_LIMITER", "").strip():
+        return settings
+    # Nobody shares the limit with the one worker of an embedded database.
+    os.environ["RATE_LIMITER"] = "memory"
+    return msgspec.structs.replace(settings, rate_limiter="memory")
+
+
+@contextlib.contextmanager
+def _shared_metrics(settings: Settings, *, workers: int) -> Iterator[None]:
+    """While open, workers add up their metrics, so that any of them shows those of all."""
+    if settings.metrics_token is None or workers == 1 or _METRICS_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="polyant-metrics-") as folder:
+        os.environ[_METRICS_FOLDER] = folder
+        yield
 
 
 def _warn_of_open_doors(settings: Settings, facts: Facts) -> None:
@@ -92,11 +120,13 @@ async def _prepare(settings: Settings, environ: Mapping[str, str], options: Mapp
     async with open_parts(settings, environ, create=True) as parts:
         await prepare(parts)
         active = (await (await parts.repo()).list(InstanceQuery(status=InstanceStatus.ACTIVE))).instances
+    password_file = initial_password_file_of(settings).absolute()
     return Facts(
         model=next((found for found in active if found.slug == DEMO_SLUG), next(iter(active), None)),
         open_slugs=tuple(found.slug for found in active if not found.auth_enabled),
         port=port,
         options=options,
+        password_file=password_file if password_file.exists() else None,
     )
 
 

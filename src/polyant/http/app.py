@@ -2,30 +2,43 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import msgspec
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, ControllerRouterHandler
 
 from polyant.domain.limits import RateLimit
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.show_model import ShowModel
 from polyant.http.cors import Cors
+from polyant.http.docs import DocsController
 from polyant.http.edge import Edge
 from polyant.http.errors import ClientGoneError, handle_client_gone, handle_domain_error, handle_http_exception
 from polyant.http.health import HealthController, Readiness
+from polyant.http.management.authentication import SessionGate
+from polyant.http.management.playground import PlaygroundEndpoint
+from polyant.http.management.routes import management_router
+from polyant.http.management.services import Management
+from polyant.http.metrics import Metrics, NoMetrics
+from polyant.http.openai.answering import Answering
 from polyant.http.openai.answers import AnswerSettings
 from polyant.http.openai.chat_completions import ChatCompletionsController, ChatEndpoint
 from polyant.http.openai.models import ModelsController, ModelsEndpoint
+from polyant.http.openapi import ApiDescription
+from polyant.http.sessions import JwtSessions
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
+from polyant.http.turn_meter import TurnBook
 from polyant.http.turns import RunningTurns
 
 
@@ -39,6 +52,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 4 * 2**20
     max_concurrent_turns: int = 1_000
     shutdown: float = 10.0
+    metrics_token: SecretText | None = None
+    """What a scraper of metrics has to send; without one there are none."""
+    tool_names: tuple[str, ...] = ()
+    """The tools whose names metrics may show: a model may call whatever it thinks of."""
     answers: AnswerSettings = AnswerSettings()
 
 
@@ -49,37 +66,41 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     list_models: ListModels
     show_model: ShowModel
     identify_caller: IdentifyCaller
+    management: Management
+    sessions: JwtSessions
     rate_limiter: RateLimiter
+    turn_log: TurnLog
     clock: Clock
     check_storage: Callable[[], Awaitable[object]]
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """The routes' own parts, built once when the server starts."""
+    """The routes' own parts, built once when the server starts; handlers get each by its name."""
 
     chat: ChatEndpoint
     models: ModelsEndpoint
     readiness: Readiness
+    api: Management
+    gate: SessionGate
+    playground: PlaygroundEndpoint
+    description: ApiDescription
 
 
 def build_app(settings: HttpSettings, open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> ASGIApp:
     """Returns the ASGI application; its lifespan opens the services and ends running turns before it closes them."""
+    metrics, metrics_routes = _metrics(settings)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         turns = RunningTurns(most=settings.max_concurrent_turns)
         async with open_services() as services:
-            app.state.endpoints = _endpoints(settings, services, turns)
+            app.state.endpoints = _endpoints(settings, services, turns=turns, metrics=metrics, description=describe())
             with graceful_shutdown(turns, seconds=settings.shutdown):
                 yield
 
     app = Litestar(
-        route_handlers=[ChatCompletionsController, ModelsController, HealthController],
-        dependencies={
-            "chat": Provide(_chat, sync_to_thread=False),
-            "models": Provide(_models, sync_to_thread=False),
-            "readiness": Provide(_readiness, sync_to_thread=False),
-        },
+        route_handlers=[*_routes(), DocsController, *metrics_routes],
+        dependencies=_dependencies(),
         exception_handlers={
             HTTPException: handle_http_exception,
             ClientGoneError: handle_client_gone,
@@ -90,13 +111,42 @@ def build_app(settings: HttpSettings, open_services: Callable[[], AbstractAsyncC
         logging_config=None,
         openapi_config=None,
     )
-    return Edge(app, cors=Cors(settings.cors_origins), allowed_hosts=settings.allowed_hosts)
+    return Edge(app, cors=Cors(settings.cors_origins), allowed_hosts=settings.allowed_hosts, metrics=metrics)
 
 
-def _endpoints(settings: HttpSettings, services: Services, turns: RunningTurns) -> Endpoints:
-    throttle = Throttle(services.rate_limiter, chat_limit=settings.rate_limit, trusted_hops=settings.trusted_hops)
+def describe() -> ApiDescription:
+    """Returns what can be said of the routes."""
+    return ApiDescription(_routes(), _dependencies())
+
+
+def _routes() -> list[ControllerRouterHandler]:
+    return [ChatCompletionsController, ModelsController, management_router(), HealthController]
+
+
+def _dependencies() -> dict[str, Provide]:
+    return {name: _endpoint(name) for name in Endpoints.__struct_fields__}
+
+
+def _metrics(settings: HttpSettings) -> tuple[Metrics, list[ControllerRouterHandler]]:
+    """Returns what measures, and the routes that show it."""
+    if settings.metrics_token is None:
+        return NoMetrics(), []
+    from polyant.http import prometheus  # noqa: PLC0415 - only where metrics are asked for
+
+    return prometheus.PrometheusMetrics(settings.tool_names), [prometheus.metrics_controller(settings.metrics_token)]
+
+
+def _endpoints(
+    settings: HttpSettings, services: Services, *, turns: RunningTurns, metrics: Metrics, description: ApiDescription
+) -> Endpoints:
+    management = services.management
+    throttle = Throttle(
+        services.rate_limiter, chat_limit=settings.rate_limit, trusted_hops=settings.trusted_hops, metrics=metrics
+    )
+    book = TurnBook(turn_log=services.turn_log, metrics=metrics, clock=services.clock)
+    answering = Answering(turns=turns, book=book, settings=settings.answers)
     return Endpoints(
-        chat=ChatEndpoint(answer_chat=services.answer_chat, throttle=throttle, turns=turns, settings=settings.answers),
+        chat=ChatEndpoint(answer_chat=services.answer_chat, throttle=throttle, answering=answering),
         models=ModelsEndpoint(
             identify=services.identify_caller,
             list_models=services.list_models,
@@ -104,16 +154,20 @@ def _endpoints(settings: HttpSettings, services: Services, turns: RunningTurns) 
             throttle=throttle,
         ),
         readiness=Readiness(clock=services.clock, turns=turns, check_storage=services.check_storage),
+        api=management,
+        gate=SessionGate(
+            recognise=management.recognise,
+            tokens=services.sessions,
+            throttle=throttle,
+            trusted_hops=settings.trusted_hops,
+        ),
+        playground=PlaygroundEndpoint(try_instance=management.try_instance, answering=answering),
+        description=description,
     )
 
 
-def _chat(state: State) -> ChatEndpoint:
-    return state.endpoints.chat  # type: ignore[no-any-return]
+def _endpoint(name: str) -> Provide:
+    def provide(state: State) -> Any:
+        return getattr(state.endpoints, name)
 
-
-def _models(state: State) -> ModelsEndpoint:
-    return state.endpoints.models  # type: ignore[no-any-return]
-
-
-def _readiness(state: State) -> Readiness:
-    return state.endpoints.readiness  # type: ignore[no-any-return]
+    return Provide(provide, sync_to_thread=False)

@@ -2,10 +2,11 @@
 
 from litestar.types import Scope
 
-from polyant.domain.access import Credentials, Session, bearer_of
+from polyant.domain.access import Credentials, bearer_of
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.identify_caller import IdentifyCaller, InvalidCredentialError
+from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.http.throttle import Throttle
 
 SESSION_COOKIE = "polyant_session"
@@ -21,7 +22,7 @@ def credentials_in(scope: Scope) -> Credentials:
     return Credentials(bearer=bearer_in(scope), cookie=_session_cookie(scope))
 
 
-async def require_caller(scope: Scope, identify: IdentifyCaller, throttle: Throttle) -> Session | Slug:
+async def require_caller(scope: Scope, identify: IdentifyCaller, throttle: Throttle) -> LoggedIn | Slug:
     """Returns who is calling.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which client a request comes from, as far as the limits are concerned."""
+"""Which client a request comes from, as far as the limits are concerned, and whether it speaks TLS."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address
 from litestar.types import Scope
 
 _IPV6_SITE = 64
+_SCHEMES = frozenset({"http", "https"})
 
 
 def client_key(scope: Scope, *, trusted_hops: int) -> str:
@@ -20,10 +21,27 @@ def client_key(scope: Scope, *, trusted_hops: int) -> str:
     return forwarded or _network_of(own) or own
 
 
+def scheme_of(scope: Scope, *, trusted_hops: int) -> str:
+    """Returns `http` or `https`: how the client speaks to the outermost server.
+
+    With `trusted_hops` that is what X-Forwarded-Proto says. Most proxies replace it instead of adding to it.
+    """
+    own = str(scope["scheme"])
+    if not trusted_hops:
+        return own
+    entries = _entries(scope, b"x-forwarded-proto")
+    forwarded = entries[-min(trusted_hops, len(entries))].strip().lower()
+    return forwarded if forwarded in _SCHEMES else own
+
+
 def _forwarded(scope: Scope, hops: int) -> str | None:
-    lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    entries = b",".join(lines).decode("latin-1").split(",")
+    entries = _entries(scope, b"x-forwarded-for")
     return _network_of(entries[-hops].strip()) if len(entries) >= hops else None
+
+
+def _entries(scope: Scope, name: bytes) -> list[str]:
+    lines = [value for key, value in scope["headers"] if key == name]
+    return b",".join(lines).decode("latin-1").split(",")
 
 
 @lru_cache(maxsize=4_096)

@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 
 from polyant.http.cors import Cors
 from polyant.http.errors import error_body, path_of
+from polyant.http.metrics import Metrics
 from polyant.http.record import RequestRecord
 
 log = logging.getLogger("polyant.access")
@@ -28,8 +29,9 @@ class Edge:
     Litestar's own middleware doesn't see unknown paths and wrong methods; this wraps the whole application.
     """
 
-    def __init__(self, app: ASGIApp, *, cors: Cors, allowed_hosts: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, *, cors: Cors, allowed_hosts: tuple[str, ...], metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._cors = cors
         self._hosts = _LOCAL_NAMES | set(allowed_hosts)
 
@@ -54,10 +56,14 @@ class Edge:
                 message["headers"] = [*message["headers"], *record.headers, *common]
             await send(message)
 
+        inner = {**scope, "state": {"record": record}}
         try:
-            await self._answer({**scope, "state": {"record": record}}, headers, receive, send_edge)
+            await self._answer(inner, headers, receive, send_edge)
         finally:
-            _log(scope, record, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            _log(scope, record, seconds)
+            route = inner.get("path_template", "")  # Litestar's; none if there is no such path
+            self._metrics.request(method=scope["method"], route=route, status=record.status, seconds=seconds)
 
     async def _answer(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         if not self._is_served(scope, headers):

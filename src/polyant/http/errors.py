@@ -2,11 +2,12 @@
 
 import http
 import logging
+import re
 from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 
 from polyant.domain.errors import (
     AuthenticationError,
@@ -101,7 +102,7 @@ def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException)
         return _respond(413, "request entity too large")
     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         return handle_domain_error(request, error)
-    return _respond(status, error.detail)
+    return _respond(status, _fault_in(error) if isinstance(error, ValidationException) else error.detail)
 
 
 def handle_client_gone(_request: Request[Any, Any, Any], _: ClientGoneError) -> Response[None]:
@@ -113,6 +114,16 @@ def path_of(scope: Any) -> str:
     """Returns the path as it was sent, still percent-encoded, without the query."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw.decode("ascii", "backslashreplace")
+
+
+def _fault_in(error: ValidationException) -> str:
+    """Returns what is wrong with a parameter, and with which."""
+    faults: Any = error.extra
+    fault = faults[0]
+    if fault.get("key") == "data":
+        return "The body is empty: send a JSON object"
+    name = re.sub("_(.)", lambda found: found[1].upper(), fault["key"])  # as it is on the wire
+    return f"{fault['message']} - at `{name}`"
 
 
 def _respond(status: int, message: str) -> Response[ErrorBody]:

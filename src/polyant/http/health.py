@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 
 from polyant.domain.errors import ServerShuttingDownError
 from polyant.domain.ports.clock import Clock
+from polyant.http.refusals import refusals
 from polyant.http.turns import RunningTurns
 
 
@@ -48,14 +49,15 @@ class HealthController(Controller):
     """GET /health and /health/ready."""
 
     path = "/health"
-    tags = ("health",)
+    tags = ("Health",)
+    security = ({},)
 
     @get(summary="Whether the server runs", sync_to_thread=False)
     def alive(self, readiness: NamedDependency[Readiness]) -> Health:
         """Answers as long as the process lives; asks nobody else."""
         return readiness.alive()
 
-    @get("/ready", summary="Whether the server can answer")
+    @get("/ready", summary="Whether the server can answer", responses=refusals(503))
     async def ready(self, readiness: NamedDependency[Readiness]) -> Health:
         """Answers 503 until the database does, and while the server stops."""
         return await readiness.ready()

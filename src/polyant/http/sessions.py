@@ -1,20 +1,26 @@
-"""Session tokens: JWTs as Litestar's own JWT support reads them."""
+"""Session tokens: JWTs as Litestar's own JWT support reads and writes them."""
 
 from litestar.exceptions import NotAuthorizedException
 from litestar.security.jwt import Token
 
 from polyant.domain.access import Session
+from polyant.domain.ports.session_verifier import SessionVerifier
 from polyant.domain.secrets import SecretText
 
 ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "polyant"
 
 
-class JwtSessionVerifier:
-    """Verifies the tokens that the management API issues."""
+class JwtSessions(SessionVerifier):
+    """Issues tokens for sessions, and verifies them."""
 
     def __init__(self, secret: SecretText) -> None:
         self._secret = secret
+
+    def issue(self, session: Session) -> SecretText:
+        """Returns the token that speaks for the session until it expires."""
+        token = Token(sub=session.user_id, jti=session.token_id, exp=session.expires_at, iss=ISSUER, aud=AUDIENCE)
+        return SecretText(token.encode(self._secret.reveal(), ALGORITHM))
 
     def verify(self, token: SecretText) -> Session | None:
         try:

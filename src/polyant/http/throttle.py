@@ -1,4 +1,6 @@
-"""Throttling by client address, and the headers that tell a caller where it stands."""
+"""Throttling by client address and by account, and the headers that tell a caller where it stands."""
+
+import hashlib
 
 from litestar.types import Scope
 
@@ -6,16 +8,21 @@ from polyant.domain.errors import RateLimitedError
 from polyant.domain.limits import RateLimit
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.http.client_address import client_key
+from polyant.http.metrics import Metrics
 from polyant.http.record import record_of
 
 _FAILED_CREDENTIALS = RateLimit(30, 60)
+_LOGINS = RateLimit(5, 60)
 
 
 class Throttle:
     """Counts calls by client address."""
 
-    def __init__(self, limiter: RateLimiter, *, chat_limit: RateLimit | None, trusted_hops: int) -> None:
+    def __init__(
+        self, limiter: RateLimiter, *, chat_limit: RateLimit | None, trusted_hops: int, metrics: Metrics
+    ) -> None:
         self._limiter = limiter
+        self._metrics = metrics
         self._chat_limit = chat_limit
         self._trusted_hops = trusted_hops
 
@@ -29,12 +36,14 @@ class Throttle:
             return
         key = f"chat:{client_key(scope, trusted_hops=self._trusted_hops)}"
         state = await self._limiter.hit(key, self._chat_limit)
-        record_of(scope).headers += [
-            (b"x-ratelimit-limit", b"%d" % state.limit),
-            (b"x-ratelimit-remaining", b"%d" % state.remaining),
-            (b"x-ratelimit-reset", b"%d" % state.reset_after),
-        ]
+        if state.counted:
+            record_of(scope).headers += [
+                (b"x-ratelimit-limit", b"%d" % state.limit),
+                (b"x-ratelimit-remaining", b"%d" % state.remaining),
+                (b"x-ratelimit-reset", b"%d" % state.reset_after),
+            ]
         if not state.allowed:
+            self._metrics.throttled()
             raise RateLimitedError(retry_after=state.retry_after)
 
     async def failed_credential(self, scope: Scope) -> None:
@@ -43,7 +52,19 @@ class Throttle:
         Raises:
             RateLimitedError: There were too many from this address.
         """
-        key = f"credential:{client_key(scope, trusted_hops=self._trusted_hops)}"
-        state = await self._limiter.hit(key, _FAILED_CREDENTIALS)
+        await self._count(f"credential:{client_key(scope, trusted_hops=self._trusted_hops)}", _FAILED_CREDENTIALS)
+
+    async def login(self, scope: Scope, email: str) -> None:
+        """Counts an attempt to prove that one knows the password of an account.
+
+        Raises:
+            RateLimitedError: There were too many from this address, or for this account.
+        """
+        await self._count(f"login:{client_key(scope, trusted_hops=self._trusted_hops)}", _LOGINS)
+        account = hashlib.sha256(email.strip().lower().encode("utf-8", "replace")).hexdigest()  # any text, short
+        await self._count(f"login:{account}", _LOGINS)
+
+    async def _count(self, key: str, limit: RateLimit) -> None:
+        state = await self._limiter.hit(key, limit)
         if not state.allowed:
             raise RateLimitedError(retry_after=state.retry_after)

@@ -179,16 +179,3 @@ async def test_context_names_the_instance_and_the_deadline(loop: ToolLoop) -> No
         return f"{context.slug} {context.deadline}"
 
     assert (await result_of(loop, play)).content == f"{loop.instance.slug} 1.0"
-
-
-# The catalogue
-
-
-def test_description_of_several_lines_is_one_line_of_the_catalogue(loop: ToolLoop) -> None:
-    tool = PlayedTool("tool", show, loop.activity)
-    tool.description = "Shows\n\n- all\tof it."
-    assert Toolbox(loop.instance, [offer(tool)], loop.cipher).catalog == "- tool: Shows - all of it."
-
-
-def test_catalogue_of_nothing_says_so(loop: ToolLoop) -> None:
-    assert Toolbox(loop.instance, [], loop.cipher).catalog == "(none)"

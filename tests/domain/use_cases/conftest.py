@@ -2,11 +2,18 @@ import pytest
 
 from polyant.domain.instances import Slug
 from support.backstage import Backstage
+from support.management import Office
+from support.scripted_supervisor import ScriptedSupervisor
 
 
 @pytest.fixture
 def backstage() -> Backstage:
     return Backstage()
+
+
+@pytest.fixture
+def office(backstage: Backstage) -> Office:
+    return Office(ScriptedSupervisor(), backstage.cipher)
 
 
 @pytest.fixture

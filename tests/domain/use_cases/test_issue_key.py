@@ -127,3 +127,17 @@ async def test_grace_out_of_bounds_is_refused(backstage: Backstage, slug: Slug, 
     with pytest.raises(InvalidInputError, match="0 to 2592000 seconds"):
         await backstage.issue_key(slug, grace_seconds=seconds)
     assert (await backstage.stored(slug)).secrets == {}
+
+
+async def test_given_key_is_stored_as_it_is(backstage: Backstage, slug: Slug) -> None:
+    key = await backstage.issue_key(slug, given="sk-of-our-own-choice")
+    stored = await backstage.stored(slug)
+    assert key.reveal() == backstage.opened(stored, AUTH_API_KEY) == "sk-of-our-own-choice"
+    assert stored.auth_enabled
+
+
+@pytest.mark.parametrize("given", ["", "short", "two words of it", "x" * 513])
+async def test_given_key_that_no_header_can_carry_is_refused(backstage: Backstage, slug: Slug, given: str) -> None:
+    with pytest.raises(InvalidInputError):
+        await backstage.issue_key(slug, given=given)
+    assert (await backstage.stored(slug)).secrets == {}

@@ -1,8 +1,15 @@
 import pytest
 
-from polyant.domain.errors import InvalidInputError, SecretUnreadableError, UnknownInstanceError
+from polyant.domain.audit import CLI
+from polyant.domain.errors import (
+    InstanceChangedError,
+    InvalidInputError,
+    SecretUnreadableError,
+    UnknownInstanceError,
+)
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretAddress, SecretName
+from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.update_instance import InstancePatch
 from support.backstage import Backstage
 
@@ -99,3 +106,34 @@ async def test_refused_value_is_not_in_the_message(backstage: Backstage, slug: S
 async def test_unknown_instance_has_no_secrets(backstage: Backstage) -> None:
     with pytest.raises(UnknownInstanceError):
         await backstage.set_secret(Slug("nobody"), SecretName("one"), "first")
+
+
+async def test_several_are_stored_together_each_bound_to_its_own_address(backstage: Backstage) -> None:
+    slug = await backstage.add("bot", provider="vendor")
+    store = SetSecret(edit=backstage.edit, cipher=backstage.cipher, providers=backstage.providers)
+    values = {"vendor_api_key": "sk-1234567890", "crm_token": "a token", AUTH_API_KEY: "sk-of-callers"}
+    instance = await store.several(slug, values, by=CLI)
+    assert instance == await backstage.stored(slug)
+    assert {name: backstage.opened(instance, name) for name in instance.secrets} == values
+    assert instance.secrets[SecretName("vendor_api_key")].origin == "https://api.vendor.example:443"
+    assert instance.secrets[SecretName("crm_token")].origin is None
+    assert instance.secrets[AUTH_API_KEY].fingerprint is not None
+    assert instance.version == 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("No Name", "x"), ("crm_token", ""), ("x_key", "two words")])
+async def test_if_one_of_several_breaks_its_rule_none_is_stored(
+    backstage: Backstage, slug: Slug, name: str, value: str
+) -> None:
+    store = SetSecret(edit=backstage.edit, cipher=backstage.cipher, providers=backstage.providers)
+    with pytest.raises(InvalidInputError) as caught:
+        await store.several(slug, {"good_token": "value-of-it", name: value}, by=CLI)
+    assert "value-of-it" not in str(caught.value)
+    assert (await backstage.stored(slug)).secrets == {}
+
+
+async def test_several_are_stored_on_an_expected_version_only(backstage: Backstage, slug: Slug) -> None:
+    store = SetSecret(edit=backstage.edit, cipher=backstage.cipher, providers=backstage.providers)
+    with pytest.raises(InstanceChangedError):
+        await store.several(slug, {"good_token": "value"}, by=CLI, expected_versions={5})
+    assert (await backstage.stored(slug)).secrets == {}

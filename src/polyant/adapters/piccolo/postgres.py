@@ -63,7 +63,7 @@ class PostgresBackend(Backend):
         try:
             async with asyncio.timeout(self._wait_seconds):
                 await pool.close()
-        except TimeoutError:
+        except (TimeoutError, OSError):  # the server doesn't answer, or is gone already
             pool.terminate()
 
     async def has_migrations(self) -> bool:

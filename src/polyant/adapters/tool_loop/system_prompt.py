@@ -3,9 +3,7 @@
 from polyant.adapters.tool_loop.toolbox import Toolbox
 from polyant.domain.instances import Instance
 from polyant.domain.ports.clock import Clock
-from polyant.domain.prompts import compose_system_prompt
-
-_NO_SKILLS = "(none)"
+from polyant.domain.system_prompt import system_prompt
 
 
 class SystemPrompt:
@@ -17,10 +15,4 @@ class SystemPrompt:
 
     def compose(self, toolbox: Toolbox, caller_instructions: tuple[str, ...] = ()) -> str:
         """Returns the prompt of an agent with those tools."""
-        variables = {
-            "toolCatalog": toolbox.catalog,
-            "skillsList": _NO_SKILLS,
-            "datetime": self._clock.describe_now(),
-            "timezone": self._clock.timezone_name(),
-        }
-        return compose_system_prompt(self._instance.sections, variables, caller_instructions)
+        return system_prompt(self._instance, toolbox.specs, self._clock, caller_instructions)

@@ -13,8 +13,6 @@ from polyant.domain.tools import OfferedTool, ToolContext, ToolError, clip_resul
 
 log = logging.getLogger("polyant.turn")
 
-_NO_TOOLS = "(none)"
-
 Delegate = Callable[[str], Awaitable[str]]
 
 
@@ -30,12 +28,6 @@ class Toolbox:
     def specs(self) -> tuple[ToolSpec, ...]:
         """What the model is told of the tools."""
         return tuple(tool.spec for tool in self._tools.values())
-
-    @property
-    def catalog(self) -> str:
-        """The tools as a list for the system prompt, one a line."""
-        specs = (tool.spec for tool in self._tools.values())
-        return "\n".join(f"- {spec.name}: {' '.join(spec.description.split())}" for spec in specs) or _NO_TOOLS
 
     def without(self, name: str) -> "Toolbox":
         """Returns a toolbox with all tools but that one."""

@@ -14,6 +14,7 @@ from polyant.http.errors import CLIENT_CLOSED_REQUEST, ClientGoneError, body_of
 from polyant.http.openai.mapping import Completion, chat_completion, usage_out
 from polyant.http.openai.streaming import DONE, HEADERS, PING, ChunkRenderer, error_event
 from polyant.http.record import record_of
+from polyant.http.turn_meter import TurnMeter
 from polyant.http.turns import Interruption, RunningTurns
 
 Events = AsyncGenerator[SupervisorEvent, None]
@@ -30,7 +31,9 @@ class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def running(events: Events, turns: RunningTurns, scope: Scope, receive: Receive) -> AsyncIterator[None]:
+async def running(
+    events: Events, *, meter: TurnMeter, turns: RunningTurns, scope: Scope, receive: Receive
+) -> AsyncIterator[None]:
     """Runs a turn for as long as its client waits and the server may run, and abandons it after that.
 
     Raises:
@@ -38,7 +41,7 @@ async def running(events: Events, turns: RunningTurns, scope: Scope, receive: Re
         ServerShuttingDownError: The server ends, or ended this turn.
         ClientGoneError: The client went away.
     """
-    with turns.admit(receive) as turn:
+    with turns.admit(receive) as turn, meter:
         try:
             async with contextlib.aclosing(events):
                 yield
@@ -59,16 +62,23 @@ class WholeAnswer:
     """An ASGI application that collects a turn and sends it as one JSON object."""
 
     def __init__(
-        self, events: Events, completion: Completion, *, turns: RunningTurns, settings: AnswerSettings
+        self,
+        events: Events,
+        completion: Completion,
+        *,
+        meter: TurnMeter,
+        turns: RunningTurns,
+        settings: AnswerSettings,
     ) -> None:
         self._events = events
+        self._meter = meter
         self._completion = completion
         self._turns = turns
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the turn and sends its final text; what fails is raised, to be answered with its own status."""
-        async with running(self._events, self._turns, scope, receive):
+        async with running(self._events, meter=self._meter, turns=self._turns, scope=scope, receive=receive):
             text, usage = await self._collect()
         shown = usage_out(usage, report=self._settings.report_usage)
         body = _encoder.encode(chat_completion(self._completion, text, shown))
@@ -82,12 +92,14 @@ class WholeAnswer:
         async for event in self._events:
             match event:
                 case TextDelta():
+                    self._meter.token()
                     texts.append(event.text)
                 case ToolStarted():
                     texts.clear()  # what was said before a tool ran isn't part of the final text
                 case ToolFinished():
-                    pass
+                    self._meter.tool(event)
                 case TurnFinished():
+                    self._meter.finished(event)
                     usage = event.usage
                 case never:
                     assert_never(never)
@@ -103,10 +115,12 @@ class StreamedAnswer:
         completion: Completion,
         *,
         include_usage: bool,
+        meter: TurnMeter,
         turns: RunningTurns,
         settings: AnswerSettings,
     ) -> None:
         self._events = events
+        self._meter = meter
         self._include_usage = include_usage
         self._chunks = ChunkRenderer(completion.id, completion.created, completion.slug, include_usage=include_usage)
         self._turns = turns
@@ -118,7 +132,7 @@ class StreamedAnswer:
         """Runs the turn; what fails before the status line is raised, what fails after it becomes an event."""
         keep_alive = asyncio.create_task(self._keep_alive(send))
         try:
-            async with running(self._events, self._turns, scope, receive):
+            async with running(self._events, meter=self._meter, turns=self._turns, scope=scope, receive=receive):
                 await self._relay(send)
         except ClientGoneError:
             if self._begun is None:
@@ -143,11 +157,15 @@ class StreamedAnswer:
                 begun = True
             match event:
                 case TextDelta():
+                    self._meter.token()
                     await _send_body(send, self._chunks.text(event.text))
                     self._last_sent = loop.time()
-                case ToolStarted() | ToolFinished():
+                case ToolStarted():
                     pass
+                case ToolFinished():
+                    self._meter.tool(event)
                 case TurnFinished():
+                    self._meter.finished(event)
                     usage = event.usage
                 case never:
                     assert_never(never)

@@ -5,6 +5,7 @@ import msgspec
 from polyant.domain.chat import AssistantMessage, ChatRequest, Sampling, Usage, UserMessage
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import SLUG_RULE, Instance, InstanceSummary, Slug, parse_slug
+from polyant.http.bodies import decode
 from polyant.http.openai.wire import (
     AnswerMessage,
     ChatCompletion,
@@ -37,14 +38,7 @@ def decode_request(body: bytes) -> ChatCompletionRequest:
     Raises:
         InvalidInputError: The body isn't JSON, or breaks the schema; the message says what and where.
     """
-    try:
-        return _decoder.decode(str(body, "utf-8"))  # msgspec itself doesn't look into fields that it skips
-    except msgspec.DecodeError as error:
-        raise InvalidInputError(str(error) if body else "The body is empty: send a JSON object") from None
-    except UnicodeDecodeError:
-        raise InvalidInputError("The body is not valid UTF-8") from None
-    except RecursionError:
-        raise InvalidInputError("The body is nested too deeply") from None
+    return decode(body, _decoder)
 
 
 def to_domain(request: ChatCompletionRequest) -> ChatRequest:

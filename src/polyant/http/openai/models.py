@@ -12,6 +12,7 @@ from polyant.domain.use_cases.show_model import ShowModel
 from polyant.http.auth import require_caller
 from polyant.http.openai.mapping import model_list, model_out
 from polyant.http.openai.wire import ModelList, ModelOut
+from polyant.http.refusals import refusals
 from polyant.http.throttle import Throttle
 
 
@@ -43,12 +44,12 @@ class ModelsController(Controller):
     path = "/v1/models"
     tags = ("OpenAI",)
 
-    @get(summary="List the models")
+    @get(summary="List the models", responses=refusals(401, 429, 503))
     async def all(self, request: Request[object, object, State], models: NamedDependency[ModelsEndpoint]) -> ModelList:
         """Lists every active instance, oldest first."""
         return await models.all(request.scope)
 
-    @get("/{slug:str}", summary="Show one model")
+    @get("/{slug:str}", summary="Show one model", responses=refusals(400, 401, 404, 429, 503))
     async def one(
         self,
         request: Request[object, object, State],

@@ -12,14 +12,14 @@ from msgspec import UNSET, Meta, UnsetType
 class ContentPart(msgspec.Struct, frozen=True):
     """One part of a message; only text is accepted, which `mapping` checks."""
 
-    type: str
+    type: Annotated[str, Meta(extra_json_schema={"enum": ["text"]})]
     text: str | UnsetType = UNSET
 
 
 class MessageIn(msgspec.Struct, frozen=True):
     """One message of the conversation; the role is checked by `mapping`, which can say what is wrong with it."""
 
-    role: str
+    role: Annotated[str, Meta(extra_json_schema={"enum": ["system", "developer", "user", "assistant"]})]
     content: str | list[ContentPart] | None = None
 
 
@@ -36,7 +36,7 @@ TokenCount = Annotated[int, Meta(ge=1)] | None
 class ChatCompletionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The body of POST /v1/chat/completions; fields that aren't named here are ignored."""
 
-    model: str
+    model: Annotated[str, Meta(examples=["support-bot"])]
     messages: Annotated[list[MessageIn], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -1,0 +1,142 @@
+"""polyant users: create, list, disable and delete those who may manage instances, and set their passwords."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from polyant.cli.backstage import run
+from polyant.cli.output import print_json, print_table
+from polyant.cli.secrets import read_value
+from polyant.domain.audit import CLI
+from polyant.domain.errors import UnknownUserError
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.create_user import CreateUser
+from polyant.domain.use_cases.delete_user import DeleteUser
+from polyant.domain.use_cases.edit_user import EditUser
+from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
+from polyant.domain.users import Role, User, check_password, parse_email
+from polyant.parts import Parts
+
+Environ = Mapping[str, str]
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command to the command line."""
+    parser = commands.add_parser("users", help="create, list, disable and delete users, and set their passwords")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    create = _action(
+        actions, "create", "create a user; the password is asked for, or read from standard input", _create
+    )
+    create.add_argument("--role", choices=[*Role], default=Role.USER, help="superadmin also manages users [user]")
+    listing = actions.add_parser("list", help="list the users")
+    listing.add_argument("--search", default="", help="part of the email address")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=_list)
+    _action(
+        actions,
+        "set-password",
+        "set a user's password, asked for or read from standard input, and end the user's sessions",
+        _set_password,
+    )
+    _action(actions, "disable", "let a user in no more, and end the user's sessions", _disable)
+    _action(actions, "enable", "let a user in again", _enable)
+    _action(actions, "delete", "delete a user", _delete)
+
+
+def _action(actions: Any, name: str, says: str, call: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=says)
+    parser.add_argument("email", metavar="EMAIL", help="the user's email address")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=call)
+    return parser
+
+
+def _create(args: argparse.Namespace, environ: Environ) -> int | None:
+    email, password = parse_email(args.email), _read_password()
+
+    async def work(parts: Parts) -> None:
+        create = CreateUser(
+            users=await parts.user_repo(),
+            hasher=await parts.password_hasher(),
+            clock=await parts.clock(),
+            tokens=await parts.tokens(),
+        )
+        user = await create(email, password, role=Role(args.role), by=CLI)
+        _print(user, args, f"Created {user.email}.")
+
+    return run(work, environ)
+
+
+def _list(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        page = await (await parts.user_repo()).list(search=args.search)
+        if args.json:
+            print_json({"users": list(map(_fields, page.users)), "total": page.total})
+        else:
+            rows = [(user.email, user.role, "disabled" if user.disabled else "active") for user in page.users]
+            print_table(("EMAIL", "ROLE", "STATE"), rows)
+
+    return run(work, environ)
+
+
+def _set_password(args: argparse.Namespace, environ: Environ) -> int | None:
+    return _update(args, environ, UserPatch(password=_read_password()), "Set the password of {}.")
+
+
+def _disable(args: argparse.Namespace, environ: Environ) -> int | None:
+    return _update(args, environ, UserPatch(disabled=True), "Disabled {}.")
+
+
+def _enable(args: argparse.Namespace, environ: Environ) -> int | None:
+    return _update(args, environ, UserPatch(disabled=False), "Enabled {}.")
+
+
+def _update(args: argparse.Namespace, environ: Environ, patch: UserPatch, says: str) -> int | None:
+    async def work(parts: Parts) -> None:
+        edit = EditUser(users=await parts.user_repo(), clock=await parts.clock())
+        update = UpdateUser(edit=edit, sessions=await parts.session_repo(), hasher=await parts.password_hasher())
+        user = await update((await _find(parts, args.email)).id, patch, by=CLI)
+        _print(user, args, says.format(user.email))
+
+    return run(work, environ)
+
+
+def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(parts: Parts) -> None:
+        user = await _find(parts, args.email)
+        await DeleteUser(users=await parts.user_repo(), clock=await parts.clock())(user.id, by=CLI)
+        if args.json:
+            print_json({"deleted": True})
+        else:
+            print(f"Deleted {user.email}.")
+
+    return run(work, environ)
+
+
+async def _find(parts: Parts, email: str) -> User:
+    user = await (await parts.user_repo()).find(parse_email(email))
+    if user is None:
+        raise UnknownUserError
+    return user
+
+
+def _read_password() -> SecretText:
+    return SecretText(check_password(read_value("Password: ")))
+
+
+def _print(user: User, args: argparse.Namespace, says: str) -> None:
+    if args.json:
+        print_json(_fields(user))
+    else:
+        print(says)
+
+
+def _fields(user: User) -> dict[str, object]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "role": user.role,
+        "disabled": user.disabled,
+        "createdAt": user.created_at,
+        "updatedAt": user.updated_at,
+    }

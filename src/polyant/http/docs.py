@@ -1,0 +1,41 @@
+"""GET /api/openapi.json and /docs: what the API is, for programs and for people."""
+
+from importlib.resources import files
+
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+
+from polyant.http.docs_page import page_of
+from polyant.http.openapi import ApiDescription
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+}
+
+_DAY = "public, max-age=86400"
+
+
+class DocsController(Controller):
+    """The OpenAPI document, and a page to read it."""
+
+    path = "/"
+    include_in_schema = False
+
+    @get("/api/openapi.json", sync_to_thread=True)
+    def document(self, description: NamedDependency[ApiDescription]) -> dict[str, object]:
+        """Gives the OpenAPI 3.1 document."""
+        return description.document
+
+    @get("/docs", sync_to_thread=True)
+    def page(self, description: NamedDependency[ApiDescription]) -> Response[str]:
+        """Shows the document; the page needs no script, and nothing from elsewhere."""
+        return Response(page_of(description.document), media_type="text/html", headers=PAGE_HEADERS)
+
+    @get("/docs/style.css", sync_to_thread=False)
+    def style(self) -> Response[bytes]:
+        """Gives the page's style."""
+        content = files("polyant.http").joinpath("docs.css").read_bytes()
+        return Response(content, media_type="text/css", headers={"Cache-Control": _DAY})

@@ -1,0 +1,140 @@
+"""The OpenAPI document as a page of plain HTML."""
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+_HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} {version}</title>
+<link rel="stylesheet" href="/docs/style.css">
+</head>
+"""
+
+
+def page_of(document: Mapping[str, Any]) -> str:
+    """Returns the whole page."""
+    info = document["info"]
+    return _HEAD.format(title=escape(info["title"]), version=escape(info["version"])) + _body(document)
+
+
+def _body(document: Mapping[str, Any]) -> str:
+    info = document["info"]
+    operations = sorted(_operations(document), key=lambda found: found[0])
+    sections = [(tag, [operation for _, operation in found]) for tag, found in groupby(operations, lambda f: f[0])]
+    links = "".join(f'<li><a href="#{_anchor(tag)}">{escape(tag)}</a></li>' for tag, _ in sections)
+    return (
+        f"<body><header><h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>"
+        f"<p>{escape(info['description'])}</p>"
+        '<p>For programs: <a href="/api/openapi.json">openapi.json</a></p>'
+        f'<nav><ul>{links}<li><a href="#schemas">Schemas</a></li></ul></nav></header><main>'
+        + "".join(
+            f'<section id="{_anchor(tag)}"><h2>{escape(tag)}</h2>{"".join(shown)}</section>' for tag, shown in sections
+        )
+        + f'<section id="schemas"><h2>Schemas</h2>{_schemas(document)}</section></main></body></html>'
+    )
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields each operation, with the tag that it stands under."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield operation["tags"][0], _operation(method, path, operation)
+
+
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    return (
+        f'<details><summary><code class="method {method}">{method.upper()}</code> <code>{escape(path)}</code> '
+        f"<span>{escape(operation['summary'])}</span></summary>"
+        f"<p>{escape(operation.get('description', ''))}</p>"
+        + _parameters(operation.get("parameters", ()))
+        + (f"<h4>Body</h4>{_content(operation['requestBody'])}" if "requestBody" in operation else "")
+        + "<h4>Answers</h4>"
+        + "".join(_response(status, response) for status, response in sorted(operation["responses"].items()))
+        + "</details>"
+    )
+
+
+def _parameters(parameters: Any) -> str:
+    rows = "".join(
+        f"<tr><td><code>{escape(found['name'])}</code></td><td>{escape(found['in'])}</td>"
+        f"<td>{_type(found['schema'])}</td><td>{escape(found.get('description', ''))}</td></tr>"
+        for found in parameters
+    )
+    head = "<tr><th>name</th><th>in</th><th>type</th><th>meaning</th></tr>"
+    return f"<h4>Parameters</h4><table>{head}{rows}</table>" if rows else ""
+
+
+def _response(status: str, response: Mapping[str, Any]) -> str:
+    return (
+        f"<details><summary><code>{escape(status)}</code> {escape(response['description'])}</summary>"
+        f"{_content(response)}</details>"
+    )
+
+
+def _content(part: Mapping[str, Any]) -> str:
+    return "".join(
+        f"<p><code>{escape(media_type)}</code> {_type(content['schema'])}</p>{_example(content)}"
+        for media_type, content in part.get("content", {}).items()
+    )
+
+
+def _example(content: Mapping[str, Any]) -> str:
+    examples = [example["value"] for example in content.get("examples", {}).values()]
+    shown = examples[0] if examples else content.get("example")
+    if isinstance(shown, str):
+        return f"<pre>{escape(shown)}</pre>"
+    return f"<pre>{escape(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())}</pre>"
+
+
+def _schemas(document: Mapping[str, Any]) -> str:
+    schemas = document["components"]["schemas"]
+    return "".join(_schema(name, schemas[name]) for name in sorted(schemas))
+
+
+def _schema(name: str, schema: Mapping[str, Any]) -> str:
+    required = schema.get("required", ())
+    rows = "".join(
+        f"<tr><td><code>{escape(field)}</code>{' *' if field in required else ''}</td><td>{_type(part)}</td>"
+        f"<td>{escape(part.get('description', ''))}</td></tr>"
+        for field, part in schema.get("properties", {}).items()
+    )
+    table = f"<table><tr><th>name</th><th>type</th><th>meaning</th></tr>{rows}</table>" if rows else _type(schema)
+    return f'<h3 id="{_anchor(name)}">{escape(name)}</h3><p>{escape(schema.get("description", ""))}</p>{table}'
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """Returns a schema's type in one line, with a link where it has a name."""
+    match schema:
+        case {"$ref": reference}:
+            name = reference.rpartition("/")[2]
+            return f'<a href="#{_anchor(name)}">{escape(name)}</a>'
+        case {"anyOf": [*choices]} | {"oneOf": [*choices]}:
+            return " or ".join(map(_type, choices))
+        case {"enum": [*values]}:
+            return " | ".join(f"<code>{escape(str(value))}</code>" for value in values)
+        case {"type": "array"}:
+            return f"list of {_type(schema.get('items') or {})}"
+    limits = ((name, schema[key]) for key, name in _LIMITS.items() if key in schema)
+    shown = "".join(f", {name} {escape(str(limit))}" for name, limit in limits)
+    return f"{escape(str(schema.get('format', schema.get('type', 'anything'))))}{shown}"
+
+
+_LIMITS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "minLength": "length at least",
+    "maxLength": "length at most",
+    "pattern": "form",
+}
+
+
+def _anchor(name: str) -> str:
+    return escape(name.lower().replace(" ", "-"))

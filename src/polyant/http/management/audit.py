@@ -1,0 +1,92 @@
+"""/api/audit: who changed what, and when."""
+
+from datetime import datetime
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from msgspec import Meta
+
+from polyant.domain.audit import AuditEntry, AuditQuery
+from polyant.domain.instances import Slug
+from polyant.http.management.services import Management
+from polyant.http.management.wire import DEFAULT_LIMIT, Answer, Limit, Moment, Offset, in_utc
+from polyant.http.refusals import read_refusals
+
+
+class AuditEntryOut(Answer, frozen=True, kw_only=True):
+    """One change."""
+
+    at: Moment
+    actor: Annotated[
+        str,
+        Meta(
+            description="A user's email address, `cli` for the command line, `server` for the server itself",
+            examples=["ada@example.com"],
+        ),
+    ]
+    action: Annotated[str, Meta(examples=["instance.update"])]
+    instance: Annotated[str, Meta(examples=["support-bot"])] | None
+    user: Annotated[str, Meta(description="The email address of the user it was done to")] | None
+    details: Annotated[
+        tuple[str, ...], Meta(description="Names of what was changed; never values", examples=[["name"]])
+    ]
+
+
+class AuditList(Answer, frozen=True, kw_only=True):
+    """A page of the audit trail, newest first."""
+
+    entries: tuple[AuditEntryOut, ...]
+    total: int
+    limit: int
+    offset: int
+
+
+class AuditController(Controller):
+    """The audit trail."""
+
+    path = "/audit"
+    tags = ("Audit",)
+
+    @get(summary="Read the audit trail", responses=read_refusals())
+    async def list_all(
+        self,
+        *,
+        api: NamedDependency[Management],
+        limit: Limit = DEFAULT_LIMIT,
+        offset: Offset = 0,
+        instance: Annotated[str | None, QueryParameter(name="instance", description="The slug it was done to")] = None,
+        user: Annotated[
+            str | None, QueryParameter(name="user", description="Who did it, or whom it was done to")
+        ] = None,
+        action: Annotated[
+            str | None,
+            QueryParameter(name="action", description="The action, or its beginning up to a dot: secret, secret.set"),
+        ] = None,
+        since: Annotated[datetime | None, QueryParameter(name="since", description="Not before this")] = None,
+        until: Annotated[datetime | None, QueryParameter(name="until", description="Before this")] = None,
+    ) -> AuditList:
+        """Lists changes, newest first: names of what was changed, never values."""
+        query = AuditQuery(
+            instance=None if instance is None else Slug(instance),
+            user=user,
+            action=action,
+            since=in_utc(since),
+            until=in_utc(until),
+            limit=limit,
+            offset=offset,
+        )
+        page = await api.audit_log.list(query)
+        return AuditList(entries=tuple(map(_out, page.entries)), total=page.total, limit=limit, offset=offset)
+
+
+def _out(entry: AuditEntry) -> AuditEntryOut:
+    return AuditEntryOut(
+        at=entry.at,
+        actor=entry.actor,
+        action=entry.action,
+        instance=entry.instance,
+        user=entry.user,
+        details=entry.details,
+    )

@@ -1,0 +1,53 @@
+"""/api/instances/{slug}/playground: talk to an instance under a session instead of a key."""
+
+from litestar import Controller, Request, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.types import ASGIApp
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.use_cases.try_instance import TryInstance
+from polyant.http.bodies import read_body, require_json
+from polyant.http.management.wire import slug_in
+from polyant.http.openai.answering import Answering
+from polyant.http.openai.chat_completions import chat_answers
+from polyant.http.openai.mapping import decode_request, to_domain
+from polyant.http.record import record_of
+
+
+class PlaygroundEndpoint:
+    """Takes the request of a session to the ASGI application that answers it."""
+
+    def __init__(self, *, try_instance: TryInstance, answering: Answering) -> None:
+        self._try_instance = try_instance
+        self._answering = answering
+
+    async def __call__(self, request: Request[object, object, State], path: str) -> ASGIApp:
+        """Returns what answers the request."""
+        slug = slug_in(path)
+        require_json(request.scope)
+        wire = decode_request(await read_body(request))
+        chat = to_domain(wire)
+        if chat.model != slug:
+            raise InvalidInputError(f"model must be '{slug}', as in the path - at `$.model`")
+        record_of(request.scope).slug = slug
+        return self._answering.answer(await self._try_instance(chat), wire, request.scope)
+
+
+class PlaygroundController(Controller):
+    """The playground of one instance."""
+
+    path = "/instances/{slug:str}/playground"
+    tags = ("Playground",)
+
+    @post(summary="Talk to an instance", status_code=200, responses=chat_answers(403, 404))
+    async def create(
+        self,
+        *,
+        request: Request[object, object, State],
+        slug: FromPath[str],
+        playground: NamedDependency[PlaygroundEndpoint],
+    ) -> ASGIApp:
+        """Runs one turn as /v1/chat/completions does; a disabled instance can be tried as well."""
+        return await playground(request, slug)

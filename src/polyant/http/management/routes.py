@@ -1,0 +1,46 @@
+"""All routes of the management API."""
+
+from litestar import Router
+from litestar.datastructures import ResponseHeader
+
+from polyant.http.management.audit import AuditController
+from polyant.http.management.authentication import SessionMiddleware
+from polyant.http.management.catalog import CatalogController
+from polyant.http.management.instances import InstancesController
+from polyant.http.management.keys import KeysController
+from polyant.http.management.mcp_servers import McpServersController
+from polyant.http.management.playground import PlaygroundController
+from polyant.http.management.prompts import PromptsController
+from polyant.http.management.requests import ApiRequest
+from polyant.http.management.secrets import SecretsController
+from polyant.http.management.sessions import AccountController, SessionsController
+from polyant.http.management.tools import ToolsController
+from polyant.http.management.transfer import TransferController
+from polyant.http.management.turns import TurnsController
+from polyant.http.management.users import UsersController
+
+
+def management_router() -> Router:
+    """Returns the routes under /api."""
+    return Router(
+        path="/api",
+        route_handlers=[
+            SessionsController,
+            AccountController,
+            InstancesController,
+            PromptsController,
+            ToolsController,
+            SecretsController,
+            KeysController,
+            McpServersController,
+            PlaygroundController,
+            TurnsController,
+            TransferController,
+            CatalogController,
+            UsersController,
+            AuditController,
+        ],
+        middleware=[SessionMiddleware],
+        request_class=ApiRequest,
+        response_headers=[ResponseHeader(name="Cache-Control", value="no-store")],
+    )

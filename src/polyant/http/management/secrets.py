@@ -1,0 +1,115 @@
+"""/api/instances/{slug}/secrets: values go in and never come out."""
+
+from collections import Counter
+from typing import Annotated
+
+from litestar import Controller, Response, delete, get, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import Instance
+from polyant.domain.secret_states import SecretState, secret_states
+from polyant.domain.secrets import SecretName
+from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
+from polyant.http.management.requests import ApiRequest
+from polyant.http.management.services import Management
+from polyant.http.management.wire import Answer, Body, Deleted, Moment, slug_in
+from polyant.http.refusals import read_refusals, write_refusals
+
+
+class SecretOut(Answer, frozen=True, kw_only=True):
+    """What may be told of a secret."""
+
+    key: Annotated[str, Meta(examples=["openai_api_key"])]
+    configured: bool
+    updated_at: Moment | None
+    origin: Annotated[str, Meta(description="The only address that it is sent to, if it is bound to one")] | None
+    expires_at: Annotated[Moment, Meta(description="When it stops counting, if it does")] | None
+
+
+class SecretsAnswer(Answer, frozen=True, kw_only=True):
+    """The secrets that are stored, and those that the instance could use."""
+
+    secrets: tuple[SecretOut, ...]
+
+
+class SecretBody(Body, frozen=True, kw_only=True):
+    """A secret and its new value; that of a name ending in `_key` is 8 to 512 visible ASCII characters."""
+
+    key: Annotated[str, Meta(extra_json_schema={"pattern": r"^[a-z][a-z0-9_]{0,63}$"}, examples=["openai_api_key"])]
+    value: Annotated[str, Meta(min_length=1, max_length=16_384, examples=["sk-of-the-provider"])]
+
+
+class PutSecretsBody(Body, frozen=True, kw_only=True):
+    """The secrets to store; others stay as they are."""
+
+    secrets: Annotated[tuple[SecretBody, ...], Meta(max_length=100)]
+
+
+class SecretsController(Controller):
+    """The secrets of one instance."""
+
+    path = "/instances/{slug:str}/secrets"
+    tags = ("Secrets",)
+
+    @get(summary="List an instance's secrets", responses=read_refusals(404))
+    async def list_all(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> Response[SecretsAnswer]:
+        """Lists which secrets are stored, and which the provider, the tools or the MCP servers could use."""
+        return _answer(await api.show(slug_in(slug)), api)
+
+    @put(summary="Store secrets", responses=write_refusals(404, 412))
+    async def store(
+        self,
+        *,
+        request: ApiRequest,
+        slug: FromPath[str],
+        data: JSONBody[PutSecretsBody],
+        api: NamedDependency[Management],
+        if_match: IfMatch = None,
+    ) -> Response[SecretsAnswer]:
+        """Stores the secrets that are sent, all or none. A provider's key is bound to the address it is for now."""
+        instance = await api.set_secret.several(
+            slug_in(slug), _values_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
+        )
+        return _answer(instance, api)
+
+    @delete("/{key:str}", summary="Delete a secret", status_code=200, responses=write_refusals(404, 412))
+    async def remove(
+        self,
+        *,
+        request: ApiRequest,
+        slug: FromPath[str],
+        key: FromPath[str],
+        api: NamedDependency[Management],
+        if_match: IfMatch = None,
+    ) -> Deleted:
+        """Removes a secret."""
+        await api.delete_secret(
+            slug_in(slug), SecretName(key), by=request.auth.actor, expected_versions=versions_in(if_match)
+        )
+        return Deleted()
+
+
+def _answer(instance: Instance, api: Management) -> Response[SecretsAnswer]:
+    states = secret_states(instance, api.providers, api.tools)
+    content = SecretsAnswer(secrets=tuple(map(_out, states)))
+    return Response(content, headers={"ETag": etag_of(instance.version)})
+
+
+def _out(state: SecretState) -> SecretOut:
+    return SecretOut(
+        key=state.name,
+        configured=state.configured,
+        updated_at=state.updated_at,
+        origin=state.origin,
+        expires_at=state.expires_at,
+    )
+
+
+def _values_of(body: PutSecretsBody) -> dict[str, str]:
+    twice = [key for key, count in Counter(secret.key for secret in body.secrets).items() if count > 1]
+    if twice:
+        raise InvalidInputError(f"Secret {twice[0]} is given more than once")
+    return {secret.key: secret.value for secret in body.secrets}

@@ -1,0 +1,129 @@
+"""/api/instances/{slug}/export and /api/import: an instance as one document, without the values of its secrets."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UNSET, Meta
+
+from polyant.domain.instance_content import InstanceContent, content_of
+from polyant.domain.instances import Instance, InstanceStatus, parse_slug
+from polyant.domain.limits import TurnLimits
+from polyant.domain.secret_states import missing_secrets
+from polyant.http.management.instances import (
+    BaseUrl,
+    Description,
+    InstanceOut,
+    LimitsBody,
+    Model,
+    Name,
+    Provider,
+    SlugText,
+    Temperature,
+    instance_out,
+)
+from polyant.http.management.mcp_servers import McpServerBody, mcp_server_in
+from polyant.http.management.preconditions import etag_of
+from polyant.http.management.prompts import SectionBody, sections_of
+from polyant.http.management.requests import ApiRequest
+from polyant.http.management.services import Management
+from polyant.http.management.tools import ToolName
+from polyant.http.management.wire import Answer, Body, slug_in
+from polyant.http.refusals import read_refusals, write_refusals
+
+
+class InstanceDocument(Body, frozen=True, kw_only=True):
+    """Everything of an instance but its identity and the values of its secrets."""
+
+    format: Literal["polyant.instance/1"]
+    slug: SlugText
+    name: Name
+    description: Description = ""
+    status: InstanceStatus = InstanceStatus.ACTIVE
+    provider: Provider
+    model: Model
+    base_url: BaseUrl | None = None
+    temperature: Temperature | None = None
+    auth_enabled: bool = False
+    limits: LimitsBody = LimitsBody()
+    prompts: Annotated[tuple[SectionBody, ...], Meta(max_length=8)] = ()
+    tools: Annotated[tuple[ToolName, ...], Meta(max_length=1_000)] = ()
+    mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=16)] = ()
+    secrets: Annotated[
+        tuple[str, ...], Meta(description="Names of the secrets that the instance had where it was exported")
+    ] = ()
+
+
+class ImportAnswer(Answer, frozen=True, kw_only=True):
+    """The instance, and the secrets that are to be entered."""
+
+    instance: InstanceOut
+    missing_secrets: tuple[str, ...]
+
+
+class TransferController(Controller):
+    """Export and import."""
+
+    path = "/"
+    tags = ("Export and import",)
+
+    @get("/instances/{slug:str}/export", summary="Export an instance", responses=read_refusals(404))
+    async def export(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> Response[InstanceDocument]:
+        """Gives everything of the instance but the values of its secrets as one document for /api/import."""
+        instance = await api.show(slug_in(slug))
+        disposition = f'attachment; filename="{instance.slug}.json"'
+        return Response(_document_of(instance), headers={"Content-Disposition": disposition})
+
+    @post("/import", summary="Import an instance", responses=write_refusals(409))
+    async def take_in(
+        self,
+        *,
+        request: ApiRequest,
+        data: JSONBody[InstanceDocument],
+        api: NamedDependency[Management],
+        overwrite: Annotated[
+            bool, QueryParameter(name="overwrite", description="Replace the instance of that slug")
+        ] = False,
+    ) -> Response[ImportAnswer]:
+        """Makes an instance of an exported document; its secrets are entered anew.
+
+        One that is overwritten keeps its id, its secrets and its key. The answer is 201 for a new instance, else 200.
+        """
+        instance = await api.import_instance(
+            parse_slug(data.slug), _content_in(data), by=request.auth.actor, overwrite=overwrite
+        )
+        missing = missing_secrets(instance, api.providers, api.tools)
+        return Response(
+            ImportAnswer(instance=instance_out(instance), missing_secrets=missing),
+            status_code=201 if instance.version == 1 else 200,
+            headers={"ETag": etag_of(instance.version)},
+        )
+
+
+def _document_of(instance: Instance) -> InstanceDocument:
+    content = msgspec.structs.asdict(content_of(instance))
+    sections = content.pop("sections")
+    return InstanceDocument(
+        format="polyant.instance/1",
+        slug=instance.slug,
+        secrets=tuple(sorted(instance.secrets)),
+        prompts=tuple(SectionBody(key=key, content=sections[key]) for key in sorted(sections)),
+        limits=LimitsBody(**msgspec.structs.asdict(content.pop("limits"))),
+        mcp_servers=tuple(McpServerBody(**msgspec.structs.asdict(server)) for server in content.pop("mcp_servers")),
+        **content,
+    )
+
+
+def _content_in(document: InstanceDocument) -> InstanceContent:
+    kept = {name: getattr(document, name) for name in InstanceContent.__struct_fields__ if name != "sections"}
+    limits = msgspec.structs.asdict(document.limits)
+    return InstanceContent(
+        **{
+            **kept,
+            "sections": sections_of(document.prompts),
+            "limits": TurnLimits(**{name: value for name, value in limits.items() if value is not UNSET}),
+            "mcp_servers": tuple(map(mcp_server_in, document.mcp_servers)),
+        }
+    )

@@ -1,0 +1,71 @@
+"""/api/instances/{slug}/turns: what recent turns took and cost."""
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from polyant.domain.turn_records import TurnOutcome, TurnRecord
+from polyant.http.management.services import Management
+from polyant.http.management.wire import DEFAULT_LIMIT, Answer, Limit, Moment, Offset, slug_in
+from polyant.http.refusals import read_refusals
+
+
+class TurnOut(Answer, frozen=True, kw_only=True):
+    """The figures of one turn; of one that didn't finish, steps and tokens aren't known."""
+
+    at: Moment
+    request_id: str
+    outcome: TurnOutcome
+    ms: float
+    first_token_ms: float | None
+    steps: int
+    tool_calls: int
+    failed_tool_calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    streamed: bool
+
+
+class TurnList(Answer, frozen=True, kw_only=True):
+    """A page of turns, newest first."""
+
+    turns: tuple[TurnOut, ...]
+    total: int
+    limit: int
+    offset: int
+
+
+class TurnsController(Controller):
+    """The turns of one instance."""
+
+    path = "/instances/{slug:str}/turns"
+    tags = ("Turns",)
+
+    @get(summary="List an instance's turns", responses=read_refusals(404))
+    async def list_all(
+        self,
+        *,
+        slug: FromPath[str],
+        api: NamedDependency[Management],
+        limit: Limit = DEFAULT_LIMIT,
+        offset: Offset = 0,
+    ) -> TurnList:
+        """Lists recent turns, newest first: figures, never text. A turn shows up within seconds of its end."""
+        page = await api.list_turns(slug_in(slug), limit=limit, offset=offset)
+        return TurnList(turns=tuple(map(_out, page.turns)), total=page.total, limit=limit, offset=offset)
+
+
+def _out(turn: TurnRecord) -> TurnOut:
+    return TurnOut(
+        at=turn.at,
+        request_id=turn.request_id,
+        outcome=turn.outcome,
+        ms=turn.milliseconds,
+        first_token_ms=turn.first_token_milliseconds,
+        steps=turn.steps,
+        tool_calls=turn.tool_calls,
+        failed_tool_calls=turn.failed_tool_calls,
+        prompt_tokens=turn.prompt_tokens,
+        completion_tokens=turn.completion_tokens,
+        streamed=turn.streamed,
+    )

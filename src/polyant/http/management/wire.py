@@ -1,0 +1,73 @@
+"""What all resources of the management API have in common on the wire."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from litestar.params import QueryParameter
+
+from polyant.domain.errors import InvalidInputError, UnknownInstanceError, UnknownUserError
+from polyant.domain.instances import Slug, parse_slug
+from polyant.domain.users import UserId, parse_user_id
+
+
+class Answer(msgspec.Struct, frozen=True, rename="camel"):
+    """What is answered; names are in camel case."""
+
+
+class Body(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What is sent; a name that isn't known is refused, so that no typo passes."""
+
+
+class Deleted(Answer, frozen=True, kw_only=True):
+    """It is gone."""
+
+    deleted: bool = True
+
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An instant, which JSON has as ISO 8601 in UTC."""
+
+DEFAULT_LIMIT = 50
+
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200, description="How many to list at most")]
+Offset = Annotated[int, QueryParameter(name="offset", ge=0, le=10**9, description="How many to leave out before those")]
+Search = Annotated[str, QueryParameter(name="search", max_length=200, description="Part of what is searched for")]
+
+
+def slug_in(path: str) -> Slug:
+    """Returns the slug that a path names.
+
+    Raises:
+        UnknownInstanceError: Nothing can have that slug.
+    """
+    try:
+        return parse_slug(path)
+    except InvalidInputError:
+        raise UnknownInstanceError from None
+
+
+def user_id_in(path: str) -> UserId:
+    """Returns the user id that a path names.
+
+    Raises:
+        UnknownUserError: Nobody can have that id.
+    """
+    try:
+        return parse_user_id(path)
+    except InvalidInputError:
+        raise UnknownUserError from None
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """Returns the moment in UTC, which one without an offset is taken to be in.
+
+    Raises:
+        InvalidInputError: No calendar has it in UTC.
+    """
+    if moment is None or moment.tzinfo is None:
+        return moment and moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInputError("That moment is too far away") from None

@@ -1,0 +1,133 @@
+"""The OpenAPI document: made from the routes and from the structs that decode and encode their bodies."""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.routes import HTTPRoute
+from litestar.types import ControllerRouterHandler
+
+from polyant import __version__
+from polyant.http.auth import SESSION_COOKIE
+from polyant.http.openai.wire import ChatCompletionRequest
+from polyant.http.schema_examples import example_of
+
+Document = dict[str, Any]
+
+_REFERENCE = "#/components/schemas/{name}"
+_DECODED_BY_HAND = ("/v1/chat/completions", "/api/instances/{slug}/playground")
+"""Routes whose handlers read the body themselves."""
+
+_DESCRIPTION = (
+    "Talk to assistants through the OpenAI-compatible API under /v1, and manage them under /api. "
+    "Every error has the same three keys. Names that aren't known are refused under /api and ignored under /v1."
+)
+
+
+class ApiDescription:
+    """Describes the routes it is given, once somebody asks."""
+
+    def __init__(self, route_handlers: Sequence[ControllerRouterHandler], dependencies: Mapping[str, Provide]) -> None:
+        self._route_handlers = route_handlers
+        self._dependencies = dependencies
+
+    @functools.cached_property
+    def document(self) -> Document:
+        """The OpenAPI 3.1 document."""
+        app = Litestar(
+            route_handlers=list(self._route_handlers),
+            dependencies=dict(self._dependencies),
+            openapi_config=_config(),
+            logging_config=None,
+        )
+        document: Document = app.openapi_schema.to_schema()
+        document["components"]["schemas"] = _schemas_of(app)
+        for path in _DECODED_BY_HAND:
+            _complete_chat(document["paths"][path]["post"])
+        for operation in _operations_in(document):
+            _mark_what_is_optional(operation)
+        for content in _contents_in(document):
+            content.setdefault("example", example_of(content["schema"], document["components"]["schemas"]))
+        return document
+
+
+def _config() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Polyant",
+        version=__version__,
+        description=_DESCRIPTION,
+        use_handler_docstrings=True,
+        security=[{"bearer": []}, {"cookie": []}],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(
+                    type="http", scheme="bearer", description="The token of a session; under /v1 an instance's API key"
+                ),
+                "cookie": SecurityScheme(type="apiKey", name=SESSION_COOKIE, security_scheme_in="cookie"),
+            }
+        ),
+    )
+
+
+def _schemas_of(app: Litestar) -> dict[str, Any]:
+    """Returns the schemas of all structs on the wire, as msgspec itself checks them."""
+    kinds = [ChatCompletionRequest, *dict.fromkeys(_kinds_in(app))]
+    return msgspec.json.schema_components(kinds, ref_template=_REFERENCE)[1]
+
+
+def _kinds_in(app: Litestar) -> Iterator[Any]:
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        for handler, _ in route.route_handler_map.values():
+            if not handler.resolve_include_in_schema():
+                continue
+            if handler.parsed_data_field is not None:
+                yield handler.parsed_data_field.annotation
+            responses = handler.responses or {}
+            if handler.status_code not in responses:
+                returned = handler.parsed_return_field
+                yield returned.inner_types[0].annotation if returned.inner_types else returned.annotation
+            yield from (spec.data_container for spec in responses.values())
+
+
+def _complete_chat(operation: dict[str, Any]) -> None:
+    reference = {"$ref": _REFERENCE.format(name=ChatCompletionRequest.__name__)}
+    operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
+    operation["responses"]["200"]["content"]["text/event-stream"] = {
+        "schema": {"type": "string", "description": "With `stream`: chunks as server-sent events"},
+        "example": "data: {…}\n\ndata: [DONE]\n\n",
+    }
+
+
+def _operations_in(document: Document) -> Iterator[dict[str, Any]]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+def _mark_what_is_optional(operation: dict[str, Any]) -> None:
+    """Says of a body and of parameters that they may be left out, where Litestar says that they may be null."""
+    body = operation.get("requestBody")
+    if body is not None:
+        body["required"] = not _is_optional(body["content"]["application/json"]["schema"])
+    for parameter in operation.get("parameters", ()):
+        if _is_optional(parameter["schema"]):
+            parameter["schema"] = parameter["schema"]["oneOf"][0]
+
+
+def _is_optional(schema: Mapping[str, Any]) -> bool:
+    return {"type": "null"} in schema.get("oneOf", ())
+
+
+def _contents_in(document: Document) -> Iterator[dict[str, Any]]:
+    """Yields each description of a JSON body."""
+    for operation in _operations_in(document):
+        for part in (operation.get("requestBody"), *operation["responses"].values()):
+            content = (part or {}).get("content", {}).get("application/json")
+            if content is not None and "examples" not in content:
+                yield content

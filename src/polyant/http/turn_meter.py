@@ -1,0 +1,118 @@
+"""What a turn took and cost, for the turn log and the metrics."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from polyant.domain.chat import ToolFinished, TurnFinished, Usage
+from polyant.domain.errors import ProviderError, ProviderFailure, ServerShuttingDownError, TurnTimeoutError
+from polyant.domain.instances import Instance
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.turn_records import TurnOutcome, TurnRecord
+from polyant.http.errors import ClientGoneError
+from polyant.http.metrics import Metrics
+
+
+class TurnBook:
+    """Takes down every turn."""
+
+    def __init__(self, *, turn_log: TurnLog, metrics: Metrics, clock: Clock) -> None:
+        self.turn_log = turn_log
+        self.metrics = metrics
+        self.clock = clock
+
+    def meter(self, instance: Instance, *, request_id: str, streamed: bool) -> "TurnMeter":
+        """Returns the meter of a turn that is about to run."""
+        return TurnMeter(self, instance, request_id=request_id, streamed=streamed)
+
+
+class TurnMeter:
+    """Measures one turn while it is entered, and takes it down when it is left."""
+
+    __slots__ = (
+        "_book",
+        "_failed_tool_calls",
+        "_first_token",
+        "_instance",
+        "_request_id",
+        "_started",
+        "_started_at",
+        "_steps",
+        "_streamed",
+        "_tool_calls",
+        "_usage",
+    )
+
+    def __init__(self, book: TurnBook, instance: Instance, *, request_id: str, streamed: bool) -> None:
+        self._book = book
+        self._instance = instance
+        self._request_id = request_id
+        self._streamed = streamed
+        self._first_token: float | None = None
+        self._tool_calls = 0
+        self._failed_tool_calls = 0
+        self._steps = 0
+        self._usage = Usage()
+
+    def __enter__(self) -> Self:
+        """Begins to measure."""
+        self._started_at = self._book.clock.now()
+        self._started = self._book.clock.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Takes the turn down."""
+        record = TurnRecord(
+            slug=self._instance.slug,
+            request_id=self._request_id,
+            at=self._started_at,
+            outcome=_outcome_of(error),
+            milliseconds=self._milliseconds(),
+            first_token_milliseconds=self._first_token,
+            steps=self._steps,
+            tool_calls=self._tool_calls,
+            failed_tool_calls=self._failed_tool_calls,
+            prompt_tokens=self._usage.prompt_tokens,
+            completion_tokens=self._usage.completion_tokens,
+            streamed=self._streamed,
+        )
+        self._book.turn_log.note(record)
+        self._book.metrics.turn(record, provider=self._instance.provider)
+
+    def token(self) -> None:
+        """Notes that there is text; only the first time counts."""
+        if self._first_token is None:
+            self._first_token = self._milliseconds()
+
+    def tool(self, event: ToolFinished) -> None:
+        """Notes that a tool ran."""
+        self._tool_calls += 1
+        self._failed_tool_calls += not event.ok
+        self._book.metrics.tool(event)
+
+    def finished(self, event: TurnFinished) -> None:
+        """Notes what the whole turn cost."""
+        self._steps = event.steps
+        self._usage = event.usage
+
+    def _milliseconds(self) -> float:
+        return round((self._book.clock.monotonic() - self._started) * 1_000, 3)
+
+
+def _outcome_of(error: BaseException | None) -> TurnOutcome:
+    match error:
+        case None:
+            return TurnOutcome.FINISHED
+        case ClientGoneError() | asyncio.CancelledError():
+            return TurnOutcome.ABANDONED
+        case ServerShuttingDownError():
+            return TurnOutcome.SHUTDOWN
+        case TurnTimeoutError():
+            return TurnOutcome.TIMED_OUT
+        case ProviderError() if error.kind is ProviderFailure.TIMEOUT:
+            return TurnOutcome.TIMED_OUT
+        case _:
+            return TurnOutcome.FAILED

@@ -1,0 +1,249 @@
+import os
+import pty
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
+from polyant.domain.instances import Instance
+from support.commands import Done, Polyant
+from support.process import POLYANT, environment
+
+NEW, NEWER = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def data(polyant: Polyant, home: Path) -> Path:
+    """Three instances with a secret each, and one of them with a key for its callers."""
+    polyant.succeed("keys", "issue", "demo-bot")
+    for slug in ("first", "second", "third"):
+        polyant.succeed("instances", "create", slug)
+        polyant.succeed("secrets", "set", slug, "openai_api_key", given=f"sk-of-{slug}")
+    return home
+
+
+def keys_of(home: Path) -> list[str]:
+    files = (home / "keys" / "encryption.key", home / "keys" / "encryption.previous")
+    return [line for file in files if file.exists() for line in file.read_text().split()]
+
+
+def key_ids_of(home: Path) -> set[str]:
+    """Returns the ids of the keys that sealed what is stored."""
+    with sqlite3.connect(home / "polyant.db") as database:
+        forms = database.execute("SELECT sealed FROM instance_secrets UNION SELECT sealed FROM encryption_check")
+        found = {sealed.split(".")[1] for (sealed,) in forms}
+    database.close()
+    return found
+
+
+def tamper(home: Path, slug: str) -> None:
+    with sqlite3.connect(home / "polyant.db") as database:
+        database.execute(
+            "UPDATE instance_secrets SET sealed = sealed || 'AAAA' WHERE instance = "
+            "(SELECT id FROM instances WHERE slug = ?)",
+            [slug],
+        )
+    database.close()
+
+
+def older_keys(polyant: Polyant, **variables: str) -> tuple[str, str]:
+    """Returns what the doctor finds about them."""
+    findings = polyant("doctor", "--json", **variables).json["findings"]
+    [(state, says)] = [(f["state"], f["says"]) for f in findings if f["about"] == "older encryption keys"]
+    return state, says
+
+
+def interrupt_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has Ctrl-C typed after so many instances were saved."""
+    save, left = PiccoloInstanceRepo.save, saves
+
+    async def interrupted(*save_what: Any, **options: Any) -> Instance:
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        return await save(*save_what, **options)
+
+    monkeypatch.setattr(PiccoloInstanceRepo, "save", interrupted)
+
+
+# With key files
+
+
+def test_key_file_is_replaced_and_everything_is_sealed_with_the_new_key(polyant: Polyant, data: Path) -> None:
+    (old,), old_ids = keys_of(data), key_ids_of(data)
+    done = polyant.succeed("keys", "rotate-master")
+    assert done.stdout.splitlines() == [
+        "Resealed 4 secrets of 4 instances; 0 could not be read.",
+        ".polyant/keys/encryption.previous may go once `polyant doctor` says so; keep a copy with older backups.",
+    ]
+    assert done.stderr == ""
+    new, *older = keys_of(data)
+    assert older == [old]
+    assert len(key_ids_of(data)) == 1
+    assert key_ids_of(data) != old_ids
+    assert not {new, old} & set(done.stdout.split())
+
+
+def test_afterwards_the_new_key_is_enough_and_the_old_one_is_refused(polyant: Polyant, data: Path) -> None:
+    (old,) = keys_of(data)
+    polyant.succeed("keys", "rotate-master")
+    (data / "keys" / "encryption.previous").unlink()
+    polyant.succeed("secrets", "set", "first", "another", given="value")
+    assert "fault" not in polyant.succeed("doctor").stdout
+    refused = polyant("instances", "list", ENCRYPTION_KEY=old)
+    assert refused.code == 3
+    assert refused.stderr.startswith("polyant: ENCRYPTION_KEY is not the key that sealed the stored secrets")
+
+
+def test_json_tells_the_counts(polyant: Polyant, data: Path) -> None:
+    assert polyant.succeed("keys", "rotate-master", "--json").json == {"secrets": 4, "instances": 4, "unreadable": []}
+
+
+def test_two_rotations_in_a_row(polyant: Polyant, data: Path) -> None:
+    polyant.succeed("keys", "rotate-master")
+    first = keys_of(data)
+    polyant.succeed("keys", "rotate-master")
+    assert keys_of(data)[1:] == first
+    assert len(key_ids_of(data)) == 1
+    assert older_keys(polyant)[0] == "ok"
+
+
+@pytest.mark.parametrize("saves", [0, 2])
+def test_interrupted_rotation_goes_on_with_the_same_key(
+    polyant: Polyant, data: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+) -> None:
+    (old,) = keys_of(data)
+    interrupt_after(saves, monkeypatch)
+    assert polyant("keys", "rotate-master") == Done(
+        130, "", "polyant: not finished: `polyant keys rotate-master` goes on where it stopped\n"
+    )
+    monkeypatch.undo()
+    monkeypatch.chdir(data.parent)
+    new, *older = keys_of(data)
+    assert older == [old]
+    assert older_keys(polyant) == (
+        "warning",
+        f"{4 - saves} secrets of {4 - saves} instances need one: polyant keys rotate-master",
+    )
+    assert polyant("instances", "list", ENCRYPTION_KEY=old).code == 3
+    alone = polyant("instances", "list", ENCRYPTION_KEY=new)
+    assert alone.code == 3
+    assert "not every stored secret is sealed with the new one" in alone.stderr
+    assert polyant.succeed("keys", "rotate-master", "--json").json["instances"] == 4 - saves
+    assert keys_of(data) == [new, old]
+    assert older_keys(polyant)[0] == "ok"
+    polyant.succeed("instances", "list", ENCRYPTION_KEY=new)
+
+
+def test_rotation_interrupted_before_anything_was_resealed_is_told_by_the_doctor(
+    polyant: Polyant, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = home / "keys"
+    (keys / "encryption.previous").write_text((keys / "encryption.key").read_text())
+    (keys / "encryption.previous").chmod(0o600)
+    (keys / "encryption.key").write_text(NEW)
+    assert older_keys(polyant) == (
+        "warning",
+        "a new key has not replaced the last one yet: polyant keys rotate-master",
+    )
+    assert polyant.succeed("keys", "rotate-master", "--json").json["secrets"] == 0
+    assert keys_of(home)[0] == NEW
+    assert older_keys(polyant)[0] == "ok"
+
+
+def test_secret_that_cannot_be_read_is_named_and_stops_nothing(polyant: Polyant, data: Path) -> None:
+    tamper(data, "second")
+    done = polyant("keys", "rotate-master")
+    assert done.code == 1
+    assert done.stdout.startswith("Resealed 3 secrets of 3 instances; 1 could not be read.\n")
+    assert done.stderr == (
+        "polyant: no key opens the secret openai_api_key of instance 'second': "
+        "set it again (polyant secrets set second openai_api_key) or give the key that sealed it\n"
+    )
+    assert polyant("keys", "rotate-master", "--json").json["unreadable"] == [
+        {"instance": "second", "name": "openai_api_key"}
+    ]
+    polyant.succeed("secrets", "set", "second", "openai_api_key", given="sk-once-more")
+    polyant.succeed("keys", "rotate-master")
+
+
+def test_older_keys_that_others_can_get_at_are_warned_of(polyant: Polyant, data: Path) -> None:
+    polyant.succeed("keys", "rotate-master")
+    assert "warning" not in polyant("doctor").stdout
+    (data / "keys" / "encryption.previous").chmod(0o640)
+    assert "warning  files: others on this machine can get at encryption.previous" in polyant("doctor").stdout
+
+
+def test_progress_is_drawn_on_a_terminal(polyant: Polyant, data: Path) -> None:
+    terminal, side = pty.openpty()
+    done = subprocess.run(
+        [*POLYANT, "keys", "rotate-master"],
+        cwd=data.parent,
+        env=environment(data.parent),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=side,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    drawn = os.read(terminal, 10_000).decode()
+    os.close(side)
+    os.close(terminal)
+    assert done.stdout.startswith("Resealed 4 secrets")
+    first, second, rest = drawn.split("\r\n")
+    assert first.split("\r")[1] == f"Round 1 [{'.' * 30}] 0/4 instances"
+    assert first.split("\r")[-1] == f"Round 1 [{'#' * 30}] 4/4 instances"
+    assert second.endswith(f"Round 2 [{'#' * 30}] 4/4 instances")
+    assert rest == ""
+
+
+# With keys from the environment
+
+
+def test_environment_without_an_older_key_is_told_the_steps(polyant: Polyant, data: Path) -> None:
+    (key,) = keys_of(data)
+    before = key_ids_of(data)
+    told = polyant("keys", "rotate-master", ENCRYPTION_KEY=key)
+    assert told.code == 3
+    lines = told.stderr.splitlines()
+    assert [line.split()[1] for line in lines] == ["ENCRYPTION_KEY", "1.", "2.", "3.", "4."]
+    assert "set ENCRYPTION_KEY to the new key and ENCRYPTION_KEY_PREVIOUS to the old one" in told.stderr
+    assert key not in told.stderr
+    assert (keys_of(data), key_ids_of(data)) == ([key], before)
+
+
+def test_new_key_in_the_environment_replaces_the_one_before(polyant: Polyant, data: Path) -> None:
+    (old,) = keys_of(data)
+    both = {"ENCRYPTION_KEY": NEW, "ENCRYPTION_KEY_PREVIOUS": old}
+    assert older_keys(polyant, **both)[0] == "warning"
+    done = polyant.succeed("keys", "rotate-master", **both)
+    assert done.stdout.startswith("Resealed 4 secrets of 4 instances")
+    assert older_keys(polyant, **both) == (
+        "ok",
+        "no secret needs one: ENCRYPTION_KEY_PREVIOUS may go; keep a copy with older backups",
+    )
+    assert keys_of(data) == [old]
+    assert older_keys(polyant, ENCRYPTION_KEY=NEW) == ("ok", "no secret needs one")
+    again = polyant.succeed("keys", "rotate-master", **both)
+    assert again.stdout.startswith("Resealed 0 secrets of 0 instances; 0 could not be read.\n")
+
+
+def test_new_key_without_the_one_before_is_refused(polyant: Polyant, data: Path) -> None:
+    refused = polyant("keys", "rotate-master", ENCRYPTION_KEY=NEW)
+    assert refused.code == 3
+    assert "give it as ENCRYPTION_KEY_PREVIOUS beside the new one" in refused.stderr
+
+
+def test_several_older_keys_are_taken(polyant: Polyant, data: Path) -> None:
+    (old,) = keys_of(data)
+    polyant.succeed("secrets", "set", "first", "another", given="v", ENCRYPTION_KEY=NEW, ENCRYPTION_KEY_PREVIOUS=old)
+    done = polyant.succeed(
+        "keys", "rotate-master", "--json", ENCRYPTION_KEY=NEWER, ENCRYPTION_KEY_PREVIOUS=f"{NEW},{old}"
+    )
+    assert done.json["secrets"] == 5
+    polyant.succeed("instances", "list", ENCRYPTION_KEY=NEWER)

@@ -1,0 +1,55 @@
+import pytest
+
+from polyant.domain.errors import InvalidInputError, PermissionDeniedError
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.log_in import WrongPasswordError
+from polyant.domain.use_cases.recognise_user import LoggedIn
+from support.management import PASSWORD, Office
+
+NEW = "another password of mine"
+
+
+@pytest.fixture
+async def who(office: Office) -> LoggedIn:
+    await office.add_user(password=PASSWORD)
+    return await office.management.log_in("ada@example.com", SecretText(PASSWORD))
+
+
+async def test_new_password_lets_in_and_the_old_one_no_more(office: Office, who: LoggedIn) -> None:
+    user = await office.management.change_password(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    assert user.version == 2
+    assert (await office.management.log_in("ada@example.com", SecretText(NEW))).user == user
+    with pytest.raises(WrongPasswordError):
+        await office.management.log_in("ada@example.com", SecretText(PASSWORD))
+
+
+async def test_other_sessions_end_and_this_one_stays(office: Office, who: LoggedIn) -> None:
+    await office.begin(who.user)
+    await office.management.change_password(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    assert set(office.memory.sessions) == {who.session.token_id}
+
+
+async def test_change_is_audited_without_either_password(office: Office, who: LoggedIn) -> None:
+    await office.management.change_password(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    changed = ("ada@example.com", "user.update", None, "ada@example.com", ("password",))
+    assert (await office.entries())[-1] == changed
+    assert NEW not in repr(office.memory.users)
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "kind"),
+    [
+        ("wrong", NEW, PermissionDeniedError),
+        (PASSWORD, "too short", InvalidInputError),
+        (PASSWORD, "x" * 1_025, InvalidInputError),
+    ],
+)
+async def test_refused_change_changes_nothing(
+    office: Office, who: LoggedIn, current: str, new: str, kind: type[Exception]
+) -> None:
+    await office.begin(who.user)
+    with pytest.raises(kind) as caught:
+        await office.management.change_password(who, current=SecretText(current), new=SecretText(new))
+    assert new not in str(caught.value)
+    assert await office.users.get(who.user.id) == who.user
+    assert len(office.memory.sessions) == 2

@@ -1,0 +1,89 @@
+import msgspec
+import pytest
+
+from polyant.domain.audit import CLI
+from polyant.domain.errors import InstanceExistsError, InvalidInputError
+from polyant.domain.instance_content import InstanceContent, content_of
+from polyant.domain.instances import InstanceStatus, Slug
+from polyant.domain.limits import TurnLimits
+from polyant.domain.mcp_servers import McpServer
+from polyant.domain.prompts import SectionKey, default_sections
+from support.management import Office
+
+BOT = Slug("bot")
+CONTENT = InstanceContent(
+    name="Bot",
+    description="Answers",
+    status=InstanceStatus.DISABLED,
+    provider="vendor",
+    model="large",
+    base_url="http://localhost:1/v1",
+    temperature=0.5,
+    auth_enabled=True,
+    sections={key: f"Section {key}" for key in SectionKey},
+    tools=("calculate", "gone"),
+    limits=TurnLimits(max_steps=3),
+    mcp_servers=(McpServer(name="crm", url="https://crm.example/mcp"),),
+)
+
+
+async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(office: Office) -> None:
+    instance = await office.management.import_instance(BOT, CONTENT, by=CLI)
+    assert instance == await office.repo.get(BOT)
+    assert content_of(instance) == CONTENT
+    assert (instance.version, instance.secrets, instance.created_at) == (1, {}, office.clock.now())
+    assert await office.entries() == [("cli", "instance.import", "bot", None, ())]
+
+
+async def test_what_is_exported_and_imported_is_the_same_again(office: Office) -> None:
+    first = await office.management.import_instance(BOT, CONTENT, by=CLI)
+    second = await office.management.import_instance(Slug("copy"), content_of(first), by=CLI)
+    assert content_of(second) == content_of(first)
+    assert second.id != first.id
+
+
+async def test_sections_that_are_not_given_are_the_default_ones(office: Office) -> None:
+    content = InstanceContent(name="Bot", provider="echo", model="parrot", sections={SectionKey.SOUL: "Be kind."})
+    instance = await office.management.import_instance(BOT, content, by=CLI)
+    assert instance.sections == default_sections("Bot") | {SectionKey.SOUL: "Be kind."}
+
+
+async def test_taken_slug_is_overwritten_only_if_asked_to(office: Office) -> None:
+    before = await office.management.create(BOT, by=CLI, provider="echo")
+    with pytest.raises(InstanceExistsError):
+        await office.management.import_instance(BOT, CONTENT, by=CLI)
+    assert await office.repo.get(BOT) == before
+
+
+async def test_overwritten_instance_keeps_its_identity_and_its_secrets(office: Office) -> None:
+    before = await office.management.create(BOT, by=CLI, provider="echo")
+    await office.management.issue_key(BOT, by=CLI)
+    after = await office.management.import_instance(BOT, CONTENT, by=CLI, overwrite=True)
+    assert content_of(after) == CONTENT
+    assert (after.id, after.created_at, after.has_auth_key) == (before.id, before.created_at, True)
+    assert (await office.entries())[-1] == ("cli", "instance.import", "bot", None, ())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": " "}, "name must have"),
+        ({"provider": "nobody"}, "Unknown provider"),
+        ({"temperature": 3.0}, "temperature must be"),
+        ({"sections": {SectionKey.SOUL: "\0"}}, "Section 02-soul"),
+        ({"tools": ("No Tool",)}, "A tool's name"),
+        ({"limits": TurnLimits(max_steps=0)}, "max_steps"),
+        ({"mcp_servers": (McpServer(name="Crm", url="https://x.example"),)}, "MCP server 'Crm'"),
+        ({"base_url": "ftp://x"}, "A base URL"),
+    ],
+)
+async def test_content_that_breaks_a_rule_is_not_stored(
+    office: Office, change: dict[str, object], message: str
+) -> None:
+    content = msgspec.structs.replace(CONTENT, **change)
+    with pytest.raises(InvalidInputError, match=message):
+        await office.management.import_instance(BOT, content, by=CLI)
+    before = await office.management.create(BOT, by=CLI, provider="echo")
+    with pytest.raises(InvalidInputError, match=message):
+        await office.management.import_instance(BOT, content, by=CLI, overwrite=True)
+    assert await office.repo.get(BOT) == before

@@ -1,0 +1,98 @@
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.log_in import LogIn, WrongPasswordError
+from polyant.domain.users import Role, User
+from support.management import PASSWORD, Office
+
+
+class WatchedHasher(PasswordHasher):
+    """Lets somebody act while a password is checked, and notes what it was checked against."""
+
+    def __init__(self, office: Office, user: User | None = None) -> None:
+        self._office = office
+        self._user = user
+        self.checked: list[str | None] = []
+
+    async def hash(self, password: SecretText) -> str:
+        return await self._office.hasher.hash(password)
+
+    async def verify(self, password: SecretText, hashed: str | None) -> bool:
+        self.checked.append(hashed)
+        good = await self._office.hasher.verify(password, hashed)
+        if self._user is not None:
+            await self._office.users.save(msgspec.structs.replace(self._user, password_hash="another"))
+            await self._office.sessions.end_all(self._user.id)
+        return good
+
+
+def log_in_with(office: Office, hasher: PasswordHasher) -> LogIn:
+    return LogIn(
+        users=office.users,
+        sessions=office.sessions,
+        hasher=hasher,
+        audit_log=office.audit_log,
+        clock=office.clock,
+        tokens=office.tokens,
+    )
+
+
+async def test_session_lasts_twelve_hours_and_is_audited(office: Office) -> None:
+    user = await office.add_user(password=PASSWORD)
+    who = await office.management.log_in(" Ada@Example.com ", SecretText(PASSWORD))
+    assert (who.user, who.actor) == (user, "ada@example.com")
+    assert who.session.expires_at == office.clock.now() + timedelta(hours=12)
+    assert await office.management.recognise(office.jwt.issue(who.session)) is not None
+    assert await office.entries() == [("ada@example.com", "session.login", None, "ada@example.com", ())]
+
+
+async def test_each_session_has_a_token_of_its_own(office: Office) -> None:
+    await office.add_user(password=PASSWORD)
+    both = [await office.management.log_in("ada@example.com", SecretText(PASSWORD)) for _ in range(2)]
+    assert both[0].session.token_id != both[1].session.token_id
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("ada@example.com", "another password"),
+        ("ada@example.com", ""),
+        ("nobody@example.com", PASSWORD),
+        ("no address", PASSWORD),
+        ("", ""),
+        ("asleep@example.com", PASSWORD),
+        ("passwordless@example.com", ""),
+    ],
+)
+async def test_every_failure_is_the_same_costs_a_check_and_leaves_no_session(
+    office: Office, email: str, password: str
+) -> None:
+    await office.add_user(password=PASSWORD)
+    await office.add_user("passwordless@example.com")
+    asleep = await office.add_user("asleep@example.com", password=PASSWORD)
+    await office.users.save(msgspec.structs.replace(asleep, disabled=True))
+    hasher = WatchedHasher(office)
+    with pytest.raises(WrongPasswordError, match="Wrong email address or password"):
+        await log_in_with(office, hasher)(email, SecretText(password))
+    assert len(hasher.checked) == 1
+    assert office.memory.sessions == {}
+    assert await office.entries() == []
+
+
+async def test_who_knows_the_old_password_has_no_session_once_it_was_changed(office: Office) -> None:
+    """Even if the change falls between the check and the session."""
+    user = await office.add_user(password=PASSWORD)
+    with pytest.raises(WrongPasswordError):
+        await log_in_with(office, WatchedHasher(office, user))("ada@example.com", SecretText(PASSWORD))
+    assert office.memory.sessions == {}
+
+
+async def test_password_shows_in_no_failure(office: Office) -> None:
+    await office.add_user(password=PASSWORD, role=Role.SUPERADMIN)
+    with pytest.raises(WrongPasswordError) as caught:
+        await office.management.log_in("ada@example.com", SecretText("a secret that is wrong"))
+    assert "a secret that is wrong" not in repr(caught.value)

@@ -1,0 +1,60 @@
+import pytest
+
+from polyant.domain.audit import CLI
+from polyant.domain.errors import UnknownInstanceError
+from polyant.domain.instances import Slug
+from polyant.domain.mcp_servers import McpServer
+from polyant.domain.prompts import SectionKey
+from polyant.domain.secrets import SecretName
+from polyant.domain.use_cases.update_instance import InstancePatch
+from support.management import Office
+
+BOT = Slug("bot")
+TOOLING = {SectionKey.TOOLING: "{{toolCatalog}}"}
+
+
+@pytest.fixture(autouse=True)
+async def bot(office: Office) -> None:
+    await office.management.create(BOT, by=CLI, provider="echo")
+    await office.management.update_prompts(BOT, TOOLING, by=CLI)
+
+
+async def preview(office: Office) -> str:
+    return await office.management.preview_prompt(BOT)
+
+
+async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(office: Office) -> None:
+    prompt = await preview(office)
+    assert prompt.startswith("# Identity\n\nYou are bot, an AI assistant.")
+    assert prompt.endswith(f"It is {office.clock.describe_now()} (UTC).")
+    assert "\n\n---\n\n(none)\n\n---\n\n" in prompt
+
+
+async def test_tools_that_could_run_are_in_it_and_others_are_not(office: Office) -> None:
+    await office.management.update(BOT, InstancePatch(tools=("calculate", "look_up")), by=CLI)
+    prompt = await preview(office)
+    assert "\n- calculate: " in prompt
+    assert "look_up" not in prompt
+    await office.management.set_secret(BOT, "crm_token", "secret", by=CLI)
+    assert "\n- look_up: Looks a customer up.\n" in await preview(office)
+
+
+async def test_tools_of_mcp_servers_are_in_it_if_their_secrets_are_there(office: Office) -> None:
+    servers = [
+        McpServer(name="open", url="https://open.example/mcp", tools=("*",)),
+        McpServer(name="idle", url="https://idle.example/mcp"),
+        McpServer(
+            name="shut", url="https://shut.example/mcp", headers={"X-Key": SecretName("shut_token")}, tools=("*",)
+        ),
+    ]
+    await office.management.replace_mcp_servers(BOT, servers, by=CLI)
+    assert "\n- open__find: Finds.\n" in await preview(office)
+    assert "shut__find" not in await preview(office)
+    assert "idle__find" not in await preview(office)
+    await office.management.set_secret(BOT, "shut_token", "secret", by=CLI)
+    assert "\n- shut__find: Finds.\n" in await preview(office)
+
+
+async def test_unknown_instance_has_none(office: Office) -> None:
+    with pytest.raises(UnknownInstanceError):
+        await office.management.preview_prompt(Slug("nobody"))

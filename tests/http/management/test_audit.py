@@ -1,0 +1,120 @@
+"""/api/audit over HTTP, and that no secret ever gets there or into the log."""
+
+import logging
+
+import pytest
+
+from polyant.domain.users import Role
+from support.api import Api
+from support.app import App
+from support.envelopes import assert_refused
+from support.logs import collected
+from support.management import PASSWORD
+
+
+async def listed(api: Api, query: str = "") -> list[tuple[str, str, str | None, str | None, list[str]]]:
+    """Returns the entries, the oldest first."""
+    entries = (await api.get(f"/audit?limit=200{query}")).json["entries"]
+    return [
+        (each["actor"], each["action"], each["instance"], each["user"], each["details"]) for each in reversed(entries)
+    ]
+
+
+async def test_trail_tells_who_did_what_to_whom_without_any_value(app: App, api: Api, admin: Api) -> None:
+    with collected("polyant") as log:
+        await api.succeed("PATCH", "/instances/bot", {"name": "Renamed"})
+        await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "a_token", "value": "value-of-a"}]})
+        key = (await api.succeed("POST", "/instances/bot/keys"))["key"]
+        user = await admin.succeed("POST", "/users", {"email": "eve@example.com", "password": PASSWORD})
+        login = {"email": "eve@example.com", "password": PASSWORD}
+        token = (await Api(app, None).succeed("POST", "/auth/login", login))["token"]
+        await Api(app, token).succeed("POST", "/auth/logout")
+        await admin.succeed("DELETE", f"/users/{user['user']['id']}")
+        await api.succeed("DELETE", "/instances/bot")
+    ada, boss, eve = "ada@example.com", "boss@example.com", "eve@example.com"
+    assert await listed(admin) == [
+        (ada, "instance.create", "bot", None, []),
+        (ada, "instance.update", "bot", None, ["name"]),
+        (ada, "secret.set", "bot", None, ["a_token"]),
+        (ada, "key.issue", "bot", None, []),
+        (boss, "user.create", None, eve, ["user"]),
+        (eve, "session.login", None, eve, []),
+        (eve, "session.logout", None, eve, []),
+        (boss, "user.delete", None, eve, []),
+        (ada, "instance.delete", "bot", None, []),
+    ]
+    everything = (await admin.get("/audit?limit=200")).body.decode() + _text_of(log)
+    for secret in ("value-of-a", "Renamed", key, PASSWORD, token, api.token):
+        assert str(secret) not in everything
+
+
+def _text_of(log: list[logging.LogRecord]) -> str:
+    return "".join(f"{record.getMessage()} {vars(record)}" for record in log)
+
+
+async def test_refused_changes_leave_no_trace(api: Api) -> None:
+    before = await listed(api)
+    for method, path, body in [
+        ("PATCH", "/instances/bot", {"name": ""}),
+        ("PATCH", "/instances/nobody", {"name": "N"}),
+        ("POST", "/instances", {"slug": "bot", "name": "B", "provider": "echo"}),
+        ("PUT", "/instances/bot/secrets", {"secrets": [{"key": "X", "value": "x"}]}),
+        ("POST", "/users", {"email": "eve@example.com", "password": PASSWORD}),
+    ]:
+        assert (await api(method, path, body)).status >= 400
+    assert await listed(api) == before
+
+
+async def test_trail_is_filtered_by_instance_user_action_and_time(app: App, api: Api) -> None:
+    await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "a_token", "value": "a"}]})
+    app.office.clock.advance(60)
+    await api.succeed("POST", "/instances", {"slug": "other", "name": "O", "provider": "echo"})
+    await api.succeed("DELETE", "/instances/bot/secrets/a_token")
+    moment = (await api.get("/audit?limit=1")).json["entries"][0]["at"].replace("+", "%2B")
+
+    async def actions(query: str) -> list[str]:
+        return [action for _, action, _, _, _ in await listed(api, query)]
+
+    assert await actions("&instance=other") == ["instance.create"]
+    assert await actions("&action=secret") == ["secret.set", "secret.delete"]
+    assert await actions("&action=secret.set") == ["secret.set"]
+    assert await actions("&action=secr") == []
+    assert await actions(f"&since={moment}") == ["instance.create", "secret.delete"]
+    assert await actions(f"&until={moment}") == ["instance.create", "secret.set"]
+    assert len(await actions("&user=ada@example.com")) == 4
+    assert await actions("&user=nobody&instance=bot") == []
+
+
+async def test_trail_comes_in_pages(api: Api) -> None:
+    for number in range(4):
+        await api.succeed("PATCH", "/instances/bot", {"name": f"Bot {number}"})
+    page = (await api.get("/audit?limit=2&offset=4")).json
+    assert (page["total"], page["limit"], page["offset"]) == (5, 2, 4)
+    assert [entry["action"] for entry in page["entries"]] == ["instance.create"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [
+        ("2026-01-01T00:00:00Z", 200),
+        ("2026-01-01T00:00:00", 200),
+        ("2026-01-01T00:00:00%2B02:00", 200),
+        ("0001-01-01T00:00:00%2B02:00", 400),
+        ("9999-12-31T23:59:59-02:00", 400),
+        ("yesterday", 400),
+        ("", 400),
+    ],
+)
+async def test_any_moment_is_understood_or_refused(api: Api, moment: str, status: int) -> None:
+    for name in ("since", "until"):
+        assert (await api.get(f"/audit?{name}={moment}")).status == status
+
+
+async def test_moment_that_is_none_is_refused_by_its_name(api: Api) -> None:
+    assert_refused(await api.get("/audit?since=now"), 400, "Invalid RFC3339 encoded datetime - at `since`")
+
+
+async def test_role_that_a_user_was_created_with_is_told(admin: Api) -> None:
+    body = {"email": "eve@example.com", "password": PASSWORD, "role": Role.SUPERADMIN}
+    await admin.succeed("POST", "/users", body)
+    assert (await listed(admin))[-1][-1] == ["superadmin"]

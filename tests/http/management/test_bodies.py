@@ -1,0 +1,61 @@
+"""What a body has to be, on every route that takes one."""
+
+import pytest
+
+from polyant.http.app import describe
+from support.api import Api
+from support.app import App, serving
+from support.envelopes import assert_refused
+
+WRITES = [
+    (method.upper(), path.replace("{slug}", "bot").replace("{user_id}", "0" * 32).removeprefix("/api"))
+    for path, methods in describe().document["paths"].items()
+    for method, operation in methods.items()
+    if "requestBody" in operation and path.startswith("/api/")
+]
+
+FAULTS = {
+    b"": "The body is empty: send a JSON object",
+    b"{": "Input data was truncated",
+    b'{"a": "\xff"}': "The body is not valid UTF-8",
+    b'"text"': "Expected `object",
+}
+
+
+def test_every_kind_of_write_is_here() -> None:
+    assert len(WRITES) == 13
+
+
+async def test_body_that_is_no_json_object_is_refused_and_said_why(api: Api, admin: Api) -> None:
+    for method, path in WRITES:
+        for body, message in FAULTS.items():
+            client = admin if path.startswith("/users") else api
+            response = await client(method, path, body)
+            if body or not path.endswith("/keys"):  # the one that may come without a body
+                assert_refused(response, 400, response.json["message"])
+                assert response.json["message"].startswith(message.partition(",")[0]), (method, path, response.body)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
+async def test_body_that_does_not_say_that_it_is_json_is_refused(api: Api, content_type: str) -> None:
+    response = await api.patch("/instances/bot", {"name": "B"}, content_type=content_type)
+    assert_refused(response, 400, "The body must be JSON: send Content-Type: application/json")
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "application/merge-patch+json"])
+async def test_body_may_say_it_in_other_words(api: Api, content_type: str) -> None:
+    assert (await api.patch("/instances/bot", {"name": "B"}, content_type=content_type)).status == 200
+
+
+async def test_large_body_is_refused() -> None:
+    async with serving(max_body_bytes=1_024) as app:
+        api = Api(app, await app.office.token())
+        assert_refused(await api.patch("/instances/demo-bot", {"name": "B" * 1_024}), 413, "request entity too large")
+
+
+async def test_client_that_breaks_off_changes_nothing(app: App, api: Api) -> None:
+    headers = {"authorization": f"Bearer {api.token}", "content-type": "application/json"}
+    exchange = app.start("PATCH", "/api/instances/bot", body=b'{"name": "B"', headers=headers, complete=False)
+    exchange.disconnect()
+    await exchange.over()
+    assert (await api.get("/instances/bot")).json["instance"]["name"] == "Bot"

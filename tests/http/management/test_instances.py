@@ -1,0 +1,151 @@
+"""/api/instances over HTTP."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from support.api import Api
+from support.app import App
+from support.envelopes import assert_refused
+
+FIELDS = [
+    *("id", "slug", "name", "description", "status", "provider", "model", "baseUrl", "temperature"),
+    *("authEnabled", "hasAuthKey", "limits", "createdAt", "updatedAt"),
+]
+NO_LIMITS = {"maxSteps": None, "maxToolCalls": None, "turnSeconds": None, "toolSeconds": None}
+
+
+async def test_instance_is_created_with_what_is_given_and_defaults_for_the_rest(app: App, api: Api) -> None:
+    body = {"slug": "new-bot", "name": "New", "description": "Helps", "provider": "vendor", "baseUrl": "http://l:1/v1/"}
+    response = await api.post("/instances", body)
+    assert (response.status, response.header("etag")) == (201, '"1"')
+    instance = response.json["instance"]
+    assert list(instance) == FIELDS
+    assert (instance["name"], instance["description"], instance["status"]) == ("New", "Helps", "active")
+    assert (instance["provider"], instance["model"], instance["baseUrl"]) == ("vendor", "small", "http://l:1/v1")
+    assert (instance["temperature"], instance["limits"]) == (None, NO_LIMITS)
+    assert (instance["authEnabled"], instance["hasAuthKey"]) == (False, False)
+    created = datetime.fromisoformat(instance["createdAt"])
+    assert (created, created.utcoffset()) == (app.office.clock.now(), timedelta())
+    assert (await api.get("/instances/new-bot")).json == response.json
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"slug": "bot", "name": "B", "provider": "echo"}, 409, "Instance 'bot' exists already"),
+        ({"slug": "No Slug", "name": "B", "provider": "echo"}, 400, "A slug is 1 to 128 characters"),
+        ({"slug": "b\n", "name": "B", "provider": "echo"}, 400, "A slug is 1 to 128 characters"),
+        ({"slug": "b"}, 400, "Object missing required field `name`"),
+        ({"slug": "b", "name": " ", "provider": "echo"}, 400, "name must have 1 to 128 characters"),
+        ({"slug": "b", "name": "B", "provider": "nobody"}, 400, "Unknown provider 'nobody': there are echo, vendor"),
+        ({"slug": "b", "name": "B", "provider": "echo", "baseUrl": "x"}, 400, "A base URL starts with"),
+        ({"slug": "b", "name": "B", "provider": "echo", "temperature": 3}, 400, "Expected `float` <= 2.0 - at `$.temp"),
+        ({"slug": "b", "name": "B", "base_url": "http://x"}, 400, "Object contains unknown field `base_url`"),
+        ({"slug": 5, "name": "B"}, 400, "Expected `str`, got `int` - at `$.slug`"),
+        ([], 400, "Expected `object`, got `array`"),
+    ],
+)
+async def test_instance_that_breaks_a_rule_is_not_created(api: Api, body: object, status: int, message: str) -> None:
+    response = await api.post("/instances", body)
+    assert (response.status, response.json["message"][: len(message)]) == (status, message)
+    assert (await api.get("/instances/b")).status == 404
+
+
+async def test_instances_are_listed_oldest_first_in_pages_searched_and_by_status(app: App, api: Api) -> None:
+    for slug in ("b-bot", "a-bot"):
+        app.office.clock.advance(1)
+        await api.succeed("POST", "/instances", {"slug": slug, "name": slug.upper(), "provider": "echo"})
+    await api.succeed("PATCH", "/instances/a-bot", {"status": "disabled"})
+    page = (await api.get("/instances?limit=2&offset=1")).json
+    assert [found["slug"] for found in page["instances"]] == ["bot", "b-bot"]
+    assert (page["total"], page["limit"], page["offset"]) == (4, 2, 1)
+    assert list(page["instances"][0]) == FIELDS
+    assert page["instances"][0] == (await api.get("/instances/bot")).json["instance"]
+    searched = (await api.get("/instances?search=a-BOT")).json
+    assert ([found["slug"] for found in searched["instances"]], searched["total"]) == (["a-bot"], 1)
+    disabled = (await api.get("/instances?status=disabled")).json
+    assert [found["slug"] for found in disabled["instances"]] == ["a-bot"]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("limit=0", "Expected `int` >= 1 - at `limit`"),
+        ("limit=201", "Expected `int` <= 200 - at `limit`"),
+        ("limit=many", "Expected `int`, got `str` - at `limit`"),
+        ("offset=-1", "Expected `int` >= 0 - at `offset`"),
+        ("status=asleep", "Invalid enum value 'asleep' - at `status`"),
+        (f"search={'x' * 201}", "Expected `str` of length <= 200 - at `search`"),
+    ],
+)
+async def test_parameter_that_breaks_its_rule_is_refused_by_its_name(api: Api, query: str, message: str) -> None:
+    assert_refused(await api.get(f"/instances?{query}"), 400, message)
+
+
+async def test_given_fields_change_and_others_stay(app: App, api: Api) -> None:
+    before = (await api.get("/instances/bot")).json["instance"]
+    app.office.clock.advance(5)
+    change = {"name": "Better", "temperature": 0.5, "limits": {"maxSteps": 3, "turnSeconds": 1.5}}
+    after = (await api.patch("/instances/bot", change)).json["instance"]
+    limits = {**NO_LIMITS, "maxSteps": 3, "turnSeconds": 1.5}
+    updated = {"name": "Better", "temperature": 0.5, "limits": limits, "updatedAt": after["updatedAt"]}
+    assert after == {**before, **updated}
+    assert datetime.fromisoformat(after["updatedAt"]) == app.office.clock.now()
+    back = {"temperature": None, "limits": {"maxSteps": None}}
+    after = (await api.patch("/instances/bot", back)).json["instance"]
+    assert (after["temperature"], after["limits"]) == (None, {**NO_LIMITS, "turnSeconds": 1.5})
+
+
+async def test_new_provider_brings_its_model_along(api: Api) -> None:
+    after = (await api.patch("/instances/bot", {"provider": "echo"})).json["instance"]
+    assert (after["provider"], after["model"]) == ("echo", "parrot")
+    after = (await api.patch("/instances/bot", {"provider": "vendor", "model": "large"})).json["instance"]
+    assert (after["provider"], after["model"]) == ("vendor", "large")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"authEnabled": True}, "auth can't be enabled without an API key: issue or set one first"),
+        ({"limits": {"maxSteps": 0}}, "Expected `int` >= 1 - at `$.limits.maxSteps`"),
+        ({"limits": {"steps": 1}}, "Object contains unknown field `steps` - at `$.limits`"),
+        ({"limits": None}, "Expected `object`, got `null` - at `$.limits`"),
+        ({"status": "gone"}, "Invalid enum value 'gone' - at `$.status`"),
+        ({"name": None}, "Expected `str`, got `null` - at `$.name`"),
+        ({"authEnabled": "true"}, "Expected `bool`, got `str` - at `$.authEnabled`"),
+        ({"temperature": "1"}, "Expected `float | null`, got `str` - at `$.temperature`"),
+        ({"slug": "other"}, "Object contains unknown field `slug`"),
+    ],
+)
+async def test_change_that_breaks_a_rule_changes_nothing(
+    app: App, api: Api, change: dict[str, object], message: str
+) -> None:
+    before = (await api.get("/instances/bot")).json
+    assert_refused(await api.patch("/instances/bot", {"description": "changed", **change}), 400, message)
+    assert (await api.get("/instances/bot")).json == before
+
+
+async def test_instance_is_deleted_with_all_that_belongs_to_it(api: Api) -> None:
+    assert (await api.delete("/instances/bot")).json == {"deleted": True}
+    for path in ("", "/prompts", "/tools", "/secrets", "/mcp-servers", "/turns", "/export"):
+        assert_refused(await api.get(f"/instances/bot{path}"), 404, "Unknown instance")
+    assert_refused(await api.delete("/instances/bot"), 404, "Unknown instance")
+
+
+@pytest.mark.parametrize("slug", ["nobody", "No%20Slug", "%00", "%ff", "x" * 129, ".."])
+async def test_unknown_instance_is_not_found_whatever_its_name_looks_like(api: Api, slug: str) -> None:
+    reads = [("GET", path) for path in ("", "/prompts/preview", "/turns", "/export")]
+    deletions = [("DELETE", path) for path in ("", "/secrets/x", "/keys")]
+    writes: list[tuple[str, str, object]] = [
+        ("PATCH", "", {}),
+        ("PATCH", "/prompts", {"sections": []}),
+        ("PATCH", "/tools", {"enabled": []}),
+        ("PUT", "/secrets", {"secrets": []}),
+        ("POST", "/keys", {}),
+        ("PUT", "/mcp-servers", {"mcpServers": []}),
+    ]
+    for method, path in reads + deletions:
+        assert_refused(await api(method, f"/instances/{slug}{path}"), 404, "Unknown instance")
+    for method, path, body in writes:
+        assert_refused(await api(method, f"/instances/{slug}{path}", body), 404, "Unknown instance")

@@ -1,0 +1,55 @@
+"""/api/instances/{slug}/mcp-servers over HTTP."""
+
+import pytest
+
+from support.api import Api
+from support.envelopes import assert_refused
+
+PATH = "/instances/bot/mcp-servers"
+CRM = {
+    "name": "crm",
+    "url": "https://crm.example/mcp",
+    "headers": {"Authorization": "crm_token"},
+    "tools": ["find", "create"],
+}
+
+
+async def test_servers_are_these_and_no_others(api: Api) -> None:
+    assert (await api.get(PATH)).json == {"mcpServers": [], "problems": []}
+    bare = {"name": "files", "url": "http://localhost:8100/mcp"}
+    answer = (await api.put(PATH, {"mcpServers": [CRM, bare]})).json
+    assert answer["mcpServers"] == [CRM, {**bare, "headers": {}, "tools": []}]
+    assert answer == (await api.get(PATH)).json
+    assert (await api.put(PATH, {"mcpServers": [bare]})).json["mcpServers"] == [{**bare, "headers": {}, "tools": []}]
+
+
+async def test_secret_that_a_header_lacks_is_a_problem_until_it_is_entered(api: Api) -> None:
+    (problem,) = (await api.put(PATH, {"mcpServers": [CRM]})).json["problems"]
+    assert problem.startswith("The secret crm_token of instance 'bot' for the MCP server crm is missing")
+    await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "crm_token", "value": "Bearer x"}]})
+    assert (await api.get(PATH)).json["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "Crm"}, "MCP server 'Crm': the name is"),
+        ({"url": "ftp://crm.example"}, "MCP server 'crm': the URL starts with"),
+        ({"url": 5}, "Expected `str`, got `int` - at `$.mcpServers[0].url`"),
+        ({"headers": {"Host": "crm_token"}}, "MCP server 'crm': a header has a name"),
+        ({"headers": {"X-Key": "auth_api_key"}}, "MCP server 'crm': auth_api_key is"),
+        ({"tools": ["with space"]}, "MCP server 'crm': a tool's name"),
+        ({"kind": "sse"}, "Object contains unknown field `kind` - at `$.mcpServers[0]`"),
+    ],
+)
+async def test_server_that_breaks_a_rule_is_not_stored(api: Api, change: dict[str, object], message: str) -> None:
+    response = await api.put(PATH, {"mcpServers": [{**CRM, **change}]})
+    assert (response.status, response.json["message"][: len(message)]) == (400, message)
+    assert (await api.get(PATH)).json["mcpServers"] == []
+
+
+async def test_more_servers_than_an_instance_may_have_are_refused(api: Api) -> None:
+    many = [{**CRM, "name": f"crm{number}"} for number in range(17)]
+    assert_refused(
+        await api.put(PATH, {"mcpServers": many}), 400, "Expected `array` of length <= 16 - at `$.mcpServers`"
+    )

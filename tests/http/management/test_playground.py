@@ -1,0 +1,100 @@
+"""/api/instances/{slug}/playground and /turns over HTTP."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from polyant.domain.chat import TextDelta
+from polyant.domain.errors import ProviderError, ProviderFailure
+from support.api import Api
+from support.app import App, serving
+from support.envelopes import assert_refused
+from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, says
+
+PATH = "/instances/bot/playground"
+
+
+def asking(model: str = "bot", **fields: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": "Hi"}], **fields}
+
+
+async def test_answer_is_that_of_the_chat_endpoint(app: App, api: Api) -> None:
+    whole = (await api.post(PATH, asking())).json
+    other = (await app.chat(model="bot")).json
+    assert {**whole, "id": "", "created": 0} == {**other, "id": "", "created": 0}
+    assert whole["choices"][0]["message"]["content"] == "Hello!"
+    streamed = await api.post(PATH, asking(stream=True))
+    assert streamed.header("content-type") == "text/event-stream"
+    assert streamed.body.count(b'"content":"Hello!"') == 1
+    assert streamed.body.endswith(b"data: [DONE]\n\n")
+
+
+async def test_session_stands_for_the_key_and_for_the_status(app: App, api: Api) -> None:
+    await api.succeed("POST", "/instances/bot/keys")
+    await api.succeed("PATCH", "/instances/bot", {"status": "disabled"})
+    assert (await app.chat(model="bot")).status == 401
+    assert (await api.post(PATH, asking())).status == 200
+
+
+async def test_it_counts_against_no_rate_limit_but_against_the_turns_at_once() -> None:
+    async with serving(rate_limit=None, max_concurrent_turns=1) as app:
+        api = Api(app, await app.office.token())
+        gate = asyncio.Event()
+        app.supervisor.plays(gate, TURN_FINISHED)
+        waiting = asyncio.create_task(api.post("/instances/demo-bot/playground", asking("demo-bot")))
+        await app.supervisor.runs()
+        busy = await api.post("/instances/demo-bot/playground", asking("demo-bot"))
+        assert_refused(busy, 503, "Server is busy")
+        gate.set()
+        assert (await waiting).status == 200
+
+
+async def test_the_rate_limit_of_callers_does_not_hold_here(app: App, api: Api) -> None:
+    statuses = {(await api.post(PATH, asking())).status for _ in range(30)}
+    assert statuses == {200}
+    assert "x-ratelimit-limit" not in (await api.post(PATH, asking())).names
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        (PATH, asking("other"), 400, "model must be 'bot', as in the path - at `$.model`"),
+        (PATH, {"messages": [{"role": "user"}]}, 400, "Object missing required field `model`"),
+        (PATH, asking(temperature=3), 400, "Expected `float` <= 2.0 - at `$.temperature`"),
+        ("/instances/nobody/playground", asking("nobody"), 404, "Unknown instance"),
+        ("/instances/No%20Slug/playground", asking("bot"), 404, "Unknown instance"),
+    ],
+)
+async def test_refusals_are_those_of_the_chat_endpoint(
+    api: Api, path: str, body: dict[str, Any], status: int, message: str
+) -> None:
+    assert_refused(await api.post(path, body), status, message)
+
+
+async def test_turns_of_callers_and_of_the_playground_are_listed_newest_first(app: App, api: Api) -> None:
+    slug = (await app.add("old-bot")).slug  # made when the clock of the turns began
+    app.supervisor.plays(TOOL_STARTED, TOOL_FINISHED, *says("Hello!"))
+    await api.succeed("POST", f"/instances/{slug}/playground", asking(slug), x_request_id="first")
+    app.clock.advance(1)
+    app.supervisor.plays(TextDelta("Hel"), ProviderError("vendor", ProviderFailure.OVERLOADED))
+    await app.chat(model=slug, stream=True)
+    page = (await api.get(f"/instances/{slug}/turns")).json
+    assert (page["total"], page["limit"], page["offset"]) == (2, 50, 0)
+    failed, finished = page["turns"]
+    assert (failed["outcome"], failed["streamed"], failed["steps"]) == ("failed", True, 0)
+    assert finished == {
+        "at": finished["at"],
+        "requestId": "first",
+        "outcome": "finished",
+        "ms": 0.0,
+        "firstTokenMs": 0.0,
+        "steps": 1,
+        "toolCalls": 1,
+        "failedToolCalls": 0,
+        "promptTokens": 7,
+        "completionTokens": 5,
+        "streamed": False,
+    }
+    assert (await api.get(f"/instances/{slug}/turns?limit=1&offset=1")).json["turns"] == [finished]
+    assert b"Hel" not in (await api.get(f"/instances/{slug}/turns")).body

@@ -1,0 +1,88 @@
+"""If-Match, on all that has a version."""
+
+import asyncio
+
+import pytest
+
+from polyant.http.management.preconditions import etag_of, versions_in
+from support.api import Api
+
+BODIES = [
+    ("PATCH", "", {"description": "x"}),
+    ("PATCH", "/prompts", {"sections": []}),
+    ("PATCH", "/tools", {"enabled": []}),
+    ("PUT", "/secrets", {"secrets": []}),
+    ("PUT", "/mcp-servers", {"mcpServers": []}),
+]
+
+
+@pytest.mark.parametrize(
+    ("header", "versions"),
+    [
+        (None, None),
+        ("*", None),
+        (" * ", None),
+        ('"3"', {3}),
+        ('"3", "5"', {3, 5}),
+        ('"3","5" ,"7"', {3, 5, 7}),
+        ('W/"3"', set()),
+        ('W/"3", "4"', {4}),
+        ('"3", W/"4"', {3}),
+        ('"abc"', set()),
+        ('"³"', set()),
+        ('"-1"', set()),
+        ('"' + "9" * 30 + '"', set()),
+        ("3", set()),
+        ("", set()),
+        ('"', set()),
+    ],
+)
+def test_header_names_versions_as_the_rfc_has_it(header: str | None, versions: set[int] | None) -> None:
+    found = versions_in(header)
+    assert (found is None) is (versions is None)
+    assert sorted(found or ()) == sorted(versions or ())
+
+
+def test_our_tags_are_read_back() -> None:
+    assert etag_of(12) == '"12"'
+    assert versions_in(etag_of(12)) == frozenset({12})
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BODIES)
+async def test_whoever_has_read_the_latest_may_write_and_nobody_else(
+    api: Api, method: str, path: str, body: dict[str, object]
+) -> None:
+    read = (await api.get(f"/instances/bot{path}")).header("etag")
+    assert read == '"1"'
+    for wrong in ('"2"', 'W/"1"', '"x"', '"0", "3"', ""):
+        response = await api(method, f"/instances/bot{path}", body, if_match=wrong)
+        assert (response.status, response.json["error"]) == (412, "Precondition Failed"), wrong
+    for right in ('"1"', '"7", "2"', "*"):
+        assert (await api(method, f"/instances/bot{path}", body, if_match=right)).status == 200
+    assert (await api.get(f"/instances/bot{path}")).header("etag") == '"4"'
+
+
+async def test_deleting_takes_conditions_too(api: Api) -> None:
+    await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "one_token", "value": "x"}]})
+    assert (await api.delete("/instances/bot/secrets/one_token", if_match='"1"')).status == 412
+    assert (await api.delete("/instances/bot/secrets/one_token", if_match='"2"')).status == 200
+    assert (await api.delete("/instances/bot", if_match='"2"')).status == 412
+    assert (await api.delete("/instances/bot", if_match='"3"')).status == 200
+    assert (await api.delete("/instances/bot", if_match="*")).status == 404
+
+
+async def test_of_two_who_read_the_same_one_writes(api: Api) -> None:
+    writes = [api.patch("/instances/bot", {"description": text}, if_match='"1"') for text in "ab"]
+    assert sorted(response.status for response in await asyncio.gather(*writes)) == [200, 412]
+
+
+async def test_two_who_change_different_things_without_conditions_both_succeed(api: Api) -> None:
+    section = {"sections": [{"key": "02-soul", "content": "Be kind."}]}
+    await asyncio.gather(
+        api.succeed("PATCH", "/instances/bot", {"description": "new"}),
+        api.succeed("PATCH", "/instances/bot/prompts", section),
+        api.succeed("PATCH", "/instances/bot/tools", {"enabled": ["calculate"]}),
+    )
+    exported = (await api.get("/instances/bot/export")).json
+    assert (exported["description"], exported["tools"]) == ("new", ["calculate"])
+    assert section["sections"][0] in exported["prompts"]

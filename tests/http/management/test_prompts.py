@@ -1,0 +1,65 @@
+"""/api/instances/{slug}/prompts over HTTP."""
+
+import pytest
+
+from polyant.domain.prompts import SECTION_TITLES, SectionKey, default_sections
+from support.api import Api
+from support.envelopes import assert_refused
+
+PATH = "/instances/bot/prompts"
+
+
+async def test_the_eight_sections_are_shown_in_their_order_with_their_titles(api: Api) -> None:
+    prompts = (await api.get(PATH)).json["prompts"]
+    assert [list(section) for section in prompts] == [["key", "title", "content"]] * 8
+    assert {section["key"]: section["title"] for section in prompts} == SECTION_TITLES
+    assert [section["key"] for section in prompts] == list(SectionKey)
+    assert {section["key"]: section["content"] for section in prompts} == default_sections("Bot")
+
+
+async def test_given_sections_change_and_others_stay(api: Api) -> None:
+    before = (await api.get(PATH)).json["prompts"]
+    sections = [{"key": "02-soul", "content": "Be kind. 🐜"}, {"key": "06-memory", "content": ""}]
+    after = (await api.patch(PATH, {"sections": sections})).json["prompts"]
+    assert after == (await api.get(PATH)).json["prompts"]
+    assert after[1] == {"key": "02-soul", "title": "Soul", "content": "Be kind. 🐜"}
+    assert [now for now in after if now not in before] == [after[1]]
+
+
+async def test_longest_section_is_accepted_and_comes_back_whole(api: Api) -> None:
+    content = "é" * 32_768
+    prompts = (await api.patch(PATH, {"sections": [{"key": "02-soul", "content": content}]})).json["prompts"]
+    assert prompts[1]["content"] == content
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"key": "02-soul", "content": "x" * 32_769}, "Expected `str` of length <= 32768 - at `$.sections[1].content`"),
+        ({"key": "99-soul", "content": "x"}, "Invalid enum value '99-soul' - at `$.sections[1].key`"),
+        ({"key": "02-soul"}, "Object missing required field `content` - at `$.sections[1]`"),
+        ({"key": "02-soul", "content": "\0"}, "Section 02-soul must have at most 32768 characters, none U+0000"),
+        ({"key": "01-identity", "content": "x"}, "Section 01-identity is given more than once"),
+        (
+            {"key": "02-soul", "content": "x", "title": "S"},
+            "Object contains unknown field `title` - at `$.sections[1]`",
+        ),
+    ],
+)
+async def test_one_faulty_section_keeps_all_from_being_changed(api: Api, section: dict[str, str], message: str) -> None:
+    before = (await api.get(PATH)).json
+    good = {"key": "01-identity", "content": "changed"}
+    assert_refused(await api.patch(PATH, {"sections": [good, section]}), 400, message)
+    assert (await api.get(PATH)).json == before
+
+
+async def test_preview_is_the_whole_prompt_as_the_model_would_see_it(api: Api) -> None:
+    sections = [{"key": key, "content": ""} for key in SectionKey]
+    sections[2]["content"] = " {{toolCatalog}} {{unknown}}"
+    sections[7]["content"] = "It is {{datetime}}."
+    await api.succeed("PATCH", PATH, {"sections": sections})
+    await api.succeed("PATCH", "/instances/bot/tools", {"enabled": ["look_up"]})
+    await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "crm_token", "value": "x"}]})
+    prompt = (await api.get(f"{PATH}/preview")).json["prompt"]
+    now = api.app.office.clock.describe_now()
+    assert prompt == f"- look_up: Looks a customer up. {{{{unknown}}}}\n\n---\n\nIt is {now}."
