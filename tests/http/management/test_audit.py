@@ -102,7 +102,8 @@ async def test_trail_comes_in_pages(api: Api) -> None:
         ("0001-01-01T00:00:00%2B02:00", 400),
         ("9999-12-31T23:59:59-02:00", 400),
         ("yesterday", 400),
-        ("", 400),
+        ("null", 400),
+        ("", 200),
     ],
 )
 async def test_any_moment_is_understood_or_refused(api: Api, moment: str, status: int) -> None:
@@ -111,7 +112,9 @@ async def test_any_moment_is_understood_or_refused(api: Api, moment: str, status
 
 
 async def test_moment_that_is_none_is_refused_by_its_name(api: Api) -> None:
-    assert_refused(await api.get("/audit?since=now"), 400, "Invalid RFC3339 encoded datetime - at `since`")
+    assert_refused(
+        await api.get("/audit?since=now"), 400, "Expected a moment such as 2026-11-22T10:44:00Z - at `since`"
+    )
 
 
 async def test_role_that_a_user_was_created_with_is_told(admin: Api) -> None:

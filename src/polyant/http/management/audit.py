@@ -1,6 +1,5 @@
 """/api/audit: who changed what, and when."""
 
-from datetime import datetime
 from typing import Annotated
 
 from litestar import Controller, get
@@ -11,8 +10,10 @@ from msgspec import Meta
 from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.instances import Slug
 from polyant.http.management.services import Management
-from polyant.http.management.wire import DEFAULT_LIMIT, Answer, Limit, Moment, Offset, in_utc
+from polyant.http.management.wire import DEFAULT_LIMIT, Answer, Limit, Moment, Offset, moment_in
 from polyant.http.refusals import read_refusals
+
+_MOMENT = {"format": "date-time"}
 
 
 class AuditEntryOut(Answer, frozen=True, kw_only=True):
@@ -56,24 +57,22 @@ class AuditController(Controller):
         api: NamedDependency[Management],
         limit: Limit = DEFAULT_LIMIT,
         offset: Offset = 0,
-        instance: Annotated[str | None, QueryParameter(name="instance", description="The slug it was done to")] = None,
-        user: Annotated[
-            str | None, QueryParameter(name="user", description="Who did it, or whom it was done to")
-        ] = None,
+        instance: Annotated[str, QueryParameter(name="instance", description="The slug it was done to")] = "",
+        user: Annotated[str, QueryParameter(name="user", description="Who did it, or whom it was done to")] = "",
         action: Annotated[
-            str | None,
+            str,
             QueryParameter(name="action", description="The action, or its beginning up to a dot: secret, secret.set"),
-        ] = None,
-        since: Annotated[datetime | None, QueryParameter(name="since", description="Not before this")] = None,
-        until: Annotated[datetime | None, QueryParameter(name="until", description="Before this")] = None,
+        ] = "",
+        since: Annotated[str, QueryParameter(name="since", description="Not before this", schema_extra=_MOMENT)] = "",
+        until: Annotated[str, QueryParameter(name="until", description="Before this", schema_extra=_MOMENT)] = "",
     ) -> AuditList:
         """Lists changes, newest first: names of what was changed, never values."""
         query = AuditQuery(
-            instance=None if instance is None else Slug(instance),
-            user=user,
-            action=action,
-            since=in_utc(since),
-            until=in_utc(until),
+            instance=Slug(instance) if instance else None,
+            user=user or None,
+            action=action or None,
+            since=moment_in(since, "since"),
+            until=moment_in(until, "until"),
             limit=limit,
             offset=offset,
         )

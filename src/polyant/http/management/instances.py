@@ -8,9 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
+from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, InstanceSummary
 from polyant.domain.use_cases.update_instance import InstancePatch
-from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
+from polyant.http.management.preconditions import ANY_VERSION, IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import (
@@ -180,10 +181,14 @@ class InstancesController(Controller):
         limit: Limit = DEFAULT_LIMIT,
         offset: Offset = 0,
         search: Search = "",
-        status: Annotated[InstanceStatus | None, QueryParameter(name="status", description="Only those")] = None,
+        status: Annotated[
+            str,
+            QueryParameter(name="status", description="Only those", schema_extra={"enum": list(InstanceStatus)}),
+        ] = "",
     ) -> InstanceList:
         """Lists the instances, oldest first; `search` finds part of the slug, the name or the description."""
-        page = await api.instances.list(InstanceQuery(status=status, search=search, limit=limit, offset=offset))
+        query = InstanceQuery(status=_status_in(status), search=search, limit=limit, offset=offset)
+        page = await api.instances.list(query)
         return InstanceList(
             instances=tuple(map(instance_out, page.instances)), total=page.total, limit=limit, offset=offset
         )
@@ -209,7 +214,7 @@ class InstancesController(Controller):
         slug: FromPath[str],
         data: JSONBody[PatchInstanceBody],
         api: NamedDependency[Management],
-        if_match: IfMatch = None,
+        if_match: IfMatch = ANY_VERSION,
     ) -> Response[InstanceAnswer]:
         """Changes the fields that are sent. A new provider brings its default model along unless one is sent."""
         instance = await api.update(
@@ -219,7 +224,12 @@ class InstancesController(Controller):
 
     @delete("/{slug:str}", summary="Delete an instance", status_code=200, responses=write_refusals(404, 412))
     async def remove(
-        self, *, request: ApiRequest, slug: FromPath[str], api: NamedDependency[Management], if_match: IfMatch = None
+        self,
+        *,
+        request: ApiRequest,
+        slug: FromPath[str],
+        api: NamedDependency[Management],
+        if_match: IfMatch = ANY_VERSION,
     ) -> Deleted:
         """Deletes an instance with its prompts, secrets and keys."""
         await api.delete(slug_in(slug), by=request.auth.actor, expected_versions=versions_in(if_match))
@@ -236,6 +246,13 @@ def instance_answer(instance: Instance, *, status: int = 200) -> Response[Instan
     """Returns the answer that shows an instance, with its entity tag."""
     content = InstanceAnswer(instance=instance_out(instance))
     return Response(content, status_code=status, headers={"ETag": etag_of(instance.version)})
+
+
+def _status_in(text: str) -> InstanceStatus | None:
+    try:
+        return InstanceStatus(text) if text else None
+    except ValueError:
+        raise InvalidInputError(f"Invalid enum value '{text}' - at `status`") from None
 
 
 def _patch_of(body: PatchInstanceBody) -> InstancePatch:

@@ -12,7 +12,7 @@ from polyant.domain.instances import Instance
 from polyant.domain.mcp_headers import unusable_headers
 from polyant.domain.mcp_servers import MOST_MCP_SERVERS, McpServer
 from polyant.domain.secrets import SecretName
-from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
+from polyant.http.management.preconditions import ANY_VERSION, IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, slug_in
@@ -77,7 +77,7 @@ class McpServersController(Controller):
         slug: FromPath[str],
         data: JSONBody[PutMcpServersBody],
         api: NamedDependency[Management],
-        if_match: IfMatch = None,
+        if_match: IfMatch = ANY_VERSION,
     ) -> Response[McpServersAnswer]:
         """Gives the instance these servers and no others. A header's value is the secret that is named for it."""
         instance = await api.replace_mcp_servers(

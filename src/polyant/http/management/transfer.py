@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta
 
@@ -63,6 +64,9 @@ class ImportAnswer(Answer, frozen=True, kw_only=True):
     missing_secrets: tuple[str, ...]
 
 
+_REPLACED = ResponseSpec(ImportAnswer, description="The instance was overwritten", generate_examples=False)
+
+
 class TransferController(Controller):
     """Export and import."""
 
@@ -76,7 +80,7 @@ class TransferController(Controller):
         disposition = f'attachment; filename="{instance.slug}.json"'
         return Response(_document_of(instance), headers={"Content-Disposition": disposition})
 
-    @post("/import", summary="Import an instance", responses=write_refusals(409))
+    @post("/import", summary="Import an instance", responses={200: _REPLACED, **write_refusals(409)})
     async def take_in(
         self,
         *,

@@ -32,6 +32,7 @@ DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200, description="How many to list at most")]
 Offset = Annotated[int, QueryParameter(name="offset", ge=0, le=10**9, description="How many to leave out before those")]
+# Parameters that may be left out are empty texts, since Litestar would read `null` where it may be None.
 Search = Annotated[str, QueryParameter(name="search", max_length=200, description="Part of what is searched for")]
 
 
@@ -59,15 +60,16 @@ def user_id_in(path: str) -> UserId:
         raise UnknownUserError from None
 
 
-def in_utc(moment: datetime | None) -> datetime | None:
-    """Returns the moment in UTC, which one without an offset is taken to be in.
+def moment_in(text: str, name: str) -> datetime | None:
+    """Returns the moment that the parameter of that name gives, in UTC unless it says otherwise; None if it is empty.
 
     Raises:
-        InvalidInputError: No calendar has it in UTC.
+        InvalidInputError: It is none.
     """
-    if moment is None or moment.tzinfo is None:
-        return moment and moment.replace(tzinfo=UTC)
+    if not text:
+        return None
     try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise InvalidInputError("That moment is too far away") from None
+        moment = msgspec.convert(text, datetime)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
+        raise InvalidInputError(f"Expected a moment such as 2026-11-22T10:44:00Z - at `{name}`") from None
