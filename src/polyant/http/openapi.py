@@ -111,13 +111,14 @@ def _operations_in(document: Document) -> Iterator[dict[str, Any]]:
 
 
 def _mark_what_is_optional(operation: dict[str, Any]) -> None:
-    """Says of a body that it may be left out, where Litestar says that it may be null, and nothing of empty defaults."""
+    """Says of a body that it may be left out, and of parameters, where Litestar says that they may be null."""
     body = operation.get("requestBody")
     if body is not None:
         body["required"] = not _is_optional(body["content"]["application/json"]["schema"])
     for parameter in operation.get("parameters", ()):
-        if parameter["schema"].get("default") == "":
-            del parameter["schema"]["default"]
+        schema = parameter["schema"]
+        if _is_optional(schema):
+            parameter["schema"] = schema.pop("oneOf")[0] | schema
 
 
 def _is_optional(schema: Mapping[str, Any]) -> bool:

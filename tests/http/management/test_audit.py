@@ -103,7 +103,7 @@ async def test_trail_comes_in_pages(api: Api) -> None:
         ("9999-12-31T23:59:59-02:00", 400),
         ("yesterday", 400),
         ("null", 400),
-        ("", 200),
+        ("", 400),
     ],
 )
 async def test_any_moment_is_understood_or_refused(api: Api, moment: str, status: int) -> None:

@@ -19,6 +19,7 @@ BODIES = [
 @pytest.mark.parametrize(
     ("header", "versions"),
     [
+        (None, None),
         ("*", None),
         (" * ", None),
         ('"3"', {3}),
@@ -36,7 +37,7 @@ BODIES = [
         ('"', set()),
     ],
 )
-def test_header_names_versions_as_the_rfc_has_it(header: str, versions: set[int] | None) -> None:
+def test_header_names_versions_as_the_rfc_has_it(header: str | None, versions: set[int] | None) -> None:
     found = versions_in(header)
     assert (found is None) is (versions is None)
     assert sorted(found or ()) == sorted(versions or ())

@@ -57,20 +57,26 @@ class AuditController(Controller):
         api: NamedDependency[Management],
         limit: Limit = DEFAULT_LIMIT,
         offset: Offset = 0,
-        instance: Annotated[str, QueryParameter(name="instance", description="The slug it was done to")] = "",
-        user: Annotated[str, QueryParameter(name="user", description="Who did it, or whom it was done to")] = "",
+        instance: Annotated[str | None, QueryParameter(name="instance", description="The slug it was done to")] = None,
+        user: Annotated[
+            str | None, QueryParameter(name="user", description="Who did it, or whom it was done to")
+        ] = None,
         action: Annotated[
-            str,
+            str | None,
             QueryParameter(name="action", description="The action, or its beginning up to a dot: secret, secret.set"),
-        ] = "",
-        since: Annotated[str, QueryParameter(name="since", description="Not before this", schema_extra=_MOMENT)] = "",
-        until: Annotated[str, QueryParameter(name="until", description="Before this", schema_extra=_MOMENT)] = "",
+        ] = None,
+        since: Annotated[
+            str | None, QueryParameter(name="since", description="Not before this", schema_extra=_MOMENT)
+        ] = None,
+        until: Annotated[
+            str | None, QueryParameter(name="until", description="Before this", schema_extra=_MOMENT)
+        ] = None,
     ) -> AuditList:
         """Lists changes, newest first: names of what was changed, never values."""
         query = AuditQuery(
-            instance=Slug(instance) if instance else None,
-            user=user or None,
-            action=action or None,
+            instance=None if instance is None else Slug(instance),
+            user=user,
+            action=action,
             since=moment_in(since, "since"),
             until=moment_in(until, "until"),
             limit=limit,

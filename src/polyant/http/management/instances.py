@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, InstanceSummary
 from polyant.domain.use_cases.update_instance import InstancePatch
-from polyant.http.management.preconditions import ANY_VERSION, IfMatch, etag_of, versions_in
+from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import (
@@ -182,9 +182,9 @@ class InstancesController(Controller):
         offset: Offset = 0,
         search: Search = "",
         status: Annotated[
-            str,
+            str | None,
             QueryParameter(name="status", description="Only those", schema_extra={"enum": list(InstanceStatus)}),
-        ] = "",
+        ] = None,
     ) -> InstanceList:
         """Lists the instances, oldest first; `search` finds part of the slug, the name or the description."""
         query = InstanceQuery(status=_status_in(status), search=search, limit=limit, offset=offset)
@@ -214,7 +214,7 @@ class InstancesController(Controller):
         slug: FromPath[str],
         data: JSONBody[PatchInstanceBody],
         api: NamedDependency[Management],
-        if_match: IfMatch = ANY_VERSION,
+        if_match: IfMatch = None,
     ) -> Response[InstanceAnswer]:
         """Changes the fields that are sent. A new provider brings its default model along unless one is sent."""
         instance = await api.update(
@@ -229,7 +229,7 @@ class InstancesController(Controller):
         request: ApiRequest,
         slug: FromPath[str],
         api: NamedDependency[Management],
-        if_match: IfMatch = ANY_VERSION,
+        if_match: IfMatch = None,
     ) -> Deleted:
         """Deletes an instance with its prompts, secrets and keys."""
         await api.delete(slug_in(slug), by=request.auth.actor, expected_versions=versions_in(if_match))
@@ -248,9 +248,9 @@ def instance_answer(instance: Instance, *, status: int = 200) -> Response[Instan
     return Response(content, status_code=status, headers={"ETag": etag_of(instance.version)})
 
 
-def _status_in(text: str) -> InstanceStatus | None:
+def _status_in(text: str | None) -> InstanceStatus | None:
     try:
-        return InstanceStatus(text) if text else None
+        return None if text is None else InstanceStatus(text)
     except ValueError:
         raise InvalidInputError(f"Invalid enum value '{text}' - at `status`") from None
 

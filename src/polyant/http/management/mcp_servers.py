@@ -12,12 +12,13 @@ from polyant.domain.instances import Instance
 from polyant.domain.mcp_headers import unusable_headers
 from polyant.domain.mcp_servers import MOST_MCP_SERVERS, McpServer
 from polyant.domain.secrets import SecretName
-from polyant.http.management.preconditions import ANY_VERSION, IfMatch, etag_of, versions_in
+from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
+ServerTool = Annotated[str, Meta(extra_json_schema={"pattern": r"^[!-~]{1,128}$"})]
 _HEADERS = Meta(
     description="Headers that are sent to it, and the secrets that hold their values",
     examples=[{"Authorization": "crm_token"}],
@@ -49,7 +50,7 @@ class McpServerBody(Body, frozen=True, kw_only=True):
     name: Annotated[str, Meta(extra_json_schema={"pattern": r"^[a-z][a-z0-9-]{0,31}$"}, examples=["crm"])]
     url: Annotated[str, Meta(max_length=2_048, examples=["https://crm.example/mcp"])]
     headers: Annotated[Mapping[str, str], _HEADERS] = {}
-    tools: Annotated[tuple[str, ...], _TOOLS] = ()
+    tools: Annotated[tuple[ServerTool, ...], _TOOLS] = ()
 
 
 class PutMcpServersBody(Body, frozen=True, kw_only=True):
@@ -77,7 +78,7 @@ class McpServersController(Controller):
         slug: FromPath[str],
         data: JSONBody[PutMcpServersBody],
         api: NamedDependency[Management],
-        if_match: IfMatch = ANY_VERSION,
+        if_match: IfMatch = None,
     ) -> Response[McpServersAnswer]:
         """Gives the instance these servers and no others. A header's value is the secret that is named for it."""
         instance = await api.replace_mcp_servers(

@@ -9,14 +9,12 @@ from typing import Annotated
 from litestar.params import HeaderParameter
 
 IfMatch = Annotated[
-    str,
+    str | None,
     HeaderParameter(
         name="If-Match",
         description="The ETag that was read: if it is another by now, nothing is changed and the answer is 412",
     ),
 ]
-
-ANY_VERSION = "*"
 
 _TAG = re.compile(r'(?P<weak>W/)?"(?P<text>[^"]*)"')
 _MOST_DIGITS = 18
@@ -27,12 +25,12 @@ def etag_of(version: int) -> str:
     return f'"{version}"'
 
 
-def versions_in(if_match: str) -> frozenset[int] | None:
-    """Returns the versions that a write may find; None for any, which is what `*` stands for.
+def versions_in(if_match: str | None) -> frozenset[int] | None:
+    """Returns the versions that a write may find; None without a condition.
 
     Weak tags, and tags that we never gave, match nothing.
     """
-    if if_match.strip() == ANY_VERSION:
+    if if_match is None or if_match.strip() == "*":
         return None
     tags = (found["text"] for found in _TAG.finditer(if_match) if not found["weak"])
     return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) <= _MOST_DIGITS)

@@ -12,7 +12,7 @@ from msgspec import Meta
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance
 from polyant.domain.prompts import SECTION_MOST_CHARACTERS, SECTION_TITLES, SectionKey
-from polyant.http.management.preconditions import ANY_VERSION, IfMatch, etag_of, versions_in
+from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, slug_in
@@ -78,7 +78,7 @@ class PromptsController(Controller):
         slug: FromPath[str],
         data: JSONBody[PatchPromptsBody],
         api: NamedDependency[Management],
-        if_match: IfMatch = ANY_VERSION,
+        if_match: IfMatch = None,
     ) -> Response[PromptsAnswer]:
         """Replaces the contents of the sections that are sent."""
         instance = await api.update_prompts(

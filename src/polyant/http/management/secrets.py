@@ -12,7 +12,7 @@ from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance
 from polyant.domain.secret_states import SecretState, secret_states
 from polyant.domain.secrets import SecretName
-from polyant.http.management.preconditions import ANY_VERSION, IfMatch, etag_of, versions_in
+from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, Deleted, Moment, slug_in
@@ -67,7 +67,7 @@ class SecretsController(Controller):
         slug: FromPath[str],
         data: JSONBody[PutSecretsBody],
         api: NamedDependency[Management],
-        if_match: IfMatch = ANY_VERSION,
+        if_match: IfMatch = None,
     ) -> Response[SecretsAnswer]:
         """Stores the secrets that are sent, all or none. A provider's key is bound to the address it is for now."""
         instance = await api.set_secret.several(
@@ -83,7 +83,7 @@ class SecretsController(Controller):
         slug: FromPath[str],
         key: FromPath[str],
         api: NamedDependency[Management],
-        if_match: IfMatch = ANY_VERSION,
+        if_match: IfMatch = None,
     ) -> Deleted:
         """Removes a secret."""
         await api.delete_secret(

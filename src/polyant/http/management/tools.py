@@ -13,7 +13,7 @@ from polyant.domain.enabled_tools import enabled_tools
 from polyant.domain.instances import Instance
 from polyant.domain.ports.tool import Tool
 from polyant.domain.use_cases.update_instance import InstancePatch
-from polyant.http.management.preconditions import ANY_VERSION, IfMatch, etag_of, versions_in
+from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, slug_in
@@ -63,7 +63,7 @@ class ToolsController(Controller):
         slug: FromPath[str],
         data: JSONBody[PatchToolsBody],
         api: NamedDependency[Management],
-        if_match: IfMatch = ANY_VERSION,
+        if_match: IfMatch = None,
     ) -> Response[ToolsAnswer]:
         """Enables these tools and no others."""
         instance = await api.update(

@@ -12,7 +12,7 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.update_user import UserPatch
 from polyant.domain.users import PASSWORD_LEAST_CHARACTERS, PASSWORD_MOST_CHARACTERS, Role, User
 from polyant.http.management.authentication import require_superadmin
-from polyant.http.management.preconditions import ANY_VERSION, IfMatch, etag_of, versions_in
+from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import (
@@ -133,7 +133,7 @@ class UsersController(Controller):
         user_id: FromPath[str],
         data: JSONBody[PatchUserBody],
         api: NamedDependency[Management],
-        if_match: IfMatch = ANY_VERSION,
+        if_match: IfMatch = None,
     ) -> Response[UserAnswer]:
         """Changes the fields that are sent. Who is disabled or gets another password is logged out everywhere."""
         user = await api.update_user(

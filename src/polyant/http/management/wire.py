@@ -32,7 +32,8 @@ DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200, description="How many to list at most")]
 Offset = Annotated[int, QueryParameter(name="offset", ge=0, le=10**9, description="How many to leave out before those")]
-# Parameters that may be left out are empty texts, since Litestar would read `null` where it may be None.
+# Where Litestar may read None, it reads it from `null`, too, unless it may read a text: so parameters that may be left
+# out are texts, and their handlers make more of them.
 Search = Annotated[str, QueryParameter(name="search", max_length=200, description="Part of what is searched for")]
 
 
@@ -60,13 +61,13 @@ def user_id_in(path: str) -> UserId:
         raise UnknownUserError from None
 
 
-def moment_in(text: str, name: str) -> datetime | None:
-    """Returns the moment that the parameter of that name gives, in UTC unless it says otherwise; None if it is empty.
+def moment_in(text: str | None, name: str) -> datetime | None:
+    """Returns the moment that the parameter of that name gives, in UTC unless it says otherwise; None without one.
 
     Raises:
         InvalidInputError: It is none.
     """
-    if not text:
+    if text is None:
         return None
     try:
         moment = msgspec.convert(text, datetime)
