@@ -40,6 +40,16 @@ def test_stream_ends_with_an_error_and_the_server_with_it(
     assert "stopping running_turns=1" in server.stderr.text
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_second_signal_ends_the_server_at_once(tmp_path: Path, script: str, number: signal.Signals) -> None:
+    # Longer than a test may take: it would be noticed.
+    with serving(tmp_path, SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="600") as server, _streaming(server):
+        server.send(number)
+        server.stderr.wait_for("stopping running_turns=1")
+        server.send(number)
+        server.wait()
+
+
 def test_workers_end_their_streams_too(tmp_path: Path, script: str) -> None:
     with serving(tmp_path, "--workers", "2", SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="0.2") as server:
         with _streaming(server) as lines:

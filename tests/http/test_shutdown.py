@@ -108,15 +108,31 @@ async def test_a_stream_whose_head_is_on_its_way_ends_with_the_error_event() -> 
         assert response.body.endswith(b'data: {"error":' + STOPPING + b"}\n\ndata: [DONE]\n\n")
 
 
-async def test_a_second_signal_changes_nothing_here_but_reaches_the_server(
+async def test_the_same_signal_once_more_ends_the_turns_at_once(
     servers_own_handlers: list[int], fault_log: list[logging.LogRecord]
 ) -> None:
     async with serving(shutdown=3_600.0) as app:
+        app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
+        exchange = app.start_chat()
+        await app.supervisor.runs()
         await stop(app)
         await stop(app)
-        assert (await app.chat()).status == 503
+        response = await exchange.whole()
+        assert (response.status, response.body) == (503, STOPPING)
     assert [record.getMessage() for record in fault_log] == ["stopping"]
     assert servers_own_handlers == [signal.SIGTERM, signal.SIGTERM]
+
+
+async def test_another_signal_leaves_the_turns_their_time() -> None:
+    gate = asyncio.Event()
+    async with serving(shutdown=3_600.0) as app:
+        app.supervisor.plays(TextDelta("Hel"), gate, *says("lo"))
+        exchange = app.start_chat()
+        await app.supervisor.runs()
+        await stop(app, signal.SIGINT)
+        await stop(app, signal.SIGTERM)
+        gate.set()
+        assert (await exchange.whole()).json["choices"][0]["message"]["content"] == "Hello"
 
 
 def test_outside_the_main_thread_no_handler_is_set() -> None:

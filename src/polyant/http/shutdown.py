@@ -22,6 +22,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
     """While open, a signal to stop closes `turns` at once and interrupts those that still run after `seconds`.
 
+    The same signal once more interrupts them at once. Another one doesn't: Ctrl-C reaches each worker from the
+    terminal, and a moment later its parent sends SIGTERM.
+
     The server's own handlers run as well: this one stands in front of them. In a worker, the death of the parent
     process counts as such a signal.
     """
@@ -30,7 +33,12 @@ def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
         return
     loop = asyncio.get_running_loop()
 
-    def stop() -> None:
+    received: set[int] = set()
+
+    def stop(number: int) -> None:
+        if number in received:
+            turns.interrupt_all()
+        received.add(number)
         if not turns.closed:
             log.info("stopping", extra={"fields": {"running_turns": len(turns)}})
             turns.close()
@@ -39,13 +47,24 @@ def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop)
+        loop.call_soon_threadsafe(stop, number)
         earlier: Any = before[signal.Signals(number)]
         if callable(earlier):
             earlier(number, frame)
 
     for number in _SIGNALS:
         signal.signal(number, handle)
+    try:
+        with _watched_parent(loop):
+            yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
+def _watched_parent(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """While open, a worker whose parent process dies sends itself SIGTERM."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         loop.add_reader(parent.sentinel, _stop_orphan, loop, parent.sentinel)
@@ -54,8 +73,6 @@ def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
     finally:
         if parent is not None:
             loop.remove_reader(parent.sentinel)
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
 
 
 def _stop_orphan(loop: asyncio.AbstractEventLoop, sentinel: int) -> None:
