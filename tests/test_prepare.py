@@ -1,14 +1,18 @@
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from polyant.domain.audit import AuditQuery
 from polyant.domain.instances import Instance, Slug
+from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.check_master_key import WrongMasterKeyError
+from polyant.domain.users import Role, User
 from polyant.parts import Parts, open_parts
 from polyant.plugins import AdapterError
-from polyant.prepare import prepare
+from polyant.prepare import create_first_user, prepare
 from polyant.settings import SettingsError, read_settings
 
 DEMO = Slug("demo-bot")
@@ -98,3 +102,84 @@ async def test_setting_that_an_adapter_refuses_leaves_no_trace(
         async with prepared(environ, **variables):
             pass
     assert not is_home_made(environ)
+
+
+# The first user
+
+FILE = "initial-admin-password"
+GIVEN = {"INITIAL_ADMIN_EMAIL": "Ada@Example.com", "INITIAL_ADMIN_PASSWORD": "correct horse battery staple"}
+
+
+async def only_user_of(parts: Parts) -> User:
+    (user,) = (await (await parts.user_repo()).list()).users
+    return user
+
+
+async def lets_in(parts: Parts, user: User, password: str) -> bool:
+    return await (await parts.password_hasher()).verify(SecretText(password), user.password_hash)
+
+
+async def test_first_user_has_a_random_password_that_stands_in_a_file_for_its_owner_alone(
+    environ: dict[str, str],
+) -> None:
+    file = Path(environ["POLYANT_HOME"]) / FILE
+    async with prepared(environ) as parts:
+        user = await only_user_of(parts)
+        assert (user.email, user.role) == ("admin@localhost", Role.SUPERADMIN)
+        assert await lets_in(parts, user, file.read_text().strip())
+        (entry,) = (await (await parts.audit_log()).list(AuditQuery(action="user"))).entries
+        assert (entry.actor, entry.action, entry.user) == ("server", "user.create", "admin@localhost")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_first_user_is_the_one_of_the_settings_and_no_password_is_written(environ: dict[str, str]) -> None:
+    async with prepared(environ, **GIVEN) as parts:
+        user = await only_user_of(parts)
+        assert user.email == "ada@example.com"
+        assert await lets_in(parts, user, GIVEN["INITIAL_ADMIN_PASSWORD"])
+    assert not (Path(environ["POLYANT_HOME"]) / FILE).exists()
+
+
+async def test_where_there_is_a_user_no_other_is_made_and_no_password_changed(environ: dict[str, str]) -> None:
+    file = Path(environ["POLYANT_HOME"]) / FILE
+    async with prepared(environ):
+        password = file.read_text()
+    async with prepared(environ, **GIVEN) as parts:
+        assert (await only_user_of(parts)).email == "admin@localhost"
+    assert file.read_text() == password
+
+
+async def test_password_that_stands_in_the_file_already_is_kept(environ: dict[str, str]) -> None:
+    """As after a start that was killed between the file and the user."""
+    file = Path(environ["POLYANT_HOME"]) / FILE
+    file.parent.mkdir()
+    file.write_text("a password of before\n")
+    async with prepared(environ) as parts:
+        assert await lets_in(parts, await only_user_of(parts), "a password of before")
+    assert file.read_text() == "a password of before\n"
+
+
+async def test_start_goes_on_without_a_user_where_no_password_can_be_kept(
+    environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (Path(environ["POLYANT_HOME"]) / FILE).mkdir(parents=True)
+    async with prepared(environ) as parts:
+        assert (await (await parts.user_repo()).list()).total == 0
+    assert "`polyant users create EMAIL` makes one" in caplog.text
+
+
+async def test_of_several_first_starts_on_one_database_one_makes_the_user(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Whoever comes second from another machine doesn't keep a password that lets nobody in."""
+    elsewhere = {"POLYANT_HOME": str(tmp_path / "elsewhere"), "DATABASE_URL": f"sqlite:///{tmp_path}/home/polyant.db"}
+    async with prepared(environ) as parts:
+        keys = tmp_path / "home" / "keys"
+        given = {"ENCRYPTION_KEY": (keys / "encryption.key").read_text(), **elsewhere}
+        async with open_parts(read_settings(given), given, create=True) as second:
+            await create_first_user(second)
+        assert await lets_in(parts, await only_user_of(parts), (tmp_path / "home" / FILE).read_text().strip())
+        async with open_parts(read_settings(environ), environ, create=True) as third:
+            await create_first_user(third)
+    assert not (tmp_path / "elsewhere" / FILE).exists()
+    assert (tmp_path / "home" / FILE).exists()

@@ -46,7 +46,7 @@ async def prepare(parts: Parts) -> None:
     if (await repo.changes_since(0)).revision == 0:
         await _create_demo(parts)
     if not (await (await parts.user_repo()).list(limit=1)).total:
-        await _create_admin(parts)
+        await create_first_user(parts)
 
 
 async def _migrate(parts: Parts, check: CheckMasterKey) -> None:
@@ -76,7 +76,7 @@ async def _create_demo(parts: Parts) -> None:
         log.info("another process created the first instance")
 
 
-async def _create_admin(parts: Parts) -> None:
+async def create_first_user(parts: Parts) -> None:
     """Creates the first user, who can create others."""
     settings, users, hasher = parts.settings, await parts.user_repo(), await parts.password_hasher()
     email = settings.initial_admin_email or FIRST_EMAIL

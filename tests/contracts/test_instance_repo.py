@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
@@ -83,3 +84,15 @@ class TestCachedPiccoloInstanceRepo(InstanceRepoContract, InstanceRepoOutageCont
         inner = PiccoloInstanceRepo(database=lost_sqlite_database)
         async with CachedInstanceRepo(inner, clock=ManualClock()) as repo:
             yield repo
+
+
+class TestFreshInstanceRepo(InstanceRepoContract):
+    @pytest.fixture
+    async def repo(self, memory: MemoryStore) -> AsyncIterator[FreshInstanceRepo]:
+        inner = MemoryInstanceRepo(memory=memory)
+        async with CachedInstanceRepo(inner, clock=ManualClock()) as cache:
+            yield FreshInstanceRepo(inner, cache)
+
+    @pytest.fixture
+    def audit_log(self, memory: MemoryStore) -> MemoryAuditLog:
+        return MemoryAuditLog(memory=memory)

@@ -47,3 +47,27 @@ def _ask(server: Server, key: str | None = None) -> httpx.Response:
     body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hello!"}]}
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return httpx.post(f"{server.base_url}/chat/completions", json=body, headers=headers)
+
+
+async def test_odd_texts_sent_to_the_management_api_are_no_fault_of_the_database(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    await asyncio.to_thread(_send_odd_texts, tmp_path, {"DATABASE_URL": postgres_url, **KEYS, **ADMIN})
+
+
+def _send_odd_texts(folder: Path, variables: dict[str, str]) -> None:
+    login = {"email": ADMIN["INITIAL_ADMIN_EMAIL"], "password": ADMIN["INITIAL_ADMIN_PASSWORD"]}
+    with serving(folder, **variables) as server, httpx.Client(base_url=f"{server.url}/api") as client:
+        client.headers["Authorization"] = f"Bearer {client.post('/auth/login', json=login).json()['token']}"
+        for odd in ("%00", "a%00b", "%F0%9F%90%9C", "%25_%5C'\"", "%ED%A0%80", "null"):
+            for path in (
+                *(f"/instances?search={odd}", f"/users?search={odd}", f"/audit?instance={odd}"),
+                *(f"/audit?user={odd}", f"/audit?action={odd}"),
+            ):
+                assert client.get(path).status_code == 200, path
+            for path in (f"/instances/{odd}", f"/users/{odd}", f"/instances/demo-bot/secrets/{odd}"):
+                assert client.delete(path).status_code == 404, path
+        for email in ("a\0@example.com", "\0", "🐜@example.com"):
+            assert client.post("/auth/login", json={**login, "email": email}).status_code in {401, 429}
+        assert client.patch("/instances/demo-bot", json={"name": "\0"}).status_code == 400
+        assert client.get("/audit").json()["total"] == 3  # nothing but the first start and the login

@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from msgspec import Meta
 
-from polyant.domain.audit import AuditEntry, AuditQuery
-from polyant.domain.instances import Slug
+from polyant.domain.audit import AuditEntry, AuditPage, AuditQuery
+from polyant.domain.errors import UnknownInstanceError
 from polyant.http.management.services import Management
-from polyant.http.management.wire import DEFAULT_LIMIT, Answer, Limit, Moment, Offset, moment_in
+from polyant.http.management.wire import DEFAULT_LIMIT, Answer, Limit, Moment, Offset, moment_in, slug_in
 from polyant.http.refusals import read_refusals
 
 _MOMENT = {"format": "date-time"}
@@ -73,16 +73,15 @@ class AuditController(Controller):
         ] = None,
     ) -> AuditList:
         """Lists changes, newest first: names of what was changed, never values."""
-        query = AuditQuery(
-            instance=None if instance is None else Slug(instance),
-            user=user,
-            action=action,
-            since=moment_in(since, "since"),
-            until=moment_in(until, "until"),
-            limit=limit,
-            offset=offset,
-        )
-        page = await api.audit_log.list(query)
+        begin, end = moment_in(since, "since"), moment_in(until, "until")
+        try:
+            slug = None if instance is None else slug_in(instance)
+        except UnknownInstanceError:  # nothing was ever done to it
+            page = AuditPage((), 0)
+        else:
+            page = await api.audit_log.list(
+                AuditQuery(instance=slug, user=user, action=action, since=begin, until=end, limit=limit, offset=offset)
+            )
         return AuditList(entries=tuple(map(_out, page.entries)), total=page.total, limit=limit, offset=offset)
 
 

@@ -60,7 +60,9 @@ Description = Annotated[
         examples=["Answers customers"],
     ),
 ]
-Provider = Annotated[str, Meta(description="Which provider answers, see /api/providers", examples=["openai"])]
+Provider = Annotated[
+    str, Meta(description="Which provider answers, see /api/providers", examples=["scripted", "openai"])
+]
 Model = Annotated[
     str,
     Meta(
@@ -68,7 +70,7 @@ Model = Annotated[
         max_length=256,
         extra_json_schema={"pattern": _TEXT_WITH_SOMETHING_IN_IT},
         description="The provider's name of the model",
-        examples=["gpt-5-mini"],
+        examples=["demo", "gpt-5-mini"],
     ),
 ]
 BaseUrl = Annotated[

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from polyant.domain.users import check_password
+from support.commands import Done, Polyant
+
+PASSWORD = "correct horse battery staple"
+FIELDS = ["id", "email", "role", "disabled", "createdAt", "updatedAt"]
+
+
+def test_user_is_created_with_a_password_from_standard_input(polyant: Polyant, home: Path) -> None:
+    done = polyant.succeed("users", "create", "Eve@Example.com", given=f"{PASSWORD}\n")
+    assert done == Done(0, "Created eve@example.com.\n", "")
+    made = polyant.succeed("users", "create", "bob@example.com", "--role", "superadmin", "--json", given=PASSWORD).json
+    assert (list(made), made["email"], made["role"]) == (FIELDS, "bob@example.com", "superadmin")
+
+
+def test_users_are_listed(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("users", "create", "eve@example.com", given=PASSWORD)
+    polyant.succeed("users", "disable", "eve@example.com")
+    head, admin, eve = [line.split() for line in polyant.succeed("users", "list").stdout.splitlines()]
+    assert head == ["EMAIL", "ROLE", "STATE"]
+    assert (admin, eve) == (["admin@localhost", "superadmin", "active"], ["eve@example.com", "user", "disabled"])
+    found = polyant.succeed("users", "list", "--search", "EVE", "--json").json
+    assert ([user["email"] for user in found["users"]], found["total"]) == (["eve@example.com"], 1)
+
+
+def test_user_is_disabled_enabled_and_deleted(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("users", "create", "eve@example.com", given=PASSWORD)
+    assert polyant.succeed("users", "disable", "EVE@example.com", "--json").json["disabled"] is True
+    assert polyant.succeed("users", "enable", "eve@example.com").stdout == "Enabled eve@example.com.\n"
+    assert polyant.succeed("users", "delete", "eve@example.com").stdout == "Deleted eve@example.com.\n"
+    assert polyant("users", "delete", "eve@example.com") == Done(4, "", "polyant: Unknown user\n")
+
+
+def test_password_is_set_from_standard_input(polyant: Polyant, home: Path) -> None:
+    done = polyant.succeed("users", "set-password", "admin@localhost", given=PASSWORD)
+    assert done == Done(0, "Set the password of admin@localhost.\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "code", "says"),
+    [
+        (("create", "eve"), PASSWORD, 2, "email must look like name@host"),
+        (("create", "eve@example.com"), "short", 2, "A password has 12 to 1024 characters"),
+        (("create", "eve@example.com", "--role", "god"), PASSWORD, 2, "invalid choice"),
+        (("create", "ADMIN@localhost"), PASSWORD, 5, "User 'admin@localhost' exists already"),
+        (("disable", "admin@localhost"), "", 5, "User 'admin@localhost' is the last active superadmin"),
+        (("delete", "admin@localhost"), "", 5, "User 'admin@localhost' is the last active superadmin"),
+        (("set-password", "nobody@example.com"), PASSWORD, 4, "Unknown user"),
+        (("set-password", "admin@localhost"), "short", 2, "A password has 12 to 1024 characters"),
+        (("enable", "nobody"), "", 2, "email must look like name@host"),
+        ((), "", 2, "ACTION"),
+    ],
+)
+def test_failures_have_a_message_and_a_code(
+    polyant: Polyant, home: Path, arguments: tuple[str, ...], given: str, code: int, says: str
+) -> None:
+    done = polyant("users", *arguments, given=given)
+    assert (done.code, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert PASSWORD not in done.stderr
+
+
+def test_first_user_s_password_is_one_that_a_user_may_have(home: Path) -> None:
+    assert check_password((home / "initial-admin-password").read_text().strip())
