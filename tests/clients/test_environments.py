@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clients.environments import NODE, UnavailableError, command_for
-from clients.roster import CLIENTS, HERE
+from clients.roster import CLIENTS, HERE, WRITES_PAGE
 
 PINS = sorted((HERE / "environments").glob("*.txt"))
 
@@ -44,9 +44,19 @@ def test_environment_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatc
     uv.write_text("#!/bin/sh\necho 'no network' >&2\nexit 2\n")
     uv.chmod(0o700)
     monkeypatch.setenv("UV", str(uv))
+    monkeypatch.setenv("CI", "true")
     monkeypatch.setattr("clients.environments.ENVIRONMENTS", tmp_path / "environments")
     with pytest.raises(UnavailableError, match="uv venv failed: no network"):
         command_for(CLIENTS["llm"])
+
+
+def test_nothing_is_installed_that_was_not_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv(WRITES_PAGE, raising=False)
+    monkeypatch.setattr("clients.environments.ENVIRONMENTS", tmp_path)
+    with pytest.raises(UnavailableError, match="`just clients` installs it"):
+        command_for(CLIENTS["llm"])
+    assert [path.name for path in tmp_path.iterdir()] == ["llm.lock"]
 
 
 def test_what_is_installed_already_is_not_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

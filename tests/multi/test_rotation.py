@@ -23,7 +23,7 @@ from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.testing.factories import InstanceFactory
 from support.process import POLYANT, Server, environment, eventually, run_polyant, serving
 
-INSTANCES = 150
+INSTANCES = 400
 CALLERS_KEY = "sk-of-the-callers"
 SECRET = "a secret of more than thirty-two characters"
 OLD, NEW = "0f" * 32, "a1" * 32
