@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyant.http.client_address import client_key
+from polyant.http.client_address import client_key, scheme_of
 
 
 def key(peer: str | None, *forwarded: bytes, hops: int = 0) -> str:
@@ -83,3 +83,25 @@ def test_rubbish_and_too_few_entries_fall_back_to_the_peer(hops: int, lines: lis
 @given(st.lists(st.binary(max_size=40) | st.from_regex(rb"[0-9a-f:.\[\]%, ]*"), max_size=3), st.integers(0, 4))
 def test_no_header_at_all_raises_or_makes_a_key_that_is_no_address(lines: list[bytes], hops: int) -> None:
     assert set(key("10.0.0.1", *lines, hops=hops)) <= set("0123456789abcdef:./")
+
+
+@pytest.mark.parametrize(
+    ("own", "forwarded", "hops", "scheme"),
+    [
+        ("http", [], 1, "http"),
+        ("https", [], 0, "https"),
+        ("http", ["https"], 0, "http"),
+        ("http", ["https"], 1, "https"),
+        ("https", ["http"], 1, "http"),
+        ("http", [" HTTPS "], 1, "https"),
+        ("http", ["https"], 2, "https"),
+        ("http", ["https, http"], 1, "http"),
+        ("http", ["https, http"], 2, "https"),
+        ("http", ["http", "https"], 1, "https"),
+        ("http", ["gopher"], 1, "http"),
+        ("http", [""], 1, "http"),
+    ],
+)
+def test_scheme_is_what_a_trusted_proxy_says(own: str, forwarded: list[str], hops: int, scheme: str) -> None:
+    scope: Any = {"scheme": own, "headers": [(b"x-forwarded-proto", value.encode()) for value in forwarded]}
+    assert scheme_of(scope, trusted_hops=hops) == scheme

@@ -1,7 +1,7 @@
 """The HTTP application on memory adapters and a scripted supervisor."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,21 @@ def chat_body(model: str = "demo-bot", text: str = "Hi", **fields: Any) -> bytes
     return msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": text}], **fields})
 
 
+class _Built:
+    """An application that has been built and can be opened on the parts of one test after the other."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self.open_services: Callable[[], AbstractAsyncContextManager[Services]]
+        self.asgi = build_app(settings, self._open)
+
+    def _open(self) -> AbstractAsyncContextManager[Services]:
+        return self.open_services()
+
+
+_idle: dict[HttpSettings, _Built] = {}
+"""What nobody uses now, by its settings: building one takes many times as long as opening it."""
+
+
 class App:
     """The application, the parts it stands on, and a client for it.
 
@@ -48,7 +63,16 @@ class App:
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
         self.storage_failure: Exception | None = None
         """What the storage answers with when it is asked whether it is there."""
-        self.asgi = build_app(settings, self._open_services)
+        self._settings = settings
+        reused = _idle.pop(settings, None) if settings.metrics_token is None else None
+        self._built = reused or _Built(settings)
+        self._built.open_services = self._open_services
+        self.asgi = self._built.asgi
+
+    def retire(self) -> None:
+        """Leaves the application to another test."""
+        if self._settings.metrics_token is None:  # secrets can't be compared
+            _idle[self._settings] = self._built
 
     async def add(
         self,
@@ -143,6 +167,7 @@ async def serving(**settings: Any) -> AsyncIterator[App]:
     await app.office.open()
     async with Lifespan(app.asgi):
         yield app
+    app.retire()
 
 
 def _authorization(bearer: str | None) -> dict[str, str]:

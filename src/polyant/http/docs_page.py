@@ -1,11 +1,12 @@
 """The OpenAPI document as a page of plain HTML."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
-from itertools import groupby
 from typing import Any
 
 import msgspec
+
+_METHODS = ("get", "post", "put", "patch", "delete")
 
 _HEAD = """<!doctype html>
 <html lang="en">
@@ -26,26 +27,29 @@ def page_of(document: Mapping[str, Any]) -> str:
 
 def _body(document: Mapping[str, Any]) -> str:
     info = document["info"]
-    operations = sorted(_operations(document), key=lambda found: found[0])
-    sections = [(tag, [operation for _, operation in found]) for tag, found in groupby(operations, lambda f: f[0])]
-    links = "".join(f'<li><a href="#{_anchor(tag)}">{escape(tag)}</a></li>' for tag, _ in sections)
+    sections = _sections(document)
+    links = "".join(f'<li><a href="#{_anchor(tag)}">{escape(tag)}</a></li>' for tag in sections)
+    shown = "".join(
+        f'<section id="{_anchor(tag)}"><h2>{escape(tag)}</h2>{"".join(operations)}</section>'
+        for tag, operations in sections.items()
+    )
     return (
         f"<body><header><h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>"
         f"<p>{escape(info['description'])}</p>"
         '<p>For programs: <a href="/api/openapi.json">openapi.json</a></p>'
-        f'<nav><ul>{links}<li><a href="#schemas">Schemas</a></li></ul></nav></header><main>'
-        + "".join(
-            f'<section id="{_anchor(tag)}"><h2>{escape(tag)}</h2>{"".join(shown)}</section>' for tag, shown in sections
-        )
-        + f'<section id="schemas"><h2>Schemas</h2>{_schemas(document)}</section></main></body></html>'
+        f'<nav><ul>{links}<li><a href="#schemas">Schemas</a></li></ul></nav></header>'
+        f'<main>{shown}<section id="schemas"><h2>Schemas</h2>{_schemas(document)}</section></main></body></html>'
     )
 
 
-def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields each operation, with the tag that it stands under."""
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield operation["tags"][0], _operation(method, path, operation)
+def _sections(document: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Returns the operations by the tag that they stand under, in the order of the document's tags."""
+    sections: dict[str, list[str]] = {}
+    for path in sorted(document["paths"], key=len):
+        for method in filter(document["paths"][path].get, _METHODS):
+            operation = document["paths"][path][method]
+            sections.setdefault(operation["tags"][0], []).append(_operation(method, path, operation))
+    return {tag["name"]: sections[tag["name"]] for tag in document["tags"]}
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
@@ -22,6 +22,12 @@ Document = dict[str, Any]
 _REFERENCE = "#/components/schemas/{name}"
 _DECODED_BY_HAND = ("/v1/chat/completions", "/api/instances/{slug}/playground")
 """Routes whose handlers read the body themselves."""
+
+_TAGS = (
+    *("OpenAI", "Sessions", "Instances", "Prompts", "Tools", "Secrets", "Keys", "MCP servers", "Playground", "Turns"),
+    *("Export and import", "Choices", "Users", "Audit", "Health"),
+)
+"""The order in which the parts of the API are shown."""
 
 _DESCRIPTION = (
     "Talk to assistants through the OpenAI-compatible API under /v1, and manage them under /api. "
@@ -62,6 +68,7 @@ def _config() -> OpenAPIConfig:
         version=__version__,
         description=_DESCRIPTION,
         use_handler_docstrings=True,
+        tags=[Tag(name) for name in _TAGS],
         security=[{"bearer": []}, {"cookie": []}],
         components=Components(
             security_schemes={

@@ -1,5 +1,7 @@
 """What a body has to be, on every route that takes one."""
 
+import logging
+
 import pytest
 
 from polyant.http.app import describe
@@ -53,9 +55,14 @@ async def test_large_body_is_refused() -> None:
         assert_refused(await api.patch("/instances/demo-bot", {"name": "B" * 1_024}), 413, "request entity too large")
 
 
-async def test_client_that_breaks_off_changes_nothing(app: App, api: Api) -> None:
+@pytest.mark.parametrize(("method", "path"), [("PATCH", "/instances/bot"), ("POST", "/instances/bot/playground")])
+async def test_client_that_breaks_off_changes_nothing_and_is_no_fault(
+    app: App, api: Api, fault_log: list[logging.LogRecord], method: str, path: str
+) -> None:
     headers = {"authorization": f"Bearer {api.token}", "content-type": "application/json"}
-    exchange = app.start("PATCH", "/api/instances/bot", body=b'{"name": "B"', headers=headers, complete=False)
+    exchange = app.start(method, f"/api{path}", body=b'{"name": "B"', headers=headers, complete=False)
     exchange.disconnect()
     await exchange.over()
+    assert fault_log == []
+    assert app.supervisor.turns == []
     assert (await api.get("/instances/bot")).json["instance"]["name"] == "Bot"

@@ -1,14 +1,14 @@
 """/api/instances/{slug}/playground: talk to an instance under a session instead of a key."""
 
-from litestar import Controller, Request, post
-from litestar.datastructures import State
+from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.use_cases.try_instance import TryInstance
-from polyant.http.bodies import read_body, require_json
+from polyant.http.bodies import require_json
+from polyant.http.management.requests import ApiRequest
 from polyant.http.management.wire import slug_in
 from polyant.http.openai.answering import Answering
 from polyant.http.openai.chat_completions import chat_answers
@@ -23,11 +23,11 @@ class PlaygroundEndpoint:
         self._try_instance = try_instance
         self._answering = answering
 
-    async def __call__(self, request: Request[object, object, State], path: str) -> ASGIApp:
+    async def __call__(self, request: ApiRequest, path: str) -> ASGIApp:
         """Returns what answers the request."""
         slug = slug_in(path)
         require_json(request.scope)
-        wire = decode_request(await read_body(request))
+        wire = decode_request(await request.body())
         chat = to_domain(wire)
         if chat.model != slug:
             raise InvalidInputError(f"model must be '{slug}', as in the path - at `$.model`")
@@ -45,7 +45,7 @@ class PlaygroundController(Controller):
     async def create(
         self,
         *,
-        request: Request[object, object, State],
+        request: ApiRequest,
         slug: FromPath[str],
         playground: NamedDependency[PlaygroundEndpoint],
     ) -> ASGIApp:

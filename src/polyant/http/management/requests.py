@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
+from litestar.exceptions import InternalServerException
 
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import User
-from polyant.http.bodies import decode, read_body, require_json
+from polyant.http.bodies import decode, require_json
+from polyant.http.errors import ClientGoneError
 
 
 class ApiRequest(Request[User, LoggedIn, State]):
@@ -17,6 +19,17 @@ class ApiRequest(Request[User, LoggedIn, State]):
 
     Litestar would convert more generously ("5" to 5) and say less of what is wrong.
     """
+
+    async def body(self) -> bytes:
+        """Returns the whole body.
+
+        Raises:
+            ClientGoneError: It broke off.
+        """
+        try:
+            return await super().body()
+        except InternalServerException:
+            raise ClientGoneError from None
 
     async def json(self) -> Any:
         """Returns the body as the handler wants it.
@@ -26,7 +39,7 @@ class ApiRequest(Request[User, LoggedIn, State]):
         """
         require_json(self.scope)
         field = self.route_handler.parsed_data_field
-        return decode(await read_body(self), _decoder_of(field.annotation if field is not None else Any))
+        return decode(await self.body(), _decoder_of(field.annotation if field is not None else Any))
 
 
 @cache

@@ -1,0 +1,161 @@
+"""The OpenAPI document, held against what it describes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from polyant.http.app import describe
+from support.app import App, serving
+
+DOCUMENT = describe().document
+OPERATIONS = [
+    (method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+]
+NAMES = [f"{method} {path}" for method, path, _ in OPERATIONS]
+
+
+def test_every_tag_has_its_place() -> None:
+    tags = [tag["name"] for tag in DOCUMENT["tags"]]
+    assert sorted(tags) == sorted({operation["tags"][0] for _, _, operation in OPERATIONS})
+
+
+def test_document_is_openapi_3_1_and_names_every_part_of_the_api() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1")
+    assert {path.split("/")[1] for path in DOCUMENT["paths"]} == {"v1", "api", "health"}
+    assert "/v1/chat/completions" in DOCUMENT["paths"]
+    assert len(OPERATIONS) == 39
+    assert len({operation["operationId"] for _, _, operation in OPERATIONS}) == 39
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
+def test_operation_says_what_it_does_and_how_it_refuses(method: str, path: str, operation: dict[str, Any]) -> None:
+    assert re.match(r"[A-Z].*[^.]\Z", operation["summary"])
+    assert re.match(r"[A-Z](.|\n)*\.\Z", operation["description"])
+    assert len(operation["tags"]) == 1
+    success, *refusals = sorted(operation["responses"])
+    assert success in {"200", "201"}
+    for status in (each for each in refusals if int(each) >= 400):
+        content = operation["responses"][status]["content"]["application/json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
+        (example,) = content["examples"].values()
+        assert (list(example["value"]), str(example["value"]["statusCode"])) == (
+            ["statusCode", "message", "error"],
+            status,
+        )
+    if path.startswith("/api/"):
+        assert {"400", "401", "429", "503"} <= set(refusals)
+        assert ("403" in refusals) or method == "get"
+
+
+def bodies() -> list[Any]:
+    """Returns each JSON body of the document, with its schema and example."""
+    return [
+        pytest.param(content["schema"], content["example"], id=f"{method} {path} {status}")
+        for method, path, operation in OPERATIONS
+        for status, part in [("body", operation.get("requestBody")), *operation["responses"].items()]
+        if part is not None
+        and "example" in (content := part.get("content", {}).get("application/json", {"schema": None}))
+    ]
+
+
+def structs(base: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """Yields every struct on the wire, by its name."""
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith("polyant.http."):
+            yield kind.__name__, kind
+            yield from structs(kind)
+
+
+@pytest.mark.parametrize(("schema", "example"), bodies())
+def test_example_is_what_the_schema_s_struct_takes_or_gives(schema: dict[str, Any], example: object) -> None:
+    reference = (schema if "$ref" in schema else schema["oneOf"][0])["$ref"]
+    kind = dict(structs(msgspec.Struct))[reference.rpartition("/")[2]]
+    assert msgspec.to_builtins(msgspec.convert(example, kind)).keys() == dict(example).keys()  # type: ignore[call-overload]
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_used() -> None:
+    text = msgspec.json.encode(DOCUMENT).decode()
+    assert set(re.findall(r"#/components/schemas/(\w+)", text)) == set(DOCUMENT["components"]["schemas"])
+
+
+def test_bodies_say_that_unknown_names_are_refused_and_what_may_be_left_out() -> None:
+    schema = DOCUMENT["components"]["schemas"]["PatchInstanceBody"]
+    assert schema["additionalProperties"] is False
+    assert "required" not in schema or schema["required"] == []
+    operations = DOCUMENT["paths"]["/api/instances/{slug}/keys"]
+    assert operations["post"]["requestBody"]["required"] is False
+    assert DOCUMENT["paths"]["/api/instances"]["post"]["requestBody"]["required"] is True
+    assert "additionalProperties" not in DOCUMENT["components"]["schemas"]["ChatCompletionRequest"]
+
+
+def test_parameters_have_their_bounds_and_aren_t_null() -> None:
+    parameters = {each["name"]: each for each in DOCUMENT["paths"]["/api/instances"]["get"]["parameters"]}
+    assert list(parameters) == ["limit", "offset", "search", "status"]
+    limit = parameters["limit"]["schema"]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 200, 50)
+    assert parameters["status"]["schema"] == {
+        "type": "string",
+        "enum": ["active", "disabled"],
+        "description": "Only those",
+    }
+    everything = [operation.get("parameters", []) for _, _, operation in OPERATIONS]
+    assert b"null" not in msgspec.json.encode(everything)
+
+
+def test_only_what_needs_no_session_says_so() -> None:
+    open_to_all = {path for _, path, operation in OPERATIONS if {} in operation.get("security", [])}
+    assert open_to_all == {"/api/auth/login", "/v1/chat/completions", "/health", "/health/ready"}
+    assert DOCUMENT["security"] == [{"bearer": []}, {"cookie": []}]
+    assert set(DOCUMENT["components"]["securitySchemes"]) == {"bearer", "cookie"}
+
+
+async def test_document_is_served_to_everybody(app: App) -> None:
+    response = await app.get("/api/openapi.json")
+    assert (response.status, response.header("content-type")) == (200, "application/json")
+    assert response.json == msgspec.json.decode(msgspec.json.encode(DOCUMENT))
+
+
+async def test_page_shows_every_operation_and_schema_without_script_or_anything_from_elsewhere(app: App) -> None:
+    response = await app.get("/docs")
+    assert (response.status, response.header("content-type")) == (200, "text/html; charset=utf-8")
+    page = response.body.decode()
+    for method, path, operation in OPERATIONS:
+        assert f'<code class="method {method}">{method.upper()}</code> <code>{path}</code>' in page
+        assert operation["summary"].replace("'", "&#x27;") in page
+    for name in DOCUMENT["components"]["schemas"]:
+        assert f'<h3 id="{name.lower()}">{name}</h3>' in page
+    for link in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{link}"' in page, link
+    assert "<script" not in page
+    assert re.findall(r'(?:src|href)="([^"#][^"]*)"', page) == ["/docs/style.css", "/api/openapi.json"]
+
+
+async def test_page_is_shut_to_scripts_frames_and_other_sites(app: App) -> None:
+    policy = (await app.get("/docs")).header("content-security-policy") or ""
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src" not in policy
+    assert (await app.get("/docs")).header("referrer-policy") == "no-referrer"
+
+
+async def test_style_of_the_page_is_served(app: App) -> None:
+    style = await app.get("/docs/style.css")
+    assert (style.status, style.header("content-type")) == (200, "text/css; charset=utf-8")
+    assert b"@import" not in style.body
+    assert b"url(" not in style.body
+
+
+@pytest.mark.parametrize("path", ["/docs/nothing", "/api/openapi.yaml", "/schema", "/schema/swagger"])
+async def test_there_is_no_other_documentation(app: App, path: str) -> None:
+    assert (await app.get(path)).json["message"] == f"Cannot GET {path}"
+
+
+async def test_texts_of_the_document_are_escaped_on_the_page() -> None:
+    async with serving() as app:
+        page = (await app.get("/docs")).body.decode()
+    assert "`server__tool`" not in page
+    assert "<b>" not in page
+    assert "&lt;" in page or "&#x27;" in page

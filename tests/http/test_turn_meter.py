@@ -1,0 +1,127 @@
+"""What is taken down of a turn, however it ends."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from polyant.domain.chat import TextDelta, ToolFinished, ToolStarted, TurnFinished, Usage
+from polyant.domain.errors import (
+    ProviderError,
+    ProviderFailure,
+    ServerShuttingDownError,
+    TurnTimeoutError,
+    UnavailableError,
+)
+from polyant.domain.instances import Slug
+from polyant.domain.turn_records import TurnOutcome, TurnRecord
+from polyant.testing.manual_clock import START
+from support.app import App, serving
+from support.asgi import settle
+from support.scripted_supervisor import TURN_FINISHED, says
+
+DEMO = Slug("demo-bot")
+FAILED_TOOL = (
+    ToolStarted(call_id="2", name="look_up"),
+    ToolFinished(call_id="2", name="look_up", milliseconds=5, ok=False),
+)
+OK_TOOL = (
+    ToolStarted(call_id="1", name="calculate"),
+    ToolFinished(call_id="1", name="calculate", milliseconds=5, ok=True),
+)
+
+
+async def turns_of(app: App) -> tuple[TurnRecord, ...]:
+    return (await app.office.turn_log.list(DEMO, limit=100)).turns
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_finished_turn_has_all_its_figures(app: App, *, stream: bool) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    finished = TurnFinished(usage=Usage(70, 30), steps=3, milliseconds=1)
+    app.supervisor.plays(
+        *(gates[0], *OK_TOOL, *FAILED_TOOL, gates[1], TextDelta("Hel"), gates[2], TextDelta("lo"), finished)
+    )
+    exchange = app.start_chat(stream=stream)
+    await app.supervisor.runs()
+    for gate in gates:
+        app.clock.advance(0.25)
+        gate.set()
+        await settle()
+    await exchange.whole()
+    (record,) = await turns_of(app)
+    assert record == TurnRecord(
+        slug=DEMO,
+        request_id=record.request_id,
+        at=START,
+        outcome=TurnOutcome.FINISHED,
+        milliseconds=750,
+        first_token_milliseconds=500,
+        steps=3,
+        tool_calls=2,
+        failed_tool_calls=1,
+        prompt_tokens=70,
+        completion_tokens=30,
+        streamed=stream,
+    )
+
+
+async def test_turn_is_found_by_the_id_of_its_request(app: App) -> None:
+    response = await app.chat()
+    (record,) = await turns_of(app)
+    assert record.request_id == response.header("x-request-id")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("text", [(), (TextDelta("Hel"),)])
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ProviderError("vendor", ProviderFailure.AUTH), TurnOutcome.FAILED),
+        (ProviderError("vendor", ProviderFailure.TIMEOUT), TurnOutcome.TIMED_OUT),
+        (TurnTimeoutError(), TurnOutcome.TIMED_OUT),
+        (UnavailableError("no key"), TurnOutcome.FAILED),
+        (ServerShuttingDownError(), TurnOutcome.SHUTDOWN),
+        (ZeroDivisionError(), TurnOutcome.FAILED),
+    ],
+)
+async def test_turn_that_fails_is_taken_down_with_what_is_known_of_it(
+    app: App, error: Exception, outcome: TurnOutcome, text: tuple[Any, ...], *, stream: bool
+) -> None:
+    app.supervisor.plays(*OK_TOOL, *text, error)
+    await app.chat(stream=stream)
+    (record,) = await turns_of(app)
+    assert (record.outcome, record.steps, record.tool_calls) == (outcome, 0, 1)
+    assert (record.first_token_milliseconds is None) is (not text)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_turn_whose_client_leaves_is_abandoned(app: App, *, stream: bool) -> None:
+    app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
+    exchange = app.start_chat(stream=stream)
+    await app.supervisor.runs()
+    exchange.disconnect()
+    await exchange.over()
+    assert [record.outcome for record in await turns_of(app)] == [TurnOutcome.ABANDONED]
+
+
+async def test_what_never_became_a_turn_is_not_taken_down() -> None:
+    async with serving(max_concurrent_turns=1) as app:
+        await app.add("locked-bot", key="sk-of-the-locked-bot")
+        for fields in ({"temperature": 9}, {"model": "nobody"}, {"model": "locked-bot"}):
+            assert (await app.chat(**fields)).status in {400, 401}
+        gate = asyncio.Event()
+        app.supervisor.plays(gate, TURN_FINISHED)
+        running = app.start_chat()
+        await app.supervisor.runs()
+        assert (await app.chat()).status == 503
+        gate.set()
+        await running.whole()
+        assert [record.outcome for record in await turns_of(app)] == [TurnOutcome.FINISHED]
+
+
+async def test_every_turn_is_taken_down_once(app: App) -> None:
+    app.supervisor.plays(*says("a", "b", "c"))
+    for stream in (True, False, True):
+        await app.chat(stream=stream)
+    assert [record.streamed for record in await turns_of(app)] == [True, False, True]
