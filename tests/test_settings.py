@@ -14,6 +14,7 @@ SECONDS = [
 ]
 
 GOOD: list[tuple[str, str, Any]] = [
+    ("INITIAL_ADMIN_EMAIL", "Ada@Example.com", "ada@example.com"),
     ("POLYANT_HOME", "/srv/polyant", Path("/srv/polyant")),
     ("API_HOST", "0.0.0.0", "0.0.0.0"),
     ("API_PORT", "0", 0),
@@ -51,6 +52,8 @@ GOOD: list[tuple[str, str, Any]] = [
 ]
 
 BAD = [
+    *(("METRICS_TOKEN", "fifteen-letters"), ("METRICS_TOKEN", "a token with spaces in it")),
+    *(("INITIAL_ADMIN_EMAIL", "ada"), ("INITIAL_ADMIN_PASSWORD", "11-letters-")),
     *(("API_PORT", text) for text in ("-1", "65536", "http", "4000.5")),
     *(
         ("DATABASE_URL", text)
@@ -103,6 +106,8 @@ def test_bad_value_is_refused_with_what_it_must_be(name: str, text: str) -> None
         ("DATABASE_URL", "postgres://db/polyant"),
         ("ENCRYPTION_KEY", KEY),
         ("AUTH_SECRET", "exactly-thirty-two-characters-!!"),
+        ("METRICS_TOKEN", "exactly-16-chars"),
+        ("INITIAL_ADMIN_PASSWORD", "twelve chars"),
     ],
 )
 def test_secret_is_read_and_never_shown(name: str, text: str) -> None:
