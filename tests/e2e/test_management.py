@@ -19,8 +19,6 @@ TOKEN_VALUE = "value-of-the-crm-token"
 OWN_KEY = "sk-of-our-own-choice-0123456789"
 METRICS_TOKEN = "a-token-for-the-scraper"
 
-pytestmark = pytest.mark.xdist_group("management")  # the tests tell one story
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
