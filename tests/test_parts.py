@@ -47,7 +47,7 @@ async def test_adapters_of_one_name_share_one_store(environ: dict[str, str], nam
         user = await users.add(UserFactory.build(), audit=entry)
         await (await parts.repo()).add(InstanceFactory.build(), audit=entry)
         session = StoredSession(token_id="t", user_id=user.id, expires_at=START + timedelta(hours=1))
-        await sessions.add(session, now=START)
+        await sessions.add(session, user_version=user.version, now=START)
         assert await sessions.user_of("t", now=START) == user
         assert (await (await parts.audit_log()).list(AuditQuery())).total == 2
 

@@ -1,8 +1,10 @@
 import pytest
 
+from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.session_repo import MemorySessionRepo
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.memory.user_repo import MemoryUserRepo
+from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.session_repo import PiccoloSessionRepo
 from polyant.adapters.piccolo.user_repo import PiccoloUserRepo
@@ -22,6 +24,10 @@ class TestMemorySessionRepo(SessionRepoContract):
     def session_repo(self, memory: MemoryStore) -> MemorySessionRepo:
         return MemorySessionRepo(memory=memory)
 
+    @pytest.fixture
+    def audit_log(self, memory: MemoryStore) -> MemoryAuditLog:
+        return MemoryAuditLog(memory=memory)
+
 
 class TestPiccoloSessionRepoOnSqlite(SessionRepoContract, SessionRepoOutageContract):
     @pytest.fixture
@@ -31,6 +37,10 @@ class TestPiccoloSessionRepoOnSqlite(SessionRepoContract, SessionRepoOutageContr
     @pytest.fixture
     def session_repo(self, sqlite_database: PiccoloDatabase) -> PiccoloSessionRepo:
         return PiccoloSessionRepo(database=sqlite_database)
+
+    @pytest.fixture
+    def audit_log(self, sqlite_database: PiccoloDatabase) -> PiccoloAuditLog:
+        return PiccoloAuditLog(database=sqlite_database)
 
     @pytest.fixture
     def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloSessionRepo:
@@ -45,6 +55,10 @@ class TestPiccoloSessionRepoOnPostgres(SessionRepoContract, SessionRepoOutageCon
     @pytest.fixture
     def session_repo(self, postgres_database: PiccoloDatabase) -> PiccoloSessionRepo:
         return PiccoloSessionRepo(database=postgres_database)
+
+    @pytest.fixture
+    def audit_log(self, postgres_database: PiccoloDatabase) -> PiccoloAuditLog:
+        return PiccoloAuditLog(database=postgres_database)
 
     @pytest.fixture
     def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloSessionRepo:

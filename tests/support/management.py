@@ -24,7 +24,7 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
-from polyant.domain.users import Email, Role, StoredSession, User, UserId, parse_email
+from polyant.domain.users import Email, EndedSessions, Role, StoredSession, User, UserId, parse_email
 from polyant.http.management.services import Management, ManagementPorts
 from polyant.http.sessions import JwtSessions
 from polyant.testing.manual_clock import ManualClock
@@ -55,13 +55,13 @@ class RacedUserRepo(MemoryUserRepo):
 
     races = 0
 
-    async def save(self, user: User, *, audit: AuditEntry | None = None) -> User:
+    async def save(self, user: User, *, ends: EndedSessions | None = None, audit: AuditEntry | None = None) -> User:
         if self.races:
             self.races -= 1
             stored = await self.get(user.id)
             assert stored is not None
             await super().save(stored)
-        return await super().save(user, audit=audit)
+        return await super().save(user, ends=ends, audit=audit)
 
 
 class OneToolEach(ToolServers):
@@ -151,7 +151,7 @@ class Office:
     async def _begin(self, user: User, token_id: str) -> Session:
         session = Session(user_id=user.id, token_id=token_id, expires_at=self.clock.now() + timedelta(hours=12))
         stored = StoredSession(token_id=token_id, user_id=user.id, expires_at=session.expires_at)
-        await self.sessions.add(stored, now=self.clock.now())
+        await self.sessions.add(stored, user_version=user.version, now=self.clock.now())
         return session
 
     def _user(self, email: str, role: Role, user_id: str) -> User:

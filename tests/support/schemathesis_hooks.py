@@ -53,10 +53,10 @@ class Desk:
             created_at=now,
             updated_at=now,
         )
-        await self._users.add(user)
+        user = await self._users.add(user)
         session = Session(user_id=user.id, token_id=secrets.token_hex(16), expires_at=now + timedelta(hours=1))
         stored = StoredSession(token_id=session.token_id, user_id=user.id, expires_at=session.expires_at)
-        await self._sessions.add(stored, now=now)
+        await self._sessions.add(stored, user_version=user.version, now=now)
         return session
 
 

@@ -94,7 +94,7 @@ def _enable(args: argparse.Namespace, environ: Environ) -> int | None:
 def _update(args: argparse.Namespace, environ: Environ, patch: UserPatch, says: str) -> int | None:
     async def work(parts: Parts) -> None:
         edit = EditUser(users=await parts.user_repo(), clock=await parts.clock())
-        update = UpdateUser(edit=edit, sessions=await parts.session_repo(), hasher=await parts.password_hasher())
+        update = UpdateUser(edit=edit, hasher=await parts.password_hasher())
         user = await update((await _find(parts, args.email)).id, patch, by=CLI)
         _print(user, args, says.format(user.email))
 

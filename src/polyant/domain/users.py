@@ -62,6 +62,13 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class EndedSessions(msgspec.Struct, frozen=True):
+    """Which sessions of a user end: all of them, but for one if it is named."""
+
+    but: str | None = None
+    """The token id of the one that goes on."""
+
+
 class UserPage(msgspec.Struct, frozen=True):
     """One page of a listing, and how many users the whole listing has."""
 

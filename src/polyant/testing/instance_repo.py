@@ -182,6 +182,19 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         with pytest.raises(UnknownInstanceError):
             await repo.delete(Slug("nobody"))
 
+    async def test_only_the_version_that_is_given_is_deleted(self, repo: InstanceRepo) -> None:
+        read = await repo.add(InstanceFactory.build())
+        stored = await repo.save(read)
+        revision = (await repo.changes_since(0)).revision
+        with pytest.raises(InstanceChangedError):
+            await repo.delete(read.slug, version=read.version)
+        with pytest.raises(UnknownInstanceError):
+            await repo.delete(Slug("nobody"), version=1)
+        assert await repo.get(read.slug) == stored
+        assert (await repo.changes_since(0)).revision == revision
+        await repo.delete(stored.slug, version=stored.version)
+        assert await repo.get(read.slug) is None
+
     async def test_an_instance_inherits_nothing_from_a_deleted_one(self, repo: InstanceRepo) -> None:
         await repo.add(InstanceFactory.build(slug="bot"))
         await repo.delete(Slug("bot"))

@@ -1,24 +1,28 @@
 """Contract of the port SessionRepo."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from msgspec.structs import replace
 
-from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.audit import AuditEntry, AuditQuery
+from polyant.domain.errors import StorageUnavailableError, UnknownUserError, UserChangedError
+from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
-from polyant.domain.users import StoredSession, User, UserId
+from polyant.domain.users import EndedSessions, StoredSession, User, UserId
 from polyant.testing.factories import UserFactory
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _LATER = _NOW + timedelta(hours=12)
 _MOMENT = timedelta(microseconds=1)
+_ENTRY = AuditEntry(at=_NOW, actor="ann@example.com", action="session.change", user="ann@example.com")
 
 
 class SessionRepoContract:
-    """What every SessionRepo does; a subclass gives an empty one, its UserRepo, and one that doesn't answer."""
+    """What every SessionRepo does; a subclass gives an empty one with its user repo and audit log."""
 
     @pytest.fixture
     def user_repo(self) -> UserRepo:
@@ -27,6 +31,10 @@ class SessionRepoContract:
     @pytest.fixture
     def session_repo(self, user_repo: UserRepo) -> SessionRepo:
         raise NotImplementedError("return a SessionRepo that is empty, of the same store as `user_repo`")
+
+    @pytest.fixture
+    def audit_log(self, session_repo: SessionRepo) -> AuditLog:
+        raise NotImplementedError("return the AuditLog of the store that `session_repo` writes to")
 
     @pytest.fixture
     async def ann(self, user_repo: UserRepo) -> User:
@@ -42,74 +50,110 @@ class SessionRepoContract:
         assert isinstance(session_repo, SessionRepo)
 
     async def test_an_open_session_leads_to_its_user(self, session_repo: SessionRepo, ann: User, bob: User) -> None:
-        await session_repo.add(session_of(ann, "a"), now=_NOW)
-        await session_repo.add(session_of(bob, "b"), now=_NOW)
+        await open_session(session_repo, ann, "a")
+        await open_session(session_repo, bob, "b")
         assert await session_repo.user_of("a", now=_NOW) == ann
         assert await session_repo.user_of("b", now=_NOW) == bob
 
     async def test_an_unknown_session_leads_nowhere(self, session_repo: SessionRepo, ann: User) -> None:
-        await session_repo.add(session_of(ann, "a"), now=_NOW)
+        await open_session(session_repo, ann, "a")
         assert await session_repo.user_of("b", now=_NOW) is None
 
     async def test_the_user_is_the_one_stored_last(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
-        await session_repo.add(session_of(ann, "a"), now=_NOW)
+        await open_session(session_repo, ann, "a")
         saved = await user_repo.save(replace(ann, disabled=True))
         assert await session_repo.user_of("a", now=_NOW) == saved
 
     async def test_the_session_of_a_user_that_is_gone_leads_nowhere(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
-        await session_repo.add(session_of(ann, "a"), now=_NOW)
+        await open_session(session_repo, ann, "a")
         await user_repo.delete(ann.id)
-        await session_repo.add(session_of(ann, "after"), now=_NOW)
         assert await session_repo.user_of("a", now=_NOW) is None
-        assert await session_repo.user_of("after", now=_NOW) is None
 
     @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5))])
     async def test_a_session_is_open_until_it_expires(
         self, session_repo: SessionRepo, ann: User, zone: timezone
     ) -> None:
         """In whichever time zone it is asked for."""
-        await session_repo.add(session_of(ann, "a"), now=_NOW)
+        await open_session(session_repo, ann, "a")
         assert await session_repo.user_of("a", now=(_LATER - _MOMENT).astimezone(zone)) == ann
         assert await session_repo.user_of("a", now=_LATER.astimezone(zone)) is None
         assert await session_repo.user_of("a", now=_LATER + _MOMENT) is None
 
     async def test_what_has_expired_is_gone_when_another_is_added(self, session_repo: SessionRepo, ann: User) -> None:
         """Not even somebody whose clock is late finds it then."""
-        await session_repo.add(session_of(ann, "old"), now=_NOW)
-        await session_repo.add(session_of(ann, "young", expires_at=_LATER + _MOMENT), now=_NOW)
-        await session_repo.add(session_of(ann, "new", expires_at=_LATER + _MOMENT), now=_LATER)
+        await open_session(session_repo, ann, "old")
+        await open_session(session_repo, ann, "young", expires_at=_LATER + _MOMENT)
+        await open_session(session_repo, ann, "new", expires_at=_LATER + _MOMENT, now=_LATER)
         assert await session_repo.user_of("old", now=_NOW) is None
         assert await session_repo.user_of("young", now=_NOW) == ann
         assert await session_repo.user_of("new", now=_NOW) == ann
 
     async def test_end_ends_that_session_alone(self, session_repo: SessionRepo, ann: User) -> None:
         for token_id in ("a", "b"):
-            await session_repo.add(session_of(ann, token_id), now=_NOW)
+            await open_session(session_repo, ann, token_id)
         await session_repo.end("a")
         assert await session_repo.user_of("a", now=_NOW) is None
         assert await session_repo.user_of("b", now=_NOW) == ann
 
     async def test_ending_what_is_not_there_does_nothing(self, session_repo: SessionRepo, ann: User) -> None:
-        await session_repo.add(session_of(ann, "a"), now=_NOW)
+        await open_session(session_repo, ann, "a")
         await session_repo.end("nothing")
         await session_repo.end_all(UserId("nobody"))
         assert await session_repo.user_of("a", now=_NOW) == ann
 
-    @pytest.mark.parametrize("but", [None, "b", "other"])
-    async def test_end_all_ends_all_of_a_user_but_the_one_excepted(
-        self, session_repo: SessionRepo, ann: User, bob: User, but: str | None
-    ) -> None:
-        for token_id in ("a", "b", "c"):
-            await session_repo.add(session_of(ann, token_id), now=_NOW)
-        await session_repo.add(session_of(bob, "other"), now=_NOW)
-        await session_repo.end_all(ann.id, but=but)
-        for token_id in ("a", "b", "c"):
-            assert await session_repo.user_of(token_id, now=_NOW) == (ann if token_id == but else None)
+    async def test_end_all_ends_all_of_a_user(self, session_repo: SessionRepo, ann: User, bob: User) -> None:
+        for token_id in ("a", "b"):
+            await open_session(session_repo, ann, token_id)
+        await open_session(session_repo, bob, "other")
+        await session_repo.end_all(ann.id)
+        for token_id in ("a", "b"):
+            assert await session_repo.user_of(token_id, now=_NOW) is None
         assert await session_repo.user_of("other", now=_NOW) == bob
+
+    async def test_a_user_who_has_changed_or_is_gone_gets_no_session(
+        self, session_repo: SessionRepo, user_repo: UserRepo, audit_log: AuditLog, ann: User
+    ) -> None:
+        changed = await user_repo.save(replace(ann, password_hash="$other$"))  # noqa: S106 - no secret
+        with pytest.raises(UserChangedError):
+            await session_repo.add(session_of(ann, "a"), user_version=ann.version, now=_NOW, audit=_ENTRY)
+        await user_repo.delete(ann.id)
+        with pytest.raises(UnknownUserError):
+            await session_repo.add(session_of(ann, "a"), user_version=changed.version, now=_NOW, audit=_ENTRY)
+        assert await session_repo.user_of("a", now=_NOW) is None
+        assert (await audit_log.list(AuditQuery())).total == 0
+
+    async def test_no_session_outlives_a_change_that_ends_the_users_sessions(
+        self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
+    ) -> None:
+        """Whichever of the two comes first."""
+        openings = [open_session(session_repo, ann, f"session {number}") for number in range(5)]
+        shutting_out = user_repo.save(replace(ann, disabled=True), ends=EndedSessions())
+        *outcomes, shut_out = await asyncio.gather(*openings, shutting_out, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} <= {type(None), UserChangedError}
+        assert isinstance(shut_out, User)
+        for number in range(5):
+            assert await session_repo.user_of(f"session {number}", now=_NOW) is None
+
+    async def test_each_change_is_stored_with_its_entry(
+        self, session_repo: SessionRepo, audit_log: AuditLog, ann: User
+    ) -> None:
+        begun, ended, all_ended = [replace(_ENTRY, details=(what,)) for what in ("begun", "ended", "all ended")]
+        await session_repo.add(session_of(ann, "a"), user_version=ann.version, now=_NOW, audit=begun)
+        await session_repo.end("a", audit=ended)
+        await session_repo.end_all(ann.id, audit=all_ended)
+        assert (await audit_log.list(AuditQuery())).entries == (all_ended, ended, begun)
+
+    async def test_a_change_without_an_entry_leaves_none(
+        self, session_repo: SessionRepo, audit_log: AuditLog, ann: User
+    ) -> None:
+        await open_session(session_repo, ann, "a")
+        await session_repo.end("a")
+        await session_repo.end_all(ann.id)
+        assert (await audit_log.list(AuditQuery())).total == 0
 
 
 class SessionRepoOutageContract:
@@ -122,7 +166,7 @@ class SessionRepoOutageContract:
     @pytest.mark.parametrize(
         "ask",
         [
-            lambda repo: repo.add(session_of(UserFactory.build(), "a"), now=_NOW),
+            lambda repo: open_session(repo, UserFactory.build(), "a"),
             lambda repo: repo.user_of("a", now=_NOW),
             lambda repo: repo.end("a"),
             lambda repo: repo.end_all(UserId("nobody")),
@@ -134,6 +178,14 @@ class SessionRepoOutageContract:
     ) -> None:
         with pytest.raises(StorageUnavailableError):
             await ask(unavailable)
+
+
+async def open_session(
+    session_repo: SessionRepo, user: User, token_id: str, *, now: datetime = _NOW, expires_at: datetime = _LATER
+) -> None:
+    """Stores a session of the user."""
+    session = session_of(user, token_id, expires_at=expires_at)
+    await session_repo.add(session, user_version=user.version, now=now)
 
 
 def session_of(user: User, token_id: str, *, expires_at: datetime = _LATER) -> StoredSession:

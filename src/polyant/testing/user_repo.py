@@ -19,9 +19,9 @@ from polyant.domain.errors import (
     UserExistsError,
 )
 from polyant.domain.ports.audit_log import AuditLog
-from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
-from polyant.domain.users import Email, Role, StoredSession, User, UserId, UserPage
+from polyant.domain.users import Email, Role, User, UserId, UserPage
+from polyant.testing.ended_sessions import EndedSessionsContract
 from polyant.testing.factories import UserFactory
 from polyant.testing.last_superadmin import LastSuperadminContract
 
@@ -31,12 +31,8 @@ _ENTRY = AuditEntry(at=_NOON, actor="ann@example.com", action="user.change", use
 Change = Callable[[UserRepo, User], Awaitable[object]]
 
 
-class UserRepoContract(LastSuperadminContract):
+class UserRepoContract(LastSuperadminContract, EndedSessionsContract):
     """What every UserRepo does; a subclass gives an empty one with its session repo and audit log, and one without."""
-
-    @pytest.fixture
-    def session_repo(self, user_repo: UserRepo) -> SessionRepo:
-        raise NotImplementedError("return the SessionRepo of the store that `user_repo` writes to")
 
     @pytest.fixture
     def audit_log(self, user_repo: UserRepo) -> AuditLog:
@@ -175,16 +171,14 @@ class UserRepoContract(LastSuperadminContract):
         with pytest.raises(UnknownUserError):
             await user_repo.delete(UserId("0" * 32))
 
-    async def test_delete_removes_the_users_sessions(self, user_repo: UserRepo, session_repo: SessionRepo) -> None:
-        """Not even a user with the same id would inherit them."""
-        gone, stays = [await user_repo.add(user) for user in UserFactory.batch(2)]
-        for user in (gone, stays):
-            session = StoredSession(token_id=f"of {user.id}", user_id=user.id, expires_at=_NOON + timedelta(hours=1))
-            await session_repo.add(session, now=_NOON)
-        await user_repo.delete(gone.id)
-        await user_repo.add(gone)
-        assert await session_repo.user_of(f"of {gone.id}", now=_NOON) is None
-        assert await session_repo.user_of(f"of {stays.id}", now=_NOON) == stays
+    async def test_only_the_version_that_is_given_is_deleted(self, user_repo: UserRepo) -> None:
+        read = await user_repo.add(UserFactory.build())
+        stored = await user_repo.save(read)
+        with pytest.raises(UserChangedError):
+            await user_repo.delete(read.id, version=read.version)
+        assert await user_repo.get(read.id) == stored
+        await user_repo.delete(stored.id, version=stored.version)
+        assert await user_repo.get(read.id) is None
 
     async def test_each_change_is_stored_with_its_entry(self, user_repo: UserRepo, audit_log: AuditLog) -> None:
         added, saved, deleted = [replace(_ENTRY, action=f"user.{what}") for what in ("create", "update", "delete")]
@@ -207,9 +201,10 @@ class UserRepoContract(LastSuperadminContract):
             (lambda repo, last: repo.save(replace(last, disabled=True), audit=_ENTRY), ConflictError),
             (lambda repo, last: repo.save(replace(last, id=UserId("0" * 32)), audit=_ENTRY), NotFoundError),
             (lambda repo, last: repo.delete(last.id, audit=_ENTRY), ConflictError),
+            (lambda repo, last: repo.delete(last.id, version=7, audit=_ENTRY), PreconditionFailedError),
             (lambda repo, _: repo.delete(UserId("0" * 32), audit=_ENTRY), NotFoundError),
         ],
-        ids=["add", "save old", "save last", "save unknown", "delete last", "delete unknown"],
+        ids=["add", "save old", "save last", "save unknown", "delete last", "delete old", "delete unknown"],
     )
     async def test_a_refused_change_leaves_no_entry(
         self, user_repo: UserRepo, audit_log: AuditLog, change: Change, refusal: type[PolyantError]

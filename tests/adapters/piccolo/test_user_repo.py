@@ -1,5 +1,6 @@
 import asyncio
 import contextvars
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -10,10 +11,12 @@ from polyant.adapters.piccolo.session_repo import PiccoloSessionRepo
 from polyant.adapters.piccolo.user_repo import PiccoloUserRepo
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import LastSuperadminError
-from polyant.domain.users import Role, StoredSession
+from polyant.domain.users import EndedSessions, Role
 from polyant.testing.factories import UserFactory
 from polyant.testing.manual_clock import START
+from polyant.testing.session_repo import session_of
 
+LATER = START + timedelta(hours=1)
 ENTRY = AuditEntry(at=START, actor="cli", action="user.create")
 
 
@@ -36,19 +39,26 @@ async def test_of_superadmins_who_go_at_once_on_two_servers_one_stays(database_u
         assert [type(outcome) for outcome in outcomes if outcome is not None] == [LastSuperadminError]
 
 
-async def test_a_user_whose_entry_cannot_be_stored_is_not_stored(
+async def test_a_user_whose_entry_cannot_be_stored_is_not_stored_and_no_session_ends(
     database: PiccoloDatabase, repo: PiccoloUserRepo
 ) -> None:
+    sessions = PiccoloSessionRepo(database=database)
     stored = await repo.add(UserFactory.build())
+    await sessions.add(session_of(stored, "a", expires_at=LATER), user_version=1, now=START)
     await database.write(database.bind(UserRow).raw("DROP TABLE audit_log").run)
     for change in (
         lambda: repo.add(UserFactory.build(), audit=ENTRY),
-        lambda: repo.save(replace(stored, disabled=True), audit=ENTRY),
+        lambda: repo.save(replace(stored, disabled=True), ends=EndedSessions(), audit=ENTRY),
         lambda: repo.delete(stored.id, audit=ENTRY),
+        lambda: sessions.add(session_of(stored, "b", expires_at=LATER), user_version=1, now=START, audit=ENTRY),
+        lambda: sessions.end("a", audit=ENTRY),
+        lambda: sessions.end_all(stored.id, audit=ENTRY),
     ):
         with pytest.raises(Exception, match="audit_log"):
             await change()
     assert (await repo.list()).users == (stored,)
+    assert await sessions.user_of("a", now=START) == stored
+    assert await sessions.user_of("b", now=START) is None
 
 
 async def test_reading_does_not_wait_for_writers(database: PiccoloDatabase, repo: PiccoloUserRepo) -> None:
@@ -68,7 +78,7 @@ async def test_sessions_leave_the_table_when_they_have_expired_and_with_their_us
     sessions = PiccoloSessionRepo(database=database)
     user = await repo.add(UserFactory.build())
     for token_id in ("a", "b"):
-        await sessions.add(StoredSession(token_id=token_id, user_id=user.id, expires_at=START), now=START)
+        await sessions.add(session_of(user, token_id, expires_at=START), user_version=1, now=START)
     assert await rows_of(database, SessionRow) == 1
     await repo.delete(user.id)
     assert await rows_of(database, SessionRow) == 0

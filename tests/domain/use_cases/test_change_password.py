@@ -1,9 +1,11 @@
 import pytest
 
-from polyant.domain.errors import InvalidInputError, PermissionDeniedError
+from polyant.domain.audit import CLI
+from polyant.domain.errors import InvalidInputError, PermissionDeniedError, UserChangedError
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.log_in import WrongPasswordError
 from polyant.domain.use_cases.recognise_user import LoggedIn
+from polyant.domain.use_cases.update_user import UserPatch
 from support.management import PASSWORD, Office
 
 NEW = "another password of mine"
@@ -53,3 +55,11 @@ async def test_refused_change_changes_nothing(
     assert new not in str(caught.value)
     assert await office.users.get(who.user.id) == who.user
     assert len(office.memory.sessions) == 2
+
+
+async def test_who_is_shut_out_meanwhile_changes_nothing(office: Office, who: LoggedIn) -> None:
+    """An admin has set another password since the request began."""
+    await office.management.update_user(who.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI)
+    with pytest.raises(UserChangedError):
+        await office.management.change_password(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    assert (await office.management.log_in("ada@example.com", SecretText("set by an admin"))).user.version == 2

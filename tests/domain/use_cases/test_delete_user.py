@@ -1,7 +1,7 @@
 import pytest
 
 from polyant.domain.audit import CLI
-from polyant.domain.errors import LastSuperadminError, UnknownUserError
+from polyant.domain.errors import LastSuperadminError, UnknownUserError, UserChangedError
 from polyant.domain.users import Role, UserId
 from support.management import Office
 
@@ -22,3 +22,12 @@ async def test_last_superadmin_and_unknown_users_are_not_deleted(office: Office)
     with pytest.raises(UnknownUserError):
         await office.management.delete_user(UserId("0" * 32), by=CLI)
     assert await office.entries() == []
+
+
+async def test_only_an_expected_version_is_deleted(office: Office) -> None:
+    user = await office.add_user()
+    with pytest.raises(UserChangedError):
+        await office.management.delete_user(user.id, by=CLI, expected_versions={2})
+    assert await office.users.get(user.id) == user
+    await office.management.delete_user(user.id, by=CLI, expected_versions={1, 2})
+    assert await office.users.get(user.id) is None

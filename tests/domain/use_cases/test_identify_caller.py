@@ -33,8 +33,9 @@ async def user(memory: MemoryStore, backstage: Backstage) -> User:
         id=UserId("user-1"), email=Email("a@b.c"), role=Role.USER, password_hash="", created_at=now, updated_at=now
     )
     session = StoredSession(token_id="token-1", user_id=user.id, expires_at=SESSION.expires_at)
-    await MemorySessionRepo(memory=memory).add(session, now=now)
-    return await MemoryUserRepo(memory=memory).add(user)
+    stored = await MemoryUserRepo(memory=memory).add(user)
+    await MemorySessionRepo(memory=memory).add(session, user_version=stored.version, now=now)
+    return stored
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ def log_in_with(office: Office, hasher: PasswordHasher) -> LogIn:
         users=office.users,
         sessions=office.sessions,
         hasher=hasher,
-        audit_log=office.audit_log,
         clock=office.clock,
         tokens=office.tokens,
     )

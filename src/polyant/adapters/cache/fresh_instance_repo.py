@@ -25,8 +25,8 @@ class FreshInstanceRepo(InstanceRepo):
     async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         return await self._cache.save(instance, audit=audit)
 
-    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
-        await self._cache.delete(slug, audit=audit)
+    async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
+        await self._cache.delete(slug, version=version, audit=audit)
 
     async def changes_since(self, revision: int) -> InstanceChanges:
         return await self._inner.changes_since(revision)

@@ -80,9 +80,9 @@ class CachedInstanceRepo(InstanceRepo):
         self._drop(stored.slug)  # another one if the caller changed what can't be changed
         return stored
 
-    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
+    async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         with self._dropping(slug):
-            await self._inner.delete(slug, audit=audit)
+            await self._inner.delete(slug, version=version, audit=audit)
 
     async def changes_since(self, revision: int) -> InstanceChanges:
         return await self._inner.changes_since(revision)

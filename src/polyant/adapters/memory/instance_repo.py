@@ -63,9 +63,11 @@ class MemoryInstanceRepo(InstanceRepo):
         self._take(slug)
         return self._put(msgspec.structs.replace(instance, slug=slug, created_at=stored.created_at))
 
-    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
+    async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         if slug not in self._instances:
             raise UnknownInstanceError
+        if version not in {None, self._instances[slug].version}:
+            raise InstanceChangedError(slug)
         self._memory.note(audit)
         self._take(slug)
 

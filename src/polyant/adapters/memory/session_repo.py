@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from polyant.adapters.memory.store import MemoryStore
+from polyant.domain.audit import AuditEntry
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.users import StoredSession, User, UserId
 
@@ -14,9 +15,13 @@ class MemorySessionRepo(SessionRepo):
         """Takes the memory that has the users, or one of its own."""
         self._memory = memory or MemoryStore()
 
-    async def add(self, session: StoredSession, *, now: datetime) -> None:
+    async def add(
+        self, session: StoredSession, *, user_version: int, now: datetime, audit: AuditEntry | None = None
+    ) -> None:
+        self._memory.known_user(session.user_id, version=user_version)
         self._memory.end_sessions(lambda known: known.expires_at <= now)
         self._memory.sessions[session.token_id] = session
+        self._memory.note(audit)
 
     async def user_of(self, token_id: str, *, now: datetime) -> User | None:
         session = self._memory.sessions.get(token_id)
@@ -24,8 +29,10 @@ class MemorySessionRepo(SessionRepo):
             return None
         return self._memory.users.get(session.user_id)
 
-    async def end(self, token_id: str) -> None:
+    async def end(self, token_id: str, *, audit: AuditEntry | None = None) -> None:
         self._memory.sessions.pop(token_id, None)
+        self._memory.note(audit)
 
-    async def end_all(self, user_id: UserId, *, but: str | None = None) -> None:
-        self._memory.end_sessions(lambda known: known.user_id == user_id and known.token_id != but)
+    async def end_all(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
+        self._memory.end_sessions(lambda known: known.user_id == user_id)
+        self._memory.note(audit)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from polyant.domain.audit import AuditEntry
+from polyant.domain.errors import UnknownUserError, UserChangedError
 from polyant.domain.users import StoredSession, User, UserId
 
 
@@ -13,6 +14,15 @@ class MemoryStore:
         self.users: dict[UserId, User] = {}
         self.sessions: dict[str, StoredSession] = {}
         self.trail: list[AuditEntry] = []
+
+    def known_user(self, user_id: UserId, *, version: int | None) -> User:
+        """Returns the user, who has to have that version if one is given."""
+        user = self.users.get(user_id)
+        if user is None:
+            raise UnknownUserError
+        if version not in {None, user.version}:
+            raise UserChangedError(user.email)
+        return user
 
     def note(self, entry: AuditEntry | None) -> None:
         """Adds the entry to the trail, if there is one."""

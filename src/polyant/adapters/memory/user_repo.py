@@ -4,9 +4,9 @@ import msgspec
 
 from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.audit import AuditEntry
-from polyant.domain.errors import LastSuperadminError, UnknownUserError, UserChangedError, UserExistsError
+from polyant.domain.errors import LastSuperadminError, UserExistsError
 from polyant.domain.ports.user_repo import UserRepo
-from polyant.domain.users import Email, User, UserId, UserPage
+from polyant.domain.users import Email, EndedSessions, User, UserId, UserPage
 
 
 class MemoryUserRepo(UserRepo):
@@ -36,18 +36,18 @@ class MemoryUserRepo(UserRepo):
         self._check_address(user)
         return self._put(msgspec.structs.replace(user, version=1), audit)
 
-    async def save(self, user: User, *, audit: AuditEntry | None = None) -> User:
-        before = self._known(user.id)
-        if before.version != user.version:
-            raise UserChangedError(before.email)
+    async def save(self, user: User, *, ends: EndedSessions | None = None, audit: AuditEntry | None = None) -> User:
+        before = self._memory.known_user(user.id, version=user.version)
         self._check_address(user)
         if not user.is_active_superadmin:
             self._check_not_last_superadmin(before)
         stored = msgspec.structs.replace(user, created_at=before.created_at, version=user.version + 1)
+        if ends is not None:
+            self._memory.end_sessions(lambda session: session.user_id == user.id and session.token_id != ends.but)
         return self._put(stored, audit)
 
-    async def delete(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
-        self._check_not_last_superadmin(self._known(user_id))
+    async def delete(self, user_id: UserId, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
+        self._check_not_last_superadmin(self._memory.known_user(user_id, version=version))
         del self._memory.users[user_id]
         self._memory.end_sessions(lambda session: session.user_id == user_id)
         self._memory.note(audit)
@@ -56,11 +56,6 @@ class MemoryUserRepo(UserRepo):
         self._memory.users[user.id] = user
         self._memory.note(audit)
         return user
-
-    def _known(self, user_id: UserId) -> User:
-        if user_id not in self._memory.users:
-            raise UnknownUserError
-        return self._memory.users[user_id]
 
     def _check_address(self, user: User) -> None:
         if any(user.email == other.email and user.id != other.id for other in self._memory.users.values()):

@@ -87,8 +87,8 @@ class PiccoloInstanceRepo(InstanceRepo):
     async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         return await self._database.write(lambda: self._save(instance, audit))
 
-    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
-        await self._database.write(lambda: self._delete(slug, audit))
+    async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
+        await self._database.write(lambda: self._delete(slug, version, audit))
 
     async def changes_since(self, revision: int) -> InstanceChanges:
         return await self._database.read(lambda: self._changes_since(revision))
@@ -155,21 +155,24 @@ class PiccoloInstanceRepo(InstanceRepo):
             .returning(self._instances.slug, self._instances.created_at)
         )
         if not fixed:
-            raise await self._why_not_saved(instance)
+            raise await self._why_not(self._instances.id == instance.id, instance.slug)
         stored = msgspec.structs.replace(changed, **fixed[0])
         await self._remove_parts(stored.id)
         await self._add_parts(stored)
         await self._note_change(stored.slug, revision, audit)
         return stored
 
-    async def _why_not_saved(self, instance: Instance) -> PolyantError:
-        there = await self._instances.exists().where(self._instances.id == instance.id)
-        return InstanceChangedError(instance.slug) if there else UnknownInstanceError()
+    async def _why_not(self, condition: Combinable, slug: Slug) -> PolyantError:
+        there = await self._instances.exists().where(condition)
+        return InstanceChangedError(slug) if there else UnknownInstanceError()
 
-    async def _delete(self, slug: Slug, audit: AuditEntry | None) -> None:
+    async def _delete(self, slug: Slug, version: int | None, audit: AuditEntry | None) -> None:
         revision = await self._next_revision()
-        if not await self._instances.delete().where(self._instances.slug == slug).returning(self._instances.id):
-            raise UnknownInstanceError
+        removal = self._instances.delete().where(self._instances.slug == slug)
+        if version is not None:
+            removal = removal.where(self._instances.version == version)
+        if not await removal.returning(self._instances.id):
+            raise await self._why_not(self._instances.slug == slug, slug)
         await self._note_change(slug, revision, audit)
 
     async def _add_parts(self, instance: Instance) -> None:

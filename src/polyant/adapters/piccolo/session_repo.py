@@ -3,39 +3,63 @@
 from datetime import datetime
 
 import msgspec
+from piccolo.columns.combination import Where
 
+from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.management_tables import SessionRow, UserRow
 from polyant.adapters.piccolo.user_repo import user_of
+from polyant.domain.audit import AuditEntry
+from polyant.domain.errors import UnknownUserError, UserChangedError
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.users import StoredSession, User, UserId
 
 
 class PiccoloSessionRepo(SessionRepo):
-    """Keeps sessions in the database."""
+    """Keeps sessions in the database.
+
+    Who opens a session on PostgreSQL holds on to the user's row, so that a change to the user waits and then finds the
+    session; SQLite has one writer at a time anyway.
+    """
 
     def __init__(self, *, database: PiccoloDatabase) -> None:
         """Takes a database that is open and migrated when it is first asked."""
         self._database = database
         self._sessions = database.bind(SessionRow)
         self._users = database.bind(UserRow)
+        self._audit_log = PiccoloAuditLog(database=database)
 
-    async def add(self, session: StoredSession, *, now: datetime) -> None:
-        await self._database.write(lambda: self._add(session, now))
+    async def add(
+        self, session: StoredSession, *, user_version: int, now: datetime, audit: AuditEntry | None = None
+    ) -> None:
+        await self._database.write(lambda: self._add(session, user_version, now, audit))
 
     async def user_of(self, token_id: str, *, now: datetime) -> User | None:
         return await self._database.read(lambda: self._user_of(token_id, now))
 
-    async def end(self, token_id: str) -> None:
-        await self._database.write(self._sessions.delete().where(self._sessions.token_id == token_id).run)
+    async def end(self, token_id: str, *, audit: AuditEntry | None = None) -> None:
+        await self._database.write(lambda: self._end(self._sessions.token_id == token_id, audit))
 
-    async def end_all(self, user_id: UserId, *, but: str | None = None) -> None:
-        ended = self._sessions.delete().where(self._sessions.user_id == user_id)
-        await self._database.write((ended if but is None else ended.where(self._sessions.token_id != but)).run)
+    async def end_all(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
+        await self._database.write(lambda: self._end(self._sessions.user_id == user_id, audit))
 
-    async def _add(self, session: StoredSession, now: datetime) -> None:
+    async def _add(self, session: StoredSession, user_version: int, now: datetime, audit: AuditEntry | None) -> None:
+        await self._hold_user(session.user_id, user_version)
         await self._sessions.delete().where(self._sessions.expires_at <= now)
         await self._sessions.insert(self._sessions(**msgspec.structs.asdict(session)))
+        await self._audit_log.join(audit)
+
+    async def _hold_user(self, user_id: UserId, version: int) -> None:
+        held = self._users.select(self._users.email, self._users.version).where(self._users.id == user_id).first()
+        row = await (held.lock_rows("SHARE") if self._database.dialect == "postgres" else held)
+        if row is None:
+            raise UnknownUserError
+        if row["version"] != version:
+            raise UserChangedError(row["email"])
+
+    async def _end(self, ended: Where, audit: AuditEntry | None) -> None:
+        await self._sessions.delete().where(ended)
+        await self._audit_log.join(audit)
 
     async def _user_of(self, token_id: str, now: datetime) -> User | None:
         owner = self._sessions.select(self._sessions.user_id).where(

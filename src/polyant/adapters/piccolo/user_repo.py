@@ -14,7 +14,7 @@ from polyant.adapters.piccolo.sql import NO_LIMIT, in_code_order, literal
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import LastSuperadminError, UnknownUserError, UserChangedError, UserExistsError
 from polyant.domain.ports.user_repo import UserRepo
-from polyant.domain.users import Email, Role, User, UserId, UserPage
+from polyant.domain.users import Email, EndedSessions, Role, User, UserId, UserPage
 
 _FIXED = frozenset({"id", "created_at"})
 
@@ -47,11 +47,11 @@ class PiccoloUserRepo(UserRepo):
     async def add(self, user: User, *, audit: AuditEntry | None = None) -> User:
         return await self._database.write(lambda: self._add(user, audit))
 
-    async def save(self, user: User, *, audit: AuditEntry | None = None) -> User:
-        return await self._database.write(lambda: self._save(user, audit))
+    async def save(self, user: User, *, ends: EndedSessions | None = None, audit: AuditEntry | None = None) -> User:
+        return await self._database.write(lambda: self._save(user, ends, audit))
 
-    async def delete(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
-        await self._database.write(lambda: self._delete(user_id, audit))
+    async def delete(self, user_id: UserId, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
+        await self._database.write(lambda: self._delete(user_id, version, audit))
 
     async def _first(self, condition: Any) -> User | None:
         row = await self._users.select().where(condition).first()
@@ -73,11 +73,9 @@ class PiccoloUserRepo(UserRepo):
         await self._audit_log.join(audit)
         return stored
 
-    async def _save(self, user: User, audit: AuditEntry | None) -> User:
+    async def _save(self, user: User, ends: EndedSessions | None, audit: AuditEntry | None) -> User:
         await self._keep_others_from_writing()
-        before = await self._known(user.id)
-        if before.version != user.version:
-            raise UserChangedError(before.email)
+        before = await self._known(user.id, user.version)
         await self._check_address(user)
         if not user.is_active_superadmin:
             await self._check_not_last_superadmin(before)
@@ -86,24 +84,32 @@ class PiccoloUserRepo(UserRepo):
             name: value for name, value in msgspec.structs.asdict(stored).items() if name not in _FIXED
         }
         await self._users.update(fields).where(self._users.id == user.id)
+        if ends is not None:
+            await self._end_sessions(user.id, ends)
         await self._audit_log.join(audit)
         return stored
 
-    async def _delete(self, user_id: UserId, audit: AuditEntry | None) -> None:
+    async def _delete(self, user_id: UserId, version: int | None, audit: AuditEntry | None) -> None:
         await self._keep_others_from_writing()
-        await self._check_not_last_superadmin(await self._known(user_id))
+        await self._check_not_last_superadmin(await self._known(user_id, version))
         await self._users.delete().where(self._users.id == user_id)
-        await self._sessions.delete().where(self._sessions.user_id == user_id)
+        await self._end_sessions(user_id, EndedSessions())
         await self._audit_log.join(audit)
+
+    async def _end_sessions(self, user_id: UserId, ends: EndedSessions) -> None:
+        ended = self._sessions.delete().where(self._sessions.user_id == user_id)
+        await (ended if ends.but is None else ended.where(self._sessions.token_id != ends.but))
 
     async def _keep_others_from_writing(self) -> None:
         if self._database.dialect == "postgres":
             await self._users.raw("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
 
-    async def _known(self, user_id: UserId) -> User:
+    async def _known(self, user_id: UserId, version: int | None) -> User:
         user = await self._first(self._users.id == user_id)
         if user is None:
             raise UnknownUserError
+        if version not in {None, user.version}:
+            raise UserChangedError(user.email)
         return user
 
     async def _check_address(self, user: User) -> None:

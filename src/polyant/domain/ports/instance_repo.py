@@ -51,11 +51,12 @@ class InstanceRepo(Protocol):
         """
 
     @abstractmethod
-    async def delete(self, slug: Slug, *, audit: AuditEntry | None = None) -> None:
+    async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         """Removes the instance and everything of it but its audit trail.
 
         Raises:
             UnknownInstanceError: There is none.
+            InstanceChangedError: What is stored doesn't have the version that is given; nothing is removed.
         """
 
     @abstractmethod

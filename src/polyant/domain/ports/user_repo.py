@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.audit import AuditEntry
-from polyant.domain.users import Email, User, UserId, UserPage
+from polyant.domain.users import Email, EndedSessions, User, UserId, UserPage
 
 
 @runtime_checkable
@@ -42,10 +42,11 @@ class UserRepo(Protocol):
         """
 
     @abstractmethod
-    async def save(self, user: User, *, audit: AuditEntry | None = None) -> User:
+    async def save(self, user: User, *, ends: EndedSessions | None = None, audit: AuditEntry | None = None) -> User:
         """Stores a changed user over its earlier state and returns it with its version counted up.
 
-        Id and creation time stay as they were stored.
+        Id and creation time stay as they were stored. Together with the change those sessions of the user end that the
+        SessionRepo of the same store has and `ends` tells of; without it they go on.
 
         Raises:
             UnknownUserError: It isn't there any more.
@@ -56,10 +57,11 @@ class UserRepo(Protocol):
         """
 
     @abstractmethod
-    async def delete(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
+    async def delete(self, user_id: UserId, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         """Removes the user and all sessions of it that the SessionRepo of the same store has.
 
         Raises:
             UnknownUserError: There is none.
+            UserChangedError: What is stored doesn't have the version that is given; nothing is removed.
             LastSuperadminError: It is the last active superadmin; nothing is removed.
         """

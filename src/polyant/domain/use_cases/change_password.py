@@ -5,19 +5,17 @@ import msgspec
 from polyant.domain.audit import Change
 from polyant.domain.errors import PermissionDeniedError
 from polyant.domain.ports.password_hasher import PasswordHasher
-from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.edit_user import EditUser
 from polyant.domain.use_cases.recognise_user import LoggedIn
-from polyant.domain.users import User, check_password
+from polyant.domain.users import EndedSessions, User, check_password
 
 
 class ChangePassword:
     """Replaces a password by another, for who knows the present one, and ends the user's other sessions."""
 
-    def __init__(self, *, edit: EditUser, sessions: SessionRepo, hasher: PasswordHasher) -> None:
+    def __init__(self, *, edit: EditUser, hasher: PasswordHasher) -> None:
         self._edit = edit
-        self._sessions = sessions
         self._hasher = hasher
 
     async def __call__(self, who: LoggedIn, *, current: SecretText, new: SecretText) -> User:
@@ -26,12 +24,17 @@ class ChangePassword:
         Raises:
             InvalidInputError: The new password is too short or too long.
             PermissionDeniedError: The present password is another.
+            UserChangedError: Somebody changed the user meanwhile, perhaps to shut out who knows the present password.
         """
         check_password(new.reveal())
         if not await self._hasher.verify(current, who.user.password_hash):
             raise PermissionDeniedError("The current password is wrong")
         hashed = await self._hasher.hash(new)
         change = Change(who.actor, "user.update", ("password",))
-        stored = await self._edit(who.user.id, lambda user: msgspec.structs.replace(user, password_hash=hashed), change)
-        await self._sessions.end_all(who.user.id, but=who.session.token_id)
-        return stored
+        return await self._edit(
+            who.user.id,
+            lambda user: msgspec.structs.replace(user, password_hash=hashed),
+            change,
+            ends=EndedSessions(but=who.session.token_id),
+            expected_versions={who.user.version},
+        )

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 
 from polyant.domain.audit import Actor, Change
-from polyant.domain.errors import InstanceChangedError, UnknownInstanceError
+from polyant.domain.errors import InstanceChangedError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.use_cases.show_instance import ShowInstance
 
 
 class DeleteInstance:
@@ -14,6 +15,7 @@ class DeleteInstance:
 
     def __init__(self, *, repo: InstanceRepo, clock: Clock) -> None:
         self._repo = repo
+        self._show = ShowInstance(repo=repo)
         self._clock = clock
 
     async def __call__(self, slug: Slug, *, by: Actor, expected_versions: Collection[int] | None = None) -> None:
@@ -23,10 +25,8 @@ class DeleteInstance:
             UnknownInstanceError: There is none with that slug.
             InstanceChangedError: It has none of the expected versions.
         """
-        if expected_versions is not None:
-            instance = await self._repo.get(slug)
-            if instance is None:
-                raise UnknownInstanceError
-            if instance.version not in expected_versions:
-                raise InstanceChangedError(slug)
-        await self._repo.delete(slug, audit=Change(by, "instance.delete").entry(self._clock.now(), instance=slug))
+        version = None if expected_versions is None else (await self._show(slug)).version
+        if expected_versions is not None and version not in expected_versions:
+            raise InstanceChangedError(slug)
+        audit = Change(by, "instance.delete").entry(self._clock.now(), instance=slug)
+        await self._repo.delete(slug, version=version, audit=audit)

@@ -1,9 +1,12 @@
 """Use case: delete a user."""
 
+from collections.abc import Collection
+
 from polyant.domain.audit import Actor, Change
-from polyant.domain.errors import UnknownUserError
+from polyant.domain.errors import UserChangedError
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.use_cases.show_user import ShowUser
 from polyant.domain.users import UserId
 
 
@@ -12,16 +15,20 @@ class DeleteUser:
 
     def __init__(self, *, users: UserRepo, clock: Clock) -> None:
         self._users = users
+        self._show = ShowUser(users=users)
         self._clock = clock
 
-    async def __call__(self, user_id: UserId, *, by: Actor) -> None:
+    async def __call__(self, user_id: UserId, *, by: Actor, expected_versions: Collection[int] | None = None) -> None:
         """Returns once the user and all its sessions are gone.
 
         Raises:
             UnknownUserError: There is none.
+            UserChangedError: It has none of the expected versions.
             LastSuperadminError: It is the last active superadmin.
         """
-        user = await self._users.get(user_id)
-        if user is None:
-            raise UnknownUserError
-        await self._users.delete(user_id, audit=Change(by, "user.delete").entry(self._clock.now(), user=user.email))
+        user = await self._show(user_id)
+        if expected_versions is not None and user.version not in expected_versions:
+            raise UserChangedError(user.email)
+        version = None if expected_versions is None else user.version
+        audit = Change(by, "user.delete").entry(self._clock.now(), user=user.email)
+        await self._users.delete(user_id, version=version, audit=audit)

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from polyant.domain.access import Session
 from polyant.domain.audit import Change
-from polyant.domain.errors import AuthenticationError, InvalidInputError
-from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.errors import AuthenticationError, InvalidInputError, UnknownUserError, UserChangedError
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.session_repo import SessionRepo
@@ -34,14 +33,12 @@ class LogIn:
         users: UserRepo,
         sessions: SessionRepo,
         hasher: PasswordHasher,
-        audit_log: AuditLog,
         clock: Clock,
         tokens: TokenSource,
     ) -> None:
         self._users = users
         self._sessions = sessions
         self._hasher = hasher
-        self._audit_log = audit_log
         self._clock = clock
         self._tokens = tokens
 
@@ -55,10 +52,7 @@ class LogIn:
         good = await self._hasher.verify(password, user.password_hash if user is not None else None)
         if user is None or user.disabled or not good:
             raise WrongPasswordError
-        logged_in = LoggedIn(user, await self._open_session(user))
-        change = Change(logged_in.actor, "session.login")
-        await self._audit_log.add(change.entry(self._clock.now(), user=user.email))
-        return logged_in
+        return await self._open_session(user)
 
     async def _find(self, email: str) -> User | None:
         try:
@@ -66,14 +60,14 @@ class LogIn:
         except InvalidInputError:
             return None
 
-    async def _open_session(self, user: User) -> Session:
+    async def _open_session(self, user: User) -> LoggedIn:
         now = self._clock.now()
         session = Session(user_id=user.id, token_id=self._tokens.session_id(), expires_at=now + SESSION_LASTS)
         stored = StoredSession(token_id=session.token_id, user_id=user.id, expires_at=session.expires_at)
-        await self._sessions.add(stored, now=now)
-        now_stored = await self._users.get(user.id)
-        if now_stored is None or now_stored.version != user.version:
-            # Changed while the password was checked, perhaps to shut out who knows it: sessions were ended before this.
-            await self._sessions.end(session.token_id)
-            raise WrongPasswordError
-        return session
+        logged_in = LoggedIn(user, session)
+        audit = Change(logged_in.actor, "session.login").entry(now, user=user.email)
+        try:
+            await self._sessions.add(stored, user_version=user.version, now=now, audit=audit)
+        except (UnknownUserError, UserChangedError):  # meanwhile, perhaps to shut out who knows the password
+            raise WrongPasswordError from None
+        return logged_in

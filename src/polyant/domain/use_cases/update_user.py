@@ -8,10 +8,9 @@ from msgspec import UNSET, UnsetType
 
 from polyant.domain.audit import Actor, Change
 from polyant.domain.ports.password_hasher import PasswordHasher
-from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.edit_user import EditUser
-from polyant.domain.users import Role, User, UserId, check_password, parse_email
+from polyant.domain.users import EndedSessions, Role, User, UserId, check_password, parse_email
 
 
 class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,9 +25,8 @@ class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
 class UpdateUser:
     """Applies a patch to a stored user; one who is disabled or gets another password is logged out everywhere."""
 
-    def __init__(self, *, edit: EditUser, sessions: SessionRepo, hasher: PasswordHasher) -> None:
+    def __init__(self, *, edit: EditUser, hasher: PasswordHasher) -> None:
         self._edit = edit
-        self._sessions = sessions
         self._hasher = hasher
 
     async def __call__(
@@ -45,15 +43,14 @@ class UpdateUser:
         """
         names = tuple(name for name in patch.__struct_fields__ if getattr(patch, name) is not UNSET)
         values = await self._values_of(patch)
-        stored = await self._edit(
+        logs_out = patch.disabled is True or patch.password is not UNSET
+        return await self._edit(
             user_id,
             lambda user: msgspec.structs.replace(user, **values),
             Change(by, "user.update", names),
+            ends=EndedSessions() if logs_out else None,
             expected_versions=expected_versions,
         )
-        if patch.disabled is True or patch.password is not UNSET:
-            await self._sessions.end_all(user_id)
-        return stored
 
     async def _values_of(self, patch: UserPatch) -> dict[str, Any]:
         values: dict[str, Any] = {}

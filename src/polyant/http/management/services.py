@@ -37,6 +37,7 @@ from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.use_cases.show_user import ShowUser
 from polyant.domain.use_cases.try_instance import TryInstance
 from polyant.domain.use_cases.update_instance import UpdateInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
@@ -76,6 +77,7 @@ class Management(msgspec.Struct, frozen=True, kw_only=True):
     log_in: LogIn
     log_out: LogOut
     change_password: ChangePassword
+    show_user: ShowUser
     create_user: CreateUser
     update_user: UpdateUser
     delete_user: DeleteUser
@@ -107,13 +109,12 @@ class Management(msgspec.Struct, frozen=True, kw_only=True):
             providers=providers,
             tools=tools,
             recognise=RecogniseUser(verifier=ports.verifier, sessions=sessions, clock=clock),
-            log_in=LogIn(
-                users=users, sessions=sessions, hasher=hasher, audit_log=ports.audit_log, clock=clock, tokens=tokens
-            ),
-            log_out=LogOut(users=users, sessions=sessions, audit_log=ports.audit_log, clock=clock),
-            change_password=ChangePassword(edit=edit_user, sessions=sessions, hasher=hasher),
+            log_in=LogIn(users=users, sessions=sessions, hasher=hasher, clock=clock, tokens=tokens),
+            log_out=LogOut(users=users, sessions=sessions, clock=clock),
+            change_password=ChangePassword(edit=edit_user, hasher=hasher),
+            show_user=ShowUser(users=users),
             create_user=CreateUser(users=users, hasher=hasher, clock=clock, tokens=tokens),
-            update_user=UpdateUser(edit=edit_user, sessions=sessions, hasher=hasher),
+            update_user=UpdateUser(edit=edit_user, hasher=hasher),
             delete_user=DeleteUser(users=users, clock=clock),
             show=ShowInstance(repo=repo),
             create=CreateInstance(repo=repo, clock=clock, tokens=tokens, providers=providers),

@@ -7,7 +7,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
-from polyant.domain.errors import UnknownUserError
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.update_user import UserPatch
 from polyant.domain.users import PASSWORD_LEAST_CHARACTERS, PASSWORD_MOST_CHARACTERS, Role, User
@@ -120,10 +119,7 @@ class UsersController(Controller):
     @get("/{user_id:str}", summary="Show a user", responses=read_refusals(403, 404))
     async def show(self, *, user_id: FromPath[str], api: NamedDependency[Management]) -> Response[UserAnswer]:
         """Shows one user."""
-        user = await api.users.get(user_id_in(user_id))
-        if user is None:
-            raise UnknownUserError
-        return user_answer(user)
+        return user_answer(await api.show_user(user_id_in(user_id)))
 
     @patch("/{user_id:str}", summary="Change a user", responses=write_refusals(404, 409, 412))
     async def change(
@@ -141,10 +137,17 @@ class UsersController(Controller):
         )
         return user_answer(user)
 
-    @delete("/{user_id:str}", summary="Delete a user", status_code=200, responses=write_refusals(404, 409))
-    async def remove(self, *, request: ApiRequest, user_id: FromPath[str], api: NamedDependency[Management]) -> Deleted:
+    @delete("/{user_id:str}", summary="Delete a user", status_code=200, responses=write_refusals(404, 409, 412))
+    async def remove(
+        self,
+        *,
+        request: ApiRequest,
+        user_id: FromPath[str],
+        api: NamedDependency[Management],
+        if_match: IfMatch = None,
+    ) -> Deleted:
         """Deletes a user, who is out at once. The last superadmin can't be deleted."""
-        await api.delete_user(user_id_in(user_id), by=request.auth.actor)
+        await api.delete_user(user_id_in(user_id), by=request.auth.actor, expected_versions=versions_in(if_match))
         return Deleted()
 
     @delete(
