@@ -101,6 +101,21 @@ def test_each_event_is_written_once_to_standard_error(
     assert all(line.startswith("{") is (log_format is LogFormat.JSON) for line in lines)
 
 
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_what_nobody_else_handles_is_written_in_the_same_form(
+    loggers: dict[str, logging.Logger], monkeypatch: pytest.MonkeyPatch, log_format: LogFormat
+) -> None:
+    stderr = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stderr)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logs.configure(log_format)
+    logging.getLogger("somebody.else").warning("odd")
+    logging.getLogger("somebody.else").info("nothing special")
+    (line,) = stderr.getvalue().splitlines()
+    assert line.startswith("{") is (log_format is LogFormat.JSON)
+    assert "somebody.else" in line
+
+
 def test_uvicorns_own_line_for_each_request_is_left_out(loggers: dict[str, logging.Logger]) -> None:
     loggers["uvicorn.access"].addHandler(logging.StreamHandler())
     logs.configure(LogFormat.TEXT)

@@ -45,12 +45,13 @@ class JsonFormatter(logging.Formatter):
 def configure(log_format: LogFormat) -> None:
     """Makes the loggers `polyant` and `uvicorn` write to standard error; other people's loggers stay as they are.
 
+    What those warn of, and nobody handles, comes in the same form, so that every line can be read.
     Records are made without the thread and process that logging looks up for each, since no line shows them:
     https://docs.python.org/3/howto/logging.html#optimization
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else TextFormatter())
+    formatter = JsonFormatter() if log_format is LogFormat.JSON else TextFormatter()
+    handler, logging.lastResort = _handler(formatter, logging.NOTSET), _handler(formatter, logging.WARNING)
     for name, level in (("polyant", logging.INFO), ("uvicorn", logging.WARNING), ("piccolo", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
@@ -59,6 +60,13 @@ def configure(log_format: LogFormat) -> None:
     access = logging.getLogger("uvicorn.access")  # our own line for each request says more
     access.handlers.clear()
     access.propagate = False
+
+
+def _handler(formatter: logging.Formatter, level: int) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    handler.setLevel(level)
+    return handler
 
 
 def _quoted(value: object) -> str:
