@@ -1,6 +1,6 @@
 """The limit to measure against: a bare ASGI relay that only decodes the upstream's deltas and encodes its own.
 
-STUB=http://127.0.0.1:PORT uvicorn --app-dir bench bare_relay:app --port PORT
+STUB=http://127.0.0.1:PORT uvicorn bench.bare_relay:app --port PORT
 """
 
 import os
@@ -51,6 +51,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await _session.close()
         await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["path"] == "/health":
+        await _start(send, b"text/plain")
+        await send({"type": "http.response.body"})
         return
     body = b""
     while True:

@@ -1,100 +1,294 @@
-"""Puts load on a server over keep-alive connections and reports what came back, as JSON on standard output.
+"""Puts load on servers: python -m bench.load reads jobs from standard input and answers on standard output."""
 
-python bench/load.py PORT --connections 16 --requests 2000 [--stream] [--history 1] [--key sk-…]
-"""
-
-import argparse
 import asyncio
-import json
+import resource
+import socket
+import sys
 import time
+from collections import Counter
+from itertools import cycle, islice
+from random import SystemRandom
+from typing import cast
 
+import msgspec
 import uvloop
+from bench.jobs import Held, Hold, Job, Line, Load, Outcome, Ready, Release, Times
+
+_DELTA = b'"token "'
+_END_OF_CHUNKS = b"\r\n0\r\n\r\n"
+_KEPT = max(len(_DELTA) - 1, len(_END_OF_CHUNKS))
+"""Bytes of one piece that are looked at again with the next; too few to count a delta twice."""
+_PATIENCE = 120
+_MOST_AT_ONCE = 65_536
+_RANDOM = SystemRandom()
 
 
-class Worker:
-    """One connection that sends request after request."""
+class Run:
+    """What the connections of one load share: what to send next, and what came back."""
 
-    def __init__(self, args: argparse.Namespace, requests: list[bytes], left: list[int]) -> None:
-        self._args = args
-        self._requests = requests
-        self._left = left
+    def __init__(self, job: Load) -> None:
+        self.job = job
+        requests = requests_of(job)
+        _RANDOM.shuffle(requests)
+        self.requests = cycle(requests)
+        self.begin(warming=True)
+
+    def begin(self, *, warming: bool = False) -> None:
+        """Forgets what was counted, and lets the load that counts begin."""
+        self.is_warming = warming
         self.first_byte: list[float] = []
         self.gaps: list[float] = []
-        self.failures = 0
+        self.statuses: Counter[str] = Counter()
+        self.failures = self.deltas = self.sent = 0
+        self.started = time.perf_counter()
 
-    async def run(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._args.port, limit=2**20)
-        while self._left[0] > 0:
-            self._left[0] -= 1
-            writer.write(self._requests[self._left[0] % len(self._requests)])
-            await self._read(reader)
-        writer.close()
+    def next_request(self) -> bytes | None:
+        """Returns what a connection sends next, None if there is no more to send."""
+        job = self.job
+        if self.sent >= job.requests if job.requests else time.perf_counter() - self.started >= job.seconds:
+            return None
+        self.sent += 1
+        return next(self.requests)
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        started = time.perf_counter()
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        if b" 200 " not in head[:20]:
-            self.failures += 1
-        if b"content-length:" in head:
-            await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]))
-            self.first_byte.append(time.perf_counter() - started)
+    def outcome(self) -> Outcome:
+        """Returns what came of it."""
+        return Outcome(
+            requests=self.sent,
+            failures=self.failures + self.sent - self.statuses.total(),
+            statuses=dict(self.statuses),
+            deltas=self.deltas,
+            seconds=time.perf_counter() - self.started,
+            first_byte=_times(self.first_byte),
+            gaps=_times(self.gaps),
+        )
+
+
+class Connection(asyncio.Protocol):
+    """One connection that sends request after request."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._arrived = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._end()
+
+    async def warm(self) -> None:
+        """Sends one request, which doesn't count, and returns after its answer."""
+        self._send(next(self._run.requests))
+        await self._done
+
+    async def work(self) -> None:
+        """Sends requests until there are no more, and hangs up."""
+        self._done = asyncio.get_running_loop().create_future()
+        self._go_on()
+        await self._done
+        self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()
+        if self._awaits_head:
+            self._read_head(data, now)
             return
-        last = None
-        while size := int(await reader.readline(), 16):
-            await reader.readexactly(size + 2)
-            now = time.perf_counter()
-            if last is None:
-                self.first_byte.append(now - started)
-            else:
-                self.gaps.append(now - last)
-            last = now
-        await reader.readline()
+        self._run.gaps.append(now - self._arrived)
+        self._arrived = now
+        self._read_body(data)
+
+    def _send(self, request: bytes) -> None:
+        self._awaits_head = True
+        self._rest = b""
+        self._deltas = 0
+        self._asked = time.perf_counter()
+        self._transport.write(request)
+
+    def _read_head(self, data: bytes, now: float) -> None:
+        head, found, body = (self._rest + data).partition(b"\r\n\r\n")
+        if not found:
+            self._rest += data
+            return
+        self._run.first_byte.append(now - self._asked)
+        self._arrived = now
+        self._awaits_head = False
+        self._rest = b""
+        self._status = head[9:12].decode()
+        length = head.lower().partition(b"content-length:")[2]
+        self._left = int(length.split(b"\r\n", 1)[0]) if length else -1
+        self._read_body(body)
+
+    def _read_body(self, data: bytes) -> None:
+        if self._left >= 0:
+            self._left -= len(data)
+            if self._left == 0:
+                self._end_answer()
+            return
+        text = self._rest + data
+        self._deltas += text.count(_DELTA)
+        self._rest = text[-_KEPT:]
+        if self._rest.endswith(_END_OF_CHUNKS):
+            self._end_answer()
+
+    def _end_answer(self) -> None:
+        run = self._run
+        run.statuses[self._status] += 1
+        run.deltas += self._deltas
+        is_short = run.job.deltas and self._deltas != run.job.deltas
+        run.failures += self._status != "200" or bool(is_short)
+        if run.is_warming:
+            self._end()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        request = self._run.next_request()
+        if request is None:
+            self._end()
+        else:
+            self._send(request)
+
+    def _end(self) -> None:
+        if not self._done.done():
+            self._done.set_result(None)
+
+
+class HeldStream:
+    """A stream that is kept open, and read at a rate if the job says one."""
+
+    def __init__(self, job: Hold) -> None:
+        self._job = job
+        self._request = _chat(job.model, "10.0.0.1", key=job.key, stream=True, messages=_messages(1))
+        self.is_open = False
+        self.has_begun = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+
+    async def close(self) -> None:
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as connection:
+            connection.setblocking(False)
+            if self._job.bytes_per_second:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            await loop.sock_connect(connection, ("127.0.0.1", self._job.port))
+            await loop.sock_sendall(connection, self._request)
+            try:
+                await self._read_on(connection)
+            finally:
+                self.is_open = False
+                self.has_begun.set()
+
+    async def _read_on(self, connection: socket.socket) -> None:
+        loop, rate = asyncio.get_running_loop(), self._job.bytes_per_second
+        data = await loop.sock_recv(connection, rate or _MOST_AT_ONCE)
+        self.is_open = data.startswith(b"HTTP/1.1 200")
+        while data and not data.endswith(_END_OF_CHUNKS):
+            self.has_begun.set()
+            await asyncio.sleep(1 if rate else 0)
+            data = await loop.sock_recv(connection, rate or _MOST_AT_ONCE)
+
+
+def requests_of(job: Load) -> list[bytes]:
+    """Returns the requests that a load consists of, each model and each address at least once."""
+    addresses = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(job.addresses)]
+    if not job.models:
+        return [_head(f"GET {job.path}", address, key=job.key) for address in addresses]
+    many = max(len(job.models), len(addresses))
+    messages = _messages(job.history)
+    pairs = islice(zip(cycle(job.models), cycle(addresses), strict=False), many)
+    return [_chat(model, address, key=job.key, stream=job.stream, messages=messages) for model, address in pairs]
+
+
+def _chat(model: str, address: str, *, key: str, stream: bool, messages: str) -> bytes:
+    streamed = '"stream":true,' if stream else ""
+    body = f'{{"model":"{model}",{streamed}"messages":{messages}}}'.encode()
+    return _head("POST /v1/chat/completions", address, key=key.replace("{model}", model), length=len(body)) + body
+
+
+def _head(what: str, address: str, *, key: str, length: int = 0) -> bytes:
+    lines = (
+        f"{what} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"X-Forwarded-For: {address}",
+        *([f"Authorization: Bearer {key}"] if key else []),
+        f"Content-Length: {length}",
+    )
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _messages(history: int) -> str:
+    turns = [{"role": ("user", "assistant")[number % 2], "content": "x" * 200} for number in range(history - 1)]
+    return msgspec.json.encode([*turns, {"role": "user", "content": "Hello!"}]).decode()
+
+
+def _times(seconds: list[float]) -> Times | None:
+    if not seconds:
+        return None
+    ordered = sorted(seconds)
+    p50, p99, most = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99, 1))
+    return Times(*(round(1_000 * found, 2) for found in (p50, p99, most)))
+
+
+class Loader:
+    """Does one job after another."""
+
+    def __init__(self, lines: asyncio.StreamReader) -> None:
+        self._lines = lines
+        self._held: list[HeldStream] = []
+
+    async def work(self) -> None:
+        """Works until there are no more jobs."""
+        decode = msgspec.json.Decoder(Job).decode
+        while line := await self._lines.readline():
+            match decode(line):
+                case Load() as job:
+                    _say(await self._load(job))
+                case Hold() as job:
+                    self._held = [HeldStream(job) for _ in range(job.streams)]
+                    async with asyncio.timeout(_PATIENCE):
+                        await asyncio.gather(*(stream.has_begun.wait() for stream in self._held))
+                    _say(self._count())
+                case Release():
+                    _say(self._count())
+                    await asyncio.gather(*(stream.close() for stream in self._held))
+                    self._held = []
+
+    def _count(self) -> Held:
+        return Held(sum(stream.is_open for stream in self._held))
+
+    async def _load(self, job: Load) -> Outcome:
+        loop = asyncio.get_running_loop()
+        run = Run(job)
+        async with asyncio.timeout(_PATIENCE):
+            connecting = (
+                loop.create_connection(lambda: Connection(run), "127.0.0.1", job.port) for _ in range(job.connections)
+            )
+            connections = [connection for _, connection in await asyncio.gather(*connecting)]
+            if job.warm:
+                await asyncio.gather(*(connection.warm() for connection in connections))
+            _say(Ready())
+            await self._lines.readline()
+            run.begin()
+            await asyncio.gather(*(connection.work() for connection in connections))
+        return run.outcome()
+
+
+def _say(line: Line) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    sys.stdout.flush()
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("port", type=int)
-    parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--requests", type=int, default=1_000)
-    parser.add_argument("--model", default="demo-bot")
-    parser.add_argument("--history", type=int, default=1)
-    parser.add_argument("--addresses", type=int, default=1_000, help="callers, by X-Forwarded-For [1000]")
-    parser.add_argument("--stream", action="store_true")
-    parser.add_argument("--key", default="")
-    args = parser.parse_args()
-    left = [args.requests]
-    requests = [_request(args, f"10.0.{number // 256}.{number % 256}") for number in range(args.addresses)]
-    workers = [Worker(args, requests, left) for _ in range(args.connections)]
-    await asyncio.gather(*(worker.run() for worker in workers))
-    first = sorted(seconds for worker in workers for seconds in worker.first_byte)
-    gaps = sorted(seconds for worker in workers for seconds in worker.gaps)
-    print(
-        json.dumps(
-            {
-                "failures": sum(worker.failures for worker in workers),
-                "first_byte_ms": {"p50": _at(first, 0.5), "p99": _at(first, 0.99)},
-                "gap_ms": {"p50": _at(gaps, 0.5), "p99": _at(gaps, 0.99)} if gaps else None,
-            }
-        )
-    )
-
-
-def _request(args: argparse.Namespace, address: str) -> bytes:
-    turns = [{"role": ("user", "assistant")[number % 2], "content": "x" * 200} for number in range(args.history - 1)]
-    body = json.dumps(
-        {"model": args.model, "stream": args.stream, "messages": [*turns, {"role": "user", "content": "Hello!"}]}
-    ).encode()
-    key = f"Authorization: Bearer {args.key}\r\n" if args.key else ""
-    head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"X-Forwarded-For: {address}\r\n{key}"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-def _at(ordered: list[float], share: float) -> float:
-    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1_000, 2) if ordered else 0.0
+    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    lines = asyncio.StreamReader(limit=2**24)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    await Loader(lines).work()
 
 
 if __name__ == "__main__":

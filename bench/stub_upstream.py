@@ -1,57 +1,128 @@
 """A stub of an OpenAI-compatible provider: constant bytes, at once or paced; as cheap as Python can.
 
-    python bench/stub_upstream.py PORT [--pace DELTAS_PER_SECOND] [--deltas 200]
+    python -m bench.stub_upstream PORT [--pace DELTAS_PER_SECOND] [--deltas 200]
 
-A body with `"stream":true` gets a stream of deltas of one short token each, any other a whole answer.
+A body with `"stream":true` gets a stream of deltas of one short token each, any other a whole answer. The model's name
+may say how: `deltas-300-pace-50`, `deltas-1-silent-1` (a stream that never ends), `tools-2` (calls of tools until two
+have been answered). `GET /stats` tells how many deltas were written to streams that wait for their reader.
 """
 
 import argparse
 import asyncio
-from functools import partial
-from typing import cast
+import json
+import re
+import resource
+from functools import lru_cache, partial
+from typing import ClassVar, NamedTuple, cast
 
 import uvloop
 
-_CHUNK = (
-    b'data: {"id":"chatcmpl-stub","object":"chat.completion.chunk","created":1,"model":"stub",'
-    b'"choices":[{"index":0,"delta":{"content":"token "},"finish_reason":null}]}\n\n'
-)
-_LAST = (
-    b'data: {"id":"chatcmpl-stub","object":"chat.completion.chunk","created":1,"model":"stub",'
-    b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-)
-_WHOLE = (
-    b'{"id":"chatcmpl-stub","object":"chat.completion","created":1,"model":"stub","choices":[{"index":0,"message":'
-    b'{"role":"assistant","content":"Hello from the stub"},"finish_reason":"stop"}],'
-    b'"usage":{"prompt_tokens":5,"completion_tokens":4,"total_tokens":9}}'
-)
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+_MODEL = re.compile(rb'"model":\s*"([^"]*)"')
+_STREAM = re.compile(rb'"stream":\s*true')
+_TOOL_RESULT = re.compile(rb'"role":\s*"tool"')
+_MOST_AT_ONCE = 1_000
+"""Deltas of a stream that is written without a look at whether anybody reads."""
+_PIECE = 50
+
+_TOOL_CALLS = (("calculate", '{"expression": "19.99 * 3 + 5"}'), ("current_time", "{}"))
+
+
+class Script(NamedTuple):
+    """How an answer is played."""
+
+    deltas: int
+    pace: int = 0
+    silent: int = 0
+    tools: int = 0
+
+
+@lru_cache
+def script_of(model: str, default: Script) -> Script:
+    """Returns what the model's name says, and the default where it says nothing."""
+    words = model.split("-")
+    said = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if name in Script._fields}
+    return default._replace(**said)
 
 
 def _chunked(body: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 
+def _event(delta: dict[str, object], finish: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    chunk = {
+        "id": "chatcmpl-stub",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "stub",
+        "choices": [choice],
+    }
+    return b"data: %b\n\n" % json.dumps(chunk, separators=(",", ":")).encode()
+
+
+def _whole(message: dict[str, object], finish: str) -> bytes:
+    completion = {
+        "id": "chatcmpl-stub",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "stub",
+        "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9},
+    }
+    return _json_answer(json.dumps(completion, separators=(",", ":")).encode())
+
+
+def _json_answer(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def _tool_call(number: int) -> dict[str, object]:
+    name, arguments = _TOOL_CALLS[number % len(_TOOL_CALLS)]
+    function = {"name": name, "arguments": arguments}
+    return {
+        "content": None,
+        "tool_calls": [{"index": 0, "id": f"call_{number}", "type": "function", "function": function}],
+    }
+
+
+_DELTA = _chunked(_event({"content": "token "}, None))
+_STOP = _chunked(_event({}, "stop") + b"data: [DONE]\n\n") + b"0\r\n\r\n"
+_TEXT = _whole({"content": "Hello from the stub"}, "stop")
+
+
+@lru_cache
+def _stream(deltas: int) -> bytes:
+    return _HEAD + _DELTA * deltas + _STOP
+
+
+@lru_cache
+def _calling(number: int, *, streaming: bool) -> bytes:
+    if not streaming:
+        return _whole(_tool_call(number), "tool_calls")
+    last = _chunked(_event({}, "tool_calls") + b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    return _HEAD + _chunked(_event(_tool_call(number), None)) + last
+
+
 class Stub(asyncio.Protocol):
     """One connection; requests follow one another on it."""
 
-    def __init__(self, *, deltas: int, pace: float) -> None:
-        self._pace = pace
-        self._deltas = deltas
-        self._whole = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-            len(_WHOLE),
-            _WHOLE,
-        )
-        self._stream = _HEAD + _chunked(_CHUNK) * deltas + _chunked(_LAST) + b"0\r\n\r\n"
+    deltas_pumped: ClassVar[int] = 0
+
+    def __init__(self, default: Script) -> None:
+        self._default = default
         self._received = b""
-        self._pacing: asyncio.Task[None] | None = None
+        self._next_delta: asyncio.Handle | None = None
+        self._to_pump = 0
+        self._is_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        if self._pacing is not None:
-            self._pacing.cancel()
+        self._to_pump = 0
+        if self._next_delta is not None:
+            self._next_delta.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -63,33 +134,68 @@ class Stub(asyncio.Protocol):
                 return
             body = self._received[end + 4 : end + 4 + length]
             self._received = self._received[end + 4 + length :]
-            self._answer(streaming=b'"stream":true' in body)
+            self._answer(head, body)
 
-    def _answer(self, *, streaming: bool) -> None:
-        if not streaming:
-            self._transport.write(self._whole)
-        elif self._pace:
-            self._pacing = asyncio.get_running_loop().create_task(self._trickle())
+    def pause_writing(self) -> None:
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_paused = False
+        self._pump()
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        if head.startswith(b"get "):
+            self._transport.write(_json_answer(b'{"deltas":%d}' % Stub.deltas_pumped))
+            return
+        named = _MODEL.search(body)
+        script = script_of(named[1].decode() if named else "", self._default)
+        streaming = _STREAM.search(body) is not None
+        if script.tools and (number := len(_TOOL_RESULT.findall(body))) < script.tools:
+            self._transport.write(_calling(number, streaming=streaming))
+        elif not streaming:
+            self._transport.write(_TEXT)
         else:
-            self._transport.write(self._stream)
+            self._begin_stream(script)
 
-    async def _trickle(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._transport.write(_HEAD)
-        started = loop.time()
-        for number in range(self._deltas):
-            await asyncio.sleep(max(0, started + number / self._pace - loop.time()))
-            self._transport.write(_chunked(_CHUNK))
-        self._transport.write(_chunked(_LAST) + b"0\r\n\r\n")
+    def _begin_stream(self, script: Script) -> None:
+        if script.silent:
+            self._transport.write(_HEAD + _DELTA * script.deltas)
+        elif script.pace:
+            self._transport.write(_HEAD)
+            self._trickle(script, asyncio.get_running_loop().time(), 0)
+        elif script.deltas > _MOST_AT_ONCE:
+            self._transport.write(_HEAD)
+            self._to_pump = script.deltas
+            self._pump()
+        else:
+            self._transport.write(_stream(script.deltas))
+
+    def _trickle(self, script: Script, started: float, number: int) -> None:
+        if number == script.deltas:
+            self._transport.write(_STOP)
+            return
+        self._transport.write(_DELTA)
+        due = started + (number + 1) / script.pace
+        self._next_delta = asyncio.get_running_loop().call_at(due, self._trickle, script, started, number + 1)
+
+    def _pump(self) -> None:
+        while self._to_pump > 0 and not self._is_paused:
+            self._transport.write(_DELTA * _PIECE)
+            Stub.deltas_pumped += _PIECE
+            self._to_pump -= _PIECE
+            if self._to_pump <= 0:
+                self._transport.write(_STOP)
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
-    parser.add_argument("--pace", type=float, default=0)
+    parser.add_argument("--pace", type=int, default=0)
     parser.add_argument("--deltas", type=int, default=200)
     args = parser.parse_args()
-    make = partial(Stub, deltas=args.deltas, pace=args.pace)
+    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    make = partial(Stub, Script(args.deltas, args.pace))
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", args.port, backlog=4_096)
     await server.serve_forever()
 

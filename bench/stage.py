@@ -1,0 +1,112 @@
+"""What a run needs, each part started when it is first asked for, and all of it ended at the end."""
+
+import secrets
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bench.databases import Databases, postgres
+from bench.jobs import Hold, Load
+from bench.loader import Loader
+from bench.processes import Process, free_port, python, running
+from bench.scripts import KEY, upstream_model
+
+FEW = 10
+"""How many instances a database has, where that isn't the question."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A server to measure."""
+
+    process: Process
+    port: int
+    key: str = ""
+    """What it asks of callers."""
+    has_instances: bool = False
+    """Whether it is asked for an instance, and not for what the instance would ask the provider for."""
+
+    def asking(self, slug: str = "plain", **options: Any) -> Load:
+        """Returns a load of requests to one of the scripts."""
+        return Load(port=self.port, models=(self.model(slug),), key=self.key, **options)
+
+    def holding(self, slug: str, streams: int, *, bytes_per_second: int = 0) -> Hold:
+        """Returns streams of one of the scripts, to be kept open."""
+        key = self.key.replace("{model}", slug)
+        return Hold(port=self.port, model=self.model(slug), key=key, streams=streams, bytes_per_second=bytes_per_second)
+
+    def model(self, slug: str) -> str:
+        """Returns how it is asked for one of the scripts."""
+        return slug if self.has_instances else upstream_model(slug)
+
+
+class Stage:
+    """The stub, the bare relay, the engines and what puts load on them."""
+
+    def __init__(self, stack: ExitStack, folder: Path, *, rounds: int, seconds: float, long: bool) -> None:
+        self.folder = folder
+        self.rounds = rounds
+        self.seconds = seconds
+        self.long = long
+        self._stack = stack
+        self._engines: dict[str, Target] = {}
+        self._environ = {
+            "ENCRYPTION_KEY": secrets.token_hex(32),
+            "AUTH_SECRET": secrets.token_hex(32),
+            "POLYANT_HOME": str(folder / "home"),
+            "RATE_LIMIT": "1000000/60",
+            "RATE_LIMITER": "memory",
+            "TRUST_PROXY": "1",
+            "MAX_CONCURRENT_TURNS": "5000",
+        }
+
+    @cached_property
+    def loader(self) -> Loader:
+        """What puts load on servers."""
+        loader = Loader()
+        self._stack.callback(loader.close)
+        return loader
+
+    @cached_property
+    def stub(self) -> Target:
+        """The upstream."""
+        return self.start("stub", *python("-m", "bench.stub_upstream", "{port}"), ready="/stats")
+
+    @cached_property
+    def relay(self) -> Target:
+        """The limit to measure against."""
+        command = python("-m", "uvicorn", "bench.bare_relay:app", "--port", "{port}", "--no-access-log")
+        return self.start("relay", *command, ready="/health", STUB=self.url_of(self.stub))
+
+    @cached_property
+    def databases(self) -> Databases:
+        """PostgreSQL."""
+        return Databases(self._stack.enter_context(postgres()), self.url_of(self.stub), self._environ)
+
+    def engine(self, name: str = "engine", *, instances: int = FEW, workers: int = 1, **environ: str) -> Target:
+        """Returns the engine of that name, as a user runs it; the memory limiter counts unless `environ` says else."""
+        if name not in self._engines:
+            command = python("-m", "polyant", "serve", "--port", "{port}", "--workers", str(workers))
+            settings = {**self._environ, "DATABASE_URL": self.databases.with_instances(instances), **environ}
+            started = self.start(name, *command, ready="/health/ready", **settings)
+            self._engines[name] = msgspec.structs.replace(started, key=KEY, has_instances=True)
+        return self._engines[name]
+
+    def start(self, name: str, *command: str, ready: str, **environ: str) -> Target:
+        """Starts a server; `{port}` in its command becomes a free one."""
+        port = free_port()
+        process = self._stack.enter_context(
+            running(
+                *(part.replace("{port}", str(port)) for part in command),
+                log=self.folder / f"{name}.log",
+                environ=environ,
+                answers=f"http://127.0.0.1:{port}{ready}",
+            )
+        )
+        return Target(process, port)
+
+    @staticmethod
+    def url_of(target: Target) -> str:
+        """Returns where a server is."""
+        return f"http://127.0.0.1:{target.port}"
