@@ -161,7 +161,7 @@ def _endpoints(
             throttle=throttle,
             trusted_hops=settings.trusted_hops,
         ),
-        playground=PlaygroundEndpoint(try_instance=management.try_instance, answering=answering),
+        playground=PlaygroundEndpoint(try_instance=management.try_instance, throttle=throttle, answering=answering),
         description=description,
     )
 

@@ -1,14 +1,18 @@
 """Who gets in: each route with every kind of session, and what other sites' pages may do with the cookie."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 
 import msgspec
 import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
 
 from polyant.domain.instances import Slug
 from polyant.domain.users import Role, User
 from polyant.http.app import describe
 from polyant.http.auth import SESSION_COOKIE
+from polyant.http.edge import Edge
 from support.api import Api
 from support.app import App, serving
 from support.envelopes import assert_refused
@@ -18,9 +22,12 @@ from support.sessions import AUTH_SECRET, session_token
 OPEN = ("POST", "/auth/login")
 
 
+PATHS = describe().document["paths"]
+
+
 def routes() -> Iterator[tuple[str, str]]:
     """Yields every route of the management API, with something in the place of its parameters."""
-    for path, methods in describe().document["paths"].items():
+    for path, methods in PATHS.items():
         for method in methods if path.startswith("/api/") else ():
             filled = path.replace("{slug}", "bot").replace("{user_id}", "0" * 32).replace("{key}", "crm_token")
             yield method.upper(), filled.removeprefix("/api")
@@ -38,9 +45,31 @@ def test_the_routes_are_those_of_the_issue() -> None:
     }
 
 
+async def test_every_route_that_is_served_is_tried(app: App) -> None:
+    """The document that they are read from is all that is open to everybody."""
+    assert isinstance(app.asgi, Edge)
+    litestar = app.asgi._app
+    assert isinstance(litestar, Litestar)
+    served = {
+        (method, route.path_format)
+        for route in litestar.routes
+        if isinstance(route, HTTPRoute) and route.path_format.startswith("/api")
+        for method in {*route.route_handler_map} - {"OPTIONS"}
+    }
+    described = {(method.upper(), path) for path in PATHS for method in PATHS[path] if path.startswith("/api")}
+    assert served == described | {("GET", "/api/openapi.json")}
+
+
 async def test_no_route_answers_without_a_session(app: App) -> None:
     for method, path in ROUTES:
         assert_refused(await Api(app, None)(method, path), 401, "Missing authentication")
+
+
+def tampered(token: str, **claims: str) -> str:
+    """Returns the token with other claims and the old signature."""
+    head, payload, signature = token.split(".")
+    changed = msgspec.json.decode(urlsafe_b64decode(f"{payload}==")) | claims
+    return f"{head}.{urlsafe_b64encode(msgspec.json.encode(changed)).decode().rstrip('=')}.{signature}"
 
 
 BAD_TOKENS = {
@@ -48,6 +77,10 @@ BAD_TOKENS = {
     "unsigned": session_token(secret="", algorithm="none"),
     "of another secret": session_token(secret="another secret of the tests, as long"),
     "for another audience": session_token(aud="somebody else"),
+    "from another issuer": session_token(iss="somebody else"),
+    "without an id": session_token(jti=None),
+    "tampered with": tampered(session_token(), sub="user-2"),
+    "cut short": session_token()[:-1],
     "of another algorithm": session_token(secret=AUTH_SECRET * 2, algorithm="HS512"),
     "an instance's key": "sk-of-the-locked-bot",
     "rubbish": "rubbish",

@@ -7,6 +7,7 @@ import pytest
 
 from polyant.domain.chat import TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
+from polyant.domain.limits import RateLimit
 from support.api import Api
 from support.app import App, serving
 from support.envelopes import assert_refused
@@ -37,7 +38,7 @@ async def test_session_stands_for_the_key_and_for_the_status(app: App, api: Api)
     assert (await api.post(PATH, asking())).status == 200
 
 
-async def test_it_counts_against_no_rate_limit_but_against_the_turns_at_once() -> None:
+async def test_it_counts_against_the_turns_that_may_run_at_once() -> None:
     async with serving(rate_limit=None, max_concurrent_turns=1) as app:
         api = Api(app, await app.office.token())
         gate = asyncio.Event()
@@ -50,10 +51,17 @@ async def test_it_counts_against_no_rate_limit_but_against_the_turns_at_once() -
         assert (await waiting).status == 200
 
 
-async def test_the_rate_limit_of_callers_does_not_hold_here(app: App, api: Api) -> None:
-    statuses = {(await api.post(PATH, asking())).status for _ in range(30)}
-    assert statuses == {200}
-    assert "x-ratelimit-limit" not in (await api.post(PATH, asking())).names
+async def test_it_counts_against_the_rate_limit_of_its_address_as_chat_requests_do() -> None:
+    async with serving(rate_limit=RateLimit(3, 60)) as app:
+        path, api = "/instances/demo-bot/playground", Api(app, await app.office.token())
+        assert (await app.chat(model="demo-bot")).status == 200
+        answers = [await api.post(path, asking("demo-bot")), await api.post(path, {}), await api.post(path, {})]
+        assert [(answer.status, answer.header("x-ratelimit-remaining")) for answer in answers] == [
+            *((200, "1"), (400, "0"), (429, "0"))
+        ]
+        assert answers[2].header("retry-after") == "60"
+        assert (await Api(app, None).post(path, {})).status == 401
+        assert (await api.post(path, asking("demo-bot"), client="203.0.113.8")).status == 200
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.users import User
+from polyant.http.app import describe
 from polyant.http.management.preconditions import etag_of, versions_in
 from support.api import Api
+from support.envelopes import assert_refused
 
 BODIES = [
     ("PATCH", "", {"description": "x"}),
@@ -32,15 +37,24 @@ BODIES = [
         ('"³"', set()),
         ('"-1"', set()),
         ('"' + "9" * 30 + '"', set()),
-        ("3", set()),
-        ("", set()),
-        ('"', set()),
+        ('"3,5"', set()),
+        ('"*"', set()),
+        ('"W/", "5"', {5}),
     ],
 )
 def test_header_names_versions_as_the_rfc_has_it(header: str | None, versions: set[int] | None) -> None:
     found = versions_in(header)
     assert (found is None) is (versions is None)
     assert sorted(found or ()) == sorted(versions or ())
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", " ", "3", '"', '"3', "W/", 'w/"3"', '"3" "5"', '"3",', ', "3"', '*, "3"', "**", '"3"\n', '"a b"', '"🐜"'],
+)
+def test_header_that_is_none_is_refused(header: str) -> None:
+    with pytest.raises(InvalidInputError, match="at `If-Match`"):
+        versions_in(header)
 
 
 def test_our_tags_are_read_back() -> None:
@@ -54,7 +68,9 @@ async def test_whoever_has_read_the_latest_may_write_and_nobody_else(
 ) -> None:
     read = (await api.get(f"/instances/bot{path}")).header("etag")
     assert read == '"1"'
-    for wrong in ('"2"', 'W/"1"', '"x"', '"0", "3"', ""):
+    malformed = await api(method, f"/instances/bot{path}", body, if_match="1")
+    assert_refused(malformed, 400, 'Expected entity tags such as "3", or * - at `If-Match`')
+    for wrong in ('"2"', 'W/"1"', '"x"', '"0", "3"'):
         response = await api(method, f"/instances/bot{path}", body, if_match=wrong)
         assert (response.status, response.json["error"]) == (412, "Precondition Failed"), wrong
     for right in ('"1"', '"7", "2"', "*"):
@@ -69,6 +85,51 @@ async def test_deleting_takes_conditions_too(api: Api) -> None:
     assert (await api.delete("/instances/bot", if_match='"2"')).status == 412
     assert (await api.delete("/instances/bot", if_match='"3"')).status == 200
     assert (await api.delete("/instances/bot", if_match="*")).status == 404
+
+
+async def test_keys_take_conditions_too(api: Api) -> None:
+    assert (await api.post("/instances/bot/keys", if_match='"2"')).status == 412
+    assert (await api.post("/instances/bot/keys", if_match='"1"')).status == 201
+    assert (await api.delete("/instances/bot/keys", if_match='"1"')).status == 412
+    assert (await api.delete("/instances/bot/keys", if_match='"2"')).status == 200
+
+
+async def test_import_overwrites_the_version_that_was_exported_or_nothing(api: Api) -> None:
+    exported = await api.get("/instances/bot/export")
+    assert exported.header("etag") == '"1"'
+    document, path = exported.json, "/import?overwrite=true"
+    await api.succeed("PATCH", "/instances/bot", {"description": "theirs"})
+    assert (await api.post(path, document, if_match='"1"')).status == 412
+    assert (await api.get("/instances/bot")).json["instance"]["description"] == "theirs"
+    assert (await api.post(path, document, if_match='"2"')).status == 200
+    assert_refused(await api.post(path, {**document, "slug": "nobody"}, if_match='"1"'), 404, "Unknown instance")
+    assert (await api.get("/instances/nobody")).status == 404
+    assert (await api.post("/import", document, if_match='"3"')).status == 409
+
+
+async def test_users_take_conditions_too(admin: Api) -> None:
+    user: User = await admin.app.office.add_user("eve@example.com")
+    path = f"/users/{user.id}"
+    for method, body in (("PATCH", {"disabled": True}), ("DELETE", msgspec.UNSET)):
+        read = (await admin.get(path)).header("etag") or ""
+        assert (await admin(method, path, body, if_match='"9"')).status == 412
+        assert (await admin(method, path, body, if_match="9")).status == 400
+        assert (await admin(method, path, body, if_match=read)).status == 200
+
+
+def test_each_write_to_what_has_a_tag_takes_conditions() -> None:
+    """A tag is of an instance or a user; what creates, opens sessions or asks a model overwrites nothing."""
+    unconditional = {
+        *("post /api/auth/login", "post /api/auth/logout", "post /api/me/password", "post /api/instances"),
+        *("post /api/instances/{slug}/playground", "post /api/users", "delete /api/users/{user_id}/sessions"),
+    }
+    writes = {
+        f"{method} {path}": {parameter["name"] for parameter in operation.get("parameters", ())}
+        for path, methods in describe().document["paths"].items()
+        for method, operation in methods.items()
+        if path.startswith("/api/") and method != "get"
+    }
+    assert {write for write, names in writes.items() if "If-Match" not in names} == unconditional
 
 
 async def test_of_two_who_read_the_same_one_writes(api: Api) -> None:

@@ -1,6 +1,6 @@
 """Use case: make an instance of what was exported elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,27 +42,42 @@ class ImportInstance:
         self._tokens = tokens
         self._providers = providers
 
-    async def __call__(self, slug: Slug, content: InstanceContent, *, by: Actor, overwrite: bool = False) -> Instance:
+    async def __call__(
+        self,
+        slug: Slug,
+        content: InstanceContent,
+        *,
+        by: Actor,
+        overwrite: bool = False,
+        expected_versions: Collection[int] | None = None,
+    ) -> Instance:
         """Returns the instance as stored; one that is overwritten keeps its identity and its secrets.
 
+        Whoever expects a version to overwrite creates nothing.
+
         Raises:
+            UnknownInstanceError: There is none to overwrite that could have one of the expected versions.
+            InstanceChangedError: It has none of the expected versions.
             InstanceExistsError: The slug is taken and may not be overwritten.
             InvalidInputError: A value breaks its rule, or there is no such provider.
         """
-        fields = self._checked(content)
-        now = self._clock.now()
-        instance = Instance(id=self._tokens.instance_id(), slug=slug, created_at=now, updated_at=now, **fields)
-        change = Change(by, "instance.import")
-        try:
-            return await self._repo.add(check_instance(instance), audit=change.entry(now, instance=slug))
-        except InstanceExistsError:
-            if not overwrite:
-                raise
+        fields, change = self._checked(content), Change(by, "instance.import")
+        if expected_versions is None or not overwrite:
+            try:
+                return await self._add(slug, fields, change)
+            except InstanceExistsError:
+                if not overwrite:
+                    raise
 
         def replace(stored: Instance, _: datetime) -> Instance:
             return msgspec.structs.replace(stored, **fields)
 
-        return await self._edit(slug, replace, change)
+        return await self._edit(slug, replace, change, expected_versions=expected_versions)
+
+    async def _add(self, slug: Slug, fields: Mapping[str, Any], change: Change) -> Instance:
+        now = self._clock.now()
+        instance = Instance(id=self._tokens.instance_id(), slug=slug, created_at=now, updated_at=now, **fields)
+        return await self._repo.add(check_instance(instance), audit=change.entry(now, instance=slug))
 
     def _checked(self, content: InstanceContent) -> dict[str, Any]:
         find_provider(self._providers, content.provider)

@@ -1,5 +1,6 @@
 """Use case: issue an API key."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -25,12 +26,20 @@ class IssueKey:
         self._tokens = tokens
 
     async def __call__(
-        self, slug: Slug, *, by: Actor, given: str | None = None, keep_open: bool = False, grace_seconds: int = 0
+        self,
+        slug: Slug,
+        *,
+        by: Actor,
+        given: str | None = None,
+        keep_open: bool = False,
+        grace_seconds: int = 0,
+        expected_versions: Collection[int] | None = None,
     ) -> SecretText:
         """Returns the key, which can't be read again; with `keep_open` auth stays as it is.
 
         Raises:
             UnknownInstanceError: There is no instance with that slug.
+            InstanceChangedError: It has none of the expected versions.
             InvalidInputError: The grace is out of bounds, or the given key is none that a header can carry.
         """
         grace = check_grace(grace_seconds)
@@ -41,5 +50,6 @@ class IssueKey:
             rotated = with_auth_key(self._cipher, instance, key, now=now, grace=grace)
             return msgspec.structs.replace(rotated, auth_enabled=enabled)
 
-        await self._edit(slug, store, Change(by, "key.issue" if given is None else "key.set"))
+        change = Change(by, "key.issue" if given is None else "key.set")
+        await self._edit(slug, store, change, expected_versions=expected_versions)
         return key

@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from msgspec import Meta
 
-from polyant.domain.audit import AuditEntry, AuditPage, AuditQuery
+from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.errors import UnknownInstanceError
 from polyant.http.management.services import Management
-from polyant.http.management.wire import DEFAULT_LIMIT, Answer, Limit, Moment, Offset, moment_in, slug_in
+from polyant.http.management.wire import Answer, Moment, Page, Paging, moment_in, slug_in
 from polyant.http.refusals import read_refusals
 
 _MOMENT = {"format": "date-time"}
@@ -35,13 +35,10 @@ class AuditEntryOut(Answer, frozen=True, kw_only=True):
     ]
 
 
-class AuditList(Answer, frozen=True, kw_only=True):
+class AuditList(Page, frozen=True):
     """A page of the audit trail, newest first."""
 
     entries: tuple[AuditEntryOut, ...]
-    total: int
-    limit: int
-    offset: int
 
 
 class AuditController(Controller):
@@ -55,8 +52,7 @@ class AuditController(Controller):
         self,
         *,
         api: NamedDependency[Management],
-        limit: Limit = DEFAULT_LIMIT,
-        offset: Offset = 0,
+        paging: NamedDependency[Paging],
         instance: Annotated[str | None, QueryParameter(name="instance", description="The slug it was done to")] = None,
         user: Annotated[
             str | None, QueryParameter(name="user", description="Who did it, or whom it was done to")
@@ -77,12 +73,18 @@ class AuditController(Controller):
         try:
             slug = None if instance is None else slug_in(instance)
         except UnknownInstanceError:  # nothing was ever done to it
-            page = AuditPage((), 0)
-        else:
-            page = await api.audit_log.list(
-                AuditQuery(instance=slug, user=user, action=action, since=begin, until=end, limit=limit, offset=offset)
-            )
-        return AuditList(entries=tuple(map(_out, page.entries)), total=page.total, limit=limit, offset=offset)
+            return AuditList((), **paging.of(0))
+        query = AuditQuery(
+            instance=slug,
+            user=user,
+            action=action,
+            since=begin,
+            until=end,
+            limit=paging.limit,
+            offset=paging.offset,
+        )
+        page = await api.audit_log.list(query)
+        return AuditList(tuple(map(_out, page.entries)), **paging.of(page.total))
 
 
 def _out(entry: AuditEntry) -> AuditEntryOut:

@@ -14,17 +14,7 @@ from polyant.domain.use_cases.update_instance import InstancePatch
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import (
-    DEFAULT_LIMIT,
-    Answer,
-    Body,
-    Deleted,
-    Limit,
-    Moment,
-    Offset,
-    Search,
-    slug_in,
-)
+from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
 # What the domain checks itself, with a message of its own, the schemas only tell of (`extra_json_schema`).
@@ -125,13 +115,10 @@ class InstanceAnswer(Answer, frozen=True, kw_only=True):
     instance: InstanceOut
 
 
-class InstanceList(Answer, frozen=True, kw_only=True):
+class InstanceList(Page, frozen=True):
     """A page of instances."""
 
     instances: tuple[InstanceOut, ...]
-    total: int
-    limit: int
-    offset: int
 
 
 class CreateInstanceBody(Body, frozen=True, kw_only=True):
@@ -180,8 +167,7 @@ class InstancesController(Controller):
         self,
         *,
         api: NamedDependency[Management],
-        limit: Limit = DEFAULT_LIMIT,
-        offset: Offset = 0,
+        paging: NamedDependency[Paging],
         search: Search = "",
         status: Annotated[
             str | None,
@@ -189,11 +175,9 @@ class InstancesController(Controller):
         ] = None,
     ) -> InstanceList:
         """Lists the instances, oldest first; `search` finds part of the slug, the name or the description."""
-        query = InstanceQuery(status=_status_in(status), search=search, limit=limit, offset=offset)
+        query = InstanceQuery(status=_status_in(status), search=search, limit=paging.limit, offset=paging.offset)
         page = await api.instances.list(query)
-        return InstanceList(
-            instances=tuple(map(instance_out, page.instances)), total=page.total, limit=limit, offset=offset
-        )
+        return InstanceList(tuple(map(instance_out, page.instances)), **paging.of(page.total))
 
     @post(summary="Create an instance", responses=write_refusals(409))
     async def create(

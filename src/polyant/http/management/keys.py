@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
+from polyant.http.management.preconditions import IfMatch, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, Deleted, slug_in
@@ -36,7 +37,7 @@ class KeysController(Controller):
     path = "/instances/{slug:str}/keys"
     tags = ("Keys",)
 
-    @post(summary="Issue an API key", responses=write_refusals(404))
+    @post(summary="Issue an API key", responses=write_refusals(404, 412))
     async def issue(
         self,
         *,
@@ -53,6 +54,7 @@ class KeysController(Controller):
             ),
         ] = 0,
         data: JSONBody[KeyBody | None] = None,
+        if_match: IfMatch = None,
     ) -> Response[KeyAnswer]:
         """Makes a key, or stores the one that is sent, in place of an earlier one, and turns auth on.
 
@@ -65,12 +67,22 @@ class KeysController(Controller):
             given=body.key,
             keep_open=body.keep_open,
             grace_seconds=grace_seconds,
+            expected_versions=versions_in(if_match),
         )
         shown = key.reveal() if body.key is None else None
         return Response(KeyAnswer(key=shown), status_code=201)
 
-    @delete(summary="Revoke the API key", status_code=200, responses=write_refusals(404))
-    async def revoke(self, *, request: ApiRequest, slug: FromPath[str], api: NamedDependency[Management]) -> Deleted:
+    @delete(summary="Revoke the API key", status_code=200, responses=write_refusals(404, 412))
+    async def revoke(
+        self,
+        *,
+        request: ApiRequest,
+        slug: FromPath[str],
+        api: NamedDependency[Management],
+        if_match: IfMatch = None,
+    ) -> Deleted:
         """Removes the key and the one before it. Auth stays as it is: where it is on, nobody gets in."""
-        await api.delete_secret(slug_in(slug), AUTH_API_KEY, by=request.auth.actor)
+        await api.delete_secret(
+            slug_in(slug), AUTH_API_KEY, by=request.auth.actor, expected_versions=versions_in(if_match)
+        )
         return Deleted()

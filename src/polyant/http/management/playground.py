@@ -14,17 +14,20 @@ from polyant.http.openai.answering import Answering
 from polyant.http.openai.chat_completions import chat_answers
 from polyant.http.openai.mapping import decode_request, to_domain
 from polyant.http.record import record_of
+from polyant.http.throttle import Throttle
 
 
 class PlaygroundEndpoint:
     """Takes the request of a session to the ASGI application that answers it."""
 
-    def __init__(self, *, try_instance: TryInstance, answering: Answering) -> None:
+    def __init__(self, *, try_instance: TryInstance, throttle: Throttle, answering: Answering) -> None:
         self._try_instance = try_instance
+        self._throttle = throttle
         self._answering = answering
 
     async def __call__(self, request: ApiRequest, path: str) -> ASGIApp:
         """Returns what answers the request."""
+        await self._throttle.chat(request.scope)
         slug = slug_in(path)
         require_json(request.scope)
         wire = decode_request(await request.body())
@@ -49,5 +52,5 @@ class PlaygroundController(Controller):
         slug: FromPath[str],
         playground: NamedDependency[PlaygroundEndpoint],
     ) -> ASGIApp:
-        """Runs one turn as /v1/chat/completions does; a disabled instance can be tried as well."""
+        """Runs one turn as /v1/chat/completions does, limited as it is; a disabled instance can be tried as well."""
         return await playground(request, slug)

@@ -8,16 +8,21 @@ from typing import Annotated
 
 from litestar.params import HeaderParameter
 
+from polyant.domain.errors import InvalidInputError
+
+_ONE_TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
+_HEADER = rf"[ \t]*(?:\*|{_ONE_TAG}(?:[ \t]*,[ \t]*{_ONE_TAG})*)[ \t]*"
+
 IfMatch = Annotated[
     str | None,
     HeaderParameter(
         name="If-Match",
         description="The ETag that was read: if it is another by now, nothing is changed and the answer is 412",
+        schema_extra={"pattern": rf"^{_HEADER}$"},
     ),
 ]
 
-_TAG = re.compile(r'(?P<weak>W/)?"(?P<text>[^"]*)"')
-_MOST_DIGITS = 18
+_STRONG_TAG = re.compile(r'(?<!W/)"([0-9]{1,18})"')
 
 
 def etag_of(version: int) -> str:
@@ -29,8 +34,12 @@ def versions_in(if_match: str | None) -> frozenset[int] | None:
     """Returns the versions that a write may find; None without a condition.
 
     Weak tags, and tags that we never gave, match nothing.
+
+    Raises:
+        InvalidInputError: It is neither a list of entity tags nor `*`.
     """
-    if if_match is None or if_match.strip() == "*":
+    if if_match is None:
         return None
-    tags = (found["text"] for found in _TAG.finditer(if_match) if not found["weak"])
-    return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) <= _MOST_DIGITS)
+    if not re.fullmatch(_HEADER, if_match):
+        raise InvalidInputError('Expected entity tags such as "3", or * - at `If-Match`')
+    return None if if_match.strip() == "*" else frozenset(map(int, _STRONG_TAG.findall(if_match)))

@@ -2,6 +2,7 @@
 
 from litestar import Router
 from litestar.datastructures import ResponseHeader
+from litestar.di import Provide
 
 from polyant.http.management.audit import AuditController
 from polyant.http.management.authentication import SessionMiddleware
@@ -18,6 +19,7 @@ from polyant.http.management.tools import ToolsController
 from polyant.http.management.transfer import TransferController
 from polyant.http.management.turns import TurnsController
 from polyant.http.management.users import UsersController
+from polyant.http.management.wire import paging
 
 
 def management_router() -> Router:
@@ -42,5 +44,6 @@ def management_router() -> Router:
         ],
         middleware=[SessionMiddleware],
         request_class=ApiRequest,
+        dependencies={"paging": Provide(paging, sync_to_thread=False)},
         response_headers=[ResponseHeader(name="Cache-Control", value="no-store")],
     )

@@ -26,7 +26,7 @@ from polyant.http.management.instances import (
     instance_out,
 )
 from polyant.http.management.mcp_servers import McpServerBody, mcp_server_in
-from polyant.http.management.preconditions import etag_of
+from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.prompts import SectionBody, sections_of
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
@@ -78,9 +78,10 @@ class TransferController(Controller):
         """Gives everything of the instance but the values of its secrets as one document for /api/import."""
         instance = await api.show(slug_in(slug))
         disposition = f'attachment; filename="{instance.slug}.json"'
-        return Response(_document_of(instance), headers={"Content-Disposition": disposition})
+        headers = {"Content-Disposition": disposition, "ETag": etag_of(instance.version)}
+        return Response(_document_of(instance), headers=headers)
 
-    @post("/import", summary="Import an instance", responses={200: _REPLACED, **write_refusals(409)})
+    @post("/import", summary="Import an instance", responses={200: _REPLACED, **write_refusals(404, 409, 412)})
     async def take_in(
         self,
         *,
@@ -90,13 +91,19 @@ class TransferController(Controller):
         overwrite: Annotated[
             bool, QueryParameter(name="overwrite", description="Replace the instance of that slug")
         ] = False,
+        if_match: IfMatch = None,
     ) -> Response[ImportAnswer]:
         """Makes an instance of an exported document; its secrets are entered anew.
 
         One that is overwritten keeps its id, its secrets and its key. The answer is 201 for a new instance, else 200.
+        With `overwrite` and `If-Match` that version is overwritten and nothing is created.
         """
         instance = await api.import_instance(
-            parse_slug(data.slug), _content_in(data), by=request.auth.actor, overwrite=overwrite
+            parse_slug(data.slug),
+            _content_in(data),
+            by=request.auth.actor,
+            overwrite=overwrite,
+            expected_versions=versions_in(if_match),
         )
         missing = missing_secrets(instance, api.providers, api.tools)
         return Response(

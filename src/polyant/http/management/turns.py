@@ -6,7 +6,7 @@ from litestar.params import FromPath
 
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
 from polyant.http.management.services import Management
-from polyant.http.management.wire import DEFAULT_LIMIT, Answer, Limit, Moment, Offset, slug_in
+from polyant.http.management.wire import Answer, Moment, Page, Paging, slug_in
 from polyant.http.refusals import read_refusals
 
 
@@ -26,13 +26,10 @@ class TurnOut(Answer, frozen=True, kw_only=True):
     streamed: bool
 
 
-class TurnList(Answer, frozen=True, kw_only=True):
+class TurnList(Page, frozen=True):
     """A page of turns, newest first."""
 
     turns: tuple[TurnOut, ...]
-    total: int
-    limit: int
-    offset: int
 
 
 class TurnsController(Controller):
@@ -47,12 +44,11 @@ class TurnsController(Controller):
         *,
         slug: FromPath[str],
         api: NamedDependency[Management],
-        limit: Limit = DEFAULT_LIMIT,
-        offset: Offset = 0,
+        paging: NamedDependency[Paging],
     ) -> TurnList:
         """Lists recent turns, newest first: figures, never text. A turn shows up within seconds of its end."""
-        page = await api.list_turns(slug_in(slug), limit=limit, offset=offset)
-        return TurnList(turns=tuple(map(_out, page.turns)), total=page.total, limit=limit, offset=offset)
+        page = await api.list_turns(slug_in(slug), limit=paging.limit, offset=paging.offset)
+        return TurnList(tuple(map(_out, page.turns)), **paging.of(page.total))
 
 
 def _out(turn: TurnRecord) -> TurnOut:

@@ -14,17 +14,7 @@ from polyant.http.management.authentication import require_superadmin
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import (
-    DEFAULT_LIMIT,
-    Answer,
-    Body,
-    Deleted,
-    Limit,
-    Moment,
-    Offset,
-    Search,
-    user_id_in,
-)
+from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, user_id_in
 from polyant.http.refusals import read_refusals, write_refusals
 
 # As `parse_email` has it.
@@ -66,13 +56,10 @@ class UserAnswer(Answer, frozen=True, kw_only=True):
     user: UserOut
 
 
-class UserList(Answer, frozen=True, kw_only=True):
+class UserList(Page, frozen=True):
     """A page of users."""
 
     users: tuple[UserOut, ...]
-    total: int
-    limit: int
-    offset: int
 
 
 class CreateUserBody(Body, frozen=True, kw_only=True):
@@ -101,11 +88,11 @@ class UsersController(Controller):
 
     @get(summary="List users", responses=read_refusals(403))
     async def list_all(
-        self, *, api: NamedDependency[Management], limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, search: Search = ""
+        self, *, api: NamedDependency[Management], paging: NamedDependency[Paging], search: Search = ""
     ) -> UserList:
         """Lists the users by their address; `search` finds part of it."""
-        page = await api.users.list(search=search, limit=limit, offset=offset)
-        return UserList(users=tuple(map(user_out, page.users)), total=page.total, limit=limit, offset=offset)
+        page = await api.users.list(search=search, limit=paging.limit, offset=paging.offset)
+        return UserList(tuple(map(user_out, page.users)), **paging.of(page.total))
 
     @post(summary="Create a user", responses=write_refusals(409))
     async def create(

@@ -30,8 +30,35 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 DEFAULT_LIMIT = 50
 
+
+class Page(Answer, frozen=True, kw_only=True):
+    """A page of a listing; what is listed comes before these."""
+
+    total: Annotated[int, msgspec.Meta(description="How many there are on all pages")]
+    limit: int
+    offset: int
+
+
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200, description="How many to list at most")]
 Offset = Annotated[int, QueryParameter(name="offset", ge=0, le=10**9, description="How many to leave out before those")]
+
+
+class Paging(msgspec.Struct, frozen=True):
+    """Which page of a listing is asked for."""
+
+    limit: int
+    offset: int
+
+    def of(self, total: int) -> dict[str, int]:
+        """Returns what a page of so many says of itself."""
+        return {"total": total, "limit": self.limit, "offset": self.offset}
+
+
+def paging(limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Paging:
+    """Returns the page that the parameters ask for; what handlers get as `paging`."""
+    return Paging(limit, offset)
+
+
 # Where Litestar may read None, it reads it from `null`, too, unless it may read a text: so parameters that may be left
 # out are texts, and their handlers make more of them.
 Search = Annotated[str, QueryParameter(name="search", max_length=200, description="Part of what is searched for")]
