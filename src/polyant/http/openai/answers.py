@@ -21,6 +21,9 @@ Events = AsyncGenerator[SupervisorEvent, None]
 
 _encoder = msgspec.json.Encoder()
 
+_MOST_UNSENT = 16 * 1024
+"""Bytes of events that are held back at most, to be sent at once."""
+
 
 class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How answers are sent; times in seconds."""
@@ -126,6 +129,7 @@ class StreamedAnswer:
         self._turns = turns
         self._settings = settings
         self._begun: asyncio.Future[None] | None = None
+        self._unsent = b""
         self._last_sent = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,13 +146,12 @@ class StreamedAnswer:
             if self._begun is None:
                 raise
             await self._begun
-            await _send_body(send, error_event(body_of(error, record_of(scope))))
+            self._unsent += error_event(body_of(error, record_of(scope)))
         finally:
             keep_alive.cancel()
-        await _send_body(send, DONE, more=False)
+        await _send_body(send, self._unsent + DONE, more=False)
 
     async def _relay(self, send: Send) -> None:
-        loop = asyncio.get_running_loop()
         usage = Usage()
         begun = False
         async for event in self._events:
@@ -158,8 +161,9 @@ class StreamedAnswer:
             match event:
                 case TextDelta():
                     self._meter.token()
-                    await _send_body(send, self._chunks.text(event.text))
-                    self._last_sent = loop.time()
+                    self._unsent += self._chunks.text(event.text)
+                    if not event.more or len(self._unsent) > _MOST_UNSENT:
+                        await self._flush(send)
                 case ToolStarted():
                     pass
                 case ToolFinished():
@@ -170,9 +174,14 @@ class StreamedAnswer:
                 case never:
                     assert_never(never)
         await self._begin(send)
-        await _send_body(send, self._chunks.finish())
+        self._unsent += self._chunks.finish()
         if self._include_usage:
-            await _send_body(send, self._chunks.usage(usage_out(usage, report=self._settings.report_usage)))
+            self._unsent += self._chunks.usage(usage_out(usage, report=self._settings.report_usage))
+
+    async def _flush(self, send: Send) -> None:
+        unsent, self._unsent = self._unsent, b""
+        await _send_body(send, unsent)
+        self._last_sent = asyncio.get_running_loop().time()
 
     async def _begin(self, send: Send) -> None:
         """Sends the status line and the first chunk, once, whoever comes first; returns when both are out."""
