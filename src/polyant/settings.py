@@ -213,7 +213,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "AUTH_SECRET",
             _matching(r"(?s)\A.{32,}\Z"),
             "at least 32 characters",
-            "Secret that signs the sessions of the admin panel",
+            "Secret that signs the sessions of users",
             "a file in POLYANT_HOME",
         ),
     ] = None

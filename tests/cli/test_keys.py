@@ -1,6 +1,8 @@
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 
 from support.commands import Done, Polyant
 from support.process import Server, eventually
@@ -50,6 +52,36 @@ def test_running_server_asks_for_the_key_and_shuts_when_it_is_revoked(polyant: P
     said = polyant.succeed("keys", "revoke", "guarded").stdout
     assert said == "Revoked the key of guarded; auth is on: nobody gets in.\n"
     eventually(lambda: status(server, "guarded", second), (401, "Auth enabled but no API key configured"))
+
+
+def test_replaced_key_works_as_long_as_the_grace(polyant: Polyant, server: Server) -> None:
+    polyant.succeed("instances", "create", "rotated")
+    first = polyant.succeed("keys", "issue", "rotated").stdout.strip()
+    second = polyant.succeed("keys", "issue", "rotated", "--grace-seconds", "3600").stdout.strip()
+    eventually(lambda: status(server, "rotated", second)[0], 200)
+    assert status(server, "rotated", first)[0] == 200
+    stops = polyant.succeed("secrets", "list", "rotated", "--json").json["secrets"]
+    lasting, ending = [datetime.fromisoformat(each["expiresAt"]) if each["expiresAt"] else None for each in stops]
+    assert lasting is None
+    assert ending is not None
+    assert timedelta(minutes=59) < ending - datetime.now(UTC) <= timedelta(hours=1)
+    _, current, previous = polyant.succeed("secrets", "list", "rotated").stdout.splitlines()
+    assert (current.split()[0], current.split()[-1]) == ("auth_api_key", "-")
+    assert previous.startswith("auth_api_key_previous ")
+    assert previous.endswith(str(ending))
+    third = polyant.succeed("keys", "issue", "rotated").stdout.strip()
+    eventually(lambda: status(server, "rotated", second), (401, "Invalid API key"))
+    assert status(server, "rotated", third)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "seconds, says", [("-1", "0 to 2592000"), ("2592001", "0 to 2592000"), ("soon", "invalid int")]
+)
+def test_grace_that_is_none_changes_nothing(polyant: Polyant, home: Path, seconds: str, says: str) -> None:
+    done = polyant("keys", "issue", "demo-bot", "--grace-seconds", seconds)
+    assert (done.code, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["hasAuthKey"] is False
 
 
 def test_key_chosen_by_the_operator_works_as_well(polyant: Polyant, server: Server) -> None:

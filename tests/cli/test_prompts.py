@@ -87,6 +87,31 @@ def test_deleting_is_confirmed_with_the_slug(polyant: Polyant, home: Path, typed
     assert polyant("instances", "show", "demo-bot").code == (0 if code else 4)
 
 
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (("create", "eve@example.com"), "Created eve@example.com."),
+        (("set-password", "admin@localhost"), "Set the password of admin@localhost."),
+    ],
+)
+def test_password_is_asked_for_and_not_shown(home: Path, arguments: tuple[str, ...], says: str) -> None:
+    terminal = Terminal(home.parent, "users", *arguments)
+    terminal.wait_for("Password: ")
+    terminal.type(f"{VALUE}\n")
+    assert terminal.wait() == 0
+    assert says in terminal.seen
+    assert VALUE not in terminal.seen
+
+
+@pytest.mark.parametrize(
+    "arguments, code", [(("create", "ADMIN@localhost"), 5), (("set-password", "nobody@example.com"), 4)]
+)
+def test_no_password_is_asked_for_in_vain(home: Path, arguments: tuple[str, ...], code: int) -> None:
+    terminal = Terminal(home.parent, "users", *arguments)
+    assert terminal.wait() == code
+    assert "Password" not in terminal.seen
+
+
 def test_nobody_is_asked_about_what_is_not_there(home: Path) -> None:
     terminal = Terminal(home.parent, "secrets", "set", "nobody", "auth_api_key")
     assert terminal.wait() == 4

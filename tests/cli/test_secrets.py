@@ -23,6 +23,7 @@ def test_value_comes_from_standard_input_and_is_never_shown(polyant: Polyant, ho
 def test_programs_read_name_time_and_origin(polyant: Polyant, home: Path) -> None:
     stored = polyant.succeed("secrets", "set", "demo-bot", "smtp_password", "--json", given="correct horse").json
     assert (stored["key"], stored["configured"], stored["origin"]) == ("smtp_password", True, None)
+    assert (list(stored), stored["expiresAt"]) == (["key", "configured", "updatedAt", "origin", "expiresAt"], None)
     assert polyant.succeed("secrets", "list", "demo-bot", "--json").json == {"secrets": [stored]}
     assert polyant.succeed("secrets", "delete", "demo-bot", "smtp_password", "--json").json == {"deleted": True}
     assert polyant.succeed("secrets", "list", "demo-bot", "--json").json == {"secrets": []}

@@ -1,9 +1,13 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from polyant.domain.users import check_password
 from support.commands import Done, Polyant
+from support.process import Server
 
 PASSWORD = "correct horse battery staple"
 FIELDS = ["id", "email", "role", "disabled", "createdAt", "updatedAt"]
@@ -37,6 +41,44 @@ def test_user_is_disabled_enabled_and_deleted(polyant: Polyant, home: Path) -> N
 def test_password_is_set_from_standard_input(polyant: Polyant, home: Path) -> None:
     done = polyant.succeed("users", "set-password", "admin@localhost", given=PASSWORD)
     assert done == Done(0, "Set the password of admin@localhost.\n", "")
+    shown = polyant.succeed("users", "set-password", "ADMIN@localhost", "--json", given=f"{PASSWORD}\n").json
+    assert (list(shown), shown["email"]) == (FIELDS, "admin@localhost")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"), [(("set-password",), "another password"), (("disable",), ""), (("delete", "--json"), "")]
+)
+def test_running_server_shows_the_user_out_at_once(
+    polyant: Polyant, server: Server, arguments: tuple[str, ...], given: str
+) -> None:
+    email = f"{arguments[0]}@example.com"
+    polyant.succeed("users", "create", email, given=PASSWORD)
+    with httpx.Client(base_url=f"{server.url}/api") as client:
+        assert client.post("/auth/login", json={"email": email, "password": PASSWORD}).status_code == 200
+        assert client.get("/auth/me").json()["user"]["email"] == email
+        polyant.succeed("users", *arguments, email, given=given)
+        assert client.get("/auth/me").status_code == 401
+
+
+def test_no_password_is_taken_from_the_command_line(polyant: Polyant, home: Path) -> None:
+    for arguments in (("create", "eve@example.com"), ("set-password", "admin@localhost")):
+        for password in (("--password", PASSWORD), (PASSWORD,)):
+            done = polyant("users", *arguments, *password, given=PASSWORD)
+            assert (done.code, done.stdout) == (2, "")
+            assert "unrecognized arguments" in done.stderr
+    assert polyant.succeed("users", "list", "--json").json["total"] == 1
+
+
+def test_trail_tells_that_it_was_the_command_line(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("users", "create", "eve@example.com", given=PASSWORD)
+    for action in ("disable", "enable", "delete"):
+        polyant.succeed("users", action, "eve@example.com")
+    with closing(sqlite3.connect(home / "polyant.db")) as database:
+        told = database.execute("SELECT action, details FROM audit_log WHERE actor = 'cli' ORDER BY id").fetchall()
+    disabled = '["disabled"]'
+    assert told == [
+        *(("user.create", '["user"]'), ("user.update", disabled), ("user.update", disabled), ("user.delete", "[]"))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -51,11 +93,15 @@ def test_password_is_set_from_standard_input(polyant: Polyant, home: Path) -> No
         (("set-password", "nobody@example.com"), PASSWORD, 4, "Unknown user"),
         (("set-password", "admin@localhost"), "short", 2, "A password has 12 to 1024 characters"),
         (("enable", "nobody"), "", 2, "email must look like name@host"),
+        (("enable", "nobody@example.com"), "", 4, "Unknown user"),
+        (("disable", "nobody@example.com"), "", 4, "Unknown user"),
+        (("create", "eve@example.com"), "", 2, "A password has 12 to 1024 characters"),
+        (("create", "eve@example.com"), b"\xff" * 12, 2, "no text in UTF-8"),
         ((), "", 2, "ACTION"),
     ],
 )
 def test_failures_have_a_message_and_a_code(
-    polyant: Polyant, home: Path, arguments: tuple[str, ...], given: str, code: int, says: str
+    polyant: Polyant, home: Path, arguments: tuple[str, ...], given: str | bytes, code: int, says: str
 ) -> None:
     done = polyant("users", *arguments, given=given)
     assert (done.code, done.stdout) == (code, "")

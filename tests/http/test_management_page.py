@@ -1,13 +1,20 @@
-"""docs/management-api.md, held against the program: routes, actions and metrics."""
+"""docs/management-api.md, held against the program: its example, routes, actions and metrics."""
 
+import json
 import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 from prometheus_client import REGISTRY
 
 from polyant.domain import use_cases
 from polyant.http import prometheus
 from polyant.http.app import describe
+from support.process import environment, serving
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "management-api.md").read_text()
@@ -20,6 +27,35 @@ def first_cells(heading: str) -> list[str]:
     return re.findall(r"(?m)^\| `([^`]+)` \|", found[1])
 
 
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="curl and jq aren't installed")
+def test_example_works_as_printed(tmp_path: Path) -> None:
+    code = PAGE.partition("```sh\n")[2].partition("```")[0]
+    with serving(tmp_path) as server:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", code.replace("http://localhost:4000", server.url)],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    instance, prompts, tools, answer = objects_in(done.stdout)
+    assert instance["instance"]["slug"] == "support"
+    assert prompts["prompts"][0]["content"] == "You are Ada, who answers customers."
+    assert [tool["name"] for tool in tools["tools"] if tool["enabled"]] == ["calculate"]
+    assert "You said: Hello!" in answer["choices"][0]["message"]["content"]
+
+
+def objects_in(text: str) -> Iterator[Any]:
+    """Yields each of the JSON objects that were printed one after the other."""
+    while text:
+        found, end = json.JSONDecoder().raw_decode(text)
+        yield found
+        text = text[end:].lstrip()
+
+
 def test_routes_are_those_of_the_table() -> None:
     paths = describe().document["paths"]
     routes = [f"{method.upper()} {path}" for path in paths if path.startswith("/api/") for method in paths[path]]
@@ -29,7 +65,9 @@ def test_routes_are_those_of_the_table() -> None:
 def test_actions_of_the_trail_are_those_of_the_table() -> None:
     folder = Path(str(use_cases.__path__[0]))
     source = "".join(path.read_text() for path in folder.glob("*.py"))
-    actions = set(re.findall(r'"((?:instance|prompts|secret|key|mcp_servers|user|session)\.[a-z]+)"', source))
+    actions = set(
+        re.findall(r'"((?:instance|prompts|secret|key|master_key|mcp_servers|user|session)\.[a-z]+)"', source)
+    )
     assert sorted(first_cells("The audit trail")) == sorted(actions)
 
 

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from polyant.domain.enabled_tools import EnabledTool, enabled_tools
-from polyant.domain.errors import UnknownInstanceError
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.use_cases.edit_instance import EditInstance
+from polyant.domain.use_cases.reseal_secrets import ResealSecrets
+from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.home import data_exists, database_file_of
 from polyant.parts import Parts, open_parts
 from polyant.settings import Settings, SettingsError, read_settings
@@ -55,10 +56,7 @@ async def find_instance(parts: Parts, slug: Slug) -> Instance:
     Raises:
         UnknownInstanceError: There is none.
     """
-    instance = await (await parts.repo()).get(slug)
-    if instance is None:
-        raise UnknownInstanceError
-    return instance
+    return await ShowInstance(repo=await parts.repo())(slug)
 
 
 async def tools_of(parts: Parts, instance: Instance) -> tuple[EnabledTool, ...]:
@@ -69,6 +67,17 @@ async def tools_of(parts: Parts, instance: Instance) -> tuple[EnabledTool, ...]:
 async def editing(parts: Parts) -> EditInstance:
     """Returns the use case that changes instances."""
     return EditInstance(repo=await parts.repo(), clock=await parts.clock())
+
+
+async def resealing(parts: Parts) -> ResealSecrets:
+    """Returns the use case that has the current master key seal all secrets."""
+    return ResealSecrets(
+        repo=await parts.repo(),
+        cipher=await parts.cipher(),
+        key_check=await parts.key_check(),
+        audit_log=await parts.audit_log(),
+        clock=await parts.clock(),
+    )
 
 
 async def _check_store(parts: Parts) -> None:

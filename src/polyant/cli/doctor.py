@@ -8,13 +8,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from polyant.cli.backstage import SCHEMA_FAULTS, find_data
+from polyant.cli.backstage import SCHEMA_FAULTS, find_data, resealing
 from polyant.cli.output import print_json
 from polyant.domain.errors import PolyantError, UnavailableError
 from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus
 from polyant.domain.provider_keys import base_url_of
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
-from polyant.domain.use_cases.reseal_secrets import ResealSecrets
 from polyant.home import auth_secret_of, database_file_of, encryption_key_file_of
 from polyant.master_keys import older_keys_file_of, places_of_older_keys
 from polyant.parts import Parts, open_parts
@@ -94,13 +93,12 @@ async def _store(parts: Parts) -> AsyncIterator[Finding]:
 
 
 async def _older_keys(parts: Parts) -> Finding:
-    repo, cipher, key_check = await parts.repo(), await parts.cipher(), await parts.key_check()
     about, places = "older encryption keys", " and ".join(places_of_older_keys(parts.settings))
-    sealed = (await ResealSecrets(repo=repo, cipher=cipher, key_check=key_check).survey()).readable
+    sealed = (await (await resealing(parts)).survey()).readable
     if sealed:
         says = f"{sum(sealed.values())} secrets of {len(sealed)} instances need one: polyant keys rotate-master"
         return Finding("warning", about, says)
-    if not await CheckMasterKey(cipher=cipher, key_check=key_check).is_settled():
+    if not await CheckMasterKey(cipher=await parts.cipher(), key_check=await parts.key_check()).is_settled():
         return Finding("warning", about, "a new key has not replaced the last one yet: polyant keys rotate-master")
     may_go = f": {places} may go; keep a copy with older backups" if places else ""
     return Finding("ok", about, f"no secret needs one{may_go}")

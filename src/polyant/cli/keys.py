@@ -24,6 +24,13 @@ def add_to(commands: Any) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     issue = actions.add_parser("issue", help="make a new API key, print it once and turn auth on")
     issue.add_argument("--keep-open", action="store_true", help="leave auth as it is")
+    issue.add_argument(
+        "--grace-seconds",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help="how long the key that is replaced goes on working, up to 30 days [0]",
+    )
     issue.set_defaults(run=_issue)
     revoke = actions.add_parser("revoke", help="remove the API key; auth stays on, so that nobody gets in")
     revoke.set_defaults(run=_revoke)
@@ -36,7 +43,7 @@ def add_to(commands: Any) -> None:
 def _issue(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(parts: Parts) -> None:
         issue = IssueKey(edit=await editing(parts), cipher=await parts.cipher(), tokens=await parts.tokens())
-        key = await issue(parse_slug(args.slug), by=CLI, keep_open=args.keep_open)
+        key = await issue(parse_slug(args.slug), by=CLI, keep_open=args.keep_open, grace_seconds=args.grace_seconds)
         if args.json:
             print_json({"key": key.reveal()})
         else:

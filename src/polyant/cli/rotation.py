@@ -5,11 +5,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from polyant.cli.backstage import run
+from polyant.cli.backstage import resealing, run
 from polyant.cli.output import print_json
+from polyant.domain.audit import CLI
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
-from polyant.domain.use_cases.reseal_secrets import Resealed, ResealSecrets, SecretPlace
+from polyant.domain.use_cases.reseal_secrets import Resealed, SecretPlace
 from polyant.master_keys import places_of_older_keys, replace_key_file
 from polyant.parts import Parts
 from polyant.settings import SettingsError
@@ -33,9 +34,9 @@ def add_to(actions: Any) -> None:
 
 def _rotate(args: argparse.Namespace, environ: Mapping[str, str]) -> int | None:
     async def work(parts: Parts) -> int:
-        reseal = ResealSecrets(repo=await parts.repo(), cipher=await parts.cipher(), key_check=await parts.key_check())
+        reseal = await resealing(parts)
         with ProgressBar() as bar:
-            resealed = await reseal(bar.draw)
+            resealed = await reseal(bar.draw, by=CLI)
         _print(resealed, places_of_older_keys(parts.settings), as_json=args.json)
         return 1 if resealed.unreadable else 0
 

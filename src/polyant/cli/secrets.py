@@ -11,7 +11,7 @@ from polyant.cli.output import print_json, print_table
 from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import parse_slug
-from polyant.domain.secrets import parse_secret_name
+from polyant.domain.secrets import SealedSecret, parse_secret_name
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.parts import Parts
@@ -50,7 +50,7 @@ def _set(args: argparse.Namespace, environ: Environ) -> int | None:
         store = SetSecret(edit=await editing(parts), cipher=await parts.cipher(), providers=await parts.providers())
         stored = await store(slug, name, value, by=CLI)
         if args.json:
-            print_json({"key": name, "configured": True, "updatedAt": stored.updated_at, "origin": stored.origin})
+            print_json(_fields(stored))
         else:
             print(f"Stored {name} of {slug}" + (f", to be sent to {stored.origin} only." if stored.origin else "."))
 
@@ -62,10 +62,10 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
         secrets = (await find_instance(parts, parse_slug(args.slug))).secrets.values()
         ordered = sorted(secrets, key=lambda secret: secret.name)
         if args.json:
-            rows = [{"key": s.name, "configured": True, "updatedAt": s.updated_at, "origin": s.origin} for s in ordered]
-            print_json({"secrets": rows})
+            print_json({"secrets": list(map(_fields, ordered))})
         else:
-            print_table(("KEY", "UPDATED", "FOR"), [(s.name, s.updated_at, s.origin) for s in ordered])
+            rows = [(secret.name, secret.updated_at, secret.origin, secret.expires_at) for secret in ordered]
+            print_table(("KEY", "UPDATED", "FOR", "EXPIRES"), rows)
 
     return run(work, environ)
 
@@ -80,6 +80,16 @@ def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
             print(f"Deleted {name} of {args.slug}.")
 
     return run(work, environ)
+
+
+def _fields(secret: SealedSecret) -> dict[str, object]:
+    return {
+        "key": secret.name,
+        "configured": True,
+        "updatedAt": secret.updated_at,
+        "origin": secret.origin,
+        "expiresAt": secret.expires_at,
+    }
 
 
 def read_value(prompt: str) -> str:

@@ -8,7 +8,7 @@ from polyant.cli.backstage import run
 from polyant.cli.output import print_json, print_table
 from polyant.cli.secrets import read_value
 from polyant.domain.audit import CLI
-from polyant.domain.errors import UnknownUserError
+from polyant.domain.errors import UnknownUserError, UserExistsError
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.create_user import CreateUser
 from polyant.domain.use_cases.delete_user import DeleteUser
@@ -52,7 +52,14 @@ def _action(actions: Any, name: str, says: str, call: Any) -> argparse.ArgumentP
 
 
 def _create(args: argparse.Namespace, environ: Environ) -> int | None:
-    email, password = parse_email(args.email), _read_password()
+    email = parse_email(args.email)
+
+    async def check(parts: Parts) -> None:
+        if await (await parts.user_repo()).find(email) is not None:
+            raise UserExistsError(email)
+
+    run(check, environ)
+    password = _read_password()
 
     async def work(parts: Parts) -> None:
         create = CreateUser(
@@ -80,6 +87,10 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _set_password(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def check(parts: Parts) -> None:
+        await _find(parts, args.email)
+
+    run(check, environ)
     return _update(args, environ, UserPatch(password=_read_password()), "Set the password of {}.")
 
 
@@ -121,6 +132,7 @@ async def _find(parts: Parts, email: str) -> User:
 
 
 def _read_password() -> SecretText:
+    """Returns what is asked for outside the event loop, where Ctrl-C ends the question."""
     return SecretText(check_password(read_value("Password: ")))
 
 

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.key_check import MemoryKeyCheck
-from polyant.domain.audit import AuditEntry
+from polyant.domain.audit import CLI, AuditEntry, AuditQuery
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Instance, InstanceQuery, Slug
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName, SecretText
@@ -42,7 +43,7 @@ class WatchedInstanceRepo(RacedInstanceRepo):
     async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         if self.before_save is not None:
             await self.before_save(instance)
-        return await super().save(instance)
+        return await super().save(instance, audit=audit)
 
 
 class Store:
@@ -51,6 +52,7 @@ class Store:
     def __init__(self) -> None:
         self.repo = WatchedInstanceRepo()
         self.key_check = MemoryKeyCheck()
+        self.audit_log = MemoryAuditLog(memory=self.repo._memory)
         self.backstage = Backstage(repo=self.repo, cipher=ring(OLD))
 
     async def fill(self) -> None:
@@ -65,7 +67,13 @@ class Store:
         return CheckMasterKey(cipher=ring(*keys), key_check=self.key_check)
 
     def reseal(self, *keys: SecretText) -> ResealSecrets:
-        return ResealSecrets(repo=self.repo, cipher=ring(*keys), key_check=self.key_check)
+        return ResealSecrets(
+            repo=self.repo,
+            cipher=ring(*keys),
+            key_check=self.key_check,
+            audit_log=self.audit_log,
+            clock=self.backstage.clock,
+        )
 
     async def instances(self) -> list[Instance]:
         return [await self.backstage.stored(slug) for slug in SLUGS]
@@ -107,14 +115,14 @@ async def store() -> Store:
 
 async def test_afterwards_the_new_key_alone_opens_everything(store: Store) -> None:
     before = await store.opened(OLD)
-    assert await store.reseal(NEW, OLD)() == Resealed(secrets=6, instances=3, unreadable=())
+    assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=6, instances=3, unreadable=())
     assert await store.opened(NEW) == before
     assert before["bot-2 vendor_api_key"] == "sk-of-vendor-bot-2"
 
 
 async def test_nothing_else_of_an_instance_changes_but_its_version(store: Store) -> None:
     before = await store.instances()
-    await store.reseal(NEW, OLD)()
+    await store.reseal(NEW, OLD)(by=CLI)
     for old, new in zip(before, await store.instances(), strict=True):
         assert msgspec.structs.replace(new, secrets={}) == msgspec.structs.replace(
             old, secrets={}, version=old.version + 1
@@ -128,7 +136,7 @@ async def test_nothing_else_of_an_instance_changes_but_its_version(store: Store)
 async def test_key_in_its_grace_expires_when_it_would_have(store: Store) -> None:
     await store.backstage.issue_key(SLUGS[0], grace_seconds=60)
     before = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
-    await store.reseal(NEW, OLD)()
+    await store.reseal(NEW, OLD)(by=CLI)
     after = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
     assert after.expires_at == before.expires_at is not None
     assert (after.fingerprint,) == ring(NEW).fingerprints(SecretText("sk-of-callers-bot-0"))
@@ -136,7 +144,7 @@ async def test_key_in_its_grace_expires_when_it_would_have(store: Store) -> None
 
 
 async def test_caller_is_found_by_the_new_keys_fingerprint(store: Store) -> None:
-    await store.reseal(NEW, OLD)()
+    await store.reseal(NEW, OLD)(by=CLI)
     [fingerprint] = ring(NEW).fingerprints(SecretText("sk-of-callers-bot-1"))
     found = await store.repo.list(InstanceQuery(key_fingerprints=(fingerprint,)))
     assert [instance.slug for instance in found.instances] == ["bot-1"]
@@ -144,16 +152,16 @@ async def test_caller_is_found_by_the_new_keys_fingerprint(store: Store) -> None
 
 
 async def test_where_nothing_is_to_be_done_nothing_is_written(store: Store) -> None:
-    await store.reseal(NEW, OLD)()
+    await store.reseal(NEW, OLD)(by=CLI)
     before = (await store.repo.changes_since(0)).revision, await store.key_check.read()
-    assert await store.reseal(NEW, OLD)() == Resealed(secrets=0, instances=0, unreadable=())
+    assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=0, instances=0, unreadable=())
     assert ((await store.repo.changes_since(0)).revision, await store.key_check.read()) == before
 
 
 async def test_empty_store_takes_the_key(store: Store) -> None:
     for slug in SLUGS:
         await store.repo.delete(slug)
-    assert await store.reseal(NEW, OLD)() == Resealed(secrets=0, instances=0, unreadable=())
+    assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=0, instances=0, unreadable=())
     assert await store.who_may_start() == {"new", "both"}
 
 
@@ -165,7 +173,7 @@ async def test_who_may_start_before_meanwhile_and_afterwards(store: Store) -> No
 
     store.repo.before_save = note
     assert await store.who_may_start() == {"old", "both"}
-    await store.reseal(NEW, OLD)()
+    await store.reseal(NEW, OLD)(by=CLI)
     assert meanwhile == [{"both"}] * 3
     assert await store.who_may_start() == {"new", "both"}
 
@@ -182,10 +190,10 @@ async def test_interrupted_anywhere_it_goes_on_where_it_stopped(store: Store, sa
 
     store.repo.before_save = interrupt
     with pytest.raises(StorageUnavailableError):
-        await store.reseal(NEW, OLD)()
+        await store.reseal(NEW, OLD)(by=CLI)
     assert await store.who_may_start() == {"both"}
     store.repo.before_save = None
-    rest = await store.reseal(NEW, OLD)()
+    rest = await store.reseal(NEW, OLD)(by=CLI)
     assert (rest.instances, rest.secrets) == (3 - saves, 2 * (3 - saves))
     assert len(await store.opened(NEW)) == 6
     assert await store.who_may_start() == {"new", "both"}
@@ -198,26 +206,26 @@ async def test_key_replaced_again_before_the_last_change_has_ended(store: Store)
 
     store.repo.before_save = interrupt
     with pytest.raises(StorageUnavailableError):
-        await store.reseal(NEW, OLD)()
+        await store.reseal(NEW, OLD)(by=CLI)
     store.repo.before_save = None
     for too_few in ((NEWEST,), (NEWEST, OLD), (NEWEST, NEW)):
         with pytest.raises((WrongMasterKeyError, OlderMasterKeyMissingError)):
-            await store.reseal(*too_few)()
-    assert (await store.reseal(NEWEST, NEW, OLD)()).secrets == 6
+            await store.reseal(*too_few)(by=CLI)
+    assert (await store.reseal(NEWEST, NEW, OLD)(by=CLI)).secrets == 6
     assert len(await store.opened(NEWEST)) == 6
     await store.check(NEWEST).verify()
 
 
 async def test_change_can_be_taken_back(store: Store) -> None:
-    await store.reseal(NEW, OLD)()
-    assert (await store.reseal(OLD, NEW)()).secrets == 6
+    await store.reseal(NEW, OLD)(by=CLI)
+    assert (await store.reseal(OLD, NEW)(by=CLI)).secrets == 6
     assert len(await store.opened(OLD)) == 6
     assert await store.who_may_start() == {"old", "both"}
 
 
 async def test_what_others_write_meanwhile_is_kept_and_sealed_anew(store: Store) -> None:
     store.repo.races = 2
-    assert (await store.reseal(NEW, OLD)()).secrets == 6
+    assert (await store.reseal(NEW, OLD)(by=CLI)).secrets == 6
     assert [instance.description for instance in await store.instances()] == ["x", "x", ""]
     assert len(await store.opened(NEW)) == 6
 
@@ -228,7 +236,7 @@ async def test_instance_deleted_meanwhile_is_no_hindrance(store: Store) -> None:
             await store.repo.delete(instance.slug)
 
     store.repo.before_save = delete
-    assert await store.reseal(NEW, OLD)() == Resealed(secrets=4, instances=2, unreadable=())
+    assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=4, instances=2, unreadable=())
 
 
 async def test_what_others_seal_with_the_old_key_meanwhile_is_found(store: Store) -> None:
@@ -238,14 +246,14 @@ async def test_what_others_seal_with_the_old_key_meanwhile_is_found(store: Store
             await store.backstage.set_secret(SLUGS[0], "another", "sealed late")
 
     store.repo.before_save = somebody_else_stores
-    assert (await store.reseal(NEW, OLD)()) == Resealed(secrets=7, instances=3, unreadable=())
+    assert (await store.reseal(NEW, OLD)(by=CLI)) == Resealed(secrets=7, instances=3, unreadable=())
     assert (await store.opened(NEW))["bot-0 another"] == "sealed late"
 
 
 async def test_instances_changed_all_the_time_keep_the_change_from_ending(store: Store) -> None:
     store.repo.races = 1_000
     with pytest.raises(OlderKeyInUseError):
-        await store.reseal(NEW, OLD)()
+        await store.reseal(NEW, OLD)(by=CLI)
     assert await store.who_may_start() == {"both"}
 
 
@@ -256,7 +264,7 @@ async def test_what_no_key_opens_is_reported_and_stops_nothing(store: Store) -> 
     await store.tamper(SLUGS[0], AUTH_API_KEY, "rubbish")
     await store.tamper(SLUGS[0], VENDOR_KEY, moved)
     await store.tamper(SLUGS[1], VENDOR_KEY, foreign)
-    resealed = await store.reseal(NEW, OLD)()
+    resealed = await store.reseal(NEW, OLD)(by=CLI)
     unreadable = {(SLUGS[0], AUTH_API_KEY), (SLUGS[0], VENDOR_KEY), (SLUGS[1], VENDOR_KEY)}
     assert (resealed.secrets, resealed.instances) == (3, 2)
     assert {(place.instance, place.name) for place in resealed.unreadable} == unreadable
@@ -277,5 +285,19 @@ async def test_survey_counts_and_changes_nothing(store: Store) -> None:
 
 async def test_progress_is_told_for_each_round(store: Store) -> None:
     told: list[tuple[int, int, int]] = []
-    await store.reseal(NEW, OLD)(lambda *progress: told.append(progress))
+    await store.reseal(NEW, OLD)(lambda *progress: told.append(progress), by=CLI)
     assert told == [(number, done, 3) for number in (1, 2) for done in range(4)]
+
+
+async def test_trail_tells_of_each_instance_and_at_the_end_of_the_key(store: Store) -> None:
+    async def actions() -> list[tuple[str, str | None, tuple[str, ...]]]:
+        entries = (await store.audit_log.list(AuditQuery(user=CLI, action="secret.reseal"))).entries
+        rotations = (await store.audit_log.list(AuditQuery(action="master_key"))).entries
+        return [(each.action, each.instance, each.details) for each in (*rotations, *reversed(entries))]
+
+    names = (AUTH_API_KEY, VENDOR_KEY)
+    resealed = [("secret.reseal", slug, names) for slug in SLUGS]
+    await store.reseal(NEW, OLD)(by=CLI)
+    assert await actions() == [("master_key.rotate", None, ()), *resealed]
+    await store.reseal(NEW, OLD)(by=CLI)  # which finds nothing to do
+    assert len(await actions()) == 4

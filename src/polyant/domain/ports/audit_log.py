@@ -8,14 +8,14 @@ from polyant.domain.audit import AuditEntry, AuditPage, AuditQuery
 
 @runtime_checkable
 class AuditLog(Protocol):
-    """Keeps the trail of changes; entries of a change to an instance or a user are stored with it by their own repos.
+    """Keeps the trail of changes; what tells of an instance, a user or a session is stored by the repos of these.
 
     Each method raises StorageUnavailableError when the store doesn't answer.
     """
 
     @abstractmethod
     async def add(self, entry: AuditEntry) -> None:
-        """Stores the entry of something that is no change to an instance or a user, such as a login."""
+        """Stores the entry of something that is no change to an instance or a user, such as a new master key."""
 
     @abstractmethod
     async def list(self, query: AuditQuery) -> AuditPage:

@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InstanceChangedError, SecretUnreadableError, UnavailableError, UnknownInstanceError
 from polyant.domain.instances import Instance, InstanceQuery, Slug
+from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -61,15 +64,20 @@ class ResealSecrets:
     From its beginning until its end, a start needs the current key and the older ones; after that, the current one.
     """
 
-    def __init__(self, *, repo: InstanceRepo, cipher: SecretCipher, key_check: KeyCheck) -> None:
+    def __init__(
+        self, *, repo: InstanceRepo, cipher: SecretCipher, key_check: KeyCheck, audit_log: AuditLog, clock: Clock
+    ) -> None:
         self._repo = repo
         self._cipher = cipher
+        self._audit_log = audit_log
+        self._clock = clock
         self._check = CheckMasterKey(cipher=cipher, key_check=key_check)
 
-    async def __call__(self, progress: Progress = lambda *_: None) -> Resealed:
+    async def __call__(self, progress: Progress = lambda *_: None, *, by: Actor) -> Resealed:
         """Returns what was sealed anew, after a round through all instances that found nothing more to do.
 
-        Secrets keep their time and instances theirs; the API keys of callers get the current key's fingerprints.
+        Secrets keep their time and instances theirs; the API keys of callers get the current key's fingerprints. The
+        audit trail tells of each instance that was changed, and at the end of the key.
 
         Raises:
             OlderKeyInUseError: Others seal with an older key all the time.
@@ -79,9 +87,10 @@ class ResealSecrets:
         resealed = Counter[Slug]()
 
         async def reseal(instance: Instance, secrets: Mapping[SecretName, SecretText]) -> None:
-            if await self._save(instance, secrets):
+            if await self._save(instance, secrets, by):
                 resealed[instance.slug] += len(secrets)
 
+        was_settled = await self._check.is_settled()
         await self._check.begin_change()
         for number in range(1, _MOST_ROUNDS + 1):
             left = await self._look(reseal, functools.partial(progress, number))
@@ -90,6 +99,8 @@ class ResealSecrets:
         else:
             raise OlderKeyInUseError
         await self._check.end_change()
+        if not was_settled:
+            await self._audit_log.add(Change(by, "master_key.rotate").entry(self._clock.now()))
         return Resealed(secrets=resealed.total(), instances=len(resealed), unreadable=left.unreadable)
 
     async def survey(self) -> OlderSecrets:
@@ -133,11 +144,13 @@ class ResealSecrets:
                 closed.append(stored.name)
         return opened, closed
 
-    async def _save(self, instance: Instance, secrets: Mapping[SecretName, SecretText]) -> bool:
+    async def _save(self, instance: Instance, secrets: Mapping[SecretName, SecretText], by: Actor) -> bool:
         """Returns whether the instance is stored with its secrets sealed anew; if not, the next round looks again."""
         resealed = {name: self._sealed_anew(instance, name, secret) for name, secret in secrets.items()}
+        changed = msgspec.structs.replace(instance, secrets={**instance.secrets, **resealed})
+        audit = Change(by, "secret.reseal", tuple(resealed)).entry(self._clock.now(), instance=instance.slug)
         try:
-            await self._repo.save(msgspec.structs.replace(instance, secrets={**instance.secrets, **resealed}))
+            await self._repo.save(changed, audit=audit)
         except (InstanceChangedError, UnknownInstanceError):
             return False
         return True
