@@ -107,14 +107,12 @@ class SqliteBackend(Backend):
     async def _connect(self) -> AsyncIterator[aiosqlite.Connection]:
         connection = aiosqlite.connect(**self.engine.connection_kwargs)
         try:
-            await connection
-        except BaseException:
-            connection._thread.join()  # noqa: SLF001 - else it may report to an event loop that is closed by then
-            raise
-        try:
-            yield connection
+            async with connection:
+                yield connection
         finally:
-            await connection.close()
+            # Who is cancelled while connecting or closing doesn't wait for the connection's thread, and that would
+            # report to an event loop that may be closed by then. Otherwise it has nothing left to do.
+            connection._thread.join()  # noqa: SLF001 - nothing else tells when it has ended
 
 
 class _Connection(sqlite3.Connection):
