@@ -11,6 +11,7 @@ import msgspec
 from polyant.settings import LogFormat
 
 _FAULT = logging.Formatter()
+_AMBIGUOUS = re.compile(r'[\s"=]').search
 
 
 class TextFormatter(logging.Formatter):
@@ -46,10 +47,11 @@ def configure(log_format: LogFormat) -> None:
     """Makes the loggers `polyant` and `uvicorn` write to standard error; other people's loggers stay as they are.
 
     What those warn of, and nobody handles, comes in the same form, so that every line can be read.
-    Records are made without the thread and process that logging looks up for each, since no line shows them:
-    https://docs.python.org/3/howto/logging.html#optimization
+    Records are made without the thread, process and place in the code that logging looks up for each, since no line
+    shows them: https://docs.python.org/3/howto/logging.html#optimization
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - the documented way
     formatter = JsonFormatter() if log_format is LogFormat.JSON else TextFormatter()
     handler, logging.lastResort = _handler(formatter, logging.NOTSET), _handler(formatter, logging.WARNING)
     for name, level in (("polyant", logging.INFO), ("uvicorn", logging.WARNING), ("piccolo", logging.WARNING)):
@@ -71,7 +73,7 @@ def _handler(formatter: logging.Formatter, level: int) -> logging.Handler:
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return msgspec.json.encode(text).decode() if not text or re.search(r'[\s"=]', text) else text
+    return msgspec.json.encode(text).decode() if not text or _AMBIGUOUS(text) else text
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

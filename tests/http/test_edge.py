@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from polyant.domain.chat import TextDelta
+from polyant.domain.chat import StepFinished, TextDelta, Usage
+from polyant.domain.errors import TurnTimeoutError
 from polyant.domain.limits import RateLimit
 from polyant.logs import JsonFormatter, TextFormatter
 from support.app import CHAT, App, chat_body, serving
 from support.asgi import Response
 from support.logs import fields_of
+from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, says
 
 JSON = {"content-type": "application/json"}
 
@@ -169,18 +171,51 @@ async def test_head_is_answered_like_get(app: App) -> None:
 async def test_one_line_a_request_says_method_path_status_time_and_slug(
     app: App, access_log: list[logging.LogRecord]
 ) -> None:
-    response = await app.request("POST", f"{CHAT}?key=sk-secret", body=chat_body(), headers=JSON)
+    response = await app.request("GET", "/v1/models/demo-bot?key=sk-secret", headers=JSON)
     (record,) = access_log
     fields = fields_of(record)
     assert fields.pop("ms") >= 0
     assert fields == {
-        "method": "POST",
-        "path": CHAT,
-        "status": 200,
-        "slug": "demo-bot",
-        "error": None,
+        "method": "GET",
+        "path": "/v1/models/demo-bot",
+        "status": 401,
+        "slug": None,
+        "error": "Missing authentication",
         "request_id": response.header("x-request-id"),
     }
+
+
+async def test_line_of_a_turn_says_how_it_went_and_what_it_cost_and_nothing_that_was_said(
+    app: App, access_log: list[logging.LogRecord]
+) -> None:
+    app.supervisor.plays(StepFinished(Usage(3, 1)), TOOL_STARTED, TOOL_FINISHED, *says("Hello!"))
+    await app.request("POST", f"{CHAT}?key=sk-secret", body=chat_body(), headers=JSON)
+    (record,) = access_log
+    fields = fields_of(record)
+    assert (fields["path"], fields["slug"], fields["status"], fields["error"]) == (CHAT, "demo-bot", 200, None)
+    assert {name: fields[name] for name in list(fields)[-6:]} == {
+        "outcome": "finished",
+        "first_token_ms": 0,
+        "steps": 1,
+        "tool_calls": 1,
+        "prompt_tokens": 7,
+        "completion_tokens": 5,
+    }
+    assert "Hello!" not in TextFormatter().format(record)
+
+
+async def test_turn_that_failed_or_was_left_says_so_in_its_line(app: App, access_log: list[logging.LogRecord]) -> None:
+    app.supervisor.plays(StepFinished(Usage(3, 1)), asyncio.Event())
+    exchange = app.start_chat()
+    await app.supervisor.runs()
+    exchange.disconnect()
+    await exchange.over()
+    app.supervisor.plays(TurnTimeoutError())
+    await app.chat()
+    assert [(fields["outcome"], fields["steps"]) for fields in map(fields_of, access_log)] == [
+        ("abandoned", 1),
+        ("timed_out", 0),
+    ]
 
 
 async def test_a_stream_has_its_line_when_it_is_over(app: App, access_log: list[logging.LogRecord]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from polyant.domain.chat import TextDelta, ToolFinished, ToolStarted, TurnFinished, Usage
+from polyant.domain.chat import StepFinished, TextDelta, ToolFinished, ToolStarted, TurnFinished, Usage
 from polyant.domain.errors import (
     ProviderError,
     ProviderFailure,
@@ -88,10 +88,11 @@ async def test_turn_is_found_by_the_id_of_its_request(app: App) -> None:
 async def test_turn_that_fails_is_taken_down_with_what_is_known_of_it(
     app: App, error: Exception, outcome: TurnOutcome, text: tuple[Any, ...], *, stream: bool
 ) -> None:
-    app.supervisor.plays(*OK_TOOL, *text, error)
+    app.supervisor.plays(StepFinished(Usage(3, 1)), *OK_TOOL, StepFinished(Usage(4, 2)), *text, error)
     await app.chat(stream=stream)
     (record,) = await turns_of(app)
-    assert (record.outcome, record.steps, record.tool_calls) == (outcome, 0, 1)
+    assert (record.outcome, record.steps, record.tool_calls) == (outcome, 2, 1)
+    assert (record.prompt_tokens, record.completion_tokens) == (7, 3)
     assert (record.first_token_milliseconds is None) is (not text)
 
 

@@ -11,12 +11,12 @@ _NAMES = ("polyant", "uvicorn", "uvicorn.access", "piccolo")
 def restored_loggers() -> Iterator[dict[str, logging.Logger]]:
     """Gives the loggers and leaves them as they were before."""
     loggers = {name: logging.getLogger(name) for name in _NAMES}
-    last_resort = logging.lastResort
+    last_resort, source_file = logging.lastResort, logging._srcfile
     before = {name: (logger.handlers[:], logger.level, logger.propagate) for name, logger in loggers.items()}
     try:
         yield loggers
     finally:
-        logging.lastResort = last_resort
+        logging.lastResort, logging._srcfile = last_resort, source_file
         for name, (handlers, level, propagate) in before.items():
             loggers[name].handlers[:] = handlers
             loggers[name].setLevel(level)

@@ -148,6 +148,12 @@ class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
 
 
+class StepFinished(msgspec.Struct, frozen=True):
+    """A model call of the turn itself is over, and what it cost; those of sub-agents are only in the turn's sums."""
+
+    usage: Usage
+
+
 class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
     """The turn is over; the last event of each turn that did not fail."""
 
@@ -157,4 +163,4 @@ class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
     milliseconds: float
 
 
-SupervisorEvent = TextDelta | ToolStarted | ToolFinished | TurnFinished
+SupervisorEvent = TextDelta | StepFinished | ToolStarted | ToolFinished | TurnFinished

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from polyant.domain.turn_records import TurnRecord
 from polyant.http.cors import Cors
 from polyant.http.errors import error_body, path_of
 from polyant.http.metrics import Metrics
@@ -133,7 +134,20 @@ def _log(scope: Any, record: RequestRecord, seconds: float) -> None:
         "error": record.error,
         "request_id": record.request_id,
     }
+    if record.turn is not None:
+        fields |= _fields_of(record.turn)
     log.info("request", extra={"fields": fields})
+
+
+def _fields_of(turn: TurnRecord) -> dict[str, object]:
+    return {
+        "outcome": turn.outcome,
+        "first_token_ms": turn.first_token_milliseconds,
+        "steps": turn.steps,
+        "tool_calls": turn.tool_calls,
+        "prompt_tokens": turn.prompt_tokens,
+        "completion_tokens": turn.completion_tokens,
+    }
 
 
 async def _send_error(send: Send, status: int, message: str) -> None:

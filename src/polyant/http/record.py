@@ -2,11 +2,13 @@
 
 from litestar.types import Scope
 
+from polyant.domain.turn_records import TurnRecord
+
 
 class RequestRecord:
     """Travels with one request from the edge to the handler and back."""
 
-    __slots__ = ("error", "headers", "request_id", "slug", "status")
+    __slots__ = ("error", "headers", "request_id", "slug", "status", "turn")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
@@ -15,6 +17,8 @@ class RequestRecord:
         self.slug: str | None = None
         self.status = 0
         self.error: str | None = None
+        self.turn: TurnRecord | None = None
+        """What the turn took and cost that the request ran."""
 
 
 def record_of(scope: Scope) -> RequestRecord:

@@ -1,10 +1,10 @@
-"""What a turn took and cost, for the turn log and the metrics."""
+"""What a turn took and cost, for the turn log, the metrics and the request's log line."""
 
 import asyncio
 from types import TracebackType
 from typing import Self
 
-from polyant.domain.chat import ToolFinished, TurnFinished, Usage
+from polyant.domain.chat import StepFinished, ToolFinished, TurnFinished, Usage
 from polyant.domain.errors import ProviderError, ProviderFailure, ServerShuttingDownError, TurnTimeoutError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.clock import Clock
@@ -12,6 +12,7 @@ from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
 from polyant.http.errors import ClientGoneError
 from polyant.http.metrics import Metrics
+from polyant.http.record import RequestRecord
 
 
 class TurnBook:
@@ -22,9 +23,9 @@ class TurnBook:
         self.metrics = metrics
         self.clock = clock
 
-    def meter(self, instance: Instance, *, request_id: str, streamed: bool) -> "TurnMeter":
-        """Returns the meter of a turn that is about to run."""
-        return TurnMeter(self, instance, request_id=request_id, streamed=streamed)
+    def meter(self, instance: Instance, request: RequestRecord, *, streamed: bool) -> "TurnMeter":
+        """Returns the meter of a turn that is about to run for that request."""
+        return TurnMeter(self, instance, request, streamed=streamed)
 
 
 class TurnMeter:
@@ -35,7 +36,7 @@ class TurnMeter:
         "_failed_tool_calls",
         "_first_token",
         "_instance",
-        "_request_id",
+        "_request",
         "_started",
         "_started_at",
         "_steps",
@@ -44,10 +45,10 @@ class TurnMeter:
         "_usage",
     )
 
-    def __init__(self, book: TurnBook, instance: Instance, *, request_id: str, streamed: bool) -> None:
+    def __init__(self, book: TurnBook, instance: Instance, request: RequestRecord, *, streamed: bool) -> None:
         self._book = book
         self._instance = instance
-        self._request_id = request_id
+        self._request = request
         self._streamed = streamed
         self._first_token: float | None = None
         self._tool_calls = 0
@@ -67,7 +68,7 @@ class TurnMeter:
         """Takes the turn down."""
         record = TurnRecord(
             slug=self._instance.slug,
-            request_id=self._request_id,
+            request_id=self._request.request_id,
             at=self._started_at,
             outcome=_outcome_of(error),
             milliseconds=self._milliseconds(),
@@ -79,6 +80,7 @@ class TurnMeter:
             completion_tokens=self._usage.completion_tokens,
             streamed=self._streamed,
         )
+        self._request.turn = record
         self._book.turn_log.note(record)
         self._book.metrics.turn(record, provider=self._instance.provider)
 
@@ -93,8 +95,13 @@ class TurnMeter:
         self._failed_tool_calls += not event.ok
         self._book.metrics.tool(event)
 
+    def step(self, event: StepFinished) -> None:
+        """Notes what a model call cost, which is all that is known of a turn that doesn't finish."""
+        self._steps += 1
+        self._usage += event.usage
+
     def finished(self, event: TurnFinished) -> None:
-        """Notes what the whole turn cost."""
+        """Notes what the whole turn cost, sub-agents included."""
         self._steps = event.steps
         self._usage = event.usage
 

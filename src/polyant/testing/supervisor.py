@@ -8,7 +8,16 @@ from typing import Protocol
 import msgspec
 import pytest
 
-from polyant.domain.chat import SupervisorEvent, TextDelta, ToolFinished, ToolStarted, Turn, TurnFinished, Usage
+from polyant.domain.chat import (
+    StepFinished,
+    SupervisorEvent,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    Turn,
+    TurnFinished,
+    Usage,
+)
 from polyant.domain.errors import ProviderError, ProviderFailure, TurnTimeoutError, UnavailableError
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.testing.played_parts import PlayedStep
@@ -68,9 +77,17 @@ class SupervisorContract:
     async def test_a_tool_s_start_comes_while_it_runs(self, supervised: SupervisorUnderTest) -> None:
         supervisor = supervised.playing(PlayedStep(tools=("hang",)))
         async with aclosing(supervisor.run(supervised.turn)) as events:
-            started = await anext(events)
-        assert isinstance(started, ToolStarted)
+            while not isinstance(started := await anext(events), ToolStarted):
+                pass
         assert started.name == "hang"
+
+    async def test_the_cost_of_a_model_call_comes_before_its_tools(self, supervised: SupervisorUnderTest) -> None:
+        events = await events_of(supervised.playing(ASK_TOOLS, ANSWER).run(supervised.turn))
+        costs = [event for event in events if isinstance(event, StepFinished | ToolStarted)]
+        assert [event.usage if isinstance(event, StepFinished) else event.name for event in costs] == [
+            *(ASK_TOOLS.usage, *ASK_TOOLS.tools),
+            ANSWER.usage,
+        ]
 
     async def test_a_tool_s_end_comes_while_others_run(self, supervised: SupervisorUnderTest) -> None:
         supervisor = supervised.playing(PlayedStep(tools=("hang", "answer")))

@@ -13,7 +13,6 @@ from polyant.domain.chat import (
     AssistantMessage,
     ModelRequest,
     Sampling,
-    TextDelta,
     ToolCall,
     ToolFinished,
     ToolResult,
@@ -28,7 +27,6 @@ from polyant.domain.prompts import SectionKey
 from polyant.domain.tools import RESULT_MOST_BYTES, ToolContext
 from polyant.testing.played_parts import PlayedStep
 from polyant.testing.supervisor import ANSWER, events_of, text_in
-from support.logs import collected, fields_of
 from support.tool_loop import KEY, ToolLoop
 
 ASK = PlayedStep(tools=("answer",))
@@ -213,44 +211,15 @@ async def test_name_that_vendors_would_refuse_is_changed_to_one_they_take(
     assert results_in(request)[0].is_error
 
 
-# The log
+# What it costs
 
 
-async def test_turn_leaves_a_line_of_what_it_spent(loop: ToolLoop) -> None:
-    with collected("polyant.turn") as records:
-        await loop.run([PlayedStep(tools=("answer", "answer"), usage=Usage(3, 1)), ANSWER])
-    (record,) = records
-    fields = fields_of(record)
-    assert record.getMessage() == "turn"
-    assert fields.pop("ms") >= 0
-    assert fields == {
-        "slug": loop.instance.slug,
-        "outcome": "finished",
-        "steps": 2,
-        "tool_calls": 2,
-        "prompt_tokens": 23,
-        "completion_tokens": 3,
-    }
-
-
-async def test_turn_that_failed_or_was_left_says_so_in_its_line(loop: ToolLoop) -> None:
-    with collected("polyant.turn") as records:
-        events = loop.supervisor(loop.model([PlayedStep(text=("Hel", "lo"))])).run(loop.turn)
-        assert await anext(events) == TextDelta("Hel")
-        await events.aclose()
-        loop.instance = msgspec.structs.replace(loop.instance, secrets={})
-        with pytest.raises(Exception, match="No API key"):
-            await loop.run([ANSWER])
-    assert [fields_of(record)["outcome"] for record in records] == ["abandoned", "UnavailableError"]
-
-
-async def test_turn_is_finished_for_whoever_stops_listening_at_its_last_event(loop: ToolLoop) -> None:
-    with collected("polyant.turn") as records:
-        events = loop.supervisor(loop.model([ANSWER])).run(loop.turn)
-        while not isinstance(await anext(events), TurnFinished):
-            pass
-        await events.aclose()
-    assert [fields_of(record)["outcome"] for record in records] == ["finished"]
+async def test_each_model_call_tells_its_own_cost_and_the_turn_the_sum(loop: ToolLoop) -> None:
+    steps = [PlayedStep(tools=("answer",), usage=Usage(3, 1)), ANSWER]
+    events, _ = await loop.run(steps)
+    assert [event.usage for event in events if isinstance(event, StepFinished)] == [Usage(3, 1), ANSWER.usage]
+    assert isinstance(events[-1], TurnFinished)
+    assert (events[-1].usage, events[-1].steps) == (Usage(23, 3), 2)
 
 
 # Long results and the model's own time

@@ -22,7 +22,7 @@ from support.chunks import (
     head_of,
     texts_in,
 )
-from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, says
+from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, Step, says
 
 
 async def test_stream_is_role_then_each_delta_then_stop_then_done_byte_by_byte(app: App) -> None:
@@ -89,7 +89,7 @@ async def test_not_much_is_held_back_to_be_sent_together(app: App) -> None:
 
 
 @pytest.mark.parametrize("then", [FAILURE, TOOL_STARTED])
-async def test_what_is_held_back_is_lost_to_nobody(app: App, then: object) -> None:
+async def test_what_is_held_back_is_lost_to_nobody(app: App, then: Step) -> None:
     app.supervisor.plays(TextDelta("a", more=True), then)
     *_, text, last, done = await bodies_of(app.start_chat(stream=True))
     assert texts_in([text]) == ["a"]

@@ -10,11 +10,11 @@ from polyant.adapters.tool_loop.deadline import Deadline
 from polyant.adapters.tool_loop.reply import Reply
 from polyant.adapters.tool_loop.tool_runs import DelegateFor, ToolRuns
 from polyant.adapters.tool_loop.toolbox import Toolbox
-from polyant.domain.chat import ModelRequest, TextDelta, ToolFinished, ToolStarted
+from polyant.domain.chat import ModelRequest, StepFinished, TextDelta, ToolFinished, ToolStarted
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 
-AgentEvent = TextDelta | ToolStarted | ToolFinished
+AgentEvent = TextDelta | StepFinished | ToolStarted | ToolFinished
 
 
 class OutOfStepsError(Exception):
@@ -56,6 +56,7 @@ class Agent:
                         if isinstance(event, TextDelta):
                             yield event
             self.purse.usage += reply.usage
+            yield StepFinished(reply.usage)
             calls = () if last else reply.calls_beside(request.messages)
             if not calls:
                 return

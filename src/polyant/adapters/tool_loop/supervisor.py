@@ -9,7 +9,6 @@ from polyant.adapters.tool_loop.agent import Agent
 from polyant.adapters.tool_loop.budget import Purse
 from polyant.adapters.tool_loop.sub_agents import SubAgents
 from polyant.adapters.tool_loop.system_prompt import SystemPrompt
-from polyant.adapters.tool_loop.turn_log import logged
 from polyant.adapters.tool_loop.turn_tools import TurnTools
 from polyant.domain.chat import ModelRequest, Sampling, SupervisorEvent, Turn, TurnFinished
 from polyant.domain.errors import UnavailableError
@@ -25,7 +24,7 @@ from polyant.domain.provider_keys import ProviderKeys, base_url_of
 
 
 class ToolLoopSupervisor(Supervisor):
-    """Runs turns with the models, tools and MCP servers that it is given; writes a log line for each."""
+    """Runs turns with the models, tools and MCP servers that it is given."""
 
     def __init__(
         self,
@@ -48,27 +47,26 @@ class ToolLoopSupervisor(Supervisor):
         instance = turn.instance
         budget = instance.limits.applied_to(self._turn_budget)
         purse = Purse(budget, started=self._clock.monotonic())
-        with logged(instance.slug, purse, self._clock):
-            model = self._model_of(instance)
-            api_key = self._provider_keys.key_for(instance, model.info)
-            async with self._turn_tools.toolbox_of(instance) as toolbox:
-                prompt = SystemPrompt(instance, self._clock)
-                request = ModelRequest(
-                    model=instance.model,
-                    base_url=base_url_of(instance, model.info),
-                    api_key=api_key,
-                    system=prompt.compose(toolbox, turn.caller_instructions),
-                    messages=turn.messages,
-                    sampling=_sampling(turn),
-                    stream=turn.stream,
-                    deadline=purse.deadline,
-                )
-                agent = Agent(model, toolbox, purse, self._clock)
-                sub_agents = SubAgents(request, agent, prompt)
-                steps = agent.run(request, sub_agents.delegate_for, most_steps=budget.max_steps)
-                async with aclosing(steps) as events:
-                    async for event in events:
-                        yield event
+        model = self._model_of(instance)
+        api_key = self._provider_keys.key_for(instance, model.info)
+        async with self._turn_tools.toolbox_of(instance) as toolbox:
+            prompt = SystemPrompt(instance, self._clock)
+            request = ModelRequest(
+                model=instance.model,
+                base_url=base_url_of(instance, model.info),
+                api_key=api_key,
+                system=prompt.compose(toolbox, turn.caller_instructions),
+                messages=turn.messages,
+                sampling=_sampling(turn),
+                stream=turn.stream,
+                deadline=purse.deadline,
+            )
+            agent = Agent(model, toolbox, purse, self._clock)
+            sub_agents = SubAgents(request, agent, prompt)
+            steps = agent.run(request, sub_agents.delegate_for, most_steps=budget.max_steps)
+            async with aclosing(steps) as events:
+                async for event in events:
+                    yield event
         yield TurnFinished(usage=purse.usage, steps=purse.steps, milliseconds=purse.milliseconds(self._clock))
 
     def _model_of(self, instance: Instance) -> ChatModel:

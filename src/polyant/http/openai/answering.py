@@ -27,7 +27,7 @@ class Answering:
         streamed = wire.stream is True
         slug = turn.instance.slug
         completion = Completion(id=f"chatcmpl-{os.urandom(12).hex()}", created=int(time.time()), slug=slug)
-        meter = self._book.meter(turn.instance, request_id=record_of(scope).request_id, streamed=streamed)
+        meter = self._book.meter(turn.instance, record_of(scope), streamed=streamed)
         if not streamed:
             return WholeAnswer(turn.events, completion, meter=meter, turns=self._turns, settings=self._settings)
         include_usage = wire.stream_options is not None and wire.stream_options.include_usage is True

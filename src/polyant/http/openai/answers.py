@@ -8,7 +8,15 @@ from typing import assert_never
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from polyant.domain.chat import SupervisorEvent, TextDelta, ToolFinished, ToolStarted, TurnFinished, Usage
+from polyant.domain.chat import (
+    StepFinished,
+    SupervisorEvent,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    Usage,
+)
 from polyant.domain.errors import ServerShuttingDownError
 from polyant.http.errors import CLIENT_CLOSED_REQUEST, ClientGoneError, body_of
 from polyant.http.openai.mapping import Completion, chat_completion, usage_out
@@ -99,6 +107,8 @@ class WholeAnswer:
                     texts.append(event.text)
                 case ToolStarted():
                     texts.clear()  # what was said before a tool ran isn't part of the final text
+                case StepFinished():
+                    self._meter.step(event)
                 case ToolFinished():
                     self._meter.tool(event)
                 case TurnFinished():
@@ -166,6 +176,8 @@ class StreamedAnswer:
                         await self._flush(send)
                 case ToolStarted():
                     pass
+                case StepFinished():
+                    self._meter.step(event)
                 case ToolFinished():
                     self._meter.tool(event)
                 case TurnFinished():
