@@ -1,18 +1,16 @@
 """A script that uses nothing but HTTP, from the first login to the audit trail, and leaves its secrets nowhere."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped] # it ships none
 import httpx
 import openai
 import pytest
 
+from support.dumps import dump_of
 from support.load import BELIEVING, new_address
 from support.postgres import PostgresServer
 from support.process import SECRETS, Server, eventually, run_polyant, serving
@@ -89,25 +87,6 @@ class Script:
     def _request(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         url = f"{self._stage.server.url}/api{path}"
         return self._stage.client.request(method, url, json=body, headers={**self._headers, **headers})
-
-
-def dump_of(place: str | Path) -> str:
-    """Returns all that is in the PostgreSQL database of a URL, or in an SQLite file."""
-    if isinstance(place, str):
-        return asyncio.run(dump_of_postgres(place))
-    with closing(sqlite3.connect(place)) as database:
-        return "\n".join(database.iterdump())
-
-
-async def dump_of_postgres(url: str) -> str:
-    connection = await asyncpg.connect(url)
-    try:
-        # Each of these is a statement that gives a table's rows as text.
-        listing = "SELECT format('SELECT t::text FROM %I AS t', tablename) FROM pg_tables WHERE schemaname = 'public'"
-        tables = [await connection.fetch(select) for (select,) in await connection.fetch(listing)]
-    finally:
-        await connection.close()
-    return "\n".join(text for rows in tables for (text,) in rows)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -1,7 +1,9 @@
 import asyncio
 import threading
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher
 from polyant.domain.secrets import SecretText
@@ -21,6 +23,25 @@ async def test_the_preset_cost_is_the_one_recommended(hasher: Argon2idPasswordHa
     hashed = await Argon2idPasswordHasher().hash(PASSWORD)
     assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=1$")
     assert await hasher.verify(PASSWORD, hashed)
+
+
+@pytest.mark.parametrize("hashed", [None, "", "$argon2id$", "$2b$12$somebody-elses"])
+async def test_who_has_no_hash_costs_what_a_hash_of_today_does(
+    monkeypatch: pytest.MonkeyPatch, hashed: str | None
+) -> None:
+    """So that how long a login takes doesn't tell whether there is such a user."""
+    costs: list[dict[str, Any]] = []
+
+    def watched(*, salt: bytes, **cost: Any) -> Argon2id:
+        costs.append(cost)
+        return Argon2id(salt=salt, **cost)
+
+    monkeypatch.setattr("polyant.adapters.crypto.password_hasher.Argon2id", watched)
+    hasher = Argon2idPasswordHasher(memory_kib=64, iterations=2)
+    present = await hasher.hash(PASSWORD)
+    assert not await hasher.verify(SecretText("wrong"), present)
+    assert not await hasher.verify(PASSWORD, hashed)
+    assert costs == [{"length": 32, "lanes": 1, "memory_cost": 64, "iterations": 2}] * 3
 
 
 async def test_a_hash_of_the_reference_implementation_is_verified(hasher: Argon2idPasswordHasher) -> None:

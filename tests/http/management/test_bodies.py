@@ -1,4 +1,4 @@
-"""What a body has to be, on every route that takes one."""
+"""What a body has to be, on every route that takes one, and which parameters a route has."""
 
 import logging
 
@@ -66,3 +66,28 @@ async def test_client_that_breaks_off_changes_nothing_and_is_no_fault(
     assert fault_log == []
     assert app.supervisor.turns == []
     assert (await api.get("/instances/bot")).json["instance"]["name"] == "Bot"
+
+
+async def test_parameter_that_a_route_does_not_have_is_refused_on_every_route(api: Api, admin: Api) -> None:
+    for path, methods in describe().document["paths"].items():
+        filled = path.replace("{slug}", "bot").replace("{user_id}", "0" * 32).removeprefix("/api")
+        for method, operation in methods.items() if path.startswith("/api/") else ():
+            names = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+            client = admin if path.startswith("/api/users") else api
+            response = await client(method.upper(), f"{filled}?surprise=1")
+            there_are = ", ".join(sorted(names)) or "none"
+            assert_refused(response, 400, f"Unknown parameter: there are {there_are} - at `surprise`")
+
+
+async def test_mistyped_grace_replaces_no_key(api: Api) -> None:
+    await api.succeed("POST", "/instances/bot/keys", {"key": "sk-of-our-own-choice"})
+    assert_refused(
+        await api.post("/instances/bot/keys?graceSecond=60"),
+        400,
+        "Unknown parameter: there are graceSeconds - at `graceSecond`",
+    )
+    assert (await api.app.chat(model="bot", bearer="sk-of-our-own-choice")).status == 200
+
+
+async def test_stranger_hears_nothing_of_parameters(app: App) -> None:
+    assert_refused(await Api(app, None).get("/instances?surprise=1"), 401, "Missing authentication")

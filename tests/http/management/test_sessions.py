@@ -82,6 +82,23 @@ async def test_an_account_has_five_attempts_a_minute_from_wherever_they_come(app
     assert (await anybody.post("/auth/login", LOGIN, client="203.0.113.9")).status == 200
 
 
+async def test_no_other_spelling_gives_an_account_more_attempts(app: App, anybody: Api) -> None:
+    await app.office.add_user("kim@example.com", password=PASSWORD)
+    spellings = [
+        "kim@example.com",
+        "KIM@EXAMPLE.COM",
+        "\tkim@example.com\n",
+        "\u2003Kim@Example.com",
+        "\u212aim@example.com",
+    ]
+    for number, email in enumerate(spellings):
+        login = {"email": email, "password": PASSWORD}
+        assert (await anybody.post("/auth/login", login, client=f"203.0.113.{number}")).status == 200, email
+    for number, email in enumerate(spellings):
+        login = {"email": email, "password": PASSWORD}
+        assert (await anybody.post("/auth/login", login, client=f"203.0.113.{number}")).status == 429, email
+
+
 async def test_an_address_has_five_attempts_a_minute_whomever_they_name(app: App, anybody: Api) -> None:
     names = [f"user-{number}@example.com" for number in range(6)]
     statuses = [(await anybody.post("/auth/login", {**LOGIN, "email": name})).status for name in names]

@@ -1,13 +1,16 @@
-"""Bodies of the management API: decoded strictly, and refused with what is wrong and where."""
+"""Bodies and parameters of the management API: taken strictly, and refused with what is wrong and where."""
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import Request
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import InternalServerException
+from litestar.handlers.base import BaseRouteHandler
 
+from polyant.domain.errors import InvalidInputError
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import User
 from polyant.http.bodies import decode, require_json
@@ -40,6 +43,27 @@ class ApiRequest(Request[User, LoggedIn, State]):
         require_json(self.scope)
         field = self.route_handler.parsed_data_field
         return decode(await self.body(), _decoder_of(field.annotation if field is not None else Any))
+
+
+async def require_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Returns if the route has every parameter of the query: a typo could do harm where one is left out.
+
+    Raises:
+        InvalidInputError: It has one not.
+    """
+    if not connection.query_params:
+        return
+    known = _parameters_of(handler, frozenset(connection.path_params))
+    unknown = next((name for name in connection.query_params if name not in known), None)
+    if unknown is not None:
+        raise InvalidInputError(f"Unknown parameter: there are {', '.join(sorted(known)) or 'none'} - at `{unknown}`")
+
+
+@cache
+def _parameters_of(handler: BaseRouteHandler, in_path: frozenset[str]) -> frozenset[str]:
+    """Returns the names that a handler takes from the query; only the names of those in the path matter."""
+    model = handler.create_kwargs_model(dict.fromkeys(in_path, cast("Any", None)))
+    return frozenset(parameter.field_alias for parameter in model.expected_query_params)
 
 
 @cache

@@ -12,7 +12,7 @@ from polyant.http.management.keys import KeysController
 from polyant.http.management.mcp_servers import McpServersController
 from polyant.http.management.playground import PlaygroundController
 from polyant.http.management.prompts import PromptsController
-from polyant.http.management.requests import ApiRequest
+from polyant.http.management.requests import ApiRequest, require_known_parameters
 from polyant.http.management.secrets import SecretsController
 from polyant.http.management.sessions import AccountController, SessionsController
 from polyant.http.management.tools import ToolsController
@@ -43,6 +43,7 @@ def management_router() -> Router:
             AuditController,
         ],
         middleware=[SessionMiddleware],
+        guards=[require_known_parameters],
         request_class=ApiRequest,
         dependencies={"paging": Provide(paging, sync_to_thread=False)},
         response_headers=[ResponseHeader(name="Cache-Control", value="no-store")],

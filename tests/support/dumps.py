@@ -1,0 +1,27 @@
+"""Everything that is in a database, as text."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped] # it ships none
+
+
+def dump_of(place: str | Path) -> str:
+    """Returns all that is in the PostgreSQL database of a URL, or in an SQLite file."""
+    if isinstance(place, str):
+        return asyncio.run(_dump_of_postgres(place))
+    with closing(sqlite3.connect(place)) as database:
+        return "\n".join(database.iterdump())
+
+
+async def _dump_of_postgres(url: str) -> str:
+    connection = await asyncpg.connect(url)
+    try:
+        # Each of these is a statement that gives a table's rows as text.
+        listing = "SELECT format('SELECT t::text FROM %I AS t', tablename) FROM pg_tables WHERE schemaname = 'public'"
+        tables = [await connection.fetch(select) for (select,) in await connection.fetch(listing)]
+    finally:
+        await connection.close()
+    return "\n".join(text for rows in tables for (text,) in rows)
