@@ -13,6 +13,7 @@ from polyant.domain.chat import (
     AssistantMessage,
     ModelRequest,
     Sampling,
+    StepFinished,
     ToolCall,
     ToolFinished,
     ToolResult,
