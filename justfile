@@ -37,6 +37,10 @@ typecheck:
 bench *ARGUMENTS:
     uv run python -m bench {{ ARGUMENTS }}
 
+# Run the engine under mixed load for 30 minutes and look for leaks and wrong answers; --minutes N, --plot FILE
+soak *ARGUMENTS:
+    uv run --group bench python -m bench.soak {{ ARGUMENTS }}
+
 # Try the clients against the server and write docs/clients.md from what they see; installs them first
 clients *ARGUMENTS:
     WRITE_CLIENTS_PAGE=yes uv run pytest -n 0 tests/clients {{ ARGUMENTS }}

@@ -38,7 +38,8 @@ def names(requirements: Iterable[str]) -> list[str]:
 
 EXTRAS = names(chain.from_iterable(PYPROJECT["project"]["optional-dependencies"].values()))
 RUNTIME = names(PYPROJECT["project"]["dependencies"]) + EXTRAS
-DEVELOPMENT = [name for name in names(PYPROJECT["dependency-groups"]["dev"]) if name != "polyant"]  # with its extras
+GROUPS = names(chain.from_iterable(PYPROJECT["dependency-groups"].values()))
+DEVELOPMENT = [name for name in GROUPS if name != "polyant"]  # with its extras
 BUILD = names(PYPROJECT["build-system"]["requires"])
 
 

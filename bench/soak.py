@@ -1,0 +1,76 @@
+"""Runs the engine under mixed load for long, and looks for what leaks and what is answered wrongly: `just soak`.
+
+Two workers on PostgreSQL; the shared limiter, authentication, the log and the metrics are on. In the middle the
+database goes away for ten seconds. The exit code is 1 if anything isn't as it should be.
+"""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+from bench.databases import postgres
+from bench.processes import ROOT
+from bench.soak_plot import draw
+from bench.soak_report import Report, findings
+from bench.soak_run import Soak
+from bench.soak_world import world_on
+
+RESULTS = ROOT / "bench" / "results"
+_FAILURES_SHOWN = 20
+
+
+def main() -> None:
+    """Runs the soak that the arguments describe, and ends with its verdict."""
+    parser = argparse.ArgumentParser(prog="bench.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long the load lasts [30]")
+    parser.add_argument("--rate", type=float, default=180.0, help="requests a second [180]")
+    parser.add_argument("--database-url", help="a PostgreSQL that stays; without it, one from the wheel that restarts")
+    parser.add_argument("--plot", type=Path, help="where the curves are drawn, too [beside the report alone]")
+    args = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="polyant-soak-") as folder,
+        _database(args) as (url, server),
+        world_on(url, Path(folder)) as world,
+    ):
+        report = uvloop.run(Soak(world, url, server, rate=args.rate, minutes=args.minutes).run())
+    sys.exit(_conclude(report, args))
+
+
+@contextlib.contextmanager
+def _database(args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    if args.database_url:
+        yield args.database_url, None
+    else:
+        with postgres() as server:
+            yield server.get_uri(), server
+
+
+def _conclude(report: Report, args: argparse.Namespace) -> int:
+    """Keeps the report, draws the curves, prints the verdict and returns the exit code."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"soak-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    for picture in (file.with_suffix(".svg"), *([args.plot] if args.plot else [])):
+        draw(report, picture)
+    for kind, outcomes in sorted(report.counts.items()):
+        print(f"{kind:<40}{', '.join(f'{count} {outcome}' for outcome, count in outcomes.items())}")
+    for failure in report.failures[:_FAILURES_SHOWN]:
+        print(f"{failure.at:>8.1f} s  {failure.kind}: {failure.what}")
+    for line in report.bad_log_lines:
+        print(f"log: {line}")
+    verdict = findings(report)
+    for finding in verdict:
+        print(f"{'good' if finding.is_good else 'BAD ':<6}{finding.name:<40}{finding.figure}")
+    print(f"\nKept in {file.relative_to(ROOT)}, drawn beside it.")
+    return 0 if all(finding.is_good for finding in verdict) else 1
+
+
+if __name__ == "__main__":
+    main()

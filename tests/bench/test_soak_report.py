@@ -1,0 +1,124 @@
+"""A soak has to find what is wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from bench.soak_report import Report, Restart, findings, look_through, slope
+from bench.soak_samples import ProcessSample, Sample
+from bench.soak_scene import Failure
+
+AT_REST = {"client": 0, "upstream": 0, "other socket": 10, "other": 19}
+
+
+def sample(at: float, phase: str, *, pid: int = 1, rss_mb: float = 90.0, tasks: int = 9, **held: int) -> Sample:
+    worker = ProcessSample(
+        pid=pid,
+        is_worker=True,
+        rss_mb=rss_mb,
+        cpu_seconds=1.0,
+        threads=7,
+        descriptors=AT_REST | {kind.replace("_", " "): count for kind, count in held.items()},
+        tasks=tasks,
+    )
+    return Sample(at=at, phase=phase, requests=1, away=0, database_connections=5, processes=(worker,))
+
+
+def under_load(**worker: Any) -> list[Sample]:
+    return [sample(at, "load", client=30, tasks=60, **worker) for at in range(50, 1_850, 5)]
+
+
+def report(
+    load: Sequence[Sample] | None = None, after: Sequence[Sample] = (sample(1_900, "after"),), **found: Any
+) -> Report:
+    restart = Restart(down_at=900, up_at=910, last_refusal_at=911)
+    made = Report(
+        begun_at="2026-11-22T12:00:00+00:00",
+        machine="",
+        minutes=30,
+        rate=100,
+        samples=[sample(40, "rest"), *(load or under_load()), *after],
+        counts={"whole answer": {"as expected": 7}},
+        failures=[],
+        restart=restart,
+        log_levels={},
+        bad_log_lines=[],
+    )
+    return msgspec.structs.replace(made, **found)
+
+
+def bad(found: Report) -> list[str]:
+    return [finding.name for finding in findings(found) if not finding.is_good]
+
+
+def test_soak_without_a_fault_is_good() -> None:
+    assert bad(report()) == []
+
+
+def test_wrong_answer_is_bad() -> None:
+    assert bad(report(failures=[Failure(1.0, "whole answer", "503")])) == ["answers"]
+
+
+def test_error_in_the_log_is_bad() -> None:
+    assert bad(report(bad_log_lines=["Traceback"])) == ["log"]
+
+
+def test_database_that_heals_slowly_is_bad() -> None:
+    assert bad(report(restart=Restart(down_at=900, up_at=910, last_refusal_at=916))) == ["database"]
+
+
+def test_worker_that_was_replaced_is_bad() -> None:
+    assert "workers" in bad(report(after=[sample(1_900, "after", pid=2)]))
+
+
+@pytest.mark.parametrize("mb_in_10_minutes, judged", [(1.5, []), (2.5, ["memory of worker 1"])])
+def test_memory_that_grows_is_bad(mb_in_10_minutes: float, judged: list[str]) -> None:
+    load = [sample(at, "load", rss_mb=90 + mb_in_10_minutes * at / 600) for at in range(50, 1_850, 5)]
+    assert bad(report(load)) == judged
+
+
+def test_memory_that_grows_while_it_warms_up_is_good() -> None:
+    load = [sample(at, "load", rss_mb=90 + min(at, 300) / 10) for at in range(50, 1_850, 5)]
+    assert bad(report(load)) == []
+
+
+@pytest.mark.parametrize(
+    "held, what",
+    [
+        ({"client": 1}, "sockets of clients"),
+        ({"upstream": 1}, "sockets to the provider"),
+        ({"other_socket": 11}, "other sockets, without the database's"),
+        ({"other": 20}, "other descriptors"),
+        ({"tasks": 10}, "tasks"),
+    ],
+)
+def test_what_is_held_longer_than_needed_is_bad(held: dict[str, int], what: str) -> None:
+    assert bad(report(after=[sample(1_900, "after", **held)])) == [what]
+
+
+def test_what_is_there_now_and_then_is_not_held() -> None:
+    assert bad(report(after=[sample(1_900, "after", client=1), sample(1_901, "after")])) == []
+
+
+def test_short_soak_says_that_memory_is_not_judged() -> None:
+    short = report([sample(at, "load", rss_mb=at) for at in range(50, 500, 5)])
+    assert [finding.figure for finding in findings(short) if finding.name == "memory"] == [
+        "not judged: the soak was too short"
+    ]
+
+
+def test_slope_is_not_moved_by_outliers() -> None:
+    points = [(float(x), 2.0 * x) for x in range(50)]
+    points[10], points[40] = (10.0, 900.0), (40.0, -900.0)
+    assert slope(points) == pytest.approx(2.0)
+
+
+def test_log_is_looked_through_for_errors_and_for_what_is_no_json(tmp_path: Path) -> None:
+    log = tmp_path / "engine.log"
+    lines = ['{"level": "info"}', '{"level": "warning"}', '{"level": "error"}', "Traceback", "7"]
+    log.write_text("\n".join(lines))
+    levels, bad_lines = look_through(log)
+    assert levels == {"info": 1, "warning": 1, "error": 1, "no JSON": 2}
+    assert bad_lines == lines[2:]
