@@ -1,6 +1,7 @@
 """The operator of the soak: makes the instances, then changes things over the management API while callers call."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -56,6 +57,7 @@ class Operator:
 
     async def _rotate(self) -> None:
         old = self._scene.keys["soak-rotated"]
+        self._scene.rotated_at = math.inf
         new = await self._issue_key("soak-rotated")
         self._scene.keys["soak-rotated"], self._scene.rotated_at = new, time.monotonic()
         await asyncio.sleep(SETTLE_SECONDS)

@@ -111,6 +111,7 @@ class Scene:
         """Held by whoever changes something: a change that meets the outage may have taken effect or not."""
         self.keys: dict[str, str] = {}
         self.rotated_at = -math.inf
+        """Infinite while it isn't known yet whether the old or the new key of `soak-rotated` is good."""
         self.oldest_version = 0
         """Of the prompt that may still be answered from."""
         self.newest_version = 0
