@@ -1,6 +1,5 @@
 """/api/instances/{slug}/prompts: the eight sections of the system prompt."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,13 +8,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance
 from polyant.domain.prompts import SECTION_MOST_CHARACTERS, SECTION_TITLES, SectionKey
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import Answer, Body, slug_in
+from polyant.http.management.wire import Answer, Body, slug_in, values_by_name
 from polyant.http.refusals import read_refusals, write_refusals
 
 
@@ -105,7 +103,4 @@ def sections_of(sections: Sequence[SectionBody]) -> dict[SectionKey, str]:
     Raises:
         InvalidInputError: One is given more than once.
     """
-    twice = [key for key, count in Counter(section.key for section in sections).items() if count > 1]
-    if twice:
-        raise InvalidInputError(f"Section {twice[0]} is given more than once")
-    return {section.key: section.content for section in sections}
+    return values_by_name(((section.key, section.content) for section in sections), "Section")

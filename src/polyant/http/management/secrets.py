@@ -1,6 +1,5 @@
 """/api/instances/{slug}/secrets: values go in and never come out."""
 
-from collections import Counter
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, put
@@ -8,14 +7,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance
 from polyant.domain.secret_states import SecretState, secret_states
 from polyant.domain.secrets import SecretName
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import Answer, Body, Deleted, Moment, slug_in
+from polyant.http.management.wire import Answer, Body, Deleted, Moment, slug_in, values_by_name
 from polyant.http.refusals import read_refusals, write_refusals
 
 
@@ -109,7 +107,4 @@ def _out(state: SecretState) -> SecretOut:
 
 
 def _values_of(body: PutSecretsBody) -> dict[str, str]:
-    twice = [key for key, count in Counter(secret.key for secret in body.secrets).items() if count > 1]
-    if twice:
-        raise InvalidInputError(f"Secret {twice[0]} is given more than once")
-    return {secret.key: secret.value for secret in body.secrets}
+    return values_by_name(((secret.key, secret.value) for secret in body.secrets), "Secret")

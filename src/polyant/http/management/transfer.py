@@ -12,6 +12,8 @@ from msgspec import UNSET, Meta
 from polyant.domain.instance_content import InstanceContent, content_of
 from polyant.domain.instances import Instance, InstanceStatus, parse_slug
 from polyant.domain.limits import TurnLimits
+from polyant.domain.mcp_servers import MOST_MCP_SERVERS
+from polyant.domain.prompts import SectionKey
 from polyant.domain.secret_states import missing_secrets
 from polyant.http.management.instances import (
     BaseUrl,
@@ -49,9 +51,9 @@ class InstanceDocument(Body, frozen=True, kw_only=True):
     temperature: Temperature | None = None
     auth_enabled: bool = False
     limits: LimitsBody = LimitsBody()
-    prompts: Annotated[tuple[SectionBody, ...], Meta(max_length=8)] = ()
+    prompts: Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))] = ()
     tools: Annotated[tuple[ToolName, ...], Meta(max_length=1_000)] = ()
-    mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=16)] = ()
+    mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MOST_MCP_SERVERS)] = ()
     secrets: Annotated[
         tuple[str, ...], Meta(description="Names of the secrets that the instance had where it was exported")
     ] = ()

@@ -1,7 +1,8 @@
 """What all resources of the management API have in common on the wire."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from litestar.params import QueryParameter
@@ -9,6 +10,8 @@ from litestar.params import QueryParameter
 from polyant.domain.errors import InvalidInputError, UnknownInstanceError, UnknownUserError
 from polyant.domain.instances import Slug, parse_slug
 from polyant.domain.users import UserId, parse_user_id
+
+NameT = TypeVar("NameT", bound=str)
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
@@ -62,6 +65,20 @@ def paging(limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Paging:
 # Where Litestar may read None, it reads it from `null`, too, unless it may read a text: so parameters that may be left
 # out are texts, and their handlers make more of them.
 Search = Annotated[str, QueryParameter(name="search", max_length=200, description="Part of what is searched for")]
+
+
+def values_by_name(pairs: Iterable[tuple[NameT, str]], what: str) -> dict[NameT, str]:
+    """Returns the values that a list gives, by their names.
+
+    Raises:
+        InvalidInputError: A name is given more than once; `what` says what it names.
+    """
+    values: dict[NameT, str] = {}
+    for name, value in pairs:
+        if name in values:
+            raise InvalidInputError(f"{what} {name} is given more than once")
+        values[name] = value
+    return values
 
 
 def slug_in(path: str) -> Slug:
