@@ -18,7 +18,8 @@ from polyant.settings import SettingsError, read_settings
 DEMO = Slug("demo-bot")
 ADAPTERS = [
     *("INSTANCE_REPO", "KEY_CHECK", "SECRET_CIPHER", "RATE_LIMITER", "SUPERVISOR"),
-    *("CHAT_MODELS", "POLYANT_TOOLS"),
+    *("CHAT_MODELS", "POLYANT_TOOLS", "TOOL_SERVERS"),
+    *("USER_REPO", "SESSION_REPO", "AUDIT_LOG", "TURN_LOG", "PASSWORD_HASHER"),
 ]
 
 
