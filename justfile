@@ -33,9 +33,13 @@ fmt:
 typecheck:
     uv run mypy
 
-# Measure the engine against a bare relay
+# Measure the engine beside a bare relay and hold it against its aims; --case NAME, --long, --write-docs
 bench *ARGUMENTS:
     uv run python -m bench {{ ARGUMENTS }}
+
+# Measure the engine beside LiteLLM's proxy, which is installed first, and nginx
+bench-peers *ARGUMENTS:
+    uv run python -m bench.peers {{ ARGUMENTS }}
 
 # Run the engine under mixed load for 30 minutes and look for leaks and wrong answers; --minutes N, --plot FILE
 soak *ARGUMENTS:
@@ -61,7 +65,7 @@ docs:
     table = re.compile(r"(?s)(<!-- settings -->\n).*?(<!-- /settings -->)")
     readme.write_text(table.sub(lambda marks: f"{marks[1]}{settings_markdown()}\n{marks[2]}", readme.read_text()))
 
-# Resolve all dependencies afresh and pin their versions in pyproject.toml and tests/clients/environments
+# Resolve all dependencies afresh and pin their versions in pyproject.toml, tests/clients/environments and bench/environments
 [script]
 lock:
     import json
@@ -96,9 +100,10 @@ lock:
         building = "\n".join(metadata["build-system"]["requires"])
         universal = ("--universal", "--python-version", least_python)
         build = uv("pip", "compile", "-", *here, *bare, *universal, text=building)
-        for client in Path("tests/clients/environments").glob("*.in"):
-            pins = uv("pip", "compile", "-", *here, *bare, *universal, text=client.read_text())
-            client.with_suffix(".txt").write_text(pins)
+        for environments in ("tests/clients/environments", "bench/environments"):
+            for program in Path(environments).glob("*.in"):
+                pins = uv("pip", "compile", "-", *here, *bare, *universal, text=program.read_text())
+                program.with_suffix(".txt").write_text(pins)
 
     heading = "[tool.uv]\n"
     before, _, after = unpinned.partition(heading) if heading in unpinned else (f"{unpinned}\n", heading, "")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped] # it ships none
+from bench.processes import cpu_of, family_of
 from bench.scripts import SCRIPTS, key_of, upstream_model
 
 from polyant.adapters.piccolo.instance_rows import row_of, secret_rows_of, section_rows_of
@@ -47,6 +48,10 @@ class Databases:
     def version(self) -> str:
         """What the server calls itself."""
         return str(asyncio.run(self._ask("SHOW server_version")))
+
+    def cpu(self) -> float:
+        """Returns the CPU seconds that the server has used so far for the connections that are open."""
+        return sum(map(cpu_of, family_of(self._server.get_postmaster_info().pid)))
 
     def with_instances(self, instances: int) -> str:
         """Returns the URL of a database that has that many instances."""

@@ -66,12 +66,15 @@ def sample(stage: Stage, target: Target, job: Load, *, strict: bool = True) -> S
     return Sample(1_000 * seconds / outcome.requests, seconds / outcome.seconds, outcome)
 
 
-def interleaved(stage: Stage, loads: dict[str, tuple[Target, Load]]) -> Samples:
-    """Returns the rounds of each load: in a round each has its turn, so that what the machine does meets all alike."""
+def interleaved(stage: Stage, loads: dict[str, tuple[Target, Load]], *, times: int = 1) -> Samples:
+    """Returns the rounds of each load: in a round each has its turn, so that what the machine does meets all alike.
+
+    Rounds are some `times` as long where what they look for comes seldom, as a full garbage collection does.
+    """
     found: Samples = {name: [] for name in loads}
     for _ in range(stage.rounds):
         for name, (target, job) in loads.items():
-            found[name].append(sample(stage, target, msgspec.structs.replace(job, seconds=stage.seconds)))
+            found[name].append(sample(stage, target, msgspec.structs.replace(job, seconds=times * stage.seconds)))
     return found
 
 

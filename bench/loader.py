@@ -43,8 +43,8 @@ class Loader:
 
     def close(self) -> None:
         """Ends the process."""
-        self._jobs.close()
-        self._process.wait()
+        with self._process:  # closes both pipes and waits
+            pass
 
     def _expect_all_of(self, job: Hold) -> None:
         found = self._hear(Held).streams

@@ -33,7 +33,7 @@ class Process:
 
     def pids(self) -> list[int]:
         """Returns the process and its descendants."""
-        return [*_family(self._process.pid)]
+        return family_of(self._process.pid)
 
     def cpu(self) -> float:
         """Returns the CPU seconds that all of them have used so far."""
@@ -85,6 +85,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def family_of(pid: int) -> list[int]:
+    """Returns a process and its descendants."""
+    found = [pid]
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in children.read_text().split():
+                found += family_of(int(child))
+    return found
+
+
 def cpu_of(pid: int) -> float:
     """Returns the CPU seconds that a process has used so far, 0 if it is gone.
 
@@ -117,14 +127,6 @@ class Peak:
     def _watch(self) -> None:
         while not self._over.wait(0.1):
             self.rss = max(self.rss, self._process.rss())
-
-
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in children.read_text().split():
-                yield from _family(int(child))
 
 
 def _rss_of(pid: int) -> float:

@@ -39,9 +39,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     cases: list[Found]
 
     @property
-    def missed(self) -> list[Figure]:
-        """The figures that miss their aim."""
-        return [figure for case in self.cases for figure in case.figures if figure.is_met is False]
+    def missed(self) -> list[tuple[str, Figure]]:
+        """The figures that miss their aim, each with its case."""
+        return [(found.case, figure) for found in self.cases for figure in found.figures if figure.is_met is False]
 
 
 def report_on(command: str, cases: list[Found], *, rounds: int, seconds: float, **versions: str) -> Report:
@@ -87,7 +87,7 @@ def markdown(report: Report) -> str:
 
 
 def write_page(report: Report, mark: str) -> None:
-    """Puts the report's table between the marks of the page."""
+    """Puts the report's table between the page's marks of that name."""
     marks = re.compile(rf"(?s)(<!-- {mark} -->\n).*?(<!-- /{mark} -->)")
     text, written = marks.subn(lambda found: f"{found[1]}{markdown(report)}\n{found[2]}", PAGE.read_text())
     if not written:

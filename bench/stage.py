@@ -1,6 +1,7 @@
 """What a run needs, each part started when it is first asked for, and all of it ended at the end."""
 
 import secrets
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -50,7 +51,7 @@ class Stage:
         self.seconds = seconds
         self.long = long
         self._stack = stack
-        self._engines: dict[str, Target] = {}
+        self._started: dict[str, Target] = {}
         self._environ = {
             "ENCRYPTION_KEY": secrets.token_hex(32),
             "AUTH_SECRET": secrets.token_hex(32),
@@ -68,16 +69,16 @@ class Stage:
         self._stack.callback(loader.close)
         return loader
 
-    @cached_property
+    @property
     def stub(self) -> Target:
         """The upstream."""
         return self.start("stub", *python("-m", "bench.stub_upstream", "{port}"), ready="/stats")
 
-    @cached_property
+    @property
     def relay(self) -> Target:
         """The limit to measure against."""
         command = python("-m", "uvicorn", "bench.bare_relay:app", "--port", "{port}", "--no-access-log")
-        return self.start("relay", *command, ready="/health", STUB=self.url_of(self.stub))
+        return self.start("relay", *command, ready="/health", environ={"STUB": self.url_of(self.stub)})
 
     @cached_property
     def databases(self) -> Databases:
@@ -86,25 +87,27 @@ class Stage:
 
     def engine(self, name: str = "engine", *, instances: int = FEW, workers: int = 1, **environ: str) -> Target:
         """Returns the engine of that name, as a user runs it; the memory limiter counts unless `environ` says else."""
-        if name not in self._engines:
-            command = python("-m", "polyant", "serve", "--port", "{port}", "--workers", str(workers))
-            settings = {**self._environ, "DATABASE_URL": self.databases.with_instances(instances), **environ}
-            started = self.start(name, *command, ready="/health/ready", **settings)
-            self._engines[name] = msgspec.structs.replace(started, key=KEY, has_instances=True)
-        return self._engines[name]
+        command = python("-m", "polyant", "serve", "--port", "{port}", "--workers", str(workers))
+        settings = {**self._environ, "DATABASE_URL": self.databases.with_instances(instances), **environ}
+        started = self.start(name, *command, ready="/health/ready", environ=settings)
+        return msgspec.structs.replace(started, key=KEY, has_instances=True)
 
-    def start(self, name: str, *command: str, ready: str, **environ: str) -> Target:
-        """Starts a server; `{port}` in its command becomes a free one."""
-        port = free_port()
-        process = self._stack.enter_context(
-            running(
-                *(part.replace("{port}", str(port)) for part in command),
-                log=self.folder / f"{name}.log",
-                environ=environ,
-                answers=f"http://127.0.0.1:{port}{ready}",
+    def start(
+        self, name: str, *command: str, ready: str, environ: Mapping[str, str] | None = None, port: int = 0
+    ) -> Target:
+        """Returns the server of that name, started if it isn't yet; `{port}` in its command becomes a free one."""
+        if name not in self._started:
+            port = port or free_port()
+            process = self._stack.enter_context(
+                running(
+                    *(part.replace("{port}", str(port)) for part in command),
+                    log=self.folder / f"{name}.log",
+                    environ=environ,
+                    answers=f"http://127.0.0.1:{port}{ready}",
+                )
             )
-        )
-        return Target(process, port)
+            self._started[name] = Target(process, port)
+        return self._started[name]
 
     @staticmethod
     def url_of(target: Target) -> str:

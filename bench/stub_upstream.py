@@ -24,6 +24,7 @@ _TOOL_RESULT = re.compile(rb'"role":\s*"tool"')
 _MOST_AT_ONCE = 1_000
 """Deltas of a stream that is written without a look at whether anybody reads."""
 _PIECE = 50
+"""Deltas that are written between looks at whether somebody does."""
 
 _TOOL_CALLS = (("calculate", '{"expression": "19.99 * 3 + 5"}'), ("current_time", "{}"))
 
@@ -86,14 +87,22 @@ def _tool_call(number: int) -> dict[str, object]:
     }
 
 
-_DELTA = _chunked(_event({"content": "token "}, None))
+# Two by turns: LiteLLM takes a hundred that are the same for a model that has lost its mind.
+_DELTAS = tuple(_chunked(_event({"content": text}, None)) for text in ("token ", "Token "))
 _STOP = _chunked(_event({}, "stop") + b"data: [DONE]\n\n") + b"0\r\n\r\n"
 _TEXT = _whole({"content": "Hello from the stub"}, "stop")
 
 
+def _deltas(number: int) -> bytes:
+    return b"".join(_DELTAS) * (number // 2) + _DELTAS[0] * (number % 2)
+
+
 @lru_cache
 def _stream(deltas: int) -> bytes:
-    return _HEAD + _DELTA * deltas + _STOP
+    return _HEAD + _deltas(deltas) + _STOP
+
+
+_SOME_DELTAS = _deltas(_PIECE)
 
 
 @lru_cache
@@ -159,7 +168,7 @@ class Stub(asyncio.Protocol):
 
     def _begin_stream(self, script: Script) -> None:
         if script.silent:
-            self._transport.write(_HEAD + _DELTA * script.deltas)
+            self._transport.write(_HEAD + _deltas(script.deltas))
         elif script.pace:
             self._transport.write(_HEAD)
             self._trickle(script, asyncio.get_running_loop().time(), 0)
@@ -174,13 +183,13 @@ class Stub(asyncio.Protocol):
         if number == script.deltas:
             self._transport.write(_STOP)
             return
-        self._transport.write(_DELTA)
+        self._transport.write(_DELTAS[number % 2])
         due = started + (number + 1) / script.pace
         self._next_delta = asyncio.get_running_loop().call_at(due, self._trickle, script, started, number + 1)
 
     def _pump(self) -> None:
         while self._to_pump > 0 and not self._is_paused:
-            self._transport.write(_DELTA * _PIECE)
+            self._transport.write(_SOME_DELTAS)
             Stub.deltas_pumped += _PIECE
             self._to_pump -= _PIECE
             if self._to_pump <= 0:

@@ -1,16 +1,13 @@
 """The cases, by their names, in the order in which they are run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 from bench.cases.crowds import paced, slow_readers
 from bench.cases.growing import histories, idle_streams, instances, listing
 from bench.cases.relaying import limiters, non_streaming, streaming, tools
 from bench.cases.sharing import workers
 from bench.cases.starting import memory, starts
-from bench.figures import Figure
-from bench.stage import Stage
-
-Case = Callable[[Stage], Iterator[Figure]]
+from bench.command import Case
 
 CASES: Mapping[str, Case] = {
     "non-streaming": non_streaming,

@@ -29,11 +29,12 @@ def paced(streams: int) -> Callable[[Stage], Iterator[Figure]]:
         outcome = found.outcome
         arrived = 100 * outcome.deltas / (streams * PACED_DELTAS)
         yield Figure(what="deltas that arrived", value=arrived, unit="%", aim=Aim("=", 100))
-        yield Figure(what="CPU, of one core", value=100 * found.cpu_share, unit="%")
-        yield Figure(what="CPU of the bare relay, of one core", value=100 * relay.cpu_share, unit="%")
+        yield Figure(what="CPU of a delta", value=_of_a_delta(found), unit="µs")
+        yield Figure(what="CPU of a delta, bare relay", value=_of_a_delta(relay), unit="µs")
+        yield Figure(what="share of one core", value=100 * found.cpu_share, unit="%")
         yield from _times("first byte", outcome.first_byte)
-        yield from _times(f"gap between deltas, {1_000 // PACE} ms upstream", outcome.gaps)
-        yield from _times("the same of the bare relay", relay.outcome.gaps)
+        yield from _times("gap between deltas", outcome.gaps)
+        yield from _times("gap between deltas, bare relay", relay.outcome.gaps)
         kibibytes = 1_024 * (peak.rss - peak.before) / streams
         yield Figure(what="memory of a stream", value=kibibytes, unit="KiB", aim=Aim("<", 64))
 
@@ -45,14 +46,16 @@ def slow_readers(stage: Stage) -> Iterator[Figure]:
     """Readers of 1 KB a second, of streams that the upstream sends as fast as it can."""
     engine = stage.engine("slow readers")
     sample(stage, engine, engine.asking(requests=1_000, stream=True))
+    before = engine.process.rss()
     with stage.loader.holding(engine.holding("endless", _SLOW_READERS, bytes_per_second=1_024)):
         _wait_for_full_buffers(stage)
         with Peak(engine.process) as peak:
             written = _written(stage)
             time.sleep(_OVER)
             written = _written(stage) - written
+    yield Figure(what="memory of a reader", value=1_024 * (peak.before - before) / _SLOW_READERS, unit="KiB")
     yield Figure(what="memory that grew in 5 s", value=peak.rss - peak.before, unit="MiB", aim=Aim("<", 1))
-    yield Figure(what="deltas that the upstream could send a reader", value=written / _SLOW_READERS / _OVER, unit="/s")
+    yield Figure(what="deltas that the upstream could send to each", value=written / _SLOW_READERS / _OVER, unit="/s")
 
 
 def _together(stage: Stage, target: Target, streams: int) -> tuple[Peak, Sample]:
@@ -61,10 +64,14 @@ def _together(stage: Stage, target: Target, streams: int) -> tuple[Peak, Sample]
         return peak, sample(stage, target, job, strict=False)
 
 
+def _of_a_delta(found: Sample) -> float:
+    return 1_000 * found.cpu_ms * found.outcome.requests / found.outcome.deltas
+
+
 def _times(what: str, times: Times | None) -> Iterator[Figure]:
     if times is not None:
         yield Figure(what=f"{what}, median", value=times.p50)
-        yield Figure(what=f"{what}, 99 of 100 within", value=times.p99)
+        yield Figure(what=f"{what}, 99 in 100 within", value=times.p99)
 
 
 def _wait_for_full_buffers(stage: Stage) -> None:

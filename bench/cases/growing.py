@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 from bench.databases import slugs_of
-from bench.figures import Aim, Figure, cpu, interleaved, ratio
+from bench.figures import Aim, Figure, cpu, interleaved, ratio, sample
 from bench.jobs import Load
 from bench.scripts import key_of
 from bench.stage import Stage, Target
@@ -63,8 +63,13 @@ def listing(stage: Stage) -> Iterator[Figure]:
 def idle_streams(stage: Stage) -> Iterator[Figure]:
     """An ordinary request, while a thousand streams are open and silent."""
     plain, crowded = stage.engine(), stage.engine("crowded")
+    sample(stage, crowded, crowded.asking(requests=1_000))  # so that what it holds for good is there before
+    before = crowded.process.rss()
     with stage.loader.holding(crowded.holding("silent", _STREAMS)):
-        found = interleaved(stage, {"plain": (plain, plain.asking()), "crowded": (crowded, crowded.asking())})
+        held = crowded.process.rss() - before
+        loads = {"plain": (plain, plain.asking()), "crowded": (crowded, crowded.asking())}
+        found = interleaved(stage, loads, times=3)
     yield cpu("no streams", found["plain"])
     yield cpu("1,000 idle streams", found["crowded"])
     yield ratio("1,000 idle streams / none", found["crowded"], found["plain"], _LITTLE)
+    yield Figure(what="memory of an idle stream", value=1_024 * held / _STREAMS, unit="KiB", aim=Aim("<", 64))

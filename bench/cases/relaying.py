@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.figures import Aim, Figure, cpu, difference, interleaved, ratio
+from bench.figures import Aim, Figure, cpu, difference, interleaved, ratio, sample
 from bench.jobs import Load
 from bench.stage import Stage, Target
 
@@ -32,6 +32,9 @@ def limiters(stage: Stage) -> Iterator[Figure]:
     yield cpu("limiter in memory", found["memory"])
     yield cpu("limiter in PostgreSQL", found["shared"])
     yield difference("more in PostgreSQL", found["shared"], found["memory"], Aim("<=", 0.4))
+    before = stage.databases.cpu()
+    requests = sample(stage, shared, shared.asking()).outcome.requests
+    yield Figure(what="the database server's own", value=1_000 * (stage.databases.cpu() - before) / requests)
 
 
 def tools(stage: Stage) -> Iterator[Figure]:

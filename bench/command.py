@@ -1,0 +1,74 @@
+"""The command line of a run: which cases, how long, and where what they find goes."""
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from bench.figures import Figure
+from bench.report import Found, Report, keep, lines_of, markdown, report_on, write_page
+from bench.stage import Stage
+
+Case = Callable[[Stage], Iterator[Figure]]
+
+
+class Length(msgspec.Struct, frozen=True):
+    """How much is measured."""
+
+    rounds: int
+    seconds: float
+    """Of load, for each server in each round."""
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What `just NAME` measures."""
+
+    name: str
+    says: str
+    cases: Mapping[str, Case]
+    short: Length
+    long: Length
+    versions: Callable[[], dict[str, str]] = dict
+    """Those of programs that aren't packages of this environment."""
+
+    def main(self) -> int:
+        """Runs the cases that the command line asks for; returns the exit code."""
+        args = self._arguments()
+        report = self._run(args)
+        print(f"Kept in {keep(report)}.", file=sys.stderr)
+        if args.markdown:
+            print(markdown(report))
+        if args.write_docs:
+            write_page(report, self.name)
+        for case, figure in report.missed:
+            print(f"Missed: {case}, {figure.what}.", file=sys.stderr)
+        return 1 if report.missed and args.strict else 0
+
+    def _arguments(self) -> argparse.Namespace:
+        parser = argparse.ArgumentParser(prog=f"just {self.name}", description=self.says)
+        parser.add_argument("--case", action="append", choices=self.cases, help="only this case; may be given again")
+        parser.add_argument("--rounds", type=int, help=f"interleaved rounds of a case [{self.short.rounds}]")
+        parser.add_argument("--long", action="store_true", help="measure more and longer, for the page")
+        parser.add_argument("--strict", action="store_true", help="fail if an aim is missed")
+        parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+        parser.add_argument("--write-docs", action="store_true", help="write the table to docs/performance.md")
+        return parser.parse_args()
+
+    def _run(self, args: argparse.Namespace) -> Report:
+        length = self.long if args.long else self.short
+        rounds = args.rounds or length.rounds
+        output = sys.stderr if args.markdown else sys.stdout
+        found = []
+        with tempfile.TemporaryDirectory(prefix="polyant-bench-") as folder, ExitStack() as stack:
+            stage = Stage(stack, Path(folder), rounds=rounds, seconds=length.seconds, long=args.long)
+            for name in args.case or self.cases:
+                case = self.cases[name]
+                found.append(Found(case=name, says=case.__doc__ or "", figures=tuple(case(stage))))
+                print("\n".join(lines_of(found[-1])), file=output, flush=True)
+            versions = {"postgresql": stage.databases.version} | self.versions()
+        command = shlex.join(["just", self.name, *sys.argv[1:]])
+        return report_on(command, found, rounds=rounds, seconds=length.seconds, **versions)

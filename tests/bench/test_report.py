@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+from bench.figures import TIMES, Aim, Figure
+from bench.report import Found, Report, lines_of, markdown, report_on, write_page
+
+from bench import report as page
+
+MET = Figure(what="ratio", value=2.25, unit=TIMES, spread=(2.0, 2.504), aim=Aim("<=", 2.5))
+MISSED = Figure(what="deltas", value=99.5, unit="%", aim=Aim("=", 100))
+FOUND = Found(case="streaming", says="Streams.", figures=(MET, MISSED))
+
+
+@pytest.fixture
+def report() -> Report:
+    return report_on("just bench --long", [FOUND], rounds=3, seconds=0.5, postgresql="18.1")
+
+
+def test_report_names_what_misses_its_aim(report: Report) -> None:
+    assert report.missed == [("streaming", MISSED)]
+
+
+def test_line_shows_median_spread_aim_and_verdict() -> None:
+    heading, met, missed = lines_of(FOUND)
+    assert heading == "streaming: Streams."
+    assert met.split() == ["ratio", "2.25", TIMES, "2", "to", "2.50", "≤", "2.5", "met"]
+    assert missed.split() == ["deltas", "99.5", "%", "=", "100", "missed"]
+
+
+def test_markdown_says_how_it_was_measured_and_names_a_case_once(report: Report) -> None:
+    provenance, _, *rows = markdown(report).splitlines()
+    assert provenance.startswith("`just bench --long` at ")
+    assert "3 rounds of 0.5 s" in provenance
+    assert rows[2:] == [
+        f"| **streaming**: Streams | ratio | 2.25 {TIMES} | 2 to 2.50 | ≤ 2.5 | met |",
+        "|  | deltas | 99.5 % |  | = 100 | missed |",
+    ]
+
+
+def test_page_gets_the_table_between_its_marks_alone(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "performance.md"
+    peers = "<!-- bench-peers -->\nkept\n<!-- /bench-peers -->\n"
+    file.write_text(f"before\n<!-- bench -->\nold\n<!-- /bench -->\n{peers}")
+    monkeypatch.setattr(page, "PAGE", file)
+    write_page(report, "bench")
+    assert file.read_text() == f"before\n<!-- bench -->\n{markdown(report)}\n<!-- /bench -->\n{peers}"
+    with pytest.raises(SystemExit):
+        write_page(report, "elsewhere")
+
+
+def test_report_can_be_read_again(report: Report) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
