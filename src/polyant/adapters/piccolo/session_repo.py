@@ -45,7 +45,7 @@ class PiccoloSessionRepo(SessionRepo):
 
     async def _add(self, session: StoredSession, user_version: int, now: datetime, audit: AuditEntry | None) -> None:
         await self._hold_user(session.user_id, user_version)
-        await self._sessions.delete().where(self._sessions.expires_at <= now)
+        await self._remove_expired(now)
         await self._sessions.insert(self._sessions(**msgspec.structs.asdict(session)))
         await self._audit_log.join(audit)
 
@@ -56,6 +56,13 @@ class PiccoloSessionRepo(SessionRepo):
             raise UnknownUserError
         if row["version"] != version:
             raise UserChangedError(row["email"])
+
+    async def _remove_expired(self, now: datetime) -> None:
+        expired = self._sessions.select(self._sessions.token_id).where(self._sessions.expires_at <= now)
+        if self._database.dialect == "postgres":
+            # Whoever ends the sessions of a user removes them in an order of its own: two that wait for each other.
+            expired = expired.lock_rows("UPDATE", skip_locked=True)
+        await self._sessions.delete().where(self._sessions.token_id.is_in(expired))
 
     async def _end(self, ended: Where, audit: AuditEntry | None) -> None:
         await self._sessions.delete().where(ended)
