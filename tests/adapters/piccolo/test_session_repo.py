@@ -1,7 +1,7 @@
 import asyncio
 from datetime import timedelta
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped] # it ships none
 
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.session_repo import PiccoloSessionRepo
