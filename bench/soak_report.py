@@ -39,6 +39,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     failures: Sequence[Failure]
     restart: Restart | None
     log_levels: Mapping[str, int]
+    warnings: Mapping[str, int]
     bad_log_lines: Sequence[str]
 
     def of(self, phase: str) -> list[Sample]:
@@ -46,20 +47,28 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return [sample for sample in self.samples if sample.phase == phase]
 
 
-def look_through(log: Path) -> tuple[Counter[str], list[str]]:
-    """Returns how many lines there are of each level, and those that tell of a mistake."""
-    levels: Counter[str] = Counter()
-    bad_lines: list[str] = []
-    with log.open() as lines:
-        for line in lines:
-            try:
-                level = msgspec.json.decode(line)["level"]
-            except (msgspec.DecodeError, TypeError, KeyError):
-                level = "no JSON"
-            levels[level] += 1
-            if level in _BAD_LEVELS and len(bad_lines) < _BAD_LINES_KEPT:
-                bad_lines.append(line.rstrip()[:2_000])
-    return levels, bad_lines
+class Log:
+    """What the engine has logged: how much of each level, and what of it an operator should see."""
+
+    def __init__(self, file: Path) -> None:
+        self.levels: Counter[str] = Counter()
+        self.warnings: Counter[str] = Counter()
+        self.bad_lines: list[str] = []
+        with file.open() as lines:
+            for line in lines:
+                self._take(line.rstrip())
+
+    def _take(self, line: str) -> None:
+        try:
+            entry = msgspec.json.decode(line)
+            level, message = entry["level"], entry["message"]
+        except (msgspec.DecodeError, TypeError, KeyError):
+            level, message = "no JSON", line
+        self.levels[level] += 1
+        if level == "warning":
+            self.warnings[message] += 1
+        if level in _BAD_LEVELS and len(self.bad_lines) < _BAD_LINES_KEPT:
+            self.bad_lines.append(line[:2_000])
 
 
 class Finding(msgspec.Struct, frozen=True):

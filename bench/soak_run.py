@@ -14,7 +14,7 @@ from bench.soak_callers import Callers
 from bench.soak_checks import check
 from bench.soak_client import Client
 from bench.soak_operator import Operator
-from bench.soak_report import Report, Restart, look_through
+from bench.soak_report import Log, Report, Restart
 from bench.soak_samples import Sample, Sampler
 from bench.soak_scene import HEAL_SECONDS, Scene
 from bench.soak_world import World
@@ -51,7 +51,7 @@ class Soak:
                 Callers(Client(http, self._world.url, self._scene), self._scene),
                 Operator(fresh, self._world, self._scene),
             )
-        levels, bad_lines = look_through(self._world.log)
+        log = Log(self._world.log)
         return Report(
             begun_at=begun_at.isoformat(timespec="seconds"),
             machine=f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
@@ -61,8 +61,9 @@ class Soak:
             counts=self._scene.book.counts,
             failures=self._scene.book.failures,
             restart=self._restart,
-            log_levels=levels,
-            bad_log_lines=bad_lines,
+            log_levels=log.levels,
+            warnings=log.warnings,
+            bad_log_lines=log.bad_lines,
         )
 
     async def _play(self, callers: Callers, operator: Operator) -> None:

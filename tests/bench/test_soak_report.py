@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from bench.soak_report import Report, Restart, findings, look_through, slope
+from bench.soak_report import Log, Report, Restart, findings, slope
 from bench.soak_samples import ProcessSample, Sample
 from bench.soak_scene import Failure
 
@@ -44,6 +44,7 @@ def report(
         failures=[],
         restart=restart,
         log_levels={},
+        warnings={},
         bad_log_lines=[],
     )
     return msgspec.structs.replace(made, **found)
@@ -117,8 +118,10 @@ def test_slope_is_not_moved_by_outliers() -> None:
 
 def test_log_is_looked_through_for_errors_and_for_what_is_no_json(tmp_path: Path) -> None:
     log = tmp_path / "engine.log"
-    lines = ['{"level": "info"}', '{"level": "warning"}', '{"level": "error"}', "Traceback", "7"]
+    entries = [f'{{"level": "{level}", "message": "odd"}}' for level in ("info", "warning", "warning", "error")]
+    lines = [*entries, "Traceback", "7"]
     log.write_text("\n".join(lines))
-    levels, bad_lines = look_through(log)
-    assert levels == {"info": 1, "warning": 1, "error": 1, "no JSON": 2}
-    assert bad_lines == lines[2:]
+    found = Log(log)
+    assert found.levels == {"info": 1, "warning": 2, "error": 1, "no JSON": 2}
+    assert found.warnings == {"odd": 2}
+    assert found.bad_lines == lines[3:]

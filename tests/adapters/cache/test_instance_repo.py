@@ -310,7 +310,7 @@ class TestOutage:
         await settle()  # the look ends
         store.questions()
         await repo.get(BOT)
-        assert store.questions() == ["get bot"]
+        assert store.questions() == ["changes since 1"]
 
     async def test_a_look_that_hangs_keeps_nothing_alive(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
@@ -322,9 +322,59 @@ class TestOutage:
         store.questions()
         asking = asyncio.create_task(repo.get(BOT))
         await settle()
-        assert store.questions() == ["get bot"]
+        assert store.questions() == ["changes since 1"]
+        assert not asking.done()
         store.open.set()
         await asking
+
+    async def test_all_who_ask_while_looks_are_late_wait_for_one_and_ask_for_nothing_else(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        """A store that is slow for a moment would otherwise be kept slow by everybody's questions."""
+        known = await repo.get(BOT), await repo.get(Slug("nobody"))
+        await repo.list(ALL_ACTIVE)
+        store.open.clear()
+        await pass_time(clock, 1.1)  # in which the look that was due hangs
+        store.questions()
+        asking = [asyncio.create_task(repo.get(slug)) for slug in (BOT, Slug("nobody")) for _ in range(50)]
+        asking_all = asyncio.create_task(repo.list(ALL_ACTIVE))
+        await settle()
+        store.open.set()
+        assert await asyncio.gather(*asking) == [known[0]] * 50 + [known[1]] * 50
+        assert (await asking_all).total == 1
+        assert store.questions() == ["changes since 1"]
+
+    async def test_who_stops_waiting_for_a_look_leaves_it_to_the_others(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        known = await repo.get(BOT)
+        store.open.clear()
+        await pass_time(clock, 1.1)
+        leaving, staying = (asyncio.create_task(repo.get(BOT)) for _ in range(2))
+        await settle()
+        leaving.cancel()
+        await settle()
+        store.open.set()
+        assert await staying == known
+
+    async def test_a_look_that_hangs_is_not_waited_for_by_those_who_come_later(
+        self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
+    ) -> None:
+        """What it finds was true when it began, which is too long ago for them."""
+        await repo.get(BOT)
+        store.open.clear()
+        await pass_time(clock, 1.1)
+        early = asyncio.create_task(repo.get(BOT))
+        await settle()
+        changed = await change(store)
+        store.questions()
+        clock.advance(1.1)
+        late = asyncio.create_task(repo.get(BOT))
+        await settle()
+        assert "changes since 1" in store.questions()
+        store.open.set()
+        await early
+        assert await late == changed
 
     @pytest.mark.parametrize("failure", [StorageUnavailableError(), ZeroDivisionError()], ids=["outage", "bug"])
     async def test_looks_go_on_after_a_failure_and_find_what_was_missed(
@@ -356,11 +406,13 @@ class TestOutage:
             await repo.refresh()
 
 
-async def test_one_that_was_never_opened_asks_each_time(store: Store, clock: ManualClock) -> None:
+async def test_one_that_was_never_opened_looks_for_changes_when_it_is_asked(store: Store, clock: ManualClock) -> None:
     repo = CachedInstanceRepo(store, clock=clock)
-    await repo.get(BOT)
-    await repo.get(BOT)
-    assert store.questions() == ["get bot", "get bot"]
+    for _ in range(2):
+        await repo.get(BOT)
+        await repo.get(BOT)
+        clock.advance(1.1)
+    assert store.questions() == ["changes since 0", "get bot", "changes since 1"]
 
 
 async def test_nothing_is_asked_after_it_is_closed(store: Store, clock: ManualClock) -> None:

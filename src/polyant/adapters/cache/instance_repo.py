@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from polyant.adapters.cache.loading_cache import LoadingCache
+from polyant.adapters.cache.loading_cache import LoadingCache, retrieve
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, InstanceStatus, Slug
@@ -22,8 +22,10 @@ _ALL_ACTIVE = InstanceQuery(status=InstanceStatus.ACTIVE)
 class CachedInstanceRepo(InstanceRepo):
     """Answers `get`, and `list` of all active instances, from memory; looks for changes while it is open.
 
-    Nothing is answered from memory that might be older than `max_age` seconds: if the last look for changes that
-    succeeded began before that, each question goes to the repository behind, and so do its errors.
+    Nothing is answered from memory that might have been older than `max_age` seconds when it was asked for: if the last
+    look for changes that succeeded began before that, everybody who asks waits for another one, and gets its error.
+    They all share it: if each of them asked a repository that is slow for an instance, it would become slower still,
+    and the looks with it, so that memory might never be good enough again.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class CachedInstanceRepo(InstanceRepo):
         self._revision = 0
         self._looked_at = float("-inf")
         self._polling: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._looking_since = float("-inf")
 
     async def __aenter__(self) -> Self:
         """Looks for changes at once, and from then on every `poll_seconds`."""
@@ -55,19 +59,19 @@ class CachedInstanceRepo(InstanceRepo):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._polling is not None:
-            self._polling.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._polling
+        running = [task for task in (self._polling, self._looking) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def get(self, slug: Slug) -> Instance | None:
-        if self._is_out_of_date():
-            return await self._inner.get(slug)
+        await self._catch_up()
         return await self._instances.get(slug, self._inner.get)
 
     async def list(self, query: InstanceQuery) -> InstancePage:
-        if query != _ALL_ACTIVE or self._is_out_of_date():
+        if query != _ALL_ACTIVE:
             return await self._inner.list(query)
+        await self._catch_up()
         return await self._listings.get(query, self._inner.list)
 
     async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
@@ -100,7 +104,7 @@ class CachedInstanceRepo(InstanceRepo):
             self._listings.clear()
         for slug in changes.slugs:
             self._drop(slug)
-        self._revision, self._looked_at = changes.revision, began
+        self._revision, self._looked_at = changes.revision, max(began, self._looked_at)
 
     async def run(self) -> None:
         """Looks for changes every `poll_seconds`, for ever and whatever happens."""
@@ -116,8 +120,21 @@ class CachedInstanceRepo(InstanceRepo):
         except Exception:
             _logger.exception("The look for changed instances failed: they are not answered from memory")
 
-    def _is_out_of_date(self) -> bool:
-        return self._clock.monotonic() - self._looked_at > self._max_age
+    async def _catch_up(self) -> None:
+        """Returns when no more than the changes of the last `max_age` seconds, from now on, may be missing.
+
+        Raises:
+            StorageUnavailableError: The repository behind doesn't answer.
+        """
+        oldest = self._clock.monotonic() - self._max_age
+        if self._looked_at >= oldest:
+            return
+        # A look that takes long isn't waited for by those who come late: what it finds would be too old for them.
+        if self._looking is None or self._looking.done() or self._looking_since < oldest:
+            self._looking_since = self._clock.monotonic()
+            self._looking = asyncio.create_task(self.refresh())
+            self._looking.add_done_callback(retrieve)
+        await asyncio.shield(self._looking)  # who stops waiting doesn't stop the look for the others
 
     @contextlib.contextmanager
     def _dropping(self, slug: Slug) -> Iterator[None]:

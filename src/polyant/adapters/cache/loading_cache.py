@@ -28,7 +28,7 @@ class LoadingCache(Generic[Key, Value]):
         task = self._loading.get(key)
         if task is None:
             task = asyncio.create_task(self._load(key, load))
-            task.add_done_callback(_retrieve)
+            task.add_done_callback(retrieve)
             self._loading[key] = task
         return await asyncio.shield(task)  # who stops waiting doesn't stop the load for the others
 
@@ -61,7 +61,7 @@ class LoadingCache(Generic[Key, Value]):
             self._kept.popitem(last=False)
 
 
-def _retrieve(task: asyncio.Task[Any]) -> None:
+def retrieve(task: asyncio.Task[Any]) -> None:
     """Looks at the outcome, which asyncio would otherwise report as missed if everybody had stopped waiting."""
     if not task.cancelled():
         task.exception()
