@@ -2,9 +2,17 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Self, assert_never
 
-from polyant.domain.chat import StepFinished, ToolFinished, TurnFinished, Usage
+from polyant.domain.chat import (
+    StepFinished,
+    SupervisorEvent,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    Usage,
+)
 from polyant.domain.errors import ProviderError, ProviderFailure, ServerShuttingDownError, TurnTimeoutError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.clock import Clock
@@ -42,7 +50,7 @@ class TurnMeter:
         "_steps",
         "_streamed",
         "_tool_calls",
-        "_usage",
+        "usage",
     )
 
     def __init__(self, book: TurnBook, instance: Instance, request: RequestRecord, *, streamed: bool) -> None:
@@ -54,7 +62,8 @@ class TurnMeter:
         self._tool_calls = 0
         self._failed_tool_calls = 0
         self._steps = 0
-        self._usage = Usage()
+        self.usage = Usage()
+        """What the model calls have cost so far."""
 
     def __enter__(self) -> Self:
         """Begins to measure."""
@@ -76,34 +85,34 @@ class TurnMeter:
             steps=self._steps,
             tool_calls=self._tool_calls,
             failed_tool_calls=self._failed_tool_calls,
-            prompt_tokens=self._usage.prompt_tokens,
-            completion_tokens=self._usage.completion_tokens,
+            prompt_tokens=self.usage.prompt_tokens,
+            completion_tokens=self.usage.completion_tokens,
             streamed=self._streamed,
         )
         self._request.turn = record
         self._book.turn_log.note(record)
         self._book.metrics.turn(record, provider=self._instance.provider)
 
-    def token(self) -> None:
-        """Notes that there is text; only the first time counts."""
-        if self._first_token is None:
-            self._first_token = self._milliseconds()
-
-    def tool(self, event: ToolFinished) -> None:
-        """Notes that a tool ran."""
-        self._tool_calls += 1
-        self._failed_tool_calls += not event.ok
-        self._book.metrics.tool(event)
-
-    def step(self, event: StepFinished) -> None:
-        """Notes what a model call cost, which is all that is known of a turn that doesn't finish."""
-        self._steps += 1
-        self._usage += event.usage
-
-    def finished(self, event: TurnFinished) -> None:
-        """Notes what the whole turn cost, sub-agents included."""
-        self._steps = event.steps
-        self._usage = event.usage
+    def take(self, event: SupervisorEvent) -> None:
+        """Notes what an event of the turn tells."""
+        match event:
+            case TextDelta():
+                if self._first_token is None:
+                    self._first_token = self._milliseconds()
+            case StepFinished():  # all that is known of the cost of a turn that doesn't finish
+                self._steps += 1
+                self.usage += event.usage
+            case ToolStarted():
+                pass
+            case ToolFinished():
+                self._tool_calls += 1
+                self._failed_tool_calls += not event.ok
+                self._book.metrics.tool(event)
+            case TurnFinished():  # the sums, sub-agents included
+                self._steps = event.steps
+                self.usage = event.usage
+            case never:
+                assert_never(never)
 
     def _milliseconds(self) -> float:
         return round((self._book.clock.monotonic() - self._started) * 1_000, 3)

@@ -8,15 +8,7 @@ from typing import assert_never
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from polyant.domain.chat import (
-    StepFinished,
-    SupervisorEvent,
-    TextDelta,
-    ToolFinished,
-    ToolStarted,
-    TurnFinished,
-    Usage,
-)
+from polyant.domain.chat import SupervisorEvent, TextDelta, ToolStarted
 from polyant.domain.errors import ServerShuttingDownError
 from polyant.http.errors import CLIENT_CLOSED_REQUEST, ClientGoneError, body_of
 from polyant.http.openai.mapping import Completion, chat_completion, usage_out
@@ -90,33 +82,23 @@ class WholeAnswer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the turn and sends its final text; what fails is raised, to be answered with its own status."""
         async with running(self._events, meter=self._meter, turns=self._turns, scope=scope, receive=receive):
-            text, usage = await self._collect()
-        shown = usage_out(usage, report=self._settings.report_usage)
+            text = await self._collect()
+        shown = usage_out(self._meter.usage, report=self._settings.report_usage)
         body = _encoder.encode(chat_completion(self._completion, text, shown))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _collect(self) -> tuple[str, Usage]:
+    async def _collect(self) -> str:
         texts: list[str] = []
-        usage = Usage()
         async for event in self._events:
+            self._meter.take(event)
             match event:
                 case TextDelta():
-                    self._meter.token()
                     texts.append(event.text)
                 case ToolStarted():
                     texts.clear()  # what was said before a tool ran isn't part of the final text
-                case StepFinished():
-                    self._meter.step(event)
-                case ToolFinished():
-                    self._meter.tool(event)
-                case TurnFinished():
-                    self._meter.finished(event)
-                    usage = event.usage
-                case never:
-                    assert_never(never)
-        return "".join(texts), usage
+        return "".join(texts)
 
 
 class StreamedAnswer:
@@ -162,33 +144,20 @@ class StreamedAnswer:
         await _send_body(send, self._unsent + DONE, more=False)
 
     async def _relay(self, send: Send) -> None:
-        usage = Usage()
         begun = False
         async for event in self._events:
             if not begun:
                 await self._begin(send)
                 begun = True
-            match event:
-                case TextDelta():
-                    self._meter.token()
-                    self._unsent += self._chunks.text(event.text)
-                    if not event.more or len(self._unsent) > _MOST_UNSENT:
-                        await self._flush(send)
-                case ToolStarted():
-                    pass
-                case StepFinished():
-                    self._meter.step(event)
-                case ToolFinished():
-                    self._meter.tool(event)
-                case TurnFinished():
-                    self._meter.finished(event)
-                    usage = event.usage
-                case never:
-                    assert_never(never)
+            self._meter.take(event)
+            if isinstance(event, TextDelta):
+                self._unsent += self._chunks.text(event.text)
+                if not event.more or len(self._unsent) > _MOST_UNSENT:
+                    await self._flush(send)
         await self._begin(send)
         self._unsent += self._chunks.finish()
         if self._include_usage:
-            self._unsent += self._chunks.usage(usage_out(usage, report=self._settings.report_usage))
+            self._unsent += self._chunks.usage(usage_out(self._meter.usage, report=self._settings.report_usage))
 
     async def _flush(self, send: Send) -> None:
         unsent, self._unsent = self._unsent, b""
