@@ -89,12 +89,12 @@ def _messages(request: ModelRequest) -> list[wire.Message]:
 
 def _message(message: ModelMessage) -> wire.Message:
     match message:
-        case UserMessage(content):
-            return wire.UserMessage(content)
-        case AssistantMessage(content, ()):
-            return wire.AssistantMessage(content)
-        case AssistantMessage(content, calls):
-            return wire.AssistantMessage(content or None, tuple(map(_tool_call, calls)))
+        case UserMessage():
+            return wire.UserMessage(message.content)
+        case AssistantMessage(tool_calls=()):
+            return wire.AssistantMessage(message.content)
+        case AssistantMessage():
+            return wire.AssistantMessage(message.content or None, tuple(map(_tool_call, message.tool_calls)))
         case ToolResult():
             return wire.ToolMessage(message.call_id, message.content)
 

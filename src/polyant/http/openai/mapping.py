@@ -50,14 +50,13 @@ def to_domain(request: ChatCompletionRequest) -> ChatRequest:
     instructions: list[str] = []
     messages: list[UserMessage | AssistantMessage] = []
     for index, message in enumerate(request.messages):
-        text = _text_of(message, f"$.messages[{index}]")
-        match message.role:
-            case "user":
-                messages.append(UserMessage(text))
-            case "assistant":
-                messages.append(AssistantMessage(text))
-            case _:
-                instructions.append(text)
+        text, role = _text_of(message, index), message.role
+        if role == "user":
+            messages.append(UserMessage(text))
+        elif role == "assistant":
+            messages.append(AssistantMessage(text))
+        else:
+            instructions.append(text)
     return ChatRequest(
         model=_slug_of(request.model),
         messages=tuple(messages),
@@ -97,18 +96,19 @@ def _slug_of(model: str) -> Slug:
         raise InvalidInputError(f"model must be a slug, {SLUG_RULE} - at `$.model`") from None
 
 
-def _text_of(message: MessageIn, where: str) -> str:
-    if message.role not in _ROLES:
-        raise InvalidInputError(_role_fault(message.role, where))
-    if message.content is None:
-        if message.role == "assistant":
+def _text_of(message: MessageIn, index: int) -> str:
+    role, content = message.role, message.content
+    if role not in _ROLES:
+        raise InvalidInputError(_role_fault(role, f"$.messages[{index}].role"))
+    if content is None:
+        if role == "assistant":
             return ""
-        raise InvalidInputError(f"Expected `str | array`, got `null` - at `{where}.content`")
-    if isinstance(message.content, str):
-        text = message.content
-    else:
-        text = "".join(_part_text(part, f"{where}.content[{i}]") for i, part in enumerate(message.content))
-    return _without_nul(text, f"{where}.content")
+        raise InvalidInputError(f"Expected `str | array`, got `null` - at `$.messages[{index}].content`")
+    if not isinstance(content, str):
+        content = "".join(_part_text(part, f"$.messages[{index}].content[{i}]") for i, part in enumerate(content))
+    if "\0" in content:
+        raise InvalidInputError(_nul_fault(f"$.messages[{index}].content"))
+    return content
 
 
 def _part_text(part: ContentPart, where: str) -> str:
@@ -123,23 +123,23 @@ def _part_text(part: ContentPart, where: str) -> str:
 
 def _role_fault(role: str, where: str) -> str:
     if role in _SERVER_ROLES:
-        return f"Messages of the role {role} are not accepted: tools run on the server - at `{where}.role`"
-    return f"Invalid role: expected {', '.join(_ROLES[:-1])} or {_ROLES[-1]} - at `{where}.role`"
+        return f"Messages of the role {role} are not accepted: tools run on the server - at `{where}`"
+    return f"Invalid role: expected {', '.join(_ROLES[:-1])} or {_ROLES[-1]} - at `{where}`"
 
 
-def _without_nul(text: str, where: str) -> str:
-    if "\0" in text:
-        raise InvalidInputError(f"U+0000 is not allowed in text - at `{where}`")
-    return text
+def _nul_fault(where: str) -> str:
+    return f"U+0000 is not allowed in text - at `{where}`"
 
 
 def _sampling_of(request: ChatCompletionRequest) -> Sampling:
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    if any("\0" in text for text in stop):
+        raise InvalidInputError(_nul_fault("$.stop"))
     return Sampling(
         temperature=request.temperature,
         top_p=request.top_p,
         max_tokens=request.max_completion_tokens or request.max_tokens,
-        stop=tuple(_without_nul(text, "$.stop") for text in stop if text),
+        stop=tuple(filter(None, stop)),
         seed=request.seed,
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
