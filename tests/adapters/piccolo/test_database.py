@@ -329,6 +329,25 @@ class TestOutages:
             "Can use the SQLite file ",
         ]
 
+    @pytest.mark.parametrize("news_seconds, told", [(60, 1), (0, 3)])
+    async def test_outages_that_follow_each_other_quickly_are_logged_as_one(
+        self,
+        sqlite_database: PiccoloDatabase,
+        file: Path,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+        news_seconds: float,
+        told: int,
+    ) -> None:
+        monkeypatch.setattr(database_module, "_NEWS_SECONDS", news_seconds)
+        for _ in range(3):
+            rename(file, "aside.db")
+            with pytest.raises(StorageUnavailableError):
+                await sqlite_database.ping()
+            rename(file.with_name("aside.db"), file.name)
+            await sqlite_database.ping()
+        assert [message.split()[0] for message in caplog.messages] == ["Cannot", "Can"] * told
+
     async def test_a_closed_database_does_not_answer(self, postgres_url: str) -> None:
         async with PiccoloDatabase(postgres_url) as database:
             await database.ping()

@@ -1,6 +1,7 @@
 """The database: where it is, how it is asked, and what its failures become."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,8 @@ from polyant.adapters.piccolo.sqlite import SqliteBackend
 from polyant.domain.errors import InvalidInputError, StorageUnavailableError
 
 _logger = logging.getLogger(__name__)
+
+_NEWS_SECONDS = 10.0
 
 SchemaState = Literal["empty", "older", "current", "newer"]
 
@@ -47,6 +50,7 @@ class PiccoloDatabase:
         )
         self._migrations = self.bind(Migration)
         self._answers = True
+        self._no_news_before = 0.0
 
     async def __aenter__(self) -> Self:
         """Opens the database.
@@ -190,10 +194,12 @@ class PiccoloDatabase:
             self._note(answers=True, message=f"Can use {self.place} again")
 
     def _note(self, *, answers: bool, message: str) -> None:
-        """Logs the message if the database's state is news."""
-        if answers != self._answers:
-            self._answers = answers
-            _logger.warning(message)
+        """Logs the message if it is news; while too much is asked of the database, its state changes all the time."""
+        if answers == self._answers or (not answers and time.monotonic() < self._no_news_before):
+            return
+        self._answers = answers
+        self._no_news_before = time.monotonic() + _NEWS_SECONDS
+        _logger.warning(message)
 
 
 def _backend_of(url: str, *, min_connections: int, max_connections: int, wait_seconds: float) -> Backend:
