@@ -100,10 +100,7 @@ class Soak:
             await asyncio.sleep(max(0.0, next_at - time.monotonic()))
 
     async def _sample(self, phase: str) -> None:
-        book = self._scene.book
-        self._samples.append(
-            await self._sampler.sample(at=book.now(), phase=phase, requests=book.total, away=book.away)
-        )
+        self._samples.append(await self._sampler.sample(phase, self._scene.book))
 
     async def _read_metrics(self) -> None:
         headers = {"Authorization": f"Bearer {self._world.metrics_token}"}

@@ -10,6 +10,7 @@ import aiohttp
 import asyncpg  # type: ignore[import-untyped] # it ships none
 import msgspec
 from bench.processes import cpu_of
+from bench.soak_scene import Book
 from bench.soak_world import TASKS, World
 
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -60,22 +61,20 @@ class Sampler:
         self._world = world
         self._database_url = database_url
 
-    async def sample(self, *, at: float, phase: str, requests: int, away: int) -> Sample:
-        """Returns how things are now."""
+    async def sample(self, phase: str, book: Book) -> Sample:
+        """Returns how things are now; the database and the workers, which may take their time, are asked last."""
+        at, requests, away = round(book.now(), 1), book.total, book.away
         kinds = _socket_kinds(self._world.port, self._world.upstream_port)
-        seen = [(pid, _descriptors(pid, kinds)) for pid in self._world.engine.pids()]
-        workers = {pid for pid, _ in seen if _is_worker(pid)}
+        seen = [_process(pid, _descriptors(pid, kinds)) for pid in self._world.engine.pids()]
         connections = await self._connections()
-        tasks = await self._tasks(workers)
+        tasks = await self._tasks({process.pid for process in seen if process.is_worker})
         return Sample(
-            at=round(at, 1),
+            at=at,
             phase=phase,
             requests=requests,
             away=away,
             database_connections=connections,
-            processes=tuple(
-                _process(pid, descriptors, is_worker=pid in workers, tasks=tasks.get(pid)) for pid, descriptors in seen
-            ),
+            processes=tuple(msgspec.structs.replace(process, tasks=tasks.get(process.pid)) for process in seen),
         )
 
     async def _connections(self) -> int | None:
@@ -100,20 +99,16 @@ class Sampler:
         return found
 
 
-def _is_worker(pid: int) -> bool:
-    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def _process(pid: int, descriptors: Mapping[str, int], *, is_worker: bool, tasks: int | None) -> ProcessSample:
+def _process(pid: int, descriptors: Mapping[str, int]) -> ProcessSample:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return ProcessSample(
         pid=pid,
-        is_worker=is_worker,
+        is_worker=b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes(),
         rss_mb=round(int(fields[21]) * _PAGE_MB, 2),
         cpu_seconds=round(cpu_of(pid), 2),
         threads=int(fields[17]),
         descriptors=descriptors,
-        tasks=tasks,
+        tasks=None,
     )
 
 
