@@ -60,6 +60,9 @@ class Stage:
             "RATE_LIMITER": "memory",
             "TRUST_PROXY": "1",
             "MAX_CONCURRENT_TURNS": "5000",
+            # Streams that are silent on purpose outlast a case.
+            "IDLE_SECONDS": "3600",
+            "TURN_SECONDS": "3600",
         }
 
     @cached_property
