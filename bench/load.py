@@ -2,24 +2,23 @@
 
 import asyncio
 import resource
-import socket
 import sys
 import time
 from collections import Counter
-from itertools import cycle, islice
+from itertools import cycle
 from random import SystemRandom
 from typing import cast
 
 import msgspec
 import uvloop
+from bench.held_stream import END_OF_CHUNKS, HeldStream
 from bench.jobs import Held, Hold, Job, Line, Load, Outcome, Ready, Release, Times
+from bench.requests import requests_of
 
 _DELTA = b'oken "'
-_END_OF_CHUNKS = b"\r\n0\r\n\r\n"
-_KEPT = max(len(_DELTA), len(_END_OF_CHUNKS))
+_KEPT = max(len(_DELTA), len(END_OF_CHUNKS))
 """Bytes of one piece that are looked at again with the next."""
 _PATIENCE = 120
-_MOST_AT_ONCE = 65_536
 _RANDOM = SystemRandom()
 
 
@@ -128,7 +127,7 @@ class Connection(asyncio.Protocol):
         text = self._rest + data
         self._deltas += text.count(_DELTA) - self._rest.count(_DELTA)
         self._rest = text[-_KEPT:]
-        if self._rest.endswith(_END_OF_CHUNKS):
+        if self._rest.endswith(END_OF_CHUNKS):
             self._end_answer()
 
     def _end_answer(self) -> None:
@@ -152,78 +151,6 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         if not self._done.done():
             self._done.set_result(None)
-
-
-class HeldStream:
-    """A stream that is kept open, and read at a rate if the job says one."""
-
-    def __init__(self, job: Hold) -> None:
-        self._job = job
-        self._request = _chat(job.model, "10.0.0.1", key=job.key, stream=True, messages=_messages(1))
-        self.is_open = False
-        self.has_begun = asyncio.Event()
-        self._reading = asyncio.create_task(self._read())
-
-    async def close(self) -> None:
-        self._reading.cancel()
-        await asyncio.wait([self._reading])
-
-    async def _read(self) -> None:
-        loop = asyncio.get_running_loop()
-        with socket.socket() as connection:
-            connection.setblocking(False)
-            if self._job.bytes_per_second:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            await loop.sock_connect(connection, ("127.0.0.1", self._job.port))
-            await loop.sock_sendall(connection, self._request)
-            try:
-                await self._read_on(connection)
-            finally:
-                self.is_open = False
-                self.has_begun.set()
-
-    async def _read_on(self, connection: socket.socket) -> None:
-        loop, rate = asyncio.get_running_loop(), self._job.bytes_per_second
-        data = await loop.sock_recv(connection, rate or _MOST_AT_ONCE)
-        self.is_open = data.startswith(b"HTTP/1.1 200")
-        while data and not data.endswith(_END_OF_CHUNKS):
-            self.has_begun.set()
-            await asyncio.sleep(1 if rate else 0)
-            data = await loop.sock_recv(connection, rate or _MOST_AT_ONCE)
-
-
-def requests_of(job: Load) -> list[bytes]:
-    """Returns the requests that a load consists of, each model and each address at least once."""
-    addresses = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(job.addresses)]
-    if not job.models:
-        return [_head(f"GET {job.path}", address, key=job.key) for address in addresses]
-    many = max(len(job.models), len(addresses))
-    messages = _messages(job.history)
-    pairs = islice(zip(cycle(job.models), cycle(addresses), strict=False), many)
-    return [_chat(model, address, key=job.key, stream=job.stream, messages=messages) for model, address in pairs]
-
-
-def _chat(model: str, address: str, *, key: str, stream: bool, messages: str) -> bytes:
-    streamed = '"stream":true,' if stream else ""
-    body = f'{{"model":"{model}",{streamed}"messages":{messages}}}'.encode()
-    return _head("POST /v1/chat/completions", address, key=key.replace("{model}", model), length=len(body)) + body
-
-
-def _head(what: str, address: str, *, key: str, length: int = 0) -> bytes:
-    lines = (
-        f"{what} HTTP/1.1",
-        "Host: localhost",
-        "Content-Type: application/json",
-        f"X-Forwarded-For: {address}",
-        *([f"Authorization: Bearer {key}"] if key else []),
-        f"Content-Length: {length}",
-    )
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def _messages(history: int) -> str:
-    turns = [{"role": ("user", "assistant")[number % 2], "content": "x" * 200} for number in range(history - 1)]
-    return msgspec.json.encode([*turns, {"role": "user", "content": "Hello!"}]).decode()
 
 
 def _times(seconds: list[float]) -> Times | None:

@@ -1,0 +1,42 @@
+"""The requests that a load consists of, as bytes."""
+
+from itertools import cycle, islice
+
+import msgspec
+from bench.jobs import Load
+
+
+def requests_of(job: Load) -> list[bytes]:
+    """Returns the requests that a load consists of, each model and each address at least once."""
+    addresses = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(job.addresses)]
+    if not job.models:
+        return [_head(f"GET {job.path}", address, key=job.key) for address in addresses]
+    many = max(len(job.models), len(addresses))
+    messages = messages_of(job.history)
+    pairs = islice(zip(cycle(job.models), cycle(addresses), strict=False), many)
+    return [chat(model, address, key=job.key, stream=job.stream, messages=messages) for model, address in pairs]
+
+
+def chat(model: str, address: str, *, key: str, stream: bool, messages: str) -> bytes:
+    """Returns a chat request of that model, from a caller at that address."""
+    streamed = '"stream":true,' if stream else ""
+    body = f'{{"model":"{model}",{streamed}"messages":{messages}}}'.encode()
+    return _head("POST /v1/chat/completions", address, key=key.replace("{model}", model), length=len(body)) + body
+
+
+def _head(what: str, address: str, *, key: str, length: int = 0) -> bytes:
+    lines = (
+        f"{what} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"X-Forwarded-For: {address}",
+        *([f"Authorization: Bearer {key}"] if key else []),
+        f"Content-Length: {length}",
+    )
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def messages_of(history: int) -> str:
+    """Returns the messages of a conversation as JSON: of 200 bytes each, and the last one short."""
+    turns = [{"role": ("user", "assistant")[number % 2], "content": "x" * 200} for number in range(history - 1)]
+    return msgspec.json.encode([*turns, {"role": "user", "content": "Hello!"}]).decode()
