@@ -36,6 +36,7 @@ def report(
     restart = Restart(down_at=900, up_at=910, last_refusal_at=911)
     made = Report(
         begun_at="2026-11-22T12:00:00+00:00",
+        commit="",
         machine="",
         minutes=30,
         rate=100,

@@ -118,8 +118,6 @@ class TextDelta(msgspec.Struct, frozen=True):
     """Some more of the answer's text; never empty."""
 
     text: str
-    more: bool = False
-    """Whether the next piece is there already: who sends this one on may send both at once."""
 
 
 class ModelFinished(msgspec.Struct, frozen=True, kw_only=True):

@@ -91,19 +91,9 @@ class RemoteProviderUnderTest(ProviderUnderTest, Protocol):
 
 
 async def events_of(model: ChatModel, request: ModelRequest) -> list[ModelEvent]:
-    """Returns all events of a call, without the hints that more is there already, which depend on the network.
-
-    Raises:
-        AssertionError: A delta says that more is there, and none follows.
-    """
-    seen: list[ModelEvent] = []
-    more = False
+    """Returns all events of a call."""
     async with aclosing(model.generate(request)) as events:
-        async for event in events:
-            assert isinstance(event, TextDelta) or not more, "a delta says that more is there, and none follows"
-            more = isinstance(event, TextDelta) and event.more
-            seen.append(TextDelta(event.text) if isinstance(event, TextDelta) else event)
-    return seen
+        return [event async for event in events]
 
 
 def expected_events(answer: ScriptedAnswer, *, stream: bool) -> list[ModelEvent]:

@@ -12,8 +12,6 @@ from support.app import App, serving
 from support.asgi import settle
 from support.chunks import (
     DONE,
-    FAILURE,
-    FAILURE_EVENT,
     FINISH,
     ROLE,
     bodies_of,
@@ -22,7 +20,7 @@ from support.chunks import (
     head_of,
     texts_in,
 )
-from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, Step, says
+from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, says
 
 
 async def test_stream_is_role_then_each_delta_then_stop_then_done_byte_by_byte(app: App) -> None:
@@ -64,37 +62,8 @@ async def test_each_delta_is_handed_over_at_once_and_alone(app: App) -> None:
     for text, gate in zip("abc", gates, strict=True):
         assert await exchange.next_body() == chunk(head, content(text))
         gate.set()
-    assert await exchange.next_body() == chunk(head, FINISH) + DONE
+    assert await exchange.next_body() == chunk(head, FINISH)
     await exchange.whole()
-
-
-async def test_deltas_that_are_there_together_are_sent_together(app: App) -> None:
-    app.supervisor.plays(TextDelta("a", more=True), TextDelta("b", more=True), *says("c", "d"))
-    exchange = app.start_chat(stream=True)
-    await exchange.next()
-    head = head_of(await exchange.next_body())
-    assert await exchange.next_body() == b"".join(chunk(head, content(text)) for text in "abc")
-    assert await exchange.next_body() == chunk(head, content("d"))
-    assert await exchange.next_body() == chunk(head, FINISH) + DONE
-    await exchange.whole()
-
-
-async def test_not_much_is_held_back_to_be_sent_together(app: App) -> None:
-    app.supervisor.plays(*[TextDelta("x" * 1_000, more=True)] * 99, *says("last"))
-    exchange = app.start_chat(stream=True)
-    await exchange.whole()
-    sizes = [len(message["body"]) for message in exchange.sent[1:]]
-    assert len(sizes) > 5
-    assert max(sizes) < 20_000
-
-
-@pytest.mark.parametrize("then", [FAILURE, TOOL_STARTED])
-async def test_what_is_held_back_is_lost_to_nobody(app: App, then: Step) -> None:
-    app.supervisor.plays(TextDelta("a", more=True), then)
-    *_, text, last, done = await bodies_of(app.start_chat(stream=True))
-    assert texts_in([text]) == ["a"]
-    assert (last == FAILURE_EVENT) == (then is FAILURE)
-    assert done == DONE
 
 
 async def test_a_slow_reader_slows_the_model_down(app: App) -> None:

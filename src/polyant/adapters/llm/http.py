@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import math
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import aiohttp
@@ -65,8 +65,9 @@ class VendorHttp:
                 if call.stream and watch.is_stream:
                     feed = SseDecoder().feed
                     while not answer.done and (chunk := await watch.read()):
-                        for delta in _deltas(feed(chunk), answer):
-                            yield delta
+                        for data in feed(chunk):
+                            if text := answer.read_event(data):
+                                yield TextDelta(text)
                     await watch.drain()
                 elif text := answer.read_whole(await watch.read_all()):
                     yield TextDelta(text)
@@ -126,23 +127,6 @@ class VendorHttp:
             raise failure
         finally:
             response.close()
-
-
-def _deltas(events: Iterable[bytes], answer: Answer) -> Iterator[TextDelta]:
-    """Yields the text of events that came together; what came before one that makes no sense is still said."""
-    text = ""
-    try:
-        for data in events:
-            if following := answer.read_event(data):
-                if text:
-                    yield TextDelta(text, more=True)
-                text = following
-    except CallFailedError:
-        if text:
-            yield TextDelta(text)
-        raise
-    if text:
-        yield TextDelta(text)
 
 
 def header_value(secret: SecretText) -> str:

@@ -34,7 +34,6 @@ class ChatModel(Protocol):
         """Yields the answer as it comes: text deltas, then tool calls, then exactly one ModelFinished.
 
         With `stream` the text comes in pieces as the provider sends them, else as one piece. Joined, both are the same.
-        A piece may say that the next one is there already; then that follows without a wait, or the call fails.
         A request without a user message is sent in a form that the provider accepts. Leaving or closing the generator
         closes the connection to the provider at once.
 

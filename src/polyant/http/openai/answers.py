@@ -21,9 +21,6 @@ Events = AsyncGenerator[SupervisorEvent, None]
 
 _encoder = msgspec.json.Encoder()
 
-_MOST_UNSENT = 16 * 1024
-"""Bytes of events that are held back at most, to be sent at once."""
-
 
 class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How answers are sent; times in seconds."""
@@ -121,7 +118,6 @@ class StreamedAnswer:
         self._turns = turns
         self._settings = settings
         self._begun: asyncio.Future[None] | None = None
-        self._unsent = b""
         self._last_sent = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,12 +134,13 @@ class StreamedAnswer:
             if self._begun is None:
                 raise
             await self._begun
-            self._unsent += error_event(body_of(error, record_of(scope)))
+            await _send_body(send, error_event(body_of(error, record_of(scope))))
         finally:
             keep_alive.cancel()
-        await _send_body(send, self._unsent + DONE, more=False)
+        await _send_body(send, DONE, more=False)
 
     async def _relay(self, send: Send) -> None:
+        loop = asyncio.get_running_loop()
         begun = False
         async for event in self._events:
             if not begun:
@@ -151,18 +148,12 @@ class StreamedAnswer:
                 begun = True
             self._meter.take(event)
             if isinstance(event, TextDelta):
-                self._unsent += self._chunks.text(event.text)
-                if not event.more or len(self._unsent) > _MOST_UNSENT:
-                    await self._flush(send)
+                await _send_body(send, self._chunks.text(event.text))
+                self._last_sent = loop.time()
         await self._begin(send)
-        self._unsent += self._chunks.finish()
+        await _send_body(send, self._chunks.finish())
         if self._include_usage:
-            self._unsent += self._chunks.usage(usage_out(self._meter.usage, report=self._settings.report_usage))
-
-    async def _flush(self, send: Send) -> None:
-        unsent, self._unsent = self._unsent, b""
-        await _send_body(send, unsent)
-        self._last_sent = asyncio.get_running_loop().time()
+            await _send_body(send, self._chunks.usage(usage_out(self._meter.usage, report=self._settings.report_usage)))
 
     async def _begin(self, send: Send) -> None:
         """Sends the status line and the first chunk, once, whoever comes first; returns when both are out."""
