@@ -41,7 +41,7 @@ bench *ARGUMENTS:
 bench-peers *ARGUMENTS:
     uv run python -m bench.peers {{ ARGUMENTS }}
 
-# Run the engine under mixed load for 30 minutes and look for leaks and wrong answers; --minutes N, --plot FILE
+# Run the engine under mixed load for 30 minutes and look for leaks and wrong answers; --minutes N, --write-docs
 soak *ARGUMENTS:
     uv run --group bench python -m bench.soak {{ ARGUMENTS }}
 

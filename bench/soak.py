@@ -17,12 +17,13 @@ import msgspec
 import uvloop
 from bench.databases import postgres
 from bench.processes import ROOT
+from bench.report import RESULTS
+from bench.soak_page import write_page
 from bench.soak_plot import draw
 from bench.soak_report import Report, findings
 from bench.soak_run import Soak
 from bench.soak_world import world_on
 
-RESULTS = ROOT / "bench" / "results"
 _FAILURES_SHOWN = 20
 
 
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="how long the load lasts [30]")
     parser.add_argument("--rate", type=float, default=180.0, help="requests a second [180]")
     parser.add_argument("--database-url", help="a PostgreSQL that stays; without it, one from the wheel that restarts")
-    parser.add_argument("--plot", type=Path, help="where the curves are drawn, too [beside the report alone]")
+    parser.add_argument("--write-docs", action="store_true", help="write table and curves to docs/performance.md")
     args = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="polyant-soak-") as folder,
@@ -40,7 +41,10 @@ def main() -> None:
         world_on(url, Path(folder)) as world,
     ):
         report = uvloop.run(Soak(world, url, server, rate=args.rate, minutes=args.minutes).run())
-    sys.exit(_conclude(report, args))
+    _keep(report)
+    if args.write_docs:
+        write_page(report)
+    sys.exit(_conclude(report))
 
 
 @contextlib.contextmanager
@@ -52,13 +56,17 @@ def _database(args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
             yield server.get_uri(), server
 
 
-def _conclude(report: Report, args: argparse.Namespace) -> int:
-    """Keeps the report, draws the curves, prints the verdict and returns the exit code."""
+def _keep(report: Report) -> None:
+    """Writes the report and its curves to files of their own."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"soak-{time.strftime('%Y%m%d-%H%M%S')}.json"
     file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
-    for picture in (file.with_suffix(".svg"), *([args.plot] if args.plot else [])):
-        draw(report, picture)
+    draw(report, file.with_suffix(".svg"))
+    print(f"Kept in {file.relative_to(ROOT)}, drawn beside it.")
+
+
+def _conclude(report: Report) -> int:
+    """Prints the answers and the verdict, and returns the exit code."""
     for kind, outcomes in sorted(report.counts.items()):
         print(f"{kind:<40}{', '.join(f'{count} {outcome}' for outcome, count in outcomes.items())}")
     for failure in report.failures[:_FAILURES_SHOWN]:
@@ -67,9 +75,8 @@ def _conclude(report: Report, args: argparse.Namespace) -> int:
         print(f"log: {line}")
     verdict = findings(report)
     for finding in verdict:
-        print(f"{'good' if finding.is_good else 'BAD ':<6}{finding.name:<40}{finding.figure}")
-    print(f"\nKept in {file.relative_to(ROOT)}, drawn beside it.")
-    return 0 if all(finding.is_good for finding in verdict) else 1
+        print(f"{finding.verdict:<12}{finding.name:<40}{finding.figure}")
+    return 1 if any(finding.is_good is False for finding in verdict) else 0
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One soak."""
 
     begun_at: str
+    commit: str
     machine: str
     minutes: float
     rate: float
@@ -75,15 +76,21 @@ class Finding(msgspec.Struct, frozen=True):
     """One thing that was looked at."""
 
     name: str
-    is_good: bool
+    is_good: bool | None
+    """None if it can't be told."""
     figure: str
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a word."""
+        return {True: "good", False: "bad", None: "not judged"}[self.is_good]
 
 
 def findings(report: Report) -> list[Finding]:
     """Returns the verdict, point by point."""
     total = sum(sum(outcomes.values()) for outcomes in report.counts.values())
     return [
-        Finding("answers", not report.failures, f"{total} checked, {len(report.failures)} wrong"),
+        Finding("answers", not report.failures, f"{total:,} checked, {len(report.failures):,} wrong"),
         Finding("log", not report.bad_log_lines, f"{len(report.bad_log_lines)} errors or tracebacks"),
         _same_workers(report),
         *_healing(report),
@@ -116,7 +123,7 @@ def _slopes(report: Report) -> Iterable[Finding]:
     load = report.of("load")
     warm = [sample for sample in load if sample.at >= load[0].at + WARM_UP_SECONDS]
     if not warm or warm[-1].at - warm[0].at < LEAST_SECONDS_TO_JUDGE:
-        yield Finding("memory", True, "not judged: the soak was too short")
+        yield Finding("memory", None, "the soak was too short")
         return
     for number, worker in enumerate(warm[0].workers):
         points = [(s.at / 600, p.rss_mb) for s in warm for p in s.workers if p.pid == worker.pid]

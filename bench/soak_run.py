@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import subprocess
 import time
 from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime
@@ -54,6 +55,7 @@ class Soak:
         log = Log(self._world.log)
         return Report(
             begun_at=begun_at.isoformat(timespec="seconds"),
+            commit=_commit(),
             machine=f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
             minutes=self._seconds / 60,
             rate=self._rate,
@@ -146,6 +148,11 @@ async def _meanwhile(work: Coroutine[Any, Any, None], *, until: asyncio.Lock | N
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def _commit() -> str:
+    described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "no commit"
 
 
 def _say(what: str) -> None:
