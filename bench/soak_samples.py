@@ -78,7 +78,7 @@ class Sampler:
         )
 
     async def _connections(self) -> int | None:
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             connection = await asyncpg.connect(self._database_url, timeout=2)
             try:
                 count: int = await connection.fetchval(_CONNECTIONS)
