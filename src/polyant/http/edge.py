@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -51,11 +52,11 @@ class Edge:
         record = RequestRecord(_request_id(headers))
         common = self._common_headers(record, scope["path"], headers)
 
-        async def send_edge(message: Message) -> None:
+        def send_edge(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 record.status = record.status or message["status"]
                 message["headers"] = [*message["headers"], *record.headers, *common]
-            await send(message)
+            return send(message)
 
         inner = {**scope, "state": {"record": record}}
         try:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from polyant.adapters.tool_loop.deadline import Deadline
-from polyant.domain.chat import SupervisorEvent, TextDelta, ToolFinished, ToolStarted
+from polyant.domain.chat import SupervisorEvent, ToolFinished, ToolStarted
 from polyant.domain.errors import TurnTimeoutError
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.tools import ToolContext
@@ -163,32 +163,20 @@ async def test_model_that_hangs_past_the_turn_s_deadline_is_cut_off(
 async def test_deadline_that_passed_while_the_consumer_was_slow_ends_the_next_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def talk() -> AsyncGenerator[TextDelta, None]:
-        while True:
-            yield TextDelta("x")
-
     monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
-    events = talk()
     with Deadline(0.0, ManualClock()) as deadline:
-        assert await deadline.next(events) == TextDelta("x")
+        deadline.pause()
         while not deadline._expired:  # noqa: ASYNC110 - the timer is the event loop's own
             await asyncio.sleep(0)
         with pytest.raises(TurnTimeoutError):
-            await deadline.next(events)
-    await events.aclose()
+            deadline.resume()
 
 
-async def test_whoever_is_cancelled_at_the_deadline_stays_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def silence() -> AsyncGenerator[TextDelta, None]:
-        await asyncio.Event().wait()
-        yield TextDelta("never")
-
-    monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
-
+async def test_whoever_is_cancelled_at_the_deadline_stays_cancelled() -> None:
     async def wait() -> None:
         with Deadline(60.0, ManualClock()) as deadline:
             waiting.set_result(deadline)
-            await deadline.next(silence())
+            await asyncio.Event().wait()
 
     waiting: asyncio.Future[Deadline] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(wait())
@@ -198,6 +186,16 @@ async def test_whoever_is_cancelled_at_the_deadline_stays_cancelled(monkeypatch:
     deadline._expire()
     await asyncio.wait([task])
     assert task.cancelled()
+
+
+async def test_who_is_cut_off_can_be_cut_off_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
+    task = asyncio.current_task()
+    assert task is not None
+    for _ in range(2):
+        with pytest.raises(TurnTimeoutError), Deadline(0.0, ManualClock()):
+            await asyncio.Event().wait()
+        assert task.cancelling() == 0
 
 
 async def test_starts_are_told_before_ends(loop: ToolLoop) -> None:

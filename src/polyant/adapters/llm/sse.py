@@ -31,8 +31,16 @@ class SseDecoder:
         if b"\n" not in chunk and b"\r" not in chunk:
             self._line.append(chunk)
             return []
-        lines = self._whole_lines(chunk)
-        return [data for line in lines if (data := self._read(line)) is not None]
+        events = []
+        for line in self._whole_lines(chunk):
+            if line.startswith(b"data:"):
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif line == b"data":
+                self._data.append(b"")
+            elif not line and self._data:
+                events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+                self._data.clear()
+        return events
 
     def _whole_lines(self, chunk: bytes) -> list[bytes]:
         if self._line:
@@ -47,14 +55,3 @@ class SseDecoder:
         else:
             self._line.append(lines.pop())
         return lines
-
-    def _read(self, line: bytes) -> bytes | None:
-        if line.startswith(b"data:"):
-            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-        elif line == b"data":
-            self._data.append(b"")
-        elif not line and self._data:
-            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            self._data = []
-            return data
-        return None

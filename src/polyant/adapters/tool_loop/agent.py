@@ -51,10 +51,12 @@ class Agent:
             reply = Reply()
             async with aclosing(self._model.generate(request)) as events:
                 with Deadline(request.deadline, self._clock) as deadline:
-                    while (event := await deadline.next(events)) is not None:
+                    async for event in events:
                         reply.take(event)
                         if isinstance(event, TextDelta):
+                            deadline.pause()
                             yield event
+                            deadline.resume()
             self.purse.usage += reply.usage
             yield StepFinished(reply.usage)
             calls = () if last else reply.calls_beside(request.messages)

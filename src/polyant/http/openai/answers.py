@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import assert_never
 
 import msgspec
@@ -183,5 +183,5 @@ class StreamedAnswer:
                 self._last_sent = loop.time()
 
 
-async def _send_body(send: Send, body: bytes, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": more})
+def _send_body(send: Send, body: bytes, *, more: bool = True) -> Awaitable[None]:
+    return send({"type": "http.response.body", "body": body, "more_body": more})
