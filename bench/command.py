@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+
 from bench.figures import Figure
 from bench.report import Found, Report, keep, lines_of, markdown, report_on, write_page
 from bench.stage import Stage

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped] # it ships none
+
 from bench.processes import cpu_of, family_of
 from bench.scripts import SCRIPTS, key_of, upstream_model
-
 from polyant.adapters.piccolo.instance_rows import row_of, secret_rows_of, section_rows_of
 from polyant.adapters.piccolo.tables import InstanceRow, SecretRow, SectionRow
 from polyant.domain.instances import Instance, Slug

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+
 from bench.jobs import Load, Outcome
 from bench.stage import Stage, Target
 

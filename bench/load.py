@@ -11,6 +11,7 @@ from typing import cast
 
 import msgspec
 import uvloop
+
 from bench.held_stream import END_OF_CHUNKS, HeldStream
 from bench.jobs import Held, Hold, Job, Line, Load, Outcome, Ready, Release, Times
 from bench.requests import requests_of

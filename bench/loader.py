@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import IO, TypeVar, cast
 
 import msgspec
+
 from bench.jobs import Held, Hold, Job, Line, Load, Outcome, Ready, Release
 from bench.processes import ROOT, Process, python
 

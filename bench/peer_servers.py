@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+
 from bench.processes import ROOT, free_port
 from bench.scripts import SCRIPTS
 from bench.stage import Stage, Target

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from bench.figures import Figure
 from bench.processes import ROOT
 

@@ -3,6 +3,7 @@
 from itertools import cycle, islice
 
 import msgspec
+
 from bench.jobs import Load
 
 

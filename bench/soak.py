@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import uvloop
+
 from bench.databases import postgres
 from bench.processes import ROOT
 from bench.report import RESULTS

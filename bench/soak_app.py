@@ -8,9 +8,9 @@ import os
 from typing import Any
 
 import msgspec
-from bench.soak_world import TASKS
 from litestar.types import ASGIApp, Receive, Send
 
+from bench.soak_world import TASKS
 from polyant import bootstrap
 
 

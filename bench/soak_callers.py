@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
+
 from bench.soak_checks import (
     WrongAnswerError,
     check,

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import msgspec
+
 from bench.soak_checks import Reply, check, check_envelope
 from bench.soak_scene import Scene
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+
 from bench.soak_checks import Reply, check, check_envelope, check_json, check_whole
 from bench.soak_scene import MODELS, SETTLE_SECONDS, Scene
 from bench.soak_upstream import TEXTS

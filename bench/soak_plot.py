@@ -8,9 +8,10 @@ from typing import Any
 
 import matplotlib as mpl
 import msgspec
+from matplotlib.figure import Figure
+
 from bench.soak_report import WARM_UP_SECONDS, Report
 from bench.soak_samples import Sample
-from matplotlib.figure import Figure
 
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # told apart by everybody (Okabe and Ito)
 _QUIET = "#8a8f98"

@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 import msgspec
+
 from bench.soak_samples import Sample
 from bench.soak_scene import HEAL_SECONDS, Failure
 

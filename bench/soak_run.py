@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+
 from bench.soak_callers import Callers
 from bench.soak_checks import check
 from bench.soak_client import Client

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import asyncpg  # type: ignore[import-untyped] # it ships none
 import msgspec
+
 from bench.processes import cpu_of
 from bench.soak_scene import Book
 from bench.soak_world import TASKS, World

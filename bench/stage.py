@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from bench.databases import Databases, postgres
 from bench.jobs import Hold, Load
 from bench.loader import Loader

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import msgspec
+
 from bench.databases import slugs_of
 from bench.figures import Aim, Figure, cpu, interleaved, ratio, sample
 from bench.jobs import Load

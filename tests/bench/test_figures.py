@@ -1,6 +1,7 @@
 from typing import Literal
 
 import pytest
+
 from bench.figures import Aim, Figure, Sample, difference, ratio
 from bench.jobs import Outcome
 

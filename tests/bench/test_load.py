@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+
 from bench.figures import sample
 from bench.jobs import Load
 from bench.scripts import PACED_DELTAS

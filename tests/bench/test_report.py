@@ -2,10 +2,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bench.figures import TIMES, Aim, Figure
-from bench.report import Found, Report, lines_of, markdown, report_on, write_page
 
 from bench import report as page
+from bench.figures import TIMES, Aim, Figure
+from bench.report import Found, Report, lines_of, markdown, report_on, write_page
 
 MET = Figure(what="ratio", value=2.25, unit=TIMES, spread=(2.0, 2.504), aim=Aim("<=", 2.5))
 MISSED = Figure(what="deltas", value=99.5, unit="%", aim=Aim("=", 100))

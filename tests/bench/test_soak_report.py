@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from bench.soak_report import Log, Report, Restart, findings, slope
 from bench.soak_samples import ProcessSample, Sample
 from bench.soak_scene import Failure

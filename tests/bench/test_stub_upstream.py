@@ -1,4 +1,5 @@
 import pytest
+
 from bench.stub_upstream import Script, script_of
 
 DEFAULT = Script(deltas=200)
