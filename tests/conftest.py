@@ -5,8 +5,8 @@ pytest.register_assert_rewrite("polyant.testing", "support")
 
 pytest_plugins = ["support.postgres", "support.databases"]
 
-_TOGETHER = ("tests/clients/", "tests/multi/", "tests/e2e/test_management.py")
-"""Folders whose tests load the machine themselves, and a file whose tests tell one story: each stays in one process."""
+_TOGETHER = ("tests/clients/", "tests/multi/")
+"""Folders whose tests load the machine themselves: each stays in one process, its tests one after another."""
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
