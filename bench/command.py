@@ -43,11 +43,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         print(f"Kept in {keep(report)}.", file=sys.stderr)
         if args.markdown:
             print(markdown(report))
-        if args.write_docs:
+        if args.write_docs and not report.failed:
             write_page(report, self.name)
         for case, figure in report.missed:
             print(f"Missed: {case}, {figure.what}.", file=sys.stderr)
-        return 1 if report.missed and args.strict else 0
+        return 1 if report.failed or (report.missed and args.strict) else 0
 
     def _arguments(self) -> argparse.Namespace:
         parser = argparse.ArgumentParser(prog=f"just {self.name}", description=self.says)
@@ -67,9 +67,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         with tempfile.TemporaryDirectory(prefix="polyant-bench-") as folder, ExitStack() as stack:
             stage = Stage(stack, Path(folder), rounds=rounds, seconds=length.seconds, long=args.long)
             for name in args.case or self.cases:
-                case = self.cases[name]
-                found.append(Found(case=name, says=case.__doc__ or "", figures=tuple(case(stage))))
+                found.append(found_by(name, self.cases[name], stage))
                 print("\n".join(lines_of(found[-1])), file=output, flush=True)
             versions = {"postgresql": stage.databases.version} | self.versions()
         command = shlex.join(["just", self.name, *sys.argv[1:]])
         return report_on(command, found, rounds=rounds, seconds=length.seconds, **versions)
+
+
+def found_by(name: str, case: Case, stage: Stage) -> Found:
+    """Returns what the case finds; one that can't be carried through doesn't end those after it."""
+    says = case.__doc__ or ""
+    try:
+        return Found(case=name, says=says, figures=tuple(case(stage)))
+    except SystemExit as error:
+        return Found(case=name, says=says, figures=(), failure=str(error))

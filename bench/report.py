@@ -25,6 +25,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     case: str
     says: str
     figures: tuple[Figure, ...]
+    failure: str | None = None
+    """Why there are none."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def missed(self) -> list[tuple[str, Figure]]:
         """The figures that miss their aim, each with its case."""
         return [(found.case, figure) for found in self.cases for figure in found.figures if figure.is_met is False]
+
+    @property
+    def failed(self) -> list[str]:
+        """The cases that couldn't be carried through."""
+        return [found.case for found in self.cases if found.failure is not None]
 
 
 def report_on(command: str, cases: list[Found], *, rounds: int, seconds: float, **versions: str) -> Report:
@@ -74,7 +81,7 @@ def lines_of(found: Found) -> list[str]:
     for figure in found.figures:
         value, spread, aim, met = _cells(figure)
         lines.append(f"  {figure.what:<48}{value:>12}  {spread:<18}{aim:<12}{met}".rstrip())
-    return lines
+    return lines if found.failure is None else [*lines, f"  {found.failure}"]
 
 
 def markdown(report: Report) -> str:

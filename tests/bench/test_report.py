@@ -1,11 +1,15 @@
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
 from bench import report as page
+from bench.command import found_by
 from bench.figures import TIMES, Aim, Figure
 from bench.report import Found, Report, lines_of, markdown, report_on, write_page
+from bench.stage import Stage
 
 MET = Figure(what="ratio", value=2.25, unit=TIMES, spread=(2.0, 2.504), aim=Aim("<=", 2.5))
 MISSED = Figure(what="deltas", value=99.5, unit="%", aim=Aim("=", 100))
@@ -53,3 +57,14 @@ def test_page_gets_the_table_between_its_marks_alone(
 
 def test_report_can_be_read_again(report: Report) -> None:
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
+
+
+def test_case_that_could_not_be_carried_through_says_why_and_makes_the_run_fail() -> None:
+    def broken(_: Stage) -> Iterator[Figure]:
+        """A case."""
+        yield MET
+        raise SystemExit("bench: 3 answers are wrong")
+
+    found = found_by("broken", broken, cast("Stage", None))
+    assert lines_of(found) == ["broken: A case.", "  bench: 3 answers are wrong"]
+    assert report_on("just bench", [FOUND, found], rounds=1, seconds=1).failed == ["broken"]

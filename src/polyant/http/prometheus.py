@@ -26,10 +26,12 @@ _TURN_SECONDS = Histogram("polyant_turn_seconds", "Duration of a turn", buckets=
 _FIRST_TOKEN_SECONDS = Histogram(
     "polyant_first_token_seconds", "Time from a turn's start to its text", buckets=_SECONDS
 )
-_STEPS = Histogram("polyant_turn_steps", "Model calls of a finished turn", buckets=(1, 2, 3, 5, 8, 12, 15, 25, 50, 100))
+_STEPS = Histogram(
+    "polyant_turn_steps", "Model calls of a turn that made any", buckets=(1, 2, 3, 5, 8, 12, 15, 25, 50, 100)
+)
 _TOOL_SECONDS = Histogram("polyant_tool_seconds", "Duration of a tool's run", ("tool",), buckets=_SECONDS)
 _TOOL_FAILURES = Counter("polyant_tool_failures", "Runs of a tool that failed", ("tool",))
-_TOKENS = Counter("polyant_tokens", "Tokens that providers counted in finished turns", ("instance", "provider", "kind"))
+_TOKENS = Counter("polyant_tokens", "Tokens that providers counted", ("instance", "provider", "kind"))
 
 
 class PrometheusMetrics(Metrics):
