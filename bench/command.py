@@ -47,6 +47,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
             write_page(report, self.name)
         for case, figure in report.missed:
             print(f"Missed: {case}, {figure.what}.", file=sys.stderr)
+        if report.missed:
+            print("What is in the way: docs/performance.md, “Aims that are missed”.", file=sys.stderr)
         return 1 if report.failed or (report.missed and args.strict) else 0
 
     def _arguments(self) -> argparse.Namespace:
