@@ -88,7 +88,8 @@ async def test_turn_is_found_by_the_id_of_its_request(app: App) -> None:
 async def test_turn_that_fails_is_taken_down_with_what_is_known_of_it(
     app: App, error: Exception, outcome: TurnOutcome, text: tuple[Any, ...], *, stream: bool
 ) -> None:
-    app.supervisor.plays(StepFinished(Usage(3, 1)), *OK_TOOL, StepFinished(Usage(4, 2)), *text, error)
+    first, second = StepFinished(usage=Usage(3, 1), steps=1), StepFinished(usage=Usage(7, 3), steps=2)
+    app.supervisor.plays(first, *OK_TOOL, second, *text, error)
     await app.chat(stream=stream)
     (record,) = await turns_of(app)
     assert (record.outcome, record.steps, record.tool_calls) == (outcome, 2, 1)

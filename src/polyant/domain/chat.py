@@ -146,10 +146,12 @@ class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
 
 
-class StepFinished(msgspec.Struct, frozen=True):
-    """A model call of the turn itself is over, and what it cost; those of sub-agents are only in the turn's sums."""
+class StepFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A model call of the turn itself is over; those of sub-agents are in the sums alone."""
 
     usage: Usage
+    """Summed over all model calls of the turn so far."""
+    steps: int
 
 
 class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,16 +99,13 @@ class TurnMeter:
             case TextDelta():
                 if self._first_token is None:
                     self._first_token = self._milliseconds()
-            case StepFinished():  # all that is known of the cost of a turn that doesn't finish
-                self._steps += 1
-                self.usage += event.usage
             case ToolStarted():
                 pass
             case ToolFinished():
                 self._tool_calls += 1
                 self._failed_tool_calls += not event.ok
                 self._book.metrics.tool(event)
-            case TurnFinished():  # the sums, sub-agents included
+            case StepFinished() | TurnFinished():  # of a turn that doesn't finish, the last step is what is known
                 self._steps = event.steps
                 self.usage = event.usage
             case never:

@@ -81,12 +81,14 @@ class SupervisorContract:
                 pass
         assert started.name == "hang"
 
-    async def test_the_cost_of_a_model_call_comes_before_its_tools(self, supervised: SupervisorUnderTest) -> None:
+    async def test_the_cost_so_far_comes_after_a_model_call_and_before_its_tools(
+        self, supervised: SupervisorUnderTest
+    ) -> None:
         events = await events_of(supervised.playing(ASK_TOOLS, ANSWER).run(supervised.turn))
-        costs = [event for event in events if isinstance(event, StepFinished | ToolStarted)]
-        assert [event.usage if isinstance(event, StepFinished) else event.name for event in costs] == [
-            *(ASK_TOOLS.usage, *ASK_TOOLS.tools),
-            ANSWER.usage,
+        told = [event for event in events if isinstance(event, StepFinished | ToolStarted)]
+        assert [(event.usage, event.steps) if isinstance(event, StepFinished) else event.name for event in told] == [
+            *((Usage(10, 1), 1), *ASK_TOOLS.tools),
+            (Usage(30, 3), 2),
         ]
 
     async def test_a_tool_s_end_comes_while_others_run(self, supervised: SupervisorUnderTest) -> None:

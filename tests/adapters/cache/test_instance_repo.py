@@ -376,6 +376,19 @@ class TestOutage:
         await early
         assert await late == changed
 
+    async def test_looks_that_hang_are_few_and_end_with_the_cache(self, store: Store, clock: ManualClock) -> None:
+        async with CachedInstanceRepo(store, clock=clock, poll_seconds=1_000) as repo:
+            store.open.clear()
+            store.questions()
+            waiting = []
+            for _ in range(9):
+                clock.advance(1.1)
+                waiting.append(asyncio.create_task(repo.get(BOT)))
+                await settle()
+            assert store.questions().count("changes since 1") == 3
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
+
     @pytest.mark.parametrize("failure", [StorageUnavailableError(), ZeroDivisionError()], ids=["outage", "bug"])
     async def test_looks_go_on_after_a_failure_and_find_what_was_missed(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock, failure: Exception

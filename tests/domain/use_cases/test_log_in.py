@@ -1,3 +1,4 @@
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import msgspec
@@ -6,16 +7,16 @@ import pytest
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.log_in import LogIn, WrongPasswordError
-from polyant.domain.users import Role, User
+from polyant.domain.users import Role
 from support.management import PASSWORD, Office
 
 
 class WatchedHasher(PasswordHasher):
     """Lets somebody act while a password is checked, and notes what it was checked against."""
 
-    def __init__(self, office: Office, user: User | None = None) -> None:
+    def __init__(self, office: Office, act: Callable[[], Awaitable[object]] | None = None) -> None:
         self._office = office
-        self._user = user
+        self._act = act
         self.checked: list[str | None] = []
 
     async def hash(self, password: SecretText) -> str:
@@ -24,9 +25,8 @@ class WatchedHasher(PasswordHasher):
     async def verify(self, password: SecretText, hashed: str | None) -> bool:
         self.checked.append(hashed)
         good = await self._office.hasher.verify(password, hashed)
-        if self._user is not None:
-            await self._office.users.save(msgspec.structs.replace(self._user, password_hash="another"))
-            await self._office.sessions.end_all(self._user.id)
+        if self._act is not None:
+            await self._act()
         return good
 
 
@@ -82,12 +82,30 @@ async def test_every_failure_is_the_same_costs_a_check_and_leaves_no_session(
     assert await office.entries() == []
 
 
-async def test_who_knows_the_old_password_has_no_session_once_it_was_changed(office: Office) -> None:
-    """Even if the change falls between the check and the session."""
+@pytest.mark.parametrize("change", [{"password_hash": "another"}, {"disabled": True}])
+async def test_who_is_shut_out_between_the_check_and_the_session_gets_none(
+    office: Office, change: dict[str, object]
+) -> None:
     user = await office.add_user(password=PASSWORD)
+    hasher = WatchedHasher(office, lambda: office.users.save(msgspec.structs.replace(user, **change)))
     with pytest.raises(WrongPasswordError):
-        await log_in_with(office, WatchedHasher(office, user))("ada@example.com", SecretText(PASSWORD))
+        await log_in_with(office, hasher)("ada@example.com", SecretText(PASSWORD))
     assert office.memory.sessions == {}
+
+
+async def test_who_is_deleted_between_the_check_and_the_session_gets_none(office: Office) -> None:
+    user = await office.add_user(password=PASSWORD)
+    hasher = WatchedHasher(office, lambda: office.users.delete(user.id))
+    with pytest.raises(WrongPasswordError):
+        await log_in_with(office, hasher)("ada@example.com", SecretText(PASSWORD))
+    assert office.memory.sessions == {}
+
+
+async def test_another_change_at_that_moment_keeps_nobody_out(office: Office) -> None:
+    user = await office.add_user(password=PASSWORD)
+    hasher = WatchedHasher(office, lambda: office.users.save(msgspec.structs.replace(user, role=Role.SUPERADMIN)))
+    who = await log_in_with(office, hasher)("ada@example.com", SecretText(PASSWORD))
+    assert (who.user.role, len(office.memory.sessions), len(hasher.checked)) == (Role.SUPERADMIN, 1, 1)
 
 
 async def test_password_shows_in_no_failure(office: Office) -> None:

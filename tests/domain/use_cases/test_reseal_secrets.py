@@ -301,3 +301,15 @@ async def test_trail_tells_of_each_instance_and_at_the_end_of_the_key(store: Sto
     assert await actions() == [("master_key.rotate", None, ()), *resealed]
     await store.reseal(NEW, OLD)(by=CLI)  # which finds nothing to do
     assert len(await actions()) == 4
+
+
+async def test_rotation_that_is_interrupted_at_its_very_end_is_in_the_trail(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: CheckMasterKey) -> None:
+        raise StorageUnavailableError
+
+    monkeypatch.setattr(CheckMasterKey, "end_change", fail)
+    with pytest.raises(StorageUnavailableError):
+        await store.reseal(NEW, OLD)(by=CLI)
+    assert len((await store.audit_log.list(AuditQuery(action="master_key"))).entries) == 1

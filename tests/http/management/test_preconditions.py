@@ -104,7 +104,10 @@ async def test_import_overwrites_the_version_that_was_exported_or_nothing(api: A
     assert (await api.post(path, document, if_match='"2"')).status == 200
     assert_refused(await api.post(path, {**document, "slug": "nobody"}, if_match='"1"'), 404, "Unknown instance")
     assert (await api.get("/instances/nobody")).status == 404
-    assert (await api.post("/import", document, if_match='"3"')).status == 409
+    assert_refused(await api.post(path, {**document, "slug": "nobody"}, if_match="*"), 404, "Unknown instance")
+    assert (await api.get("/instances/nobody")).status == 404
+    needless = "Only an instance that may be overwritten has a version - at `If-Match`"
+    assert_refused(await api.post("/import", {**document, "slug": "nobody"}, if_match='"3"'), 400, needless)
 
 
 async def test_users_take_conditions_too(admin: Api) -> None:

@@ -16,6 +16,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 
 _logger = logging.getLogger(__name__)
 
+_MOST_LOOKS = 3
 _ALL_ACTIVE = InstanceQuery(status=InstanceStatus.ACTIVE)
 
 
@@ -49,6 +50,7 @@ class CachedInstanceRepo(InstanceRepo):
         self._polling: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._looking_since = float("-inf")
+        self._looks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         """Looks for changes at once, and from then on every `poll_seconds`."""
@@ -59,7 +61,7 @@ class CachedInstanceRepo(InstanceRepo):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        running = [task for task in (self._polling, self._looking) if task is not None]
+        running = [*self._looks, *([] if self._polling is None else [self._polling])]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -127,14 +129,22 @@ class CachedInstanceRepo(InstanceRepo):
             StorageUnavailableError: The repository behind doesn't answer.
         """
         oldest = self._clock.monotonic() - self._max_age
-        if self._looked_at >= oldest:
-            return
-        # A look that takes long isn't waited for by those who come late: what it finds would be too old for them.
-        if self._looking is None or self._looking.done() or self._looking_since < oldest:
+        while self._looked_at < oldest:
+            await asyncio.shield(self._look_since(oldest))  # who stops waiting doesn't stop it for the others
+
+    def _look_since(self, oldest: float) -> asyncio.Task[None]:
+        """Returns a look that began no earlier, or the last one if enough are under way.
+
+        One that takes long isn't waited for by those who come late: it may hang on a connection that is dead.
+        """
+        late = self._looking_since < oldest and len(self._looks) < _MOST_LOOKS
+        if self._looking is None or self._looking.done() or late:
             self._looking_since = self._clock.monotonic()
             self._looking = asyncio.create_task(self.refresh())
             self._looking.add_done_callback(retrieve)
-        await asyncio.shield(self._looking)  # who stops waiting doesn't stop the look for the others
+            self._looks.add(self._looking)
+            self._looking.add_done_callback(self._looks.discard)
+        return self._looking
 
     @contextlib.contextmanager
     def _dropping(self, slug: Slug) -> Iterator[None]:

@@ -58,7 +58,7 @@ class Agent:
                             yield event
                             deadline.resume()
             self.purse.usage += reply.usage
-            yield StepFinished(reply.usage)
+            yield StepFinished(usage=self.purse.usage, steps=self.purse.steps)
             calls = () if last else reply.calls_beside(request.messages)
             if not calls:
                 return

@@ -16,7 +16,7 @@ class Supervisor(Protocol):
         """Yields the turn's events as they happen; the last one is a TurnFinished.
 
         The text of the answer is in the deltas after the last ToolStarted; what comes before was said on the way.
-        A StepFinished comes after each model call, before the tools that it calls.
+        A StepFinished comes after each model call, before the tools that it calls, with the sums so far.
         Leaving or closing the generator abandons the turn: the model call and all running tools are over when `aclose`
         returns.
 

@@ -48,21 +48,20 @@ class ImportInstance:
         content: InstanceContent,
         *,
         by: Actor,
+        create: bool = True,
         overwrite: bool = False,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
         """Returns the instance as stored; one that is overwritten keeps its identity and its secrets.
 
-        Whoever expects a version to overwrite creates nothing.
-
         Raises:
-            UnknownInstanceError: There is none to overwrite that could have one of the expected versions.
+            UnknownInstanceError: There is none to overwrite, and none may be created.
             InstanceChangedError: It has none of the expected versions.
             InstanceExistsError: The slug is taken and may not be overwritten.
             InvalidInputError: A value breaks its rule, or there is no such provider.
         """
         fields, change = self._checked(content), Change(by, "instance.import")
-        if expected_versions is None or not overwrite:
+        if create:
             try:
                 return await self._add(slug, fields, change)
             except InstanceExistsError:

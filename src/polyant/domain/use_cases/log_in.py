@@ -49,10 +49,14 @@ class LogIn:
             WrongPasswordError: There is no such user, the user is disabled, or the password is another.
         """
         user = await self._find(email)
-        good = await self._hasher.verify(password, user.password_hash if user is not None else None)
-        if user is None or user.disabled or not good:
-            raise WrongPasswordError
-        return await self._open_session(user)
+        password_hash = user.password_hash if user is not None else None
+        good = await self._hasher.verify(password, password_hash)
+        while user is not None and user.password_hash == password_hash and good and not user.disabled:
+            try:
+                return await self._open_session(user)
+            except (UserChangedError, UnknownUserError):  # meanwhile, perhaps to shut out who knows the password
+                user = await self._users.get(user.id)
+        raise WrongPasswordError
 
     async def _find(self, email: str) -> User | None:
         try:
@@ -66,8 +70,5 @@ class LogIn:
         stored = StoredSession(token_id=session.token_id, user_id=user.id, expires_at=session.expires_at)
         logged_in = LoggedIn(user, session)
         audit = Change(logged_in.actor, "session.login").entry(now, user=user.email)
-        try:
-            await self._sessions.add(stored, user_version=user.version, now=now, audit=audit)
-        except (UnknownUserError, UserChangedError):  # meanwhile, perhaps to shut out who knows the password
-            raise WrongPasswordError from None
+        await self._sessions.add(stored, user_version=user.version, now=now, audit=audit)
         return logged_in

@@ -98,9 +98,9 @@ class ResealSecrets:
                 break
         else:
             raise OlderKeyInUseError
-        await self._check.end_change()
-        if not was_settled:
+        if not was_settled:  # first, so that an interruption here has it told twice rather than never
             await self._audit_log.add(Change(by, "master_key.rotate").entry(self._clock.now()))
+        await self._check.end_change()
         return Resealed(secrets=resealed.total(), instances=len(resealed), unreadable=left.unreadable)
 
     async def survey(self) -> OlderSecrets:

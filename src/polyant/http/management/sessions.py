@@ -77,7 +77,7 @@ class SessionsController(Controller):
         cookie = gate.cookie(request.scope, token)
         return Response(content, cookies=[cookie])
 
-    @post("/logout", summary="Log out", status_code=200, responses=write_refusals())
+    @post("/logout", summary="Log out", status_code=200, responses=write_refusals(404))
     async def log_out(
         self,
         *,
@@ -107,7 +107,7 @@ class AccountController(Controller):
     path = "/me"
     tags = ("Sessions",)
 
-    @post("/password", summary="Change one's password", status_code=200, responses=write_refusals())
+    @post("/password", summary="Change one's password", status_code=200, responses=write_refusals(404, 412))
     async def change_password(
         self,
         *,

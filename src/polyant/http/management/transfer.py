@@ -9,6 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta
 
+from polyant.domain.errors import InvalidInputError
 from polyant.domain.instance_content import InstanceContent, content_of
 from polyant.domain.instances import Instance, InstanceStatus, parse_slug
 from polyant.domain.limits import TurnLimits
@@ -100,10 +101,13 @@ class TransferController(Controller):
         One that is overwritten keeps its id, its secrets and its key. The answer is 201 for a new instance, else 200.
         With `overwrite` and `If-Match` that version is overwritten and nothing is created.
         """
+        if if_match is not None and not overwrite:
+            raise InvalidInputError("Only an instance that may be overwritten has a version - at `If-Match`")
         instance = await api.import_instance(
             parse_slug(data.slug),
             _content_in(data),
             by=request.auth.actor,
+            create=if_match is None,
             overwrite=overwrite,
             expected_versions=versions_in(if_match),
         )
