@@ -66,16 +66,12 @@ class OpenAIAnswer(Answer):
             self.began = True
             for call in piece.tool_calls:
                 self._calls.add(call)
-        text = _text(piece)
+        text = piece.content or ""
+        if isinstance(text, list):
+            text = "".join(part.text or "" for part in text)
         if text or piece.reasoning_content or piece.reasoning:
             self.began = True
         return text
-
-
-def _text(piece: Piece) -> str:
-    if isinstance(piece.content, list):
-        return "".join(part.text or "" for part in piece.content)
-    return piece.content or ""
 
 
 def _usage(report: UsageReport) -> Usage:

@@ -18,7 +18,13 @@ from polyant.http.openai.wire import (
     UsageOut,
 )
 
-_ROLES = ("system", "developer", "user", "assistant")
+_ROLES: dict[str, type[UserMessage | AssistantMessage] | None] = {
+    "system": None,
+    "developer": None,
+    "user": UserMessage,
+    "assistant": AssistantMessage,
+}
+"""What a message of that role is in the domain; those without are instructions of the caller."""
 _SERVER_ROLES = ("tool", "function")
 
 _decoder = msgspec.json.Decoder(ChatCompletionRequest)
@@ -50,13 +56,11 @@ def to_domain(request: ChatCompletionRequest) -> ChatRequest:
     instructions: list[str] = []
     messages: list[UserMessage | AssistantMessage] = []
     for index, message in enumerate(request.messages):
-        text, role = _text_of(message, index), message.role
-        if role == "user":
-            messages.append(UserMessage(text))
-        elif role == "assistant":
-            messages.append(AssistantMessage(text))
-        else:
+        text, kind = _text_of(message, index), _ROLES[message.role]
+        if kind is None:
             instructions.append(text)
+        else:
+            messages.append(kind(text))
     return ChatRequest(
         model=_slug_of(request.model),
         messages=tuple(messages),
@@ -124,7 +128,8 @@ def _part_text(part: ContentPart, where: str) -> str:
 def _role_fault(role: str, where: str) -> str:
     if role in _SERVER_ROLES:
         return f"Messages of the role {role} are not accepted: tools run on the server - at `{where}`"
-    return f"Invalid role: expected {', '.join(_ROLES[:-1])} or {_ROLES[-1]} - at `{where}`"
+    *roles, last = _ROLES
+    return f"Invalid role: expected {', '.join(roles)} or {last} - at `{where}`"
 
 
 def _nul_fault(where: str) -> str:

@@ -38,7 +38,10 @@ class ChunkRenderer:
 
     def text(self, text: str) -> bytes:
         """Returns the chunk of one piece of text."""
-        return self._before_text + _encode_text(text) + self._after_text
+        encoded = _encode(text)
+        if not text.isascii():
+            encoded = _without_line_ends(text, encoded)
+        return self._before_text + encoded + self._after_text
 
     def finish(self) -> bytes:
         """Returns the chunk that says that the answer is complete."""
@@ -54,10 +57,7 @@ def error_event(error: ErrorBody) -> bytes:
     return b'data: {"error":' + _encode(error) + b"}\n\n"
 
 
-def _encode_text(text: str) -> bytes:
-    encoded = _encode(text)
-    if text.isascii():
-        return encoded
+def _without_line_ends(text: str, encoded: bytes) -> bytes:
     for character, escape in _LINE_ENDS:
         if character in text:
             encoded = encoded.replace(character.encode(), escape)
