@@ -14,6 +14,8 @@ from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parent.parent
 _PATIENCE = 60
+_ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""A user's Python keeps what it has compiled for the next start."""
 
 
 class Process:
@@ -24,7 +26,7 @@ class Process:
         with log.open("w") as output:
             self._process = subprocess.Popen(
                 command,
-                env={**os.environ, **environ},
+                env={**_ENVIRON, **environ},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
