@@ -1,65 +1,21 @@
 import pytest
 
-from polyant.adapters.memory.audit_log import MemoryAuditLog
-from polyant.adapters.memory.session_repo import MemorySessionRepo
-from polyant.adapters.memory.store import MemoryStore
-from polyant.adapters.memory.user_repo import MemoryUserRepo
-from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
-from polyant.adapters.piccolo.session_repo import PiccoloSessionRepo
 from polyant.adapters.piccolo.user_repo import PiccoloUserRepo
 from polyant.testing.user_repo import UserRepoContract, UserRepoOutageContract
+from support.stores import InMemory, OnPostgres, OnSqlite
 
 
-class TestMemoryUserRepo(UserRepoContract):
-    @pytest.fixture
-    def memory(self) -> MemoryStore:
-        return MemoryStore()
-
-    @pytest.fixture
-    def user_repo(self, memory: MemoryStore) -> MemoryUserRepo:
-        return MemoryUserRepo(memory=memory)
-
-    @pytest.fixture
-    def session_repo(self, memory: MemoryStore) -> MemorySessionRepo:
-        return MemorySessionRepo(memory=memory)
-
-    @pytest.fixture
-    def audit_log(self, memory: MemoryStore) -> MemoryAuditLog:
-        return MemoryAuditLog(memory=memory)
+class TestMemoryUserRepo(InMemory, UserRepoContract): ...
 
 
-class TestPiccoloUserRepoOnSqlite(UserRepoContract, UserRepoOutageContract):
-    @pytest.fixture
-    def user_repo(self, sqlite_database: PiccoloDatabase) -> PiccoloUserRepo:
-        return PiccoloUserRepo(database=sqlite_database)
-
-    @pytest.fixture
-    def session_repo(self, sqlite_database: PiccoloDatabase) -> PiccoloSessionRepo:
-        return PiccoloSessionRepo(database=sqlite_database)
-
-    @pytest.fixture
-    def audit_log(self, sqlite_database: PiccoloDatabase) -> PiccoloAuditLog:
-        return PiccoloAuditLog(database=sqlite_database)
-
+class TestPiccoloUserRepoOnSqlite(OnSqlite, UserRepoContract, UserRepoOutageContract):
     @pytest.fixture
     def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloUserRepo:
         return PiccoloUserRepo(database=lost_sqlite_database)
 
 
-class TestPiccoloUserRepoOnPostgres(UserRepoContract, UserRepoOutageContract):
-    @pytest.fixture
-    def user_repo(self, postgres_database: PiccoloDatabase) -> PiccoloUserRepo:
-        return PiccoloUserRepo(database=postgres_database)
-
-    @pytest.fixture
-    def session_repo(self, postgres_database: PiccoloDatabase) -> PiccoloSessionRepo:
-        return PiccoloSessionRepo(database=postgres_database)
-
-    @pytest.fixture
-    def audit_log(self, postgres_database: PiccoloDatabase) -> PiccoloAuditLog:
-        return PiccoloAuditLog(database=postgres_database)
-
+class TestPiccoloUserRepoOnPostgres(OnPostgres, UserRepoContract, UserRepoOutageContract):
     @pytest.fixture
     def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloUserRepo:
         return PiccoloUserRepo(database=lost_postgres_database)
