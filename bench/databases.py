@@ -99,7 +99,7 @@ def postgres() -> Iterator[Any]:
 async def _fill(parts: Parts, slugs: Sequence[str], upstream: str) -> None:
     cipher, clock, tokens = await parts.cipher(), await parts.clock(), await parts.tokens()
     made = [
-        _with_key(cipher, _instance(slug, upstream, tokens, at=clock.now() + timedelta(microseconds=number)))
+        await _with_key(cipher, _instance(slug, upstream, tokens, at=clock.now() + timedelta(microseconds=number)))
         for number, slug in enumerate(slugs)
     ]
     await (await parts.repo()).add(made[0])  # also counts the revision: a server will not add an instance of its own
@@ -133,6 +133,6 @@ def _instance(slug: str, upstream: str, tokens: TokenSource, *, at: datetime) ->
     )
 
 
-def _with_key(cipher: SecretCipher, instance: Instance) -> Instance:
+async def _with_key(cipher: SecretCipher, instance: Instance) -> Instance:
     key = SecretText(key_of(instance.slug))
-    return with_auth_key(cipher, instance, key, now=instance.created_at, grace=timedelta())
+    return await with_auth_key(cipher, instance, key, now=instance.created_at, grace=timedelta())

@@ -17,6 +17,7 @@ from polyant.domain.secrets import (
     SecretName,
     SecretText,
 )
+from support.coroutines import result_of
 
 CIPHER = AesGcmSecretCipher(master_keys=[SecretText("0f" * 32)])
 NOW = datetime(2026, 11, 22, 10, 44, tzinfo=UTC)
@@ -41,7 +42,7 @@ def an_instance(*, auth_enabled: bool = True, key: str | None = KEY, id_: str = 
 
 def holding(instance: Instance, name: SecretName, key: str, *, expires_at: datetime | None = None) -> Instance:
     """Returns the instance with that key as well."""
-    sealed = CIPHER.seal(SecretText(key), SecretAddress(instance_id=instance.id, name=name))
+    sealed = result_of(CIPHER.seal(SecretText(key), SecretAddress(instance_id=instance.id, name=name)))
     secret = SealedSecret(name=name, sealed=sealed, updated_at=NOW, expires_at=expires_at)
     return msgspec.structs.replace(instance, secrets={**instance.secrets, name: secret})
 
@@ -63,53 +64,53 @@ class TestBearerOf:
 
 
 class TestAuthorise:
-    def test_right_key_passes(self) -> None:
-        authorise(an_instance(), SecretText(KEY), CIPHER, NOW)
+    async def test_right_key_passes(self) -> None:
+        await authorise(an_instance(), SecretText(KEY), CIPHER, NOW)
 
     @pytest.mark.parametrize("bearer", [None, SecretText("sk-anything")])
-    def test_anybody_passes_while_auth_is_off(self, bearer: SecretText | None) -> None:
-        authorise(an_instance(auth_enabled=False), bearer, CIPHER, NOW)
+    async def test_anybody_passes_while_auth_is_off(self, bearer: SecretText | None) -> None:
+        await authorise(an_instance(auth_enabled=False), bearer, CIPHER, NOW)
 
     @pytest.mark.parametrize("key", [KEY, None])
-    def test_no_bearer_is_refused(self, key: str | None) -> None:
+    async def test_no_bearer_is_refused(self, key: str | None) -> None:
         with pytest.raises(AuthenticationError, match=r"\AMissing Bearer token\Z"):
-            authorise(an_instance(key=key), None, CIPHER, NOW)
+            await authorise(an_instance(key=key), None, CIPHER, NOW)
 
-    def test_instance_without_a_key_is_closed(self) -> None:
+    async def test_instance_without_a_key_is_closed(self) -> None:
         with pytest.raises(AuthenticationError, match=r"\AAuth enabled but no API key configured\Z"):
-            authorise(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
+            await authorise(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
 
     @pytest.mark.parametrize(
         "bearer", ["x", KEY[:-1], KEY + "x", KEY.upper(), KEY + "\0", "clé", "\ud800", "🗝" * 1_000]
     )
-    def test_wrong_key_is_refused_and_not_shown(self, bearer: str) -> None:
+    async def test_wrong_key_is_refused_and_not_shown(self, bearer: str) -> None:
         with pytest.raises(AuthenticationError, match=r"\AInvalid API key\Z"):
-            authorise(an_instance(), SecretText(bearer), CIPHER, NOW)
+            await authorise(an_instance(), SecretText(bearer), CIPHER, NOW)
 
-    def test_key_of_another_instance_is_refused(self) -> None:
+    async def test_key_of_another_instance_is_refused(self) -> None:
         other = an_instance(key="sk-of-another", id_="1" * 32)
-        authorise(other, SecretText("sk-of-another"), CIPHER, NOW)
+        await authorise(other, SecretText("sk-of-another"), CIPHER, NOW)
         with pytest.raises(AuthenticationError, match="Invalid API key"):
-            authorise(an_instance(), SecretText("sk-of-another"), CIPHER, NOW)
+            await authorise(an_instance(), SecretText("sk-of-another"), CIPHER, NOW)
 
-    def test_key_copied_from_another_instances_row_does_not_open(self) -> None:
+    async def test_key_copied_from_another_instances_row_does_not_open(self) -> None:
         other = an_instance(id_="1" * 32)
         thief = msgspec.structs.replace(an_instance(key=None), secrets=other.secrets)
         with pytest.raises(SecretUnreadableError):
-            authorise(thief, SecretText(KEY), CIPHER, NOW)
+            await authorise(thief, SecretText(KEY), CIPHER, NOW)
 
 
 class TestHoldsKey:
     @given(st.text(st.characters(exclude_categories=())), st.text(st.characters(exclude_categories=())))
-    def test_bearer_holds_the_key_exactly_if_it_is_the_same_text(self, key: str, bearer: str) -> None:
-        assert holds_key(an_instance(key=key), SecretText(bearer), CIPHER, NOW) == (key == bearer)
-        assert holds_key(an_instance(key=key), SecretText(key), CIPHER, NOW)
+    async def test_bearer_holds_the_key_exactly_if_it_is_the_same_text(self, key: str, bearer: str) -> None:
+        assert await holds_key(an_instance(key=key), SecretText(bearer), CIPHER, NOW) == (key == bearer)
+        assert await holds_key(an_instance(key=key), SecretText(key), CIPHER, NOW)
 
-    def test_nobody_holds_the_key_of_an_instance_without_one(self) -> None:
-        assert not holds_key(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
+    async def test_nobody_holds_the_key_of_an_instance_without_one(self) -> None:
+        assert not await holds_key(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
 
-    def test_key_counts_whether_or_not_auth_is_on(self) -> None:
-        assert holds_key(an_instance(auth_enabled=False), SecretText(KEY), CIPHER, NOW)
+    async def test_key_counts_whether_or_not_auth_is_on(self) -> None:
+        assert await holds_key(an_instance(auth_enabled=False), SecretText(KEY), CIPHER, NOW)
 
 
 class TestThePreviousKey:
@@ -119,22 +120,22 @@ class TestThePreviousKey:
     def instance(self) -> Instance:
         return holding(an_instance(), PREVIOUS_AUTH_API_KEY, OLD_KEY, expires_at=NOW)
 
-    def test_until_it_expires_both_keys_are_good(self, instance: Instance) -> None:
+    async def test_until_it_expires_both_keys_are_good(self, instance: Instance) -> None:
         for key in (KEY, OLD_KEY):
-            authorise(instance, SecretText(key), CIPHER, NOW - MOMENT)
-        assert not holds_key(instance, SecretText(OLD_KEY + "x"), CIPHER, NOW - MOMENT)
+            await authorise(instance, SecretText(key), CIPHER, NOW - MOMENT)
+        assert not await holds_key(instance, SecretText(OLD_KEY + "x"), CIPHER, NOW - MOMENT)
 
     @pytest.mark.parametrize("later", [timedelta(0), MOMENT, timedelta(days=9)])
-    def test_then_the_present_one_alone(self, instance: Instance, later: timedelta) -> None:
-        authorise(instance, SecretText(KEY), CIPHER, NOW + later)
+    async def test_then_the_present_one_alone(self, instance: Instance, later: timedelta) -> None:
+        await authorise(instance, SecretText(KEY), CIPHER, NOW + later)
         with pytest.raises(AuthenticationError, match=r"\AInvalid API key\Z"):
-            authorise(instance, SecretText(OLD_KEY), CIPHER, NOW + later)
+            await authorise(instance, SecretText(OLD_KEY), CIPHER, NOW + later)
 
-    def test_sealed_as_the_present_key_it_does_not_open(self, instance: Instance) -> None:
+    async def test_sealed_as_the_present_key_it_does_not_open(self, instance: Instance) -> None:
         previous = instance.secrets[PREVIOUS_AUTH_API_KEY]
         swapped = {AUTH_API_KEY: msgspec.structs.replace(previous, name=AUTH_API_KEY, expires_at=None)}
         with pytest.raises(SecretUnreadableError):
-            holds_key(msgspec.structs.replace(instance, secrets=swapped), SecretText(OLD_KEY), CIPHER, NOW)
+            await holds_key(msgspec.structs.replace(instance, secrets=swapped), SecretText(OLD_KEY), CIPHER, NOW)
 
 
 def test_credentials_do_not_show_their_secrets() -> None:

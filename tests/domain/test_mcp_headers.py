@@ -36,7 +36,7 @@ async def test_secret_of_a_header_is_bound_to_the_server_s_origin_and_sent_there
 ) -> None:
     stored = await backstage.set_secret(bot, TOKEN, VALUE)
     assert stored.origin == "https://crm.example:443"
-    headers = headers_for(await backstage.stored(bot), CRM, backstage.cipher)
+    headers = await headers_for(await backstage.stored(bot), CRM, backstage.cipher)
     assert {name: value.reveal() for name, value in headers.items()} == {"Authorization": VALUE}
 
 
@@ -45,9 +45,9 @@ async def test_secret_does_not_follow_a_server_to_another_origin(backstage: Back
     for url in ("https://evil.example/mcp", "http://crm.example/mcp", "https://crm.example:8443/mcp"):
         instance = await moved(backstage, bot, url)
         with pytest.raises(UnavailableError, match=r"was entered for another address: enter it \(polyant secrets set"):
-            headers_for(instance, instance.mcp_servers[0], backstage.cipher)
+            await headers_for(instance, instance.mcp_servers[0], backstage.cipher)
     back = await moved(backstage, bot, "https://crm.example/another/path")
-    assert headers_for(back, back.mcp_servers[0], backstage.cipher)
+    assert await headers_for(back, back.mcp_servers[0], backstage.cipher)
 
 
 async def test_secret_entered_before_its_server_was_listed_has_to_be_entered_again(backstage: Backstage) -> None:
@@ -78,4 +78,4 @@ async def test_provider_s_key_is_bound_to_the_provider_even_if_a_server_names_it
     )
     await backstage.set_secret(slug, "vendor_api_key", "key-0123456789")
     with pytest.raises(UnavailableError, match="another address"):
-        headers_for(await backstage.stored(slug), greedy, backstage.cipher)
+        await headers_for(await backstage.stored(slug), greedy, backstage.cipher)

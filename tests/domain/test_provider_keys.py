@@ -45,7 +45,7 @@ def revealed(key: SecretText | None) -> str | None:
 
 
 async def test_operators_key_goes_to_the_vendor(backstage: Backstage, bot: Slug) -> None:
-    assert revealed(keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OPERATORS
+    assert revealed(await keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -60,25 +60,25 @@ async def test_operators_key_goes_to_the_vendor(backstage: Backstage, bot: Slug)
 async def test_operators_key_goes_nowhere_that_only_looks_like_the_vendor(
     backstage: Backstage, bot: Slug, base_url: str
 ) -> None:
-    assert keys(backstage).key_for(await moved(backstage, bot, base_url), VENDOR) is None
+    assert await keys(backstage).key_for(await moved(backstage, bot, base_url), VENDOR) is None
 
 
 @pytest.mark.parametrize("base_url", ["https://API.vendor.example/v2", "https://api.vendor.example:443"])
 async def test_operators_key_goes_to_the_vendor_however_it_is_written(
     backstage: Backstage, bot: Slug, base_url: str
 ) -> None:
-    assert revealed(keys(backstage).key_for(await moved(backstage, bot, base_url), VENDOR)) == OPERATORS
+    assert revealed(await keys(backstage).key_for(await moved(backstage, bot, base_url), VENDOR)) == OPERATORS
 
 
 async def test_operators_key_goes_to_the_origins_that_the_operator_lists(backstage: Backstage, bot: Slug) -> None:
     instance = await moved(backstage, bot, PROXY)
-    assert keys(backstage).key_for(instance, VENDOR) is None
-    assert revealed(keys(backstage, PROXY_ORIGIN).key_for(instance, VENDOR)) == OPERATORS
+    assert await keys(backstage).key_for(instance, VENDOR) is None
+    assert revealed(await keys(backstage, PROXY_ORIGIN).key_for(instance, VENDOR)) == OPERATORS
 
 
 async def test_instances_own_key_beats_the_operators(backstage: Backstage, bot: Slug) -> None:
     await backstage.set_secret(bot, "vendor_api_key", OWN)
-    assert revealed(keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OWN
+    assert revealed(await keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OWN
 
 
 async def test_own_key_does_not_follow_a_new_base_url(backstage: Backstage, bot: Slug) -> None:
@@ -86,7 +86,7 @@ async def test_own_key_does_not_follow_a_new_base_url(backstage: Backstage, bot:
     instance = await moved(backstage, bot, PROXY)
     # Not even where the operator's key would go, and without falling back to that one.
     with pytest.raises(UnavailableError, match="entered for another address") as caught:
-        keys(backstage, PROXY_ORIGIN).key_for(instance, VENDOR)
+        await keys(backstage, PROXY_ORIGIN).key_for(instance, VENDOR)
     assert "polyant secrets set bot vendor_api_key" in caught.value.message
     assert OWN not in caught.value.message
 
@@ -94,15 +94,15 @@ async def test_own_key_does_not_follow_a_new_base_url(backstage: Backstage, bot:
 async def test_own_key_entered_anew_goes_to_the_new_base_url(backstage: Backstage, bot: Slug) -> None:
     await moved(backstage, bot, PROXY)
     await backstage.set_secret(bot, "vendor_api_key", OWN)
-    assert revealed(keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OWN
+    assert revealed(await keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OWN
     with pytest.raises(UnavailableError):
-        keys(backstage).key_for(await moved(backstage, bot, None), VENDOR)
+        await keys(backstage).key_for(await moved(backstage, bot, None), VENDOR)
 
 
 async def test_another_path_of_the_same_origin_is_no_other_address(backstage: Backstage, bot: Slug) -> None:
     await backstage.set_secret(bot, "vendor_api_key", OWN)
     instance = await moved(backstage, bot, "https://api.vendor.example/beta")
-    assert revealed(keys(backstage).key_for(instance, VENDOR)) == OWN
+    assert revealed(await keys(backstage).key_for(instance, VENDOR)) == OWN
 
 
 async def test_origin_rewritten_in_the_store_does_not_open_the_key(backstage: Backstage, bot: Slug) -> None:
@@ -111,24 +111,24 @@ async def test_origin_rewritten_in_the_store_does_not_open_the_key(backstage: Ba
     name = SecretName("vendor_api_key")
     forged = msgspec.structs.replace(instance.secrets[name], origin=PROXY_ORIGIN)
     with pytest.raises(SecretUnreadableError):
-        keys(backstage).key_for(msgspec.structs.replace(instance, secrets={name: forged}), VENDOR)
+        await keys(backstage).key_for(msgspec.structs.replace(instance, secrets={name: forged}), VENDOR)
 
 
 async def test_missing_key_is_said_with_both_ways_to_give_one(backstage: Backstage, bot: Slug) -> None:
     with pytest.raises(UnavailableError) as caught:
-        keys(backstage, operator={}).key_for(await backstage.stored(bot), VENDOR)
+        await keys(backstage, operator={}).key_for(await backstage.stored(bot), VENDOR)
     assert "polyant secrets set bot vendor_api_key" in caught.value.message
     assert "VENDOR_API_KEY" in caught.value.message
 
 
 async def test_other_servers_than_the_vendors_need_no_key(backstage: Backstage, bot: Slug) -> None:
     instance = await moved(backstage, bot, "http://localhost:11434/v1")
-    assert keys(backstage, operator={}).key_for(instance, VENDOR) is None
+    assert await keys(backstage, operator={}).key_for(instance, VENDOR) is None
 
 
 async def test_provider_without_keys_gets_none(backstage: Backstage) -> None:
     instance = await backstage.stored(await backstage.add("parrot"))
-    assert keys(backstage).key_for(instance, ECHO) is None
+    assert await keys(backstage).key_for(instance, ECHO) is None
 
 
 async def test_base_url_is_the_instances_or_the_vendors_without_a_trailing_slash(

@@ -105,7 +105,7 @@ async def fill(repo: PiccoloInstanceRepo, cipher: AesGcmSecretCipher) -> None:
             slug=Slug(f"bot-{number:03}"), provider="scripted", base_url=None, auth_enabled=True, secrets={}
         )
         key = SecretText(CALLERS_KEY if number == 0 else f"sk-of-{number:03}")
-        await repo.add(with_secret(plain, seal(cipher, plain, AUTH_API_KEY, key, now=plain.created_at)))
+        await repo.add(with_secret(plain, await seal(cipher, plain, AUTH_API_KEY, key, now=plain.created_at)))
 
 
 class Callers(threading.Thread):
@@ -177,7 +177,7 @@ async def test_rotation_under_load_interrupted_killed_and_finished(store: Store)
     assert (await store.start_with(new)).returncode == 0
     cipher = AesGcmSecretCipher(master_keys=[SecretText(new)])
     secrets = [(instance, instance.secrets[AUTH_API_KEY]) for instance in await store.instances() if instance.secrets]
-    opened = {cipher.open(secret.sealed, instance.address_of(secret)).reveal() for instance, secret in secrets}
+    opened = {(await cipher.open(secret.sealed, instance.address_of(secret))).reveal() for instance, secret in secrets}
     assert opened == {CALLERS_KEY, *(f"sk-of-{number:03}" for number in range(1, INSTANCES))}
 
 

@@ -92,7 +92,9 @@ class App:
             secrets={},
         )
         if key is not None:
-            instance = with_secret(instance, seal(self.cipher, instance, AUTH_API_KEY, SecretText(key), now=START))
+            instance = with_secret(
+                instance, await seal(self.cipher, instance, AUTH_API_KEY, SecretText(key), now=START)
+            )
         return await self.repo.add(instance)
 
     def start(

@@ -1,8 +1,7 @@
 """The use cases on memory adapters, and somebody who writes at the worst moment."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -18,12 +17,13 @@ from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.delete_secret import DeleteSecret
-from polyant.domain.use_cases.edit_instance import EditInstance
+from polyant.domain.use_cases.edit_instance import EditInstance, InstanceEdit
 from polyant.domain.use_cases.issue_key import IssueKey
 from polyant.domain.use_cases.set_mcp_server import SetMcpServer
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.update_instance import UpdateInstance
 from polyant.testing.manual_clock import ManualClock
+from support.coroutines import result_of
 
 ECHO = ProviderInfo(name="echo", default_model="parrot", base_url="http://echo.invalid", secret=None)
 VENDOR = ProviderInfo(
@@ -103,9 +103,7 @@ class Backstage:
         self.clock.advance(1)
         return instance.slug
 
-    async def change(
-        self, slug: Slug, edit: Callable[[Instance, datetime], Instance], *, expected_versions: set[int] | None = None
-    ) -> Instance:
+    async def change(self, slug: Slug, edit: InstanceEdit, *, expected_versions: set[int] | None = None) -> Instance:
         """Returns the instance as stored after the edit, which the command line makes."""
         return await self.edit(slug, edit, Change(CLI, "instance.update"), expected_versions=expected_versions)
 
@@ -117,7 +115,7 @@ class Backstage:
     def opened(self, instance: Instance, name: str) -> str:
         """Returns the plaintext of a stored secret."""
         secret = instance.secrets[SecretName(name)]
-        return self.cipher.open(secret.sealed, instance.address_of(secret)).reveal()
+        return result_of(self.cipher.open(secret.sealed, instance.address_of(secret))).reveal()
 
 
 def disabled(instance: Instance, _: object) -> Instance:

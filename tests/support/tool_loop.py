@@ -23,6 +23,7 @@ from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import START
 from polyant.testing.played_parts import Activity, PlayedChatModel, PlayedStep, PlayedTool
 from polyant.testing.supervisor import events_of
+from support.coroutines import result_of
 
 PROVIDER_KEY = PlayedChatModel.info.secret or SecretName("")
 KEY = "played-key-0123456789"
@@ -77,7 +78,7 @@ class ToolLoop:
         self.instance = msgspec.structs.replace(self.instance, tools=(*self.instance.tools, name))
 
     def seal(self, instance: Instance, name: SecretName, value: str, origin: str | None = None) -> SealedSecret:
-        return seal(self.cipher, instance, name, SecretText(value), now=START, origin=origin)
+        return result_of(seal(self.cipher, instance, name, SecretText(value), now=START, origin=origin))
 
     def set_secret(self, name: str, value: str, origin: str | None = None) -> None:
         self.instance = with_secret(self.instance, self.seal(self.instance, SecretName(name), value, origin))

@@ -122,7 +122,7 @@ async def _instance(
     cipher = await parts.cipher()
     for secret in instance.secrets.values():
         try:
-            cipher.open(secret.sealed, instance.address_of(secret))
+            await cipher.open(secret.sealed, instance.address_of(secret))
         except PolyantError as error:
             yield Finding("fault", about, f"{secret.name}: {error.message}; set it again")
     if instance.auth_enabled and not instance.has_auth_key:
@@ -132,7 +132,7 @@ async def _instance(
         yield Finding("fault", about, f"its provider {instance.provider} is not enabled: list it in CHAT_MODELS")
         return
     try:
-        (await parts.provider_keys()).key_for(instance, model.info)
+        await (await parts.provider_keys()).key_for(instance, model.info)
     except PolyantError as error:
         yield Finding("fault", about, error.message)
     address = base_url_of(instance, model.info)

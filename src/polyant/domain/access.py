@@ -33,7 +33,7 @@ def bearer_of(header: str | None) -> SecretText | None:
     return SecretText(token) if scheme.lower() == "bearer" and token else None
 
 
-def authorise(instance: Instance, bearer: SecretText | None, cipher: SecretCipher, now: datetime) -> None:
+async def authorise(instance: Instance, bearer: SecretText | None, cipher: SecretCipher, now: datetime) -> None:
     """Returns if the bearer may talk to the instance now.
 
     Raises:
@@ -46,11 +46,11 @@ def authorise(instance: Instance, bearer: SecretText | None, cipher: SecretCiphe
         raise AuthenticationError("Missing Bearer token")
     if not instance.has_auth_key:
         raise AuthenticationError("Auth enabled but no API key configured")
-    if not holds_key(instance, bearer, cipher, now):
+    if not await holds_key(instance, bearer, cipher, now):
         raise AuthenticationError("Invalid API key")
 
 
-def holds_key(instance: Instance, bearer: SecretText, cipher: SecretCipher, now: datetime) -> bool:
+async def holds_key(instance: Instance, bearer: SecretText, cipher: SecretCipher, now: datetime) -> bool:
     """Returns whether the bearer is the instance's API key, or the one before it as long as that counts.
 
     It takes a time that doesn't tell how much of the bearer is right.
@@ -58,12 +58,13 @@ def holds_key(instance: Instance, bearer: SecretText, cipher: SecretCipher, now:
     Raises:
         SecretUnreadableError: A stored key doesn't open.
     """
-    stored = (instance.secrets[name] for name in CALLER_KEYS if name in instance.secrets)
-    return any(
-        hmac.compare_digest(_bytes_of(cipher.open(key.sealed, instance.address_of(key))), _bytes_of(bearer))
-        for key in stored
-        if key.counts_at(now)
-    )
+    for name in CALLER_KEYS:
+        stored = instance.secrets.get(name)
+        if stored is not None and stored.counts_at(now):
+            key = await cipher.open(stored.sealed, instance.address_of(stored))
+            if hmac.compare_digest(_bytes_of(key), _bytes_of(bearer)):
+                return True
+    return False
 
 
 def _bytes_of(secret: SecretText) -> bytes:

@@ -12,7 +12,7 @@ from polyant.domain.secrets import SecretName, SecretText
 _HEADER_VALUE = re.compile(r"\A[!-~]([ -~]*[!-~])?\Z")
 
 
-def headers_for(instance: Instance, server: McpServer, cipher: SecretCipher) -> Mapping[str, SecretText]:
+async def headers_for(instance: Instance, server: McpServer, cipher: SecretCipher) -> Mapping[str, SecretText]:
     """Returns the headers to send to the instance's server.
 
     Raises:
@@ -20,7 +20,7 @@ def headers_for(instance: Instance, server: McpServer, cipher: SecretCipher) -> 
             what to do.
         SecretUnreadableError: A secret doesn't open.
     """
-    return {header: _value_of(instance, server, name, cipher) for header, name in server.headers.items()}
+    return {header: await _value_of(instance, server, name, cipher) for header, name in server.headers.items()}
 
 
 def unusable_headers(instance: Instance) -> Iterator[str]:
@@ -32,12 +32,12 @@ def unusable_headers(instance: Instance) -> Iterator[str]:
                 yield fault
 
 
-def _value_of(instance: Instance, server: McpServer, name: SecretName, cipher: SecretCipher) -> SecretText:
+async def _value_of(instance: Instance, server: McpServer, name: SecretName, cipher: SecretCipher) -> SecretText:
     fault = _fault(instance, server, name)
     if fault is not None:
         raise UnavailableError(fault)
     stored = instance.secrets[name]
-    value = cipher.open(stored.sealed, instance.address_of(stored))
+    value = await cipher.open(stored.sealed, instance.address_of(stored))
     if not _HEADER_VALUE.match(value.reveal()):
         raise UnavailableError(f"The secret {name} of instance '{instance.slug}' is not what a header can hold")
     return value

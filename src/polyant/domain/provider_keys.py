@@ -25,7 +25,7 @@ class ProviderKeys:
         self._operator_keys = operator_keys
         self._trusted_origins = trusted_origins
 
-    def key_for(self, instance: Instance, provider: ProviderInfo) -> SecretText | None:
+    async def key_for(self, instance: Instance, provider: ProviderInfo) -> SecretText | None:
         """Returns the key to call the instance's provider with, None where none is needed.
 
         Raises:
@@ -40,7 +40,7 @@ class ProviderKeys:
             moved = moved_key(instance, {provider.name: provider})
             if moved is not None:
                 raise UnavailableError(moved)
-            return self._cipher.open(stored.sealed, instance.address_of(stored))
+            return await self._cipher.open(stored.sealed, instance.address_of(stored))
         vendors_own = origin == origin_of(provider.base_url)
         if vendors_own or origin in self._trusted_origins:
             key = self._operator_keys.get(provider.name)

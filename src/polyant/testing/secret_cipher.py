@@ -48,124 +48,132 @@ class SecretCipherContract:
 
     # seal
 
-    def test_sealed_form_is_ascii(self, cipher: SecretCipher) -> None:
-        assert cipher.seal(SECRET, ADDRESS).isascii()
+    async def test_sealed_form_is_ascii(self, cipher: SecretCipher) -> None:
+        assert (await cipher.seal(SECRET, ADDRESS)).isascii()
 
-    def test_sealed_form_names_its_version_and_then_the_key(self, cipher: SecretCipher) -> None:
-        first, second = (cipher.seal(SECRET, address).partition(cipher.key_id()) for address in [ADDRESS] * 2)
+    async def test_sealed_form_names_its_version_and_then_the_key(self, cipher: SecretCipher) -> None:
+        first, second = [
+            (await cipher.seal(SECRET, address)).partition(await cipher.key_id()) for address in [ADDRESS] * 2
+        ]
         assert first[0] == second[0] != ""
-        assert first[1] == second[1] == cipher.key_id()
+        assert first[1] == second[1] == await cipher.key_id()
 
-    def test_sealed_form_differs_at_each_call(self, cipher: SecretCipher) -> None:
-        assert len({cipher.seal(SECRET, ADDRESS) for _ in range(100)}) == 100
+    async def test_sealed_form_differs_at_each_call(self, cipher: SecretCipher) -> None:
+        assert len({await cipher.seal(SECRET, ADDRESS) for _ in range(100)}) == 100
 
-    def test_sealed_form_does_not_show_the_secret(self, cipher: SecretCipher) -> None:
-        assert "Grape-Juice" not in cipher.seal(SecretText("Grape-Juice"), ADDRESS)
+    async def test_sealed_form_does_not_show_the_secret(self, cipher: SecretCipher) -> None:
+        assert "Grape-Juice" not in await cipher.seal(SecretText("Grape-Juice"), ADDRESS)
 
     # open
 
     @pytest.mark.parametrize("text", ["", "x", "sk-Grüße-🗝", "two\nlines\0", "long " * 10_000])
-    def test_secret_opens_at_its_address(self, cipher: SecretCipher, text: str) -> None:
-        assert cipher.open(cipher.seal(SecretText(text), ADDRESS), ADDRESS).reveal() == text
+    async def test_secret_opens_at_its_address(self, cipher: SecretCipher, text: str) -> None:
+        assert (await cipher.open(await cipher.seal(SecretText(text), ADDRESS), ADDRESS)).reveal() == text
 
-    def test_secret_without_an_origin_opens_at_its_address(self, cipher: SecretCipher) -> None:
-        assert cipher.open(cipher.seal(SECRET, UNBOUND), UNBOUND).reveal() == SECRET.reveal()
+    async def test_secret_without_an_origin_opens_at_its_address(self, cipher: SecretCipher) -> None:
+        assert (await cipher.open(await cipher.seal(SECRET, UNBOUND), UNBOUND)).reveal() == SECRET.reveal()
 
     @pytest.mark.parametrize(
         ("home", "other"),
         [pytest.param(ADDRESSES[one], ADDRESSES[two], id=f"{one}, {two}") for one, two in permutations(ADDRESSES, 2)],
     )
-    def test_secret_opens_at_no_other_address(
+    async def test_secret_opens_at_no_other_address(
         self, cipher: SecretCipher, home: SecretAddress, other: SecretAddress
     ) -> None:
-        sealed = cipher.seal(SECRET, home)
+        sealed = await cipher.seal(SECRET, home)
         with pytest.raises(SecretUnreadableError):
-            cipher.open(sealed, other)
+            await cipher.open(sealed, other)
 
-    def test_form_with_any_character_changed_does_not_open(self, cipher: SecretCipher) -> None:
-        sealed = cipher.seal(SECRET, ADDRESS)
+    async def test_form_with_any_character_changed_does_not_open(self, cipher: SecretCipher) -> None:
+        sealed = await cipher.seal(SECRET, ADDRESS)
         for at, character in enumerate(sealed):
             for other in {"A", "b", "0", "_", ".", "=", " ", "\n", "é"} - {character}:
                 with pytest.raises(SecretUnreadableError):
-                    cipher.open(sealed[:at] + other + sealed[at + 1 :], ADDRESS)
+                    await cipher.open(sealed[:at] + other + sealed[at + 1 :], ADDRESS)
 
-    def test_form_cut_or_lengthened_anywhere_does_not_open(self, cipher: SecretCipher) -> None:
-        sealed = cipher.seal(SECRET, ADDRESS)
+    async def test_form_cut_or_lengthened_anywhere_does_not_open(self, cipher: SecretCipher) -> None:
+        sealed = await cipher.seal(SECRET, ADDRESS)
         for at in range(len(sealed)):
             for damaged in (sealed[:at], sealed[at + 1 :], sealed[:at] + "A" + sealed[at:]):
                 with pytest.raises(SecretUnreadableError):
-                    cipher.open(damaged, ADDRESS)
+                    await cipher.open(damaged, ADDRESS)
         for more in ("A", "=", "\n", "."):
             with pytest.raises(SecretUnreadableError):
-                cipher.open(sealed + more, ADDRESS)
+                await cipher.open(sealed + more, ADDRESS)
 
     @pytest.mark.parametrize("rubbish", RUBBISH)
-    def test_what_is_no_sealed_form_does_not_open(self, cipher: SecretCipher, rubbish: str) -> None:
+    async def test_what_is_no_sealed_form_does_not_open(self, cipher: SecretCipher, rubbish: str) -> None:
         with pytest.raises(SecretUnreadableError):
-            cipher.open(rubbish, ADDRESS)
+            await cipher.open(rubbish, ADDRESS)
 
-    def test_form_of_an_unknown_version_does_not_open(self, cipher: SecretCipher) -> None:
-        version, key_id, rest = cipher.seal(SECRET, ADDRESS).partition(cipher.key_id())
+    async def test_form_of_an_unknown_version_does_not_open(self, cipher: SecretCipher) -> None:
+        version, key_id, rest = (await cipher.seal(SECRET, ADDRESS)).partition(await cipher.key_id())
         with pytest.raises(SecretUnreadableError):
-            cipher.open("9" + version + key_id + rest, ADDRESS)
+            await cipher.open("9" + version + key_id + rest, ADDRESS)
 
-    def test_form_of_an_unknown_key_does_not_open(self, cipher: SecretCipher, stranger: SecretCipher) -> None:
+    async def test_form_of_an_unknown_key_does_not_open(self, cipher: SecretCipher, stranger: SecretCipher) -> None:
         with pytest.raises(SecretUnreadableError):
-            cipher.open(stranger.seal(SECRET, ADDRESS), ADDRESS)
+            await cipher.open(await stranger.seal(SECRET, ADDRESS), ADDRESS)
 
-    def test_form_that_names_another_key_does_not_open(self, cipher: SecretCipher, successor: SecretCipher) -> None:
-        sealed = cipher.seal(SECRET, ADDRESS)
+    async def test_form_that_names_another_key_does_not_open(
+        self, cipher: SecretCipher, successor: SecretCipher
+    ) -> None:
+        sealed = await cipher.seal(SECRET, ADDRESS)
         with pytest.raises(SecretUnreadableError):
-            successor.open(sealed.replace(cipher.key_id(), successor.key_id()), ADDRESS)
+            await successor.open(sealed.replace(await cipher.key_id(), await successor.key_id()), ADDRESS)
 
-    def test_form_of_a_previous_key_opens(self, cipher: SecretCipher, successor: SecretCipher) -> None:
-        assert successor.open(cipher.seal(SECRET, ADDRESS), ADDRESS).reveal() == SECRET.reveal()
+    async def test_form_of_a_previous_key_opens(self, cipher: SecretCipher, successor: SecretCipher) -> None:
+        assert (await successor.open(await cipher.seal(SECRET, ADDRESS), ADDRESS)).reveal() == SECRET.reveal()
 
-    def test_error_shows_neither_the_form_nor_the_secret(self, cipher: SecretCipher) -> None:
-        sealed = cipher.seal(SECRET, ADDRESS)
+    async def test_error_shows_neither_the_form_nor_the_secret(self, cipher: SecretCipher) -> None:
+        sealed = await cipher.seal(SECRET, ADDRESS)
         with pytest.raises(SecretUnreadableError) as caught:
-            cipher.open(sealed, ADDRESSES["another instance"])
+            await cipher.open(sealed, ADDRESSES["another instance"])
         shown = f"{caught.value} {caught.value!r} {caught.value.__cause__}"
         assert sealed not in shown
         assert SECRET.reveal() not in shown
 
     # fingerprints
 
-    def test_equal_secrets_have_equal_fingerprints(self, cipher: SecretCipher) -> None:
-        assert cipher.fingerprints(SECRET) == cipher.fingerprints(SecretText(SECRET.reveal()))
+    async def test_equal_secrets_have_equal_fingerprints(self, cipher: SecretCipher) -> None:
+        assert await cipher.fingerprints(SECRET) == await cipher.fingerprints(SecretText(SECRET.reveal()))
 
-    def test_other_secrets_have_other_fingerprints(self, cipher: SecretCipher) -> None:
-        assert len({cipher.fingerprints(SecretText(f"sk-{number}"))[0] for number in range(100)}) == 100
+    async def test_other_secrets_have_other_fingerprints(self, cipher: SecretCipher) -> None:
+        assert len({(await cipher.fingerprints(SecretText(f"sk-{number}")))[0] for number in range(100)}) == 100
 
-    def test_fingerprints_are_those_of_all_keys_and_the_current_one_is_first(
+    async def test_fingerprints_are_those_of_all_keys_and_the_current_one_is_first(
         self, cipher: SecretCipher, successor: SecretCipher
     ) -> None:
-        assert len(cipher.fingerprints(SECRET)) == 1
-        new, *previous = successor.fingerprints(SECRET)
-        assert previous == list(cipher.fingerprints(SECRET))
+        assert len(await cipher.fingerprints(SECRET)) == 1
+        new, *previous = await successor.fingerprints(SECRET)
+        assert previous == list(await cipher.fingerprints(SECRET))
         assert new not in previous
 
-    def test_another_master_key_gives_other_fingerprints(self, cipher: SecretCipher, stranger: SecretCipher) -> None:
-        assert set(cipher.fingerprints(SECRET)).isdisjoint(stranger.fingerprints(SECRET))
+    async def test_another_master_key_gives_other_fingerprints(
+        self, cipher: SecretCipher, stranger: SecretCipher
+    ) -> None:
+        assert set(await cipher.fingerprints(SECRET)).isdisjoint(await stranger.fingerprints(SECRET))
 
     # key_id, key_id_of
 
-    def test_key_id_belongs_to_the_key(
+    async def test_key_id_belongs_to_the_key(
         self, cipher: SecretCipher, successor: SecretCipher, stranger: SecretCipher
     ) -> None:
-        assert cipher.key_id() == cipher.key_id()
-        assert len({cipher.key_id(), successor.key_id(), stranger.key_id()}) == 3
+        assert await cipher.key_id() == await cipher.key_id()
+        assert len({await cipher.key_id(), await successor.key_id(), await stranger.key_id()}) == 3
 
-    def test_key_id_of_a_form_is_the_id_of_the_key_that_sealed_it(
+    async def test_key_id_of_a_form_is_the_id_of_the_key_that_sealed_it(
         self, cipher: SecretCipher, successor: SecretCipher
     ) -> None:
-        assert successor.key_id_of(successor.seal(SECRET, ADDRESS)) == successor.key_id()
-        assert successor.key_id_of(cipher.seal(SECRET, ADDRESS)) == cipher.key_id()
+        assert await successor.key_id_of(await successor.seal(SECRET, ADDRESS)) == await successor.key_id()
+        assert await successor.key_id_of(await cipher.seal(SECRET, ADDRESS)) == await cipher.key_id()
 
-    def test_key_id_of_a_form_is_known_without_the_key(self, cipher: SecretCipher, stranger: SecretCipher) -> None:
-        assert cipher.key_id_of(stranger.seal(SECRET, ADDRESS)) == stranger.key_id()
+    async def test_key_id_of_a_form_is_known_without_the_key(
+        self, cipher: SecretCipher, stranger: SecretCipher
+    ) -> None:
+        assert await cipher.key_id_of(await stranger.seal(SECRET, ADDRESS)) == await stranger.key_id()
 
     @pytest.mark.parametrize("rubbish", RUBBISH)
-    def test_what_is_no_sealed_form_has_no_key_id(self, cipher: SecretCipher, rubbish: str) -> None:
+    async def test_what_is_no_sealed_form_has_no_key_id(self, cipher: SecretCipher, rubbish: str) -> None:
         with pytest.raises(SecretUnreadableError):
-            cipher.key_id_of(rubbish)
+            await cipher.key_id_of(rubbish)

@@ -1,5 +1,5 @@
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import assume, given
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.domain.errors import InvalidInputError, SecretUnreadableError
 from polyant.domain.secrets import SecretAddress, SecretName, SecretText
+from support.coroutines import result_of
 
 OLD_KEY, NEW_KEY = (SecretText(digits * 32) for digits in ("0f", "a1"))
 OLD, NEW = (AesGcmSecretCipher(master_keys=keys) for keys in ([OLD_KEY], [NEW_KEY, OLD_KEY]))
@@ -18,67 +19,71 @@ addresses = st.builds(SecretAddress, instance_id=any_text, name=any_text.map(Sec
 
 
 @given(any_text, addresses)
-def test_any_secret_opens_at_its_address_with_its_key_current_or_previous(text: str, address: SecretAddress) -> None:
-    assert OLD.open(OLD.seal(SecretText(text), address), address).reveal() == text
-    assert NEW.open(NEW.seal(SecretText(text), address), address).reveal() == text
-    assert NEW.open(OLD.seal(SecretText(text), address), address).reveal() == text
+async def test_any_secret_opens_at_its_address_with_its_key_current_or_previous(
+    text: str, address: SecretAddress
+) -> None:
+    assert (await OLD.open(await OLD.seal(SecretText(text), address), address)).reveal() == text
+    assert (await NEW.open(await NEW.seal(SecretText(text), address), address)).reveal() == text
+    assert (await NEW.open(await OLD.seal(SecretText(text), address), address)).reveal() == text
 
 
 @given(any_text, addresses, addresses)
-def test_no_secret_opens_at_another_address(text: str, address: SecretAddress, other: SecretAddress) -> None:
+async def test_no_secret_opens_at_another_address(text: str, address: SecretAddress, other: SecretAddress) -> None:
     assume(address != other)
     with pytest.raises(SecretUnreadableError):
-        OLD.open(OLD.seal(SecretText(text), address), other)
+        await OLD.open(await OLD.seal(SecretText(text), address), other)
 
 
 @given(any_text, st.integers(0), st.characters(exclude_categories=()))
-def test_a_form_with_any_character_changed_does_not_open(text: str, place: int, character: str) -> None:
-    sealed = NEW.seal(SecretText(text), ADDRESS)
+async def test_a_form_with_any_character_changed_does_not_open(text: str, place: int, character: str) -> None:
+    sealed = await NEW.seal(SecretText(text), ADDRESS)
     place %= len(sealed)
     assume(sealed[place] != character)
     with pytest.raises(SecretUnreadableError):
-        NEW.open(sealed[:place] + character + sealed[place + 1 :], ADDRESS)
+        await NEW.open(sealed[:place] + character + sealed[place + 1 :], ADDRESS)
 
 
 @given(any_text)
-def test_any_text_that_is_no_sealed_form_is_refused_alike(text: str) -> None:
-    for refuse in (lambda: OLD.open(text, ADDRESS), lambda: OLD.key_id_of(text)):
+async def test_any_text_that_is_no_sealed_form_is_refused_alike(text: str) -> None:
+    for refused in (OLD.open(text, ADDRESS), OLD.key_id_of(text)):
         with pytest.raises(SecretUnreadableError, match=r"\AA stored secret can't be opened"):
-            refuse()
+            await refused
 
 
 @given(any_text, any_text)
-def test_fingerprints_are_equal_exactly_for_equal_secrets(one: str, other: str) -> None:
-    assert (OLD.fingerprints(SecretText(one)) == OLD.fingerprints(SecretText(other))) == (one == other)
+async def test_fingerprints_are_equal_exactly_for_equal_secrets(one: str, other: str) -> None:
+    assert (await OLD.fingerprints(SecretText(one)) == await OLD.fingerprints(SecretText(other))) == (one == other)
 
 
-def test_sealed_form_and_fingerprint_are_what_the_storage_expects() -> None:
-    sealed = NEW.seal(SecretText("sk-secret"), ADDRESS)
+async def test_sealed_form_and_fingerprint_are_what_the_storage_expects() -> None:
+    sealed = await NEW.seal(SecretText("sk-secret"), ADDRESS)
     assert re.fullmatch(r"v1\.[0-9a-f]{12}\.[A-Za-z0-9_-]+", sealed)
-    assert all(re.fullmatch(r"[0-9a-f]{64}", fingerprint) for fingerprint in NEW.fingerprints(SecretText("sk-secret")))
+    assert all(
+        re.fullmatch(r"[0-9a-f]{64}", fingerprint) for fingerprint in await NEW.fingerprints(SecretText("sk-secret"))
+    )
 
 
-def test_what_an_earlier_release_stored_still_opens_and_is_still_found() -> None:
+async def test_what_an_earlier_release_stored_still_opens_and_is_still_found() -> None:
     """Fails when the format, a derived key or the address's encoding changes: that takes a new version."""
     cipher = AesGcmSecretCipher(master_keys=[SecretText("00112233445566778899aabbccddeeff" * 2)])
     address = SecretAddress(
         instance_id="0123456789abcdef" * 2, name=SecretName("openai_api_key"), origin="https://api.openai.com:443"
     )
     sealed = "v1.d53bc16f6dd9.8fTDfu8eXAl0QBnWFS4OOX0I1KK0csVIVZ6v6z8Wvgpm8bQeFTON4XWEpQ"
-    assert cipher.open(sealed, address).reveal() == "sk-known-answer"
-    assert cipher.fingerprints(SecretText("sk-known-answer")) == (
+    assert (await cipher.open(sealed, address)).reveal() == "sk-known-answer"
+    assert await cipher.fingerprints(SecretText("sk-known-answer")) == (
         "73ab080f12669d2a693e79bb32a4e600aeae8125d5519506e5853acf42353afd",
     )
 
 
-def test_key_given_in_upper_case_is_the_same_key() -> None:
+async def test_key_given_in_upper_case_is_the_same_key() -> None:
     upper = AesGcmSecretCipher(master_keys=[SecretText(OLD_KEY.reveal().upper())])
-    assert upper.open(OLD.seal(SecretText("sk-secret"), ADDRESS), ADDRESS).reveal() == "sk-secret"
+    assert (await upper.open(await OLD.seal(SecretText("sk-secret"), ADDRESS), ADDRESS)).reveal() == "sk-secret"
 
 
-def test_key_given_twice_makes_one_fingerprint() -> None:
+async def test_key_given_twice_makes_one_fingerprint() -> None:
     twice = AesGcmSecretCipher(master_keys=[OLD_KEY, OLD_KEY])
-    assert twice.fingerprints(SecretText("sk-secret")) == OLD.fingerprints(SecretText("sk-secret"))
+    assert await twice.fingerprints(SecretText("sk-secret")) == await OLD.fingerprints(SecretText("sk-secret"))
 
 
 @pytest.mark.parametrize(
@@ -94,29 +99,37 @@ def test_key_that_is_not_64_hex_digits_is_refused_and_not_shown(text: str) -> No
     "use",
     [
         pytest.param(lambda cipher: cipher.seal(SecretText("sk-secret"), ADDRESS), id="seal"),
-        pytest.param(lambda cipher: cipher.open(NEW.seal(SecretText("sk-secret"), ADDRESS), ADDRESS), id="open"),
+        pytest.param(
+            lambda cipher: cipher.open(result_of(NEW.seal(SecretText("sk-secret"), ADDRESS)), ADDRESS), id="open"
+        ),
         pytest.param(lambda cipher: cipher.fingerprints(SecretText("sk-secret")), id="fingerprints"),
         pytest.param(lambda cipher: cipher.key_id(), id="key_id"),
     ],
 )
-def test_key_that_comes_later_is_used_from_then_on(use: Callable[[AesGcmSecretCipher], object]) -> None:
+async def test_key_that_comes_later_is_used_from_then_on(
+    use: Callable[[AesGcmSecretCipher], Awaitable[object]],
+) -> None:
     keys = [OLD_KEY]
     cipher = AesGcmSecretCipher(master_keys=keys)
     keys.insert(0, NEW_KEY)
-    assert use(cipher)
-    assert cipher.key_id_of(cipher.seal(SecretText("sk-secret"), ADDRESS)) == cipher.key_id() == NEW.key_id()
-    assert cipher.fingerprints(SecretText("sk-secret")) == NEW.fingerprints(SecretText("sk-secret"))
-    assert cipher.open(OLD.seal(SecretText("sk-secret"), ADDRESS), ADDRESS).reveal() == "sk-secret"
+    assert await use(cipher)
+    assert (
+        await cipher.key_id_of(await cipher.seal(SecretText("sk-secret"), ADDRESS))
+        == await cipher.key_id()
+        == await NEW.key_id()
+    )
+    assert await cipher.fingerprints(SecretText("sk-secret")) == await NEW.fingerprints(SecretText("sk-secret"))
+    assert (await cipher.open(await OLD.seal(SecretText("sk-secret"), ADDRESS), ADDRESS)).reveal() == "sk-secret"
 
 
-def test_key_that_is_taken_away_opens_nothing_any_more() -> None:
+async def test_key_that_is_taken_away_opens_nothing_any_more() -> None:
     keys = [NEW_KEY, OLD_KEY]
     cipher = AesGcmSecretCipher(master_keys=keys)
-    sealed = OLD.seal(SecretText("sk-secret"), ADDRESS)
+    sealed = await OLD.seal(SecretText("sk-secret"), ADDRESS)
     keys.pop()
-    assert cipher.key_id() == NEW.key_id()
+    assert await cipher.key_id() == await NEW.key_id()
     with pytest.raises(SecretUnreadableError):
-        cipher.open(sealed, ADDRESS)
+        await cipher.open(sealed, ADDRESS)
 
 
 def test_a_key_is_needed() -> None:
@@ -124,7 +137,7 @@ def test_a_key_is_needed() -> None:
         AesGcmSecretCipher(master_keys=[])
 
 
-def test_no_text_shows_a_key() -> None:
-    sealed = OLD.seal(SecretText("sk-secret"), ADDRESS)
-    shown = f"{OLD!r} {OLD} {OLD.key_id()} {sealed} {OLD.fingerprints(SecretText('sk-secret'))}"
+async def test_no_text_shows_a_key() -> None:
+    sealed = await OLD.seal(SecretText("sk-secret"), ADDRESS)
+    shown = f"{OLD!r} {OLD} {await OLD.key_id()} {sealed} {await OLD.fingerprints(SecretText('sk-secret'))}"
     assert "0f0f" not in shown

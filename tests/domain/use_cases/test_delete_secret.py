@@ -20,7 +20,7 @@ async def test_instance_without_its_key_is_closed_not_open(backstage: Backstage,
     after = await backstage.delete_secret(slug, AUTH_API_KEY)
     assert after.auth_enabled
     with pytest.raises(AuthenticationError, match="no API key configured"):
-        authorise(after, key, backstage.cipher, backstage.clock.now())
+        await authorise(after, key, backstage.cipher, backstage.clock.now())
 
 
 async def test_with_the_key_goes_the_one_before(backstage: Backstage, slug: Slug) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import datetime
 
 import msgspec
@@ -24,6 +25,19 @@ async def test_edit_that_lost_a_race_is_applied_to_what_the_other_wrote(backstag
     backstage.repo.races = 3
     edited = await backstage.change(slug, renamed)
     assert (edited.name, edited.description, edited.version) == ("Renamed", "xxx", 5)
+
+
+async def test_asynchronous_edit_that_lost_a_race_is_applied_again(backstage: Backstage, slug: Slug) -> None:
+    seen: list[int] = []
+
+    async def rename(instance: Instance, _: datetime) -> Instance:
+        await asyncio.sleep(0)
+        seen.append(instance.version)
+        return msgspec.structs.replace(instance, name="Renamed")
+
+    backstage.repo.races = 1
+    edited = await backstage.change(slug, rename)
+    assert (edited.name, edited.description, seen) == ("Renamed", "x", [1, 2])
 
 
 async def test_edit_that_loses_every_race_gives_up(backstage: Backstage, slug: Slug) -> None:

@@ -16,7 +16,7 @@ async def test_key_lets_its_holder_in_and_turns_auth_on(backstage: Backstage, sl
     key = await backstage.issue_key(slug)
     stored = await backstage.stored(slug)
     assert stored.auth_enabled
-    authorise(stored, key, backstage.cipher, backstage.clock.now())
+    await authorise(stored, key, backstage.cipher, backstage.clock.now())
 
 
 async def test_key_has_192_random_bits_or_more(backstage: Backstage, slug: Slug) -> None:
@@ -31,7 +31,7 @@ async def test_key_is_stored_sealed_and_found_by_its_fingerprint(backstage: Back
     secret = stored.secrets[AUTH_API_KEY]
     assert key.reveal() not in secret.sealed
     assert backstage.opened(stored, AUTH_API_KEY) == key.reveal()
-    assert secret.fingerprint == backstage.cipher.fingerprints(key)[0]
+    assert secret.fingerprint == (await backstage.cipher.fingerprints(key))[0]
     assert secret.updated_at == backstage.clock.now()
 
 
@@ -58,7 +58,7 @@ async def test_key_that_lost_a_race_is_the_one_returned(backstage: Backstage, sl
 async def good_keys(backstage: Backstage, slug: Slug, *keys: SecretText) -> list[SecretText]:
     """Returns those of the keys that let their holder in now."""
     stored, now = await backstage.stored(slug), backstage.clock.now()
-    return [key for key in keys if holds_key(stored, key, backstage.cipher, now)]
+    return [key for key in keys if await holds_key(stored, key, backstage.cipher, now)]
 
 
 async def test_within_the_grace_both_keys_are_good_and_then_the_new_one(backstage: Backstage, slug: Slug) -> None:
@@ -80,7 +80,7 @@ async def test_previous_key_is_sealed_for_its_own_place_and_found_by_its_fingerp
     stored = await backstage.stored(slug)
     previous = stored.secrets[PREVIOUS_AUTH_API_KEY]
     assert backstage.opened(stored, PREVIOUS_AUTH_API_KEY) == first.reveal()
-    assert previous.fingerprint == backstage.cipher.fingerprints(first)[0]
+    assert previous.fingerprint == (await backstage.cipher.fingerprints(first))[0]
     assert previous.expires_at == backstage.clock.now() + timedelta(seconds=60)
 
 

@@ -82,7 +82,7 @@ class Store:
         """Returns every secret; the keys must open them all."""
         cipher = ring(*keys)
         return {
-            f"{instance.slug} {secret.name}": cipher.open(secret.sealed, instance.address_of(secret)).reveal()
+            f"{instance.slug} {secret.name}": (await cipher.open(secret.sealed, instance.address_of(secret))).reveal()
             for instance in await self.instances()
             for secret in instance.secrets.values()
         }
@@ -139,13 +139,13 @@ async def test_key_in_its_grace_expires_when_it_would_have(store: Store) -> None
     await store.reseal(NEW, OLD)(by=CLI)
     after = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
     assert after.expires_at == before.expires_at is not None
-    assert (after.fingerprint,) == ring(NEW).fingerprints(SecretText("sk-of-callers-bot-0"))
+    assert (after.fingerprint,) == await ring(NEW).fingerprints(SecretText("sk-of-callers-bot-0"))
     assert (await store.opened(NEW))["bot-0 auth_api_key_previous"] == "sk-of-callers-bot-0"
 
 
 async def test_caller_is_found_by_the_new_keys_fingerprint(store: Store) -> None:
     await store.reseal(NEW, OLD)(by=CLI)
-    [fingerprint] = ring(NEW).fingerprints(SecretText("sk-of-callers-bot-1"))
+    [fingerprint] = await ring(NEW).fingerprints(SecretText("sk-of-callers-bot-1"))
     found = await store.repo.list(InstanceQuery(key_fingerprints=(fingerprint,)))
     assert [instance.slug for instance in found.instances] == ["bot-1"]
     assert (await store.instances())[1].secrets[VENDOR_KEY].fingerprint is None
@@ -260,7 +260,7 @@ async def test_instances_changed_all_the_time_keep_the_change_from_ending(store:
 async def test_what_no_key_opens_is_reported_and_stops_nothing(store: Store) -> None:
     secret = (await store.instances())[2].secrets[VENDOR_KEY]
     moved = secret.sealed
-    foreign = ring(NEWEST).seal(SecretText("sk-foreign"), (await store.instances())[1].address_of(secret))
+    foreign = await ring(NEWEST).seal(SecretText("sk-foreign"), (await store.instances())[1].address_of(secret))
     await store.tamper(SLUGS[0], AUTH_API_KEY, "rubbish")
     await store.tamper(SLUGS[0], VENDOR_KEY, moved)
     await store.tamper(SLUGS[1], VENDOR_KEY, foreign)

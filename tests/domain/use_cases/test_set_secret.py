@@ -29,7 +29,7 @@ async def test_secret_does_not_open_for_another_instance(backstage: Backstage, s
     sealed = await backstage.set_secret(slug, "smtp_password", "correct horse")
     other = await backstage.stored(await backstage.add("other"))
     with pytest.raises(SecretUnreadableError):
-        backstage.cipher.open(sealed.sealed, SecretAddress(instance_id=other.id, name=sealed.name))
+        await backstage.cipher.open(sealed.sealed, SecretAddress(instance_id=other.id, name=sealed.name))
 
 
 async def test_key_of_the_operators_choice_identifies_callers(backstage: Backstage, slug: Slug) -> None:

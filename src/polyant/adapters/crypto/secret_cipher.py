@@ -41,13 +41,13 @@ class AesGcmSecretCipher(SecretCipher):
         self._keys: dict[str, _Key] = {}
         self._take_keys()
 
-    def seal(self, secret: SecretText, address: SecretAddress) -> str:
+    async def seal(self, secret: SecretText, address: SecretAddress) -> str:
         key = self._current()
         nonce = os.urandom(_NONCE_BYTES)
         ciphertext = key.aead.encrypt(nonce, _bytes_of(secret), _associated_data(address))
         return f"{_VERSION}.{key.id}.{_encode(nonce + ciphertext)}"
 
-    def open(self, sealed: str, address: SecretAddress) -> SecretText:
+    async def open(self, sealed: str, address: SecretAddress) -> SecretText:
         try:
             key_id, payload = _parse(sealed)
             data = _decode(payload)
@@ -57,14 +57,14 @@ class AesGcmSecretCipher(SecretCipher):
         except (ValueError, KeyError, InvalidTag):
             raise _unreadable() from None
 
-    def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
+    async def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
         message = _bytes_of(secret)
         return tuple(hmac.digest(key.fingerprint_key, message, "sha256").hex() for key in self._take_keys().values())
 
-    def key_id(self) -> str:
+    async def key_id(self) -> str:
         return self._current().id
 
-    def key_id_of(self, sealed: str) -> str:
+    async def key_id_of(self, sealed: str) -> str:
         try:
             return _parse(sealed)[0]
         except ValueError:

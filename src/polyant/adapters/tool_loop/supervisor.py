@@ -48,7 +48,7 @@ class ToolLoopSupervisor(Supervisor):
         budget = instance.limits.applied_to(self._turn_budget)
         purse = Purse(budget, started=self._clock.monotonic())
         model = self._model_of(instance)
-        api_key = self._provider_keys.key_for(instance, model.info)
+        api_key = await self._provider_keys.key_for(instance, model.info)
         async with self._turn_tools.toolbox_of(instance) as toolbox:
             prompt = SystemPrompt(instance, self._clock)
             request = ModelRequest(

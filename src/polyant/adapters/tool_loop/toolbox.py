@@ -44,7 +44,7 @@ class Toolbox:
             return failed(call, f"There is no tool '{call.name}'. There are: {', '.join(self._tools) or 'none'}.")
         secrets: dict[SecretName, SecretText] = {}
         try:
-            secrets.update(self._open(tool.secrets))
+            secrets.update(await self._open(tool.secrets))
             context = ToolContext(slug=self._instance.slug, secrets=secrets, deadline=deadline, delegate=delegate)
             content = clip_result(_redacted(await tool.call(call.arguments, context), secrets))
         except ToolError as error:
@@ -60,9 +60,12 @@ class Toolbox:
             return failed(call, f"The tool {call.name} failed. Try it in another way, or do without it.")
         return ToolResult(call_id=call.id, content=content)
 
-    def _open(self, names: Iterable[SecretName]) -> dict[SecretName, SecretText]:
+    async def _open(self, names: Iterable[SecretName]) -> dict[SecretName, SecretText]:
         stored = self._instance.secrets
-        return {name: self._cipher.open(stored[name].sealed, self._instance.address_of(stored[name])) for name in names}
+        return {
+            name: await self._cipher.open(stored[name].sealed, self._instance.address_of(stored[name]))
+            for name in names
+        }
 
 
 def failed(call: ToolCall, why: str) -> ToolResult:

@@ -1,7 +1,7 @@
 """Which tools a turn has: those of the instance's own that are ready, and those of its MCP servers that answer."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from polyant.adapters.tool_loop.offer import offer
@@ -34,18 +34,18 @@ class TurnTools:
     async def toolbox_of(self, instance: Instance) -> AsyncIterator[Toolbox]:
         """Yields the instance's toolbox; its servers are open for as long."""
         own = [self._offers[tool.name] for tool in enabled_tools(instance, self._tools) if tool.ready]
-        accesses = list(self._accesses(instance))
+        accesses = [access async for access in self._accesses(instance)]
         if not accesses:
             yield Toolbox(instance, own, self._cipher)
             return
         async with self._tool_servers.open(instance.slug, accesses) as theirs:
             yield Toolbox(instance, _fitting(instance, [*own, *theirs]), self._cipher)
 
-    def _accesses(self, instance: Instance) -> Iterator[ServerAccess]:
+    async def _accesses(self, instance: Instance) -> AsyncIterator[ServerAccess]:
         for server in instance.mcp_servers:
             if server.tools:
                 try:
-                    yield ServerAccess(server=server, headers=headers_for(instance, server, self._cipher))
+                    yield ServerAccess(server=server, headers=await headers_for(instance, server, self._cipher))
                 except UnavailableError as error:
                     fields = {"slug": instance.slug, "server": server.name, "why": error.message}
                     log.warning("MCP server not used", extra={"fields": fields})

@@ -8,10 +8,13 @@ from polyant.domain.secrets import SecretAddress, SecretText
 
 @runtime_checkable
 class SecretCipher(Protocol):
-    """Seals secrets for storage and makes keyed fingerprints to find them by."""
+    """Seals secrets for storage and makes keyed fingerprints to find them by.
+
+    Every method may call a key management service, so none blocks the event loop. Calls may overlap.
+    """
 
     @abstractmethod
-    def seal(self, secret: SecretText, address: SecretAddress) -> str:
+    async def seal(self, secret: SecretText, address: SecretAddress) -> str:
         """Returns the sealed form of a secret.
 
         The form is ASCII, names its version and the id of the key that sealed it, and differs at each call: equal
@@ -19,7 +22,7 @@ class SecretCipher(Protocol):
         """
 
     @abstractmethod
-    def open(self, sealed: str, address: SecretAddress) -> SecretText:
+    async def open(self, sealed: str, address: SecretAddress) -> SecretText:
         """Returns the secret that was sealed at that same address.
 
         Raises:
@@ -28,7 +31,7 @@ class SecretCipher(Protocol):
         """
 
     @abstractmethod
-    def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
+    async def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
         """Returns every keyed hash under which the secret may be stored, the current key's first.
 
         Equal secrets have equal fingerprints, others don't, and without the master key neither a secret can be
@@ -36,11 +39,11 @@ class SecretCipher(Protocol):
         """
 
     @abstractmethod
-    def key_id(self) -> str:
+    async def key_id(self) -> str:
         """Returns the id of the key that seals now; it tells nothing of the key itself."""
 
     @abstractmethod
-    def key_id_of(self, sealed: str) -> str:
+    async def key_id_of(self, sealed: str) -> str:
         """Returns the id of the key that sealed this form.
 
         Raises:

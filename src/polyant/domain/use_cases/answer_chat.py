@@ -42,7 +42,7 @@ class AnswerChat:
         instance = await self._repo.get(request.model)
         if instance is None or not instance.is_active:
             raise UnknownModelError
-        authorise(instance, bearer, self._cipher, self._clock.now())
+        await authorise(instance, bearer, self._cipher, self._clock.now())
         return start_turn(instance, request, self._supervisor)
 
 

@@ -51,7 +51,7 @@ class CheckMasterKey:
         """
         kept = await self._key_check.read()
         if kept is not None:
-            self._key_ids(kept)
+            await self._key_ids(kept)
 
     async def keep(self) -> None:
         """Keeps a check value if there is none yet.
@@ -60,7 +60,7 @@ class CheckMasterKey:
             WrongMasterKeyError: Another key's value was kept first.
             OlderMasterKeyMissingError: The master key is being replaced, and the one before it isn't given.
         """
-        self._key_ids(await self._kept())
+        await self._key_ids(await self._kept())
 
     async def is_settled(self) -> bool:
         """Returns whether the value kept needs the current key alone, or none is kept yet; changes nothing.
@@ -70,7 +70,7 @@ class CheckMasterKey:
             OlderMasterKeyMissingError: One that it needs isn't given.
         """
         kept = await self._key_check.read()
-        return kept is None or self._key_ids(kept) == [self._cipher.key_id()]
+        return kept is None or await self._key_ids(kept) == [await self._cipher.key_id()]
 
     async def begin_change(self) -> None:
         """Has the value need the current key beside those that it needs already.
@@ -79,8 +79,8 @@ class CheckMasterKey:
             WrongMasterKeyError: The keys don't fit the value.
             OlderMasterKeyMissingError: One that it needs isn't given.
         """
-        while self._key_ids(kept := await self._kept())[0] != self._cipher.key_id():
-            await self._key_check.replace(kept, self._sealed(kept))
+        while (await self._key_ids(kept := await self._kept()))[0] != await self._cipher.key_id():
+            await self._key_check.replace(kept, await self._sealed(kept))
 
     async def end_change(self) -> None:
         """Has the value need the current key alone.
@@ -89,22 +89,22 @@ class CheckMasterKey:
             WrongMasterKeyError: The keys don't fit the value.
             OlderMasterKeyMissingError: One that it needs isn't given.
         """
-        while self._key_ids(kept := await self._kept()) != [self._cipher.key_id()]:
-            await self._key_check.replace(kept, self._sealed(_TEXT))
+        while await self._key_ids(kept := await self._kept()) != [await self._cipher.key_id()]:
+            await self._key_check.replace(kept, await self._sealed(_TEXT))
 
     async def _kept(self) -> str:
-        return await self._key_check.read() or await self._key_check.keep(self._sealed(_TEXT))
+        return await self._key_check.read() or await self._key_check.keep(await self._sealed(_TEXT))
 
-    def _sealed(self, text: str) -> str:
-        return self._cipher.seal(SecretText(text), _ADDRESS)
+    async def _sealed(self, text: str) -> str:
+        return await self._cipher.seal(SecretText(text), _ADDRESS)
 
-    def _key_ids(self, kept: str) -> list[str]:
+    async def _key_ids(self, kept: str) -> list[str]:
         """Returns the ids of the keys that the value needs, the outermost first."""
         key_ids: list[str] = []
         while kept != _TEXT:
             try:
-                key_ids.append(self._cipher.key_id_of(kept))
-                kept = self._cipher.open(kept, _ADDRESS).reveal()
+                key_ids.append(await self._cipher.key_id_of(kept))
+                kept = (await self._cipher.open(kept, _ADDRESS)).reveal()
             except SecretUnreadableError:
                 raise (OlderMasterKeyMissingError if key_ids[1:] else WrongMasterKeyError) from None
         return key_ids

@@ -8,6 +8,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.versioned_edit import check_version
 
 
 class DeleteInstance:
@@ -25,8 +26,10 @@ class DeleteInstance:
             UnknownInstanceError: There is none with that slug.
             InstanceChangedError: It has none of the expected versions.
         """
-        version = None if expected_versions is None else (await self._show(slug)).version
-        if expected_versions is not None and version not in expected_versions:
-            raise InstanceChangedError(slug)
+        version = None
+        if expected_versions is not None:
+            stored = await self._show(slug)
+            check_version(stored, expected_versions, lambda instance: InstanceChangedError(instance.slug))
+            version = stored.version
         audit = Change(by, "instance.delete").entry(self._clock.now(), instance=slug)
         await self._repo.delete(slug, version=version, audit=audit)

@@ -8,6 +8,7 @@ from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.use_cases.show_user import ShowUser
 from polyant.domain.users import UserId
+from polyant.domain.versioned_edit import check_version
 
 
 class DeleteUser:
@@ -27,8 +28,7 @@ class DeleteUser:
             LastSuperadminError: It is the last active superadmin.
         """
         user = await self._show(user_id)
-        if expected_versions is not None and user.version not in expected_versions:
-            raise UserChangedError(user.email)
+        check_version(user, expected_versions, lambda stored: UserChangedError(stored.email))
         version = None if expected_versions is None else user.version
         audit = Change(by, "user.delete").entry(self._clock.now(), user=user.email)
         await self._users.delete(user_id, version=version, audit=audit)

@@ -1,17 +1,21 @@
-"""Use case: change a stored instance, whatever others do to it meanwhile."""
+"""Use case: change a stored instance while others may change it as well."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from inspect import isawaitable
 
 import msgspec
 
 from polyant.domain.audit import Change
-from polyant.domain.errors import InstanceChangedError, UnknownInstanceError
+from polyant.domain.errors import InstanceChangedError
 from polyant.domain.instances import Instance, Slug, check_instance
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.versioned_edit import edit_stored
 
-_MOST_ATTEMPTS = 20
+InstanceEdit = Callable[[Instance, datetime], Instance | Awaitable[Instance]]
+"""Returns the instance as it should be stored, given the stored one and the time; one that encrypts is asynchronous."""
 
 
 class EditInstance:
@@ -19,33 +23,35 @@ class EditInstance:
 
     def __init__(self, *, repo: InstanceRepo, clock: Clock) -> None:
         self._repo = repo
+        self._show = ShowInstance(repo=repo)
         self._clock = clock
 
     async def __call__(
         self,
         slug: Slug,
-        edit: Callable[[Instance, datetime], Instance],
+        edit: InstanceEdit,
         change: Change,
         *,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
-        """Returns the instance as stored after `edit(instance, now)`, with what the audit trail tells of it.
+        """Returns the instance as stored after the edit; the audit trail gets `change` together with it.
 
         Raises:
             UnknownInstanceError: There is none with that slug.
             InstanceChangedError: It has none of the expected versions, or others change it all the time.
             InvalidInputError: The edited instance breaks a rule; nothing is stored.
         """
-        for _ in range(_MOST_ATTEMPTS):
-            instance = await self._repo.get(slug)
-            if instance is None:
-                raise UnknownInstanceError
-            if expected_versions is not None and instance.version not in expected_versions:
-                raise InstanceChangedError(slug)
+
+        async def save_edited(instance: Instance) -> Instance:
             now = self._clock.now()
-            edited = msgspec.structs.replace(edit(instance, now), updated_at=now)
-            try:
-                return await self._repo.save(check_instance(edited), audit=change.entry(now, instance=slug))
-            except InstanceChangedError:
-                continue
-        raise InstanceChangedError(slug)
+            result = edit(instance, now)
+            edited = await result if isawaitable(result) else result
+            stamped = check_instance(msgspec.structs.replace(edited, updated_at=now))
+            return await self._repo.save(stamped, audit=change.entry(now, instance=slug))
+
+        return await edit_stored(
+            lambda: self._show(slug),
+            save_edited,
+            expected_versions=expected_versions,
+            conflict=lambda instance: InstanceChangedError(instance.slug),
+        )

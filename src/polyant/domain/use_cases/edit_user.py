@@ -1,4 +1,4 @@
-"""Use case: change a stored user, whatever others do meanwhile."""
+"""Use case: change a stored user while others may change it as well."""
 
 from collections.abc import Callable, Collection
 
@@ -10,8 +10,7 @@ from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.use_cases.show_user import ShowUser
 from polyant.domain.users import EndedSessions, User, UserId
-
-_MOST_ATTEMPTS = 20
+from polyant.domain.versioned_edit import edit_stored
 
 
 class EditUser:
@@ -31,9 +30,9 @@ class EditUser:
         ends: EndedSessions | None = None,
         expected_versions: Collection[int] | None = None,
     ) -> User:
-        """Returns the user as stored after the edit, with what the audit trail tells of it.
+        """Returns the user as stored after the edit; the audit trail gets `change` together with it.
 
-        Together with the edit those sessions of the user end that `ends` tells of.
+        The sessions of the user that `ends` selects end together with the edit.
 
         Raises:
             UnknownUserError: There is none.
@@ -41,16 +40,15 @@ class EditUser:
             UserExistsError: The new address is taken.
             LastSuperadminError: No active superadmin would be left.
         """
-        attempts_left = _MOST_ATTEMPTS
-        while True:
-            attempts_left -= 1
-            user = await self._show(user_id)
-            if expected_versions is not None and user.version not in expected_versions:
-                raise UserChangedError(user.email)
+
+        async def save_edited(user: User) -> User:
             now = self._clock.now()
             edited = msgspec.structs.replace(edit(user), updated_at=now)
-            try:
-                return await self._users.save(edited, ends=ends, audit=change.entry(now, user=user.email))
-            except UserChangedError:
-                if not attempts_left:
-                    raise
+            return await self._users.save(edited, ends=ends, audit=change.entry(now, user=user.email))
+
+        return await edit_stored(
+            lambda: self._show(user_id),
+            save_edited,
+            expected_versions=expected_versions,
+            conflict=lambda user: UserChangedError(user.email),
+        )

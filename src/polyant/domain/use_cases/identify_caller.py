@@ -48,15 +48,15 @@ class IdentifyCaller:
         return who
 
     async def _owner_of(self, key: SecretText) -> Slug | None:
-        query = InstanceQuery(status=InstanceStatus.ACTIVE, key_fingerprints=self._cipher.fingerprints(key))
+        query = InstanceQuery(status=InstanceStatus.ACTIVE, key_fingerprints=await self._cipher.fingerprints(key))
         for found in (await self._repo.list(query)).instances:
             instance = await self._repo.get(found.slug)
-            if instance is not None and instance.is_active and self._holds(instance, key):
+            if instance is not None and instance.is_active and await self._holds(instance, key):
                 return instance.slug
         return None
 
-    def _holds(self, instance: Instance, key: SecretText) -> bool:
+    async def _holds(self, instance: Instance, key: SecretText) -> bool:
         try:
-            return holds_key(instance, key, self._cipher, self._clock.now())
+            return await holds_key(instance, key, self._cipher, self._clock.now())
         except SecretUnreadableError:
             return False

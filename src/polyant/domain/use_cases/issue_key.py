@@ -45,9 +45,9 @@ class IssueKey:
         grace = check_grace(grace_seconds)
         key = self._tokens.api_key() if given is None else parse_secret_value(AUTH_API_KEY, given)
 
-        def store(instance: Instance, now: datetime) -> Instance:
+        async def store(instance: Instance, now: datetime) -> Instance:
             enabled = instance.auth_enabled or not keep_open
-            rotated = with_auth_key(self._cipher, instance, key, now=now, grace=grace)
+            rotated = await with_auth_key(self._cipher, instance, key, now=now, grace=grace)
             return msgspec.structs.replace(rotated, auth_enabled=enabled)
 
         change = Change(by, "key.issue" if given is None else "key.set")

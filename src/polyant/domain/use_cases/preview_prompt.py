@@ -1,6 +1,6 @@
 """Use case: show the system prompt that the model would see now."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from polyant.domain.chat import ToolSpec
 from polyant.domain.enabled_tools import enabled_tools
@@ -52,16 +52,16 @@ class PreviewPrompt:
                 yield tool_spec(tool.name, tool.description, tool.arguments)
 
     async def _server_specs(self, instance: Instance) -> list[ToolSpec]:
-        accesses = list(self._accesses(instance))
+        accesses = [access async for access in self._accesses(instance)]
         if not accesses:
             return []
         async with self._tool_servers.open(instance.slug, accesses) as offered:
             return [tool.spec for tool in offered]
 
-    def _accesses(self, instance: Instance) -> Iterator[ServerAccess]:
+    async def _accesses(self, instance: Instance) -> AsyncIterator[ServerAccess]:
         for server in instance.mcp_servers:
             try:
-                headers = headers_for(instance, server, self._cipher)
+                headers = await headers_for(instance, server, self._cipher)
             except UnavailableError:  # the turn would do without that server, too
                 continue
             if server.tools:

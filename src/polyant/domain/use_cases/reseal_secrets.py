@@ -124,7 +124,7 @@ class ResealSecrets:
             instance = await self._repo.get(slug)
             if instance is None:
                 continue
-            opened, closed = self._open_older(instance)
+            opened, closed = await self._open_older(instance)
             unreadable += (SecretPlace(slug, name) for name in closed)
             if opened:
                 readable[slug] = len(opened)
@@ -132,21 +132,21 @@ class ResealSecrets:
         progress(len(slugs), len(slugs))
         return OlderSecrets(readable=readable, unreadable=tuple(unreadable))
 
-    def _open_older(self, instance: Instance) -> tuple[dict[SecretName, SecretText], list[SecretName]]:
+    async def _open_older(self, instance: Instance) -> tuple[dict[SecretName, SecretText], list[SecretName]]:
         """Returns the secrets that another than the current key sealed, and the names of those that don't open."""
         opened: dict[SecretName, SecretText] = {}
         closed: list[SecretName] = []
         for stored in instance.secrets.values():
             try:
-                if self._cipher.key_id_of(stored.sealed) != self._cipher.key_id():
-                    opened[stored.name] = self._cipher.open(stored.sealed, instance.address_of(stored))
+                if await self._cipher.key_id_of(stored.sealed) != await self._cipher.key_id():
+                    opened[stored.name] = await self._cipher.open(stored.sealed, instance.address_of(stored))
             except SecretUnreadableError:
                 closed.append(stored.name)
         return opened, closed
 
     async def _save(self, instance: Instance, secrets: Mapping[SecretName, SecretText], by: Actor) -> bool:
         """Returns whether the instance is stored with its secrets sealed anew; if not, the next round looks again."""
-        resealed = {name: self._sealed_anew(instance, name, secret) for name, secret in secrets.items()}
+        resealed = {name: await self._sealed_anew(instance, name, secret) for name, secret in secrets.items()}
         changed = msgspec.structs.replace(instance, secrets={**instance.secrets, **resealed})
         audit = Change(by, "secret.reseal", tuple(resealed)).entry(self._clock.now(), instance=instance.slug)
         try:
@@ -155,8 +155,8 @@ class ResealSecrets:
             return False
         return True
 
-    def _sealed_anew(self, instance: Instance, name: SecretName, secret: SecretText) -> SealedSecret:
+    async def _sealed_anew(self, instance: Instance, name: SecretName, secret: SecretText) -> SealedSecret:
         stored = instance.secrets[name]
-        sealed = self._cipher.seal(secret, instance.address_of(stored))
-        fingerprint = self._cipher.fingerprints(secret)[0] if stored.fingerprint is not None else None
+        sealed = await self._cipher.seal(secret, instance.address_of(stored))
+        fingerprint = (await self._cipher.fingerprints(secret))[0] if stored.fingerprint is not None else None
         return msgspec.structs.replace(stored, sealed=sealed, fingerprint=fingerprint)

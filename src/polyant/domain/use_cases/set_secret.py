@@ -75,24 +75,24 @@ class SetSecret:
         names = {name: _parse_settable_name(name) for name in values}
         secrets = {names[name]: parse_secret_value(names[name], value) for name, value in values.items()}
 
-        def store(instance: Instance, now: datetime) -> Instance:
+        async def store(instance: Instance, now: datetime) -> Instance:
             for name, secret in secrets.items():
-                instance = self._with(instance, name, secret, now=now, grace=grace)
+                instance = await self._with(instance, name, secret, now=now, grace=grace)
             return instance
 
         change = Change(by, "secret.set", tuple(secrets))
         return await self._edit(slug, store, change, expected_versions=expected_versions)
 
-    def _with(
+    async def _with(
         self, instance: Instance, name: SecretName, secret: SecretText, *, now: datetime, grace: timedelta
     ) -> Instance:
         if name == AUTH_API_KEY:
-            return with_auth_key(self._cipher, instance, secret, now=now, grace=grace)
+            return await with_auth_key(self._cipher, instance, secret, now=now, grace=grace)
         origin = secret_origin(instance, name, self._providers)
-        return with_secret(instance, seal(self._cipher, instance, name, secret, now=now, origin=origin))
+        return with_secret(instance, await seal(self._cipher, instance, name, secret, now=now, origin=origin))
 
 
-def seal(
+async def seal(
     cipher: SecretCipher,
     instance: Instance,
     name: SecretName,
@@ -106,9 +106,9 @@ def seal(
     address = SecretAddress(instance_id=instance.id, name=name, origin=origin)
     return SealedSecret(
         name=name,
-        sealed=cipher.seal(secret, address),
+        sealed=await cipher.seal(secret, address),
         updated_at=now,
-        fingerprint=cipher.fingerprints(secret)[0] if name in CALLER_KEYS else None,
+        fingerprint=(await cipher.fingerprints(secret))[0] if name in CALLER_KEYS else None,
         origin=origin,
         expires_at=expires_at,
     )
@@ -119,16 +119,16 @@ def with_secret(instance: Instance, sealed: SealedSecret) -> Instance:
     return msgspec.structs.replace(instance, secrets={**instance.secrets, sealed.name: sealed})
 
 
-def with_auth_key(
+async def with_auth_key(
     cipher: SecretCipher, instance: Instance, key: SecretText, *, now: datetime, grace: timedelta
 ) -> Instance:
     """Returns the instance with that key for its callers; the one it replaces counts until the grace is over."""
     kept = {name: secret for name, secret in instance.secrets.items() if name not in CALLER_KEYS}
-    previous = _previous_key(cipher, instance, now=now, grace=grace)
+    previous = await _previous_key(cipher, instance, now=now, grace=grace)
     if previous is not None:
         kept[previous.name] = previous
     cleared = msgspec.structs.replace(instance, secrets=kept)
-    return with_secret(cleared, seal(cipher, instance, AUTH_API_KEY, key, now=now))
+    return with_secret(cleared, await seal(cipher, instance, AUTH_API_KEY, key, now=now))
 
 
 def check_grace(seconds: int) -> timedelta:
@@ -142,16 +142,18 @@ def check_grace(seconds: int) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _previous_key(cipher: SecretCipher, instance: Instance, *, now: datetime, grace: timedelta) -> SealedSecret | None:
+async def _previous_key(
+    cipher: SecretCipher, instance: Instance, *, now: datetime, grace: timedelta
+) -> SealedSecret | None:
     """Returns the present key as it is stored when it is replaced, None if it stops at once."""
     present = instance.secrets.get(AUTH_API_KEY)
     if present is None or not grace:
         return None
     try:
-        key = cipher.open(present.sealed, instance.address_of(present))
+        key = await cipher.open(present.sealed, instance.address_of(present))
     except SecretUnreadableError:  # it lets nobody in, and replacing it is the way out
         return None
-    return seal(cipher, instance, PREVIOUS_AUTH_API_KEY, key, now=now, expires_at=now + grace)
+    return await seal(cipher, instance, PREVIOUS_AUTH_API_KEY, key, now=now, expires_at=now + grace)
 
 
 def _parse_settable_name(text: str) -> SecretName:

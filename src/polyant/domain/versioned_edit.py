@@ -1,0 +1,63 @@
+"""Optimistic concurrency: read, edit and store, and repeat when another writer was faster."""
+
+from collections.abc import Awaitable, Callable, Collection
+from typing import Protocol, TypeVar
+
+from polyant.domain.errors import PreconditionFailedError
+
+_MAX_ATTEMPTS = 20
+
+
+class Versioned(Protocol):
+    """A resource that counts its stored states."""
+
+    @property
+    def version(self) -> int:
+        """The number of the stored state."""
+
+
+VersionedT = TypeVar("VersionedT", bound=Versioned)
+
+
+def check_version(
+    stored: VersionedT,
+    expected_versions: Collection[int] | None,
+    conflict: Callable[[VersionedT], PreconditionFailedError],
+) -> None:
+    """Returns if the stored state has one of the expected versions; None expects any.
+
+    Raises:
+        PreconditionFailedError: It has another version; the error is the one that `conflict` makes.
+    """
+    if expected_versions is not None and stored.version not in expected_versions:
+        raise conflict(stored)
+
+
+async def edit_stored(
+    read: Callable[[], Awaitable[VersionedT]],
+    save_edited: Callable[[VersionedT], Awaitable[VersionedT]],
+    *,
+    expected_versions: Collection[int] | None,
+    conflict: Callable[[VersionedT], PreconditionFailedError],
+) -> VersionedT:
+    """Returns what `save_edited` stored; an edit that lost a race is applied again to the newer state.
+
+    Args:
+        read: Returns the state as stored now.
+        save_edited: Edits that state and stores it; raises PreconditionFailedError if another writer was faster.
+        expected_versions: The versions that may be edited; None allows any.
+        conflict: Makes the error for a state that has none of them.
+
+    Raises:
+        PreconditionFailedError: The state has none of the expected versions, or 20 attempts in a row lost a race.
+    """
+    attempts_left = _MAX_ATTEMPTS
+    while True:
+        attempts_left -= 1
+        stored = await read()
+        check_version(stored, expected_versions, conflict)
+        try:
+            return await save_edited(stored)
+        except PreconditionFailedError:
+            if not attempts_left:
+                raise
