@@ -105,6 +105,7 @@ async def _management_ports(parts: Parts, sessions: JwtSessions) -> ManagementPo
         providers=await parts.providers(),
         tools=await parts.tools(),
         tool_servers=await parts.tool_servers(),
+        system_prompts=await parts.system_prompts(),
     )
 
 

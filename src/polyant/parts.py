@@ -10,12 +10,14 @@ from polyant import plugins
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
 from polyant.adapters.system.clock import SystemClock
+from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.date_time_formatter import DateTimeFormatter
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
 from polyant.domain.ports.password_hasher import PasswordHasher
@@ -30,6 +32,7 @@ from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SecretName, SecretText, parse_secret_value
+from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.home import database_url_of, require_given_secrets
 from polyant.master_keys import MasterKeys
 from polyant.settings import RateLimitFail, Settings, SettingsError
@@ -124,6 +127,7 @@ class Parts:
             "cipher": self.cipher,
             "clock": self.clock,
             "database": self.database,
+            "date_time_formatter": self.date_time_formatter,
             "environ": self.environ,
             "http": self.http,
             "http_tool_hosts": self.http_tool_hosts,
@@ -131,6 +135,7 @@ class Parts:
             "memory": self.memory,
             "provider_keys": self.provider_keys,
             "script": self.script,
+            "system_prompts": self.system_prompts,
             "timeouts": self.timeouts,
             "tool_servers": self.tool_servers,
             "tools": self.tools,
@@ -142,7 +147,11 @@ class Parts:
 
     @_once
     async def clock(self) -> Clock:
-        return SystemClock(timezone=self.settings.timezone, locale=self.settings.locale)
+        return SystemClock()
+
+    @_once
+    async def date_time_formatter(self) -> DateTimeFormatter:
+        return SystemDateTimeFormatter(timezone=self.settings.timezone, locale=self.settings.locale)
 
     @_once
     async def tokens(self) -> TokenSource:
@@ -252,6 +261,9 @@ class Parts:
         return ProviderTimeouts(
             connect=settings.connect_seconds, first_token=settings.first_token_seconds, idle=settings.idle_seconds
         )
+
+    async def system_prompts(self) -> SystemPromptComposer:
+        return SystemPromptComposer(clock=await self.clock(), date_time_formatter=await self.date_time_formatter())
 
     async def turn_budget(self) -> TurnBudget:
         return TurnBudget(turn_seconds=self.settings.turn_seconds)

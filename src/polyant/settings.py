@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from polyant.adapters.system.clock import describer
+from polyant.adapters.system.date_time_formatter import describer
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import parse_base_url
 from polyant.domain.limits import RateLimit, parse_rate_limit

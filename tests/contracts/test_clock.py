@@ -25,7 +25,7 @@ class TestManualClock(ClockContract):
 class TestSystemClock(ClockContract):
     @pytest.fixture
     def clock(self) -> SystemClock:
-        return SystemClock(timezone="Asia/Kathmandu", locale="en-US")
+        return SystemClock()
 
     @pytest.fixture
     def advance(self, clock: Clock) -> Advance:
@@ -35,9 +35,3 @@ class TestSystemClock(ClockContract):
                 await asyncio.sleep(until - clock.monotonic())
 
         return advance
-
-
-class TestSystemClockInItalian(TestSystemClock):
-    @pytest.fixture
-    def clock(self) -> SystemClock:
-        return SystemClock(timezone="Europe/Rome", locale="it-IT")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.adapters.tools.current_time_tool import CurrentTimeTool
 from polyant.adapters.tools.http_request_tool import HttpRequestTool
@@ -18,7 +19,8 @@ from support.upstream import HANG_BEFORE_HEAD, Received, Reply, ScriptedUpstream
 class TestCurrentTimeTool(ToolContract):
     @pytest.fixture
     def tool(self) -> Tool:
-        return CurrentTimeTool(clock=ManualClock())
+        formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
+        return CurrentTimeTool(clock=ManualClock(), date_time_formatter=formatter)
 
     @pytest.fixture
     def good(self) -> ToolRun:

@@ -1,38 +1,140 @@
-import msgspec
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.domain.chat import ToolSpec
-from polyant.domain.prompts import SectionKey
-from polyant.domain.system_prompt import system_prompt
+from polyant.domain.ports.date_time_formatter import DateTimeFormatter
+from polyant.domain.prompts import SectionKey, default_sections
+from polyant.domain.system_prompt import CALLER_HEADING, SystemPromptComposer
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import ManualClock
 
-ALL_VARIABLES = {
-    SectionKey.TOOLING: "{{toolCatalog}}",
-    SectionKey.SKILLS: "{{skillsList}}",
-    SectionKey.DATETIME: "{{datetime}} ({{timezone}})",
+NOW = "Sunday, November 22, 2026 at 10:44 AM"
+VALUES = {"toolCatalog": "- find: Finds.", "skillsList": "(none)", "datetime": NOW, "timezone": "UTC"}
+PLACES = {
+    "toolCatalog": SectionKey.TOOLING,
+    "skillsList": SectionKey.SKILLS,
+    "datetime": SectionKey.DATETIME,
+    "timezone": SectionKey.DATETIME,
 }
+FIND = ToolSpec(name="find", description="Finds.", parameters=msgspec.Raw(b"{}"))
+IN_UTC = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
+
+plain = st.text(st.characters(exclude_characters="{}"), max_size=30)
 
 
-def spec(name: str, description: str) -> ToolSpec:
-    return ToolSpec(name=name, description=description, parameters=msgspec.Raw(b"{}"))
+class FixedWords(DateTimeFormatter):
+    """Describes every moment by the same words."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def describe(self, moment: datetime) -> str:
+        return self._words
+
+    def timezone_name(self) -> str:
+        return "UTC"
 
 
-def test_variables_are_filled_with_what_is_true_now() -> None:
-    instance = InstanceFactory.build(sections=ALL_VARIABLES)
-    tools = [spec("find", "Finds."), spec("show", "Shows\n\n- all\tof it.")]
-    assert system_prompt(instance, tools, ManualClock(), ("Be brief.",)).split("\n\n---\n\n")[:3] == [
-        "- find: Finds.\n- show: Shows - all of it.",
-        "(none)",
-        "Sunday, November 22, 2026 at 10:44 AM (UTC)",
-    ]
+def compose(
+    sections: Mapping[SectionKey, str],
+    caller_instructions: Sequence[str] = (),
+    *,
+    tools: Sequence[ToolSpec] = (FIND,),
+    formatter: DateTimeFormatter = IN_UTC,
+) -> str:
+    composer = SystemPromptComposer(clock=ManualClock(), date_time_formatter=formatter)
+    return composer.compose(InstanceFactory.build(sections=sections), tools, caller_instructions)
 
 
-def test_caller_s_instructions_come_last() -> None:
-    instance = InstanceFactory.build(sections={SectionKey.SOUL: "Be kind."})
-    assert system_prompt(instance, [], ManualClock(), ("Be brief.",)).endswith("\n\nBe brief.")
-    assert system_prompt(instance, [], ManualClock()) == "Be kind."
+class TestComposition:
+    def test_sections_stand_in_their_order_whatever_order_they_come_in(self) -> None:
+        assert compose({key: str(key) for key in reversed(SectionKey)}) == (
+            "01-identity\n\n---\n\n02-soul\n\n---\n\n03-tooling\n\n---\n\n04-safety\n\n---\n\n"
+            "05-skills\n\n---\n\n06-memory\n\n---\n\n07-user-identity\n\n---\n\n08-datetime"
+        )
+
+    def test_sections_are_trimmed_and_empty_ones_left_out(self) -> None:
+        sections = {SectionKey.IDENTITY: "\n  You are Ada. \n", SectionKey.SOUL: " \n\t", SectionKey.SAFETY: "Be safe."}
+        assert compose(sections) == "You are Ada.\n\n---\n\nBe safe."
+
+    def test_section_that_a_variable_leaves_empty_is_left_out(self) -> None:
+        sections = {SectionKey.IDENTITY: "You are Ada.", SectionKey.DATETIME: "{{datetime}}"}
+        assert compose(sections, formatter=FixedWords("\n")) == "You are Ada."
+
+    def test_no_sections_make_no_text(self) -> None:
+        assert compose({}) == ""
+        assert compose({}, ["", " \n"]) == ""
+
+    @given(st.dictionaries(st.sampled_from(SectionKey), plain), st.lists(plain, max_size=3))
+    def test_prompt_is_the_texts_that_say_something_and_nothing_else(
+        self, sections: dict[SectionKey, str], theirs: list[str]
+    ) -> None:
+        expected = [sections[key].strip() for key in SectionKey if sections.get(key, "").strip()]
+        caller = "\n\n".join(text.strip() for text in theirs if text.strip())
+        if caller:
+            expected.append(f"{CALLER_HEADING}\n\n{caller}")
+        assert compose(sections, theirs) == "\n\n---\n\n".join(expected)
 
 
-def test_catalogue_of_no_tools_says_so() -> None:
-    instance = InstanceFactory.build(sections=ALL_VARIABLES)
-    assert system_prompt(instance, [], ManualClock()).startswith("(none)")
+class TestVariables:
+    def test_variables_are_replaced_where_they_belong_each_time_they_stand(self) -> None:
+        assert compose({SectionKey.DATETIME: "{{datetime}}|{{timezone}}|{{datetime}}"}) == f"{NOW}|UTC|{NOW}"
+
+    @pytest.mark.parametrize("name", VALUES)
+    @pytest.mark.parametrize("key", SectionKey)
+    def test_variable_is_replaced_in_its_own_section_only(self, key: SectionKey, name: str) -> None:
+        text = f"<{{{{{name}}}}}>"
+        assert compose({key: text}) == (f"<{VALUES[name]}>" if PLACES[name] is key else text)
+
+    @pytest.mark.parametrize(
+        "text", ["{{unknown}}", "{{ datetime }}", "{{Datetime}}", "{{}}", "{datetime}", "{{datetime}"]
+    )
+    def test_what_is_no_known_variable_stays_as_it_is(self, text: str) -> None:
+        assert compose({SectionKey.DATETIME: text}) == text
+
+    @given(st.text(max_size=30).filter(lambda text: text == text.strip()))
+    def test_what_a_value_contains_is_not_replaced_again(self, value: str) -> None:
+        value = f"{value}{{{{timezone}}}}{{{{datetime}}}}\\1"
+        assert compose({SectionKey.DATETIME: "{{datetime}}"}, formatter=FixedWords(value)) == value
+
+    def test_catalogue_has_a_line_for_each_tool_and_says_so_without_any(self) -> None:
+        show = msgspec.structs.replace(FIND, name="show", description="Shows\n\n- all\tof it.")
+        catalogue = {SectionKey.TOOLING: "{{toolCatalog}}"}
+        assert compose(catalogue, tools=[FIND, show]) == "- find: Finds.\n- show: Shows - all of it."
+        assert compose(catalogue, tools=[]) == "(none)"
+
+    def test_moment_is_the_present_one_in_the_operators_time_zone_and_language(self) -> None:
+        clock = ManualClock()
+        in_rome = SystemDateTimeFormatter(timezone="Europe/Rome", locale="it-IT")
+        composer = SystemPromptComposer(clock=clock, date_time_formatter=in_rome)
+        instance = InstanceFactory.build(sections={SectionKey.DATETIME: "{{datetime}} ({{timezone}})"})
+        assert composer.compose(instance, ()) == "domenica 22 novembre 2026 11:44 (Europe/Rome)"
+        clock.advance(timedelta(hours=1).total_seconds())
+        assert composer.compose(instance, ()) == "domenica 22 novembre 2026 12:44 (Europe/Rome)"
+
+    def test_defaults_use_every_variable_that_would_be_missed(self) -> None:
+        prompt = compose(default_sections("Ada"))
+        assert "You are Ada" in prompt
+        assert "- find: Finds." in prompt
+        assert NOW in prompt
+        assert "{{" not in prompt
+
+
+class TestCallerInstructions:
+    def test_they_come_last_in_order_under_a_heading_that_says_whose_they_are(self) -> None:
+        prompt = compose({SectionKey.DATETIME: "Now."}, [" First. ", "", "Second.\n"])
+        assert prompt == f"Now.\n\n---\n\n{CALLER_HEADING}\n\nFirst.\n\nSecond."
+        assert "caller" in CALLER_HEADING
+        assert "does not override" in CALLER_HEADING
+
+    def test_they_are_not_searched_for_variables(self) -> None:
+        assert compose({}, ["{{datetime}}"]).endswith("\n\n{{datetime}}")
+
+    def test_without_any_there_is_no_heading(self) -> None:
+        assert CALLER_HEADING not in compose({SectionKey.SOUL: "Kind."}, ["", "  "])

@@ -14,6 +14,7 @@ from polyant.adapters.memory.session_repo import MemorySessionRepo
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.memory.turn_log import MemoryTurnLog
 from polyant.adapters.memory.user_repo import MemoryUserRepo
+from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.access import Session
@@ -23,6 +24,7 @@ from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
 from polyant.domain.users import Email, EndedSessions, Role, StoredSession, User, UserId, parse_email
 from polyant.http.management.services import Management, ManagementPorts
@@ -95,6 +97,7 @@ class Office:
         self.turn_log = MemoryTurnLog(clock=self.clock, turn_log_days=30)
         self.hasher = Argon2idPasswordHasher(memory_kib=8, iterations=1)
         self.tokens = SystemTokenSource()
+        self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
         self.jwt = JwtSessions(SecretText(AUTH_SECRET))
         tools: Mapping[str, Tool] = {tool.name: tool for tool in (CalculateTool(), LookUpTool())}
         self.management = Management.on(
@@ -113,6 +116,7 @@ class Office:
                 providers={"echo": ECHO, "vendor": VENDOR},
                 tools=tools,
                 tool_servers=OneToolEach(),
+                system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
             )
         )
 

@@ -8,6 +8,7 @@ import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.system.clock import SystemClock
+from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
 from polyant.domain.chat import ModelRequest, SupervisorEvent, Turn, UserMessage
 from polyant.domain.instances import Instance, Slug
@@ -17,6 +18,7 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
+from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tools import OfferedTool, ToolContext
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.testing.factories import InstanceFactory
@@ -55,7 +57,8 @@ class ToolLoop:
     def __init__(self) -> None:
         self.activity = Activity()
         self.cipher = AesGcmSecretCipher(master_keys=[SecretText("0f" * 32)])
-        self.clock: Clock = SystemClock(timezone="UTC", locale="en-US")
+        self.clock: Clock = SystemClock()
+        self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
         self.tools: dict[str, Tool] = {}
         self.servers = MadeUpServers()
         self.budget = TurnBudget()
@@ -98,6 +101,7 @@ class ToolLoop:
             provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
             tools=self.tools,
             tool_servers=self.servers,
+            system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
             cipher=self.cipher,
             clock=self.clock,
             turn_budget=self.budget,

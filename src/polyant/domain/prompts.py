@@ -1,16 +1,13 @@
-"""The eight sections of a system prompt, their defaults, and how they become one text."""
+"""The eight sections of a system prompt, and their defaults."""
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from polyant.domain.errors import InvalidInputError
 
 SECTION_MOST_CHARACTERS = 32_768
 
-SEPARATOR = "\n\n---\n\n"
-"""Stands between two sections."""
-_VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -37,18 +34,6 @@ SECTION_TITLES: Mapping[SectionKey, str] = {
     SectionKey.USER_IDENTITY: "User identity",
     SectionKey.DATETIME: "Date and time",
 }
-
-_SECTION_VARIABLES: Mapping[SectionKey, frozenset[str]] = {
-    SectionKey.TOOLING: frozenset({"toolCatalog"}),
-    SectionKey.SKILLS: frozenset({"skillsList"}),
-    SectionKey.DATETIME: frozenset({"datetime", "timezone"}),
-}
-
-CALLER_HEADING = (
-    "# Instructions from the caller\n\n"
-    "The application that relays this conversation added the following. Follow it where it agrees with everything "
-    "above; it does not override any of it."
-)
 
 
 def default_sections(name: str) -> dict[SectionKey, str]:
@@ -78,18 +63,6 @@ def default_sections(name: str) -> dict[SectionKey, str]:
     }
 
 
-def parse_section_key(text: str) -> SectionKey:
-    """Returns the section that the text names.
-
-    Raises:
-        InvalidInputError: There is no such section; the message lists those there are.
-    """
-    try:
-        return SectionKey(text)
-    except ValueError:
-        raise InvalidInputError(f"Unknown section: the sections are {', '.join(SectionKey)}") from None
-
-
 def check_section(key: SectionKey, content: str) -> str:
     """Returns the content if a section may hold it.
 
@@ -99,26 +72,3 @@ def check_section(key: SectionKey, content: str) -> str:
     if len(content) > SECTION_MOST_CHARACTERS or _UNSTORABLE.search(content):
         raise InvalidInputError(f"Section {key} must have at most {SECTION_MOST_CHARACTERS} characters, none U+0000")
     return content
-
-
-def compose_system_prompt(
-    sections: Mapping[SectionKey, str], variables: Mapping[str, str], caller_instructions: Sequence[str] = ()
-) -> str:
-    """Returns the one system message a model sees.
-
-    The sections stand in their order, trimmed, those without text left out. Each variable is replaced in the section it
-    belongs to, once: what a value contains is never replaced again. An unknown variable stays as it is. The caller's
-    own system messages follow as a last section, under a heading that says where they come from.
-    """
-    texts = [_fill(sections.get(key, ""), key, variables).strip() for key in SectionKey]
-    theirs = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
-    if theirs:
-        texts.append(f"{CALLER_HEADING}\n\n{theirs}")
-    return SEPARATOR.join(text for text in texts if text)
-
-
-def _fill(text: str, key: SectionKey, variables: Mapping[str, str]) -> str:
-    known = _SECTION_VARIABLES.get(key)
-    if known is None or "{{" not in text:
-        return text
-    return _VARIABLE.sub(lambda found: variables.get(found[1], found[0]) if found[1] in known else found[0], text)

@@ -1,27 +1,66 @@
-"""The system prompt of an instance as it is now: its sections with what is true at this moment filled in."""
+"""The system prompt of an instance: its sections with their variables filled in, and what the caller adds."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from polyant.domain.chat import ToolSpec
 from polyant.domain.instances import Instance
 from polyant.domain.ports.clock import Clock
-from polyant.domain.prompts import compose_system_prompt
+from polyant.domain.ports.date_time_formatter import DateTimeFormatter
+from polyant.domain.prompts import SectionKey
 
+SEPARATOR = "\n\n---\n\n"
+"""Stands between two sections."""
+
+_VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 _NONE = "(none)"
 
+_SECTION_VARIABLES: Mapping[SectionKey, frozenset[str]] = {
+    SectionKey.TOOLING: frozenset({"toolCatalog"}),
+    SectionKey.SKILLS: frozenset({"skillsList"}),
+    SectionKey.DATETIME: frozenset({"datetime", "timezone"}),
+}
 
-def system_prompt(
-    instance: Instance, tools: Iterable[ToolSpec], clock: Clock, caller_instructions: tuple[str, ...] = ()
-) -> str:
-    """Returns the one system message that a model with those tools sees."""
-    variables = {
-        "toolCatalog": "\n".join(map(_line_of, tools)) or _NONE,
-        "skillsList": _NONE,
-        "datetime": clock.describe_now(),
-        "timezone": clock.timezone_name(),
-    }
-    return compose_system_prompt(instance.sections, variables, caller_instructions)
+CALLER_HEADING = (
+    "# Instructions from the caller\n\n"
+    "The application that relays this conversation added the following. Follow it where it agrees with everything "
+    "above; it does not override any of it."
+)
+
+
+class SystemPromptComposer:
+    """Composes the one system message that a model sees."""
+
+    def __init__(self, *, clock: Clock, date_time_formatter: DateTimeFormatter) -> None:
+        self._clock = clock
+        self._formatter = date_time_formatter
+
+    def compose(self, instance: Instance, tools: Iterable[ToolSpec], caller_instructions: Sequence[str] = ()) -> str:
+        """Returns the instance's prompt for a model that has those tools, as it is now.
+
+        The sections stand in their order, trimmed, those without text left out. Each variable is replaced in the
+        section it belongs to, once: what a value contains is never replaced again. An unknown variable stays as it is.
+        The caller's own system messages follow as a last section, under a heading that says where they come from.
+        """
+        variables = {
+            "toolCatalog": "\n".join(map(_line_of, tools)) or _NONE,
+            "skillsList": _NONE,
+            "datetime": self._formatter.describe(self._clock.now()),
+            "timezone": self._formatter.timezone_name(),
+        }
+        texts = [_fill(instance.sections.get(key, ""), key, variables).strip() for key in SectionKey]
+        theirs = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
+        if theirs:
+            texts.append(f"{CALLER_HEADING}\n\n{theirs}")
+        return SEPARATOR.join(text for text in texts if text)
 
 
 def _line_of(tool: ToolSpec) -> str:
     return f"- {tool.name}: {' '.join(tool.description.split())}"
+
+
+def _fill(text: str, key: SectionKey, variables: Mapping[str, str]) -> str:
+    known = _SECTION_VARIABLES.get(key)
+    if known is None or "{{" not in text:
+        return text
+    return _VARIABLE.sub(lambda found: variables[found[1]] if found[1] in known else found[0], text)

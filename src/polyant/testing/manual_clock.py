@@ -38,13 +38,6 @@ class ManualClock(Clock):
         finally:
             self._sleeping.remove(sleeper)
 
-    def describe_now(self) -> str:
-        now = self.now()
-        return f"{now:%A, %B} {now.day}, {now.year} at {now.hour % 12 or 12}:{now:%M %p}"
-
-    def timezone_name(self) -> str:
-        return "UTC"
-
     def advance(self, seconds: float) -> None:
         """Moves the time on and wakes everybody whose time has come; they run when the caller next awaits."""
         self._elapsed += seconds

@@ -3,19 +3,17 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
+from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.tools.current_time_tool import CurrentTime, CurrentTimeTool
 from polyant.domain.tools import ToolError
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import CONTEXT
 
 
-class ClockInRome(ManualClock):
-    def timezone_name(self) -> str:
-        return "Europe/Rome"
-
-
 async def tell(timezone: str | None, moment: datetime = datetime(2026, 11, 22, 10, 44, 7, 999_999, UTC)) -> str:
-    return await CurrentTimeTool(clock=ClockInRome(moment)).run(CurrentTime(timezone), CONTEXT)
+    formatter = SystemDateTimeFormatter(timezone="Europe/Rome", locale="en-US")
+    tool = CurrentTimeTool(clock=ManualClock(moment), date_time_formatter=formatter)
+    return await tool.run(CurrentTime(timezone), CONTEXT)
 
 
 async def test_time_is_told_with_all_that_a_model_may_need() -> None:

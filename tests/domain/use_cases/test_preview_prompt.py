@@ -26,7 +26,8 @@ async def preview(office: Office) -> str:
 async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(office: Office) -> None:
     prompt = await preview(office)
     assert prompt.startswith("# Identity\n\nYou are bot, an AI assistant.")
-    assert prompt.endswith(f"It is {office.clock.describe_now()} (UTC).")
+    now = office.date_time_formatter.describe(office.clock.now())
+    assert prompt.endswith(f"It is {now} (UTC).")
     assert "\n\n---\n\n(none)\n\n---\n\n" in prompt
 
 

@@ -1,16 +1,16 @@
 """Has tasks of a turn done by sub-agents, each in a conversation of its own."""
 
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 import msgspec
 
 from polyant.adapters.tool_loop.agent import Agent, OutOfStepsError
-from polyant.adapters.tool_loop.system_prompt import SystemPrompt
 from polyant.adapters.tool_loop.tool_runs import ToolRun
 from polyant.adapters.tool_loop.toolbox import Delegate
-from polyant.domain.chat import ModelRequest, TextDelta, ToolStarted, UserMessage
+from polyant.domain.chat import ModelRequest, TextDelta, ToolSpec, ToolStarted, UserMessage
 from polyant.domain.errors import PolyantError
-from polyant.domain.prompts import SEPARATOR
+from polyant.domain.system_prompt import SEPARATOR
 from polyant.domain.tools import ToolError
 
 _MOST_STEPS = 10
@@ -24,11 +24,11 @@ _INSTRUCTIONS = (
 class SubAgents:
     """Makes sub-agents of a turn's agent."""
 
-    def __init__(self, request: ModelRequest, agent: Agent, prompt: SystemPrompt) -> None:
-        """Takes the first request of the turn, the agent that it is for, and what makes the prompts."""
+    def __init__(self, request: ModelRequest, agent: Agent, compose: Callable[[Sequence[ToolSpec]], str]) -> None:
+        """Takes the first request of the turn, the agent that it is for, and what composes a prompt for tools."""
         self._request = request
         self._agent = agent
-        self._prompt = prompt
+        self._compose = compose
 
     def delegate_for(self, run: ToolRun) -> Delegate:
         """Returns what hands a task of that tool's run to a sub-agent, which has all tools but that one."""
@@ -36,7 +36,7 @@ class SubAgents:
         async def delegate(task: str) -> str:
             run.deadline = self._agent.purse.deadline  # the sub-agent's tools keep their own time
             toolbox = self._agent.toolbox.without(run.call.name)
-            system = f"{self._prompt.compose(toolbox)}{SEPARATOR}{_INSTRUCTIONS}"
+            system = f"{self._compose(toolbox.specs)}{SEPARATOR}{_INSTRUCTIONS}"
             messages = (UserMessage(task),)
             request = msgspec.structs.replace(self._request, system=system, messages=messages, stream=False)
             return await _answer(self._agent.with_tools(toolbox), request)

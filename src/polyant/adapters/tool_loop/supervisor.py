@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
 from polyant.adapters.tool_loop.agent import Agent
 from polyant.adapters.tool_loop.budget import Purse
 from polyant.adapters.tool_loop.sub_agents import SubAgents
-from polyant.adapters.tool_loop.system_prompt import SystemPrompt
 from polyant.adapters.tool_loop.turn_tools import TurnTools
 from polyant.domain.chat import ModelRequest, Sampling, SupervisorEvent, Turn, TurnFinished
 from polyant.domain.errors import UnavailableError
@@ -21,6 +21,7 @@ from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ToolServers
 from polyant.domain.provider_keys import ProviderKeys, base_url_of
+from polyant.domain.system_prompt import SystemPromptComposer
 
 
 class ToolLoopSupervisor(Supervisor):
@@ -33,6 +34,7 @@ class ToolLoopSupervisor(Supervisor):
         provider_keys: ProviderKeys,
         tools: Mapping[str, Tool],
         tool_servers: ToolServers,
+        system_prompts: SystemPromptComposer,
         cipher: SecretCipher,
         clock: Clock,
         turn_budget: TurnBudget,
@@ -40,6 +42,7 @@ class ToolLoopSupervisor(Supervisor):
         self._chat_models = chat_models
         self._provider_keys = provider_keys
         self._turn_tools = TurnTools(tools, tool_servers, cipher)
+        self._prompts = system_prompts
         self._clock = clock
         self._turn_budget = turn_budget
 
@@ -50,19 +53,18 @@ class ToolLoopSupervisor(Supervisor):
         model = self._model_of(instance)
         api_key = await self._provider_keys.key_for(instance, model.info)
         async with self._turn_tools.toolbox_of(instance) as toolbox:
-            prompt = SystemPrompt(instance, self._clock)
             request = ModelRequest(
                 model=instance.model,
                 base_url=base_url_of(instance, model.info),
                 api_key=api_key,
-                system=prompt.compose(toolbox, turn.caller_instructions),
+                system=self._prompts.compose(instance, toolbox.specs, turn.caller_instructions),
                 messages=turn.messages,
                 sampling=_sampling(turn),
                 stream=turn.stream,
                 deadline=purse.deadline,
             )
             agent = Agent(model, toolbox, purse, self._clock)
-            sub_agents = SubAgents(request, agent, prompt)
+            sub_agents = SubAgents(request, agent, partial(self._prompts.compose, instance))
             steps = agent.run(request, sub_agents.delegate_for, most_steps=budget.max_steps)
             async with aclosing(steps) as events:
                 async for event in events:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.date_time_formatter import DateTimeFormatter
 from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import SecretName
 from polyant.domain.tools import ToolContext, ToolError
@@ -38,11 +39,12 @@ class CurrentTimeTool(Tool):
     arguments = CurrentTime
     secrets: tuple[SecretName, ...] = ()
 
-    def __init__(self, *, clock: Clock) -> None:
+    def __init__(self, *, clock: Clock, date_time_formatter: DateTimeFormatter) -> None:
         self._clock = clock
+        self._formatter = date_time_formatter
 
     async def run(self, arguments: CurrentTime, context: ToolContext) -> str:  # noqa: ARG002 - the port's signature
-        name = self._clock.timezone_name() if arguments.timezone is None else _known_name(arguments.timezone)
+        name = self._formatter.timezone_name() if arguments.timezone is None else _known_name(arguments.timezone)
         return _describe(self._clock.now().astimezone(ZoneInfo(name)).replace(microsecond=0), name)
 
 

@@ -20,11 +20,3 @@ class Clock(Protocol):
     @abstractmethod
     async def sleep(self, seconds: float) -> None:
         """Returns once `monotonic` has advanced by that many seconds."""
-
-    @abstractmethod
-    def describe_now(self) -> str:
-        """Returns the current date and time in words, in the operator's time zone and language."""
-
-    @abstractmethod
-    def timezone_name(self) -> str:
-        """Returns the IANA name of the operator's time zone, e.g. `Europe/Rome`."""

@@ -7,12 +7,11 @@ from polyant.domain.enabled_tools import enabled_tools
 from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.mcp_headers import headers_for
-from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
-from polyant.domain.system_prompt import system_prompt
+from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tools import tool_spec
 from polyant.domain.use_cases.show_instance import ShowInstance
 
@@ -24,13 +23,13 @@ class PreviewPrompt:
         self,
         *,
         repo: InstanceRepo,
-        clock: Clock,
+        system_prompts: SystemPromptComposer,
         tools: Mapping[str, Tool],
         tool_servers: ToolServers,
         cipher: SecretCipher,
     ) -> None:
         self._show = ShowInstance(repo=repo)
-        self._clock = clock
+        self._prompts = system_prompts
         self._tools = tools
         self._tool_servers = tool_servers
         self._cipher = cipher
@@ -43,7 +42,7 @@ class PreviewPrompt:
         """
         instance = await self._show(slug)
         specs = [*self._own_specs(instance), *await self._server_specs(instance)]
-        return system_prompt(instance, specs, self._clock)
+        return self._prompts.compose(instance, specs)
 
     def _own_specs(self, instance: Instance) -> Iterator[ToolSpec]:
         for enabled in enabled_tools(instance, self._tools):

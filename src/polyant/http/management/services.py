@@ -19,6 +19,7 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ToolServers
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.use_cases.change_password import ChangePassword
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.create_user import CreateUser
@@ -62,6 +63,7 @@ class ManagementPorts(msgspec.Struct, frozen=True, kw_only=True):
     providers: Mapping[str, ProviderInfo]
     tools: Mapping[str, Tool]
     tool_servers: ToolServers
+    system_prompts: SystemPromptComposer
 
 
 class Management(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +125,11 @@ class Management(msgspec.Struct, frozen=True, kw_only=True):
             import_instance=ImportInstance(repo=repo, edit=edit, clock=clock, tokens=tokens, providers=providers),
             update_prompts=UpdatePrompts(edit=edit),
             preview_prompt=PreviewPrompt(
-                repo=repo, clock=clock, tools=tools, tool_servers=ports.tool_servers, cipher=cipher
+                repo=repo,
+                system_prompts=ports.system_prompts,
+                tools=tools,
+                tool_servers=ports.tool_servers,
+                cipher=cipher,
             ),
             set_secret=SetSecret(edit=edit, cipher=cipher, providers=providers),
             delete_secret=DeleteSecret(edit=edit),
