@@ -22,7 +22,7 @@ from polyant.http.app import HttpSettings, Services, build_app
 from polyant.http.lifespan import ExplainedStart
 from polyant.http.management.services import Management, ManagementPorts
 from polyant.http.openai.answers import AnswerSettings
-from polyant.http.sessions import JwtSessions
+from polyant.http.session_tokens import JwtSessionTokens
 from polyant.parts import Parts, open_parts, tool_names_of
 from polyant.plugins import AdapterError
 from polyant.prepare import prepare
@@ -72,8 +72,7 @@ def _tune_garbage_collection() -> None:
 async def _services(parts: Parts) -> Services:
     repo, cipher = await parts.cached_repo(), await parts.cipher()
     storage, clock = await parts.repo(), await parts.clock()
-    sessions = JwtSessions(auth_secret_of(parts.settings, create=False))
-    management = Management.on(await _management_ports(parts, sessions))
+    management = Management.on(await _management_ports(parts))
     return Services(
         answer_chat=AnswerChat(repo=repo, cipher=cipher, supervisor=await parts.supervisor(), clock=clock),
         list_models=ListModels(repo=repo),
@@ -81,7 +80,6 @@ async def _services(parts: Parts) -> Services:
         # Asked seldom, and then for a key that may have been issued this very second: so not from the cache.
         identify_caller=IdentifyCaller(repo=storage, cipher=cipher, recognise=management.recognise, clock=clock),
         management=management,
-        sessions=sessions,
         turn_log=await parts.turn_log(),
         rate_limiter=await parts.rate_limiter(),
         clock=clock,
@@ -89,7 +87,7 @@ async def _services(parts: Parts) -> Services:
     )
 
 
-async def _management_ports(parts: Parts, sessions: JwtSessions) -> ManagementPorts:
+async def _management_ports(parts: Parts) -> ManagementPorts:
     return ManagementPorts(
         repo=FreshInstanceRepo(await parts.repo(), await parts.cached_repo()),
         users=await parts.user_repo(),
@@ -98,7 +96,7 @@ async def _management_ports(parts: Parts, sessions: JwtSessions) -> ManagementPo
         turn_log=await parts.turn_log(),
         hasher=await parts.password_hasher(),
         cipher=await parts.cipher(),
-        verifier=sessions,
+        session_tokens=JwtSessionTokens(auth_secret_of(parts.settings, create=False)),
         supervisor=await parts.supervisor(),
         clock=await parts.clock(),
         tokens=await parts.tokens(),

@@ -153,7 +153,6 @@ class App:
                 repo=self.repo, cipher=self.cipher, recognise=office.management.recognise, clock=self.clock
             ),
             management=office.management,
-            sessions=office.jwt,
             turn_log=office.turn_log,
             rate_limiter=self.rate_limiter,
             clock=self.clock,

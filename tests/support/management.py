@@ -28,7 +28,7 @@ from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
 from polyant.domain.users import Email, EndedSessions, Role, StoredSession, User, UserId, parse_email
 from polyant.http.management.services import Management, ManagementPorts
-from polyant.http.sessions import JwtSessions
+from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.manual_clock import ManualClock
 from support.backstage import ECHO, VENDOR
 from support.sessions import AUTH_SECRET, TOKEN_ID, USER_ID
@@ -98,7 +98,7 @@ class Office:
         self.hasher = Argon2idPasswordHasher(memory_kib=8, iterations=1)
         self.tokens = SystemTokenSource()
         self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
-        self.jwt = JwtSessions(SecretText(AUTH_SECRET))
+        self.session_tokens = JwtSessionTokens(SecretText(AUTH_SECRET))
         tools: Mapping[str, Tool] = {tool.name: tool for tool in (CalculateTool(), LookUpTool())}
         self.management = Management.on(
             ManagementPorts(
@@ -109,7 +109,7 @@ class Office:
                 turn_log=self.turn_log,
                 hasher=self.hasher,
                 cipher=cipher,
-                verifier=self.jwt,
+                session_tokens=self.session_tokens,
                 supervisor=supervisor,
                 clock=self.clock,
                 tokens=self.tokens,
@@ -138,7 +138,7 @@ class Office:
 
     async def session_of(self, user: User) -> str:
         """Returns the token of a new session."""
-        return self.jwt.issue(await self.begin(user)).reveal()
+        return self.session_tokens.issue(await self.begin(user)).reveal()
 
     async def begin(self, user: User) -> Session:
         """Returns a new session."""

@@ -14,9 +14,9 @@ from polyant.adapters.piccolo.user_repo import PiccoloUserRepo
 from polyant.domain.access import Session
 from polyant.domain.secrets import SecretText
 from polyant.domain.users import Email, Role, StoredSession, User, UserId
-from polyant.http.sessions import JwtSessions
+from polyant.http.session_tokens import JwtSessionTokens
 
-JWT = JwtSessions(SecretText(os.environ["AUTH_SECRET"]))
+TOKENS = JwtSessionTokens(SecretText(os.environ["AUTH_SECRET"]))
 
 
 class Desk:
@@ -37,7 +37,7 @@ class Desk:
     async def _token(self) -> str:
         if self._session is None or not await self._is_good(self._session):
             self._session = await self._begin()
-        return JWT.issue(self._session).reveal()
+        return TOKENS.issue(self._session).reveal()
 
     async def _is_good(self, session: Session) -> bool:
         user = await self._sessions.user_of(session.token_id, now=datetime.now(UTC))

@@ -35,7 +35,6 @@ from polyant.http.openai.answers import AnswerSettings
 from polyant.http.openai.chat_completions import ChatCompletionsController, ChatEndpoint
 from polyant.http.openai.models import ModelsController, ModelsEndpoint
 from polyant.http.openapi import ApiDescription
-from polyant.http.sessions import JwtSessions
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
 from polyant.http.turn_meter import TurnBook
@@ -67,7 +66,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     show_model: ShowModel
     identify_caller: IdentifyCaller
     management: Management
-    sessions: JwtSessions
     rate_limiter: RateLimiter
     turn_log: TurnLog
     clock: Clock
@@ -157,7 +155,6 @@ def _endpoints(
         api=management,
         gate=SessionGate(
             recognise=management.recognise,
-            tokens=services.sessions,
             throttle=throttle,
             trusted_hops=settings.trusted_hops,
         ),

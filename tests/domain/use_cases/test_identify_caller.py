@@ -9,7 +9,7 @@ from polyant.adapters.memory.user_repo import MemoryUserRepo
 from polyant.domain.access import Credentials, Session
 from polyant.domain.errors import AuthenticationError
 from polyant.domain.instances import Slug
-from polyant.domain.ports.session_verifier import SessionVerifier
+from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.identify_caller import IdentifyCaller, InvalidCredentialError
 from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
@@ -19,8 +19,11 @@ from support.backstage import Backstage, disabled
 SESSION = Session(user_id="user-1", token_id="token-1", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
 
 
-class OneSession(SessionVerifier):
+class OneSession(SessionTokens):
     """Knows one good token."""
+
+    def issue(self, session: Session) -> SecretText:
+        return SecretText("good-session")
 
     def verify(self, token: SecretText) -> Session | None:
         return SESSION if token.reveal() == "good-session" else None
@@ -46,7 +49,7 @@ def memory() -> MemoryStore:
 @pytest.fixture
 def identify(memory: MemoryStore, backstage: Backstage) -> IdentifyCaller:
     sessions = MemorySessionRepo(memory=memory)
-    recognise = RecogniseUser(verifier=OneSession(), sessions=sessions, clock=backstage.clock)
+    recognise = RecogniseUser(session_tokens=OneSession(), sessions=sessions, clock=backstage.clock)
     return IdentifyCaller(repo=backstage.repo, cipher=backstage.cipher, recognise=recognise, clock=backstage.clock)
 
 

@@ -37,6 +37,7 @@ def log_in_with(office: Office, hasher: PasswordHasher) -> LogIn:
         hasher=hasher,
         clock=office.clock,
         tokens=office.tokens,
+        session_tokens=office.session_tokens,
     )
 
 
@@ -45,8 +46,16 @@ async def test_session_lasts_twelve_hours_and_is_audited(office: Office) -> None
     who = await office.management.log_in(" Ada@Example.com ", SecretText(PASSWORD))
     assert (who.user, who.actor) == (user, "ada@example.com")
     assert who.session.expires_at == office.clock.now() + timedelta(hours=12)
-    assert await office.management.recognise(office.jwt.issue(who.session)) is not None
     assert await office.entries() == [("ada@example.com", "session.login", None, "ada@example.com", ())]
+
+
+async def test_token_is_returned_with_the_session_that_it_speaks_for(office: Office) -> None:
+    await office.add_user(password=PASSWORD)
+    opened = await office.management.log_in("ada@example.com", SecretText(PASSWORD))
+    assert office.session_tokens.verify(opened.token) == opened.session
+    recognised = await office.management.recognise(opened.token)
+    assert recognised is not None
+    assert (recognised.user, recognised.session) == (opened.user, opened.session)
 
 
 async def test_each_session_has_a_token_of_its_own(office: Office) -> None:

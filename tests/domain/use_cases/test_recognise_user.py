@@ -21,7 +21,7 @@ async def test_user_is_as_last_stored(office: Office) -> None:
 async def test_nobody_is_recognised_once_the_session_has_ended_or_expired(office: Office) -> None:
     user = await office.add_user()
     first, second = [SecretText(await office.session_of(user)) for _ in range(2)]
-    session = office.jwt.verify(first)
+    session = office.session_tokens.verify(first)
     assert session is not None
     await office.sessions.end(session.token_id)
     assert await office.management.recognise(first) is None

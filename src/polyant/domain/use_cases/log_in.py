@@ -8,6 +8,7 @@ from polyant.domain.errors import AuthenticationError, InvalidInputError, Unknow
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.secrets import SecretText
@@ -24,6 +25,12 @@ class WrongPasswordError(AuthenticationError):
         super().__init__("Wrong email address or password")
 
 
+class OpenedSession(LoggedIn, frozen=True):
+    """A user in a session that was just opened, and the token that speaks for it."""
+
+    token: SecretText
+
+
 class LogIn:
     """Opens sessions; how long that takes doesn't tell whether there is such a user."""
 
@@ -35,15 +42,17 @@ class LogIn:
         hasher: PasswordHasher,
         clock: Clock,
         tokens: TokenSource,
+        session_tokens: SessionTokens,
     ) -> None:
         self._users = users
         self._sessions = sessions
         self._hasher = hasher
         self._clock = clock
         self._tokens = tokens
+        self._session_tokens = session_tokens
 
-    async def __call__(self, email: str, password: SecretText) -> LoggedIn:
-        """Returns the user in a new session.
+    async def __call__(self, email: str, password: SecretText) -> OpenedSession:
+        """Returns the user in a new session, with its token.
 
         Raises:
             WrongPasswordError: There is no such user, the user is disabled, or the password is another.
@@ -64,11 +73,11 @@ class LogIn:
         except InvalidInputError:
             return None
 
-    async def _open_session(self, user: User) -> LoggedIn:
+    async def _open_session(self, user: User) -> OpenedSession:
         now = self._clock.now()
         session = Session(user_id=user.id, token_id=self._tokens.session_id(), expires_at=now + SESSION_LASTS)
         stored = StoredSession(token_id=session.token_id, user_id=user.id, expires_at=session.expires_at)
-        logged_in = LoggedIn(user, session)
-        audit = Change(logged_in.actor, "session.login").entry(now, user=user.email)
+        opened = OpenedSession(user, session, self._session_tokens.issue(session))
+        audit = Change(opened.actor, "session.login").entry(now, user=user.email)
         await self._sessions.add(stored, user_version=user.version, now=now, audit=audit)
-        return logged_in
+        return opened

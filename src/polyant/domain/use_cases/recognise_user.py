@@ -6,7 +6,7 @@ from polyant.domain.access import Session
 from polyant.domain.audit import Actor
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.session_repo import SessionRepo
-from polyant.domain.ports.session_verifier import SessionVerifier
+from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.secrets import SecretText
 from polyant.domain.users import User
 
@@ -26,8 +26,8 @@ class LoggedIn(msgspec.Struct, frozen=True):
 class RecogniseUser:
     """Verifies the token first, so that a forged or expired one costs no query, then asks for what is stored now."""
 
-    def __init__(self, *, verifier: SessionVerifier, sessions: SessionRepo, clock: Clock) -> None:
-        self._verifier = verifier
+    def __init__(self, *, session_tokens: SessionTokens, sessions: SessionRepo, clock: Clock) -> None:
+        self._session_tokens = session_tokens
         self._sessions = sessions
         self._clock = clock
 
@@ -37,7 +37,7 @@ class RecogniseUser:
         Raises:
             StorageUnavailableError: The store doesn't answer.
         """
-        session = self._verifier.verify(token)
+        session = self._session_tokens.verify(token)
         if session is None:
             return None
         user = await self._sessions.user_of(session.token_id, now=self._clock.now())

@@ -8,7 +8,6 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import HTTPScope, Scope
 
-from polyant.domain.access import Session
 from polyant.domain.errors import AuthenticationError, PermissionDeniedError
 from polyant.domain.secrets import SecretText
 from polyant.domain.urls import names_a_server, origin_of
@@ -18,7 +17,6 @@ from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 from polyant.domain.users import Role
 from polyant.http.auth import SESSION_COOKIE, credentials_in
 from polyant.http.client_address import scheme_of
-from polyant.http.sessions import JwtSessions
 from polyant.http.throttle import Throttle
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -26,11 +24,10 @@ _OWN_SITES = frozenset({b"same-origin", b"none"})
 
 
 class SessionGate:
-    """Lets requests with a session through, and gives out what proves one."""
+    """Lets requests with a session through, and makes the cookie that carries its token."""
 
-    def __init__(self, *, recognise: RecogniseUser, tokens: JwtSessions, throttle: Throttle, trusted_hops: int) -> None:
+    def __init__(self, *, recognise: RecogniseUser, throttle: Throttle, trusted_hops: int) -> None:
         self._recognise = recognise
-        self._tokens = tokens
         self._throttle = throttle
         self._trusted_hops = trusted_hops
 
@@ -61,10 +58,6 @@ class SessionGate:
             RateLimitedError: There were too many.
         """
         await self._throttle.login(scope, email)
-
-    def token_of(self, session: Session) -> SecretText:
-        """Returns the token of a session that was just opened."""
-        return self._tokens.issue(session)
 
     def cookie(self, scope: Scope, token: SecretText | None) -> Cookie:
         """Returns the cookie that carries the token, or without one the cookie that ends it."""

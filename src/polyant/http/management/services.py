@@ -12,7 +12,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.session_repo import SessionRepo
-from polyant.domain.ports.session_verifier import SessionVerifier
+from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
@@ -56,7 +56,7 @@ class ManagementPorts(msgspec.Struct, frozen=True, kw_only=True):
     turn_log: TurnLog
     hasher: PasswordHasher
     cipher: SecretCipher
-    verifier: SessionVerifier
+    session_tokens: SessionTokens
     supervisor: Supervisor
     clock: Clock
     tokens: TokenSource
@@ -110,8 +110,15 @@ class Management(msgspec.Struct, frozen=True, kw_only=True):
             audit_log=ports.audit_log,
             providers=providers,
             tools=tools,
-            recognise=RecogniseUser(verifier=ports.verifier, sessions=sessions, clock=clock),
-            log_in=LogIn(users=users, sessions=sessions, hasher=hasher, clock=clock, tokens=tokens),
+            recognise=RecogniseUser(session_tokens=ports.session_tokens, sessions=sessions, clock=clock),
+            log_in=LogIn(
+                users=users,
+                sessions=sessions,
+                hasher=hasher,
+                clock=clock,
+                tokens=tokens,
+                session_tokens=ports.session_tokens,
+            ),
             log_out=LogOut(users=users, sessions=sessions, clock=clock),
             change_password=ChangePassword(edit=edit_user, hasher=hasher),
             show_user=ShowUser(users=users),

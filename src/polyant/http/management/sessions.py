@@ -72,10 +72,8 @@ class SessionsController(Controller):
         """Opens a session of 12 hours. There are 5 attempts a minute for an account, and as many from an address."""
         await gate.count_login(request.scope, data.email)
         who = await api.log_in(data.email, SecretText(data.password))
-        token = gate.token_of(who.session)
-        content = LoginAnswer(token=token.reveal(), expires_at=who.session.expires_at, user=user_out(who.user))
-        cookie = gate.cookie(request.scope, token)
-        return Response(content, cookies=[cookie])
+        content = LoginAnswer(token=who.token.reveal(), expires_at=who.session.expires_at, user=user_out(who.user))
+        return Response(content, cookies=[gate.cookie(request.scope, who.token)])
 
     @post("/logout", summary="Log out", status_code=200, responses=write_refusals(404))
     async def log_out(

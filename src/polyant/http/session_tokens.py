@@ -4,21 +4,24 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.security.jwt import Token
 
 from polyant.domain.access import Session
-from polyant.domain.ports.session_verifier import SessionVerifier
+from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.secrets import SecretText
 
 ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "polyant"
 
 
-class JwtSessions(SessionVerifier):
-    """Issues tokens for sessions, and verifies them."""
+class JwtSessionTokens(SessionTokens):
+    """Signs JWTs with HS256.
+
+    Args:
+        secret: The key that signs; at least 32 characters.
+    """
 
     def __init__(self, secret: SecretText) -> None:
         self._secret = secret
 
     def issue(self, session: Session) -> SecretText:
-        """Returns the token that speaks for the session until it expires."""
         token = Token(sub=session.user_id, jti=session.token_id, exp=session.expires_at, iss=ISSUER, aud=AUDIENCE)
         return SecretText(token.encode(self._secret.reveal(), ALGORITHM))
 

@@ -1,0 +1,80 @@
+"""Contract of the port SessionTokens."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from polyant.domain.access import Session
+from polyant.domain.ports.session_tokens import SessionTokens
+from polyant.domain.secrets import SecretText
+
+RUBBISH = ("", ".", "..", "a.b.c", "Bearer", "é.é.é", "\0", "\ud800.\ud800.\ud800", "A" * 10_000)
+
+
+class SessionTokensContract:
+    """What every SessionTokens does; a subclass gives two of them, and a token that has expired."""
+
+    @pytest.fixture
+    def tokens(self) -> SessionTokens:
+        raise NotImplementedError("return the SessionTokens under test")
+
+    @pytest.fixture
+    def stranger(self) -> SessionTokens:
+        raise NotImplementedError("return SessionTokens that have another secret")
+
+    @pytest.fixture
+    def expired(self) -> SecretText:
+        raise NotImplementedError("return a token that `tokens` issued and that has expired")
+
+    @pytest.fixture
+    def session(self) -> Session:
+        expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+        return Session(user_id="0" * 32, token_id="f" * 32, expires_at=expires_at)
+
+    def test_it_has_the_shape_of_the_port(self, tokens: SessionTokens) -> None:
+        assert isinstance(tokens, SessionTokens)
+
+    def test_token_speaks_for_its_session(self, tokens: SessionTokens, session: Session) -> None:
+        assert tokens.verify(tokens.issue(session)) == session
+
+    def test_expiry_is_cut_to_whole_seconds(self, tokens: SessionTokens, session: Session) -> None:
+        later = replace(session, expires_at=session.expires_at + timedelta(microseconds=999_999))
+        assert tokens.verify(tokens.issue(later)) == session
+
+    def test_other_sessions_have_other_tokens(self, tokens: SessionTokens, session: Session) -> None:
+        others = [replace(session, token_id="e" * 32), replace(session, user_id="1" * 32)]
+        issued = {tokens.issue(each).reveal() for each in (session, *others)}
+        assert len(issued) == 3
+
+    def test_token_is_what_a_header_can_carry(self, tokens: SessionTokens, session: Session) -> None:
+        text = tokens.issue(session).reveal()
+        assert text.isascii()
+        assert text.isprintable()
+        assert " " not in text
+
+    def test_expired_token_speaks_for_nobody(self, tokens: SessionTokens, expired: SecretText) -> None:
+        assert tokens.verify(expired) is None
+
+    def test_token_of_another_secret_speaks_for_nobody(
+        self, tokens: SessionTokens, stranger: SessionTokens, session: Session
+    ) -> None:
+        assert tokens.verify(stranger.issue(session)) is None
+
+    def test_token_with_any_character_changed_but_the_last_speaks_for_nobody(
+        self, tokens: SessionTokens, session: Session
+    ) -> None:
+        """Of the last character, base64 may ignore some bits."""
+        text = tokens.issue(session).reveal()
+        for at in range(len(text) - 1):
+            other = "A" if text[at] != "A" else "B"
+            assert tokens.verify(SecretText(text[:at] + other + text[at + 1 :])) is None
+
+    def test_token_that_was_cut_or_lengthened_speaks_for_nobody(self, tokens: SessionTokens, session: Session) -> None:
+        text = tokens.issue(session).reveal()
+        for damaged in (text[1:], text[:-1], text + "x", "x" + text, text + "." + text):
+            assert tokens.verify(SecretText(damaged)) is None
+
+    @pytest.mark.parametrize("rubbish", RUBBISH)
+    def test_rubbish_speaks_for_nobody(self, tokens: SessionTokens, rubbish: str) -> None:
+        assert tokens.verify(SecretText(rubbish)) is None
