@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 
 from polyant.domain.audit import AuditEntry, AuditQuery
+from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import SecretText
 from polyant.domain.users import StoredSession
 from polyant.parts import Parts, open_parts
+from polyant.plugins import AdapterError
 from polyant.settings import read_settings
 from polyant.testing.factories import InstanceFactory, UserFactory
 from polyant.testing.manual_clock import START
 from polyant.testing.turn_log import turn_of
+from support.packages import install
 
 BOT = Slug("bot")
 STORES = ("INSTANCE_REPO", "USER_REPO", "SESSION_REPO", "AUDIT_LOG", "TURN_LOG")
@@ -74,6 +77,74 @@ async def test_turns_are_kept_for_the_days_set(environ: dict[str, str]) -> None:
         for days in (0, 1, 2, 3):
             log.note(turn_of(BOT, at=now - timedelta(days=days)))
         assert (await log.list(BOT, limit=5)).total == 2
+
+
+OPTIONED = """
+import msgspec
+
+from polyant.domain.tools import ToolError
+
+
+class Options(msgspec.Struct):
+    level: int = 0
+
+
+class OptionedTool:
+    name = "openai"
+    description = "Has the name of a provider."
+    arguments = Options
+    secrets = ()
+    options = Options
+
+    async def run(self, arguments, context): ...
+
+
+class OddTool(OptionedTool):
+    name = "odd"
+    options = {"level": 0}
+
+
+class OptionedSupervisor:
+    options = Options
+
+    async def run(self, turn): ...
+"""
+
+
+@pytest.fixture
+def optioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offers = [
+        ("tool", "openai", "OptionedTool"),
+        ("tool", "odd", "OddTool"),
+        *(("supervisor", name, "OptionedSupervisor") for name in ("openai", "own")),
+    ]
+    install(tmp_path, "acme-optioned", OPTIONED, offers)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("optioned")
+async def test_options_are_those_of_chat_models_tools_and_the_supervisor(environ: dict[str, str]) -> None:
+    async with parts_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="own") as parts:
+        options = await parts.adapter_options()
+    options.check({"openai": {"level": 1}, "own": {"level": 2}})
+    with pytest.raises(InvalidInputError, match="those with options are openai, own"):
+        options.check({"tool_loop": {}})
+    with pytest.raises(InvalidInputError, match="'anthropic' has no options"):
+        options.check({"anthropic": {}})
+
+
+@pytest.mark.usefixtures("optioned")
+async def test_two_adapters_of_one_name_cannot_both_have_options(environ: dict[str, str]) -> None:
+    async with parts_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="openai") as parts:
+        with pytest.raises(AdapterError, match="Two adapters called 'openai' have options"):
+            await parts.adapter_options()
+
+
+@pytest.mark.usefixtures("optioned")
+async def test_options_that_are_no_struct_are_refused(environ: dict[str, str]) -> None:
+    async with parts_of(environ, POLYANT_TOOLS="odd") as parts:
+        with pytest.raises(AdapterError, match="The adapter 'odd' can't be used: the attribute `options` must be"):
+            await parts.adapter_options()
 
 
 async def test_passwords_are_hashed_with_argon2id(environ: dict[str, str]) -> None:

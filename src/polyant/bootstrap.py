@@ -104,6 +104,7 @@ async def _management_ports(parts: Parts) -> ManagementPorts:
         tools=await parts.tools(),
         tool_servers=await parts.tool_servers(),
         system_prompts=await parts.system_prompts(),
+        adapter_options=await parts.adapter_options(),
     )
 
 

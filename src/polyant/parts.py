@@ -6,12 +6,15 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from polyant import plugins
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
 from polyant.adapters.system.clock import SystemClock
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.system.token_source import SystemTokenSource
+from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.ports.audit_log import AuditLog
@@ -261,6 +264,20 @@ class Parts:
         return ProviderTimeouts(
             connect=settings.connect_seconds, first_token=settings.first_token_seconds, idle=settings.idle_seconds
         )
+
+    @_once
+    async def adapter_options(self) -> AdapterOptions:
+        declared: dict[str, type[msgspec.Struct] | None] = {}
+        adapters: list[tuple[str, object]] = [*(await self.chat_models()).items(), *(await self.tools()).items()]
+        for name, adapter in (*adapters, (self.settings.supervisor, await self.supervisor())):
+            try:
+                kind = declared_options(adapter)
+            except TypeError as error:
+                raise plugins.AdapterError(f"The adapter '{name}' can't be used: {error}") from None
+            if kind is not None and declared.get(name) is not None:
+                raise plugins.AdapterError(f"Two adapters called '{name}' have options: enable only one of them")
+            declared[name] = kind or declared.get(name)
+        return AdapterOptions(declared)
 
     async def system_prompts(self) -> SystemPromptComposer:
         return SystemPromptComposer(clock=await self.clock(), date_time_formatter=await self.date_time_formatter())

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from support.commands import Done, Polyant
+from support.packages import install
 from support.process import Server, eventually
 
 FIELDS = [
@@ -155,6 +156,67 @@ def test_limits_are_set_shown_and_taken_back(polyant: Polyant, home: Path) -> No
         "turnSeconds": 60.5,
         "toolSeconds": None,
     }
+
+
+THINKER = """
+import msgspec
+
+from polyant.domain.chat import ModelFinished, TextDelta
+from polyant.domain.ports.chat_model import ProviderInfo
+
+
+class Options(msgspec.Struct):
+    effort: str = "low"
+
+
+class ThinkerChatModel:
+    info = ProviderInfo(name="thinker", default_model="t", base_url="http://thinker.invalid", secret=None)
+    options = Options
+
+    async def generate(self, request):
+        yield TextDelta(request.options["effort"])
+        yield ModelFinished()
+
+    async def check(self, base_url): ...
+"""
+
+
+@pytest.fixture
+def thinker(tmp_path: Path, environ: pytest.MonkeyPatch) -> None:
+    """Enables a chat model of another package, which has options."""
+    install(tmp_path, "acme-thinker", THINKER, [("chat_model", "thinker", "ThinkerChatModel")])
+    environ.syspath_prepend(tmp_path)
+    environ.setenv("CHAT_MODELS", "scripted,thinker")
+
+
+@pytest.mark.usefixtures("home", "thinker")
+def test_options_are_set_shown_and_removed(polyant: Polyant) -> None:
+    value = '{"effort":"high"}'
+    changed = polyant.succeed("instances", "update", "demo-bot", "--options", "thinker", value, "--json").json
+    assert changed["options"] == {"thinker": {"effort": "high"}}
+    shown = polyant.succeed("instances", "show", "demo-bot").stdout
+    assert f'options      {{"thinker":{value}}}\n' in shown
+    polyant.succeed("instances", "update", "demo-bot", "--options", "thinker", "null")
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["options"] == {}
+
+
+@pytest.mark.usefixtures("home", "thinker")
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("thinker", '{"effort":1}', "Expected `str`, got `int` - at `$.options.thinker.effort`"),
+        ("nobody", "{}", "Unknown adapter 'nobody': those with options are thinker"),
+        ("scripted", "{}", "The adapter 'scripted' has no options"),
+        ("tool_loop", "{}", "The adapter 'tool_loop' has no options"),
+        ("calculate", "{}", "The adapter 'calculate' has no options"),
+        ("thinker", "effort=high", "--options thinker: give a JSON object or null"),
+        ("thinker", "[]", "--options thinker: give a JSON object or null"),
+    ],
+)
+def test_options_that_an_adapter_refuses_are_wrong_usage(polyant: Polyant, name: str, value: str, message: str) -> None:
+    done = polyant("instances", "update", "demo-bot", "--options", name, value)
+    assert (done.code, message in done.stderr) == (2, True)
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["options"] == {}
 
 
 def test_limit_that_is_none_is_wrong_usage(polyant: Polyant, home: Path) -> None:

@@ -194,6 +194,14 @@ class TestCheckInstance:
         instance = msgspec.structs.replace(INSTANCE, **change)
         assert check_instance(instance) is instance
 
+    def test_options_may_have_16_kib_as_json_together(self) -> None:
+        empty = len(msgspec.json.encode({"a": {"x": ""}, "b": {}}))
+        largest = {"a": {"x": "é" * ((16 * 1024 - empty) // 2)}, "b": {}}
+        assert check_instance(msgspec.structs.replace(INSTANCE, options=largest)).options == largest
+        larger = {**largest, "b": {"y": 1}}
+        with pytest.raises(InvalidInputError, match="options must have at most 16384 bytes as JSON"):
+            check_instance(msgspec.structs.replace(INSTANCE, options=larger))
+
     @pytest.mark.parametrize(
         ("change", "message"),
         [

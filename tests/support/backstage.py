@@ -3,13 +3,14 @@
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.system.token_source import SystemTokenSource
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI, AuditEntry, Change
 from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -33,6 +34,16 @@ VENDOR = ProviderInfo(
     secret=SecretName("vendor_api_key"),
     environment_variable="VENDOR_API_KEY",
 )
+
+
+class Thinking(msgspec.Struct, frozen=True, rename="camel"):
+    """Options of the provider `vendor`."""
+
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] = 1_000
+    effort: Literal["low", "high"] = "low"
+
+
+ADAPTER_OPTIONS = AdapterOptions({"echo": None, "vendor": Thinking, "calculate": None})
 
 
 class RacedInstanceRepo(MemoryInstanceRepo):
@@ -72,7 +83,12 @@ class Backstage:
 
     @property
     def update(self) -> partial[Coroutine[Any, Any, Instance]]:
-        update = UpdateInstance(edit=self.edit, providers=self.providers, tools=("calculate", "current_time"))
+        update = UpdateInstance(
+            edit=self.edit,
+            providers=self.providers,
+            tools=("calculate", "current_time"),
+            adapter_options=ADAPTER_OPTIONS,
+        )
         return partial(update, by=CLI)
 
     @property

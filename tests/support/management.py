@@ -30,7 +30,7 @@ from polyant.domain.users import Email, EndedSessions, Role, StoredSession, User
 from polyant.http.management.services import Management, ManagementPorts
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.manual_clock import ManualClock
-from support.backstage import ECHO, VENDOR
+from support.backstage import ADAPTER_OPTIONS, ECHO, VENDOR
 from support.sessions import AUTH_SECRET, TOKEN_ID, USER_ID
 
 PASSWORD = "correct horse battery staple"
@@ -116,6 +116,7 @@ class Office:
                 providers={"echo": ECHO, "vendor": VENDOR},
                 tools=tools,
                 tool_servers=OneToolEach(),
+                adapter_options=ADAPTER_OPTIONS,
                 system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
             )
         )

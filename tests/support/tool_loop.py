@@ -70,6 +70,7 @@ class ToolLoop:
             mcp_servers=(),
             secrets={},
             limits=TurnLimits(),
+            options={},
         )
         self.instance = with_secret(bare, self.seal(bare, PROVIDER_KEY, KEY, "http://played.invalid:80"))
         for name, play in (("answer", answer), ("fail", fail), ("hang", self._hang)):

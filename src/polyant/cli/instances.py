@@ -2,16 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from polyant.cli.arguments import DEFAULT, or_default, words
 from polyant.cli.backstage import editing, find_instance, run, tools_of
 from polyant.cli.output import instance_fields, print_instance, print_json, print_table
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI
-from polyant.domain.instances import InstanceQuery, InstanceStatus, Slug, parse_slug
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
 from polyant.domain.provider_keys import moved_key
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
@@ -40,6 +43,7 @@ def add_to(commands: Any) -> None:
     auth.add_argument("--auth", dest="auth_enabled", action="store_true", default=None, help="ask callers for the key")
     auth.add_argument("--no-auth", dest="auth_enabled", action="store_false", help="let everybody talk to it")
     _add_tools_and_limits(update)
+    _add_options(update)
     _action(actions, "enable", "serve an instance again", _enable)
     _action(actions, "disable", "serve an instance no more", _disable)
     delete = _action(actions, "delete", "delete an instance and all that belongs to it", _delete)
@@ -74,6 +78,17 @@ def _add_tools_and_limits(parser: argparse.ArgumentParser) -> None:
         ("--tool-seconds", float, "how long a tool may run"),
     ):
         parser.add_argument(option, type=or_default(kind), metavar="NUMBER", help=f"{says}; `default`: as for all")
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--options",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("ADAPTER", "JSON"),
+        help="a JSON object for a chat model, tool or Supervisor, `null` to remove it; may be repeated",
+    )
 
 
 def _create(args: argparse.Namespace, environ: Environ) -> int | None:
@@ -155,13 +170,33 @@ def _patch_of(args: argparse.Namespace) -> InstancePatch:
         max_tool_calls=given_number(args.max_tool_calls),
         turn_seconds=given_number(args.turn_seconds),
         tool_seconds=given_number(args.tool_seconds),
+        options=_options_in(args.options) if args.options else UNSET,
     )
+
+
+def _options_in(pairs: Sequence[tuple[str, str]]) -> dict[str, JsonObject | None]:
+    """Returns the options by adapter.
+
+    Raises:
+        InvalidInputError: One is no JSON object.
+    """
+    options: dict[str, JsonObject | None] = {}
+    for name, text in pairs:
+        try:
+            options[name] = msgspec.json.decode(text, type=dict[str, Any] | None)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise InvalidInputError(f"--options {name}: give a JSON object or null ({error})") from None
+    return options
 
 
 def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> int | None:
     async def work(parts: Parts) -> None:
         providers = await parts.providers()
-        update = UpdateInstance(edit=await editing(parts), providers=providers, tools=parts.tool_names)
+        # Only options take building every adapter.
+        adapter_options = AdapterOptions({}) if patch.options is UNSET else await parts.adapter_options()
+        update = UpdateInstance(
+            edit=await editing(parts), providers=providers, tools=parts.tool_names, adapter_options=adapter_options
+        )
         instance = await update(parse_slug(args.slug), patch, by=CLI)
         print_instance(instance, await tools_of(parts, instance), as_json=args.json)
         moved = moved_key(instance, providers)

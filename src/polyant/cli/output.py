@@ -49,6 +49,7 @@ def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, as_json:
         "tools": [{"name": tool.name, "ready": tool.ready, "state": tool.state} for tool in tools],
         "limits": _limits_fields(instance.limits),
         "mcpServers": [mcp_server_fields(server) for server in instance.mcp_servers],
+        "options": instance.options,
         "secrets": sorted(instance.secrets),
     }
     if as_json:
@@ -56,6 +57,7 @@ def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, as_json:
         return
     fields["tools"] = [tool.name if tool.ready else f"{tool.name} ({tool.state})" for tool in tools]
     fields["mcpServers"] = [server.name for server in instance.mcp_servers]
+    fields["options"] = msgspec.json.encode(instance.options).decode() if instance.options else None
     for name, value in fields.items():
         print(f"{name:<12} {_shown(value) or '-'}")
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from polyant.domain.instances import Instance, Slug
+from polyant.domain.instances import Instance, JsonObject, Slug
 from polyant.domain.secrets import SecretText
 
 
@@ -110,6 +110,8 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The tools the model may call now; the messages may tell of calls to others."""
     sampling: Sampling = Sampling()
     stream: bool = False
+    options: JsonObject = {}
+    """The instance's options for the provider's adapter, which decodes them with `decode_options`."""
     deadline: float
     """The Clock's `monotonic` seconds by which the call has to be over."""
 

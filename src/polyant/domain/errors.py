@@ -4,13 +4,25 @@ import enum
 
 
 class PolyantError(Exception):
-    """A failure with a message for the caller: no secret, no stack trace, no upstream text in it."""
+    """A failure with a message for the caller and, where an operator can help, a hint for the operator.
 
-    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
-        """Takes the message and, where waiting helps, the whole seconds to wait."""
+    Args:
+        message: What is wrong. Anonymous callers read it: it has no secret, no stack trace, no upstream text, and no
+            name of an environment variable, a command, a file or a host.
+        hint: What the operator can do about it. It goes to the log, the command line and the management API.
+        retry_after: The whole seconds to wait, where waiting helps.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.hint = hint
         self.retry_after = retry_after
+
+    @property
+    def explanation(self) -> str:
+        """The message and the hint in one line, for operators."""
+        return self.message if self.hint is None else f"{self.message}: {self.hint}"
 
 
 class InvalidInputError(PolyantError):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from polyant.domain.instances import Instance, InstanceStatus
+from polyant.domain.instances import Instance, InstanceStatus, JsonObject
 from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
@@ -25,6 +25,7 @@ class InstanceContent(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[str, ...] = ()
     limits: TurnLimits = TurnLimits()
     mcp_servers: tuple[McpServer, ...] = ()
+    options: Mapping[str, JsonObject] = {}
 
 
 def content_of(instance: Instance) -> InstanceContent:

@@ -4,7 +4,7 @@ import enum
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NewType
+from typing import Any, NewType
 
 import msgspec
 
@@ -22,6 +22,12 @@ InstanceId = NewType("InstanceId", str)
 """An instance's lasting identity: 32 lowercase hex digits."""
 
 SLUG_RULE = "1 to 128 characters: a-z, 0-9, _, . and -, starting and ending with a letter or digit"
+
+OPTIONS_MAX_BYTES = 16 * 1024
+"""How large all options of an instance may be together, as JSON."""
+
+JsonObject = Mapping[str, Any]
+"""A decoded JSON object."""
 
 _SLUG = re.compile(r"\A[a-z0-9]([a-z0-9_.-]*[a-z0-9])?\Z")
 _SLUG_MOST = 128
@@ -62,6 +68,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     limits: TurnLimits = TurnLimits()
     mcp_servers: tuple[McpServer, ...] = ()
     """Servers whose tools it has besides; no two of the same name."""
+    options: Mapping[str, JsonObject] = {}
+    """What is set for adapters, by the adapter's name; shown and exported, so no place for secrets."""
 
     @property
     def is_active(self) -> bool:
@@ -93,6 +101,7 @@ class InstanceSummary(msgspec.Struct, frozen=True, kw_only=True):
     auth_enabled: bool
     has_auth_key: bool
     limits: TurnLimits
+    options: Mapping[str, JsonObject] = {}
     created_at: datetime
     updated_at: datetime
     version: int
@@ -169,6 +178,8 @@ def check_instance(instance: Instance) -> Instance:
         raise InvalidInputError("temperature must be a number from 0 to 2")
     check_turn_limits(instance.limits)
     check_mcp_servers(instance.mcp_servers)
+    if len(msgspec.json.encode(instance.options)) > OPTIONS_MAX_BYTES:
+        raise InvalidInputError(f"options must have at most {OPTIONS_MAX_BYTES} bytes as JSON")
     return instance
 
 

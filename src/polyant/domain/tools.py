@@ -7,7 +7,7 @@ import msgspec
 
 from polyant.domain.chat import ToolSpec
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import Slug
+from polyant.domain.instances import JsonObject, Slug
 from polyant.domain.secrets import SecretName, SecretText
 
 RESULT_MOST_BYTES = 64 * 1024
@@ -27,6 +27,8 @@ class ToolContext(msgspec.Struct, frozen=True, kw_only=True):
     """The instance on whose behalf it runs."""
     secrets: Mapping[SecretName, SecretText]
     """The secrets that the tool declared, and no others."""
+    options: JsonObject = {}
+    """The instance's options for the tool, which decodes them with `decode_options`."""
     deadline: float
     """The Clock's `monotonic` seconds at which the run is cancelled."""
     delegate: Callable[[str], Awaitable[str]]

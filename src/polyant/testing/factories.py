@@ -1,6 +1,7 @@
 """Instances and users for tests, made up from a seed so that each run has the same; needs polyfactory."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from polyfactory.factories.msgspec_factory import MsgspecFactory
 
@@ -99,6 +100,11 @@ class InstanceFactory(MsgspecFactory[Instance]):
     @classmethod
     def sections(cls) -> dict[SectionKey, str]:
         return {key: cls._text(300) for key in SectionKey}
+
+    @classmethod
+    def options(cls) -> dict[str, dict[str, Any]]:
+        everything = {"effort": "low", "numbers": [0, -1.5, 10**15], "nested": {'é\0"': [True, None, {}]}}
+        return {"openai": everything, "http_request": {}}
 
     @classmethod
     def secrets(cls) -> dict[SecretName, SealedSecret]:

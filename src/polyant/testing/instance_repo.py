@@ -59,13 +59,14 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
             tools=(),
             limits=TurnLimits(),
             mcp_servers=(),
+            options={},
         )
         await repo.add(bare)
         assert await repo.get(bare.slug) == replace(bare, version=1)
 
     @pytest.mark.parametrize(
         ("field", "nothing"),
-        [("sections", {}), ("secrets", {}), ("tools", ()), ("mcp_servers", ())],
+        [("sections", {}), ("secrets", {}), ("tools", ()), ("mcp_servers", ()), ("options", {})],
     )
     async def test_what_a_saved_instance_no_longer_has_is_gone(
         self, repo: InstanceRepo, field: str, nothing: object

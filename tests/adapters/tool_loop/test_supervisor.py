@@ -53,6 +53,12 @@ async def test_first_request_has_the_conversation_the_tools_and_the_key(loop: To
     assert request.api_key.reveal() == KEY
 
 
+async def test_every_request_has_the_instances_options_for_the_provider(loop: ToolLoop) -> None:
+    loop.instance = msgspec.structs.replace(loop.instance, options={"played": {"level": 1}, "answer": {"level": 2}})
+    _, requests = await loop.run([ASK, ANSWER])
+    assert [request.options for request in requests] == [{"level": 1}] * 2
+
+
 async def test_next_request_has_what_was_said_and_the_results_in_the_order_of_the_calls(loop: ToolLoop) -> None:
     step = PlayedStep(text=("Wait", "."), tools=("fail", "answer"))
     _, (_, request) = await loop.run([step, ANSWER])

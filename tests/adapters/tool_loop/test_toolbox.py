@@ -50,6 +50,15 @@ async def test_tool_gets_its_arguments_as_its_struct(loop: ToolLoop) -> None:
     assert result == ToolResult(call_id="1", content="Place(city='Zürich')")
 
 
+async def test_tool_gets_the_instances_options_for_it(loop: ToolLoop) -> None:
+    async def show_options(_: object, context: ToolContext) -> str:
+        return repr(context.options)
+
+    assert (await result_of(loop, show_options)).content == "{}"
+    loop.instance = msgspec.structs.replace(loop.instance, options={"tool": {"level": 1}, "other": {"level": 2}})
+    assert (await result_of(loop, show_options)).content == "{'level': 1}"
+
+
 @pytest.mark.parametrize("arguments", ["", " \n", "null", "{}"])
 async def test_no_arguments_may_be_written_in_several_ways(loop: ToolLoop, arguments: str) -> None:
     assert (await result_of(loop, show, arguments, arguments=Place)).content == "Place(city='Rome')"

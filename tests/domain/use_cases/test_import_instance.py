@@ -24,6 +24,7 @@ CONTENT = InstanceContent(
     tools=("calculate", "gone"),
     limits=TurnLimits(max_steps=3),
     mcp_servers=(McpServer(name="crm", url="https://crm.example/mcp"),),
+    options={"vendor": {"maxTokens": 5}},
 )
 
 
@@ -75,6 +76,8 @@ async def test_overwritten_instance_keeps_its_identity_and_its_secrets(office: O
         ({"limits": TurnLimits(max_steps=0)}, "max_steps"),
         ({"mcp_servers": (McpServer(name="Crm", url="https://x.example"),)}, "MCP server 'Crm'"),
         ({"base_url": "ftp://x"}, "A base URL"),
+        ({"options": {"nobody": {}}}, "Unknown adapter 'nobody'"),
+        ({"options": {"vendor": {"maxTokens": 0}}}, "maxTokens"),
     ],
 )
 async def test_content_that_breaks_a_rule_is_not_stored(

@@ -93,6 +93,43 @@ async def test_tool_that_is_not_installed_any_more_may_stay(backstage: Backstage
         await backstage.update(slug, InstancePatch(tools=("gone",)))
 
 
+async def test_options_are_replaced_by_adapter_and_taken_back_by_null(backstage: Backstage, slug: Slug) -> None:
+    await backstage.update(slug, InstancePatch(options={"vendor": {"maxTokens": 5, "effort": "high"}}))
+    after = await backstage.update(slug, InstancePatch(options={"vendor": {"maxTokens": 6}}))
+    assert after.options == {"vendor": {"maxTokens": 6}}
+    assert (await backstage.update(slug, InstancePatch(options={}))).options == after.options
+    assert (await backstage.update(slug, InstancePatch(name="Susie"))).options == after.options
+    assert (await backstage.update(slug, InstancePatch(options={"vendor": None}))).options == {}
+    assert (await backstage.update(slug, InstancePatch(options={"vendor": None}))).options == {}
+
+
+async def test_options_of_an_adapter_that_is_gone_stay_and_can_be_removed(backstage: Backstage, slug: Slug) -> None:
+    await backstage.change(slug, lambda instance, _: msgspec.structs.replace(instance, options={"gone": {"x": 1}}))
+    after = await backstage.update(slug, InstancePatch(options={"vendor": {}}))
+    assert after.options == {"gone": {"x": 1}, "vendor": {}}
+    assert (await backstage.update(slug, InstancePatch(options={"gone": None}))).options == {"vendor": {}}
+    with pytest.raises(InvalidInputError, match="Unknown adapter 'gone'"):
+        await backstage.update(slug, InstancePatch(options={"gone": None}))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nobody": {}}, "Unknown adapter 'nobody': those with options are vendor"),
+        ({"nobody": None}, "Unknown adapter 'nobody'"),
+        ({"echo": {}}, "The adapter 'echo' has no options"),
+        ({"vendor": {"effort": "some"}}, r"Invalid enum value 'some' - at `\$.options.vendor.effort`"),
+    ],
+)
+async def test_options_that_an_adapter_refuses_are_not_stored(
+    backstage: Backstage, slug: Slug, options: dict[str, dict[str, object] | None], message: str
+) -> None:
+    before = await backstage.stored(slug)
+    with pytest.raises(InvalidInputError, match=message):
+        await backstage.update(slug, InstancePatch(name="Susie", options=options))
+    assert await backstage.stored(slug) == before
+
+
 async def test_each_limit_is_set_and_taken_back_by_itself(backstage: Backstage, slug: Slug) -> None:
     await backstage.update(slug, InstancePatch(max_steps=5, max_tool_calls=0, turn_seconds=60.5, tool_seconds=2))
     after = await backstage.update(slug, InstancePatch(max_tool_calls=None))

@@ -10,7 +10,7 @@ from support.envelopes import assert_refused
 
 FIELDS = [
     *("id", "slug", "name", "description", "status", "provider", "model", "baseUrl", "temperature"),
-    *("authEnabled", "hasAuthKey", "limits", "createdAt", "updatedAt"),
+    *("authEnabled", "hasAuthKey", "limits", "options", "createdAt", "updatedAt"),
 ]
 NO_LIMITS = {"maxSteps": None, "maxToolCalls": None, "turnSeconds": None, "toolSeconds": None}
 
@@ -23,7 +23,7 @@ async def test_instance_is_created_with_what_is_given_and_defaults_for_the_rest(
     assert list(instance) == FIELDS
     assert (instance["name"], instance["description"], instance["status"]) == ("New", "Helps", "active")
     assert (instance["provider"], instance["model"], instance["baseUrl"]) == ("vendor", "small", "http://l:1/v1")
-    assert (instance["temperature"], instance["limits"]) == (None, NO_LIMITS)
+    assert (instance["temperature"], instance["limits"], instance["options"]) == (None, NO_LIMITS, {})
     assert (instance["authEnabled"], instance["hasAuthKey"]) == (False, False)
     created = datetime.fromisoformat(instance["createdAt"])
     assert (created, created.utcoffset()) == (app.office.clock.now(), timedelta())
@@ -97,6 +97,16 @@ async def test_given_fields_change_and_others_stay(app: App, api: Api) -> None:
     assert (after["temperature"], after["limits"]) == (None, {**NO_LIMITS, "turnSeconds": 1.5})
 
 
+async def test_options_are_set_by_adapter_and_taken_back_with_null(app: App, api: Api) -> None:
+    options = {"vendor": {"maxTokens": 7, "effort": "high"}}
+    assert (await api.patch("/instances/bot", {"options": options})).json["instance"]["options"] == options
+    assert (await api.patch("/instances/bot", {"name": "B"})).json["instance"]["options"] == options
+    assert (await api.get("/instances")).json["instances"][-1]["options"] == options
+    assert (await api.patch("/instances/bot", {"options": {"vendor": None}})).json["instance"]["options"] == {}
+    details = [entry[-1] for entry in await app.office.entries() if entry[1] == "instance.update"]
+    assert details == [("options.vendor",), ("name",), ("options.vendor",)]
+
+
 async def test_new_provider_brings_its_model_along(api: Api) -> None:
     after = (await api.patch("/instances/bot", {"provider": "echo"})).json["instance"]
     assert (after["provider"], after["model"]) == ("echo", "parrot")
@@ -116,6 +126,15 @@ async def test_new_provider_brings_its_model_along(api: Api) -> None:
         ({"authEnabled": "true"}, "Expected `bool`, got `str` - at `$.authEnabled`"),
         ({"temperature": "1"}, "Expected `float | null`, got `str` - at `$.temperature`"),
         ({"slug": "other"}, "Object contains unknown field `slug`"),
+        ({"options": None}, "Expected `object`, got `null` - at `$.options`"),
+        ({"options": {"vendor": []}}, "Expected `object | null`, got `array` - at `$.options[...]`"),
+        (
+            {"options": {"nobody": {}}},
+            "Unknown adapter 'nobody': those with options are vendor - at `$.options.nobody`",
+        ),
+        ({"options": {"echo": {}}}, "The adapter 'echo' has no options - at `$.options.echo`"),
+        ({"options": {"vendor": {"maxTokens": 0}}}, "Expected `int` >= 1 - at `$.options.vendor.maxTokens`"),
+        ({"options": {"vendor": {"x": 1}}}, "Object contains unknown field `x` - at `$.options.vendor`"),
     ],
 )
 async def test_change_that_breaks_a_rule_changes_nothing(

@@ -17,6 +17,7 @@ VALUE = "a-value-that-stays-here"
 async def document(api: Api) -> Any:
     """The export of an instance that has something of everything."""
     change = {"description": "Helps", "temperature": 0.5, "status": "disabled", "limits": {"maxSteps": 3}}
+    change["options"] = {"vendor": {"effort": "high"}}
     await api.succeed("PATCH", "/instances/bot", {**change, "baseUrl": "http://localhost:1/v1"})
     await api.succeed("PATCH", "/instances/bot/prompts", {"sections": [{"key": "02-soul", "content": "Be kind."}]})
     await api.succeed("PATCH", "/instances/bot/tools", {"enabled": ["calculate", "look_up"]})
@@ -31,11 +32,12 @@ async def test_export_is_one_document_with_everything_but_the_values_of_secrets(
     assert response.header("content-disposition") == 'attachment; filename="bot.json"'
     assert list(document) == [
         *("format", "slug", "name", "description", "status", "provider", "model", "baseUrl", "temperature"),
-        *("authEnabled", "limits", "prompts", "tools", "mcpServers", "secrets"),
+        *("authEnabled", "limits", "prompts", "tools", "mcpServers", "options", "secrets"),
     ]
     assert (document["format"], document["secrets"]) == ("polyant.instance/1", ["auth_api_key", "vendor_api_key"])
     assert (document["tools"], document["mcpServers"]) == (["calculate", "look_up"], [CRM])
     assert document["prompts"][1] == {"key": "02-soul", "content": "Be kind."}
+    assert document["options"] == {"vendor": {"effort": "high"}}
     assert VALUE.encode() not in response.body
 
 
@@ -80,6 +82,7 @@ async def test_small_document_is_filled_up_with_defaults(api: Api) -> None:
         ({"surprise": 1}, "Object contains unknown field `surprise`"),
         ({"limits": {"maxSteps": 0}}, "Expected `int` >= 1 - at `$.limits.maxSteps`"),
         ({"tools": ["No Tool"]}, "A tool's name is 1 to 64"),
+        ({"options": {"nobody": {}}}, "Unknown adapter 'nobody': those with options are vendor"),
         ({"prompts": [{"key": "02-soul", "content": "x"}] * 2}, "Section 02-soul is given more than once"),
         ({"mcpServers": [{**CRM, "name": "C"}]}, "MCP server 'C': the name is"),
     ],

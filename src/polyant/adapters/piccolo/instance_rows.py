@@ -11,13 +11,15 @@ from polyant.domain.limits import TurnLimits
 Row = dict[str, Any]
 
 _LIMITS = TurnLimits.__struct_fields__
-_PARTS = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers"})
+_PARTS = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers", "options"})
 _FIELDS = tuple(field for field in Instance.__struct_fields__ if field not in _PARTS)
 
 
 def row_of(instance: Instance) -> Row:
-    """Returns the row of the instance's own fields, its limits among them."""
-    return {field: getattr(instance, field) for field in _FIELDS} | msgspec.structs.asdict(instance.limits)
+    """Returns the row of the instance's own fields, its limits and options among them."""
+    own = {field: getattr(instance, field) for field in _FIELDS}
+    options = msgspec.json.encode(instance.options).decode() if instance.options else None
+    return {**own, **msgspec.structs.asdict(instance.limits), "options": options}
 
 
 def secret_rows_of(instance: Instance) -> list[Row]:
@@ -61,6 +63,7 @@ def instance_of(
     """Returns the instance that the rows are of; those of tools and servers are in their order."""
     parts = {
         "limits": _limits_of(row),
+        "options": _options_of(row),
         "secrets": {secret["name"]: secret for secret in secrets},
         "sections": {section["section"]: section["content"] for section in sections},
         "tools": [tool["tool"] for tool in tools],
@@ -73,11 +76,15 @@ def _limits_of(row: Row) -> Row:
     return {name: row[name] for name in _LIMITS}
 
 
+def _options_of(row: Row) -> Row:
+    return msgspec.json.decode(row["options"], type=Row) if row["options"] else {}
+
+
 def _mcp_server_of(row: Row) -> Row:
     return row | {"headers": msgspec.json.decode(row["headers"]), "tools": msgspec.json.decode(row["tools"])}
 
 
 def summary_of(row: Row) -> InstanceSummary:
     """Returns what a listing shows of the row, which says also whether there is a key for callers."""
-    derived = {"has_auth_key": bool(row["has_auth_key"]), "limits": _limits_of(row)}
+    derived = {"has_auth_key": bool(row["has_auth_key"]), "limits": _limits_of(row), "options": _options_of(row)}
     return msgspec.convert(row | derived, InstanceSummary)

@@ -35,6 +35,8 @@ class InstanceRow(Table, tablename="instances"):
     max_tool_calls = Integer(null=True, default=None)
     turn_seconds = DoublePrecision(null=True, default=None)
     tool_seconds = DoublePrecision(null=True, default=None)
+    options = Text(null=True, default=None)
+    """A JSON object: objects by adapters' names; null for none."""
 
 
 class SecretRow(Table, tablename="instance_secrets"):

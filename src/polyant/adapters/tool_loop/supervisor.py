@@ -61,6 +61,7 @@ class ToolLoopSupervisor(Supervisor):
                 messages=turn.messages,
                 sampling=_sampling(turn),
                 stream=turn.stream,
+                options=instance.options.get(instance.provider, {}),
                 deadline=purse.deadline,
             )
             agent = Agent(model, toolbox, purse, self._clock)

@@ -45,7 +45,13 @@ class Toolbox:
         secrets: dict[SecretName, SecretText] = {}
         try:
             secrets.update(await self._open(tool.secrets))
-            context = ToolContext(slug=self._instance.slug, secrets=secrets, deadline=deadline, delegate=delegate)
+            context = ToolContext(
+                slug=self._instance.slug,
+                secrets=secrets,
+                options=self._instance.options.get(call.name, {}),
+                deadline=deadline,
+                delegate=delegate,
+            )
             content = clip_result(_redacted(await tool.call(call.arguments, context), secrets))
         except ToolError as error:
             return failed(call, _redacted(str(error), secrets))

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InstanceExistsError
 from polyant.domain.instance_content import InstanceContent
@@ -35,12 +36,14 @@ class ImportInstance:
         clock: Clock,
         tokens: TokenSource,
         providers: Mapping[str, ProviderInfo],
+        adapter_options: AdapterOptions,
     ) -> None:
         self._repo = repo
         self._edit = edit
         self._clock = clock
         self._tokens = tokens
         self._providers = providers
+        self._adapter_options = adapter_options
 
     async def __call__(
         self,
@@ -58,7 +61,7 @@ class ImportInstance:
             UnknownInstanceError: There is none to overwrite, and none may be created.
             InstanceChangedError: It has none of the expected versions.
             InstanceExistsError: The slug is taken and may not be overwritten.
-            InvalidInputError: A value breaks its rule, or there is no such provider.
+            InvalidInputError: A value breaks its rule, there is no such provider, or an adapter refuses its options.
         """
         fields, change = self._checked(content), Change(by, "instance.import")
         if create:
@@ -80,6 +83,7 @@ class ImportInstance:
 
     def _checked(self, content: InstanceContent) -> dict[str, Any]:
         find_provider(self._providers, content.provider)
+        self._adapter_options.check(content.options)
         sections = default_sections(content.name) | dict(content.sections)
         return {
             **msgspec.structs.asdict(content),

@@ -6,9 +6,10 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import Instance, InstanceStatus, Slug, parse_base_url
+from polyant.domain.instances import Instance, InstanceStatus, JsonObject, Slug, parse_base_url
 from polyant.domain.limits import TurnLimits
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.use_cases.create_instance import find_provider
@@ -32,22 +33,37 @@ class InstancePatch(msgspec.Struct, frozen=True, kw_only=True):
     turn_seconds: float | UnsetType | None = UNSET
     tool_seconds: float | UnsetType | None = UNSET
 
+    options: Mapping[str, JsonObject | None] | UnsetType = UNSET
+    """The options to replace, by adapter; None removes those of an adapter, others stay."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of those that are to be changed."""
         return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not UNSET)
+
+    @property
+    def audit_details(self) -> tuple[str, ...]:
+        """The names for the audit trail; options are named by their adapters."""
+        fields = tuple(name for name in self.names if name != "options")
+        return fields if self.options is UNSET else (*fields, *(f"options.{name}" for name in self.options))
 
 
 class UpdateInstance:
     """Applies a patch to a stored instance."""
 
     def __init__(
-        self, *, edit: EditInstance, providers: Mapping[str, ProviderInfo], tools: Collection[str] = ()
+        self,
+        *,
+        edit: EditInstance,
+        providers: Mapping[str, ProviderInfo],
+        tools: Collection[str] = (),
+        adapter_options: AdapterOptions,
     ) -> None:
-        """Takes the providers and the names of the tools that instances may have."""
+        """Takes the providers, the names of the tools that instances may have, and what checks options."""
         self._edit = edit
         self._providers = providers
         self._tools = tools
+        self._adapter_options = adapter_options
 
     async def __call__(
         self, slug: Slug, patch: InstancePatch, *, by: Actor, expected_versions: Collection[int] | None = None
@@ -57,8 +73,8 @@ class UpdateInstance:
         Raises:
             UnknownInstanceError: There is none with that slug.
             InstanceChangedError: It has none of the expected versions.
-            InvalidInputError: A value breaks its rule, auth is turned on without a key, or a tool is neither known nor
-                one that the instance has already.
+            InvalidInputError: A value breaks its rule, auth is turned on without a key, a tool is neither known nor
+                one that the instance has already, or an adapter refuses its options.
         """
 
         def apply(instance: Instance, _: datetime) -> Instance:
@@ -73,13 +89,25 @@ class UpdateInstance:
                 raise InvalidInputError("auth can't be enabled without an API key: issue or set one first")
             if "tools" in changes:
                 changes["tools"] = self._known_tools(instance, changes["tools"])
+            if "options" in changes:
+                changes["options"] = self._merged_options(instance, changes["options"])
             limits = {name: changes.pop(name) for name in TurnLimits.__struct_fields__ if name in changes}
             return msgspec.structs.replace(
                 instance, limits=msgspec.structs.replace(instance.limits, **limits), **changes
             )
 
-        change = Change(by, "instance.update", patch.names)
+        change = Change(by, "instance.update", patch.audit_details)
         return await self._edit(slug, apply, change, expected_versions=expected_versions)
+
+    def _merged_options(self, instance: Instance, given: Mapping[str, JsonObject | None]) -> Mapping[str, JsonObject]:
+        """Returns the instance's options with those given in place of their adapters'."""
+        removed = {name for name, value in given.items() if value is None}
+        replaced = {name: value for name, value in given.items() if value is not None}
+        self._adapter_options.check(replaced)
+        for name in removed - instance.options.keys():
+            self._adapter_options.struct_of(name)  # so that a typo does not pass
+        merged = {**instance.options, **replaced}
+        return {name: value for name, value in merged.items() if name not in removed}
 
     def _known_tools(self, instance: Instance, names: tuple[str, ...]) -> tuple[str, ...]:
         """Returns the names, each once."""

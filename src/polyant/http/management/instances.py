@@ -1,6 +1,6 @@
 """/api/instances: which assistants there are, and what each is."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post
@@ -81,6 +81,9 @@ Temperature = Annotated[
 ]
 
 
+AdapterName = Annotated[str, Meta(examples=["openai"])]
+
+
 class LimitsOut(Answer, frozen=True, kw_only=True):
     """The instance's own limits for its turns; null is what holds for all."""
 
@@ -105,6 +108,9 @@ class InstanceOut(Answer, frozen=True, kw_only=True):
     auth_enabled: Annotated[bool, Meta(description="Whether callers have to present the key")]
     has_auth_key: Annotated[bool, Meta(description="Whether there is a key for callers")]
     limits: LimitsOut
+    options: Annotated[
+        dict[AdapterName, dict[str, Any]], Meta(description="What is set for adapters, by the adapter's name")
+    ]
     created_at: Moment
     updated_at: Moment
 
@@ -154,6 +160,13 @@ class PatchInstanceBody(Body, frozen=True, kw_only=True):
     temperature: Temperature | UnsetType | None = UNSET
     auth_enabled: bool | UnsetType = UNSET
     limits: LimitsBody | UnsetType = UNSET
+    options: (
+        Annotated[
+            dict[AdapterName, dict[str, Any] | None],
+            Meta(description="Options to replace, by the adapter's name; null removes an adapter's, others stay"),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class InstancesController(Controller):

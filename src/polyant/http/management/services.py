@@ -5,6 +5,7 @@ from typing import Self
 
 import msgspec
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
@@ -64,6 +65,7 @@ class ManagementPorts(msgspec.Struct, frozen=True, kw_only=True):
     tools: Mapping[str, Tool]
     tool_servers: ToolServers
     system_prompts: SystemPromptComposer
+    adapter_options: AdapterOptions
 
 
 class Management(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,9 +129,16 @@ class Management(msgspec.Struct, frozen=True, kw_only=True):
             delete_user=DeleteUser(users=users, clock=clock),
             show=ShowInstance(repo=repo),
             create=CreateInstance(repo=repo, clock=clock, tokens=tokens, providers=providers),
-            update=UpdateInstance(edit=edit, providers=providers, tools=tools),
+            update=UpdateInstance(edit=edit, providers=providers, tools=tools, adapter_options=ports.adapter_options),
             delete=DeleteInstance(repo=repo, clock=clock),
-            import_instance=ImportInstance(repo=repo, edit=edit, clock=clock, tokens=tokens, providers=providers),
+            import_instance=ImportInstance(
+                repo=repo,
+                edit=edit,
+                clock=clock,
+                tokens=tokens,
+                providers=providers,
+                adapter_options=ports.adapter_options,
+            ),
             update_prompts=UpdatePrompts(edit=edit),
             preview_prompt=PreviewPrompt(
                 repo=repo,

@@ -1,6 +1,7 @@
 """/api/instances/{slug}/export and /api/import: an instance as one document, without the values of its secrets."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Controller, Response, get, post
@@ -17,6 +18,7 @@ from polyant.domain.mcp_servers import MOST_MCP_SERVERS
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secret_states import missing_secrets
 from polyant.http.management.instances import (
+    AdapterName,
     BaseUrl,
     Description,
     InstanceOut,
@@ -55,6 +57,9 @@ class InstanceDocument(Body, frozen=True, kw_only=True):
     prompts: Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))] = ()
     tools: Annotated[tuple[ToolName, ...], Meta(max_length=1_000)] = ()
     mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MOST_MCP_SERVERS)] = ()
+    options: Annotated[
+        Mapping[AdapterName, dict[str, Any]], Meta(description="What is set for adapters, by the adapter's name")
+    ] = {}
     secrets: Annotated[
         tuple[str, ...], Meta(description="Names of the secrets that the instance had where it was exported")
     ] = ()
