@@ -30,7 +30,7 @@ README = ROOT / "README.md"
 ADAPTERS = ROOT / "docs" / "adapters.md"
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
-SETTINGS_OF_LISTS = {"chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS"}
+SETTINGS_OF_LISTS = {"chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS", "turn_observer": "TURN_OBSERVERS"}
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the example is for curl")
 

@@ -13,17 +13,20 @@ from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
 from polyant.adapters.system.file_limit import raise_file_limit
 from polyant.domain.errors import PolyantError
 from polyant.domain.instances import InstanceQuery
+from polyant.domain.running_turns import RunningTurns
+from polyant.domain.turn_observation import TurnObservation
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.list_models import ListModels
+from polyant.domain.use_cases.run_turn import RunTurn
 from polyant.domain.use_cases.show_model import ShowModel
 from polyant.home import auth_secret_of, require_given_secrets
 from polyant.http.app import HttpSettings, Services, build_app
 from polyant.http.lifespan import ExplainedStart
 from polyant.http.management.services import Management, ManagementPorts
-from polyant.http.openai.answers import AnswerSettings
+from polyant.http.openai.responses import ResponseSettings
 from polyant.http.session_tokens import JwtSessionTokens
-from polyant.parts import Parts, open_parts, tool_names_of
+from polyant.parts import Parts, open_parts
 from polyant.plugins import AdapterError
 from polyant.prepare import prepare
 from polyant.settings import Settings, SettingsError, read_settings
@@ -50,9 +53,10 @@ def create_app(environ: Mapping[str, str] | None = None) -> ASGIApp:
     async def open_services() -> AsyncIterator[Services]:
         async with open_parts(settings, environ, create=True) as parts:
             await prepare(parts)
-            services = await _services(parts)
-            _tune_garbage_collection()
-            yield services
+            async with TurnObservation(await parts.turn_observers()) as observation:
+                services = await _services(parts, observation)
+                _tune_garbage_collection()
+                yield services
 
     app = build_app(_http_settings(settings), open_services)
     return ExplainedStart(app, (PolyantError, SettingsError, AdapterError))
@@ -69,25 +73,34 @@ def _tune_garbage_collection() -> None:
     gc.set_threshold(2_000, 20, 100)
 
 
-async def _services(parts: Parts) -> Services:
+async def _services(parts: Parts, observation: TurnObservation) -> Services:
     repo, cipher = await parts.cached_repo(), await parts.cipher()
     storage, clock = await parts.repo(), await parts.clock()
-    management = Management.on(await _management_ports(parts))
+    turns = RunningTurns(max_turns=parts.settings.max_concurrent_turns)
+    run_turn = RunTurn(
+        supervisor=await parts.supervisor(),
+        turns=turns,
+        observation=observation,
+        clock=clock,
+        tokens=await parts.tokens(),
+        budget=await parts.turn_budget(),
+    )
+    management = Management.on(await _management_ports(parts, run_turn))
     return Services(
-        answer_chat=AnswerChat(repo=repo, cipher=cipher, supervisor=await parts.supervisor(), clock=clock),
+        answer_chat=AnswerChat(repo=repo, cipher=cipher, clock=clock, run_turn=run_turn),
         list_models=ListModels(repo=repo),
         show_model=ShowModel(repo=repo),
         # Asked seldom, and then for a key that may have been issued this very second: so not from the cache.
         identify_caller=IdentifyCaller(repo=storage, cipher=cipher, recognise=management.recognise, clock=clock),
         management=management,
-        turn_log=await parts.turn_log(),
+        turns=turns,
         rate_limiter=await parts.rate_limiter(),
         clock=clock,
         check_storage=lambda: storage.list(InstanceQuery(limit=1)),
     )
 
 
-async def _management_ports(parts: Parts) -> ManagementPorts:
+async def _management_ports(parts: Parts, run_turn: RunTurn) -> ManagementPorts:
     return ManagementPorts(
         repo=FreshInstanceRepo(await parts.repo(), await parts.cached_repo()),
         users=await parts.user_repo(),
@@ -97,7 +110,7 @@ async def _management_ports(parts: Parts) -> ManagementPorts:
         hasher=await parts.password_hasher(),
         cipher=await parts.cipher(),
         session_tokens=JwtSessionTokens(auth_secret_of(parts.settings, create=False)),
-        supervisor=await parts.supervisor(),
+        run_turn=run_turn,
         clock=await parts.clock(),
         tokens=await parts.tokens(),
         providers=await parts.providers(),
@@ -115,11 +128,9 @@ def _http_settings(settings: Settings) -> HttpSettings:
         cors_origins=settings.cors_origins,
         allowed_hosts=settings.allowed_hosts,
         max_body_bytes=settings.max_body_bytes,
-        max_concurrent_turns=settings.max_concurrent_turns,
         shutdown=settings.shutdown_seconds,
         metrics_token=settings.metrics_token,
-        tool_names=tool_names_of(settings),
-        answers=AnswerSettings(
+        responses=ResponseSettings(
             heartbeat=settings.heartbeat_seconds,
             stream_head=settings.stream_head_seconds,
             report_usage=settings.report_usage,

@@ -32,6 +32,7 @@ from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ToolServers
 from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SecretName, SecretText, parse_secret_value
@@ -58,6 +59,7 @@ USER_REPO = plugins.Group("user_repo", UserRepo)
 SESSION_REPO = plugins.Group("session_repo", SessionRepo)
 AUDIT_LOG = plugins.Group("audit_log", AuditLog)
 TURN_LOG = plugins.Group("turn_log", TurnLog)
+TURN_OBSERVER = plugins.Group("turn_observer", TurnObserver)
 PASSWORD_HASHER = plugins.Group("password_hasher", PasswordHasher)
 
 BUILT_IN_TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
@@ -76,6 +78,7 @@ GROUPS: tuple[plugins.Group[Any], ...] = (
     SESSION_REPO,
     AUDIT_LOG,
     TURN_LOG,
+    TURN_OBSERVER,
     PASSWORD_HASHER,
 )
 
@@ -142,7 +145,7 @@ class Parts:
             "timeouts": self.timeouts,
             "tool_servers": self.tool_servers,
             "tools": self.tools,
-            "turn_budget": self.turn_budget,
+            "turn_log": self.turn_log,
             "turn_log_days": self.turn_log_days,
         }
 
@@ -223,6 +226,10 @@ class Parts:
     @_once
     async def turn_log(self) -> TurnLog:
         return await self._adapter(TURN_LOG, self.settings.turn_log)
+
+    @_once
+    async def turn_observers(self) -> Mapping[str, TurnObserver]:
+        return {name: await self._adapter(TURN_OBSERVER, name) for name in self.settings.turn_observer_names}
 
     @_once
     async def password_hasher(self) -> PasswordHasher:

@@ -35,7 +35,7 @@ async def prepare(parts: Parts) -> None:
     # Last the one that makes the master key if there is none: all other settings have proved usable by then.
     for part in (
         *(parts.rate_limiter, parts.chat_models, parts.tools, parts.tool_servers),
-        *(parts.user_repo, parts.session_repo, parts.audit_log, parts.turn_log, parts.password_hasher),
+        *(parts.user_repo, parts.session_repo, parts.audit_log, parts.turn_observers, parts.password_hasher),
         parts.supervisor,
     ):
         await part()

@@ -399,6 +399,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_repo: Annotated[str, _adapter("session_repo", "What keeps the sessions of users")] = "piccolo"
     audit_log: Annotated[str, _adapter("audit_log", "What keeps the audit trail")] = "piccolo"
     turn_log: Annotated[str, _adapter("turn_log", "What keeps the figures of recent turns")] = "piccolo"
+    turn_observers: Annotated[
+        tuple[str, ...],
+        Variable(
+            "TURN_OBSERVERS",
+            _words,
+            "names of installed adapters (see polyant adapters)",
+            "Adapters that observe turns, besides the turn log and the metrics",
+            "none",
+        ),
+    ] = ()
     password_hasher: Annotated[str, _adapter("password_hasher", "What hashes the passwords of users")] = "argon2id"  # noqa: S105 - a name, no secret
     http_tool_hosts: Annotated[
         frozenset[str],
@@ -410,6 +420,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "none",
         ),
     ] = frozenset()
+
+    @property
+    def turn_observer_names(self) -> tuple[str, ...]:
+        """The names of all turn observers: the turn log, the metrics if they are on, and `turn_observers`."""
+        metrics = () if self.metrics_token is None else ("prometheus",)
+        return tuple(dict.fromkeys(("turn_log", *metrics, *self.turn_observers)))
 
     @property
     def uses_postgresql(self) -> bool:

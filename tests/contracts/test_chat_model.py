@@ -42,7 +42,7 @@ class VendorBehindHttp:
             base_url=f"{upstream.url}/v1",
             api_key=SecretText("sk-0123456789abcdef"),
             system="Be brief.",
-            messages=(UserMessage("Hello?"),),
+            messages=(UserMessage.of("Hello?"),),
             deadline=100.0,
         )
 
@@ -120,7 +120,7 @@ class ScriptInFile:
         base_url=ScriptedChatModel.info.base_url,
         api_key=None,
         system="Be brief.",
-        messages=(UserMessage("Hello?"),),
+        messages=(UserMessage.of("Hello?"),),
         deadline=100.0,
     )
 

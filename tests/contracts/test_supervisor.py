@@ -1,11 +1,11 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import pytest
 
-from polyant.domain.chat import Turn
+from polyant.domain.chat import ModelRequest, Turn
 from polyant.domain.ports.supervisor import Supervisor
-from polyant.testing.played_parts import PlayedStep
+from polyant.testing.played_parts import PlayedChatModel, PlayedStep
 from polyant.testing.supervisor import SupervisorContract, SupervisorUnderTest
 from support.tool_loop import ToolLoop, unusable
 
@@ -13,6 +13,7 @@ from support.tool_loop import ToolLoop, unusable
 class ToolLoopUnderTest:
     def __init__(self) -> None:
         self._loop = ToolLoop()
+        self._model: PlayedChatModel
 
     @property
     def turn(self) -> Turn:
@@ -22,9 +23,16 @@ class ToolLoopUnderTest:
     def running(self) -> int:
         return self._loop.activity.running
 
-    def playing(self, *steps: PlayedStep, turn_seconds: float = 300.0) -> Supervisor:
-        self._loop.budget = msgspec.structs.replace(self._loop.budget, turn_seconds=turn_seconds)
-        return self._loop.supervisor(self._loop.model(steps))
+    def turn_ending_in(self, seconds: float) -> Turn:
+        return msgspec.structs.replace(self.turn, deadline=self._loop.clock.monotonic() + seconds)
+
+    @property
+    def requests(self) -> Sequence[ModelRequest]:
+        return self._model.requests
+
+    def playing(self, *steps: PlayedStep) -> Supervisor:
+        self._model = self._loop.model(steps)
+        return self._loop.supervisor(self._model)
 
     async def hanging(self, count: int = 1) -> None:
         await self._loop.activity.hanging(count)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
-from polyant.domain.access import Credentials, authorise, bearer_of, holds_key
+from polyant.domain.access import Credentials, authorise, bearer_of, key_held
 from polyant.domain.errors import AuthenticationError, SecretUnreadableError
 from polyant.domain.instances import Instance, InstanceId, Slug
 from polyant.domain.secrets import (
@@ -103,14 +103,15 @@ class TestAuthorise:
 class TestHoldsKey:
     @given(st.text(st.characters(exclude_categories=())), st.text(st.characters(exclude_categories=())))
     async def test_bearer_holds_the_key_exactly_if_it_is_the_same_text(self, key: str, bearer: str) -> None:
-        assert await holds_key(an_instance(key=key), SecretText(bearer), CIPHER, NOW) == (key == bearer)
-        assert await holds_key(an_instance(key=key), SecretText(key), CIPHER, NOW)
+        held = await key_held(an_instance(key=key), SecretText(bearer), CIPHER, NOW)
+        assert (held is not None) == (key == bearer)
+        assert await key_held(an_instance(key=key), SecretText(key), CIPHER, NOW)
 
     async def test_nobody_holds_the_key_of_an_instance_without_one(self) -> None:
-        assert not await holds_key(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
+        assert not await key_held(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
 
     async def test_key_counts_whether_or_not_auth_is_on(self) -> None:
-        assert await holds_key(an_instance(auth_enabled=False), SecretText(KEY), CIPHER, NOW)
+        assert await key_held(an_instance(auth_enabled=False), SecretText(KEY), CIPHER, NOW)
 
 
 class TestThePreviousKey:
@@ -123,7 +124,7 @@ class TestThePreviousKey:
     async def test_until_it_expires_both_keys_are_good(self, instance: Instance) -> None:
         for key in (KEY, OLD_KEY):
             await authorise(instance, SecretText(key), CIPHER, NOW - MOMENT)
-        assert not await holds_key(instance, SecretText(OLD_KEY + "x"), CIPHER, NOW - MOMENT)
+        assert not await key_held(instance, SecretText(OLD_KEY + "x"), CIPHER, NOW - MOMENT)
 
     @pytest.mark.parametrize("later", [timedelta(0), MOMENT, timedelta(days=9)])
     async def test_then_the_present_one_alone(self, instance: Instance, later: timedelta) -> None:
@@ -135,7 +136,7 @@ class TestThePreviousKey:
         previous = instance.secrets[PREVIOUS_AUTH_API_KEY]
         swapped = {AUTH_API_KEY: msgspec.structs.replace(previous, name=AUTH_API_KEY, expires_at=None)}
         with pytest.raises(SecretUnreadableError):
-            await holds_key(msgspec.structs.replace(instance, secrets=swapped), SecretText(OLD_KEY), CIPHER, NOW)
+            await key_held(msgspec.structs.replace(instance, secrets=swapped), SecretText(OLD_KEY), CIPHER, NOW)
 
 
 def test_credentials_do_not_show_their_secrets() -> None:

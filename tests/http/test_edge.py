@@ -188,7 +188,9 @@ async def test_one_line_a_request_says_method_path_status_time_and_slug(
 async def test_line_of_a_turn_says_how_it_went_and_what_it_cost_and_nothing_that_was_said(
     app: App, access_log: list[logging.LogRecord]
 ) -> None:
-    app.supervisor.plays(StepFinished(usage=Usage(3, 1), steps=1), TOOL_STARTED, TOOL_FINISHED, *says("Hello!"))
+    app.supervisor.plays(
+        StepFinished(usage=Usage(3, 1), steps=1, milliseconds=1), TOOL_STARTED, TOOL_FINISHED, *says("Hello!")
+    )
     await app.request("POST", f"{CHAT}?key=sk-secret", body=chat_body(), headers=JSON)
     (record,) = access_log
     fields = fields_of(record)
@@ -205,7 +207,7 @@ async def test_line_of_a_turn_says_how_it_went_and_what_it_cost_and_nothing_that
 
 
 async def test_turn_that_failed_or_was_left_says_so_in_its_line(app: App, access_log: list[logging.LogRecord]) -> None:
-    app.supervisor.plays(StepFinished(usage=Usage(3, 1), steps=1), asyncio.Event())
+    app.supervisor.plays(StepFinished(usage=Usage(3, 1), steps=1, milliseconds=1), asyncio.Event())
     exchange = app.start_chat()
     await app.supervisor.runs()
     exchange.disconnect()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from polyant.adapters.prometheus import turn_observer
 from polyant.domain import use_cases
 from polyant.http import prometheus
 from polyant.http.app import describe
@@ -72,7 +73,8 @@ def test_actions_of_the_trail_are_those_of_the_table() -> None:
 
 
 def test_metrics_are_those_of_the_table() -> None:
-    prometheus.PrometheusMetrics(())  # which has registered them by then
+    prometheus.PrometheusMetrics()  # both modules have registered theirs by then
+    turn_observer.PrometheusTurnObserver(tools={})
     families = [family for family in REGISTRY.collect() if family.name.startswith("polyant_")]
     names = [f"{family.name}_total" if family.type == "counter" else family.name for family in families]
     assert sorted(first_cells("Metrics")) == sorted(names)

@@ -19,7 +19,7 @@ TOKEN = "a-token-for-the-scraper"
 
 @pytest.fixture
 async def measured() -> AsyncIterator[App]:
-    async with serving(metrics_token=SecretText(TOKEN), tool_names=("calculate",), rate_limit=RateLimit(5, 60)) as app:
+    async with serving(metrics_token=SecretText(TOKEN), rate_limit=RateLimit(5, 60)) as app:
         yield app
 
 

@@ -10,8 +10,8 @@ from types import FrameType
 import pytest
 
 from polyant.domain.chat import TextDelta
+from polyant.domain.running_turns import RunningTurns
 from polyant.http.shutdown import graceful_shutdown
-from polyant.http.turns import RunningTurns
 from support.app import App, serving
 from support.scripted_supervisor import says
 
@@ -139,7 +139,7 @@ def test_outside_the_main_thread_no_handler_is_set() -> None:
     def run() -> None:
         async def open_and_close() -> None:
             before = signal.getsignal(signal.SIGTERM)
-            with graceful_shutdown(RunningTurns(most=1), seconds=1):
+            with graceful_shutdown(RunningTurns(max_turns=1), seconds=1):
                 seen.append(signal.getsignal(signal.SIGTERM) is before)
 
         asyncio.run(open_and_close())

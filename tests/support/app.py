@@ -9,8 +9,11 @@ import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, Slug
+from polyant.domain.limits import TurnBudget
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
@@ -23,6 +26,7 @@ from polyant.testing.manual_clock import START, ManualClock
 from support.asgi import Exchange, Lifespan, Response, http_scope
 from support.management import Office
 from support.scripted_supervisor import ScriptedSupervisor
+from support.turn_runner import TurnRunner
 
 CHAT = "/v1/chat/completions"
 MASTER_KEY = "0f" * 32
@@ -54,11 +58,15 @@ class App:
     There is one instance from the start: `demo-bot`, which asks for no key.
     """
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, *, max_turns: int = 1_000, budget: TurnBudget | None = None) -> None:
         self.clock = ManualClock()
         self.cipher = AesGcmSecretCipher(master_keys=[SecretText(MASTER_KEY)])
         self.supervisor = ScriptedSupervisor()
-        self.office = Office(self.supervisor, self.cipher)
+        observers = {} if settings.metrics_token is None else {"prometheus": _prometheus()}
+        self.runner = TurnRunner(
+            self.supervisor, clock=self.clock, max_turns=max_turns, budget=budget, observers=observers
+        )
+        self.office = Office(self.runner, self.cipher)
         self.repo = self.office.repo
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
         self.storage_failure: Exception | None = None
@@ -146,14 +154,14 @@ class App:
     async def _open_services(self) -> AsyncIterator[Services]:
         office = self.office
         yield Services(
-            answer_chat=AnswerChat(repo=self.repo, cipher=self.cipher, supervisor=self.supervisor, clock=self.clock),
+            answer_chat=AnswerChat(repo=self.repo, cipher=self.cipher, clock=self.clock, run_turn=self.runner.run_turn),
             list_models=ListModels(repo=self.repo),
             show_model=ShowModel(repo=self.repo),
             identify_caller=IdentifyCaller(
                 repo=self.repo, cipher=self.cipher, recognise=office.management.recognise, clock=self.clock
             ),
             management=office.management,
-            turn_log=office.turn_log,
+            turns=self.runner.turns,
             rate_limiter=self.rate_limiter,
             clock=self.clock,
             check_storage=self._check_storage,
@@ -161,14 +169,20 @@ class App:
 
 
 @asynccontextmanager
-async def serving(**settings: Any) -> AsyncIterator[App]:
+async def serving(*, max_turns: int = 1_000, budget: TurnBudget | None = None, **settings: Any) -> AsyncIterator[App]:
     """Yields a started application; there is no rate limit unless one is given."""
-    app = App(HttpSettings(**{"rate_limit": None, **settings}))
+    app = App(HttpSettings(**{"rate_limit": None, **settings}), max_turns=max_turns, budget=budget)
     await app.add("demo-bot")
     await app.office.open()
-    async with Lifespan(app.asgi):
+    async with app.runner.observation, Lifespan(app.asgi):
         yield app
     app.retire()
+
+
+def _prometheus() -> TurnObserver:
+    from polyant.adapters.prometheus.turn_observer import PrometheusTurnObserver  # noqa: PLC0415 - few tests need it
+
+    return PrometheusTurnObserver(tools={"calculate": CalculateTool()})
 
 
 def _authorization(bearer: str | None) -> dict[str, str]:

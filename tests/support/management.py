@@ -12,7 +12,6 @@ from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.session_repo import MemorySessionRepo
 from polyant.adapters.memory.store import MemoryStore
-from polyant.adapters.memory.turn_log import MemoryTurnLog
 from polyant.adapters.memory.user_repo import MemoryUserRepo
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.system.token_source import SystemTokenSource
@@ -20,7 +19,6 @@ from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.access import Session
 from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.instances import Slug
-from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.secrets import SecretName, SecretText
@@ -32,6 +30,7 @@ from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.manual_clock import ManualClock
 from support.backstage import ADAPTER_OPTIONS, ECHO, VENDOR
 from support.sessions import AUTH_SECRET, TOKEN_ID, USER_ID
+from support.turn_runner import TurnRunner
 
 PASSWORD = "correct horse battery staple"
 
@@ -86,7 +85,7 @@ class Office:
     There is one user from the start, whose session is that of `session_token()`.
     """
 
-    def __init__(self, supervisor: Supervisor, cipher: AesGcmSecretCipher) -> None:
+    def __init__(self, runner: TurnRunner, cipher: AesGcmSecretCipher) -> None:
         self.memory = memory = MemoryStore()
         self.clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
         """Starts at the real time, which Litestar holds the tokens against."""
@@ -94,7 +93,7 @@ class Office:
         self.users = RacedUserRepo(memory=memory)
         self.sessions = MemorySessionRepo(memory=memory)
         self.audit_log = MemoryAuditLog(memory=memory)
-        self.turn_log = MemoryTurnLog(clock=self.clock, turn_log_days=30)
+        self.turn_log = runner.turn_log
         self.hasher = Argon2idPasswordHasher(memory_kib=8, iterations=1)
         self.tokens = SystemTokenSource()
         self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
@@ -110,7 +109,7 @@ class Office:
                 hasher=self.hasher,
                 cipher=cipher,
                 session_tokens=self.session_tokens,
-                supervisor=supervisor,
+                run_turn=runner.run_turn,
                 clock=self.clock,
                 tokens=self.tokens,
                 providers={"echo": ECHO, "vendor": VENDOR},

@@ -10,7 +10,7 @@ from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.system.clock import SystemClock
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
-from polyant.domain.chat import ModelRequest, SupervisorEvent, Turn, UserMessage
+from polyant.domain.chat import ModelRequest, SupervisorEvent, Turn
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.limits import TurnBudget, TurnLimits
 from polyant.domain.ports.clock import Clock
@@ -25,6 +25,7 @@ from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import START
 from polyant.testing.played_parts import Activity, PlayedChatModel, PlayedStep, PlayedTool
 from polyant.testing.supervisor import events_of
+from polyant.testing.turns import turn_of
 from support.coroutines import result_of
 
 PROVIDER_KEY = PlayedChatModel.info.secret or SecretName("")
@@ -94,7 +95,8 @@ class ToolLoop:
 
     @property
     def turn(self) -> Turn:
-        return Turn(instance=self.instance, messages=(UserMessage("Is it so?"),))
+        budget = self.instance.limits.applied_to(self.budget)
+        return turn_of(self.instance, budget=budget, deadline=self.clock.monotonic() + budget.turn_seconds)
 
     def supervisor(self, model: PlayedChatModel) -> ToolLoopSupervisor:
         return ToolLoopSupervisor(
@@ -105,7 +107,6 @@ class ToolLoop:
             system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
             cipher=self.cipher,
             clock=self.clock,
-            turn_budget=self.budget,
         )
 
     def model(self, play: Play) -> PlayedChatModel:

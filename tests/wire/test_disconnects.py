@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from polyant.domain.chat import TextDelta
-from polyant.http.openai.answers import AnswerSettings
+from polyant.http.openai.responses import ResponseSettings
 from support.app import CHAT, chat_body
 from support.asgi import settle
 from support.logs import fields_of
@@ -118,7 +118,7 @@ async def _stalled(server: LiveServer) -> int:
 
 
 def test_while_only_heartbeats_come() -> None:
-    with live(answers=AnswerSettings(stream_head=0.01, heartbeat=0.01)) as server, server.socket() as connection:
+    with live(responses=ResponseSettings(stream_head=0.01, heartbeat=0.01)) as server, server.socket() as connection:
         tasks = tasks_of(server)
         server.app.supervisor.plays(asyncio.Event())
         connection.sendall(request(stream=True))

@@ -12,7 +12,7 @@ import pytest
 
 from polyant.domain.chat import TextDelta
 from polyant.domain.limits import RateLimit
-from polyant.http.openai.answers import AnswerSettings
+from polyant.http.openai.responses import ResponseSettings
 from support.app import CHAT, chat_body
 from support.scripted_supervisor import TURN_FINISHED, Step, says
 from support.server import LiveServer, live
@@ -211,7 +211,7 @@ def test_the_status_line_does_not_come_before_the_first_event(server: LiveServer
 
 
 def test_an_idle_stream_has_heartbeats() -> None:
-    with live(answers=AnswerSettings(stream_head=0.01, heartbeat=0.02)) as server, server.socket() as connection:
+    with live(responses=ResponseSettings(stream_head=0.01, heartbeat=0.02)) as server, server.socket() as connection:
         server.app.supervisor.plays(asyncio.Event())
         stream = Stream(connection)
         assert stream.head()[0] == b"HTTP/1.1 200 OK\r\n"

@@ -99,7 +99,7 @@ DEVIATIONS = {
 
 def script(case: str, turn: Turn) -> Sequence[Step]:
     """Returns what the model behind the recording did in that case."""
-    last = next(message for message in reversed(turn.messages) if isinstance(message, UserMessage)).content
+    last = next(message for message in reversed(turn.messages) if isinstance(message, UserMessage)).text
     texts: Sequence[Step] = says(*HELLO) if turn.stream else says("".join(HELLO))
     if case == "upstream connection refused stream":
         return [ProviderError("openai", ProviderFailure.UNREACHABLE)]

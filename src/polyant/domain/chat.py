@@ -1,11 +1,13 @@
-"""A conversation turn: what the caller asks, what a model is asked, and the events that come back."""
+"""A conversation turn: the caller's request, the model's request, and the events that come back."""
 
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
 from polyant.domain.instances import Instance, JsonObject, Slug
+from polyant.domain.limits import TurnBudget
 from polyant.domain.secrets import SecretText
+from polyant.domain.turn_context import TurnContext
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -36,25 +38,61 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     frequency_penalty: float | None = None
 
 
+class ProviderData(msgspec.Struct, frozen=True, kw_only=True):
+    """State that a provider wants back unchanged, such as a signature of the model's reasoning.
+
+    It lives for one turn. A Supervisor returns it with the message or the call it came with; only the ChatModel of the
+    same provider and model reads it. It is never part of a response, a log line or a repr.
+    """
+
+    provider: str
+    model: str
+    data: msgspec.Raw
+    """JSON as the provider sent it."""
+
+    def __repr__(self) -> str:
+        """Returns a text without the data."""
+        return f"ProviderData(provider={self.provider!r}, model={self.model!r})"
+
+
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     """A model's request to run a tool; `arguments` is JSON text as the model wrote it."""
 
     id: str
     name: str
     arguments: str
+    provider_data: ProviderData | None = None
+
+
+class TextPart(msgspec.Struct, frozen=True, tag="text"):
+    """A piece of text in a message."""
+
+    text: str
 
 
 class UserMessage(msgspec.Struct, frozen=True, tag="user"):
-    """What the user said."""
+    """A message of the user, in the order of its parts."""
 
-    content: str
+    parts: tuple[TextPart, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Returns a message of that text alone."""
+        return cls((TextPart(text),))
+
+    @property
+    def text(self) -> str:
+        """The text of all text parts, joined."""
+        parts = self.parts
+        return parts[0].text if len(parts) == 1 else "".join(part.text for part in parts)
 
 
 class AssistantMessage(msgspec.Struct, frozen=True, tag="assistant"):
-    """What the assistant said, and the tools it called with it."""
+    """A message of the assistant, with the tool calls it made."""
 
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
+    provider_data: ProviderData | None = None
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True, tag="tool"):
@@ -83,6 +121,11 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of an instance that may be run: the caller is authorised."""
 
     instance: Instance
+    context: TurnContext
+    budget: TurnBudget
+    """The server's budget with the instance's own limits applied."""
+    deadline: float
+    """The Clock's `monotonic` seconds at which the turn ends, whoever runs or consumes it."""
     messages: tuple[UserMessage | AssistantMessage, ...]
     caller_instructions: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
@@ -127,6 +170,8 @@ class ModelFinished(msgspec.Struct, frozen=True, kw_only=True):
 
     usage: Usage = Usage()
     finish_reason: Literal["stop", "tool_calls", "length", "content_filter"] = "stop"
+    provider_data: ProviderData | None = None
+    """State that belongs to the whole message; that of one call comes with its ToolCall."""
 
 
 ModelEvent = TextDelta | ToolCall | ModelFinished
@@ -154,6 +199,8 @@ class StepFinished(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     """Summed over all model calls of the turn so far."""
     steps: int
+    milliseconds: float
+    """The duration of this model call."""
 
 
 class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from polyant.domain.chat import ToolSpec
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import JsonObject, Slug
 from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.turn_context import TurnContext
 
 RESULT_MOST_BYTES = 64 * 1024
 
@@ -25,6 +26,8 @@ class ToolContext(msgspec.Struct, frozen=True, kw_only=True):
 
     slug: Slug
     """The instance on whose behalf it runs."""
+    turn: TurnContext
+    """Where the turn comes from that calls the tool."""
     secrets: Mapping[SecretName, SecretText]
     """The secrets that the tool declared, and no others."""
     options: JsonObject = {}

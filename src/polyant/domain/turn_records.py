@@ -1,11 +1,12 @@
-"""What is kept of a turn: figures, never text."""
+"""Facts and metrics of a turn; never its text."""
 
 import enum
 from datetime import datetime
 
 import msgspec
 
-from polyant.domain.instances import Slug
+from polyant.domain.instances import InstanceId, Slug
+from polyant.domain.turn_context import TurnContext
 
 
 class TurnOutcome(enum.StrEnum):
@@ -20,8 +21,22 @@ class TurnOutcome(enum.StrEnum):
     """The server stopped."""
 
 
+class ObservedTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """What identifies a turn to its observers."""
+
+    id: str
+    """32 lowercase hex digits, unlike any other turn's."""
+    context: TurnContext
+    instance_id: InstanceId
+    slug: Slug
+    provider: str
+    model: str
+    streamed: bool
+    started_at: datetime
+
+
 class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One turn's figures."""
+    """The outcome and the metrics of one turn."""
 
     slug: Slug
     request_id: str

@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from polyant.domain.limits import RateLimit
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
-from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.running_turns import CallerGoneError, RunningTurns
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
@@ -23,22 +23,19 @@ from polyant.domain.use_cases.show_model import ShowModel
 from polyant.http.cors import Cors
 from polyant.http.docs import DocsController
 from polyant.http.edge import Edge
-from polyant.http.errors import ClientGoneError, handle_client_gone, handle_domain_error, handle_http_exception
+from polyant.http.errors import handle_caller_gone, handle_domain_error, handle_http_exception
 from polyant.http.health import HealthController, Readiness
 from polyant.http.management.authentication import SessionGate
 from polyant.http.management.playground import PlaygroundEndpoint
 from polyant.http.management.routes import management_router
 from polyant.http.management.services import Management
 from polyant.http.metrics import Metrics, NoMetrics
-from polyant.http.openai.answering import Answering
-from polyant.http.openai.answers import AnswerSettings
 from polyant.http.openai.chat_completions import ChatCompletionsController, ChatEndpoint
 from polyant.http.openai.models import ModelsController, ModelsEndpoint
+from polyant.http.openai.responses import ResponseSettings
 from polyant.http.openapi import ApiDescription
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
-from polyant.http.turn_meter import TurnBook
-from polyant.http.turns import RunningTurns
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,13 +46,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: int = 4 * 2**20
-    max_concurrent_turns: int = 1_000
     shutdown: float = 10.0
     metrics_token: SecretText | None = None
     """What a scraper of metrics has to send; without one there are none."""
-    tool_names: tuple[str, ...] = ()
-    """The tools whose names metrics may show: a model may call whatever it thinks of."""
-    answers: AnswerSettings = AnswerSettings()
+    responses: ResponseSettings = ResponseSettings()
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +61,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     identify_caller: IdentifyCaller
     management: Management
     rate_limiter: RateLimiter
-    turn_log: TurnLog
+    turns: RunningTurns
     clock: Clock
     check_storage: Callable[[], Awaitable[object]]
 
@@ -90,10 +84,9 @@ def build_app(settings: HttpSettings, open_services: Callable[[], AbstractAsyncC
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        turns = RunningTurns(most=settings.max_concurrent_turns)
         async with open_services() as services:
-            app.state.endpoints = _endpoints(settings, services, turns=turns, metrics=metrics, description=describe())
-            with graceful_shutdown(turns, seconds=settings.shutdown):
+            app.state.endpoints = _endpoints(settings, services, metrics=metrics, description=describe())
+            with graceful_shutdown(services.turns, seconds=settings.shutdown):
                 yield
 
     app = Litestar(
@@ -101,7 +94,7 @@ def build_app(settings: HttpSettings, open_services: Callable[[], AbstractAsyncC
         dependencies=_dependencies(),
         exception_handlers={
             HTTPException: handle_http_exception,
-            ClientGoneError: handle_client_gone,
+            CallerGoneError: handle_caller_gone,
             Exception: handle_domain_error,
         },
         lifespan=[lifespan],
@@ -131,34 +124,34 @@ def _metrics(settings: HttpSettings) -> tuple[Metrics, list[ControllerRouterHand
         return NoMetrics(), []
     from polyant.http import prometheus  # noqa: PLC0415 - only where metrics are asked for
 
-    return prometheus.PrometheusMetrics(settings.tool_names), [prometheus.metrics_controller(settings.metrics_token)]
+    return prometheus.PrometheusMetrics(), [prometheus.metrics_controller(settings.metrics_token)]
 
 
 def _endpoints(
-    settings: HttpSettings, services: Services, *, turns: RunningTurns, metrics: Metrics, description: ApiDescription
+    settings: HttpSettings, services: Services, *, metrics: Metrics, description: ApiDescription
 ) -> Endpoints:
     management = services.management
     throttle = Throttle(
         services.rate_limiter, chat_limit=settings.rate_limit, trusted_hops=settings.trusted_hops, metrics=metrics
     )
-    book = TurnBook(turn_log=services.turn_log, metrics=metrics, clock=services.clock)
-    answering = Answering(turns=turns, book=book, settings=settings.answers)
     return Endpoints(
-        chat=ChatEndpoint(answer_chat=services.answer_chat, throttle=throttle, answering=answering),
+        chat=ChatEndpoint(answer_chat=services.answer_chat, throttle=throttle, settings=settings.responses),
         models=ModelsEndpoint(
             identify=services.identify_caller,
             list_models=services.list_models,
             show_model=services.show_model,
             throttle=throttle,
         ),
-        readiness=Readiness(clock=services.clock, turns=turns, check_storage=services.check_storage),
+        readiness=Readiness(clock=services.clock, turns=services.turns, check_storage=services.check_storage),
         api=management,
         gate=SessionGate(
             recognise=management.recognise,
             throttle=throttle,
             trusted_hops=settings.trusted_hops,
         ),
-        playground=PlaygroundEndpoint(try_instance=management.try_instance, throttle=throttle, answering=answering),
+        playground=PlaygroundEndpoint(
+            try_instance=management.try_instance, throttle=throttle, settings=settings.responses
+        ),
         description=description,
     )
 

@@ -8,7 +8,7 @@ from litestar.exceptions import InternalServerException
 from litestar.types import Scope
 
 from polyant.domain.errors import InvalidInputError
-from polyant.http.errors import ClientGoneError
+from polyant.domain.running_turns import CallerGoneError
 
 BodyT = TypeVar("BodyT")
 
@@ -17,12 +17,12 @@ async def read_body(request: Request[Any, Any, Any]) -> bytes:
     """Returns the whole body.
 
     Raises:
-        ClientGoneError: It broke off.
+        CallerGoneError: It broke off.
     """
     try:
         return await request.body()
     except InternalServerException:  # what Litestar raises when the body breaks off
-        raise ClientGoneError from None
+        raise CallerGoneError from None
 
 
 def require_json(scope: Scope) -> None:

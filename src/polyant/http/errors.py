@@ -23,6 +23,7 @@ from polyant.domain.errors import (
     TurnTimeoutError,
     UnavailableError,
 )
+from polyant.domain.running_turns import CallerGoneError
 from polyant.http.record import RequestRecord, record_of
 
 log = logging.getLogger("polyant.http")
@@ -42,10 +43,6 @@ _STATUS: tuple[tuple[type[PolyantError], int], ...] = (
     (TurnTimeoutError, 504),
     (UnavailableError, 503),
 )
-
-
-class ClientGoneError(Exception):
-    """The client closed the connection before it was answered."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -105,7 +102,7 @@ def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException)
     return _respond(status, _fault_in(error) if isinstance(error, ValidationException) else error.detail)
 
 
-def handle_client_gone(_request: Request[Any, Any, Any], _: ClientGoneError) -> Response[None]:
+def handle_caller_gone(_request: Request[Any, Any, Any], _: CallerGoneError) -> Response[None]:
     """Ends a request that nobody waits for any more."""
     return Response(None, status_code=CLIENT_CLOSED_REQUEST)
 

@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 
 from polyant.domain.errors import ServerShuttingDownError
 from polyant.domain.ports.clock import Clock
+from polyant.domain.running_turns import RunningTurns
 from polyant.http.refusals import refusals
-from polyant.http.turns import RunningTurns
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -1,10 +1,7 @@
-"""What is measured of requests and turns, and by whom: nobody, unless the operator asks for it."""
+"""Counts requests; nothing, unless the operator asks for metrics. Turns have observers, see `TurnObserver`."""
 
 from abc import abstractmethod
 from typing import Protocol
-
-from polyant.domain.chat import ToolFinished
-from polyant.domain.turn_records import TurnRecord
 
 
 class Metrics(Protocol):
@@ -15,14 +12,6 @@ class Metrics(Protocol):
         """Counts an answered request; the route is the path with its parameters' names, empty for unknown ones."""
 
     @abstractmethod
-    def turn(self, record: TurnRecord, *, provider: str) -> None:
-        """Counts a turn that ended, however it did."""
-
-    @abstractmethod
-    def tool(self, event: ToolFinished) -> None:
-        """Counts a tool's run."""
-
-    @abstractmethod
     def throttled(self) -> None:
         """Counts a chat request that was over its limit."""
 
@@ -31,9 +20,5 @@ class NoMetrics(Metrics):
     """Measures nothing."""
 
     def request(self, *, method: str, route: str, status: int, seconds: float) -> None: ...
-
-    def turn(self, record: TurnRecord, *, provider: str) -> None: ...
-
-    def tool(self, event: ToolFinished) -> None: ...
 
     def throttled(self) -> None: ...

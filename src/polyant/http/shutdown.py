@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from polyant.http.turns import RunningTurns
+from polyant.domain.running_turns import RunningTurns
 
 log = logging.getLogger("polyant.http")
 

@@ -26,6 +26,10 @@ class Throttle:
         self._chat_limit = chat_limit
         self._trusted_hops = trusted_hops
 
+    def key_of(self, scope: Scope) -> str:
+        """Returns the address or network that the client is counted by."""
+        return client_key(scope, trusted_hops=self._trusted_hops)
+
     async def chat(self, scope: Scope) -> None:
         """Counts a chat request and notes the limit's headers for the answer, whatever it will be.
 
@@ -34,7 +38,7 @@ class Throttle:
         """
         if self._chat_limit is None:
             return
-        key = f"chat:{client_key(scope, trusted_hops=self._trusted_hops)}"
+        key = f"chat:{self.key_of(scope)}"
         state = await self._limiter.hit(key, self._chat_limit)
         if state.counted:
             record_of(scope).headers += [
@@ -52,7 +56,7 @@ class Throttle:
         Raises:
             RateLimitedError: There were too many from this address.
         """
-        await self._count(f"credential:{client_key(scope, trusted_hops=self._trusted_hops)}", _FAILED_CREDENTIALS)
+        await self._count(f"credential:{self.key_of(scope)}", _FAILED_CREDENTIALS)
 
     async def login(self, scope: Scope, email: str) -> None:
         """Counts an attempt to prove that one knows the password of an account.
@@ -60,7 +64,7 @@ class Throttle:
         Raises:
             RateLimitedError: There were too many from this address, or for this account.
         """
-        await self._count(f"login:{client_key(scope, trusted_hops=self._trusted_hops)}", _LOGINS)
+        await self._count(f"login:{self.key_of(scope)}", _LOGINS)
         account = hashlib.sha256(email.strip().lower().encode("utf-8", "replace")).hexdigest()  # any text, short
         await self._count(f"login:{account}", _LOGINS)
 

@@ -148,8 +148,8 @@ class ChatModelContract:
             (),
             (AssistantMessage("Good morning."),),
             (AssistantMessage(""),),
-            (UserMessage(""),),
-            (UserMessage(" \n"), AssistantMessage("")),
+            (UserMessage.of(""),),
+            (UserMessage.of(" \n"), AssistantMessage("")),
         ],
         ids=["none", "assistant's", "empty assistant's", "empty user's", "blank"],
     )
@@ -164,7 +164,7 @@ class ChatModelContract:
         self, provider: ProviderUnderTest, tools: tuple[ToolSpec, ...]
     ) -> None:
         messages = (
-            UserMessage("How is the weather?"),
+            UserMessage.of("How is the weather?"),
             AssistantMessage("", CALLS),
             ToolResult(call_id="call_1", content="Fog"),
             ToolResult(call_id="call_2", content="", is_error=True),

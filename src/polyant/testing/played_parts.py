@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from polyant.domain.chat import ModelEvent, ModelFinished, ModelRequest, TextDelta, ToolCall, Usage
+from polyant.domain.chat import ModelEvent, ModelFinished, ModelRequest, ProviderData, TextDelta, ToolCall, Usage
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.tool import Tool
@@ -24,6 +24,7 @@ class PlayedStep(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[ToolCall, ...] = ()
     """Calls to make, where names aren't enough."""
     usage: Usage = Usage()
+    provider_data: ProviderData | None = None
     fails: ProviderFailure | None = None
     hangs: bool = False
 
@@ -91,7 +92,11 @@ class PlayedChatModel(ChatModel):
             named = (ToolCall(id=f"{name}_{number}", name=name, arguments="") for number, name in enumerate(step.tools))
             for call in (*named, *step.calls):
                 yield call
-            yield ModelFinished(usage=step.usage, finish_reason="tool_calls" if step.tools else "stop")
+            yield ModelFinished(
+                usage=step.usage,
+                finish_reason="tool_calls" if step.tools else "stop",
+                provider_data=step.provider_data,
+            )
 
     async def check(self, base_url: str) -> None:
         """Returns."""

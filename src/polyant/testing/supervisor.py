@@ -1,7 +1,7 @@
 """Contract of the port Supervisor."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
@@ -9,9 +9,13 @@ import msgspec
 import pytest
 
 from polyant.domain.chat import (
+    AssistantMessage,
+    ModelRequest,
+    ProviderData,
     StepFinished,
     SupervisorEvent,
     TextDelta,
+    ToolCall,
     ToolFinished,
     ToolStarted,
     Turn,
@@ -39,7 +43,14 @@ class SupervisorUnderTest(Protocol):
     def running(self) -> int:
         """How many model calls and tools run now."""
 
-    def playing(self, *steps: PlayedStep, turn_seconds: float = 300.0) -> Supervisor:
+    def turn_ending_in(self, seconds: float) -> Turn:
+        """Returns the same turn with a deadline."""
+
+    @property
+    def requests(self) -> Sequence[ModelRequest]:
+        """The requests that the model has received."""
+
+    def playing(self, *steps: PlayedStep) -> Supervisor:
         """Returns the supervisor; its model takes one step a call.
 
         Of the tools, `answer` has a result, `fail` raises an exception, and `hang` never ends.
@@ -155,6 +166,18 @@ class SupervisorContract:
         assert task.cancelled()
         assert supervised.running == 0
 
+    async def test_provider_data_goes_back_with_the_message_and_the_calls_it_came_with(
+        self, supervised: SupervisorUnderTest
+    ) -> None:
+        data = [_provider_data(name) for name in ("of the message", "of the call")]
+        call = ToolCall(id="call_7", name="answer", arguments="{}", provider_data=data[1])
+        first = PlayedStep(text=("Let me see.",), tools=("fail",), calls=(call,), provider_data=data[0])
+        await events_of(supervised.playing(first, ASK_TOOLS, ANSWER).run(supervised.turn))
+        for request in supervised.requests[1:]:
+            message = next(said for said in request.messages if isinstance(said, AssistantMessage))
+            assert message.provider_data == data[0]
+            assert [said.provider_data for said in message.tool_calls] == [None, data[1]]
+
     async def test_a_failure_of_the_provider_is_passed_on(self, supervised: SupervisorUnderTest) -> None:
         supervisor = supervised.playing(ASK_TOOLS, PlayedStep(fails=ProviderFailure.OVERLOADED))
         with pytest.raises(ProviderError) as caught:
@@ -165,9 +188,9 @@ class SupervisorContract:
     async def test_a_turn_that_does_not_end_in_its_time_is_said_to_have_taken_too_long(
         self, supervised: SupervisorUnderTest
     ) -> None:
-        supervisor = supervised.playing(PlayedStep(tools=("hang",)), turn_seconds=0.05)
+        supervisor = supervised.playing(PlayedStep(tools=("hang",)))
         with pytest.raises(TurnTimeoutError):
-            await events_of(supervisor.run(supervised.turn))
+            await events_of(supervisor.run(supervised.turn_ending_in(0.05)))
         assert supervised.running == 0
 
     @pytest.mark.parametrize("why", ["unknown provider", "missing key", "unreadable key"])
@@ -184,3 +207,7 @@ class SupervisorContract:
 def text_in(events: list[SupervisorEvent]) -> str:
     """Returns the text among the events."""
     return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def _provider_data(name: str) -> ProviderData:
+    return ProviderData(provider="played", model="model", data=msgspec.Raw(msgspec.json.encode({"signature": name})))

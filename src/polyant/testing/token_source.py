@@ -23,12 +23,12 @@ class TokenSourceContract:
         assert isinstance(tokens, TokenSource)
 
     def test_ids_are_32_lowercase_hex_digits(self, tokens: TokenSource) -> None:
-        for drawn in (tokens.instance_id(), tokens.user_id(), tokens.session_id()):
+        for drawn in (tokens.instance_id(), tokens.user_id(), tokens.session_id(), tokens.turn_id()):
             assert re.fullmatch(r"[0-9a-f]{32}", drawn)
 
     def test_ids_have_128_random_bits(self, tokens: TokenSource) -> None:
         """A UUID has 122 only."""
-        for draw in (tokens.instance_id, tokens.user_id, tokens.session_id):
+        for draw in (tokens.instance_id, tokens.user_id, tokens.session_id, tokens.turn_id):
             assert random_bits([draw() for _ in range(DRAWS)]) == 128
 
     def test_api_key_is_sk_and_characters_that_need_no_quoting(self, tokens: TokenSource) -> None:
@@ -50,7 +50,7 @@ class TokenSourceContract:
             draw
             for _ in range(DRAWS)
             for draw in (
-                *(tokens.instance_id(), tokens.user_id(), tokens.session_id()),
+                *(tokens.instance_id(), tokens.user_id(), tokens.session_id(), tokens.turn_id()),
                 *(tokens.api_key().reveal(), tokens.password().reveal()),
             )
         ]

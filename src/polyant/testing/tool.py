@@ -13,6 +13,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import parse_secret_name
 from polyant.domain.tools import ToolContext, ToolError, parse_tool_name, tool_spec
+from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
 SEEN_AT_ONCE = 1.0
 MOST_DESCRIPTION = 1_024
@@ -27,7 +28,7 @@ async def no_sub_agent(task: str) -> str:
     raise ToolError(f"there is nobody to do this: {task}")
 
 
-CONTEXT = ToolContext(slug=Slug("demo-bot"), secrets={}, deadline=math.inf, delegate=no_sub_agent)
+CONTEXT = ToolContext(slug=Slug("demo-bot"), turn=TURN_CONTEXT, secrets={}, deadline=math.inf, delegate=no_sub_agent)
 """A context without secrets, sub-agents or a deadline; `msgspec.structs.replace` makes others of it."""
 
 

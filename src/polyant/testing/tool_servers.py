@@ -15,11 +15,12 @@ from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError
 from polyant.testing.tool import no_sub_agent
+from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
 SEEN_AT_ONCE = 1.0
 SLUG = Slug("demo-bot")
 SECRET = "Bearer token-0123456789"  # noqa: S105 - made up
-CONTEXT = ToolContext(slug=SLUG, secrets={}, deadline=math.inf, delegate=no_sub_agent)
+CONTEXT = ToolContext(slug=SLUG, turn=TURN_CONTEXT, secrets={}, deadline=math.inf, delegate=no_sub_agent)
 SOME_TOOLS = ("add", "fail", "hang", "headers", "headers_fail", "show")
 
 

@@ -33,7 +33,7 @@ def model_request(upstream: ScriptedUpstream) -> ModelRequest:
         base_url=f"{upstream.url}/v1",
         api_key=SecretText("sk-0123456789abcdef"),
         system="Be brief.",
-        messages=(UserMessage("Hello?"),),
+        messages=(UserMessage.of("Hello?"),),
         stream=True,
         deadline=100.0,
     )

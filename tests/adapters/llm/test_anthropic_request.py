@@ -17,13 +17,13 @@ from polyant.domain.chat import (
 
 TOOL = ToolSpec(name="weather", description="Tells it.", parameters=msgspec.Raw(b'{"type":"object"}'))
 CALL = ToolCall(id="toolu_1", name="weather", arguments='{"city": "Oslo"}')
-ROUND = (UserMessage("?"), AssistantMessage("", (CALL,)), ToolResult(call_id="toolu_1", content="Fog"))
+ROUND = (UserMessage.of("?"), AssistantMessage("", (CALL,)), ToolResult(call_id="toolu_1", content="Fog"))
 REQUEST = ModelRequest(
     model="claude-haiku-4-5",
     base_url="https://api.anthropic.com/v1",
     api_key=None,
     system="Be brief.",
-    messages=(UserMessage("Hello?"),),
+    messages=(UserMessage.of("Hello?"),),
     deadline=1.0,
 )
 
@@ -93,22 +93,24 @@ def test_newer_models_are_sent_no_sampling_parameters(*, model: str, takes: bool
 
 def test_messages_of_one_role_become_one_turn() -> None:
     assert turns(
-        UserMessage("a"), UserMessage("b"), AssistantMessage("c"), AssistantMessage("d"), UserMessage("e")
+        UserMessage.of("a"), UserMessage.of("b"), AssistantMessage("c"), AssistantMessage("d"), UserMessage.of("e")
     ) == [("user", ["a", "b"]), ("assistant", ["c", "d"]), ("user", ["e"])]
 
 
 def test_blank_messages_are_left_out() -> None:
-    assert turns(UserMessage("a"), AssistantMessage(" "), UserMessage("\n"), UserMessage("b")) == [("user", ["a", "b"])]
+    assert turns(UserMessage.of("a"), AssistantMessage(" "), UserMessage.of("\n"), UserMessage.of("b")) == [
+        ("user", ["a", "b"])
+    ]
 
 
 @pytest.mark.parametrize(
     ("messages", "roles"),
     [
         ((), ["user"]),
-        ((UserMessage(" "),), ["user"]),
+        ((UserMessage.of(" "),), ["user"]),
         ((AssistantMessage("Hi."),), ["user", "assistant", "user"]),
-        ((AssistantMessage("Hi."), UserMessage("a")), ["user", "assistant", "user"]),
-        ((UserMessage("a"), AssistantMessage("Hi.")), ["user", "assistant", "user"]),
+        ((AssistantMessage("Hi."), UserMessage.of("a")), ["user", "assistant", "user"]),
+        ((UserMessage.of("a"), AssistantMessage("Hi.")), ["user", "assistant", "user"]),
     ],
 )
 def test_the_user_has_the_first_and_the_last_word(messages: tuple[ModelMessage, ...], roles: list[str]) -> None:
@@ -119,7 +121,7 @@ def test_the_user_has_the_first_and_the_last_word(messages: tuple[ModelMessage, 
 def test_a_conversation_with_tools_keeps_its_form() -> None:
     second = ToolCall(id="toolu_2", name="weather", arguments="{}")
     messages = (
-        UserMessage("How is it?"),
+        UserMessage.of("How is it?"),
         AssistantMessage("Let me see.", (CALL, second)),
         ToolResult(call_id="toolu_1", content="Fog"),
         ToolResult(call_id="toolu_2", content="", is_error=True),
@@ -149,5 +151,5 @@ def test_tools_called_before_are_known_but_not_to_be_called_when_none_are_offere
 @pytest.mark.parametrize("arguments", ["", "{", "[1]"])
 def test_arguments_that_are_no_object_are_sent_inside_one(arguments: str) -> None:
     call = msgspec.structs.replace(CALL, arguments=arguments)
-    body = sent(messages=(UserMessage("?"), AssistantMessage("", (call,)), ROUND[-1]))
+    body = sent(messages=(UserMessage.of("?"), AssistantMessage("", (call,)), ROUND[-1]))
     assert body["messages"][1]["content"][0]["input"] == {"not_an_object": arguments}

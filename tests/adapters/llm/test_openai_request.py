@@ -17,7 +17,7 @@ REQUEST = ModelRequest(
     base_url=ELSEWHERE,
     api_key=None,
     system="Be brief.",
-    messages=(UserMessage("Hello?"),),
+    messages=(UserMessage.of("Hello?"),),
     deadline=1.0,
 )
 
@@ -65,7 +65,7 @@ def test_a_stream_asks_for_its_usage() -> None:
 def test_a_conversation_with_tools_keeps_its_form() -> None:
     call = ToolCall(id="call_1", name="weather", arguments='{"city": "Oslo"}')
     messages = (
-        UserMessage("How is it?"),
+        UserMessage.of("How is it?"),
         AssistantMessage("Let me see.", (call,)),
         ToolResult(call_id="call_1", content="Fog", is_error=True),
         AssistantMessage("", (call,)),
@@ -91,7 +91,7 @@ def test_a_conversation_with_tools_keeps_its_form() -> None:
 @pytest.mark.parametrize("arguments", ["", "{", "[1]", '"text"', '{"a":1} {'])
 def test_arguments_that_are_no_object_are_sent_inside_one(arguments: str) -> None:
     call = ToolCall(id="call_1", name="weather", arguments=arguments)
-    body = sent(messages=(UserMessage("?"), AssistantMessage("", (call,))))
+    body = sent(messages=(UserMessage.of("?"), AssistantMessage("", (call,))))
     function = body["messages"][2]["tool_calls"][0]["function"]
     assert msgspec.json.decode(function["arguments"]) == {"not_an_object": arguments}
 

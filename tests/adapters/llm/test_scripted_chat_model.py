@@ -58,7 +58,7 @@ def scripted(script: Path, clock: HurryingClock) -> ScriptedChatModel:
 
 
 def asking(*said: str | ModelMessage, stream: bool = True, **changes: Any) -> ModelRequest:
-    messages = tuple(UserMessage(message) if isinstance(message, str) else message for message in said)
+    messages = tuple(UserMessage.of(message) if isinstance(message, str) else message for message in said)
     request = ModelRequest(
         model="demo",
         base_url=ScriptedChatModel.info.base_url,

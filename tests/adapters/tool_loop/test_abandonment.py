@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from polyant.adapters.tool_loop.deadline import Deadline
 from polyant.domain.chat import SupervisorEvent, ToolFinished, ToolStarted
 from polyant.domain.errors import TurnTimeoutError
 from polyant.domain.mcp_servers import McpServer
@@ -145,57 +144,6 @@ async def test_hundred_turns_left_in_the_midst_of_their_tools_leave_no_task_and_
     gc.collect()
     assert asyncio.all_tasks() == before
     assert (loop.activity.running, loop.servers.open_now) == (0, 0)
-
-
-# A model that keeps no deadline
-
-
-async def test_model_that_hangs_past_the_turn_s_deadline_is_cut_off(
-    loop: ToolLoop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
-    loop.limit(turn_seconds=0.05)
-    with pytest.raises(TurnTimeoutError):
-        await loop.run([PlayedStep(text=("Hel",), hangs=True)])
-    assert loop.activity.running == 0
-
-
-async def test_deadline_that_passed_while_the_consumer_was_slow_ends_the_next_wait(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
-    with Deadline(0.0, ManualClock()) as deadline:
-        deadline.pause()
-        while not deadline._expired:  # noqa: ASYNC110 - the timer is the event loop's own
-            await asyncio.sleep(0)
-        with pytest.raises(TurnTimeoutError):
-            deadline.resume()
-
-
-async def test_whoever_is_cancelled_at_the_deadline_stays_cancelled() -> None:
-    async def wait() -> None:
-        with Deadline(60.0, ManualClock()) as deadline:
-            waiting.set_result(deadline)
-            await asyncio.Event().wait()
-
-    waiting: asyncio.Future[Deadline] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(wait())
-    deadline = await waiting
-    await asyncio.sleep(0)
-    task.cancel()
-    deadline._expire()
-    await asyncio.wait([task])
-    assert task.cancelled()
-
-
-async def test_who_is_cut_off_can_be_cut_off_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polyant.adapters.tool_loop.deadline._GRACE_SECONDS", 0.0)
-    task = asyncio.current_task()
-    assert task is not None
-    for _ in range(2):
-        with pytest.raises(TurnTimeoutError), Deadline(0.0, ManualClock()):
-            await asyncio.Event().wait()
-        assert task.cancelling() == 0
 
 
 async def test_starts_are_told_before_ends(loop: ToolLoop) -> None:

@@ -54,7 +54,7 @@ async def test_sub_agent_has_its_own_context_and_the_same_tools_but_its_own(loop
         return SUMMARY if is_sub_agent(request) or len(request.messages) > 1 else spawns("Compute it.")
 
     _, (first, sub, _) = await loop.run(play)
-    assert sub.messages == (UserMessage("Compute it."),)
+    assert sub.messages == (UserMessage.of("Compute it."),)
     assert [spec.name for spec in sub.tools] == ["answer", "fail", "hang"]
     assert [spec.name for spec in first.tools] == ["answer", "fail", "hang", "spawn_task"]
     assert "- spawn_task" not in sub.system

@@ -47,7 +47,7 @@ def calls_in(request: ModelRequest) -> list[ToolCall]:
 
 async def test_first_request_has_the_conversation_the_tools_and_the_key(loop: ToolLoop) -> None:
     _, (request,) = await loop.run([ANSWER])
-    assert request.messages == (UserMessage("Is it so?"),)
+    assert request.messages == (UserMessage.of("Is it so?"),)
     assert [spec.name for spec in request.tools] == ["answer", "fail", "hang"]
     assert request.api_key is not None
     assert request.api_key.reveal() == KEY

@@ -29,7 +29,7 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def result_of(loop: ToolLoop, play: Any, written: str = "{}", **more: Any) -> ToolResult:
     """Returns the result of a call of a tool that does that."""
     tool = offer(PlayedTool("tool", play, loop.activity, **more))
-    toolbox = Toolbox(loop.instance, [tool], loop.cipher)
+    toolbox = Toolbox(loop.turn, [tool], loop.cipher)
     call = ToolCall(id="1", name="tool", arguments=written)
     return await toolbox.run(call, deadline=1.0, delegate=no_sub_agent)
 
@@ -85,7 +85,7 @@ async def test_arguments_that_do_not_fit_are_refused_with_what_is_wrong(
 
 
 async def test_unknown_tool_is_answered_with_those_there_are(loop: ToolLoop) -> None:
-    toolbox = Toolbox(loop.instance, [offer(loop.tools["answer"]), offer(loop.tools["fail"])], loop.cipher)
+    toolbox = Toolbox(loop.turn, [offer(loop.tools["answer"]), offer(loop.tools["fail"])], loop.cipher)
     call = ToolCall(id="1", name="weather", arguments="{}")
     result = await toolbox.run(call, deadline=1.0, delegate=no_sub_agent)
     assert result == ToolResult(

@@ -4,6 +4,7 @@ from polyant.domain.instances import Slug
 from support.backstage import Backstage
 from support.management import Office
 from support.scripted_supervisor import ScriptedSupervisor
+from support.turn_runner import TurnRunner
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def backstage() -> Backstage:
 
 @pytest.fixture
 def office(backstage: Backstage) -> Office:
-    return Office(ScriptedSupervisor(), backstage.cipher)
+    return Office(TurnRunner(ScriptedSupervisor()), backstage.cipher)
 
 
 @pytest.fixture

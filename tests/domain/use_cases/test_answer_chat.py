@@ -3,9 +3,12 @@ import pytest
 from polyant.domain.chat import AssistantMessage, ChatRequest, Sampling, TextDelta, UserMessage
 from polyant.domain.errors import AuthenticationError, UnknownModelError
 from polyant.domain.instances import Slug
+from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.answer_chat import AnswerChat
+from polyant.testing.turns import CONTEXT
 from support.backstage import Backstage
 from support.scripted_supervisor import TURN_FINISHED, ScriptedSupervisor
+from support.turn_runner import TurnRunner, events_of
 
 
 @pytest.fixture
@@ -15,11 +18,12 @@ def supervisor() -> ScriptedSupervisor:
 
 @pytest.fixture
 def answer(backstage: Backstage, supervisor: ScriptedSupervisor) -> AnswerChat:
-    return AnswerChat(repo=backstage.repo, cipher=backstage.cipher, supervisor=supervisor, clock=backstage.clock)
+    run_turn = TurnRunner(supervisor).run_turn
+    return AnswerChat(repo=backstage.repo, cipher=backstage.cipher, clock=backstage.clock, run_turn=run_turn)
 
 
 def asking(slug: str) -> ChatRequest:
-    return ChatRequest(model=Slug(slug), messages=(UserMessage("Hi"),))
+    return ChatRequest(model=Slug(slug), messages=(UserMessage.of("Hi"),))
 
 
 async def test_turn_has_all_of_the_request_and_the_instance(
@@ -27,32 +31,32 @@ async def test_turn_has_all_of_the_request_and_the_instance(
 ) -> None:
     request = ChatRequest(
         model=slug,
-        messages=(UserMessage("Hi"), AssistantMessage("Hello"), UserMessage("Well?")),
+        messages=(UserMessage.of("Hi"), AssistantMessage("Hello"), UserMessage.of("Well?")),
         caller_instructions=("Be brief.",),
         sampling=Sampling(temperature=1.5, seed=3),
         stream=True,
     )
-    events = [event async for event in (await answer(request, None)).events]
+    events = await events_of(await answer(request, None, CONTEXT))
     assert events == [TextDelta("Hello!"), TURN_FINISHED]
     turn = supervisor.turns[0]
     assert turn.instance == await backstage.stored(slug)
     assert (turn.messages, turn.caller_instructions) == (request.messages, request.caller_instructions)
     assert (turn.sampling, turn.stream) == (request.sampling, True)
+    assert turn.context == CONTEXT
 
 
 async def test_nothing_runs_before_the_first_event_is_asked_for(
     slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
 ) -> None:
-    turn = await answer(asking(slug), None)
-    assert supervisor.turns == []
-    await turn.events.aclose()
+    async with await answer(asking(slug), None, CONTEXT):
+        assert supervisor.turns == []
 
 
 async def test_unknown_and_disabled_instances_are_unknown_models(backstage: Backstage, answer: AnswerChat) -> None:
     await backstage.add("asleep", active=False)
     for slug in ("nobody", "asleep"):
         with pytest.raises(UnknownModelError):
-            await answer(asking(slug), None)
+            await answer(asking(slug), None, CONTEXT)
 
 
 async def test_closed_instance_answers_the_holder_of_its_key_alone(
@@ -62,6 +66,9 @@ async def test_closed_instance_answers_the_holder_of_its_key_alone(
     other = await backstage.issue_key(await backstage.add("other"))
     for bearer in (None, other):
         with pytest.raises(AuthenticationError):
-            await answer(asking(slug), bearer)
-    assert [event async for event in (await answer(asking(slug), key)).events]
-    assert len(supervisor.turns) == 1
+            await answer(asking(slug), bearer, CONTEXT)
+    assert await events_of(await answer(asking(slug), key, CONTEXT))
+    (turn,) = supervisor.turns
+    stored = (await backstage.stored(slug)).secrets[AUTH_API_KEY]
+    assert stored.fingerprint
+    assert turn.context.caller.key_id == f"key_{stored.fingerprint[:12]}"

@@ -4,7 +4,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from polyant.domain.access import authorise, holds_key
+from polyant.domain.access import authorise, key_held
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretText
@@ -58,7 +58,7 @@ async def test_key_that_lost_a_race_is_the_one_returned(backstage: Backstage, sl
 async def good_keys(backstage: Backstage, slug: Slug, *keys: SecretText) -> list[SecretText]:
     """Returns those of the keys that let their holder in now."""
     stored, now = await backstage.stored(slug), backstage.clock.now()
-    return [key for key in keys if await holds_key(stored, key, backstage.cipher, now)]
+    return [key for key in keys if await key_held(stored, key, backstage.cipher, now)]
 
 
 async def test_within_the_grace_both_keys_are_good_and_then_the_new_one(backstage: Backstage, slug: Slug) -> None:

@@ -8,6 +8,8 @@ import pytest
 from polyant.domain.chat import TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import RateLimit
+from polyant.domain.turn_context import Caller, TurnContext
+from polyant.domain.users import UserId
 from support.api import Api
 from support.app import App, serving
 from support.envelopes import assert_refused
@@ -39,7 +41,7 @@ async def test_session_stands_for_the_key_and_for_the_status(app: App, api: Api)
 
 
 async def test_it_counts_against_the_turns_that_may_run_at_once() -> None:
-    async with serving(rate_limit=None, max_concurrent_turns=1) as app:
+    async with serving(rate_limit=None, max_turns=1) as app:
         api = Api(app, await app.office.token())
         gate = asyncio.Event()
         app.supervisor.plays(gate, TURN_FINISHED)
@@ -106,3 +108,11 @@ async def test_turns_of_callers_and_of_the_playground_are_listed_newest_first(ap
     }
     assert (await api.get(f"/instances/{slug}/turns?limit=1&offset=1")).json["turns"] == [finished]
     assert b"Hel" not in (await api.get(f"/instances/{slug}/turns")).body
+
+
+async def test_turn_knows_which_user_tries_the_instance(app: App, api: Api) -> None:
+    await api.succeed("POST", PATH, asking(user="user-7"), x_request_id="req-1")
+    (turn,) = app.supervisor.turns
+    me = (await api.get("/auth/me")).json["user"]["id"]
+    caller = Caller(user="user-7", account=UserId(me), address="203.0.113.7")
+    assert turn.context == TurnContext(request_id="req-1", channel="playground", caller=caller)

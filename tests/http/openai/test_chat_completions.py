@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from polyant.domain.chat import AssistantMessage, Sampling, TextDelta, UserMessage
-from polyant.http.openai.answers import AnswerSettings
+from polyant.domain.turn_context import Caller, TurnContext
+from polyant.http.openai.responses import ResponseSettings
 from support.app import CHAT, App, chat_body, serving
 from support.asgi import Response
 from support.envelopes import assert_refused
@@ -63,7 +64,7 @@ async def test_text_before_tools_is_not_part_of_a_whole_answer(app: App) -> None
 
 
 async def test_usage_is_reported_where_the_operator_wants_it() -> None:
-    async with serving(answers=AnswerSettings(report_usage=True)) as app:
+    async with serving(responses=ResponseSettings(report_usage=True)) as app:
         usage = (await app.chat()).json["usage"]
     assert usage == {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 
@@ -80,7 +81,7 @@ async def test_the_turn_gets_all_that_the_caller_said(app: App) -> None:
     assert (await app.post(msgspec.json.encode(body))).status == 200
     (turn,) = app.supervisor.turns
     assert turn.instance.slug == "demo-bot"
-    assert turn.messages == (UserMessage("12"), AssistantMessage("12"), UserMessage("Thanks"))
+    assert turn.messages == (UserMessage.of("12"), AssistantMessage("12"), UserMessage.of("Thanks"))
     assert turn.caller_instructions == ("Be brief.", "Be kind.")
     assert turn.sampling == Sampling(temperature=0.5, stop=("END",))
     assert turn.stream is False
@@ -163,7 +164,7 @@ async def test_a_body_that_comes_in_pieces_is_put_together(app: App) -> None:
     pieces = tuple(body[index : index + 1] for index in range(len(body)))
     response = await app.request("POST", CHAT, body=pieces, headers={"content-type": "application/json"})
     assert response.status == 200
-    assert app.supervisor.turns[0].messages == (UserMessage("Grüße"),)
+    assert app.supervisor.turns[0].messages == (UserMessage.of("Grüße"),)
 
 
 async def test_a_body_as_large_as_may_be_is_accepted_and_one_byte_more_is_not() -> None:
@@ -200,3 +201,14 @@ async def test_turns_run_side_by_side(app: App) -> None:
     await app.supervisor.runs(2)
     gate.set()
     assert [content_of(await exchange.whole()) for exchange in (first, second)] == ["both", "both"]
+
+
+async def test_turn_knows_where_it_comes_from(app: App) -> None:
+    response = await app.chat(client="2001:db8:1:2:3::4", user="user-7", chat_id="chat-1")
+    (turn,) = app.supervisor.turns
+    assert turn.context == TurnContext(
+        request_id=response.header("x-request-id") or "",
+        channel="api",
+        caller=Caller(user="user-7", address="2001:db8:1:2::/64"),
+        chat_id="chat-1",
+    )

@@ -1,6 +1,7 @@
 """What is a valid request, what is not, and what becomes of either."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from polyant.domain.chat import AssistantMessage, ChatRequest, Sampling, Usage, UserMessage
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Slug
-from polyant.http.openai.mapping import Completion, chat_completion, decode_request, to_domain, usage_out
+from polyant.domain.turn_context import Caller, TurnContext
+from polyant.domain.users import UserId
+from polyant.http.openai.mapping import Completion, chat_completion, decode_request, to_domain, turn_context, usage_out
 
 Json = dict[str, Any]
 
@@ -84,7 +87,7 @@ def any_json(value: Any) -> bytes:
 @given(valid)
 def test_every_valid_request_is_mapped_and_nothing_of_it_is_lost(body: Json) -> None:
     chat = chat_of(body)
-    roles = {"user": UserMessage, "assistant": AssistantMessage}
+    roles: dict[str, Callable[[str], Any]] = {"user": UserMessage.of, "assistant": AssistantMessage}
     assert chat.model == body["model"]
     assert chat.stream is bool(body.get("stream"))
     assert list(chat.messages) == [roles[m["role"]](said_in(m)) for m in body["messages"] if m["role"] in roles]
@@ -92,6 +95,25 @@ def test_every_valid_request_is_mapped_and_nothing_of_it_is_lost(body: Json) -> 
     assert chat.sampling.max_tokens == (body.get("max_completion_tokens") or body.get("max_tokens"))
     for name in ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"):
         assert getattr(chat.sampling, name) == body.get(name)
+
+
+@pytest.mark.parametrize(
+    ("given_user", "user"),
+    [("user-7", "user-7"), ("é" * 512, "é" * 512), ("x" * 513, None), ("", None), ("a\0", None), (7, None), ({}, None)],
+)
+def test_user_is_known_if_it_is_a_text_of_reasonable_length(given_user: object, user: str | None) -> None:
+    body = {"model": "bot", "messages": [{"role": "user", "content": "Hi"}], "user": given_user}
+    wire = decode_request(msgspec.json.encode(body))
+    assert turn_context(wire, channel="api", request_id="req_1", address="203.0.113.7").caller.user == user
+
+
+def test_context_says_where_a_request_comes_from() -> None:
+    body = {"model": "bot", "messages": [{"role": "user", "content": "Hi"}], "user": "u", "chat_id": "c"}
+    wire = decode_request(msgspec.json.encode(body))
+    account = UserId("0f" * 16)
+    context = turn_context(wire, channel="playground", request_id="req_1", address="203.0.113.7", account=account)
+    caller = Caller(user="u", account=account, address="203.0.113.7")
+    assert context == TurnContext(request_id="req_1", channel="playground", caller=caller, chat_id="c")
 
 
 @given(st.binary(max_size=200) | anything.map(any_json))
@@ -261,12 +283,14 @@ def test_sampling_is_handed_on(fields: Json, expected: Sampling) -> None:
 )
 def test_the_limits_themselves_are_allowed(fields: Json) -> None:
     body = {"model": "demo-bot", "messages": [USER], **fields}
-    assert chat_of(body) == ChatRequest(model=Slug(body["model"]), messages=(UserMessage("Hi"),))
+    assert chat_of(body) == ChatRequest(model=Slug(body["model"]), messages=(UserMessage.of("Hi"),))
 
 
 def test_parts_of_text_are_joined_without_anything_between() -> None:
     parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": ""}, {"type": "text", "text": "lo", "x": 1}]
-    assert chat_of({"model": "a", "messages": [{"role": "user", "content": parts}]}).messages == (UserMessage("Hello"),)
+    assert chat_of({"model": "a", "messages": [{"role": "user", "content": parts}]}).messages == (
+        UserMessage.of("Hello"),
+    )
 
 
 def test_without_a_user_message_the_conversation_is_mapped_as_it_is() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from polyant.domain.chat import TextDelta
 from polyant.domain.errors import TurnTimeoutError, UnavailableError
-from polyant.http.openai.answers import AnswerSettings
+from polyant.http.openai.responses import ResponseSettings
 from support.app import App, serving
 from support.asgi import settle
 from support.chunks import (
@@ -34,7 +34,7 @@ LONG = 3_600.0
 
 async def test_nothing_is_sent_before_the_first_event() -> None:
     gate = asyncio.Event()
-    async with serving(answers=AnswerSettings(stream_head=LONG)) as app:
+    async with serving(responses=ResponseSettings(stream_head=LONG)) as app:
         app.supervisor.plays(gate, *says("Hi"))
         exchange = app.start_chat(stream=True)
         await app.supervisor.runs()
@@ -61,7 +61,7 @@ async def test_what_fails_before_the_first_event_has_its_true_status(app: App, e
 
 async def test_when_the_head_can_wait_no_longer_it_goes_out_and_a_later_failure_is_an_event() -> None:
     gate = asyncio.Event()
-    async with serving(answers=AnswerSettings(stream_head=0.01)) as app:
+    async with serving(responses=ResponseSettings(stream_head=0.01)) as app:
         app.supervisor.plays(gate, FAILURE)
         exchange = app.start_chat(stream=True)
         assert (await exchange.next())["status"] == 200
@@ -73,7 +73,7 @@ async def test_when_the_head_can_wait_no_longer_it_goes_out_and_a_later_failure_
 
 async def test_a_head_that_went_out_early_is_not_sent_again() -> None:
     gate = asyncio.Event()
-    async with serving(answers=AnswerSettings(stream_head=0.01)) as app:
+    async with serving(responses=ResponseSettings(stream_head=0.01)) as app:
         app.supervisor.plays(gate, *says("Hi"))
         exchange = app.start_chat(stream=True)
         await exchange.next()
@@ -85,7 +85,7 @@ async def test_a_head_that_went_out_early_is_not_sent_again() -> None:
 
 async def test_a_failure_while_the_head_is_on_its_way_comes_after_it() -> None:
     gate = asyncio.Event()
-    async with serving(answers=AnswerSettings(stream_head=0.001)) as app:
+    async with serving(responses=ResponseSettings(stream_head=0.001)) as app:
         app.supervisor.plays(gate, FAILURE)
         exchange = app.start_chat(stream=True)
         exchange.writable.clear()
@@ -135,7 +135,7 @@ async def test_a_text_that_is_no_text_ends_the_stream_and_the_turn(app: App) -> 
 
 async def test_while_nothing_comes_a_comment_is_sent_again_and_again() -> None:
     gate = asyncio.Event()
-    async with serving(answers=AnswerSettings(heartbeat=0.02)) as app:
+    async with serving(responses=ResponseSettings(heartbeat=0.02)) as app:
         app.supervisor.plays(TextDelta("a"), TOOL_STARTED, gate, TOOL_FINISHED, *says("b"))
         exchange = app.start_chat(stream=True)
         await exchange.next()
@@ -148,7 +148,7 @@ async def test_while_nothing_comes_a_comment_is_sent_again_and_again() -> None:
 
 
 async def test_heartbeats_also_come_after_a_head_that_could_wait_no_longer() -> None:
-    async with serving(answers=AnswerSettings(stream_head=0.01, heartbeat=0.02)) as app:
+    async with serving(responses=ResponseSettings(stream_head=0.01, heartbeat=0.02)) as app:
         app.supervisor.plays(asyncio.Event())
         exchange = app.start_chat(stream=True)
         await exchange.next()
@@ -160,7 +160,7 @@ async def test_heartbeats_also_come_after_a_head_that_could_wait_no_longer() -> 
 
 async def test_heartbeats_come_as_often_however_long_the_head_might_have_waited() -> None:
     gate = asyncio.Event()
-    async with serving(answers=AnswerSettings(stream_head=LONG, heartbeat=0.02)) as app:
+    async with serving(responses=ResponseSettings(stream_head=LONG, heartbeat=0.02)) as app:
         app.supervisor.plays(gate, TextDelta("a"), asyncio.Event())
         exchange = app.start_chat(stream=True)
         await app.supervisor.runs()
@@ -175,7 +175,7 @@ async def test_heartbeats_come_as_often_however_long_the_head_might_have_waited(
 
 async def test_a_heartbeat_comes_only_when_nothing_else_came_for_so_long() -> None:
     gate = asyncio.Event()
-    async with serving(answers=AnswerSettings(heartbeat=0.1)) as app:
+    async with serving(responses=ResponseSettings(heartbeat=0.1)) as app:
         app.supervisor.plays(TextDelta("a"), gate, TextDelta("b"), asyncio.Event())
         exchange = app.start_chat(stream=True)
         for _ in range(4):
@@ -192,7 +192,7 @@ async def test_a_heartbeat_comes_only_when_nothing_else_came_for_so_long() -> No
 
 async def test_no_heartbeat_comes_before_the_head() -> None:
     gate = asyncio.Event()
-    async with serving(answers=AnswerSettings(stream_head=0.05, heartbeat=0.001)) as app:
+    async with serving(responses=ResponseSettings(stream_head=0.05, heartbeat=0.001)) as app:
         app.supervisor.plays(gate)
         exchange = app.start_chat(stream=True)
         assert (await exchange.next())["type"] == "http.response.start"
@@ -201,6 +201,6 @@ async def test_no_heartbeat_comes_before_the_head() -> None:
 
 
 async def test_a_stream_that_flows_has_no_heartbeat() -> None:
-    async with serving(answers=AnswerSettings(heartbeat=LONG)) as app:
+    async with serving(responses=ResponseSettings(heartbeat=LONG)) as app:
         app.supervisor.plays(*says(*"abc"))
         assert PING not in (await app.chat(stream=True)).body

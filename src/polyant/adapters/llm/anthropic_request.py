@@ -84,8 +84,8 @@ def _messages(messages: tuple[ModelMessage, ...]) -> list[wire.Message]:
 
 def _blocks(message: ModelMessage) -> list[wire.Block]:
     match message:
-        case UserMessage(content):
-            return _text(content)
+        case UserMessage():
+            return _text(message.text)
         case AssistantMessage(content, calls):
             return _text(content) + [
                 wire.ToolUseBlock(call.id, call.name, msgspec.Raw(arguments_object(call.arguments).encode()))

@@ -5,7 +5,7 @@ import msgspec
 from polyant.adapters.llm.answer import is_object
 from polyant.domain.chat import ModelMessage, UserMessage
 
-NOTHING_SAID = UserMessage("(The user has said nothing.)")
+NOTHING_SAID = UserMessage.of("(The user has said nothing.)")
 """Stands where a vendor wants a user message and the conversation has none; vendors refuse empty text."""
 
 

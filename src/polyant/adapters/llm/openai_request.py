@@ -90,7 +90,7 @@ def _messages(request: ModelRequest) -> list[wire.Message]:
 def _message(message: ModelMessage) -> wire.Message:
     match message:
         case UserMessage():
-            return wire.UserMessage(message.content)
+            return wire.UserMessage(message.text)
         case AssistantMessage(tool_calls=()):
             return wire.AssistantMessage(message.content)
         case AssistantMessage():

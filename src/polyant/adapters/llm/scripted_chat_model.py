@@ -34,6 +34,7 @@ from polyant.domain.chat import (
     AssistantMessage,
     ModelEvent,
     ModelFinished,
+    ModelMessage,
     ModelRequest,
     TextDelta,
     ToolCall,
@@ -150,7 +151,7 @@ def _read_script(path: Path) -> list[Scene]:
 
 
 def _last_words(request: ModelRequest) -> str:
-    return next((said.content for said in reversed(request.messages) if isinstance(said, UserMessage)), "")
+    return next((said.text for said in reversed(request.messages) if isinstance(said, UserMessage)), "")
 
 
 def _steps_played(request: ModelRequest) -> int:
@@ -182,5 +183,9 @@ def _call(name: str, arguments: dict[str, Any], number: int) -> ToolCall:
 
 
 def _usage(request: ModelRequest, said: list[str]) -> Usage:
-    heard = len(request.system.split()) + sum(len(message.content.split()) for message in request.messages)
+    heard = len(request.system.split()) + sum(len(_text_of(message).split()) for message in request.messages)
     return Usage(heard, len("".join(said).split()))
+
+
+def _text_of(message: ModelMessage) -> str:
+    return message.text if isinstance(message, UserMessage) else message.content

@@ -27,5 +27,8 @@ class SystemTokenSource(TokenSource):
     def session_id(self) -> str:
         return secrets.token_hex(16)
 
+    def turn_id(self) -> str:
+        return secrets.token_hex(16)
+
     def password(self) -> SecretText:
         return SecretText("".join(secrets.choice(_LETTERS_AND_DIGITS) for _ in range(_PASSWORD_CHARACTERS)))

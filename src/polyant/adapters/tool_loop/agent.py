@@ -5,8 +5,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from polyant.adapters.tool_loop.budget import Purse
-from polyant.adapters.tool_loop.deadline import Deadline
+from polyant.adapters.tool_loop.budget import RemainingBudget
 from polyant.adapters.tool_loop.reply import Reply
 from polyant.adapters.tool_loop.tool_runs import DelegateFor, ToolRuns
 from polyant.adapters.tool_loop.toolbox import Toolbox
@@ -24,45 +23,45 @@ class OutOfStepsError(Exception):
 class Agent:
     """Asks the model, runs the tools it calls, and asks again, until it answers without calling any."""
 
-    def __init__(self, model: ChatModel, toolbox: Toolbox, purse: Purse, clock: Clock) -> None:
+    def __init__(self, model: ChatModel, toolbox: Toolbox, budget: RemainingBudget, clock: Clock) -> None:
         self._model = model
         self._clock = clock
         self.toolbox = toolbox
-        self.purse = purse
+        self.budget = budget
 
     def with_tools(self, toolbox: Toolbox) -> "Agent":
-        """Returns an agent that has other tools and spends from the same purse."""
-        return Agent(self._model, toolbox, self.purse, self._clock)
+        """Returns an agent that has other tools and shares the turn's budget."""
+        return Agent(self._model, toolbox, self.budget, self._clock)
 
     async def run(
         self, request: ModelRequest, delegate_for: DelegateFor, *, most_steps: int, reserve: int = 0
     ) -> AsyncGenerator[AgentEvent, None]:
-        """Yields what happens; makes at most `most_steps` model calls and leaves `reserve` of the purse's to others.
+        """Yields what happens; makes at most `most_steps` model calls and leaves `reserve` of the budget's to others.
 
-        The last call is made without tools, and whatever tools the model calls then all the same are not run.
+        The last call is made without tools, and tools that the model calls then all the same are not run.
 
         Raises:
             OutOfStepsError: Others spent what was left.
-            ProviderError, TurnTimeoutError: The model failed, or took too long.
+            ProviderError: The model failed, or took too long.
+            TurnTimeoutError: The turn's time ended while tools ran.
         """
+        budget = self.budget
         for step in range(1, most_steps + 1):
             last = self._take_step(reserve) or step == most_steps
             request = msgspec.structs.replace(request, tools=() if last else self.toolbox.specs)
-            reply = Reply()
+            reply, started = Reply(), self._clock.monotonic()
             async with aclosing(self._model.generate(request)) as events:
-                with Deadline(request.deadline, self._clock) as deadline:
-                    async for event in events:
-                        reply.take(event)
-                        if isinstance(event, TextDelta):
-                            deadline.pause()
-                            yield event
-                            deadline.resume()
-            self.purse.usage += reply.usage
-            yield StepFinished(usage=self.purse.usage, steps=self.purse.steps)
+                async for event in events:
+                    reply.take(event)
+                    if isinstance(event, TextDelta):
+                        yield event
+            budget.usage += reply.usage
+            milliseconds = (self._clock.monotonic() - started) * 1_000
+            yield StepFinished(usage=budget.usage, steps=budget.steps, milliseconds=milliseconds)
             calls = () if last else reply.calls_beside(request.messages)
             if not calls:
                 return
-            runs = ToolRuns(calls, toolbox=self.toolbox, purse=self.purse, clock=self._clock)
+            runs = ToolRuns(calls, toolbox=self.toolbox, budget=budget, clock=self._clock)
             async with aclosing(runs.events(delegate_for)) as tool_events:
                 async for tool_event in tool_events:
                     yield tool_event
@@ -70,13 +69,13 @@ class Agent:
             request = msgspec.structs.replace(request, messages=messages)
 
     def _take_step(self, reserve: int) -> bool:
-        """Takes a step from the purse and returns whether no other can follow it.
+        """Takes a step from the budget and returns whether no other can follow it.
 
         Raises:
             OutOfStepsError: There is none.
         """
-        purse = self.purse
-        if purse.steps_left <= reserve:
+        budget = self.budget
+        if budget.steps_left <= reserve:
             raise OutOfStepsError
-        purse.steps += 1
-        return purse.steps_left <= reserve or purse.tool_calls_left <= 0
+        budget.steps += 1
+        return budget.steps_left <= reserve or budget.tool_calls_left <= 0

@@ -1,19 +1,15 @@
-"""What a turn may still spend; its sub-agents spend from the same purse."""
+"""The part of a turn's budget that is left; its sub-agents share it."""
 
-from polyant.domain.chat import Usage
-from polyant.domain.limits import TurnBudget
-from polyant.domain.ports.clock import Clock
+from polyant.domain.chat import Turn, Usage
 
 
-class Purse:
-    """Counts what a turn spends."""
+class RemainingBudget:
+    """Counts the model calls, tool calls and tokens of a turn."""
 
-    def __init__(self, budget: TurnBudget, *, started: float) -> None:
-        """Takes the budget and the Clock's `monotonic` seconds at which the turn began."""
-        self._budget = budget
-        self._started = started
-        self.deadline = started + budget.turn_seconds
-        self.tool_seconds = budget.tool_seconds
+    def __init__(self, turn: Turn) -> None:
+        self._budget = turn.budget
+        self.deadline = turn.deadline
+        self.tool_seconds = turn.budget.tool_seconds
         self.steps = 0
         self.tool_calls = 0
         self.usage = Usage()
@@ -25,9 +21,5 @@ class Purse:
 
     @property
     def tool_calls_left(self) -> int:
-        """How many tools may still be called."""
+        """How many tool calls may still be made."""
         return self._budget.max_tool_calls - self.tool_calls
-
-    def milliseconds(self, clock: Clock) -> float:
-        """Returns how long the turn has run."""
-        return (clock.monotonic() - self._started) * 1_000

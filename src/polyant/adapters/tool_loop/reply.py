@@ -12,6 +12,7 @@ from polyant.domain.chat import (
     ModelEvent,
     ModelFinished,
     ModelMessage,
+    ProviderData,
     TextDelta,
     ToolCall,
     Usage,
@@ -27,6 +28,7 @@ class Reply:
 
     def __init__(self) -> None:
         self.usage = Usage()
+        self._provider_data: ProviderData | None = None
         self._texts: list[str] = []
         self._calls: list[ToolCall] = []
 
@@ -39,6 +41,7 @@ class Reply:
                 self._calls.append(event)
             case ModelFinished():
                 self.usage = event.usage
+                self._provider_data = event.provider_data
             case never:
                 assert_never(never)
 
@@ -59,7 +62,7 @@ class Reply:
 
     def message(self, calls: tuple[ToolCall, ...]) -> AssistantMessage:
         """Returns the message that stands for this reply in the conversation."""
-        return AssistantMessage("".join(self._texts), calls)
+        return AssistantMessage("".join(self._texts), calls, self._provider_data)
 
 
 def _free_id(taken: set[str]) -> str:

@@ -34,10 +34,10 @@ class SubAgents:
         """Returns what hands a task of that tool's run to a sub-agent, which has all tools but that one."""
 
         async def delegate(task: str) -> str:
-            run.deadline = self._agent.purse.deadline  # the sub-agent's tools keep their own time
+            run.deadline = self._agent.budget.deadline  # the sub-agent's tools keep their own time
             toolbox = self._agent.toolbox.without(run.call.name)
             system = f"{self._compose(toolbox.specs)}{SEPARATOR}{_INSTRUCTIONS}"
-            messages = (UserMessage(task),)
+            messages = (UserMessage.of(task),)
             request = msgspec.structs.replace(self._request, system=system, messages=messages, stream=False)
             return await _answer(self._agent.with_tools(toolbox), request)
 
@@ -45,7 +45,7 @@ class SubAgents:
 
 
 async def _answer(agent: Agent, request: ModelRequest) -> str:
-    """Returns what the agent says at last; one step of the purse is left to the turn's own answer."""
+    """Returns what the agent says at last; one step of the budget is left for the turn's own answer."""
     texts: list[str] = []
     try:
         async with aclosing(agent.run(request, _no_delegate, most_steps=_MOST_STEPS, reserve=1)) as events:

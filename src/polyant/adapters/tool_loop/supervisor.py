@@ -7,13 +7,12 @@ from functools import partial
 import msgspec
 
 from polyant.adapters.tool_loop.agent import Agent
-from polyant.adapters.tool_loop.budget import Purse
+from polyant.adapters.tool_loop.budget import RemainingBudget
 from polyant.adapters.tool_loop.sub_agents import SubAgents
 from polyant.adapters.tool_loop.turn_tools import TurnTools
 from polyant.domain.chat import ModelRequest, Sampling, SupervisorEvent, Turn, TurnFinished
 from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance
-from polyant.domain.limits import TurnBudget
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -37,22 +36,19 @@ class ToolLoopSupervisor(Supervisor):
         system_prompts: SystemPromptComposer,
         cipher: SecretCipher,
         clock: Clock,
-        turn_budget: TurnBudget,
     ) -> None:
         self._chat_models = chat_models
         self._provider_keys = provider_keys
         self._turn_tools = TurnTools(tools, tool_servers, cipher)
         self._prompts = system_prompts
         self._clock = clock
-        self._turn_budget = turn_budget
 
     async def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
         instance = turn.instance
-        budget = instance.limits.applied_to(self._turn_budget)
-        purse = Purse(budget, started=self._clock.monotonic())
+        budget, started = RemainingBudget(turn), self._clock.monotonic()
         model = self._model_of(instance)
         api_key = await self._provider_keys.key_for(instance, model.info)
-        async with self._turn_tools.toolbox_of(instance) as toolbox:
+        async with self._turn_tools.toolbox_of(turn) as toolbox:
             request = ModelRequest(
                 model=instance.model,
                 base_url=base_url_of(instance, model.info),
@@ -62,15 +58,16 @@ class ToolLoopSupervisor(Supervisor):
                 sampling=_sampling(turn),
                 stream=turn.stream,
                 options=instance.options.get(instance.provider, {}),
-                deadline=purse.deadline,
+                deadline=turn.deadline,
             )
-            agent = Agent(model, toolbox, purse, self._clock)
+            agent = Agent(model, toolbox, budget, self._clock)
             sub_agents = SubAgents(request, agent, partial(self._prompts.compose, instance))
-            steps = agent.run(request, sub_agents.delegate_for, most_steps=budget.max_steps)
+            steps = agent.run(request, sub_agents.delegate_for, most_steps=turn.budget.max_steps)
             async with aclosing(steps) as events:
                 async for event in events:
                     yield event
-        yield TurnFinished(usage=purse.usage, steps=purse.steps, milliseconds=purse.milliseconds(self._clock))
+        milliseconds = (self._clock.monotonic() - started) * 1_000
+        yield TurnFinished(usage=budget.usage, steps=budget.steps, milliseconds=milliseconds)
 
     def _model_of(self, instance: Instance) -> ChatModel:
         model = self._chat_models.get(instance.provider)

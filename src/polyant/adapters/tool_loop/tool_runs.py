@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-from polyant.adapters.tool_loop.budget import Purse
+from polyant.adapters.tool_loop.budget import RemainingBudget
 from polyant.adapters.tool_loop.toolbox import Delegate, Toolbox, failed
 from polyant.domain.chat import ToolCall, ToolFinished, ToolResult, ToolStarted
 from polyant.domain.errors import TurnTimeoutError
@@ -31,12 +31,12 @@ class ToolRun:
 class ToolRuns:
     """The calls of one step; `events` runs them, `results` has what they gave, in the order of the calls."""
 
-    def __init__(self, calls: Sequence[ToolCall], *, toolbox: Toolbox, purse: Purse, clock: Clock) -> None:
+    def __init__(self, calls: Sequence[ToolCall], *, toolbox: Toolbox, budget: RemainingBudget, clock: Clock) -> None:
         self._toolbox = toolbox
-        self._purse = purse
+        self._budget = budget
         self._clock = clock
         now = clock.monotonic()
-        deadline = min(now + purse.tool_seconds, purse.deadline)
+        deadline = min(now + budget.tool_seconds, budget.deadline)
         self._runs = [ToolRun(call, started=now, deadline=deadline) for call in calls]
         self._tasks: dict[asyncio.Task[ToolResult], ToolRun] = {}
 
@@ -54,8 +54,8 @@ class ToolRuns:
         try:
             for run in self._runs:
                 yield ToolStarted(call_id=run.call.id, name=run.call.name)
-                if self._purse.tool_calls_left > 0:
-                    self._purse.tool_calls += 1
+                if self._budget.tool_calls_left > 0:
+                    self._budget.tool_calls += 1
                     self._tasks[self._start(run, delegate_for(run))] = run
                 else:
                     yield self._finish(run, failed(run.call, "The turn's tool calls are used up: answer without it."))
@@ -72,7 +72,7 @@ class ToolRuns:
         """Returns the tasks that are done or, if none is, those whose time is over."""
         while True:
             now = self._clock.monotonic()
-            if now >= self._purse.deadline:
+            if now >= self._budget.deadline:
                 raise TurnTimeoutError
             soonest = min(self._tasks[task].deadline for task in tasks)
             done, _ = await asyncio.wait(tasks, timeout=max(0.0, soonest - now), return_when=asyncio.FIRST_COMPLETED)
@@ -85,7 +85,7 @@ class ToolRuns:
             return task.result()
         task.cancel()
         call = self._tasks[task].call
-        return failed(call, f"The tool {call.name} did not finish in {self._purse.tool_seconds:g} seconds.")
+        return failed(call, f"The tool {call.name} did not finish in {self._budget.tool_seconds:g} seconds.")
 
     def _finish(self, run: ToolRun, result: ToolResult) -> ToolFinished:
         run.result = result

@@ -5,7 +5,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from polyant.domain.chat import ToolCall, ToolResult, ToolSpec
+from polyant.domain.chat import ToolCall, ToolResult, ToolSpec, Turn
 from polyant.domain.instances import Instance
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretName, SecretText
@@ -19,8 +19,9 @@ Delegate = Callable[[str], Awaitable[str]]
 class Toolbox:
     """The tools that an instance offers to its model."""
 
-    def __init__(self, instance: Instance, tools: Iterable[OfferedTool], cipher: SecretCipher) -> None:
-        self._instance = instance
+    def __init__(self, turn: Turn, tools: Iterable[OfferedTool], cipher: SecretCipher) -> None:
+        self._turn = turn
+        self._instance = turn.instance
         self._tools = {tool.spec.name: tool for tool in tools}
         self._cipher = cipher
 
@@ -32,7 +33,7 @@ class Toolbox:
     def without(self, name: str) -> "Toolbox":
         """Returns a toolbox with all tools but that one."""
         others = (tool for tool in self._tools.values() if tool.spec.name != name)
-        return Toolbox(self._instance, others, self._cipher)
+        return Toolbox(self._turn, others, self._cipher)
 
     async def run(self, call: ToolCall, *, deadline: float, delegate: Delegate) -> ToolResult:
         """Returns what the call gave; a failure becomes a result that helps the model to recover.
@@ -47,6 +48,7 @@ class Toolbox:
             secrets.update(await self._open(tool.secrets))
             context = ToolContext(
                 slug=self._instance.slug,
+                turn=self._turn.context,
                 secrets=secrets,
                 options=self._instance.options.get(call.name, {}),
                 deadline=deadline,

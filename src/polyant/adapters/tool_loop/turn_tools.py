@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from polyant.adapters.tool_loop.offer import offer
 from polyant.adapters.tool_loop.toolbox import Toolbox
+from polyant.domain.chat import Turn
 from polyant.domain.enabled_tools import enabled_tools
 from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance
@@ -31,15 +32,16 @@ class TurnTools:
         self._cipher = cipher
 
     @asynccontextmanager
-    async def toolbox_of(self, instance: Instance) -> AsyncIterator[Toolbox]:
-        """Yields the instance's toolbox; its servers are open for as long."""
+    async def toolbox_of(self, turn: Turn) -> AsyncIterator[Toolbox]:
+        """Yields the toolbox of the turn's instance; its MCP servers are open for as long."""
+        instance = turn.instance
         own = [self._offers[tool.name] for tool in enabled_tools(instance, self._tools) if tool.ready]
         accesses = [access async for access in self._accesses(instance)]
         if not accesses:
-            yield Toolbox(instance, own, self._cipher)
+            yield Toolbox(turn, own, self._cipher)
             return
         async with self._tool_servers.open(instance.slug, accesses) as theirs:
-            yield Toolbox(instance, _fitting(instance, [*own, *theirs]), self._cipher)
+            yield Toolbox(turn, _fitting(instance, [*own, *theirs]), self._cipher)
 
     async def _accesses(self, instance: Instance) -> AsyncIterator[ServerAccess]:
         for server in instance.mcp_servers:

@@ -29,5 +29,9 @@ class TokenSource(Protocol):
         """Returns 32 lowercase hex digits, 128 random bits."""
 
     @abstractmethod
+    def turn_id(self) -> str:
+        """Returns 32 lowercase hex digits, 128 random bits."""
+
+    @abstractmethod
     def password(self) -> SecretText:
         """Returns at least 12 characters with at least 96 random bits, letters and digits alone."""

@@ -1,58 +1,42 @@
 """Use case: answer a chat request."""
 
-from collections.abc import AsyncGenerator
-
 import msgspec
 
 from polyant.domain.access import authorise
-from polyant.domain.chat import ChatRequest, SupervisorEvent, Turn
+from polyant.domain.chat import ChatRequest
 from polyant.domain.errors import UnknownModelError
-from polyant.domain.instances import Instance
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
-from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.secrets import SecretText
-
-
-class StartedTurn(msgspec.Struct, frozen=True):
-    """A turn that begins when the first of its events is asked for."""
-
-    instance: Instance
-    events: AsyncGenerator[SupervisorEvent, None]
+from polyant.domain.turn_context import TurnContext
+from polyant.domain.use_cases.run_turn import RunTurn, TurnRun
 
 
 class AnswerChat:
-    """Finds the instance, authorises the caller and hands the turn to the Supervisor."""
+    """Finds the instance, authorises the caller and prepares the turn."""
 
-    def __init__(self, *, repo: InstanceRepo, cipher: SecretCipher, supervisor: Supervisor, clock: Clock) -> None:
+    def __init__(self, *, repo: InstanceRepo, cipher: SecretCipher, clock: Clock, run_turn: RunTurn) -> None:
         self._repo = repo
         self._cipher = cipher
-        self._supervisor = supervisor
         self._clock = clock
+        self._run_turn = run_turn
 
-    async def __call__(self, request: ChatRequest, bearer: SecretText | None) -> StartedTurn:
-        """Returns the turn.
+    async def __call__(self, request: ChatRequest, bearer: SecretText | None, context: TurnContext) -> TurnRun:
+        """Returns the turn, which starts when it is entered.
 
         Raises:
             UnknownModelError: No active instance has the slug.
-            AuthenticationError: The instance wants a key and the bearer isn't it.
+            AuthenticationError: The instance requires a key and the bearer isn't it.
             UnavailableError: The database doesn't answer, or the stored key is unreadable.
         """
         instance = await self._repo.get(request.model)
         if instance is None or not instance.is_active:
             raise UnknownModelError
-        await authorise(instance, bearer, self._cipher, self._clock.now())
-        return start_turn(instance, request, self._supervisor)
+        key_id = await authorise(instance, bearer, self._cipher, self._clock.now())
+        return self._run_turn(instance, request, context if key_id is None else _with_key(context, key_id))
 
 
-def start_turn(instance: Instance, request: ChatRequest, supervisor: Supervisor) -> StartedTurn:
-    """Returns the turn of a caller who may talk to the instance."""
-    turn = Turn(
-        instance=instance,
-        messages=request.messages,
-        caller_instructions=request.caller_instructions,
-        sampling=request.sampling,
-        stream=request.stream,
-    )
-    return StartedTurn(instance, supervisor.run(turn))
+def _with_key(context: TurnContext, key_id: str) -> TurnContext:
+    caller = msgspec.structs.replace(context.caller, key_id=key_id)
+    return msgspec.structs.replace(context, caller=caller)

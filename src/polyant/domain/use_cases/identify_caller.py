@@ -1,6 +1,6 @@
 """Use case: tell who is calling."""
 
-from polyant.domain.access import Credentials, holds_key
+from polyant.domain.access import Credentials, key_held
 from polyant.domain.errors import AuthenticationError, SecretUnreadableError
 from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, Slug
 from polyant.domain.ports.clock import Clock
@@ -57,6 +57,6 @@ class IdentifyCaller:
 
     async def _holds(self, instance: Instance, key: SecretText) -> bool:
         try:
-            return await holds_key(instance, key, self._cipher, self._clock.now())
+            return await key_held(instance, key, self._cipher, self._clock.now()) is not None
         except SecretUnreadableError:
             return False

@@ -10,23 +10,23 @@ from polyant.domain.use_cases.try_instance import TryInstance
 from polyant.http.bodies import require_json
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.wire import slug_in
-from polyant.http.openai.answering import Answering
 from polyant.http.openai.chat_completions import chat_answers
-from polyant.http.openai.mapping import decode_request, to_domain
+from polyant.http.openai.mapping import decode_request, to_domain, turn_context
+from polyant.http.openai.responses import ResponseSettings, respond
 from polyant.http.record import record_of
 from polyant.http.throttle import Throttle
 
 
 class PlaygroundEndpoint:
-    """Takes the request of a session to the ASGI application that answers it."""
+    """Takes the request of a session to the ASGI application that responds to it."""
 
-    def __init__(self, *, try_instance: TryInstance, throttle: Throttle, answering: Answering) -> None:
+    def __init__(self, *, try_instance: TryInstance, throttle: Throttle, settings: ResponseSettings) -> None:
         self._try_instance = try_instance
         self._throttle = throttle
-        self._answering = answering
+        self._settings = settings
 
     async def __call__(self, request: ApiRequest, path: str) -> ASGIApp:
-        """Returns what answers the request."""
+        """Returns the application that responds to the request."""
         await self._throttle.chat(request.scope)
         slug = slug_in(path)
         require_json(request.scope)
@@ -34,8 +34,16 @@ class PlaygroundEndpoint:
         chat = to_domain(wire)
         if chat.model != slug:
             raise InvalidInputError(f"model must be '{slug}', as in the path - at `$.model`")
-        record_of(request.scope).slug = slug
-        return self._answering.answer(await self._try_instance(chat), wire, request.scope)
+        record = record_of(request.scope)
+        record.slug = slug
+        context = turn_context(
+            wire,
+            channel="playground",
+            request_id=record.request_id,
+            address=self._throttle.key_of(request.scope),
+            account=request.user.id,
+        )
+        return respond(await self._try_instance(chat, context), wire, self._settings)
 
 
 class PlaygroundController(Controller):

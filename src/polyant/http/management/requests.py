@@ -11,10 +11,10 @@ from litestar.exceptions import InternalServerException
 from litestar.handlers.base import BaseRouteHandler
 
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.running_turns import CallerGoneError
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import User
 from polyant.http.bodies import decode, require_json
-from polyant.http.errors import ClientGoneError
 
 
 class ApiRequest(Request[User, LoggedIn, State]):
@@ -27,12 +27,12 @@ class ApiRequest(Request[User, LoggedIn, State]):
         """Returns the whole body.
 
         Raises:
-            ClientGoneError: It broke off.
+            CallerGoneError: It broke off.
         """
         try:
             return await super().body()
         except InternalServerException:
-            raise ClientGoneError from None
+            raise CallerGoneError from None
 
     async def json(self) -> Any:
         """Returns the body as the handler wants it.

@@ -14,7 +14,6 @@ from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
-from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ToolServers
@@ -37,6 +36,7 @@ from polyant.domain.use_cases.log_out import LogOut
 from polyant.domain.use_cases.preview_prompt import PreviewPrompt
 from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
+from polyant.domain.use_cases.run_turn import RunTurn
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.show_user import ShowUser
@@ -58,7 +58,7 @@ class ManagementPorts(msgspec.Struct, frozen=True, kw_only=True):
     hasher: PasswordHasher
     cipher: SecretCipher
     session_tokens: SessionTokens
-    supervisor: Supervisor
+    run_turn: RunTurn
     clock: Clock
     tokens: TokenSource
     providers: Mapping[str, ProviderInfo]
@@ -151,6 +151,6 @@ class Management(msgspec.Struct, frozen=True, kw_only=True):
             delete_secret=DeleteSecret(edit=edit),
             issue_key=IssueKey(edit=edit, cipher=cipher, tokens=tokens),
             replace_mcp_servers=ReplaceMcpServers(edit=edit),
-            try_instance=TryInstance(repo=repo, supervisor=ports.supervisor),
+            try_instance=TryInstance(repo=repo, run_turn=ports.run_turn),
             list_turns=ListTurns(repo=repo, turn_log=ports.turn_log),
         )

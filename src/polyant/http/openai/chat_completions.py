@@ -9,8 +9,8 @@ from litestar.types import ASGIApp
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.http.auth import bearer_in
 from polyant.http.bodies import read_body, require_json
-from polyant.http.openai.answering import Answering
-from polyant.http.openai.mapping import decode_request, to_domain
+from polyant.http.openai.mapping import decode_request, to_domain, turn_context
+from polyant.http.openai.responses import ResponseSettings, respond
 from polyant.http.openai.wire import ChatCompletion
 from polyant.http.record import record_of
 from polyant.http.refusals import refusals
@@ -18,23 +18,24 @@ from polyant.http.throttle import Throttle
 
 
 class ChatEndpoint:
-    """Takes a request from the throttle to the ASGI application that answers it."""
+    """Takes a request from the throttle to the ASGI application that responds to it."""
 
-    def __init__(self, *, answer_chat: AnswerChat, throttle: Throttle, answering: Answering) -> None:
+    def __init__(self, *, answer_chat: AnswerChat, throttle: Throttle, settings: ResponseSettings) -> None:
         self._answer_chat = answer_chat
         self._throttle = throttle
-        self._answering = answering
+        self._settings = settings
 
     async def __call__(self, request: Request[object, object, State]) -> ASGIApp:
-        """Returns what answers the request: throttle, body, model and key are checked, in this order."""
+        """Returns the application that responds: throttle, body, model and key are checked, in this order."""
         scope = request.scope
         await self._throttle.chat(scope)
         require_json(scope)
         wire = decode_request(await read_body(request))
         chat = to_domain(wire)
-        record_of(scope).slug = chat.model
-        turn = await self._answer_chat(chat, bearer_in(scope))
-        return self._answering.answer(turn, wire, scope)
+        record = record_of(scope)
+        record.slug = chat.model
+        context = turn_context(wire, channel="api", request_id=record.request_id, address=self._throttle.key_of(scope))
+        return respond(await self._answer_chat(chat, bearer_in(scope), context), wire, self._settings)
 
 
 def chat_answers(*statuses: int) -> dict[int, ResponseSpec]:

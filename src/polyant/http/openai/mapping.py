@@ -1,10 +1,14 @@
 """Wire to domain and back; pure."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from polyant.domain.chat import AssistantMessage, ChatRequest, Sampling, Usage, UserMessage
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import SLUG_RULE, Instance, InstanceSummary, Slug, parse_slug
+from polyant.domain.turn_context import Caller, TurnContext
+from polyant.domain.users import UserId
 from polyant.http.bodies import decode
 from polyant.http.openai.wire import (
     AnswerMessage,
@@ -18,13 +22,14 @@ from polyant.http.openai.wire import (
     UsageOut,
 )
 
-_ROLES: dict[str, type[UserMessage | AssistantMessage] | None] = {
+_ROLES: dict[str, Callable[[str], UserMessage | AssistantMessage] | None] = {
     "system": None,
     "developer": None,
-    "user": UserMessage,
+    "user": UserMessage.of,
     "assistant": AssistantMessage,
 }
-"""What a message of that role is in the domain; those without are instructions of the caller."""
+"""Makes the domain's message of that role; None for instructions of the caller."""
+_MAX_USER_CHARACTERS = 512
 _SERVER_ROLES = ("tool", "function")
 
 _decoder = msgspec.json.Decoder(ChatCompletionRequest)
@@ -56,11 +61,11 @@ def to_domain(request: ChatCompletionRequest) -> ChatRequest:
     instructions: list[str] = []
     messages: list[UserMessage | AssistantMessage] = []
     for index, message in enumerate(request.messages):
-        text, kind = _text_of(message, index), _ROLES[message.role]
-        if kind is None:
+        text, make = _text_of(message, index), _ROLES[message.role]
+        if make is None:
             instructions.append(text)
         else:
-            messages.append(kind(text))
+            messages.append(make(text))
     return ChatRequest(
         model=_slug_of(request.model),
         messages=tuple(messages),
@@ -68,6 +73,14 @@ def to_domain(request: ChatCompletionRequest) -> ChatRequest:
         sampling=_sampling_of(request),
         stream=request.stream or False,
     )
+
+
+def turn_context(
+    request: ChatCompletionRequest, *, channel: str, request_id: str, address: str, account: UserId | None = None
+) -> TurnContext:
+    """Returns where the turn of a request comes from."""
+    caller = Caller(user=_user_of(request), account=account, address=address)
+    return TurnContext(request_id=request_id, channel=channel, caller=caller, chat_id=request.chat_id)
 
 
 def chat_completion(completion: Completion, text: str, usage: UsageOut) -> ChatCompletion:
@@ -91,6 +104,12 @@ def model_list(instances: tuple[InstanceSummary, ...]) -> ModelList:
 def model_out(instance: InstanceSummary | Instance) -> ModelOut:
     """Returns the instance as a model."""
     return ModelOut(instance.slug, "model", int(instance.created_at.timestamp()), "polyant")
+
+
+def _user_of(request: ChatCompletionRequest) -> str | None:
+    """Returns the end user's id, None unless it is a text of reasonable length: clients send all sorts of things."""
+    user = request.user
+    return user if isinstance(user, str) and 0 < len(user) <= _MAX_USER_CHARACTERS and "\0" not in user else None
 
 
 def _slug_of(model: str) -> Slug:

@@ -3,7 +3,7 @@
 Source: the specification (a subset of https://platform.openai.com/docs/api-reference/chat) and its case-by-case page.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -49,6 +49,8 @@ class ChatCompletionRequest(msgspec.Struct, frozen=True, kw_only=True):
     presence_penalty: Penalty = None
     frequency_penalty: Penalty = None
     chat_id: Annotated[str, Meta(max_length=128)] | None = None
+    user: Annotated[Any, Meta(extra_json_schema={"type": "string"})] = None
+    """The end user's id; anything but a text is ignored."""
 
 
 class UsageOut(msgspec.Struct, frozen=True):

@@ -88,7 +88,10 @@ async def test_turn_is_found_by_the_id_of_its_request(app: App) -> None:
 async def test_turn_that_fails_is_taken_down_with_what_is_known_of_it(
     app: App, error: Exception, outcome: TurnOutcome, text: tuple[Any, ...], *, stream: bool
 ) -> None:
-    first, second = StepFinished(usage=Usage(3, 1), steps=1), StepFinished(usage=Usage(7, 3), steps=2)
+    first, second = (
+        StepFinished(usage=Usage(3, 1), steps=1, milliseconds=1),
+        StepFinished(usage=Usage(7, 3), steps=2, milliseconds=1),
+    )
     app.supervisor.plays(first, *OK_TOOL, second, *text, error)
     await app.chat(stream=stream)
     (record,) = await turns_of(app)
@@ -108,7 +111,7 @@ async def test_turn_whose_client_leaves_is_abandoned(app: App, *, stream: bool) 
 
 
 async def test_what_never_became_a_turn_is_not_taken_down() -> None:
-    async with serving(max_concurrent_turns=1) as app:
+    async with serving(max_turns=1) as app:
         await app.add("locked-bot", key="sk-of-the-locked-bot")
         for fields in ({"temperature": 9}, {"model": "nobody"}, {"model": "locked-bot"}):
             assert (await app.chat(**fields)).status in {400, 401}

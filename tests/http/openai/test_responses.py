@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from polyant.domain.chat import TextDelta
-from polyant.http.openai.answers import AnswerSettings
+from polyant.http.openai.responses import ResponseSettings
 from support.app import App, serving
 from support.asgi import settle
 from support.chunks import (
@@ -94,7 +94,7 @@ async def test_with_include_usage_every_chunk_has_a_usage_and_one_more_follows(a
 
 
 async def test_reported_usage_is_that_of_the_turn() -> None:
-    async with serving(answers=AnswerSettings(report_usage=True)) as app:
+    async with serving(responses=ResponseSettings(report_usage=True)) as app:
         bodies = await bodies_of(app.start_chat(stream=True, stream_options={"include_usage": True}))
         assert msgspec.json.decode(bodies[-2][6:])["usage"] == {
             "prompt_tokens": 7,

@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 
 from polyant.domain.chat import TextDelta
-from polyant.domain.errors import ProviderError, ProviderFailure, ServerBusyError, ServerShuttingDownError
-from polyant.http.openai.answers import AnswerSettings
-from polyant.http.turns import Interruption, RunningTurns
+from polyant.domain.errors import ProviderError, ProviderFailure
+from polyant.http.openai.responses import ResponseSettings
 from support.app import CHAT, App, chat_body, serving
 from support.asgi import Exchange, settle
 from support.logs import fields_of
 from support.scripted_supervisor import TOOL_STARTED, says
 
-FOREVER = 3_600.0
 STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
@@ -68,7 +66,7 @@ async def test_in_mid_stream(app: App, access_log: list[logging.LogRecord]) -> N
 
 
 async def test_while_the_head_went_out_before_the_first_event() -> None:
-    async with serving(answers=AnswerSettings(stream_head=0.001)) as app:
+    async with serving(responses=ResponseSettings(stream_head=0.001)) as app:
         app.supervisor.plays(asyncio.Event())
         exchange = app.start_chat(stream=True)
         await exchange.next()
@@ -187,7 +185,7 @@ async def test_a_hundred_clients_that_leave_leave_nothing_behind(app: App) -> No
 @STREAMED
 async def test_one_turn_more_than_may_run_is_refused_with_retry_after(*, stream: bool) -> None:
     gate = asyncio.Event()
-    async with serving(max_concurrent_turns=2) as app:
+    async with serving(max_turns=2) as app:
         app.supervisor.plays(gate, *says("Hi"))
         running = [app.start_chat(), app.start_chat(stream=True)]
         await app.supervisor.runs(2)
@@ -232,58 +230,13 @@ async def ends(app: App) -> None:
 
 @pytest.mark.parametrize("happens", [ends, fails, fails_in_mid_stream, is_left, is_cancelled])
 async def test_a_slot_is_free_again_however_its_turn_ended(happens: Callable[[App], Any]) -> None:
-    async with serving(max_concurrent_turns=1) as app:
+    async with serving(max_turns=1) as app:
         await happens(app)
         app.supervisor.plays(*says("Hi"))
         assert (await app.chat()).status == 200
 
 
 async def test_what_is_refused_takes_no_slot() -> None:
-    async with serving(max_concurrent_turns=1) as app:
+    async with serving(max_turns=1) as app:
         assert [(await app.post(b"{")).status for _ in range(3)] == [400] * 3
         assert (await app.chat()).status == 200
-
-
-# RunningTurns itself
-
-
-async def never() -> Any:
-    await asyncio.Event().wait()
-
-
-async def test_a_closed_register_admits_nothing_and_says_so() -> None:
-    turns = RunningTurns(most=1)
-    turns.close()
-    assert turns.closed
-    with pytest.raises(ServerShuttingDownError):
-        turns.admit(never)
-
-
-async def test_a_full_register_admits_nothing_until_a_turn_ends() -> None:
-    turns = RunningTurns(most=1)
-    with turns.admit(never):
-        assert len(turns) == 1
-        with pytest.raises(ServerBusyError):
-            turns.admit(never)
-    assert len(turns) == 0
-    with turns.admit(never):
-        pass
-
-
-async def test_only_the_first_interruption_counts_and_it_cancels_once() -> None:
-    turns = RunningTurns(most=1)
-    with turns.admit(never) as turn:
-        turn.interrupt(Interruption.CLIENT_GONE)
-        turns.interrupt_all()
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.sleep(FOREVER)
-        assert turn.interrupted() is Interruption.CLIENT_GONE
-    await asyncio.sleep(0)
-    task = asyncio.current_task()
-    assert task is not None
-    assert task.cancelling() == 0
-
-
-async def test_a_turn_that_nobody_interrupted_says_so() -> None:
-    with RunningTurns(most=1).admit(never) as turn:
-        assert turn.interrupted() is None

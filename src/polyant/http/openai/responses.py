@@ -1,132 +1,125 @@
-"""Sends a turn's events to the caller: whole, or as a stream."""
+"""Sends a turn's events to the caller: as one chat completion, or as a stream of its chunks."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from typing import assert_never
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable
 
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from polyant.domain.chat import SupervisorEvent, TextDelta, ToolStarted
-from polyant.domain.errors import ServerShuttingDownError
-from polyant.http.errors import CLIENT_CLOSED_REQUEST, ClientGoneError, body_of
+from polyant.domain.chat import TextDelta, ToolStarted
+from polyant.domain.running_turns import CallerGoneError, Interruption
+from polyant.domain.use_cases.run_turn import TurnRun
+from polyant.http.errors import CLIENT_CLOSED_REQUEST, body_of
 from polyant.http.openai.mapping import Completion, chat_completion, usage_out
 from polyant.http.openai.streaming import DONE, HEADERS, PING, ChunkRenderer, error_event
+from polyant.http.openai.wire import ChatCompletionRequest
 from polyant.http.record import record_of
-from polyant.http.turn_meter import TurnMeter
-from polyant.http.turns import Interruption, RunningTurns
-
-Events = AsyncGenerator[SupervisorEvent, None]
 
 _encoder = msgspec.json.Encoder()
 
 
-class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How answers are sent; times in seconds."""
+class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How responses are sent; times in seconds."""
 
     heartbeat: float = 15.0
     stream_head: float = 5.0
     report_usage: bool = False
 
 
+def respond(
+    run: TurnRun, request: ChatCompletionRequest, settings: ResponseSettings
+) -> "WholeResponse | StreamedResponse":
+    """Returns the ASGI application that runs the turn and responds in the form that the request asks for."""
+    completion = Completion(id=f"chatcmpl-{os.urandom(12).hex()}", created=int(time.time()), slug=run.instance.slug)
+    if request.stream is not True:
+        return WholeResponse(run, completion, settings=settings)
+    include_usage = request.stream_options is not None and request.stream_options.include_usage is True
+    return StreamedResponse(run, completion, include_usage=include_usage, settings=settings)
+
+
 @contextlib.asynccontextmanager
-async def running(
-    events: Events, *, meter: TurnMeter, turns: RunningTurns, scope: Scope, receive: Receive
-) -> AsyncIterator[None]:
-    """Runs a turn for as long as its client waits and the server may run, and abandons it after that.
+async def _running(run: TurnRun, scope: Scope, receive: Receive) -> AsyncIterator[None]:
+    """Runs the turn for as long as the client waits, and leaves its record with the request's.
 
     Raises:
-        ServerBusyError: Too many turns run already.
-        ServerShuttingDownError: The server ends, or ended this turn.
-        ClientGoneError: The client went away.
+        CallerGoneError: The client went away.
+        PolyantError: The turn was refused or interrupted, see `TurnRun`.
     """
-    with turns.admit(receive) as turn, meter:
-        try:
-            async with contextlib.aclosing(events):
-                yield
-        except asyncio.CancelledError:
-            match turn.interrupted():
-                case None:
-                    raise
-                case Interruption.CLIENT_GONE:
-                    record_of(scope).status = CLIENT_CLOSED_REQUEST
-                    raise ClientGoneError from None
-                case Interruption.SHUTDOWN:
-                    raise ServerShuttingDownError from None
-                case never:
-                    assert_never(never)
+    record = record_of(scope)
+    watcher: asyncio.Task[None] | None = None
+    try:
+        async with run:
+            watcher = asyncio.create_task(_interrupt_when_gone(run, receive))
+            yield
+    except CallerGoneError:
+        record.status = CLIENT_CLOSED_REQUEST
+        raise
+    finally:
+        if watcher is not None:
+            watcher.cancel()  # only now: the client may also leave while the turn cleans up
+        record.turn = run.record
 
 
-class WholeAnswer:
+async def _interrupt_when_gone(run: TurnRun, receive: Receive) -> None:
+    # After the body was read, the server's receive blocks until the client is gone.
+    with contextlib.suppress(asyncio.CancelledError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        run.interrupt(Interruption.CALLER_GONE)
+
+
+class WholeResponse:
     """An ASGI application that collects a turn and sends it as one JSON object."""
 
-    def __init__(
-        self,
-        events: Events,
-        completion: Completion,
-        *,
-        meter: TurnMeter,
-        turns: RunningTurns,
-        settings: AnswerSettings,
-    ) -> None:
-        self._events = events
-        self._meter = meter
+    def __init__(self, run: TurnRun, completion: Completion, *, settings: ResponseSettings) -> None:
+        self._run = run
         self._completion = completion
-        self._turns = turns
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the turn and sends its final text; what fails is raised, to be answered with its own status."""
-        async with running(self._events, meter=self._meter, turns=self._turns, scope=scope, receive=receive):
+        """Runs the turn and sends its final text; a failure is raised, so that it gets a status of its own."""
+        async with _running(self._run, scope, receive):
             text = await self._collect()
-        shown = usage_out(self._meter.usage, report=self._settings.report_usage)
-        body = _encoder.encode(chat_completion(self._completion, text, shown))
+        usage = usage_out(self._run.usage, report=self._settings.report_usage)
+        body = _encoder.encode(chat_completion(self._completion, text, usage))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _collect(self) -> str:
         texts: list[str] = []
-        async for event in self._events:
-            self._meter.take(event)
+        async for event in self._run:
             match event:
                 case TextDelta():
                     texts.append(event.text)
                 case ToolStarted():
-                    texts.clear()  # what was said before a tool ran isn't part of the final text
+                    texts.clear()  # text before a tool call isn't part of the final text
         return "".join(texts)
 
 
-class StreamedAnswer:
+class StreamedResponse:
     """An ASGI application that sends a turn as server-sent events, each as soon as it happens."""
 
     def __init__(
-        self,
-        events: Events,
-        completion: Completion,
-        *,
-        include_usage: bool,
-        meter: TurnMeter,
-        turns: RunningTurns,
-        settings: AnswerSettings,
+        self, run: TurnRun, completion: Completion, *, include_usage: bool, settings: ResponseSettings
     ) -> None:
-        self._events = events
-        self._meter = meter
+        self._run = run
         self._include_usage = include_usage
         self._chunks = ChunkRenderer(completion.id, completion.created, completion.slug, include_usage=include_usage)
-        self._turns = turns
         self._settings = settings
         self._begun: asyncio.Future[None] | None = None
         self._last_sent = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the turn; what fails before the status line is raised, what fails after it becomes an event."""
+        """Runs the turn; a failure before the status line is raised, one after it becomes an event."""
         keep_alive = asyncio.create_task(self._keep_alive(send))
         try:
-            async with running(self._events, meter=self._meter, turns=self._turns, scope=scope, receive=receive):
+            async with _running(self._run, scope, receive):
                 await self._relay(send)
-        except ClientGoneError:
+        except CallerGoneError:
             if self._begun is None:
                 raise
             return
@@ -142,18 +135,17 @@ class StreamedAnswer:
     async def _relay(self, send: Send) -> None:
         loop = asyncio.get_running_loop()
         begun = False
-        async for event in self._events:
+        async for event in self._run:
             if not begun:
                 await self._begin(send)
                 begun = True
-            self._meter.take(event)
             if isinstance(event, TextDelta):
                 await _send_body(send, self._chunks.text(event.text))
                 self._last_sent = loop.time()
         await self._begin(send)
         await _send_body(send, self._chunks.finish())
         if self._include_usage:
-            await _send_body(send, self._chunks.usage(usage_out(self._meter.usage, report=self._settings.report_usage)))
+            await _send_body(send, self._chunks.usage(usage_out(self._run.usage, report=self._settings.report_usage)))
 
     async def _begin(self, send: Send) -> None:
         """Sends the status line and the first chunk, once, whoever comes first; returns when both are out."""

@@ -1,0 +1,1 @@
+"""Metrics of turns for Prometheus."""

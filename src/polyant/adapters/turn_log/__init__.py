@@ -1,0 +1,1 @@
+"""Fills the turn log from what observers are told."""

@@ -1,0 +1,25 @@
+"""Notes every turn in the turn log."""
+
+from polyant.domain.chat import StepFinished, ToolFinished
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.turn_records import ObservedTurn, TurnRecord
+
+
+class TurnLogTurnObserver(TurnObserver):
+    """Passes the records of turns to the TurnLog that the settings name."""
+
+    def __init__(self, *, turn_log: TurnLog) -> None:
+        self._turn_log = turn_log
+
+    async def turn_started(self, turn: ObservedTurn) -> None:
+        """Notes nothing: the log holds turns that ended."""
+
+    async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
+        """Notes nothing: the record has the sums of all steps."""
+
+    async def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
+        """Notes nothing: the record has the number of tool calls."""
+
+    async def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
+        self._turn_log.note(record)

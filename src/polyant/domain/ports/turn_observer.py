@@ -1,0 +1,33 @@
+"""Port: what happens in turns?"""
+
+from abc import abstractmethod
+from typing import Protocol, runtime_checkable
+
+from polyant.domain.chat import StepFinished, ToolFinished
+from polyant.domain.turn_records import ObservedTurn, TurnRecord
+
+
+@runtime_checkable
+class TurnObserver(Protocol):
+    """Is told of every turn, outside the turn's own task.
+
+    Calls to one observer come one at a time and in the order of the events. A slow observer delays only its own later
+    calls; observations that exceed its queue are dropped, counted and logged. An exception is logged and loses only the
+    observation it came with. When the server stops, waiting observations are delivered for up to five seconds.
+    """
+
+    @abstractmethod
+    async def turn_started(self, turn: ObservedTurn) -> None:
+        """Observes that a turn was admitted and starts."""
+
+    @abstractmethod
+    async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
+        """Observes the end of one model call, `elapsed` seconds after the turn started."""
+
+    @abstractmethod
+    async def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
+        """Observes the end of one tool call, `elapsed` seconds after the turn started."""
+
+    @abstractmethod
+    async def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
+        """Observes the end of a turn, whatever its outcome; the last call for that turn."""

@@ -1,0 +1,107 @@
+"""Admits turns up to a limit, and interrupts those that run."""
+
+import asyncio
+import enum
+
+from polyant.domain.errors import ServerBusyError, ServerShuttingDownError, TurnTimeoutError
+
+
+class Interruption(enum.Enum):
+    """Why a turn was ended from outside."""
+
+    CALLER_GONE = enum.auto()
+    DEADLINE = enum.auto()
+    SHUTDOWN = enum.auto()
+
+
+class CallerGoneError(Exception):
+    """The caller no longer waits for the response."""
+
+
+class RunningTurn:
+    """One admitted turn: the task that runs it, and how to cancel that task from outside."""
+
+    __slots__ = ("_interruption", "_task")
+
+    def __init__(self, task: "asyncio.Task[object]") -> None:
+        self._task: asyncio.Task[object] | None = task
+        self._interruption: Interruption | None = None
+
+    def interrupt(self, reason: Interruption) -> None:
+        """Cancels the task that runs the turn; only the first reason counts, and none after the turn's end."""
+        if self._task is not None and self._interruption is None:
+            self._interruption = reason
+            self._task.cancel()
+
+    def end(self, error: BaseException | None) -> BaseException | None:
+        """Ends the turn: it can't be interrupted from now on.
+
+        Returns:
+            The error that the turn ends with: that of its interruption in place of the CancelledError it caused, else
+            `error` itself.
+        """
+        task, self._task = self._task, None
+        if self._interruption is None or task is None:
+            return error
+        cancelled_by_others = task.uncancel() > 0
+        if cancelled_by_others or (error is not None and not isinstance(error, asyncio.CancelledError)):
+            return error
+        match self._interruption:
+            case Interruption.CALLER_GONE:
+                return CallerGoneError()
+            case Interruption.DEADLINE:
+                return TurnTimeoutError()
+            case Interruption.SHUTDOWN:
+                return ServerShuttingDownError()
+
+
+class RunningTurns:
+    """The turns that run in this process.
+
+    Args:
+        max_turns: How many may run at once.
+    """
+
+    def __init__(self, *, max_turns: int) -> None:
+        self._max_turns = max_turns
+        self._turns: set[RunningTurn] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Returns how many turns run."""
+        return len(self._turns)
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more turns are admitted."""
+        return self._closed
+
+    def admit(self) -> RunningTurn:
+        """Returns a new turn of the current task; it runs until `release`.
+
+        Raises:
+            ServerShuttingDownError: The server is about to stop.
+            ServerBusyError: `max_turns` turns run already.
+        """
+        if self._closed:
+            raise ServerShuttingDownError
+        if len(self._turns) >= self._max_turns:
+            raise ServerBusyError
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine always runs in a task
+        turn = RunningTurn(task)
+        self._turns.add(turn)
+        return turn
+
+    def release(self, turn: RunningTurn) -> None:
+        """Frees the slot of a turn."""
+        self._turns.discard(turn)
+
+    def close(self) -> None:
+        """Admits no more turns."""
+        self._closed = True
+
+    def interrupt_all(self) -> None:
+        """Interrupts every turn that still runs."""
+        for turn in list(self._turns):
+            turn.interrupt(Interruption.SHUTDOWN)

@@ -1,0 +1,64 @@
+"""Contract of the port TurnObserver."""
+
+import asyncio
+
+import pytest
+
+from polyant.domain.chat import StepFinished, ToolFinished, Usage
+from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.turn_records import TurnOutcome, TurnRecord
+from polyant.testing.manual_clock import START
+from polyant.testing.turns import observed_turn
+
+STEP = StepFinished(usage=Usage(7, 3), steps=1, milliseconds=12.5)
+TOOL = ToolFinished(call_id="call_1", name="calculate", milliseconds=3.5, ok=True)
+
+
+def record_of(outcome: TurnOutcome = TurnOutcome.FINISHED) -> TurnRecord:
+    """Returns the record of a turn with that outcome."""
+    return TurnRecord(
+        slug=observed_turn().slug, request_id="req_1", at=START, outcome=outcome, milliseconds=20.0, steps=1
+    )
+
+
+class TurnObserverContract:
+    """What every TurnObserver does; a subclass provides it.
+
+    The guarantees of delivery (order, isolation, bounds) are those of `TurnObservation`, not of the observer.
+    """
+
+    @pytest.fixture
+    def observer(self) -> TurnObserver:
+        raise NotImplementedError("return the observer under test")
+
+    def test_it_has_the_shape_of_the_port(self, observer: TurnObserver) -> None:
+        assert isinstance(observer, TurnObserver)
+
+    @pytest.mark.parametrize("outcome", TurnOutcome)
+    async def test_it_observes_a_whole_turn(self, observer: TurnObserver, outcome: TurnOutcome) -> None:
+        turn = observed_turn()
+        await observer.turn_started(turn)
+        await observer.step_finished(turn, STEP, elapsed=0.01)
+        await observer.tool_finished(turn, TOOL, elapsed=0.02)
+        await observer.turn_finished(turn, record_of(outcome))
+
+    async def test_it_observes_a_turn_that_ends_before_any_step(self, observer: TurnObserver) -> None:
+        turn = observed_turn()
+        await observer.turn_started(turn)
+        await observer.turn_finished(turn, record_of(TurnOutcome.FAILED))
+
+    async def test_it_observes_turns_that_overlap(self, observer: TurnObserver) -> None:
+        turns = [observed_turn(id=f"{number:032x}") for number in range(3)]
+        for turn in turns:
+            await observer.turn_started(turn)
+        for turn in reversed(turns):
+            await observer.step_finished(turn, STEP, elapsed=0.01)
+            await observer.turn_finished(turn, record_of())
+
+    async def test_it_never_waits_long(self, observer: TurnObserver) -> None:
+        """Whatever it sends elsewhere, it sends later."""
+        async with asyncio.timeout(5):
+            for _ in range(100):
+                turn = observed_turn()
+                await observer.turn_started(turn)
+                await observer.turn_finished(turn, record_of())

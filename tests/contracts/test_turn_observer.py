@@ -1,0 +1,20 @@
+import pytest
+
+from polyant.adapters.memory.turn_log import MemoryTurnLog
+from polyant.adapters.prometheus.turn_observer import PrometheusTurnObserver
+from polyant.adapters.tools.calculate_tool import CalculateTool
+from polyant.adapters.turn_log.turn_observer import TurnLogTurnObserver
+from polyant.testing.manual_clock import ManualClock
+from polyant.testing.turn_observer import TurnObserverContract
+
+
+class TestTurnLogTurnObserver(TurnObserverContract):
+    @pytest.fixture
+    def observer(self) -> TurnLogTurnObserver:
+        return TurnLogTurnObserver(turn_log=MemoryTurnLog(clock=ManualClock(), turn_log_days=30))
+
+
+class TestPrometheusTurnObserver(TurnObserverContract):
+    @pytest.fixture
+    def observer(self) -> PrometheusTurnObserver:
+        return PrometheusTurnObserver(tools={"calculate": CalculateTool()})

@@ -1,0 +1,137 @@
+"""Observers can neither hold a turn up nor take it along."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from polyant.domain import turn_observation
+from polyant.domain.chat import StepFinished, ToolFinished
+from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.turn_observation import TurnObservation
+from polyant.domain.turn_records import ObservedTurn, TurnOutcome, TurnRecord
+from polyant.testing.turn_observer import STEP, TOOL, record_of
+from polyant.testing.turns import observed_turn
+from support.logs import collected, fields_of
+
+TURN = observed_turn()
+
+
+class PlayedObserver(TurnObserver):
+    """Notes what it is told of, after it did what a test wants."""
+
+    def __init__(self, play: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.told: list[str] = []
+        self._play = play
+
+    async def turn_started(self, turn: ObservedTurn) -> None:
+        await self._note(f"started {turn.id}")
+
+    async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
+        await self._note(f"step {step.steps} after {elapsed}")
+
+    async def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
+        await self._note(f"tool {tool.name} after {elapsed}")
+
+    async def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
+        await self._note(f"{record.outcome}")
+
+    async def _note(self, what: str) -> None:
+        if self._play is not None:
+            await self._play()
+        self.told.append(what)
+
+
+@pytest.fixture
+def log() -> Iterator[list[logging.LogRecord]]:
+    with collected("polyant.turn") as records:
+        yield records
+
+
+async def fail() -> None:
+    raise ValueError("a text with the key secret-0123456789")
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+def publish_whole_turn(observation: TurnObservation) -> None:
+    observation.turn_started(TURN)
+    observation.step_finished(TURN, STEP, elapsed=1.5)
+    observation.tool_finished(TURN, TOOL, elapsed=2.5)
+    observation.turn_finished(TURN, record_of(TurnOutcome.ABANDONED))
+
+
+WHOLE_TURN = [f"started {TURN.id}", "step 1 after 1.5", "tool calculate after 2.5", "abandoned"]
+
+
+async def test_each_observer_is_told_everything_in_order() -> None:
+    observers = {"one": PlayedObserver(), "two": PlayedObserver()}
+    async with TurnObservation(observers) as observation:
+        publish_whole_turn(observation)
+        assert [observer.told for observer in observers.values()] == [[], []]  # publishing runs no observer
+    assert [observer.told for observer in observers.values()] == [WHOLE_TURN, WHOLE_TURN]
+
+
+async def test_observations_are_delivered_while_it_is_open() -> None:
+    told = asyncio.Event()
+
+    async def tell() -> None:
+        told.set()
+
+    async with TurnObservation({"one": PlayedObserver(tell)}) as observation:
+        for _ in range(3):
+            told.clear()
+            observation.turn_started(TURN)
+            await asyncio.wait_for(told.wait(), 30)
+
+
+async def test_failing_observer_loses_only_its_observations_and_is_logged_once(log: list[logging.LogRecord]) -> None:
+    good = PlayedObserver()
+    async with TurnObservation({"bad": PlayedObserver(fail), "good": good}) as observation:
+        publish_whole_turn(observation)
+        publish_whole_turn(observation)
+    assert good.told == WHOLE_TURN * 2
+    (record,) = log
+    assert (record.getMessage(), fields_of(record)["observer"]) == ("turn observer failed", "bad")
+    assert fields_of(record)["error"] == "ValueError"
+    assert "secret" not in str(record.__dict__)
+
+
+async def test_hanging_observer_delays_nobody_else_and_its_drops_are_counted_and_logged(
+    log: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_observation, "_CLOSE_SECONDS", 0.01)
+    good = PlayedObserver()
+    async with TurnObservation({"stuck": PlayedObserver(hang), "good": good}, max_waiting=2) as observation:
+        for _ in range(5):
+            observation.turn_started(TURN)
+            await asyncio.sleep(0.001)
+        assert len(good.told) == 5
+        assert observation.dropped == {"stuck": 2, "good": 0}  # one is with it, two wait
+    slow, lost = log
+    assert (slow.getMessage(), fields_of(slow)) == (
+        "turn observer is too slow",
+        {"observer": "stuck", "dropped": 1},
+    )
+    assert (lost.getMessage(), fields_of(lost)) == ("turn observations lost", {"observer": "stuck", "lost": 3})
+
+
+async def test_nothing_is_left_running_after_it_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn_observation, "_CLOSE_SECONDS", 0.01)
+    before = asyncio.all_tasks()
+    async with TurnObservation({"stuck": PlayedObserver(hang), "good": PlayedObserver()}) as observation:
+        publish_whole_turn(observation)
+    assert asyncio.all_tasks() == before
+
+
+async def test_publishing_before_and_after_delivery_is_harmless() -> None:
+    observer = PlayedObserver()
+    observation = TurnObservation({"one": observer})
+    observation.turn_started(TURN)
+    async with observation:
+        pass
+    assert len(observer.told) == 1
+    observation.turn_started(TURN)

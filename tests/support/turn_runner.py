@@ -1,0 +1,53 @@
+"""RunTurn on a Supervisor of a test, with a turn log that everything is noted in."""
+
+from collections.abc import Mapping
+
+from polyant.adapters.memory.turn_log import MemoryTurnLog
+from polyant.adapters.system.token_source import SystemTokenSource
+from polyant.adapters.turn_log.turn_observer import TurnLogTurnObserver
+from polyant.domain.chat import SupervisorEvent
+from polyant.domain.limits import TurnBudget
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.supervisor import Supervisor
+from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.running_turns import RunningTurns
+from polyant.domain.turn_observation import TurnObservation
+from polyant.domain.use_cases.run_turn import RunTurn, TurnRun
+from polyant.testing.manual_clock import ManualClock
+
+
+class TurnRunner:
+    """The use case and its surroundings; observations are delivered while `observation` is entered.
+
+    Durations are those of `clock`, which stands still; deadlines are real.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        *,
+        clock: Clock | None = None,
+        max_turns: int = 1_000,
+        budget: TurnBudget | None = None,
+        observers: Mapping[str, TurnObserver] | None = None,
+    ) -> None:
+        self.clock = clock or ManualClock()
+        self.turn_log = MemoryTurnLog(clock=self.clock, turn_log_days=30)
+        self.turns = RunningTurns(max_turns=max_turns)
+        self.observation = TurnObservation(
+            {"turn_log": TurnLogTurnObserver(turn_log=self.turn_log), **(observers or {})}
+        )
+        self.run_turn = RunTurn(
+            supervisor=supervisor,
+            turns=self.turns,
+            observation=self.observation,
+            clock=self.clock,
+            tokens=SystemTokenSource(),
+            budget=budget or TurnBudget(),
+        )
+
+
+async def events_of(run: TurnRun) -> list[SupervisorEvent]:
+    """Returns all events of a turn."""
+    async with run:
+        return [event async for event in run]
