@@ -1,4 +1,4 @@
-# The project's chores. They run inside `uv run just …` and, where uv is installed, with a `just` of your own.
+# The project's recipes. Run them with `uv run just …`, or with `just` if it is installed.
 
 set script-interpreter := ["uv", "run", "python"]
 
@@ -6,7 +6,7 @@ set script-interpreter := ["uv", "run", "python"]
 help:
     @{{ just_executable() }} --list --unsorted
 
-# Install everything that working on Polyant needs into .venv
+# Install all dependencies into .venv
 setup:
     uv sync
 
@@ -14,17 +14,17 @@ setup:
 serve *ARGUMENTS:
     uv run polyant serve {{ ARGUMENTS }}
 
-# Run the tests, or those that the arguments name
+# Run the tests; ARGUMENTS are those of pytest
 test *ARGUMENTS:
     uv run pytest {{ ARGUMENTS }}
 
-# Check format, style, types and import rules
+# Check format, style, types, imports and language
 lint: typecheck
     uv run ruff format --check
     uv run ruff check
     uv run lint-imports
 
-# Format the code and mend what can be mended by itself
+# Format the code and apply automatic fixes
 fmt:
     uv run ruff check --fix
     uv run ruff format
@@ -33,39 +33,35 @@ fmt:
 typecheck:
     uv run mypy
 
-# Measure the engine beside a bare relay and hold it against its aims; --case NAME, --long, --write-docs
+# Measure the engine next to a bare relay and check its aims; --case NAME, --long, --write-docs
 bench *ARGUMENTS:
     uv run python -m bench {{ ARGUMENTS }}
 
-# Measure the engine beside LiteLLM's proxy, which is installed first, and nginx
+# Measure the engine next to LiteLLM's proxy, which is installed first, and nginx
 bench-peers *ARGUMENTS:
     uv run python -m bench.peers {{ ARGUMENTS }}
 
-# Run the engine under mixed load for 30 minutes and look for leaks and wrong answers; --minutes N, --write-docs
+# Run the engine under mixed load for 30 minutes and look for leaks and wrong responses; --minutes N, --write-docs
 soak *ARGUMENTS:
     uv run --group bench python -m bench.soak {{ ARGUMENTS }}
 
-# Try the clients against the server and write docs/clients.md from what they see; installs them first
+# Run the clients against the server and generate docs/clients.md; installs them first
 clients *ARGUMENTS:
     WRITE_CLIENTS_PAGE=yes uv run pytest -n 0 tests/clients {{ ARGUMENTS }}
 
-# Write a migration from what changed in adapters/piccolo/tables.py
+# Generate a migration from the changes in adapters/piccolo/tables.py
 migration NAME:
     uv run piccolo migrations new polyant --auto --desc={{ quote(NAME) }}
 
-# Write the configuration table of the README anew from the settings
-[script]
+# Generate docs/cli.md and the tables of docs/configuration.md from the source
 docs:
-    import re
-    from pathlib import Path
+    uv run python -m scripts.reference_pages
 
-    from polyant.cli.help import settings_markdown
+# Draw docs/images/architecture.svg
+architecture-picture:
+    uv run python -m scripts.architecture_picture
 
-    readme = Path("README.md")
-    table = re.compile(r"(?s)(<!-- settings -->\n).*?(<!-- /settings -->)")
-    readme.write_text(table.sub(lambda marks: f"{marks[1]}{settings_markdown()}\n{marks[2]}", readme.read_text()))
-
-# Resolve all dependencies afresh and pin their versions in pyproject.toml, tests/clients/environments and bench/environments
+# Resolve all dependencies again and pin their versions in pyproject.toml, tests/clients/environments and bench/environments
 [script]
 lock:
     import json
@@ -87,7 +83,7 @@ lock:
     def array(key, exported):
         pins = [line for line in exported.splitlines() if "==" in line]
         versions = Counter(pin.partition("==")[0] for pin in pins)
-        # Only of several versions of one package has each to say where it holds.
+        # Environment markers are needed only for packages with several versions.
         needed = [pin if versions[pin.partition("==")[0]] > 1 else pin.partition(" ;")[0] for pin in pins]
         return "\n".join([f"{key} = [ # written by `just lock`", *(f"    {json.dumps(pin)}," for pin in needed), "]\n"])
 
@@ -111,5 +107,5 @@ lock:
     pyproject.write_text(before + heading + arrays + after)
     uv("lock")
 
-# Do everything that CI does
+# Run everything that CI runs
 check: lint test

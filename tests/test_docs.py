@@ -1,6 +1,6 @@
-"""The project's words, held against the program: tables, commands, links, and the examples as they are printed."""
+"""The documentation against the program: tables, commands, links, and the examples as printed."""
 
-import argparse
+import ast
 import importlib
 import json
 import re
@@ -17,18 +17,23 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from polyant.cli.help import settings_markdown
 from polyant.cli.main import build_parser
 from polyant.parts import GROUPS, Parts
 from polyant.settings import Settings, variables
 from polyant.testing.rate_limiter import RateLimiterContract
 from support.app import CHAT, chat_body
-from support.process import Server, environment, serving
+from support.process import Server, environment, run_polyant, serving
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 ADAPTERS = ROOT / "docs" / "adapters.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+INSTANCES = ROOT / "docs" / "instances.md"
+DEPLOYMENT = ROOT / "docs" / "operations" / "deployment.md"
+KEYS = ROOT / "docs" / "operations" / "keys.md"
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+REWRITTEN_LATER = [ADAPTERS, ROOT / "docs" / "performance.md"]
+GUIDES = [path for path in PAGES if path.parent.name != "adr" and path not in {README, *REWRITTEN_LATER}]
 
 SETTINGS_OF_LISTS = {"chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS", "turn_observer": "TURN_OBSERVERS"}
 
@@ -52,26 +57,69 @@ def rows(text: str) -> list[list[str]]:
     return [line.split(" | ") for line in lines]
 
 
-# The configuration
+# Modules and ports
 
 
-def test_configuration_table_is_made_from_the_settings() -> None:
-    assert f"<!-- settings -->\n{settings_markdown()}\n<!-- /settings -->" in README.read_text()
+def table_of(heading: str) -> dict[str, list[str]]:
+    """Returns the rows of a table of docs/architecture.md by their first cell."""
+    return {row[0].strip("`"): row[1:] for row in rows(section(ARCHITECTURE, heading))}
+
+
+def names_in(cell: str) -> set[str]:
+    """Returns the names in code, without those in a remark in parentheses."""
+    return set(re.findall(r"`([^`]+)`", re.sub(r"\(.*?\)", "", cell)))
+
+
+def test_every_module_is_in_the_table_and_nothing_else_is() -> None:
+    source = ROOT / "src" / "polyant"
+    modules = {path.name for path in source.glob("*.py")} - {"__init__.py"}
+    packages = {f"{path.relative_to(source)}/" for path in source.rglob("*") if (path / "__init__.py").exists()}
+    known = {package for package in packages if package.count("/") == 1} | {"domain/ports/", "domain/use_cases/"}
+    assert table_of("Modules").keys() == modules | known
+
+
+def imports_of(path: Path) -> set[str]:
+    """Returns the modules and packages of ours that a module imports, adapters by their package."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "polyant":
+            parts = [*node.module.split(".")[1:], *(alias.name for alias in node.names)]
+            found.add("/".join(parts[: 2 if parts[0] == "adapters" else 1]))
+    return found
+
+
+@pytest.mark.parametrize("module", ["settings.py", "plugins.py", "home.py", "logs.py"])
+def test_module_imports_what_the_table_allows(module: str) -> None:
+    assert imports_of(ROOT / "src" / "polyant" / module) <= names_in(table_of("Modules")[module][1])
+
+
+def entry_points() -> dict[str, set[str]]:
+    """Returns the names of the adapters that pyproject.toml offers for each port."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {
+        group.removeprefix("polyant.").title().replace("_", ""): set(names)
+        for group, names in project["entry-points"].items()
+        if group.startswith("polyant.")
+    }
+
+
+def test_every_port_is_in_the_table_and_nothing_else_is() -> None:
+    files = (ROOT / "src" / "polyant" / "domain" / "ports").glob("*.py")
+    ports = {path.stem.title().replace("_", "") for path in files if path.stem != "__init__"}
+    assert table_of("Ports").keys() == ports
+    assert entry_points().keys() <= ports
+
+
+@pytest.mark.parametrize("port", sorted(table_of("Ports")))
+def test_adapters_in_the_table_are_the_entry_points(port: str) -> None:
+    cell = table_of("Ports")[port][1]
+    if port in entry_points():
+        assert names_in(cell) == entry_points()[port]
+    else:
+        assert cell.startswith("none to choose: ")
 
 
 # The command line
-
-
-def commands(
-    parser: argparse.ArgumentParser, above: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
-    """Yields each command that does something, with its parser."""
-    nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    if not nested:
-        yield above, parser
-    for action in nested:
-        for name, below in action.choices.items():
-            yield from commands(below, (*above, name))
 
 
 def quoted_commands() -> Iterator[str]:
@@ -79,7 +127,8 @@ def quoted_commands() -> Iterator[str]:
         spans = re.findall(r"`(?:uv run )?polyant ([a-z][^`]*)`", page.read_text())
         lines = [line for block in blocks(page.read_text(), "sh") for line in block.splitlines()]
         yield from (
-            f"{page.name}: {command}" for command in [*spans, *re.findall(r"\bpolyant ([a-z].*)", "\n".join(lines))]
+            f"{page.name}: {command}"
+            for command in [*spans, *re.findall(r"(?<![=\w])polyant ([a-z].*)", "\n".join(lines))]
         )
 
 
@@ -89,20 +138,22 @@ def test_quoted_command_can_be_parsed(quoted: str) -> None:
     assert build_parser().parse_args(arguments).run
 
 
-def test_every_command_has_its_row_with_options_that_exist() -> None:
-    table = {
-        tuple(word for word in first.strip("`").split()[1:] if word.islower()): set(re.findall(r"--[a-z-]+", rest))
-        for first, rest in rows(section(README, "Command line"))
-    }
-    known = {name: set(parser._option_string_actions) for name, parser in commands(build_parser())}
-    assert table.keys() == known.keys()
-    assert {name: options - known[name] for name, options in table.items() if options - known[name]} == {}
-
-
 def test_uvicorn_command_names_the_factory() -> None:
-    found = re.search(r"uvicorn --factory (\S+):(\S+) --no-proxy-headers", section(README, "Deployment"))
+    found = re.search(r"uvicorn --factory (\S+):(\S+) --no-proxy-headers", DEPLOYMENT.read_text())
     assert found
     assert callable(getattr(importlib.import_module(found[1]), found[2]))
+
+
+# The shape of pages
+
+
+def test_readme_is_short() -> None:
+    assert len(README.read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_opens_with_its_readers(page: Path) -> None:
+    assert re.match(r"# [^\n]+\n\nFor (developers|operators)", page.read_text())
 
 
 # Links
@@ -124,9 +175,24 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def paths_in_source() -> Iterator[tuple[str, str]]:
+    """Yields each path of a page that a file of the project names, with the file."""
+    for name in ("justfile", ".ci/run", "docs/deploy/polyant.service", "docs/deploy/Containerfile"):
+        yield from ((name, path) for path in re.findall(r"\bdocs/[\w/.-]+\w", (ROOT / name).read_text()))
+    for folder in ("src", "bench", "scripts"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for path in re.findall(r"(?<![\w/])docs/[\w/-]+\.(?:md|svg)", file.read_text()):
+                yield str(file.relative_to(ROOT)), path
+
+
+@pytest.mark.parametrize(("file", "path"), sorted(set(paths_in_source())))
+def test_page_that_a_file_names_exists(file: str, path: str) -> None:
+    assert (ROOT / path).exists()
+
+
 def test_every_decision_is_listed() -> None:
     decisions = {f"adr/{path.name}" for path in (ROOT / "docs" / "adr").glob("*.md")}
-    assert set(re.findall(r"\((adr/[^)]+)\)", section(ROOT / "docs" / "architecture.md", "Decisions"))) == decisions
+    assert set(re.findall(r"\((adr/[^)]+)\)", section(ARCHITECTURE, "Decisions"))) == decisions
 
 
 # The examples
@@ -134,56 +200,86 @@ def test_every_decision_is_listed() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A fresh start. Whether demo-bot asks for the example's key by now or not, that key is welcome."""
+    """A fresh start. Whether demo-bot requires the example's key by now or not, that key is accepted."""
     with serving(tmp_path_factory.mktemp("readme")) as started:
         yield started
 
 
-def run_as_printed(server: Server, code: str, *interpreter: str) -> str:
-    """Returns what an example prints, with the address replaced by that of the test's server."""
-    code = code.replace("http://localhost:4000", server.url).replace("uv run polyant", f"{sys.executable} -m polyant")
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with the data of a fresh start, and no server."""
+    done = run_polyant(tmp_path, "migrate")
+    assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
+def run_as_printed(folder: Path, code: str, *interpreter: str, url: str = "", given: str = "") -> str:
+    """Returns the output of an example, run with the address of the test's server."""
+    code = code.replace("http://localhost:4000", url).replace("uv run polyant", f"{sys.executable} -m polyant")
     done = subprocess.run(
         [*interpreter, "-c", code],
-        cwd=server.folder,
-        env=environment(server.folder),
+        cwd=folder,
+        env=environment(folder),
+        input=given,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def run_in_shell(server: Server, code: str) -> str:
-    return run_as_printed(server, code, "bash", "-euo", "pipefail")
+def run_in_shell(folder: Path, code: str, *, url: str = "", given: str = "") -> str:
+    return run_as_printed(folder, code, "bash", "-euo", "pipefail", url=url, given=given)
 
 
 @needs_curl
 def test_curl_example_prints_a_completion(server: Server) -> None:
-    example, _ = blocks(section(README, "Talk to it"), "sh")
-    answer = json.loads(run_in_shell(server, example))
+    example, _ = blocks(section(README, "First calls"), "sh")
+    answer = json.loads(run_in_shell(server.folder, example, url=server.url))
     assert "Summarize Polyant in one sentence." in answer["choices"][0]["message"]["content"]
 
 
 @needs_curl
 def test_streaming_curl_example_prints_a_stream(server: Server) -> None:
-    _, example = blocks(section(README, "Talk to it"), "sh")
-    events = run_in_shell(server, example).split("\n\n")
+    _, example = blocks(section(README, "First calls"), "sh")
+    events = run_in_shell(server.folder, example, url=server.url).split("\n\n")
     assert json.loads(events[0].removeprefix("data: "))["choices"][0]["delta"] == {"role": "assistant"}
     assert events[-2:] == ["data: [DONE]", ""]
 
 
 def test_python_example_prints_the_answer(server: Server) -> None:
-    (example,) = blocks(section(README, "Talk to it"), "python")
-    assert "You said: Hello!" in run_as_printed(server, example, sys.executable)
+    (example,) = blocks(section(README, "First calls"), "python")
+    assert "You said: Hello!" in run_as_printed(server.folder, example, sys.executable, url=server.url)
 
 
 @needs_curl
 def test_commands_that_set_a_key_let_its_holder_list_the_models(server: Server) -> None:
-    set_key, list_models = blocks(section(README, "Ask callers for a key"), "sh")
-    assert "authEnabled  yes" in run_in_shell(server, set_key)
-    assert [model["id"] for model in json.loads(run_in_shell(server, list_models))["data"]] == ["demo-bot"]
+    set_key, list_models = blocks(section(INSTANCES, "Require an API key"), "sh")
+    assert "authEnabled  yes" in run_in_shell(server.folder, set_key)
+    models = json.loads(run_in_shell(server.folder, list_models, url=server.url))["data"]
+    assert [model["id"] for model in models] == ["demo-bot"]
+
+
+def test_commands_that_choose_a_model(data: Path) -> None:
+    openai, other = blocks(section(README, "First real model"), "sh")
+    assert "Stored openai_api_key of demo-bot" in run_in_shell(data, openai, given="sk-of-the-provider")
+    assert re.search(r"model +llama3\.2\n", run_in_shell(data, other))
+
+
+def test_commands_that_configure_an_instance(data: Path) -> None:
+    create, *_, tools, mcp, limits = blocks(INSTANCES.read_text(), "sh")
+    assert re.search(r"slug +support\n", run_in_shell(data, create))
+    assert "current_time, calculate" in run_in_shell(data, tools)
+    assert "demo-bot has the MCP server crm" in run_in_shell(data, mcp, given="Bearer of-the-server")
+    assert "maxSteps 5" in run_in_shell(data, limits)
+
+
+def test_commands_that_replace_keys(data: Path) -> None:
+    rotate, issue = blocks(KEYS.read_text(), "sh")
+    assert "Resealed" in run_in_shell(data, rotate)
+    assert run_in_shell(data, issue).startswith("sk-")
 
 
 # Adapters of other people

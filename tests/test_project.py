@@ -94,7 +94,7 @@ def test_hooks_call_recipes(recipes: set[str]) -> None:
 
 def test_ci_runs_the_lint_recipe_and_the_test_command_of_the_readme() -> None:
     script = ROOT / ".ci" / "run"
-    readme_test = re.search(r"(?m)^The tests:\n\n```sh\n(.+)\n```$", (ROOT / "README.md").read_text())
+    readme_test = re.search(r"(?m)^Run the tests:\n\n```sh\n(.+)\n```$", (ROOT / "README.md").read_text())
     assert readme_test
     assert os.access(script, os.X_OK)
     assert {"uv run just lint", readme_test[1]} <= set(script.read_text().splitlines())

@@ -94,7 +94,7 @@ def test_good_value_is_read(name: str, text: str, value: Any) -> None:
 def test_bad_value_is_refused_with_what_it_must_be(name: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings({name: text})
-    assert str(caught.value) == f"{name} must be {variables()[field_of(name)].must_be}"
+    assert str(caught.value) == f"{name} must be {variables()[field_of(name)].allowed}"
 
 
 @pytest.mark.parametrize(

@@ -20,32 +20,33 @@ from polyant.domain.users import Email, check_password, parse_email
 
 
 class SettingsError(Exception):
-    """Some variables have values that can't be used; the message has a line for each and shows no secret."""
+    """Invalid environment variables; the message has one line for each and contains no secret."""
 
 
 class LogFormat(enum.StrEnum):
-    """How log lines are written."""
+    """Format of log lines."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class RateLimitFail(enum.StrEnum):
-    """What becomes of a call that the rate limiter can't count."""
+    """Behaviour while the rate limiter can't reach its storage."""
 
     OPEN = "open"
     CLOSED = "closed"
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """One environment variable: its name, how its text is read, what it must be and what it does."""
+    """One environment variable and how its text is decoded."""
 
     name: str
     parse: Callable[[str], Any]
-    must_be: str
-    says: str
+    allowed: str
+    """The allowed values, in words that fit after "must be"."""
+    description: str
     default: str = ""
-    """What holds without it, in words, where the struct's own default doesn't say it."""
+    """The default in words, where the field's own default doesn't show it."""
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -148,8 +149,10 @@ def _keys(text: str) -> tuple[SecretText, ...]:
     return tuple(map(_master_key, _words(text)))
 
 
-def _adapter(port: str, says: str, default: str = "") -> Variable:
-    return Variable(port.upper(), str, "the name of an installed adapter, see `polyant adapters`", says, default)
+def _adapter(port: str, description: str, default: str = "") -> Variable:
+    return Variable(
+        port.upper(), str, "the name of an installed adapter (see `polyant adapters`)", description, default
+    )
 
 
 _master_key = _matching(r"\A[0-9a-fA-F]{64}\Z")
@@ -158,15 +161,15 @@ _SECONDS = "a number of seconds above 0 and up to 86400, such as 2.5"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator decided."""
+    """The operator's configuration."""
 
-    home: Annotated[Path, Variable("POLYANT_HOME", Path, "a folder", "Where the SQLite data and the key files are")] = (
-        Path(".polyant")
-    )
+    home: Annotated[
+        Path, Variable("POLYANT_HOME", Path, "a path", "Folder of the SQLite database and the key files")
+    ] = Path(".polyant")
     host: Annotated[str, Variable("API_HOST", str, "a host name or IP address", "Address to listen on")] = "127.0.0.1"
     port: Annotated[
         int,
-        Variable("API_PORT", _whole(0, 65_535), "a number from 0 to 65535", "Port to listen on; 0 is any free one"),
+        Variable("API_PORT", _whole(0, 65_535), "a number from 0 to 65535", "Port to listen on; 0 picks a free one"),
     ] = 4000
     database_url: Annotated[
         SecretText | None,
@@ -174,7 +177,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "DATABASE_URL",
             _matching(r"(?s)\A(sqlite:///.|postgres(ql)?://.)"),
             "sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME",
-            "Where the data is kept",
+            "Database to use",
             "a SQLite file in POLYANT_HOME",
         ),
     ] = None
@@ -184,7 +187,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "DATABASE_POOL_SIZE",
             _whole(1, 1_000),
             "a whole number from 1 to 1000",
-            "Most connections to PostgreSQL that one worker has at once",
+            "Maximum PostgreSQL connections per worker",
         ),
     ] = 10
     encryption_key: Annotated[
@@ -193,7 +196,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "ENCRYPTION_KEY",
             _master_key,
             "64 hexadecimal digits",
-            "Master key that seals the stored secrets",
+            "Master key that encrypts the stored secrets",
             "a file in POLYANT_HOME",
         ),
     ] = None
@@ -203,8 +206,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "ENCRYPTION_KEY_PREVIOUS",
             _keys,
             "keys of 64 hexadecimal digits, separated by commas",
-            "Master keys from before that still open secrets and seal none",
-            "those in a file in POLYANT_HOME",
+            "Earlier master keys, used for decryption only",
+            "a file in POLYANT_HOME, if there is one",
         ),
     ] = ()
     auth_secret: Annotated[
@@ -213,14 +216,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "AUTH_SECRET",
             _matching(r"(?s)\A.{32,}\Z"),
             "at least 32 characters",
-            "Secret that signs the sessions of users",
+            "Secret that signs user sessions",
             "a file in POLYANT_HOME",
         ),
     ] = None
     rate_limit: Annotated[
         RateLimit | None,
         Variable(
-            "RATE_LIMIT", parse_rate_limit, "calls/seconds such as 20/60, or off", "Chat requests per client address"
+            "RATE_LIMIT",
+            parse_rate_limit,
+            "calls/seconds such as 20/60, or off",
+            "Rate limit for chat requests per client address",
         ),
     ] = RateLimit(20, 60)
     rate_limit_fail: Annotated[
@@ -229,7 +235,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "RATE_LIMIT_FAIL",
             RateLimitFail,
             "open or closed",
-            "Let calls through (open) or answer 503 (closed) while the rate limiter can't reach its storage",
+            "Behaviour while the rate limiter can't reach its storage: allow requests (open) or respond 503 (closed)",
         ),
     ] = RateLimitFail.CLOSED
     trust_proxy: Annotated[
@@ -238,7 +244,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "TRUST_PROXY",
             _whole(0, 32),
             "a whole number from 0 to 32",
-            "How many proxies in front of the server are to be believed about X-Forwarded-For",
+            "Number of trusted proxies that append to X-Forwarded-For",
         ),
     ] = 0
     cors_origins: Annotated[
@@ -247,7 +253,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "CORS_ORIGINS",
             _web_origins,
             "origins such as https://app.example, separated by commas, or *",
-            "Web pages that may call /v1",
+            "Origins of web pages that may call /v1",
             "none",
         ),
     ] = ()
@@ -257,14 +263,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "ALLOWED_HOSTS",
             _hosts,
             "host names without ports, separated by commas, or *",
-            "Host names answered on a loopback address beside localhost",
+            "Host names accepted on a loopback address, in addition to localhost",
             "none",
         ),
     ] = ()
     max_body_bytes: Annotated[
         int,
         Variable(
-            "MAX_BODY_BYTES", _whole(1_024, 2**30), "a whole number from 1024 to 1073741824", "Largest request body"
+            "MAX_BODY_BYTES",
+            _whole(1_024, 2**30),
+            "a whole number from 1024 to 1073741824",
+            "Maximum size of a request body, in bytes",
         ),
     ] = 4 * 2**20
     max_concurrent_turns: Annotated[
@@ -273,11 +282,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "MAX_CONCURRENT_TURNS",
             _whole(1, 10**6),
             "a whole number from 1 to 1000000",
-            "Turns that one worker runs at once",
+            "Maximum concurrent turns per worker",
         ),
     ] = 1_000
     report_usage: Annotated[
-        bool, Variable("REPORT_USAGE", _flag, "true or false", "Report the real token counts instead of zeros")
+        bool,
+        Variable("REPORT_USAGE", _flag, "true or false", "Report the real token usage in responses instead of zeros"),
     ] = False
     provider_hosts: Annotated[
         frozenset[str],
@@ -285,33 +295,43 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "PROVIDER_HOSTS",
             _provider_origins,
             "host names or URLs, separated by commas",
-            "Hosts beside the vendors' own that get the provider keys of this environment",
+            "Hosts, in addition to the vendors' own, that receive the provider keys of the environment",
             "none",
         ),
     ] = frozenset()
     heartbeat_seconds: Annotated[
-        float, Variable("HEARTBEAT_SECONDS", _seconds, _SECONDS, "Silence in a stream after which a comment is sent")
+        float,
+        Variable(
+            "HEARTBEAT_SECONDS", _seconds, _SECONDS, "Seconds of silence in a stream before a heartbeat comment is sent"
+        ),
     ] = 15.0
     stream_head_seconds: Annotated[
         float,
         Variable(
-            "STREAM_HEAD_SECONDS", _seconds, _SECONDS, "How long a stream's status line waits for the first event"
+            "STREAM_HEAD_SECONDS",
+            _seconds,
+            _SECONDS,
+            "Maximum seconds to wait for the first event before a stream's status line is sent",
         ),
     ] = 5.0
     connect_seconds: Annotated[
-        float, Variable("CONNECT_SECONDS", _seconds, _SECONDS, "Time to connect to a provider")
+        float, Variable("CONNECT_SECONDS", _seconds, _SECONDS, "Maximum seconds to connect to a provider")
     ] = 5.0
     first_token_seconds: Annotated[
-        float, Variable("FIRST_TOKEN_SECONDS", _seconds, _SECONDS, "Time to the first token of a provider's stream")
+        float,
+        Variable(
+            "FIRST_TOKEN_SECONDS", _seconds, _SECONDS, "Maximum seconds until the first token of a provider's stream"
+        ),
     ] = 60.0
     idle_seconds: Annotated[
-        float, Variable("IDLE_SECONDS", _seconds, _SECONDS, "Longest silence within a provider's stream")
+        float, Variable("IDLE_SECONDS", _seconds, _SECONDS, "Maximum seconds of silence in a provider's stream")
     ] = 60.0
-    turn_seconds: Annotated[float, Variable("TURN_SECONDS", _seconds, _SECONDS, "Time that a whole turn may take")] = (
-        300.0
-    )
+    turn_seconds: Annotated[float, Variable("TURN_SECONDS", _seconds, _SECONDS, "Maximum seconds for a turn")] = 300.0
     shutdown_seconds: Annotated[
-        float, Variable("SHUTDOWN_SECONDS", _seconds, _SECONDS, "Time that running turns get when the server stops")
+        float,
+        Variable(
+            "SHUTDOWN_SECONDS", _seconds, _SECONDS, "Seconds that running turns get to finish when the server stops"
+        ),
     ] = 10.0
     turn_log_days: Annotated[
         int,
@@ -319,7 +339,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "TURN_LOG_DAYS",
             _whole(1, 3_650),
             "a whole number from 1 to 3650",
-            "Days for which the figures of turns are kept",
+            "Days to keep turn metrics",
         ),
     ] = 30
     metrics_token: Annotated[
@@ -328,8 +348,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "METRICS_TOKEN",
             _matching(r"\A[!-~]{16,512}\Z"),
             "16 to 512 visible ASCII characters",
-            "Bearer token that shows the metrics at /metrics",
-            "no metrics",
+            "Bearer token that gives access to /metrics",
+            "metrics are off",
         ),
     ] = None
     initial_admin_email: Annotated[
@@ -338,7 +358,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "INITIAL_ADMIN_EMAIL",
             parse_email,
             "an email address",
-            "The first user, made where there is none",
+            "Email address of the first user, created if no user exists",
             "admin@localhost",
         ),
     ] = None
@@ -349,39 +369,48 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             _password,
             "a password of 12 to 1024 characters",
             "Password of the first user",
-            "a random one, in a file in POLYANT_HOME",
+            "a random password, stored in a file in POLYANT_HOME",
         ),
     ] = None
     timezone: Annotated[
-        str, Variable("DATETIME_TIMEZONE", _zone, "an IANA time zone such as Europe/Rome", "Time zone of {{datetime}}")
+        str,
+        Variable(
+            "DATETIME_TIMEZONE", _zone, "an IANA time zone such as Europe/Rome", "Time zone of {{datetime}} in prompts"
+        ),
     ] = "UTC"
     locale: Annotated[
-        str, Variable("DATETIME_LOCALE", _locale, "a language tag such as en-US", "Language of {{datetime}}")
+        str, Variable("DATETIME_LOCALE", _locale, "a language tag such as en-US", "Language of {{datetime}} in prompts")
     ] = "en-US"
-    log_format: Annotated[LogFormat, Variable("LOG_FORMAT", LogFormat, "text or json", "How log lines are written")] = (
+    log_format: Annotated[LogFormat, Variable("LOG_FORMAT", LogFormat, "text or json", "Format of log lines")] = (
         LogFormat.TEXT
     )
     script: Annotated[
         Path | None,
-        Variable("SCRIPTED_TURNS", _file, "a file that exists", "Script that the provider scripted plays", "it echoes"),
+        Variable(
+            "SCRIPTED_TURNS", _file, "a file that exists", "Script of the provider scripted", "it echoes the message"
+        ),
     ] = None
-    instance_repo: Annotated[str, _adapter("instance_repo", "What keeps the instances")] = "piccolo"
-    key_check: Annotated[str, _adapter("key_check", "What keeps the check value of the master key")] = "piccolo"
-    secret_cipher: Annotated[str, _adapter("secret_cipher", "What seals the secrets")] = "crypto"  # noqa: S105 - a name, no secret
+    instance_repo: Annotated[str, _adapter("instance_repo", "Adapter that stores instances")] = "piccolo"
+    key_check: Annotated[str, _adapter("key_check", "Adapter that stores the check value of the master key")] = (
+        "piccolo"
+    )
+    secret_cipher: Annotated[str, _adapter("secret_cipher", "Adapter that encrypts secrets")] = "crypto"  # noqa: S105 - a name, no secret
     rate_limiter: Annotated[
         str,
         _adapter(
-            "rate_limiter", "What counts the calls", "piccolo; memory for the one worker of `polyant serve` on SQLite"
+            "rate_limiter",
+            "Adapter that enforces the rate limit",
+            "piccolo; memory for `polyant serve` with one worker on SQLite",
         ),
     ] = "piccolo"
-    supervisor: Annotated[str, _adapter("supervisor", "What runs the turns")] = "tool_loop"
+    supervisor: Annotated[str, _adapter("supervisor", "Adapter that runs turns")] = "tool_loop"
     chat_models: Annotated[
         tuple[str, ...],
         Variable(
             "CHAT_MODELS",
             _names,
-            "names of installed adapters, see `polyant adapters`",
-            "Providers that instances may use",
+            "names of installed adapters (see `polyant adapters`), separated by commas",
+            "Providers that instances can use",
         ),
     ] = ("openai", "anthropic", "scripted")
     extra_tools: Annotated[
@@ -389,34 +418,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "POLYANT_TOOLS",
             _words,
-            "names of installed tools (see polyant adapters)",
-            "Tools beside the built-in ones that instances may have",
+            "names of installed tools (see `polyant adapters`), separated by commas",
+            "Tools that instances can use, in addition to the built-in ones",
             "none",
         ),
     ] = ()
-    tool_servers: Annotated[str, _adapter("tool_servers", "What speaks with MCP servers")] = "mcp"
-    user_repo: Annotated[str, _adapter("user_repo", "What keeps the users")] = "piccolo"
-    session_repo: Annotated[str, _adapter("session_repo", "What keeps the sessions of users")] = "piccolo"
-    audit_log: Annotated[str, _adapter("audit_log", "What keeps the audit trail")] = "piccolo"
-    turn_log: Annotated[str, _adapter("turn_log", "What keeps the figures of recent turns")] = "piccolo"
+    tool_servers: Annotated[str, _adapter("tool_servers", "Adapter that calls MCP servers")] = "mcp"
+    user_repo: Annotated[str, _adapter("user_repo", "Adapter that stores users")] = "piccolo"
+    session_repo: Annotated[str, _adapter("session_repo", "Adapter that stores user sessions")] = "piccolo"
+    audit_log: Annotated[str, _adapter("audit_log", "Adapter that stores the audit log")] = "piccolo"
+    turn_log: Annotated[str, _adapter("turn_log", "Adapter that stores turn metrics")] = "piccolo"
     turn_observers: Annotated[
         tuple[str, ...],
         Variable(
             "TURN_OBSERVERS",
             _words,
-            "names of installed adapters (see polyant adapters)",
-            "Adapters that observe turns, besides the turn log and the metrics",
+            "names of installed adapters (see `polyant adapters`), separated by commas",
+            "Adapters that observe turns, in addition to the turn log and the metrics",
             "none",
         ),
     ] = ()
-    password_hasher: Annotated[str, _adapter("password_hasher", "What hashes the passwords of users")] = "argon2id"  # noqa: S105 - a name, no secret
+    password_hasher: Annotated[str, _adapter("password_hasher", "Adapter that hashes passwords")] = "argon2id"  # noqa: S105 - a name, no secret
     http_tool_hosts: Annotated[
         frozenset[str],
         Variable(
             "HTTP_TOOL_HOSTS",
             _host_set,
             "hosts or host:port pairs, separated by commas",
-            "Private hosts that the tool http_request may call",
+            "Private hosts that the tool http_request can call",
             "none",
         ),
     ] = frozenset()
@@ -440,10 +469,10 @@ def variables() -> dict[str, Variable]:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Returns the settings that the environment gives; an empty variable counts as unset.
+    """Returns the settings in the environment; an empty variable counts as unset.
 
     Raises:
-        SettingsError: Some can't be used; names each of them and what it must be.
+        SettingsError: Some are invalid; the message names each of them and its allowed values.
     """
     values: dict[str, Any] = {}
     faults: list[str] = []
@@ -454,7 +483,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         try:
             values[field] = variable.parse(text)
         except (ValueError, KeyError, OSError, InvalidInputError):
-            faults.append(f"{variable.name} must be {variable.must_be}")
+            faults.append(f"{variable.name} must be {variable.allowed}")
     if faults:
         raise SettingsError("\n".join(faults))
     return Settings(**values)

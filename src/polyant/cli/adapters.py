@@ -11,7 +11,7 @@ from polyant.settings import Settings, read_settings
 
 def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
-    parser = commands.add_parser("adapters", help="list the installed adapters and which are chosen")
+    parser = commands.add_parser("adapters", help="list the installed adapters and show which are in use")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_list)
 

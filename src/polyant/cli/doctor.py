@@ -33,7 +33,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
-    parser = commands.add_parser("doctor", help="check settings, database, keys and providers")
+    parser = commands.add_parser("doctor", help="check settings, database, keys and providers, and suggest fixes")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_examine)
 

@@ -1,30 +1,44 @@
-"""The settings as text, for --help and the README: one table, made from the settings themselves."""
+"""The settings and exit codes as text, for --help and for the generated reference pages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
+
+import msgspec
 
 from polyant.domain.limits import RateLimit
 from polyant.settings import Settings, variables
 
 _WIDTH = 100
 
+EXIT_CODES: Mapping[int, str] = {
+    0: "success",
+    1: "failure; for `polyant doctor`, at least one check failed",
+    2: "invalid usage or value",
+    3: "unusable settings, data, database or keys",
+    4: "not found",
+    5: "conflict: it already exists, or it was changed by somebody else",
+}
 
-def settings_rows() -> Iterator[tuple[str, str, str]]:
-    """Yields each variable: its name, what it does and must be, and what holds without it."""
+
+class SettingRow(msgspec.Struct, frozen=True):
+    """One environment variable as it is shown to an operator."""
+
+    name: str
+    description: str
+    allowed: str
+    default: str
+
+
+def setting_rows() -> Iterator[SettingRow]:
+    """Yields a row for each environment variable, in the order of `Settings`."""
     defaults = Settings()
     for field, variable in variables().items():
         default = variable.default or _shown(getattr(defaults, field))
-        yield variable.name, f"{variable.says} ({variable.must_be})", default
-    yield "OPENAI_API_KEY", "Key for instances of the provider openai that have none of their own", "none"
-    yield "ANTHROPIC_API_KEY", "Key for instances of the provider anthropic that have none of their own", "none"
-
-
-def settings_markdown() -> str:
-    """Returns the settings as a Markdown table."""
-    lines = ["| variable | what it does, and what it must be | without it |", "|---|---|---|"]
-    lines += [f"| `{name}` | {says} | {default} |" for name, says, default in settings_rows()]
-    return "\n".join(lines)
+        yield SettingRow(variable.name, variable.description, variable.allowed, default)
+    for provider in ("openai", "anthropic"):
+        description = f"API key for instances of the provider {provider} without a key of their own"
+        yield SettingRow(f"{provider.upper()}_API_KEY", description, "8 to 512 visible ASCII characters", "none")
 
 
 def _shown(value: object) -> str:
@@ -44,12 +58,15 @@ def _shown(value: object) -> str:
 
 
 def _lines() -> Iterator[str]:
+    yield "exit codes:"
+    yield from (f"  {code}  {meaning}" for code, meaning in EXIT_CODES.items())
+    yield ""
     yield "environment (an empty variable counts as unset):"
-    rows = list(settings_rows())
-    column = max(len(name) for name, _, _ in rows) + 2
-    for name, says, default in rows:
+    rows = list(setting_rows())
+    column = max(len(row.name) for row in rows) + 2
+    for row in rows:
         yield from wrap(
-            f"{name:<{column}}{says} [{default}]",
+            f"{row.name:<{column}}{row.description} [{row.allowed}; default: {row.default}]",
             _WIDTH,
             initial_indent="  ",
             subsequent_indent=" " * (column + 2),
@@ -57,4 +74,4 @@ def _lines() -> Iterator[str]:
         )
 
 
-ENVIRONMENT_HELP = "\n".join(_lines())
+EPILOG = "\n".join(_lines())

@@ -32,52 +32,61 @@ def add_to(commands: Any) -> None:
     create = _action(actions, "create", "create an instance", _create)
     _add_fields(create)
     listing = actions.add_parser("list", help="list the instances")
-    listing.add_argument("--search", default="", help="part of the slug, name or description")
-    listing.add_argument("--status", choices=[*InstanceStatus], help="only those with this status")
+    listing.add_argument("--search", default="", help="text to find in the slug, name or description")
+    listing.add_argument("--status", choices=[*InstanceStatus], help="only instances with this status")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
-    _action(actions, "show", "show an instance", _show)
-    update = _action(actions, "update", "change fields of an instance", _update)
+    _action(actions, "show", "show an instance, its tools and the names of its secrets", _show)
+    update = _action(actions, "update", "change the given fields of an instance", _update)
     _add_fields(update)
     auth = update.add_mutually_exclusive_group()
-    auth.add_argument("--auth", dest="auth_enabled", action="store_true", default=None, help="ask callers for the key")
-    auth.add_argument("--no-auth", dest="auth_enabled", action="store_false", help="let everybody talk to it")
+    auth.add_argument("--auth", dest="auth_enabled", action="store_true", default=None, help="require an API key")
+    auth.add_argument("--no-auth", dest="auth_enabled", action="store_false", help="accept calls without an API key")
     _add_tools_and_limits(update)
     _add_options(update)
-    _action(actions, "enable", "serve an instance again", _enable)
-    _action(actions, "disable", "serve an instance no more", _disable)
-    delete = _action(actions, "delete", "delete an instance and all that belongs to it", _delete)
-    delete.add_argument("--yes", action="store_true", help="do not ask")
+    _action(actions, "enable", "serve a disabled instance again", _enable)
+    _action(actions, "disable", "stop serving an instance and keep its data", _disable)
+    delete = _action(actions, "delete", "delete an instance and all its data", _delete)
+    delete.add_argument("--yes", action="store_true", help="skip the confirmation prompt")
 
 
-def _action(actions: Any, name: str, says: str, call: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=says)
-    parser.add_argument("slug", metavar="SLUG", help="the instance's slug")
+def _action(actions: Any, name: str, description: str, call: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=description)
+    parser.add_argument("slug", metavar="SLUG", help="slug of the instance")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=call)
     return parser
 
 
 def _add_fields(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", help="how it calls itself")
-    parser.add_argument("--description", help="what it is for")
-    parser.add_argument("--provider", help="which provider answers (see `polyant adapters`)")
-    parser.add_argument("--model", help="the provider's name of the model")
-    parser.add_argument("--base-url", help="where the provider is reached; an empty text is the provider's own address")
+    parser.add_argument("--name", help="display name")
+    parser.add_argument("--description", help="description")
+    parser.add_argument("--provider", help="model provider [see `polyant adapters`]")
+    parser.add_argument("--model", help="model name, as the provider calls it")
+    parser.add_argument("--base-url", help="base URL of the provider [empty to use the provider's own]")
     parser.add_argument(
-        "--temperature", type=or_default(float), help="0 to 2; `default` leaves it to the provider", metavar="NUMBER"
+        "--temperature",
+        type=or_default(float),
+        help="sampling temperature [0 to 2; `default` to use the provider's]",
+        metavar="NUMBER",
     )
 
 
 def _add_tools_and_limits(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tools", metavar="A,B", help="the tools it has (see `polyant adapters`); an empty text: none")
-    for option, kind, says in (
-        ("--max-steps", int, "how many model calls a turn makes at most"),
-        ("--max-tool-calls", int, "how many tools a turn calls at most"),
-        ("--turn-seconds", float, "how long a turn may take"),
-        ("--tool-seconds", float, "how long a tool may run"),
+    parser.add_argument(
+        "--tools",
+        metavar="A,B",
+        help="tools to enable, see `polyant adapters` [names separated by commas; empty to disable all]",
+    )
+    for option, kind, description in (
+        ("--max-steps", int, "maximum model calls per turn"),
+        ("--max-tool-calls", int, "maximum tool calls per turn"),
+        ("--turn-seconds", float, "maximum seconds per turn"),
+        ("--tool-seconds", float, "maximum seconds per tool call"),
     ):
-        parser.add_argument(option, type=or_default(kind), metavar="NUMBER", help=f"{says}; `default`: as for all")
+        parser.add_argument(
+            option, type=or_default(kind), metavar="NUMBER", help=f"{description} [`default` to use the server's limit]"
+        )
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +96,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("ADAPTER", "JSON"),
-        help="a JSON object for a chat model, tool or Supervisor, `null` to remove it; may be repeated",
+        help="options for a chat model, tool or Supervisor [a JSON object, or `null` to remove them; may be repeated]",
     )
 
 

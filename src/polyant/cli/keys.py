@@ -20,22 +20,24 @@ Environ = Mapping[str, str]
 
 def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
-    parser = commands.add_parser("keys", help="issue and revoke the API keys of instances, replace the master key")
+    parser = commands.add_parser("keys", help="issue and revoke API keys, and replace the master key")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    issue = actions.add_parser("issue", help="make a new API key, print it once and turn auth on")
-    issue.add_argument("--keep-open", action="store_true", help="leave auth as it is")
+    issue = actions.add_parser("issue", help="issue a new API key, print it once and turn auth on")
+    issue.add_argument("--keep-open", action="store_true", help="leave auth unchanged")
     issue.add_argument(
         "--grace-seconds",
         type=int,
         default=0,
         metavar="SECONDS",
-        help="how long the key that is replaced goes on working, up to 30 days [0]",
+        help="seconds for which the replaced key keeps working [up to 30 days; default: %(default)s]",
     )
     issue.set_defaults(run=_issue)
-    revoke = actions.add_parser("revoke", help="remove the API key; auth stays on, so that nobody gets in")
+    revoke = actions.add_parser(
+        "revoke", help="remove the API key; auth stays on, so every call is refused until a new key is issued"
+    )
     revoke.set_defaults(run=_revoke)
     for action in (issue, revoke):
-        action.add_argument("slug", metavar="SLUG", help="the instance's slug")
+        action.add_argument("slug", metavar="SLUG", help="slug of the instance")
         action.add_argument("--json", action="store_true", help="print JSON")
     rotation.add_to(actions)
 

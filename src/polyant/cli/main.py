@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from polyant import __version__
 from polyant.cli import adapters, doctor, instances, keys, mcp, migrate, secrets, serve, users
-from polyant.cli.help import ENVIRONMENT_HELP
+from polyant.cli.help import EPILOG
 from polyant.domain.errors import (
     ConflictError,
     InvalidInputError,
@@ -26,17 +26,6 @@ EXIT_UNUSABLE = 3
 EXIT_NOT_FOUND = 4
 EXIT_CONFLICT = 5
 EXIT_INTERRUPTED = 130
-
-_EPILOG = """\
-exit codes:
-  0  done
-  1  failed, or (doctor) something is wrong
-  2  wrong usage or value
-  3  settings, data, database or keys can't be used
-  4  no such thing
-  5  it exists already, or was changed meanwhile
-
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -77,8 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="polyant",
-        description="Serves configured AI assistants as models of an OpenAI-compatible API.",
-        epilog=_EPILOG + ENVIRONMENT_HELP,
+        description="Serve configured AI assistants as models of an OpenAI-compatible API.",
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"polyant {__version__}")

@@ -24,20 +24,25 @@ def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
     parser = commands.add_parser("mcp", help="set, list and delete an instance's MCP servers")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    put = actions.add_parser("set", help="add a server, or replace the one of that name")
+    put = actions.add_parser("set", help="add an MCP server, or replace the one with that name")
     put.set_defaults(run=_set)
-    listing = actions.add_parser("list", help="list the servers")
+    listing = actions.add_parser("list", help="list an instance's MCP servers")
     listing.set_defaults(run=_list)
-    delete = actions.add_parser("delete", help="remove a server")
+    delete = actions.add_parser("delete", help="remove an MCP server")
     delete.set_defaults(run=_delete)
     for action in (put, listing, delete):
-        action.add_argument("slug", metavar="SLUG", help="the instance's slug")
+        action.add_argument("slug", metavar="SLUG", help="slug of the instance")
         action.add_argument("--json", action="store_true", help="print JSON")
     for action in (put, delete):
-        action.add_argument("name", metavar="NAME", help="the server's name, which its tools' names begin with")
-    put.add_argument("url", metavar="URL", help="where it speaks Streamable HTTP, e.g. https://mcp.example/mcp")
+        action.add_argument("name", metavar="NAME", help="name of the server; it prefixes the names of its tools")
     put.add_argument(
-        "--tools", default="", metavar="A,B", help="its tools that the instance has; `*` is all of them [none]"
+        "url", metavar="URL", help="URL of the server's Streamable HTTP endpoint, e.g. https://mcp.example/mcp"
+    )
+    put.add_argument(
+        "--tools",
+        default="",
+        metavar="A,B",
+        help="tools to enable [names separated by commas; `*` to enable all; default: none]",
     )
     put.add_argument(
         "--header",
@@ -45,7 +50,7 @@ def add_to(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME=SECRET",
-        help="a header to send, and the instance's secret that holds its value; may be given several times",
+        help="header to send, and the secret that contains its value [may be repeated]",
     )
 
 

@@ -12,7 +12,9 @@ from polyant.settings import read_settings
 
 def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
-    parser = commands.add_parser("migrate", help="create the database, or bring it up to date")
+    parser = commands.add_parser(
+        "migrate", help="create the database, or migrate it to the current schema, without serving"
+    )
     parser.set_defaults(run=_migrate)
 
 

@@ -27,7 +27,9 @@ _BAR_CELLS = 30
 
 def add_to(actions: Any) -> None:
     """Adds the action to `polyant keys`."""
-    rotate = actions.add_parser("rotate-master", help="replace the master key and seal every secret with the new one")
+    rotate = actions.add_parser(
+        "rotate-master", help="replace the master key and re-encrypt every secret with the new one"
+    )
     rotate.add_argument("--json", action="store_true", help="print JSON")
     rotate.set_defaults(run=_rotate)
 

@@ -23,17 +23,17 @@ def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
     parser = commands.add_parser("secrets", help="set, list and delete an instance's secrets")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    store = actions.add_parser("set", help="store a secret; its value is asked for, or read from standard input")
+    store = actions.add_parser("set", help="store a secret; the value comes from a prompt or from standard input")
     store.set_defaults(run=_set)
-    listing = actions.add_parser("list", help="list the names of the stored secrets")
+    listing = actions.add_parser("list", help="list the stored secrets, without their values")
     listing.set_defaults(run=_list)
     delete = actions.add_parser("delete", help="remove a secret")
     delete.set_defaults(run=_delete)
     for action in (store, listing, delete):
-        action.add_argument("slug", metavar="SLUG", help="the instance's slug")
+        action.add_argument("slug", metavar="SLUG", help="slug of the instance")
         action.add_argument("--json", action="store_true", help="print JSON")
     for action in (store, delete):
-        action.add_argument("key", metavar="KEY", help="the secret's name, e.g. openai_api_key or auth_api_key")
+        action.add_argument("key", metavar="KEY", help="name of the secret, such as openai_api_key or auth_api_key")
 
 
 def _set(args: argparse.Namespace, environ: Environ) -> int | None:

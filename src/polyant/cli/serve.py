@@ -15,6 +15,7 @@ import msgspec
 
 from polyant import logs
 from polyant.cli.banner import Facts, banner, is_loopback
+from polyant.cli.help import setting_rows
 from polyant.domain.instances import InstanceQuery, InstanceStatus
 from polyant.home import initial_password_file_of
 from polyant.parts import open_parts
@@ -29,32 +30,39 @@ _SECONDS_TO_CLOSE = 5
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
-_OPTIONS = (
-    ("--host", "API_HOST", "address to listen on [127.0.0.1]"),
-    ("--port", "API_PORT", "port to listen on, 0 for any free one [4000]"),
-    ("--home", "POLYANT_HOME", "folder of the data and the keys [.polyant]"),
-    ("--database-url", "DATABASE_URL", "sqlite:///PATH; a URL with a password belongs in the environment"),
-    ("--rate-limit", "RATE_LIMIT", "chat requests per client address, as calls/seconds, or off [20/60]"),
-    ("--log-format", "LOG_FORMAT", "text or json [text]"),
-)
+_OPTIONS: Mapping[str, str] = {
+    "--host": "API_HOST",
+    "--port": "API_PORT",
+    "--home": "POLYANT_HOME",
+    "--database-url": "DATABASE_URL",
+    "--rate-limit": "RATE_LIMIT",
+    "--log-format": "LOG_FORMAT",
+}
+"""The variable that each option sets."""
 
 
 def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
     parser = commands.add_parser(
         "serve",
-        help="create what is missing and serve",
-        description="Creates data, keys and a first instance where they are missing, and serves.",
-        epilog="Each option stands for the variable in brackets; `polyant --help` lists all variables.",
+        help="create missing data, keys and the first instance, then serve",
+        description="Create missing data, keys and the first instance, then serve.",
+        epilog="Each option overrides the environment variable in its description; `polyant --help` lists them all. "
+        "Pass a DATABASE_URL that contains a password in the environment: other users can read the command line.",
     )
-    for option, variable, says in _OPTIONS:
-        parser.add_argument(option, dest=variable, metavar="VALUE", help=f"{says} ({variable})")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="number of processes [1]")
+    rows = {row.name: row for row in setting_rows()}
+    for option, variable in _OPTIONS.items():
+        row = rows[variable]
+        text = f"{variable}: {row.description} [{row.allowed}; default: {row.default}]"
+        parser.add_argument(option, dest=variable, metavar="VALUE", help=text)
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="number of worker processes [default: %(default)s]"
+    )
     parser.set_defaults(run=_serve)
 
 
 def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    options = {variable: value for _, variable, _ in _OPTIONS if (value := getattr(args, variable)) is not None}
+    options = {name: value for name in _OPTIONS.values() if (value := getattr(args, name)) is not None}
     os.environ.update(options)  # where the workers read them
     if args.workers < 1:
         raise SettingsError("--workers must be at least 1")

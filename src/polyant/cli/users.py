@@ -22,30 +22,35 @@ Environ = Mapping[str, str]
 
 def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
-    parser = commands.add_parser("users", help="create, list, disable and delete users, and set their passwords")
+    parser = commands.add_parser("users", help="manage the users of the management API")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     create = _action(
-        actions, "create", "create a user; the password is asked for, or read from standard input", _create
+        actions, "create", "create a user; the password comes from a prompt or from standard input", _create
     )
-    create.add_argument("--role", choices=[*Role], default=Role.USER, help="superadmin also manages users [user]")
+    create.add_argument(
+        "--role",
+        choices=[*Role],
+        default=Role.USER,
+        help="role of the user; a superadmin also manages users [default: %(default)s]",
+    )
     listing = actions.add_parser("list", help="list the users")
-    listing.add_argument("--search", default="", help="part of the email address")
+    listing.add_argument("--search", default="", help="text to find in the email address")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
     _action(
         actions,
         "set-password",
-        "set a user's password, asked for or read from standard input, and end the user's sessions",
+        "set a user's password, from a prompt or from standard input, and end the user's sessions",
         _set_password,
     )
-    _action(actions, "disable", "let a user in no more, and end the user's sessions", _disable)
-    _action(actions, "enable", "let a user in again", _enable)
-    _action(actions, "delete", "delete a user", _delete)
+    _action(actions, "disable", "block a user and end the user's sessions", _disable)
+    _action(actions, "enable", "unblock a user", _enable)
+    _action(actions, "delete", "delete a user and end the user's sessions", _delete)
 
 
-def _action(actions: Any, name: str, says: str, call: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=says)
-    parser.add_argument("email", metavar="EMAIL", help="the user's email address")
+def _action(actions: Any, name: str, description: str, call: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=description)
+    parser.add_argument("email", metavar="EMAIL", help="email address of the user")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=call)
     return parser

@@ -11,7 +11,7 @@ from polyant.http.refusals import read_refusals
 
 
 class TurnOut(Answer, frozen=True, kw_only=True):
-    """The figures of one turn; of one that didn't finish, steps and tokens aren't known."""
+    """The metrics of one turn; for an unfinished one, steps and tokens are those up to its last finished model call."""
 
     at: Moment
     request_id: str
@@ -46,7 +46,7 @@ class TurnsController(Controller):
         api: NamedDependency[Management],
         paging: NamedDependency[Paging],
     ) -> TurnList:
-        """Lists recent turns, newest first: figures, never text. A turn shows up within seconds of its end."""
+        """Lists recent turns, newest first: metrics, never text. A turn appears within seconds of its end."""
         page = await api.list_turns(slug_in(slug), limit=paging.limit, offset=paging.offset)
         return TurnList(tuple(map(_out, page.turns)), **paging.of(page.total))
 

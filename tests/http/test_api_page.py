@@ -1,4 +1,4 @@
-"""docs/management-api.md, held against the program: its example, routes, actions and metrics."""
+"""docs/api.md and docs/operations/monitoring.md against the program: example, routes, actions, turns, metrics."""
 
 import json
 import re
@@ -18,19 +18,25 @@ from polyant.http.app import describe
 from support.process import environment, serving
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "management-api.md").read_text()
+PAGE = (ROOT / "docs" / "api.md").read_text()
+MONITORING = (ROOT / "docs" / "operations" / "monitoring.md").read_text()
 
 
-def first_cells(heading: str) -> list[str]:
-    """Returns the first cell of each row under a heading."""
-    found = re.search(rf"(?ms)^## {heading}\n(.*?)(?=^## |\Z)", PAGE)
+def section(page: str, heading: str) -> str:
+    """Returns the text under a heading."""
+    found = re.search(rf"(?ms)^## {heading}\n(.*?)(?=^## |\Z)", page)
     assert found
-    return re.findall(r"(?m)^\| `([^`]+)` \|", found[1])
+    return found[1]
+
+
+def first_cells(text: str) -> list[str]:
+    """Returns the first cell of each row that begins with code."""
+    return re.findall(r"(?m)^\| `([^`]+)` \|", text)
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="curl and jq aren't installed")
 def test_example_works_as_printed(tmp_path: Path) -> None:
-    code = PAGE.partition("```sh\n")[2].partition("```")[0]
+    code = section(PAGE, "Management API").partition("```sh\n")[2].partition("```")[0]
     with serving(tmp_path) as server:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", code.replace("http://localhost:4000", server.url)],
@@ -60,21 +66,28 @@ def objects_in(text: str) -> Iterator[Any]:
 def test_routes_are_those_of_the_table() -> None:
     paths = describe().document["paths"]
     routes = [f"{method.upper()} {path}" for path in paths if path.startswith("/api/") for method in paths[path]]
-    assert sorted(first_cells("Routes")) == sorted(routes)
+    assert sorted(first_cells(section(PAGE, "Routes"))) == sorted(routes)
 
 
-def test_actions_of_the_trail_are_those_of_the_table() -> None:
+def test_audit_actions_are_those_of_the_table() -> None:
     folder = Path(str(use_cases.__path__[0]))
     source = "".join(path.read_text() for path in folder.glob("*.py"))
     actions = set(
         re.findall(r'"((?:instance|prompts|secret|key|master_key|mcp_servers|user|session)\.[a-z]+)"', source)
     )
-    assert sorted(first_cells("The audit trail")) == sorted(actions)
+    table = section(PAGE, "Audit log").partition("| action |")[2]
+    assert sorted(first_cells(table)) == sorted(actions)
+
+
+def test_page_and_openapi_describe_unfinished_turns_alike() -> None:
+    known = "steps and tokens are those up to its last finished model call"
+    assert known in " ".join(section(PAGE, "Turns").split())
+    assert known in " ".join(describe().document["components"]["schemas"]["TurnOut"]["description"].split())
 
 
 def test_metrics_are_those_of_the_table() -> None:
-    prometheus.PrometheusMetrics()  # both modules have registered theirs by then
+    prometheus.PrometheusMetrics()  # both modules register their metrics
     turn_observer.PrometheusTurnObserver(tools={})
     families = [family for family in REGISTRY.collect() if family.name.startswith("polyant_")]
     names = [f"{family.name}_total" if family.type == "counter" else family.name for family in families]
-    assert sorted(first_cells("Metrics")) == sorted(names)
+    assert sorted(first_cells(section(MONITORING, "Metrics"))) == sorted(names)
