@@ -14,37 +14,43 @@ _MOST_CHARACTERS = 300
 _HEAD = """\
 # Clients
 
-Anything that speaks OpenAI's Chat Completions can call Polyant by a change of its base URL. These clients were tried,
-as they come from their registries, against a live server. `just clients` tries them again and writes this page from
-what it sees; the tests hold it against what they see.
+For developers. This page has a working example for each tested client, and shows how each one reports errors.
 
-Each was put through this: its example below, a whole answer, a stream whose pieces have to come one by one, a stream
-with usage at its end, a turn in which only tools run for 20 heartbeats, text of one to four bytes a character, a
-history of 100 messages, text in parts, nine failures, and leaving in mid-stream, after which the call to the provider
-has to end.
+**Every client of OpenAI's Chat Completions works: change its base URL and use an instance's slug as the model.**
+The clients below were tested, as their registries publish them, against a live server. `just clients` tests them again
+and generates this page from the results.
+
+Each client passed these tests:
+
+- its example below, a whole completion, a stream whose deltas arrive one by one, and a stream with usage at its end;
+- a turn in which only tools run for 20 heartbeats;
+- text of one to four bytes per character, a history of 100 messages, and text in parts;
+- nine failures;
+- a disconnect in mid-stream, after which the call to the provider must end.
 """
 
 _TABLE = """\
-| client | version | whole | streamed | lists models | calls when the provider fails |
+| client | version | whole | streamed | lists models | requests if the provider fails |
 |---|---|---|---|---|---|
 """
 
 _ERRORS = """\
-## What errors look like
+## Errors in clients
 
-The server's errors have the form `{"statusCode": 401, "message": "Invalid API key", "error": "Unauthorized"}`. Clients
-that look for OpenAI's form of an error, an object under `error`, raise the right class but show little of the text. The
-message is in the response's body; under each client stands how to get at it. In mid-stream all show it.
+The server's errors have the form `{"statusCode": 401, "message": "Invalid API key", "error": "Unauthorized"}`. Most
+clients expect OpenAI's form, an object under `error`. They raise the right class but show little of the text. The
+message is in the body of the response, and each client's section shows how to read it. In mid-stream, all clients show
+the message.
 
-JavaScript clients that take a `fetch` can be given this one:
+JavaScript clients that accept a `fetch` function can use this one:
 
 ```js
 EXPLAINING_FETCH
 ```
 
-The last column of the first table counts the calls that a client makes, left to itself, when the server answers 502:
-the server has retried the provider already and says so with `x-should-retry: false`. The official clients repeat a
-refused call (429) after the seconds in `Retry-After`.
+The last column of the first table counts the requests that a client sends, with its default settings, if the response
+is 502. The server has already retried the provider, and sends `x-should-retry: false`. The official clients repeat a
+rate-limited request (429) after the seconds in `Retry-After`.
 """
 
 _SAYS = {
@@ -93,7 +99,7 @@ def section(run: Run) -> str:
     lines = [f"## {run.client.title}", "", f"```{language}", example.read_text().strip(), "```", ""]
     if run.client.note:
         lines += [run.client.note, ""]
-    lines += ["| failure | error | what it says |", "|---|---|---|"]
+    lines += ["| failure | error | message |", "|---|---|---|"]
     for failure in FAILURES:
         fault = run.failure(failure).fault
         lines.append(f"| {_SAYS[failure]} | `{fault['type']}` | {_shown(fault['text'])} |")

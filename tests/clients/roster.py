@@ -44,11 +44,11 @@ class Client:
 
 
 _EXPLAINED = (
-    "It shows the reason phrase of an error alone. With `explainingFetch` (above) as its `fetch` it shows the message."
+    "It shows only the reason phrase of an error. With `explainingFetch` (above) as its `fetch`, it shows the message."
 )
 
-_MESSAGE = 'The message of an error: `error.response.json()["message"]`.'
-_LATE = "A stream that is left early stays open, and its turn goes on, until Python's garbage collector finds it."
+_MESSAGE = 'To read the message of an error: `error.response.json()["message"]`.'
+_LATE = "A stream that you leave early stays open, and its turn continues, until Python's garbage collector closes it."
 
 CLIENTS = {
     client.name: client
@@ -72,8 +72,8 @@ CLIENTS = {
             "LangChain.js",
             "node/langchain_js",
             insists=True,
-            note=f"{_EXPLAINED} It goes into `configuration`. Left to itself, it repeats what failed six times, "
-            "which takes more than a minute: give it `maxRetries`.",
+            note=f"{_EXPLAINED} Pass it in `configuration`. By default, the client repeats a failed request six times, "
+            "which takes more than a minute: set `maxRetries`.",
         ),
         Client(
             "litellm",
@@ -81,28 +81,28 @@ CLIENTS = {
             "python/litellm_sdk",
             "litellm",
             leaves_late=True,
-            note=f"{_LATE} `await stream.aclose()` closes one of `acompletion` at once.",
+            note=f"{_LATE} `await stream.aclose()` closes a stream of `acompletion` at once.",
         ),
         Client(
             "litellm-proxy",
             "LiteLLM's proxy",
             "python/litellm_proxy",
             "litellm",
-            note="The example is the proxy's configuration. It was tried with the official client for Python in front, "
-            "and with `num_retries: 0`, so that the calls counted are that client's.",
+            note="The example is the proxy's configuration. It was tested with the official Python client in front and "
+            "`num_retries: 0`, so that the counted requests are those of the client.",
         ),
         Client(
             "ai-sdk",
             "Vercel AI SDK",
             "node/ai_sdk",
-            note=f"{_EXPLAINED} Or look into `error.responseBody`.",
+            note=f"{_EXPLAINED} Alternatively, read `error.responseBody`.",
         ),
         Client(
             "pydantic-ai",
             "Pydantic AI",
             "python/pydantic_ai_agent",
             "pydantic_ai",
-            note='The message of an error: `error.__cause__.response.json()["message"]`.',
+            note='To read the message of an error: `error.__cause__.response.json()["message"]`.',
         ),
         Client(
             "llama-index",
@@ -118,14 +118,14 @@ CLIENTS = {
             "python/llm_plugin",
             "llm",
             leaves_late=True,
-            note=f"The example is the file `extra-openai-models.yaml` beside the one that `llm logs path` names; the "
-            f"command `llm keys set polyant` takes the key. {_MESSAGE} {_LATE}",
+            note="The example is the file `extra-openai-models.yaml`, in the folder that `llm logs path` prints. "
+            f"Enter the key with `llm keys set polyant`. {_MESSAGE} {_LATE}",
         ),
         Client(
             "httpx",
             "httpx",
             "python/httpx_sse",
-            note="`StreamBrokenError` is the program's own. The message of an error: "
+            note="`StreamBrokenError` is the program's own error class. To read the message of an error: "
             '`error.response.json()["message"]`, in a stream after `error.response.read()`.',
         ),
         Client(
@@ -133,14 +133,14 @@ CLIENTS = {
             "curl",
             "python/curl_shell",
             program="curl",
-            note="curl raises nothing and prints what it gets.",
+            note="curl raises no error and prints the response.",
         ),
         Client(
             "browser",
             "fetch in Chromium",
             "node/browser_fetch",
             program="chromium",
-            note="The page's origin has to be among the server's `CORS_ORIGINS`. `PageError` is the page's own.",
+            note="Add the page's origin to `CORS_ORIGINS` of the server. `PageError` is the page's own error class.",
         ),
     )
 }
