@@ -48,7 +48,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         for case, figure in report.missed:
             print(f"Missed: {case}, {figure.what}.", file=sys.stderr)
         if report.missed:
-            print("What is in the way: docs/performance.md, “Aims that are missed”.", file=sys.stderr)
+            print("What is in the way: docs/operations/performance.md, “Missed aims”.", file=sys.stderr)
         return 1 if report.failed or (report.missed and args.strict) else 0
 
     def _arguments(self) -> argparse.Namespace:
@@ -58,7 +58,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         parser.add_argument("--long", action="store_true", help="measure more and longer, for the page")
         parser.add_argument("--strict", action="store_true", help="fail if an aim is missed")
         parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-        parser.add_argument("--write-docs", action="store_true", help="write the table to docs/performance.md")
+        parser.add_argument(
+            "--write-docs", action="store_true", help="write the table to docs/operations/performance.md"
+        )
         return parser.parse_args()
 
     def _run(self, args: argparse.Namespace) -> Report:

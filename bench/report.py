@@ -15,7 +15,7 @@ from bench.figures import Figure
 from bench.processes import ROOT
 
 RESULTS = ROOT / "bench" / "results"
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "operations" / "performance.md"
 _PACKAGES = ("polyant", "litestar", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec", "piccolo", "asyncpg")
 
 

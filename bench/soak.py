@@ -34,7 +34,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="how long the load lasts [30]")
     parser.add_argument("--rate", type=float, default=180.0, help="requests a second [180]")
     parser.add_argument("--database-url", help="a PostgreSQL that stays; without it, one from the wheel that restarts")
-    parser.add_argument("--write-docs", action="store_true", help="write table and curves to docs/performance.md")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="write table and curves to docs/operations/performance.md"
+    )
     args = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="polyant-soak-") as folder,

@@ -24,4 +24,4 @@ def _markdown(report: Report) -> str:
         f"{report.minutes:g} minutes at {report.rate:g} requests a second."
     )
     rows = [f"| {found.name} | {found.figure} | {found.verdict} |" for found in findings(report)]
-    return "\n".join([provenance, "", "| what | found | |", "|---|---|---|", *rows])
+    return "\n".join([provenance, "", "| check | result | |", "|---|---|---|", *rows])

@@ -32,8 +32,7 @@ INSTANCES = ROOT / "docs" / "instances.md"
 DEPLOYMENT = ROOT / "docs" / "operations" / "deployment.md"
 KEYS = ROOT / "docs" / "operations" / "keys.md"
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-REWRITTEN_LATER = [ADAPTERS, ROOT / "docs" / "performance.md"]
-GUIDES = [path for path in PAGES if path.parent.name != "adr" and path not in {README, *REWRITTEN_LATER}]
+GUIDES = [path for path in PAGES if path.parent.name != "adr" and path != README]
 
 SETTINGS_OF_LISTS = {"chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS", "turn_observer": "TURN_OBSERVERS"}
 
@@ -303,7 +302,7 @@ def test_ports_that_take_adapters_are_those_of_the_table() -> None:
 
 
 def test_what_adapters_are_given_is_what_is_on_offer() -> None:
-    table = {row[0].strip("`") for row in rows(section(ADAPTERS, "What an adapter is given"))}
+    table = {row[0].strip("`") for row in rows(section(ADAPTERS, "Constructor arguments"))}
     assert table == Parts(Settings(), {}, AsyncExitStack(), create_secrets=False).on_offer.keys()
 
 

@@ -33,7 +33,7 @@ def histories(stage: Stage) -> Iterator[Figure]:
 
 
 def instances(stage: Stage) -> Iterator[Figure]:
-    """Many instances in the database, one of them or all of them asked."""
+    """Many instances in the database, one of them or all of them called."""
     one = stage.engine("1 instance", instances=1)
     loads = {"1": (one, one.asking())}
     for size in _SIZES:

@@ -26,7 +26,7 @@ def streaming(stage: Stage) -> Iterator[Figure]:
 
 
 def limiters(stage: Stage) -> Iterator[Figure]:
-    """What it costs that all workers and hosts share one limit."""
+    """The cost of one limit for all workers and hosts."""
     memory, shared = stage.engine(), stage.engine("shared", RATE_LIMITER="piccolo")
     found = interleaved(stage, {"memory": (memory, memory.asking()), "shared": (shared, shared.asking())})
     yield cpu("limiter in memory", found["memory"])

@@ -12,7 +12,7 @@ _ASKED = 200
 
 
 def workers(stage: Stage) -> Iterator[Figure]:
-    """Two workers: what a request costs in both together, and whether they share one limit."""
+    """Two workers: the cost of a request in both together, and whether they share one limit."""
     one = stage.engine("shared", RATE_LIMITER="piccolo")
     two = stage.engine("two workers", workers=2, RATE_LIMITER="piccolo")
     found = interleaved(stage, {"one": (one, one.asking()), "two": (two, two.asking())})
