@@ -23,6 +23,7 @@ lint: typecheck
     uv run ruff format --check
     uv run ruff check
     uv run lint-imports
+    uv run python -m scripts.prose
 
 # Format the code and apply automatic fixes
 fmt:
