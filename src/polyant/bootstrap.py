@@ -115,7 +115,7 @@ async def _management_ports(parts: Parts, run_turn: RunTurn) -> ManagementPorts:
         tokens=await parts.tokens(),
         providers=await parts.providers(),
         tools=await parts.tools(),
-        tool_servers=await parts.tool_servers(),
+        tool_access=await parts.tool_access(),
         system_prompts=await parts.system_prompts(),
         adapter_options=await parts.adapter_options(),
     )

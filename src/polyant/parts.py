@@ -37,6 +37,7 @@ from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SecretName, SecretText, parse_secret_value
 from polyant.domain.system_prompt import SystemPromptComposer
+from polyant.domain.tool_access import ToolAccess
 from polyant.home import database_url_of, require_given_secrets
 from polyant.master_keys import MasterKeys
 from polyant.settings import RateLimitFail, Settings, SettingsError
@@ -143,6 +144,7 @@ class Parts:
             "script": self.script,
             "system_prompts": self.system_prompts,
             "timeouts": self.timeouts,
+            "tool_access": self.tool_access,
             "tool_servers": self.tool_servers,
             "tools": self.tools,
             "turn_log": self.turn_log,
@@ -206,6 +208,10 @@ class Parts:
     async def tool_servers(self) -> ToolServers:
         return await self._adapter(TOOL_SERVERS, self.settings.tool_servers)
 
+    @_once
+    async def tool_access(self) -> ToolAccess:
+        return ToolAccess(tools=await self.tools(), tool_servers=await self.tool_servers(), cipher=await self.cipher())
+
     @property
     def tool_names(self) -> tuple[str, ...]:
         """The tools that instances may have."""
@@ -255,7 +261,7 @@ class Parts:
 
     @_once
     async def http(self) -> "aiohttp.ClientSession":
-        from polyant.adapters.llm.session import open_session  # noqa: PLC0415 - only some commands talk to providers
+        from polyant.adapters.llm.http import open_session  # noqa: PLC0415 - only some commands talk to providers
 
         return await self._open(open_session())
 

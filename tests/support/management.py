@@ -23,6 +23,7 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.system_prompt import SystemPromptComposer
+from polyant.domain.tool_access import ToolAccess
 from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
 from polyant.domain.users import Email, EndedSessions, Role, StoredSession, User, UserId, parse_email
 from polyant.http.management.services import Management, ManagementPorts
@@ -65,8 +66,11 @@ class RacedUserRepo(MemoryUserRepo):
         return await super().save(user, ends=ends, audit=audit)
 
 
-class OneToolEach(ToolServers):
-    """Says of every server that it has one tool."""
+class ToolsEach(ToolServers):
+    """Says of every server that it has as many tools as the office says."""
+
+    def __init__(self, office: "Office") -> None:
+        self._office = office
 
     @asynccontextmanager
     async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[Sequence[OfferedTool]]:
@@ -74,8 +78,9 @@ class OneToolEach(ToolServers):
             return arguments
 
         yield [
-            OfferedTool(spec=tool_spec(f"{access.server.name}__find", "Finds.", Nothing), call=call)
+            OfferedTool(spec=tool_spec(f"{access.server.name}__find{more or ''}", "Finds.", Nothing), call=call)
             for access in accesses
+            for more in range(self._office.tools_per_server)
         ]
 
 
@@ -94,6 +99,7 @@ class Office:
         self.sessions = MemorySessionRepo(memory=memory)
         self.audit_log = MemoryAuditLog(memory=memory)
         self.turn_log = runner.turn_log
+        self.tools_per_server = 1
         self.hasher = Argon2idPasswordHasher(memory_kib=8, iterations=1)
         self.tokens = SystemTokenSource()
         self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
@@ -114,7 +120,7 @@ class Office:
                 tokens=self.tokens,
                 providers={"echo": ECHO, "vendor": VENDOR},
                 tools=tools,
-                tool_servers=OneToolEach(),
+                tool_access=ToolAccess(tools=tools, tool_servers=ToolsEach(self), cipher=cipher),
                 adapter_options=ADAPTER_OPTIONS,
                 system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
             )

@@ -19,6 +19,7 @@ from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.system_prompt import SystemPromptComposer
+from polyant.domain.tool_access import ToolAccess
 from polyant.domain.tools import OfferedTool, ToolContext
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.testing.factories import InstanceFactory
@@ -102,8 +103,7 @@ class ToolLoop:
         return ToolLoopSupervisor(
             chat_models={"played": model},
             provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
-            tools=self.tools,
-            tool_servers=self.servers,
+            tool_access=ToolAccess(tools=self.tools, tool_servers=self.servers, cipher=self.cipher),
             system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
             cipher=self.cipher,
             clock=self.clock,

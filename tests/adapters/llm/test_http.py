@@ -11,6 +11,9 @@ import aiohttp.abc
 import msgspec
 import pytest
 
+from polyant.adapters.llm.answer import Answer
+from polyant.adapters.llm.failures import CallFailedError
+from polyant.adapters.llm.http import VendorCall, VendorHttp
 from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
 from polyant.domain.chat import ModelEvent, ModelRequest, TextDelta, Usage
 from polyant.domain.errors import ProviderError, ProviderFailure
@@ -54,6 +57,50 @@ async def failure_of(model: OpenAIChatModel, request: ModelRequest) -> tuple[lis
 
 def whole(request: ModelRequest) -> ModelRequest:
     return msgspec.structs.replace(request, stream=False)
+
+
+class OddAnswer(Answer):
+    """Has a bug."""
+
+    def read_whole(self, body: bytes) -> str:
+        raise ValueError("a bug")
+
+
+async def attempt(http: aiohttp.ClientSession, url: str, answer: Answer, **headers: str) -> None:
+    vendor = VendorHttp(http=http, clock=HurryingClock(), timeouts=PATIENT)
+    call = VendorCall(url=url, headers=headers, body=b"{}", stream=False, deadline=NONE_BY_CHANCE)
+    async with aclosing(vendor.attempt(call, answer)) as events:
+        async for _ in events:
+            pass
+
+
+class TestValueErrors:
+    async def test_bug_in_our_decoder_is_no_failure_of_the_provider(
+        self, upstream: ScriptedUpstream, http: aiohttp.ClientSession
+    ) -> None:
+        upstream.otherwise = json_reply({})
+        with pytest.raises(ValueError, match="a bug"):
+            await attempt(http, upstream.url, OddAnswer())
+
+    @pytest.mark.parametrize(
+        ("url", "headers", "kind"),
+        [
+            ("{upstream}", {"X-Key": "two\nlines"}, ProviderFailure.BAD_REQUEST),
+            ("http://[::1/", {}, ProviderFailure.UNREACHABLE),
+            ("http://127.0.0.1:99999/", {}, ProviderFailure.UNREACHABLE),
+        ],
+    )
+    async def test_request_that_cannot_be_sent_is_a_failed_call(
+        self,
+        upstream: ScriptedUpstream,
+        http: aiohttp.ClientSession,
+        url: str,
+        headers: dict[str, str],
+        kind: ProviderFailure,
+    ) -> None:
+        with pytest.raises(CallFailedError) as caught:
+            await attempt(http, url.format(upstream=upstream.url), OddAnswer(), **headers)
+        assert caught.value.kind is kind
 
 
 class TestTimeouts:

@@ -24,11 +24,14 @@ from polyant.domain.chat import (
 )
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import TurnBudget
+from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
-from polyant.domain.tools import RESULT_MOST_BYTES, ToolContext
-from polyant.testing.played_parts import PlayedStep
+from polyant.domain.secrets import SecretName
+from polyant.domain.tools import RESULT_MOST_BYTES, OfferedTool, ToolContext, tool_spec
+from polyant.testing.played_parts import NoArguments, PlayedStep
 from polyant.testing.supervisor import ANSWER, events_of, text_in
-from support.tool_loop import KEY, ToolLoop
+from support.logs import collected, fields_of
+from support.tool_loop import KEY, ToolLoop, answer
 
 ASK = PlayedStep(tools=("answer",))
 
@@ -51,6 +54,34 @@ async def test_first_request_has_the_conversation_the_tools_and_the_key(loop: To
     assert [spec.name for spec in request.tools] == ["answer", "fail", "hang"]
     assert request.api_key is not None
     assert request.api_key.reveal() == KEY
+
+
+async def test_what_the_instance_s_tool_access_leaves_out_is_logged(loop: ToolLoop) -> None:
+    server = McpServer(name="crm", url="https://crm.example", headers={"X-Key": SecretName("crm_token")}, tools=("*",))
+    loop.instance = msgspec.structs.replace(loop.instance, mcp_servers=(server,))
+    for number in range(130):
+        loop.add_tool(f"own_{number}", answer)
+    with collected("polyant.turn") as records:
+        _, (request,) = await loop.run([ANSWER])
+    slug = loop.instance.slug
+    assert len(request.tools) == 128
+    assert [record.getMessage() for record in records] == ["MCP server not used", "too many tools"]
+    refused, counted = map(fields_of, records)
+    assert (refused["slug"], refused["server"]) == (slug, "crm")
+    assert "The secret crm_token" in str(refused["why"])
+    assert counted == {"slug": slug, "tools": 133, "offered": 128}
+
+
+async def test_tool_of_an_mcp_server_is_called_as_any_other(loop: ToolLoop) -> None:
+    async def call(arguments: str, _: ToolContext) -> str:
+        return f"theirs {arguments}"
+
+    server = McpServer(name="files", url="http://localhost:8100/mcp", tools=("read",))
+    loop.instance = msgspec.structs.replace(loop.instance, mcp_servers=(server,))
+    loop.servers.tools = [OfferedTool(spec=tool_spec("files__read", "Reads.", NoArguments), call=call)]
+    _, (_, request) = await loop.run([PlayedStep(tools=("files__read",)), ANSWER])
+    assert [result.content for result in results_in(request)] == ["theirs "]
+    assert loop.servers.open_now == 0
 
 
 async def test_every_request_has_the_instances_options_for_the_provider(loop: ToolLoop) -> None:

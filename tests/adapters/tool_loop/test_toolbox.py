@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from polyant.adapters.tool_loop.offer import offer
 from polyant.adapters.tool_loop.toolbox import Toolbox
 from polyant.domain.chat import ToolCall, ToolResult
 from polyant.domain.secrets import SecretName
+from polyant.domain.tool_access import offer
 from polyant.domain.tools import ToolContext, ToolError
 from polyant.testing.played_parts import PlayedTool
 from polyant.testing.tool import no_sub_agent

@@ -56,6 +56,15 @@ async def test_tools_of_mcp_servers_are_in_it_if_their_secrets_are_there(office:
     assert "\n- shut__find: Finds.\n" in await preview(office)
 
 
+async def test_no_more_tools_are_in_it_than_a_turn_is_offered(office: Office) -> None:
+    servers = [
+        McpServer(name=f"server-{number}", url=f"https://{number}.example/mcp", tools=("*",)) for number in range(16)
+    ]
+    office.tools_per_server = 10
+    await office.management.replace_mcp_servers(BOT, servers, by=CLI)
+    assert (await preview(office)).count("Finds.") == 128
+
+
 async def test_unknown_instance_has_none(office: Office) -> None:
     with pytest.raises(UnknownInstanceError):
         await office.management.preview_prompt(Slug("nobody"))

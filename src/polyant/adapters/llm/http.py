@@ -43,8 +43,20 @@ class VendorCall:
     """Is shown why the vendor finds the request unacceptable; returns whether the next attempt will do without that."""
 
 
+def open_session() -> aiohttp.ClientSession:
+    """Returns the session that all providers share, without limits, cookies or a total timeout.
+
+    It is to be called inside the event loop.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+
+
 class VendorHttp:
-    """Makes calls over a shared session, under the timeouts of a provider."""
+    """Makes calls over the shared session, under the timeouts of a provider."""
 
     def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, timeouts: ProviderTimeouts) -> None:
         self._http = http
@@ -87,7 +99,10 @@ class VendorHttp:
         try:
             with _translated():
                 async with asyncio.timeout(2 * self._timeouts.connect):
-                    response = await self._http.get(url, headers=_HEADERS, timeout=self._timeout, allow_redirects=False)
+                    with _unsendable_translated():
+                        response = await self._http.get(
+                            url, headers=_HEADERS, timeout=self._timeout, allow_redirects=False
+                        )
                 response.close()
                 return
         except CallFailedError as error:
@@ -109,13 +124,14 @@ class VendorHttp:
         return Watch(response, answer, limits)
 
     async def _post(self, call: VendorCall) -> aiohttp.ClientResponse:
-        response = await self._http.post(
-            call.url,
-            data=call.body,
-            headers={**_HEADERS, **call.headers},
-            timeout=self._timeout,
-            allow_redirects=False,  # a redirect would take the key to somewhere else
-        )
+        with _unsendable_translated():
+            response = await self._http.post(
+                call.url,
+                data=call.body,
+                headers={**_HEADERS, **call.headers},
+                timeout=self._timeout,
+                allow_redirects=False,  # a redirect would take the key to somewhere else
+            )
         if response.status in _SUCCESS:
             return response
         try:
@@ -159,5 +175,14 @@ async def _refusal(response: aiohttp.ClientResponse) -> bytes:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except (aiohttp.ClientError, OSError) as error:
+        raise failure_of_exception(error) from None
+
+
+@contextmanager
+def _unsendable_translated() -> Iterator[None]:
+    """Translates what aiohttp raises for a URL or a header that no request can carry; any other ValueError is a bug."""
+    try:
+        yield
+    except ValueError as error:
         raise failure_of_exception(error) from None

@@ -1,5 +1,6 @@
 """The default Supervisor: model → tools → model …, until there is an answer."""
 
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import partial
@@ -9,7 +10,7 @@ import msgspec
 from polyant.adapters.tool_loop.agent import Agent
 from polyant.adapters.tool_loop.budget import RemainingBudget
 from polyant.adapters.tool_loop.sub_agents import SubAgents
-from polyant.adapters.tool_loop.turn_tools import TurnTools
+from polyant.adapters.tool_loop.toolbox import Toolbox
 from polyant.domain.chat import ModelRequest, Sampling, SupervisorEvent, Turn, TurnFinished
 from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance
@@ -17,29 +18,30 @@ from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.supervisor import Supervisor
-from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.tool_servers import ToolServers
 from polyant.domain.provider_keys import ProviderKeys, base_url_of
 from polyant.domain.system_prompt import SystemPromptComposer
+from polyant.domain.tool_access import AvailableTools, ToolAccess
+
+log = logging.getLogger("polyant.turn")
 
 
 class ToolLoopSupervisor(Supervisor):
-    """Runs turns with the models, tools and MCP servers that it is given."""
+    """Runs turns with the chat models and the tool access that it is given."""
 
     def __init__(
         self,
         *,
         chat_models: Mapping[str, ChatModel],
         provider_keys: ProviderKeys,
-        tools: Mapping[str, Tool],
-        tool_servers: ToolServers,
+        tool_access: ToolAccess,
         system_prompts: SystemPromptComposer,
         cipher: SecretCipher,
         clock: Clock,
     ) -> None:
         self._chat_models = chat_models
         self._provider_keys = provider_keys
-        self._turn_tools = TurnTools(tools, tool_servers, cipher)
+        self._tool_access = tool_access
+        self._cipher = cipher
         self._prompts = system_prompts
         self._clock = clock
 
@@ -48,7 +50,9 @@ class ToolLoopSupervisor(Supervisor):
         budget, started = RemainingBudget(turn), self._clock.monotonic()
         model = self._model_of(instance)
         api_key = await self._provider_keys.key_for(instance, model.info)
-        async with self._turn_tools.toolbox_of(turn) as toolbox:
+        async with self._tool_access.open(instance) as available:
+            _log_what_is_left_out(instance, available)
+            toolbox = Toolbox(turn, available.tools, self._cipher)
             request = ModelRequest(
                 model=instance.model,
                 base_url=base_url_of(instance, model.info),
@@ -74,6 +78,15 @@ class ToolLoopSupervisor(Supervisor):
         if model is None:
             raise UnavailableError(f"The provider {instance.provider} is not enabled on this server (CHAT_MODELS)")
         return model
+
+
+def _log_what_is_left_out(instance: Instance, available: AvailableTools) -> None:
+    for server, error in available.unusable_servers.items():
+        fields = {"slug": instance.slug, "server": server, "why": error.explanation}
+        log.warning("MCP server not used", extra={"fields": fields})
+    if available.found > len(available.tools):
+        counts = {"slug": instance.slug, "tools": available.found, "offered": len(available.tools)}
+        log.warning("too many tools", extra={"fields": counts})
 
 
 def _sampling(turn: Turn) -> Sampling:

@@ -16,10 +16,10 @@ from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.tool_servers import ToolServers
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.system_prompt import SystemPromptComposer
+from polyant.domain.tool_access import ToolAccess
 from polyant.domain.use_cases.change_password import ChangePassword
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.create_user import CreateUser
@@ -63,7 +63,7 @@ class ManagementPorts(msgspec.Struct, frozen=True, kw_only=True):
     tokens: TokenSource
     providers: Mapping[str, ProviderInfo]
     tools: Mapping[str, Tool]
-    tool_servers: ToolServers
+    tool_access: ToolAccess
     system_prompts: SystemPromptComposer
     adapter_options: AdapterOptions
 
@@ -140,13 +140,7 @@ class Management(msgspec.Struct, frozen=True, kw_only=True):
                 adapter_options=ports.adapter_options,
             ),
             update_prompts=UpdatePrompts(edit=edit),
-            preview_prompt=PreviewPrompt(
-                repo=repo,
-                system_prompts=ports.system_prompts,
-                tools=tools,
-                tool_servers=ports.tool_servers,
-                cipher=cipher,
-            ),
+            preview_prompt=PreviewPrompt(repo=repo, system_prompts=ports.system_prompts, tool_access=ports.tool_access),
             set_secret=SetSecret(edit=edit, cipher=cipher, providers=providers),
             delete_secret=DeleteSecret(edit=edit),
             issue_key=IssueKey(edit=edit, cipher=cipher, tokens=tokens),

@@ -1,17 +1,16 @@
-"""Which tools a turn has, and which secrets go to which server."""
+"""Which tools an instance's model has, and which secrets go to which server."""
 
 from collections.abc import Sequence
 
 import msgspec
 import pytest
 
-from polyant.domain.chat import ToolResult, ToolSpec
+from polyant.domain.chat import ToolSpec
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.secrets import SecretName
+from polyant.domain.tool_access import AvailableTools, ToolAccess
 from polyant.domain.tools import OfferedTool, ToolContext
-from polyant.testing.played_parts import PlayedStep
-from polyant.testing.supervisor import ANSWER, text_in
-from support.logs import collected, fields_of
+from polyant.testing.tool import CONTEXT
 from support.tool_loop import ToolLoop, answer
 
 TOKEN = SecretName("crm_token")
@@ -33,15 +32,33 @@ def with_servers(loop: ToolLoop, *servers: McpServer) -> None:
     loop.instance = msgspec.structs.replace(loop.instance, mcp_servers=servers)
 
 
+@pytest.fixture
+async def loop() -> ToolLoop:
+    """An instance with three tools, and servers that a test makes up."""
+    return ToolLoop()
+
+
+def access_of(loop: ToolLoop) -> ToolAccess:
+    return ToolAccess(tools=loop.tools, tool_servers=loop.servers, cipher=loop.cipher)
+
+
+async def available(loop: ToolLoop) -> AvailableTools:
+    async with access_of(loop).open(loop.instance) as tools:
+        return tools
+
+
 async def offered(loop: ToolLoop) -> list[str]:
-    _, (request,) = await loop.run([ANSWER])
-    return [spec.name for spec in request.tools]
+    return [tool.spec.name for tool in (await available(loop)).tools]
 
 
 async def used(loop: ToolLoop) -> Sequence[McpServer]:
     """Returns the servers that are opened for a turn."""
-    await loop.run([ANSWER])
+    await available(loop)
     return [access.server for _, accesses in loop.servers.asked for access in accesses]
+
+
+async def result_of(tool: OfferedTool) -> str:
+    return await tool.call("{}", CONTEXT)
 
 
 async def test_tools_that_are_not_installed_or_lack_a_secret_are_not_offered(loop: ToolLoop) -> None:
@@ -60,36 +77,42 @@ async def test_tool_that_is_installed_and_not_enabled_is_not_offered(loop: ToolL
 
 
 async def test_servers_are_not_asked_for_an_instance_without_any(loop: ToolLoop) -> None:
-    await loop.run([ANSWER])
+    await available(loop)
     assert loop.servers.asked == []
 
 
-async def test_tools_of_servers_join_the_instance_s_own(loop: ToolLoop) -> None:
+async def test_tools_of_servers_follow_the_instance_s_own_while_the_servers_are_open(loop: ToolLoop) -> None:
     with_servers(loop, FILES)
     loop.servers.tools = [remote("files__read")]
-    events, (_, request) = await loop.run([PlayedStep(tools=("files__read",)), ANSWER])
-    assert [spec.name for spec in request.tools] == ["answer", "fail", "hang", "files__read"]
-    assert [said.content for said in request.messages if isinstance(said, ToolResult)] == ["theirs "]
-    assert text_in(events) == "It is so."
+    async with access_of(loop).open(loop.instance) as tools:
+        assert loop.servers.open_now == 1
+        assert [tool.spec.name for tool in tools.tools] == ["answer", "fail", "hang", "files__read"]
+        assert await result_of(tools.tools[-1]) == "theirs {}"
     assert loop.servers.open_now == 0
 
 
 async def test_tool_of_a_server_does_not_take_the_place_of_the_instance_s_own(loop: ToolLoop) -> None:
     with_servers(loop, FILES)
-    loop.servers.tools = [remote("answer")]
-    _, (_, request) = await loop.run([PlayedStep(tools=("answer",)), ANSWER])
-    assert [spec.name for spec in request.tools] == ["answer", "fail", "hang"]
-    assert [said.content for said in request.messages if isinstance(said, ToolResult)] == ["forty-two"]
+    loop.servers.tools = [remote("answer"), remote("files__read", "first"), remote("files__read", "second")]
+    tools = await available(loop)
+    assert [tool.spec.name for tool in tools.tools] == ["answer", "fail", "hang", "files__read"]
+    assert (await result_of(tools.tools[0]), await result_of(tools.tools[-1])) == ("forty-two", "first {}")
+    assert tools.found == 4
 
 
-async def test_no_more_tools_are_offered_than_vendors_take_and_the_log_says_so(loop: ToolLoop) -> None:
+async def test_no_more_tools_are_available_than_vendors_take(loop: ToolLoop) -> None:
     with_servers(loop, FILES)
     loop.servers.tools = [remote(f"files__{number}") for number in range(200)]
-    with collected("polyant.turn") as records:
-        names = await offered(loop)
-    assert len(names) == 128
-    assert names[:3] == ["answer", "fail", "hang"]
-    assert {"tools": 203, "offered": 128} | fields_of(records[0]) == fields_of(records[0])
+    tools = await available(loop)
+    assert (len(tools.tools), tools.found) == (128, 203)
+    assert await offered(loop) == ["answer", "fail", "hang", *(f"files__{number}" for number in range(125))]
+
+
+async def test_an_instance_s_own_tools_are_bounded_alike(loop: ToolLoop) -> None:
+    for number in range(200):
+        loop.add_tool(f"own_{number}", answer)
+    tools = await available(loop)
+    assert (len(tools.tools), tools.found) == (128, 203)
 
 
 async def test_server_of_which_no_tool_is_allowed_is_not_opened(loop: ToolLoop) -> None:
@@ -100,7 +123,7 @@ async def test_server_of_which_no_tool_is_allowed_is_not_opened(loop: ToolLoop) 
 async def test_server_gets_its_headers_opened(loop: ToolLoop) -> None:
     with_servers(loop, CRM, FILES)
     loop.set_secret("crm_token", "Bearer abc", origin="https://crm.example:443")
-    await loop.run([ANSWER])
+    await available(loop)
     ((slug, (crm, files)),) = loop.servers.asked
     assert slug == loop.instance.slug
     assert {name: value.reveal() for name, value in crm.headers.items()} == {
@@ -127,13 +150,10 @@ async def test_server_whose_secret_does_not_serve_costs_the_turn_its_tools_and_n
     with_servers(loop, CRM, FILES)
     if value is not None:
         loop.set_secret("crm_token", value, origin)
-    with collected("polyant.turn") as records:
-        assert await used(loop) == [FILES]
-    warning = fields_of(records[0])
-    assert records[0].getMessage() == "MCP server not used"
-    assert (warning["slug"], warning["server"]) == (loop.instance.slug, "crm")
-    assert why in str(warning["why"])
-    assert value is None or value not in str(warning)
+    assert await used(loop) == [FILES]
+    error = (await available(loop)).unusable_servers["crm"]
+    assert why in error.explanation
+    assert value is None or value not in error.explanation
 
 
 async def test_secret_that_was_moved_in_the_store_is_not_sent(loop: ToolLoop) -> None:
@@ -142,3 +162,4 @@ async def test_secret_that_was_moved_in_the_store_is_not_sent(loop: ToolLoop) ->
     forged = msgspec.structs.replace(loop.instance.secrets[TOKEN], origin="https://crm.example:443")
     loop.instance = msgspec.structs.replace(loop.instance, secrets={**loop.instance.secrets, TOKEN: forged})
     assert await used(loop) == []
+    assert "crm" in (await available(loop)).unusable_servers
