@@ -78,6 +78,6 @@ def test_wrong_settings_stop_the_worker_for_good(capsys: pytest.CaptureFixture[s
         create_app({"API_PORT": "no", "LOG_FORMAT": "xml"})
     assert ended.value.code == 3
     assert capsys.readouterr().err.splitlines() == [
-        "polyant: API_PORT must be a number from 0 to 65535",
+        "polyant: API_PORT must be a whole number from 0 to 65535",
         "polyant: LOG_FORMAT must be text or json",
     ]

@@ -35,7 +35,7 @@ from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.provider_keys import ProviderKeys
-from polyant.domain.secrets import SecretName, SecretText, parse_secret_value
+from polyant.domain.secrets import API_KEY_RULE, SecretName, SecretText, parse_secret_value
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.home import database_url_of, require_given_secrets
@@ -322,7 +322,7 @@ class Parts:
         try:
             return parse_secret_value(SecretName("provider_key"), text)
         except InvalidInputError:
-            raise SettingsError(f"{info.environment_variable} must be 8 to 512 visible ASCII characters") from None
+            raise SettingsError(f"{info.environment_variable} must be {API_KEY_RULE}") from None
 
     async def _adapter(self, group: plugins.Group[PartT], name: str) -> PartT:
         try:

@@ -8,16 +8,13 @@ from polyant.domain.errors import InstanceExistsError, UserExistsError
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.create_user import CreateUser
-from polyant.domain.users import Email, Role
+from polyant.domain.users import Role
 from polyant.parts import Parts
-from polyant.settings import SettingsError
+from polyant.settings import FIRST_EMAIL, SettingsError
 
 log = logging.getLogger("polyant")
 
 DEMO_SLUG = "demo-bot"
-
-FIRST_EMAIL = Email("admin@localhost")
-"""The first user's, where the settings give none."""
 
 
 async def prepare(parts: Parts) -> None:

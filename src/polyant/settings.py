@@ -10,13 +10,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from polyant.adapters.piccolo import MAX_CONNECTIONS
 from polyant.adapters.system.date_time_formatter import describer
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import parse_base_url
-from polyant.domain.limits import RateLimit, parse_rate_limit
+from polyant.domain.limits import ProviderTimeouts, RateLimit, TurnBudget, parse_rate_limit
 from polyant.domain.secrets import SecretText
 from polyant.domain.urls import origin_of
-from polyant.domain.users import Email, check_password, parse_email
+from polyant.domain.users import PASSWORD_RULE, Email, check_password, parse_email
+from polyant.http import defaults
 
 
 class SettingsError(Exception):
@@ -61,7 +63,7 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
 
 def _seconds(text: str) -> float:
     number = float(text)
-    if not 0 < number <= 86_400:  # noqa: PLR2004 - a day; also refuses nan and inf
+    if not 0 < number <= _SECONDS_MAX:  # also refuses nan and inf
         raise ValueError
     return number
 
@@ -157,7 +159,20 @@ def _adapter(port: str, description: str, default: str = "") -> Variable:
 
 _master_key = _matching(r"\A[0-9a-fA-F]{64}\Z")
 
-_SECONDS = "a number of seconds above 0 and up to 86400, such as 2.5"
+_SECONDS_MAX = 86_400
+_BUDGET = TurnBudget()
+_TIMEOUTS = ProviderTimeouts()
+
+FIRST_EMAIL = Email("admin@localhost")
+"""The address of the first user, where the operator gives none."""
+
+
+def _number(name: str, minimum: int, maximum: int, description: str) -> Variable:
+    return Variable(name, _whole(minimum, maximum), f"a whole number from {minimum} to {maximum}", description)
+
+
+def _duration(name: str, description: str) -> Variable:
+    return Variable(name, _seconds, f"a number of seconds above 0 and up to {_SECONDS_MAX}, such as 2.5", description)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +184,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Variable("API_HOST", str, "a host name or IP address", "Address to listen on")] = "127.0.0.1"
     port: Annotated[
         int,
-        Variable("API_PORT", _whole(0, 65_535), "a number from 0 to 65535", "Port to listen on; 0 picks a free one"),
+        _number("API_PORT", 0, 65_535, "Port to listen on; 0 picks a free one"),
     ] = 4000
     database_url: Annotated[
         SecretText | None,
@@ -183,13 +198,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     database_pool_size: Annotated[
         int,
-        Variable(
-            "DATABASE_POOL_SIZE",
-            _whole(1, 1_000),
-            "a whole number from 1 to 1000",
-            "Maximum PostgreSQL connections per worker",
-        ),
-    ] = 10
+        _number("DATABASE_POOL_SIZE", 1, 1_000, "Maximum PostgreSQL connections per worker"),
+    ] = MAX_CONNECTIONS
     encryption_key: Annotated[
         SecretText | None,
         Variable(
@@ -228,7 +238,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "calls/seconds such as 20/60, or off",
             "Rate limit for chat requests per client address",
         ),
-    ] = RateLimit(20, 60)
+    ] = defaults.RATE_LIMIT
     rate_limit_fail: Annotated[
         RateLimitFail,
         Variable(
@@ -240,12 +250,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = RateLimitFail.CLOSED
     trust_proxy: Annotated[
         int,
-        Variable(
-            "TRUST_PROXY",
-            _whole(0, 32),
-            "a whole number from 0 to 32",
-            "Number of trusted proxies that append to X-Forwarded-For",
-        ),
+        _number("TRUST_PROXY", 0, 32, "Number of trusted proxies that append to X-Forwarded-For"),
     ] = 0
     cors_origins: Annotated[
         tuple[str, ...],
@@ -269,21 +274,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     max_body_bytes: Annotated[
         int,
-        Variable(
-            "MAX_BODY_BYTES",
-            _whole(1_024, 2**30),
-            "a whole number from 1024 to 1073741824",
-            "Maximum size of a request body, in bytes",
-        ),
-    ] = 4 * 2**20
+        _number("MAX_BODY_BYTES", 1_024, 2**30, "Maximum size of a request body, in bytes"),
+    ] = defaults.MAX_BODY_BYTES
     max_concurrent_turns: Annotated[
         int,
-        Variable(
-            "MAX_CONCURRENT_TURNS",
-            _whole(1, 10**6),
-            "a whole number from 1 to 1000000",
-            "Maximum concurrent turns per worker",
-        ),
+        _number("MAX_CONCURRENT_TURNS", 1, 10**6, "Maximum concurrent turns per worker"),
     ] = 1_000
     report_usage: Annotated[
         bool,
@@ -300,47 +295,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = frozenset()
     heartbeat_seconds: Annotated[
-        float,
-        Variable(
-            "HEARTBEAT_SECONDS", _seconds, _SECONDS, "Seconds of silence in a stream before a heartbeat comment is sent"
-        ),
-    ] = 15.0
+        float, _duration("HEARTBEAT_SECONDS", "Seconds of silence in a stream before a heartbeat comment is sent")
+    ] = defaults.HEARTBEAT_SECONDS
     stream_head_seconds: Annotated[
         float,
-        Variable(
-            "STREAM_HEAD_SECONDS",
-            _seconds,
-            _SECONDS,
-            "Maximum seconds to wait for the first event before a stream's status line is sent",
+        _duration(
+            "STREAM_HEAD_SECONDS", "Maximum seconds to wait for the first event before a stream's status line is sent"
         ),
-    ] = 5.0
-    connect_seconds: Annotated[
-        float, Variable("CONNECT_SECONDS", _seconds, _SECONDS, "Maximum seconds to connect to a provider")
-    ] = 5.0
+    ] = defaults.STREAM_HEAD_SECONDS
+    connect_seconds: Annotated[float, _duration("CONNECT_SECONDS", "Maximum seconds to connect to a provider")] = (
+        _TIMEOUTS.connect
+    )
     first_token_seconds: Annotated[
-        float,
-        Variable(
-            "FIRST_TOKEN_SECONDS", _seconds, _SECONDS, "Maximum seconds until the first token of a provider's stream"
-        ),
-    ] = 60.0
-    idle_seconds: Annotated[
-        float, Variable("IDLE_SECONDS", _seconds, _SECONDS, "Maximum seconds of silence in a provider's stream")
-    ] = 60.0
-    turn_seconds: Annotated[float, Variable("TURN_SECONDS", _seconds, _SECONDS, "Maximum seconds for a turn")] = 300.0
+        float, _duration("FIRST_TOKEN_SECONDS", "Maximum seconds until the first token of a provider's stream")
+    ] = _TIMEOUTS.first_token
+    idle_seconds: Annotated[float, _duration("IDLE_SECONDS", "Maximum seconds of silence in a provider's stream")] = (
+        _TIMEOUTS.idle
+    )
+    turn_seconds: Annotated[float, _duration("TURN_SECONDS", "Maximum seconds for a turn")] = _BUDGET.turn_seconds
     shutdown_seconds: Annotated[
-        float,
-        Variable(
-            "SHUTDOWN_SECONDS", _seconds, _SECONDS, "Seconds that running turns get to finish when the server stops"
-        ),
-    ] = 10.0
+        float, _duration("SHUTDOWN_SECONDS", "Seconds that running turns get to finish when the server stops")
+    ] = defaults.SHUTDOWN_SECONDS
     turn_log_days: Annotated[
         int,
-        Variable(
-            "TURN_LOG_DAYS",
-            _whole(1, 3_650),
-            "a whole number from 1 to 3650",
-            "Days to keep turn metrics",
-        ),
+        _number("TURN_LOG_DAYS", 1, 3_650, "Days to keep turn metrics"),
     ] = 30
     metrics_token: Annotated[
         SecretText | None,
@@ -359,7 +337,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parse_email,
             "an email address",
             "Email address of the first user, created if no user exists",
-            "admin@localhost",
+            FIRST_EMAIL,
         ),
     ] = None
     initial_admin_password: Annotated[
@@ -367,7 +345,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "INITIAL_ADMIN_PASSWORD",
             _password,
-            "a password of 12 to 1024 characters",
+            f"a password of {PASSWORD_RULE}",
             "Password of the first user",
             "a random password, stored in a file in POLYANT_HOME",
         ),

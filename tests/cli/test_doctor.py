@@ -57,7 +57,7 @@ def test_missing_data_is_a_fault_and_is_not_made(polyant: Polyant, tmp_path: Pat
 
 def test_wrong_settings_are_faults(polyant: Polyant, home: Path) -> None:
     assert [says for _, _, says in findings(polyant, API_PORT="no", LOG_FORMAT="xml")] == [
-        "API_PORT must be a number from 0 to 65535",
+        "API_PORT must be a whole number from 0 to 65535",
         "LOG_FORMAT must be text or json",
     ]
 

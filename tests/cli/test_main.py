@@ -61,7 +61,7 @@ def test_wrong_settings_are_all_said(polyant: Polyant) -> None:
     done = polyant("instances", "list", API_PORT="no", AUTH_SECRET="short")
     assert done.code == 3
     assert done.stderr.splitlines() == [
-        "polyant: API_PORT must be a number from 0 to 65535",
+        "polyant: API_PORT must be a whole number from 0 to 65535",
         "polyant: AUTH_SECRET must be at least 32 characters",
     ]
 

@@ -1,13 +1,21 @@
 """The OpenAPI document, held against what it describes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import DESCRIPTION_MAX_CHARACTERS, SLUG_MAX_CHARACTERS, parse_slug
+from polyant.domain.limits import TurnLimits, check_turn_limits
+from polyant.domain.secrets import parse_secret_name
+from polyant.domain.users import parse_email
 from polyant.http.app import describe
+from polyant.http.throttle import LOGIN_LIMIT
 from support.app import App, serving
 
 DOCUMENT = describe().document
@@ -48,6 +56,55 @@ def test_operation_says_what_it_does_and_how_it_refuses(method: str, path: str, 
     if path.startswith("/api/"):
         assert {"400", "401", "429", "503"} <= set(refusals)
         assert ("403" in refusals) or method == "get"
+
+
+def schema_of(body: str, field: str) -> dict[str, Any]:
+    """Returns the schema of a body's field."""
+    found: dict[str, Any] = DOCUMENT["components"]["schemas"][body]["properties"][field]
+    return found
+
+
+def accepts(schema: dict[str, Any], text: str) -> bool:
+    return len(text) <= schema.get("maxLength", len(text)) and bool(re.search(schema["pattern"], text))
+
+
+def parses(parse: Callable[[str], object], text: str) -> bool:
+    try:
+        parse(text)
+    except InvalidInputError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "parse", "characters"),
+    [
+        ("CreateInstanceBody", "slug", parse_slug, "aZ09._-é"),
+        ("CreateUserBody", "email", parse_email, 'aZ0@.-+é"'),
+        ("SecretBody", "key", parse_secret_name, "aZ0_-é"),
+    ],
+)
+@given(st.data())
+def test_pattern_of_a_schema_is_the_domain_s_own(
+    body: str, field: str, parse: Callable[[str], object], characters: str, data: st.DataObject
+) -> None:
+    text = data.draw(st.text(characters, max_size=8))
+    assert accepts(schema_of(body, field), text) == parses(parse, text)
+
+
+def test_bounds_of_schemas_are_the_domain_s_own() -> None:
+    assert schema_of("CreateInstanceBody", "slug")["maxLength"] == SLUG_MAX_CHARACTERS
+    assert schema_of("CreateInstanceBody", "description")["maxLength"] == DESCRIPTION_MAX_CHARACTERS
+    steps, _ = schema_of("LimitsBody", "maxSteps")["anyOf"]
+    assert (steps["minimum"], steps["maximum"]) == (1, 100)
+    with pytest.raises(InvalidInputError):
+        check_turn_limits(TurnLimits(max_steps=101))
+
+
+def test_what_is_said_of_logging_in_is_what_holds() -> None:
+    description = DOCUMENT["paths"]["/api/auth/login"]["post"]["description"]
+    assert "a session of 12 hours" in description
+    assert f"{LOGIN_LIMIT.requests} attempts" in description
 
 
 def bodies() -> list[Any]:

@@ -11,8 +11,7 @@ import msgspec
 from polyant import __version__
 from polyant.domain.instances import InstanceSummary
 from polyant.home import database_file_of
-from polyant.prepare import FIRST_EMAIL
-from polyant.settings import Settings
+from polyant.settings import FIRST_EMAIL, Settings
 
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 

@@ -14,7 +14,7 @@ from polyant.cli.output import instance_fields, print_instance, print_json, prin
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
+from polyant.domain.instances import TEMPERATURE_MAX, InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
 from polyant.domain.provider_keys import moved_key
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
@@ -67,7 +67,7 @@ def _add_fields(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature",
         type=or_default(float),
-        help="sampling temperature [0 to 2; `default` to use the provider's]",
+        help=f"sampling temperature [0 to {TEMPERATURE_MAX:g}; `default` to use the provider's]",
         metavar="NUMBER",
     )
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from polyant.cli import rotation
@@ -13,9 +14,12 @@ from polyant.domain.instances import parse_slug
 from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.issue_key import IssueKey
+from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
 from polyant.parts import Parts
 
 Environ = Mapping[str, str]
+
+_GRACE_DAYS = timedelta(seconds=MOST_GRACE_SECONDS).days
 
 
 def add_to(commands: Any) -> None:
@@ -29,7 +33,7 @@ def add_to(commands: Any) -> None:
         type=int,
         default=0,
         metavar="SECONDS",
-        help="seconds for which the replaced key keeps working [up to 30 days; default: %(default)s]",
+        help=f"seconds for which the replaced key keeps working [up to {_GRACE_DAYS} days; default: %(default)s]",
     )
     issue.set_defaults(run=_issue)
     revoke = actions.add_parser(

@@ -21,19 +21,25 @@ Slug = NewType("Slug", str)
 InstanceId = NewType("InstanceId", str)
 """An instance's lasting identity: 32 lowercase hex digits."""
 
-SLUG_RULE = "1 to 128 characters: a-z, 0-9, _, . and -, starting and ending with a letter or digit"
-
 OPTIONS_MAX_BYTES = 16 * 1024
 """How large all options of an instance may be together, as JSON."""
 
 JsonObject = Mapping[str, Any]
 """A decoded JSON object."""
 
-_SLUG = re.compile(r"\A[a-z0-9]([a-z0-9_.-]*[a-z0-9])?\Z")
-_SLUG_MOST = 128
+SLUG_PATTERN = re.compile(r"\A[a-z0-9]([a-z0-9_.-]*[a-z0-9])?\Z")
+SLUG_MAX_CHARACTERS = 128
+SLUG_RULE = f"1 to {SLUG_MAX_CHARACTERS} characters: a-z, 0-9, _, . and -, starting and ending with a letter or digit"
+NAME_MAX_CHARACTERS = 128
+DESCRIPTION_MAX_CHARACTERS = 2_000
+MODEL_MAX_CHARACTERS = 256
+TEMPERATURE_MAX = 2.0
+
+CONTROL_CHARACTERS = r"\x00-\x08\x0b-\x1f\x7f"
+"""The characters that no text of an instance has, for a class of a regular expression; tab and newline are none."""
+
 _PROVIDER = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
-_TEMPERATURE_MOST = 2.0
-_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_UNFIT = re.compile(rf"[{CONTROL_CHARACTERS}\ud800-\udfff]")
 
 
 class InstanceStatus(enum.StrEnum):
@@ -139,7 +145,7 @@ def parse_slug(text: str) -> Slug:
     Raises:
         InvalidInputError: It breaks `SLUG_RULE`.
     """
-    if len(text) > _SLUG_MOST or not _SLUG.match(text):
+    if len(text) > SLUG_MAX_CHARACTERS or not SLUG_PATTERN.match(text):
         raise InvalidInputError(f"A slug is {SLUG_RULE}")
     return Slug(text)
 
@@ -167,15 +173,15 @@ def check_instance(instance: Instance) -> Instance:
         InvalidInputError: One doesn't; the message names the field and the rule.
     """
     parse_slug(instance.slug)
-    _check_text("name", instance.name, least=1, most=128)
-    _check_text("description", instance.description, least=0, most=2_000)
-    _check_text("model", instance.model, least=1, most=256)
+    _check_text("name", instance.name, least=1, most=NAME_MAX_CHARACTERS)
+    _check_text("description", instance.description, least=0, most=DESCRIPTION_MAX_CHARACTERS)
+    _check_text("model", instance.model, least=1, most=MODEL_MAX_CHARACTERS)
     if not _PROVIDER.match(instance.provider):
         raise InvalidInputError("provider must be 1 to 64 of a-z, 0-9, _ and -, starting with a letter")
     if instance.base_url is not None:
         parse_base_url(instance.base_url)
-    if instance.temperature is not None and not 0 <= instance.temperature <= _TEMPERATURE_MOST:
-        raise InvalidInputError("temperature must be a number from 0 to 2")
+    if instance.temperature is not None and not 0 <= instance.temperature <= TEMPERATURE_MAX:
+        raise InvalidInputError(f"temperature must be a number from 0 to {TEMPERATURE_MAX:g}")
     check_turn_limits(instance.limits)
     check_mcp_servers(instance.mcp_servers)
     if len(msgspec.json.encode(instance.options)) > OPTIONS_MAX_BYTES:

@@ -29,13 +29,18 @@ class TurnBudget(msgspec.Struct, frozen=True, kw_only=True):
     """How long one tool may run; one that hands a task to a sub-agent has the rest of the turn."""
 
 
+MaxSteps = Annotated[int, msgspec.Meta(ge=1, le=100)]
+MaxToolCalls = Annotated[int, msgspec.Meta(ge=0, le=1_000)]
+LimitSeconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
+
+
 class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
     """An instance's own limits for its turns; None leaves one as it is for all."""
 
-    max_steps: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
-    max_tool_calls: Annotated[int, msgspec.Meta(ge=0, le=1_000)] | None = None
-    turn_seconds: Annotated[float, msgspec.Meta(gt=0, le=3_600)] | None = None
-    tool_seconds: Annotated[float, msgspec.Meta(gt=0, le=3_600)] | None = None
+    max_steps: MaxSteps | None = None
+    max_tool_calls: MaxToolCalls | None = None
+    turn_seconds: LimitSeconds | None = None
+    tool_seconds: LimitSeconds | None = None
 
     def applied_to(self, budget: TurnBudget) -> TurnBudget:
         """Returns the budget with these limits in place of its own."""

@@ -14,13 +14,14 @@ ALL_TOOLS = "*"
 
 MOST_MCP_SERVERS = 16
 
-_NAME = re.compile(r"\A[a-z][a-z0-9-]{0,31}\Z")
-_TOOL = re.compile(r"\A[!-~]{1,128}\Z")
+MCP_SERVER_NAME_PATTERN = re.compile(r"\A[a-z][a-z0-9-]{0,31}\Z")
+MCP_TOOL_PATTERN = re.compile(r"\A[!-~]{1,128}\Z")
+MCP_URL_MAX_CHARACTERS = 2_048
+
 _HEADER = re.compile(r"\A[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z")
 _SET_BY_THE_PROTOCOL = re.compile(
     r"\A(host|connection|content-.*|transfer-encoding|te|upgrade|accept|accept-encoding|last-event-id|mcp-.*)\Z"
 )
-_MOST_URL_CHARACTERS = 2_048
 
 
 class McpServer(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +66,11 @@ def check_mcp_servers(servers: Sequence[McpServer]) -> None:
 
 
 def _check(server: McpServer) -> None:
-    if not _NAME.match(server.name):
+    if not MCP_SERVER_NAME_PATTERN.match(server.name):
         raise InvalidInputError("the name is 1 to 32 of a-z, 0-9 and -, starting with a letter")
-    if len(server.url) > _MOST_URL_CHARACTERS or not names_a_server(server.url) or "#" in server.url:
+    if len(server.url) > MCP_URL_MAX_CHARACTERS or not names_a_server(server.url) or "#" in server.url:
         raise InvalidInputError("the URL starts with http:// or https://, names a host, and has no user or fragment")
-    if not all(_TOOL.match(tool) for tool in server.tools):
+    if not all(MCP_TOOL_PATTERN.match(tool) for tool in server.tools):
         raise InvalidInputError("a tool's name has 1 to 128 visible ASCII characters")
     for header, secret in server.headers.items():
         _check_header(header, parse_secret_name(secret))

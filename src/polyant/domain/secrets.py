@@ -21,9 +21,12 @@ CALLER_KEYS = (AUTH_API_KEY, PREVIOUS_AUTH_API_KEY)
 
 API_KEY_PREFIX = "sk-"
 
-_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
-_API_KEY = re.compile(r"\A[\x21-\x7e]{8,512}\Z")
-_MOST_CHARACTERS = 16_384
+SECRET_NAME_PATTERN = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
+SECRET_MAX_CHARACTERS = 16_384
+
+API_KEY_PATTERN = re.compile(r"\A[!-~]{8,512}\Z")
+API_KEY_RULE = "8 to 512 visible ASCII characters without spaces"
+"""What the value of a secret is whose name ends in `_key`."""
 
 
 class SecretText:
@@ -87,7 +90,7 @@ def parse_secret_name(text: str) -> SecretName:
     Raises:
         InvalidInputError: It isn't a lowercase letter followed by up to 63 of a-z, 0-9 and _.
     """
-    if not _NAME.match(text):
+    if not SECRET_NAME_PATTERN.match(text):
         raise InvalidInputError("A secret's name is 1 to 64 of a-z, 0-9 and _, starting with a letter")
     return SecretName(text)
 
@@ -98,8 +101,8 @@ def parse_secret_value(name: SecretName, text: str) -> SecretText:
     Raises:
         InvalidInputError: It is empty or too long, or no HTTP header can carry it and the name ends in `_key`.
     """
-    if not text or len(text) > _MOST_CHARACTERS or "\0" in text:
-        raise InvalidInputError(f"A secret has 1 to {_MOST_CHARACTERS} characters, none of them U+0000")
-    if name.endswith("_key") and not _API_KEY.match(text):
-        raise InvalidInputError(f"The value of {name} must be 8 to 512 visible ASCII characters without spaces")
+    if not text or len(text) > SECRET_MAX_CHARACTERS or "\0" in text:
+        raise InvalidInputError(f"A secret has 1 to {SECRET_MAX_CHARACTERS} characters, none of them U+0000")
+    if name.endswith("_key") and not API_KEY_PATTERN.match(text):
+        raise InvalidInputError(f"The value of {name} must be {API_KEY_RULE}")
     return SecretText(text)

@@ -15,11 +15,14 @@ UserId = NewType("UserId", str)
 Email = NewType("Email", str)
 """An address to log in with, in lower case, made by `parse_email`."""
 
+EMAIL_PATTERN = re.compile(r"\A[!#-'*+\-./0-9=?A-Z\[\]^-~]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z")
+EMAIL_MAX_CHARACTERS = 320
+
 PASSWORD_LEAST_CHARACTERS = 12
 PASSWORD_MOST_CHARACTERS = 1_024
+PASSWORD_RULE = f"{PASSWORD_LEAST_CHARACTERS} to {PASSWORD_MOST_CHARACTERS} characters"
 
 _ID = re.compile(r"\A[0-9a-f]{32}\Z")
-_EMAIL = re.compile(r"\A[!#-'*+\-./0-9=?\[\]^-~]{1,64}@[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?\Z")
 
 
 class Role(enum.StrEnum):
@@ -94,7 +97,7 @@ def parse_email(text: str) -> Email:
         InvalidInputError: It doesn't look like one.
     """
     email = text.strip().lower()
-    if not email.isascii() or not _EMAIL.match(email):
+    if not EMAIL_PATTERN.match(email):
         raise InvalidInputError("email must look like name@host")
     return Email(email)
 
@@ -106,5 +109,5 @@ def check_password(text: str) -> str:
         InvalidInputError: It is too short or too long; the message doesn't show it.
     """
     if not PASSWORD_LEAST_CHARACTERS <= len(text) <= PASSWORD_MOST_CHARACTERS:
-        raise InvalidInputError(f"A password has {PASSWORD_LEAST_CHARACTERS} to {PASSWORD_MOST_CHARACTERS} characters")
+        raise InvalidInputError(f"A password has {PASSWORD_RULE}")
     return text

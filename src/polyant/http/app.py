@@ -20,6 +20,7 @@ from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.show_model import ShowModel
+from polyant.http import defaults
 from polyant.http.cors import Cors
 from polyant.http.docs import DocsController
 from polyant.http.edge import Edge
@@ -41,12 +42,12 @@ from polyant.http.throttle import Throttle
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator decided about HTTP; times in seconds."""
 
-    rate_limit: RateLimit | None = RateLimit(20, 60)
+    rate_limit: RateLimit | None = defaults.RATE_LIMIT
     trusted_hops: int = 0
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
-    max_body_bytes: int = 4 * 2**20
-    shutdown: float = 10.0
+    max_body_bytes: int = defaults.MAX_BODY_BYTES
+    shutdown: float = defaults.SHUTDOWN_SECONDS
     metrics_token: SecretText | None = None
     """What a scraper of metrics has to send; without one there are none."""
     responses: ResponseSettings = ResponseSettings()

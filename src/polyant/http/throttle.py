@@ -12,7 +12,7 @@ from polyant.http.metrics import Metrics
 from polyant.http.record import record_of
 
 _FAILED_CREDENTIALS = RateLimit(30, 60)
-_LOGINS = RateLimit(5, 60)
+LOGIN_LIMIT = RateLimit(5, 60)
 
 
 class Throttle:
@@ -64,9 +64,9 @@ class Throttle:
         Raises:
             RateLimitedError: There were too many from this address, or for this account.
         """
-        await self._count(f"login:{self.key_of(scope)}", _LOGINS)
+        await self._count(f"login:{self.key_of(scope)}", LOGIN_LIMIT)
         account = hashlib.sha256(email.strip().lower().encode("utf-8", "replace")).hexdigest()  # any text, short
-        await self._count(f"login:{account}", _LOGINS)
+        await self._count(f"login:{account}", LOGIN_LIMIT)
 
     async def _count(self, key: str, limit: RateLimit) -> None:
         state = await self._limiter.hit(key, limit)

@@ -14,6 +14,7 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.engine.base import Engine
 from piccolo.table import Table
 
+from polyant.adapters.piccolo import MAX_CONNECTIONS
 from polyant.adapters.piccolo.backend import Backend, Row
 from polyant.adapters.piccolo.migrations import SchemaTooNewError, ids_that_ran, known_migrations, run_pending
 from polyant.adapters.piccolo.postgres import PostgresBackend
@@ -38,7 +39,7 @@ class PiccoloDatabase:
     """
 
     def __init__(
-        self, url: str, *, min_connections: int = 1, max_connections: int = 10, wait_seconds: float = 5.0
+        self, url: str, *, min_connections: int = 1, max_connections: int = MAX_CONNECTIONS, wait_seconds: float = 5.0
     ) -> None:
         """Takes the address; nothing is touched before the database is opened.
 

@@ -9,24 +9,38 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, InstanceSummary
+from polyant.domain.instances import (
+    CONTROL_CHARACTERS,
+    DESCRIPTION_MAX_CHARACTERS,
+    MODEL_MAX_CHARACTERS,
+    NAME_MAX_CHARACTERS,
+    SLUG_MAX_CHARACTERS,
+    SLUG_PATTERN,
+    TEMPERATURE_MAX,
+    Instance,
+    InstanceQuery,
+    InstanceStatus,
+    InstanceSummary,
+)
+from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls
 from polyant.domain.use_cases.update_instance import InstancePatch
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, slug_in
+from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, pattern_schema, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
-# What the domain checks itself, with a message of its own, the schemas only tell of (`extra_json_schema`).
-_TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
-_TEXT_WITH_SOMETHING_IN_IT = r"^[^\x00-\x08\x0b-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x08\x0b-\x1f\x7f]*$"
+# What the domain checks itself, with a message of its own, the schemas only describe (`extra_json_schema`).
+_ANY = f"[^{CONTROL_CHARACTERS}]*"
+_TEXT = f"^{_ANY}$"
+_TEXT_WITH_SOMETHING_IN_IT = rf"^{_ANY}[^\s{CONTROL_CHARACTERS}]{_ANY}$"
 
 SlugText = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=128,
-        extra_json_schema={"pattern": r"^[a-z0-9]([a-z0-9_.-]*[a-z0-9])?$"},
+        max_length=SLUG_MAX_CHARACTERS,
+        extra_json_schema=pattern_schema(SLUG_PATTERN),
         description="What callers name as the model",
         examples=["support-bot"],
     ),
@@ -35,7 +49,7 @@ Name = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=128,
+        max_length=NAME_MAX_CHARACTERS,
         extra_json_schema={"pattern": _TEXT_WITH_SOMETHING_IN_IT},
         description="How it calls itself",
         examples=["Support Bot"],
@@ -44,7 +58,7 @@ Name = Annotated[
 Description = Annotated[
     str,
     Meta(
-        max_length=2_000,
+        max_length=DESCRIPTION_MAX_CHARACTERS,
         extra_json_schema={"pattern": _TEXT},
         description="What it is for",
         examples=["Answers customers"],
@@ -57,7 +71,7 @@ Model = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=256,
+        max_length=MODEL_MAX_CHARACTERS,
         extra_json_schema={"pattern": _TEXT_WITH_SOMETHING_IN_IT},
         description="The provider's name of the model",
         examples=["demo", "gpt-5-mini"],
@@ -74,7 +88,7 @@ Temperature = Annotated[
     float,
     Meta(
         ge=0,
-        le=2,
+        le=TEMPERATURE_MAX,
         description="How freely the model chooses its words; null leaves it to the provider",
         examples=[0.7],
     ),
@@ -142,10 +156,10 @@ class CreateInstanceBody(Body, frozen=True, kw_only=True):
 class LimitsBody(Body, frozen=True, kw_only=True):
     """The limits to change; null is what holds for all."""
 
-    max_steps: Annotated[int, Meta(ge=1, le=100)] | UnsetType | None = UNSET
-    max_tool_calls: Annotated[int, Meta(ge=0, le=1_000)] | UnsetType | None = UNSET
-    turn_seconds: Annotated[float, Meta(gt=0, le=3_600)] | UnsetType | None = UNSET
-    tool_seconds: Annotated[float, Meta(gt=0, le=3_600)] | UnsetType | None = UNSET
+    max_steps: MaxSteps | UnsetType | None = UNSET
+    max_tool_calls: MaxToolCalls | UnsetType | None = UNSET
+    turn_seconds: LimitSeconds | UnsetType | None = UNSET
+    tool_seconds: LimitSeconds | UnsetType | None = UNSET
 
 
 class PatchInstanceBody(Body, frozen=True, kw_only=True):

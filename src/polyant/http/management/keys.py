@@ -7,21 +7,21 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from polyant.domain.secrets import AUTH_API_KEY
+from polyant.domain.secrets import API_KEY_PATTERN, AUTH_API_KEY
 from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
 from polyant.http.management.preconditions import IfMatch, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import Answer, Body, Deleted, slug_in
+from polyant.http.management.wire import Answer, Body, Deleted, pattern_schema, slug_in
 from polyant.http.refusals import write_refusals
+
+GivenKey = Annotated[str, Meta(extra_json_schema=pattern_schema(API_KEY_PATTERN), examples=["sk-of-our-own-choice"])]
 
 
 class KeyBody(Body, frozen=True, kw_only=True):
     """The key to store; without one a fresh key is made."""
 
-    key: (
-        Annotated[str, Meta(extra_json_schema={"pattern": r"^[!-~]{8,512}$"}, examples=["sk-of-our-own-choice"])] | None
-    ) = None
+    key: GivenKey | None = None
     keep_open: Annotated[bool, Meta(description="Leave auth as it is, instead of turning it on")] = False
 
 

@@ -10,15 +10,21 @@ from msgspec import Meta
 
 from polyant.domain.instances import Instance
 from polyant.domain.mcp_headers import unusable_headers
-from polyant.domain.mcp_servers import MOST_MCP_SERVERS, McpServer
+from polyant.domain.mcp_servers import (
+    MCP_SERVER_NAME_PATTERN,
+    MCP_TOOL_PATTERN,
+    MCP_URL_MAX_CHARACTERS,
+    MOST_MCP_SERVERS,
+    McpServer,
+)
 from polyant.domain.secrets import SecretName
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import Answer, Body, slug_in
+from polyant.http.management.wire import Answer, Body, pattern_schema, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
-ServerTool = Annotated[str, Meta(extra_json_schema={"pattern": r"^[!-~]{1,128}$"})]
+ServerTool = Annotated[str, Meta(extra_json_schema=pattern_schema(MCP_TOOL_PATTERN))]
 _HEADERS = Meta(
     description="Headers that are sent to it, and the secrets that hold their values",
     examples=[{"Authorization": "crm_token"}],
@@ -47,8 +53,8 @@ class McpServersAnswer(Answer, frozen=True, kw_only=True):
 class McpServerBody(Body, frozen=True, kw_only=True):
     """A server that speaks the Model Context Protocol (Streamable HTTP)."""
 
-    name: Annotated[str, Meta(extra_json_schema={"pattern": r"^[a-z][a-z0-9-]{0,31}$"}, examples=["crm"])]
-    url: Annotated[str, Meta(max_length=2_048, examples=["https://crm.example/mcp"])]
+    name: Annotated[str, Meta(extra_json_schema=pattern_schema(MCP_SERVER_NAME_PATTERN), examples=["crm"])]
+    url: Annotated[str, Meta(max_length=MCP_URL_MAX_CHARACTERS, examples=["https://crm.example/mcp"])]
     headers: Annotated[Mapping[str, str], _HEADERS] = {}
     tools: Annotated[tuple[ServerTool, ...], _TOOLS] = ()
 

@@ -9,11 +9,11 @@ from msgspec import Meta
 
 from polyant.domain.instances import Instance
 from polyant.domain.secret_states import SecretState, secret_states
-from polyant.domain.secrets import SecretName
+from polyant.domain.secrets import API_KEY_RULE, SECRET_MAX_CHARACTERS, SECRET_NAME_PATTERN, SecretName
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import Answer, Body, Deleted, Moment, slug_in, values_by_name
+from polyant.http.management.wire import Answer, Body, Deleted, Moment, pattern_schema, slug_in, values_by_name
 from polyant.http.refusals import read_refusals, write_refusals
 
 
@@ -34,10 +34,18 @@ class SecretsAnswer(Answer, frozen=True, kw_only=True):
 
 
 class SecretBody(Body, frozen=True, kw_only=True):
-    """A secret and its new value; that of a name ending in `_key` is 8 to 512 visible ASCII characters."""
+    """A secret and its new value."""
 
-    key: Annotated[str, Meta(extra_json_schema={"pattern": r"^[a-z][a-z0-9_]{0,63}$"}, examples=["openai_api_key"])]
-    value: Annotated[str, Meta(min_length=1, max_length=16_384, examples=["sk-of-the-provider"])]
+    key: Annotated[str, Meta(extra_json_schema=pattern_schema(SECRET_NAME_PATTERN), examples=["openai_api_key"])]
+    value: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=SECRET_MAX_CHARACTERS,
+            description=f"For a key that ends in `_key`, {API_KEY_RULE}",
+            examples=["sk-of-the-provider"],
+        ),
+    ]
 
 
 class PutSecretsBody(Body, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """/api/auth and /api/me: logging in and out, and one's own account."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from litestar import Controller, Response, get, post
@@ -8,13 +9,15 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from polyant.domain.secrets import SecretText
-from polyant.domain.users import PASSWORD_MOST_CHARACTERS
+from polyant.domain.use_cases.log_in import SESSION_LASTS
+from polyant.domain.users import EMAIL_MAX_CHARACTERS, PASSWORD_MOST_CHARACTERS
 from polyant.http.management.authentication import SessionGate
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.users import Password, UserAnswer, UserOut, user_answer, user_out
 from polyant.http.management.wire import Answer, Body, Moment
 from polyant.http.refusals import read_refusals, write_refusals
+from polyant.http.throttle import LOGIN_LIMIT
 
 GivenPassword = Annotated[str, Meta(max_length=PASSWORD_MOST_CHARACTERS, examples=["correct horse battery staple"])]
 
@@ -22,7 +25,7 @@ GivenPassword = Annotated[str, Meta(max_length=PASSWORD_MOST_CHARACTERS, example
 class LoginBody(Body, frozen=True, kw_only=True):
     """Who wants in."""
 
-    email: Annotated[str, Meta(max_length=320, examples=["ada@example.com"])]
+    email: Annotated[str, Meta(max_length=EMAIL_MAX_CHARACTERS, examples=["ada@example.com"])]
     password: GivenPassword
 
 
@@ -56,6 +59,10 @@ class SessionsController(Controller):
     @post(
         "/login",
         summary="Log in",
+        description=(
+            f"Opens a session of {SESSION_LASTS // timedelta(hours=1)} hours. In {LOGIN_LIMIT.seconds} seconds, "
+            f"{LOGIN_LIMIT.requests} attempts are allowed for an account, and as many from an address."
+        ),
         status_code=200,
         exclude_from_auth=True,
         security=[{}],
@@ -69,7 +76,7 @@ class SessionsController(Controller):
         api: NamedDependency[Management],
         gate: NamedDependency[SessionGate],
     ) -> Response[LoginAnswer]:
-        """Opens a session of 12 hours. There are 5 attempts a minute for an account, and as many from an address."""
+        """Opens a session."""
         await gate.count_login(request.scope, data.email)
         who = await api.log_in(data.email, SecretText(data.password))
         content = LoginAnswer(token=who.token.reveal(), expires_at=who.session.expires_at, user=user_out(who.user))

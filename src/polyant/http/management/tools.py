@@ -16,7 +16,7 @@ from polyant.domain.use_cases.update_instance import InstancePatch
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import Answer, Body, slug_in
+from polyant.http.management.wire import MAX_ITEMS, Answer, Body, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
 ToolName = Annotated[str, Meta(description="The name of a tool, see /api/tools", examples=["calculate"])]
@@ -41,7 +41,7 @@ class ToolsAnswer(Answer, frozen=True, kw_only=True):
 class PatchToolsBody(Body, frozen=True, kw_only=True):
     """The whole set of enabled tools."""
 
-    enabled: Annotated[tuple[ToolName, ...], Meta(max_length=1_000)]
+    enabled: Annotated[tuple[ToolName, ...], Meta(max_length=MAX_ITEMS)]
 
 
 class ToolsController(Controller):

@@ -36,7 +36,7 @@ from polyant.http.management.prompts import SectionBody, sections_of
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
 from polyant.http.management.tools import ToolName
-from polyant.http.management.wire import Answer, Body, slug_in
+from polyant.http.management.wire import MAX_ITEMS, Answer, Body, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
 
@@ -55,7 +55,7 @@ class InstanceDocument(Body, frozen=True, kw_only=True):
     auth_enabled: bool = False
     limits: LimitsBody = LimitsBody()
     prompts: Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))] = ()
-    tools: Annotated[tuple[ToolName, ...], Meta(max_length=1_000)] = ()
+    tools: Annotated[tuple[ToolName, ...], Meta(max_length=MAX_ITEMS)] = ()
     mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MOST_MCP_SERVERS)] = ()
     options: Annotated[
         Mapping[AdapterName, dict[str, Any]], Meta(description="What is set for adapters, by the adapter's name")

@@ -9,22 +9,26 @@ from msgspec import UNSET, Meta, UnsetType
 
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.update_user import UserPatch
-from polyant.domain.users import PASSWORD_LEAST_CHARACTERS, PASSWORD_MOST_CHARACTERS, Role, User
+from polyant.domain.users import (
+    EMAIL_MAX_CHARACTERS,
+    EMAIL_PATTERN,
+    PASSWORD_LEAST_CHARACTERS,
+    PASSWORD_MOST_CHARACTERS,
+    Role,
+    User,
+)
 from polyant.http.management.authentication import require_superadmin
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.services import Management
-from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, user_id_in
+from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, pattern_schema, user_id_in
 from polyant.http.refusals import read_refusals, write_refusals
-
-# As `parse_email` has it.
-EMAIL_FORM = r"^[!#-'*+\-./0-9=?A-Z\[\]^-~]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$"
 
 Email = Annotated[
     str,
     Meta(
-        max_length=320,
-        extra_json_schema={"pattern": EMAIL_FORM},
+        max_length=EMAIL_MAX_CHARACTERS,
+        extra_json_schema=pattern_schema(EMAIL_PATTERN),
         description="What the user logs in with; upper and lower case are the same",
         examples=["ada@example.com"],
     ),

@@ -1,5 +1,6 @@
 """What all resources of the management API have in common on the wire."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
@@ -32,6 +33,12 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """An instant, which JSON has as ISO 8601 in UTC."""
 
 DEFAULT_LIMIT = 50
+_LIMIT_MAX = 200
+_OFFSET_MAX = 10**9
+_SEARCH_MAX_CHARACTERS = 200
+
+MAX_ITEMS = 1_000
+"""How many tools one body may name."""
 
 
 class Page(Answer, frozen=True, kw_only=True):
@@ -42,8 +49,10 @@ class Page(Answer, frozen=True, kw_only=True):
     offset: int
 
 
-Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200, description="How many to list at most")]
-Offset = Annotated[int, QueryParameter(name="offset", ge=0, le=10**9, description="How many to leave out before those")]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=_LIMIT_MAX, description="How many to list at most")]
+Offset = Annotated[
+    int, QueryParameter(name="offset", ge=0, le=_OFFSET_MAX, description="How many to leave out before those")
+]
 
 
 class Paging(msgspec.Struct, frozen=True):
@@ -64,7 +73,15 @@ def paging(limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Paging:
 
 # Where Litestar may read None, it reads it from `null`, too, unless it may read a text: so parameters that may be left
 # out are texts, and their handlers make more of them.
-Search = Annotated[str, QueryParameter(name="search", max_length=200, description="Part of what is searched for")]
+Search = Annotated[
+    str,
+    QueryParameter(name="search", max_length=_SEARCH_MAX_CHARACTERS, description="Part of what is searched for"),
+]
+
+
+def pattern_schema(pattern: re.Pattern[str]) -> dict[str, object]:
+    """Returns what a JSON schema says of a pattern that the domain checks itself, with a message of its own."""
+    return {"pattern": pattern.pattern.replace(r"\A", "^").replace(r"\Z", "$")}
 
 
 def values_by_name(pairs: Iterable[tuple[NameT, str]], what: str) -> dict[NameT, str]:

@@ -12,6 +12,7 @@ from litestar.types import Receive, Scope, Send
 from polyant.domain.chat import TextDelta, ToolStarted
 from polyant.domain.running_turns import CallerGoneError, Interruption
 from polyant.domain.use_cases.run_turn import TurnRun
+from polyant.http.defaults import HEARTBEAT_SECONDS, STREAM_HEAD_SECONDS
 from polyant.http.errors import CLIENT_CLOSED_REQUEST, body_of
 from polyant.http.openai.mapping import Completion, chat_completion, usage_out
 from polyant.http.openai.streaming import DONE, HEADERS, PING, ChunkRenderer, error_event
@@ -24,8 +25,8 @@ _encoder = msgspec.json.Encoder()
 class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How responses are sent; times in seconds."""
 
-    heartbeat: float = 15.0
-    stream_head: float = 5.0
+    heartbeat: float = HEARTBEAT_SECONDS
+    stream_head: float = STREAM_HEAD_SECONDS
     report_usage: bool = False
 
 
