@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from polyant import master_keys
 from polyant.domain.secrets import SecretText
 from polyant.master_keys import MasterKeys, older_keys_file_of, places_of_older_keys, replace_key_file
 from polyant.settings import Settings, SettingsError, read_settings
@@ -102,6 +103,72 @@ def test_who_goes_through_them_again_gets_the_keys_of_now(keys: Path, settings: 
     assert (new, older) == ((keys / "encryption.key").read_text().strip(), [A])
     (keys / "encryption.previous").unlink()
     assert texts(found) == [new]
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """Has an entry for each time the key files are read."""
+    noted: list[Settings] = []
+    read_files = master_keys._read
+
+    def noting(settings: Settings) -> tuple[SecretText, ...]:
+        noted.append(settings)
+        return read_files(settings)
+
+    monkeypatch.setattr(master_keys, "_read", noting)
+    return noted
+
+
+def test_files_are_read_once_and_again_when_one_has_changed(
+    keys: Path, settings: Settings, reads: list[Settings]
+) -> None:
+    found = MasterKeys(settings, create=False)
+    for _ in range(3):
+        assert texts(found) == [A]
+    assert len(reads) == 1
+    (keys / "encryption.previous").write_text(B)
+    for _ in range(3):
+        assert texts(found) == [A, B]
+    assert len(reads) == 2
+    (keys / "encryption.key").write_text(C)  # in place
+    for _ in range(3):
+        assert texts(found) == [C, B]
+    assert len(reads) == 3
+
+
+def test_keys_of_the_environment_take_no_look_at_the_files(keys: Path, reads: list[Settings]) -> None:
+    found = MasterKeys(settings_in(keys, ENCRYPTION_KEY=B), create=False)
+    (keys / "encryption.key").write_text(C)
+    assert texts(found) == [B]
+    assert len(reads) == 1
+
+
+def test_file_that_is_damaged_is_read_until_it_is_whole(keys: Path, settings: Settings, reads: list[Settings]) -> None:
+    found = MasterKeys(settings, create=False)
+    (keys / "encryption.key").write_text(B[:63])
+    for _ in range(2):
+        assert texts(found) == [A]
+    (keys / "encryption.key").write_text(B)
+    assert texts(found) == [B]
+    assert len(reads) == 4
+
+
+def test_change_while_the_files_are_read_is_noticed_the_next_time(
+    keys: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = MasterKeys(settings, create=False)
+    read_files = master_keys._read
+
+    def read_and_replace(settings: Settings) -> tuple[SecretText, ...]:
+        result = read_files(settings)
+        monkeypatch.undo()
+        (keys / "encryption.key").write_text(f"{C}\n\n")
+        return result
+
+    monkeypatch.setattr(master_keys, "_read", read_and_replace)
+    (keys / "encryption.key").write_text(B)
+    assert texts(found) == [B]
+    assert texts(found) == [C]
 
 
 def test_keys_read_last_stay_when_the_files_cannot_be_read(keys: Path, settings: Settings) -> None:

@@ -11,28 +11,42 @@ from polyant.domain.secrets import SecretText
 from polyant.home import draft_of, encryption_key_file_of, encryption_key_of, parse_key
 from polyant.settings import Settings, SettingsError
 
+_Stamp = tuple[int, int, int, int]
+
 
 class MasterKeys(Iterable[SecretText]):
-    """The keys, the current one first; who goes through them again gets them as they stand in the key files then.
+    """The keys, the current one first; re-iterating yields the current keys, so a server takes a new key while it runs.
 
-    So a server takes a new key without a restart. Keys from the environment stay what they were at the start.
+    The key files are read once, and again when one has changed: its inode, size, or time of change is another. Keys
+    from the environment stay what they were at the start.
+
+    Args:
+        settings: Where the keys are.
+        create: Whether a missing file may be made where there is no data yet.
+
+    Raises:
+        SettingsError: There is no current key, or a file is damaged.
     """
 
     def __init__(self, settings: Settings, *, create: bool) -> None:
-        """Takes where to look; `create` lets a missing file be made where there is no data yet.
-
-        Raises:
-            SettingsError: There is no current key, or a file is damaged.
-        """
         encryption_key_of(settings, create=create)
         self._settings = settings
+        self._files = (encryption_key_file_of(settings), older_keys_file_of(settings))
+        self._stamps = self._stamp_files()  # before reading, so that a change meanwhile is noticed the next time
         self._keys = _read(settings)
 
     def __iter__(self) -> Iterator[SecretText]:
         """Returns the keys as they are now, or as they were when the files could be read last."""
-        with suppress(SettingsError):
-            self._keys = _read(self._settings)
+        stamps = self._stamp_files()
+        if stamps != self._stamps:
+            with suppress(SettingsError):
+                self._keys = _read(self._settings)
+                self._stamps = stamps
         return iter(self._keys)
+
+    def _stamp_files(self) -> tuple[_Stamp | None, ...]:
+        given = self._settings.encryption_key is not None
+        return () if given else tuple(map(_stamp_of, self._files))
 
 
 def older_keys_file_of(settings: Settings) -> Path:
@@ -67,6 +81,15 @@ def replace_key_file(settings: Settings, current: SecretText) -> None:
             _replace(file, secrets.token_hex(32))
     except OSError as error:
         raise SettingsError(f"POLYANT_HOME: can't write to {file.parent}: {error.strerror}") from error
+
+
+def _stamp_of(file: Path) -> _Stamp | None:
+    """Returns what changes whenever the file does; None without a readable one."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _read(settings: Settings) -> tuple[SecretText, ...]:

@@ -17,10 +17,6 @@ class MemoryRateLimiter(RateLimiter):
         # In the order of their latest counted call, so that the keys with an empty log stand in front.
         self._logs: OrderedDict[str, _Log] = OrderedDict()
 
-    def held_keys(self) -> int:
-        """Returns how many keys take room."""
-        return len(self._logs)
-
     async def hit(self, key: str, limit: RateLimit) -> LimitState:
         now = self._clock.monotonic()
         self._sweep(now)

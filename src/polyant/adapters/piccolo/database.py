@@ -122,14 +122,6 @@ class PiccoloDatabase:
                 answer = await change()
         return answer
 
-    async def ping(self) -> None:
-        """Returns if the database answers.
-
-        Raises:
-            StorageUnavailableError: It doesn't.
-        """
-        await self.read(self._migrations.raw("SELECT 1").run)
-
     async def schema(self) -> SchemaState:
         """Returns how the tables compare with those that this version needs; changes and creates nothing.
 
