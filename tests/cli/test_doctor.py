@@ -82,7 +82,7 @@ def test_file_that_others_can_get_at_is_warned_of(polyant: Polyant, home: Path, 
 def test_another_key_is_a_fault(polyant: Polyant, home: Path) -> None:
     [(state, _, says)] = findings(polyant, ENCRYPTION_KEY="0f" * 32)
     assert state == "fault"
-    assert "ENCRYPTION_KEY is not the key" in says
+    assert "The master key is not the key" in says
 
 
 @pytest.mark.parametrize("name", ["encryption.key", "auth.secret"])

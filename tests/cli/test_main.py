@@ -76,7 +76,7 @@ def test_database_that_cannot_be_reached_has_the_code_of_unusable_settings(polya
 def test_wrong_key_is_refused_before_anything_is_done(polyant: Polyant, home: Path) -> None:
     done = polyant("instances", "create", "new", ENCRYPTION_KEY="0f" * 32)
     assert done.code == 3
-    assert "ENCRYPTION_KEY is not the key" in done.stderr
+    assert "The master key is not the key" in done.stderr
     assert polyant("instances", "show", "new").code == 4
 
 

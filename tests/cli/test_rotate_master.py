@@ -96,7 +96,7 @@ def test_afterwards_the_new_key_is_enough_and_the_old_one_is_refused(polyant: Po
     assert "fault" not in polyant.succeed("doctor").stdout
     refused = polyant("instances", "list", ENCRYPTION_KEY=old)
     assert refused.code == 3
-    assert refused.stderr.startswith("polyant: ENCRYPTION_KEY is not the key that sealed the stored secrets")
+    assert refused.stderr.startswith("polyant: The master key is not the key that sealed the stored secrets")
 
 
 def test_json_tells_the_counts(polyant: Polyant, data: Path) -> None:

@@ -133,7 +133,7 @@ FAILURES = {
     "unknown_model": (401, "Unknown model"),
     "bad_body": (400, "U+0000 is not allowed in text - at `$.messages[0].content`"),
     "too_many": (429, "ThrottlerException: Too Many Requests"),
-    "not_set_up": (503, "polyant secrets set keyless openai_api_key"),
+    "not_set_up": (503, "No API key for the provider openai"),
     "provider_fails": (502, "The model provider failed to answer (openai: auth)"),
     "provider_slow": (504, "The model provider did not answer in time (openai: timeout)"),
     "breaks_off": (None, "The model provider failed to answer (openai: bad_response)"),

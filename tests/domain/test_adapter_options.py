@@ -99,5 +99,5 @@ def test_stored_options_that_no_longer_fit_are_the_operators_to_mend() -> None:
         decode_options({"maxLevel": 0}, "vendor", Options)
     assert caught.value.message == "The instance is not configured correctly"
     assert caught.value.hint == (
-        "its options for the adapter 'vendor' do not fit (Expected `int` >= 1 - at `$.maxLevel`); change or remove them"
+        "Its options for the adapter 'vendor' do not fit (Expected `int` >= 1 - at `$.maxLevel`): change or remove them"
     )

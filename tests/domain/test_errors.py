@@ -26,6 +26,12 @@ def test_message_is_the_one_the_caller_sees(error: PolyantError, message: str) -
     assert error.message == str(error) == message
 
 
+def test_explanation_is_the_message_and_then_the_hint() -> None:
+    assert errors.UnavailableError("No key", hint="Set it").explanation == "No key. Set it"
+    assert errors.UnavailableError("No key").explanation == "No key"
+    assert str(errors.UnavailableError("No key", hint="Set it")) == "No key"
+
+
 @pytest.mark.parametrize("kind", ProviderFailure)
 def test_provider_error_names_the_provider_and_the_kind(kind: ProviderFailure) -> None:
     error = ProviderError("anthropic", kind)

@@ -44,8 +44,9 @@ async def test_secret_does_not_follow_a_server_to_another_origin(backstage: Back
     await backstage.set_secret(bot, TOKEN, VALUE)
     for url in ("https://evil.example/mcp", "http://crm.example/mcp", "https://crm.example:8443/mcp"):
         instance = await moved(backstage, bot, url)
-        with pytest.raises(UnavailableError, match=r"was entered for another address: enter it \(polyant secrets set"):
+        with pytest.raises(UnavailableError, match=r"\AThe MCP server crm can't be used\Z") as caught:
             await headers_for(instance, instance.mcp_servers[0], backstage.cipher)
+        assert "was entered for another address: enter it (polyant secrets set" in str(caught.value.hint)
     back = await moved(backstage, bot, "https://crm.example/another/path")
     assert await headers_for(back, back.mcp_servers[0], backstage.cipher)
 
@@ -77,5 +78,6 @@ async def test_provider_s_key_is_bound_to_the_provider_even_if_a_server_names_it
         "https://api.vendor.example:443"
     )
     await backstage.set_secret(slug, "vendor_api_key", "key-0123456789")
-    with pytest.raises(UnavailableError, match="another address"):
+    with pytest.raises(UnavailableError) as caught:
         await headers_for(await backstage.stored(slug), greedy, backstage.cipher)
+    assert "another address" in str(caught.value.hint)

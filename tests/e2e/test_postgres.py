@@ -21,7 +21,7 @@ async def test_start_with_another_key_is_refused(tmp_path: Path, postgres_url: s
     variables["ENCRYPTION_KEY"] = "f" * 64
     refused = await asyncio.to_thread(run_polyant, tmp_path, "serve", "--port", "0", **variables)
     assert refused.returncode == 3
-    assert "ENCRYPTION_KEY is not the key" in refused.stderr
+    assert "The master key is not the key" in refused.stderr
 
 
 async def test_commands_on_an_empty_database_say_what_to_do(tmp_path: Path, postgres_url: str) -> None:

@@ -48,7 +48,8 @@ def test_own_key_stays_behind_when_the_base_url_moves(
     moved = _run(server, "instances", "update", "own", "--base-url", other.url)
     assert "polyant secrets set own openai_api_key" in moved  # said at once, not at the next call only
     eventually(lambda: _ask(server, "own").status_code, 503)
-    assert _ask(server, "own").json()["message"] == moved.removeprefix("polyant: ").strip()
+    assert _ask(server, "own").json()["message"] == "The API key for the provider openai can't be used"
+    assert f'hint="{moved.removeprefix("polyant: ").strip()}"' in server.stderr.text
     assert other.requests == []
     _run(server, "secrets", "set", "own", "openai_api_key", given="another-key-0123456789")
     eventually(lambda: _ask(server, "own").status_code, 200)

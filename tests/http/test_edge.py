@@ -135,7 +135,7 @@ async def test_over_loopback_a_foreign_name_is_403_on_every_route(app: App, addr
         assert response.status == 403
         assert list(response.json) == ["statusCode", "message", "error"]
         assert response.json["error"] == "Forbidden"
-        assert "ALLOWED_HOSTS" in response.json["message"]
+        assert response.json["message"] == "This server does not answer to that Host"
     assert app.supervisor.turns == []
 
 

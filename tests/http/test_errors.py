@@ -53,7 +53,7 @@ class UnheardOfError(PolyantError):
         (ProviderError("openai", ProviderFailure.TIMEOUT), 504),
         (TurnTimeoutError(), 504),
         (UnavailableError("x"), 503),
-        (SecretUnreadableError("x"), 503),
+        (SecretUnreadableError(), 503),
         (StorageUnavailableError(), 503),
         (ServerBusyError(), 503),
         (ServerShuttingDownError(), 503),
@@ -70,6 +70,15 @@ def test_a_failure_of_the_domain_shows_its_message_and_the_standard_phrase() -> 
     body = body_of(InstanceExistsError("demo-bot"), record)
     assert (body.statusCode, body.message, body.error) == (409, "Instance 'demo-bot' exists already", "Conflict")
     assert record.error == "Instance 'demo-bot' exists already"
+
+
+def test_hint_is_noted_for_the_log_and_joined_to_the_message_for_those_who_may_read_it() -> None:
+    error = UnavailableError("No API key", hint="Set OPENAI_API_KEY")
+    record = RequestRecord("id")
+    assert body_of(error, record).message == "No API key"
+    assert (record.error, record.hint) == ("No API key", "Set OPENAI_API_KEY")
+    record.shows_hints = True
+    assert body_of(error, record).message == "No API key. Set OPENAI_API_KEY"
 
 
 @pytest.mark.parametrize("error", [UnheardOfError("sk-secret"), KeyError("sk-secret"), RecursionError("sk-secret")])

@@ -47,8 +47,8 @@ async def log_of(failure: BaseException) -> list[Any]:
 
 
 async def test_foreseen_failure_is_said_in_its_own_words() -> None:
-    expected = [{"type": "lifespan.startup.failed", "message": "No database at db:5432"}]
-    failure = StorageUnavailableError("No database at db:5432")
+    expected = [{"type": "lifespan.startup.failed", "message": "The database is unavailable. No database at db:5432"}]
+    failure = StorageUnavailableError(hint="No database at db:5432")
     assert await log_of(failure) == expected
     assert await log_of(ExceptionGroup("tasks", [ValueError(), ExceptionGroup("inner", [failure])])) == expected
 

@@ -160,7 +160,7 @@ async def test_rotation_under_load_interrupted_killed_and_finished(store: Store)
         assert first + 10 <= second < INSTANCES
 
         new = await current_key(store)
-        assert "ENCRYPTION_KEY is not the key" in (await store.start_with(store.old)).stderr
+        assert "The master key is not the key" in (await store.start_with(store.old)).stderr
         assert "not every stored secret is sealed with the new one" in (await store.start_with(new)).stderr
 
         done = await store.run("keys", "rotate-master", "--json")
@@ -173,7 +173,7 @@ async def test_rotation_under_load_interrupted_killed_and_finished(store: Store)
         await asyncio.to_thread(callers.have_answers, len(callers.answers) + 10)
     assert set(callers.answers) == {"ok"}
 
-    assert "ENCRYPTION_KEY is not the key" in (await store.start_with(store.old)).stderr
+    assert "The master key is not the key" in (await store.start_with(store.old)).stderr
     assert (await store.start_with(new)).returncode == 0
     cipher = AesGcmSecretCipher(master_keys=[SecretText(new)])
     secrets = [(instance, instance.secrets[AUTH_API_KEY]) for instance in await store.instances() if instance.secrets]

@@ -62,7 +62,7 @@ async def _findings(environ: Mapping[str, str]) -> list[Finding]:
     except AdapterError as error:
         findings.append(Finding("fault", "adapters", str(error)))
     except PolyantError as error:
-        findings.append(Finding("fault", "store", error.message))
+        findings.append(Finding("fault", "store", error.explanation))
     return findings
 
 
@@ -124,7 +124,7 @@ async def _instance(
         try:
             await cipher.open(secret.sealed, instance.address_of(secret))
         except PolyantError as error:
-            yield Finding("fault", about, f"{secret.name}: {error.message}; set it again")
+            yield Finding("fault", about, f"{secret.name}: {error.explanation}")
     if instance.auth_enabled and not instance.has_auth_key:
         yield Finding("warning", about, f"asks for a key and has none: polyant keys issue {instance.slug}")
     model = (await parts.chat_models()).get(instance.provider)
@@ -134,7 +134,7 @@ async def _instance(
     try:
         await (await parts.provider_keys()).key_for(instance, model.info)
     except PolyantError as error:
-        yield Finding("fault", about, error.message)
+        yield Finding("fault", about, error.explanation)
     address = base_url_of(instance, model.info)
     if (model.info.name, address) not in reached:
         reached[model.info.name, address] = await _reach(parts, model.info.name, address)

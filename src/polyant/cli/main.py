@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILURE
     except (PolyantError, AdapterError, SettingsError) as error:
-        for line in str(error).splitlines():
+        said = error.explanation if isinstance(error, PolyantError) else str(error)
+        for line in said.splitlines():
             print(f"polyant: {line}", file=sys.stderr)
         code = exit_code_of(error)
     raise SystemExit(code or 0)

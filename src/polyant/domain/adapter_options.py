@@ -92,5 +92,5 @@ def decode_options(options: JsonObject, name: str, kind: type[StructT]) -> Struc
     except msgspec.ValidationError as error:
         raise UnavailableError(
             "The instance is not configured correctly",
-            hint=f"its options for the adapter '{name}' do not fit ({error}); change or remove them",
+            hint=f"Its options for the adapter '{name}' do not fit ({error}): change or remove them",
         ) from None

@@ -1,4 +1,4 @@
-"""Every failure that Polyant reports on purpose; each message is safe to show to a caller."""
+"""Every failure that Polyant reports on purpose: a message that any caller may read, and a hint for operators."""
 
 import enum
 
@@ -9,7 +9,8 @@ class PolyantError(Exception):
     Args:
         message: What is wrong. Anonymous callers read it: it has no secret, no stack trace, no upstream text, and no
             name of an environment variable, a command, a file or a host.
-        hint: What the operator can do about it. It goes to the log, the command line and the management API.
+        hint: What the operator can do about it, as a sentence of its own. It goes to the log, the command line and the
+            management API.
         retry_after: The whole seconds to wait, where waiting helps.
     """
 
@@ -21,8 +22,8 @@ class PolyantError(Exception):
 
     @property
     def explanation(self) -> str:
-        """The message and the hint in one line, for operators."""
-        return self.message if self.hint is None else f"{self.message}: {self.hint}"
+        """The message and the hint, for operators."""
+        return self.message if self.hint is None else f"{self.message}. {self.hint}"
 
 
 class InvalidInputError(PolyantError):
@@ -119,12 +120,19 @@ class UnavailableError(PolyantError):
 class SecretUnreadableError(UnavailableError):
     """A sealed value doesn't open: another key sealed it, or it was changed or moved."""
 
+    def __init__(
+        self,
+        *,
+        hint: str = "Another key sealed it, or it was changed or moved: set it again, or give the key that sealed it",
+    ) -> None:
+        super().__init__("A stored secret can't be opened", hint=hint)
+
 
 class StorageUnavailableError(UnavailableError):
     """The database doesn't answer."""
 
-    def __init__(self, message: str = "The database is unavailable") -> None:
-        super().__init__(message, retry_after=1)
+    def __init__(self, *, hint: str | None = None) -> None:
+        super().__init__("The database is unavailable", hint=hint, retry_after=1)
 
 
 class ServerBusyError(UnavailableError):

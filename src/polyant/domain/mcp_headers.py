@@ -16,7 +16,7 @@ async def headers_for(instance: Instance, server: McpServer, cipher: SecretCiphe
     """Returns the headers to send to the instance's server.
 
     Raises:
-        UnavailableError: A secret is missing, was entered for another address or is no header's value; the message says
+        UnavailableError: A secret is missing, was entered for another address or is no header's value; the hint says
             what to do.
         SecretUnreadableError: A secret doesn't open.
     """
@@ -35,12 +35,16 @@ def unusable_headers(instance: Instance) -> Iterator[str]:
 async def _value_of(instance: Instance, server: McpServer, name: SecretName, cipher: SecretCipher) -> SecretText:
     fault = _fault(instance, server, name)
     if fault is not None:
-        raise UnavailableError(fault)
+        raise _unusable(server, fault)
     stored = instance.secrets[name]
     value = await cipher.open(stored.sealed, instance.address_of(stored))
     if not _HEADER_VALUE.match(value.reveal()):
-        raise UnavailableError(f"The secret {name} of instance '{instance.slug}' is not what a header can hold")
+        raise _unusable(server, f"The secret {name} of instance '{instance.slug}' is not what a header can hold")
     return value
+
+
+def _unusable(server: McpServer, hint: str) -> UnavailableError:
+    return UnavailableError(f"The MCP server {server.name} can't be used", hint=hint)
 
 
 def _fault(instance: Instance, server: McpServer, name: SecretName) -> str | None:

@@ -29,7 +29,7 @@ class ProviderKeys:
         """Returns the key to call the instance's provider with, None where none is needed.
 
         Raises:
-            UnavailableError: A key is needed and there is none for this address; the message says how to set it.
+            UnavailableError: A key is needed and there is none for this address; the hint says how to set it.
             SecretUnreadableError: The stored key doesn't open.
         """
         if provider.secret is None:
@@ -39,7 +39,7 @@ class ProviderKeys:
         if stored is not None:
             moved = moved_key(instance, {provider.name: provider})
             if moved is not None:
-                raise UnavailableError(moved)
+                raise UnavailableError(f"The API key for the provider {provider.name} can't be used", hint=moved)
             return await self._cipher.open(stored.sealed, instance.address_of(stored))
         vendors_own = origin == origin_of(provider.base_url)
         if vendors_own or origin in self._trusted_origins:
@@ -47,7 +47,9 @@ class ProviderKeys:
             if key is not None:
                 return key
         if vendors_own:
-            raise UnavailableError(_missing(instance, provider))
+            raise UnavailableError(
+                f"No API key for the provider {provider.name}", hint=_how_to_set_key(instance, provider)
+            )
         return None
 
 
@@ -79,9 +81,7 @@ def moved_key(instance: Instance, providers: Mapping[str, ProviderInfo]) -> str 
     )
 
 
-def _missing(instance: Instance, provider: ProviderInfo) -> str:
+def _how_to_set_key(instance: Instance, provider: ProviderInfo) -> str:
     server = f" or {provider.environment_variable} in the server's environment" if provider.environment_variable else ""
-    return (
-        f"No API key for the provider {provider.name}: set the instance's secret {provider.secret} "
-        f"(polyant secrets set {instance.slug} {provider.secret}){server}"
-    )
+    secret = provider.secret
+    return f"Set the instance's secret {secret} (polyant secrets set {instance.slug} {secret}){server}"

@@ -16,7 +16,7 @@ from polyant.domain.turn_records import TurnRecord
 from polyant.http.cors import Cors
 from polyant.http.errors import error_body, path_of
 from polyant.http.metrics import Metrics
-from polyant.http.record import RequestRecord
+from polyant.http.record import RequestRecord, record_of
 
 log = logging.getLogger("polyant.access")
 
@@ -69,8 +69,7 @@ class Edge:
 
     async def _answer(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         if not self._is_served(scope, headers):
-            message = "This server does not answer to that Host: list it in ALLOWED_HOSTS if it should"
-            await _send_error(send, 403, message)
+            await self._refuse_host(send, record_of(scope))
         elif scope["method"] == "OPTIONS":
             preflight = self._cors.preflight(scope["path"], headers)
             if preflight is None:
@@ -81,6 +80,11 @@ class Edge:
             if scope["method"] == "HEAD":
                 scope["method"] = "GET"  # the server leaves the body out by itself
             await self._app(scope, receive, send)
+
+    @staticmethod
+    async def _refuse_host(send: Send, record: RequestRecord) -> None:
+        record.error, record.hint = "This server does not answer to that Host", "List it in ALLOWED_HOSTS if it should"
+        await _send_error(send, 403, record.error)
 
     def _is_served(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
         """Returns whether the Host is ours: on a loopback address, a page that rebinds its name is refused."""
@@ -135,6 +139,8 @@ def _log(scope: Any, record: RequestRecord, seconds: float) -> None:
         "error": record.error,
         "request_id": record.request_id,
     }
+    if record.hint is not None:
+        fields["hint"] = record.hint
     if record.turn is not None:
         fields |= _fields_of(record.turn)
     log.info("request", extra={"fields": fields})

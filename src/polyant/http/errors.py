@@ -66,12 +66,16 @@ def status_of(error: PolyantError) -> int:
 
 
 def body_of(error: Exception, record: RequestRecord) -> ErrorBody:
-    """Returns the envelope of a failure; what nobody foresaw is logged and shown as nothing but a 500."""
+    """Returns the envelope of a failure and notes it for the request's log line.
+
+    The hint is shown to callers who may read it, joined to the message. What nobody foresaw is logged and shown as
+    nothing but a 500.
+    """
     if isinstance(error, PolyantError):
         status = status_of(error)
         if status != http.HTTPStatus.INTERNAL_SERVER_ERROR:
-            record.error = error.message
-            return error_body(status, error.message)
+            record.error, record.hint = error.message, error.hint
+            return error_body(status, error.explanation if record.shows_hints else error.message)
     log.error("unexpected failure", exc_info=error, extra={"fields": {"request_id": record.request_id}})
     record.error = type(error).__name__
     return error_body(500, "Internal server error")

@@ -4,6 +4,8 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Send
 
+from polyant.domain.errors import PolyantError
+
 
 class ExplainedStart:
     """Lets a start that fails with one of the errors foreseen do so in one clear line.
@@ -36,8 +38,12 @@ class ExplainedStart:
         except BaseException as error:
             if failure:
                 reason = _find(error, self._foreseen)
-                await send(failure if reason is None else {**failure, "message": str(reason)})
+                await send(failure if reason is None else {**failure, "message": _said(reason)})
             raise
+
+
+def _said(reason: BaseException) -> str:
+    return reason.explanation if isinstance(reason, PolyantError) else str(reason)
 
 
 def _find(error: BaseException, wanted: tuple[type[Exception], ...]) -> BaseException | None:

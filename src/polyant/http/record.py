@@ -8,7 +8,7 @@ from polyant.domain.turn_records import TurnRecord
 class RequestRecord:
     """Travels with one request from the edge to the handler and back."""
 
-    __slots__ = ("error", "headers", "request_id", "slug", "status", "turn")
+    __slots__ = ("error", "headers", "hint", "request_id", "shows_hints", "slug", "status", "turn")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
@@ -17,6 +17,10 @@ class RequestRecord:
         self.slug: str | None = None
         self.status = 0
         self.error: str | None = None
+        self.hint: str | None = None
+        """What the operator can do about the error."""
+        self.shows_hints = False
+        """Whether the caller may read hints: a manager whose session was recognised."""
         self.turn: TurnRecord | None = None
         """What the turn took and cost that the request ran."""
 

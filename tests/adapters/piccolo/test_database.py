@@ -173,8 +173,9 @@ class TestSchema:
     async def test_what_is_no_database_is_named(self, sqlite_url: str, file: Path) -> None:
         write(file, "This is a diary and no database." * 100)
         async with PiccoloDatabase(sqlite_url) as database:
-            with pytest.raises(StorageUnavailableError, match=str(file)):
+            with pytest.raises(StorageUnavailableError) as caught:
                 await database.schema()
+            assert str(file) in str(caught.value.hint)
 
 
 async def forget_last_migration(database: PiccoloDatabase) -> None:
@@ -291,8 +292,9 @@ class TestMigrate:
 
     async def test_a_folder_that_is_missing_is_named(self, tmp_path: Path) -> None:
         async with PiccoloDatabase(f"sqlite:///{tmp_path}/missing/polyant.db") as database:
-            with pytest.raises(StorageUnavailableError, match="missing/polyant"):
+            with pytest.raises(StorageUnavailableError) as caught:
                 await database.migrate()
+            assert "missing/polyant" in str(caught.value.hint)
 
 
 def shape_of(connection: sqlite3.Connection) -> dict[str, str]:
@@ -303,14 +305,16 @@ def shape_of(connection: sqlite3.Connection) -> dict[str, str]:
 class TestOutages:
     async def test_a_server_that_is_not_there_is_named_without_the_password(self) -> None:
         database = PiccoloDatabase("postgresql://bob:hunter2@127.0.0.1:1/ants")
-        with pytest.raises(StorageUnavailableError, match=r"ants at 127\.0\.0\.1:1") as caught:
+        with pytest.raises(StorageUnavailableError) as caught:
             await database.__aenter__()
-        assert "hunter2" not in printed(caught.value)
+        assert "ants at 127.0.0.1:1" in str(caught.value.hint)
+        assert "hunter2" not in printed(caught.value) + str(caught.value.hint)
 
     async def test_a_database_that_is_not_there_is_named(self, postgres: PostgresServer) -> None:
-        with pytest.raises(StorageUnavailableError, match="no_such_ants"):
+        with pytest.raises(StorageUnavailableError) as caught:
             async with PiccoloDatabase(postgres.url_of("no_such_ants")):
                 pass
+        assert "no_such_ants" in str(caught.value.hint)
 
     async def test_a_mistake_of_ours_is_no_outage(self, database: PiccoloDatabase) -> None:
         recorded = database.bind(Migration)

@@ -150,7 +150,7 @@ async def test_a_turn_that_takes_too_long_is_504(app: App, *, stream: bool) -> N
     assert response.header("x-should-retry") == "false"
 
 
-@pytest.mark.parametrize("error", [UnavailableError("No key for openai"), SecretUnreadableError("It doesn't open")])
+@pytest.mark.parametrize("error", [UnavailableError("No key for openai", hint="Set it"), SecretUnreadableError()])
 async def test_an_instance_that_cannot_run_a_turn_is_503_and_may_be_retried(app: App, error: PolyantError) -> None:
     app.supervisor.plays(error)
     response = await app.chat()

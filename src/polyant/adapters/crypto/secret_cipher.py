@@ -55,7 +55,7 @@ class AesGcmSecretCipher(SecretCipher):
             text = key.aead.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _associated_data(address))
             return SecretText(text.decode("utf-8", "surrogatepass"))
         except (ValueError, KeyError, InvalidTag):
-            raise _unreadable() from None
+            raise SecretUnreadableError from None
 
     async def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
         message = _bytes_of(secret)
@@ -68,7 +68,7 @@ class AesGcmSecretCipher(SecretCipher):
         try:
             return _parse(sealed)[0]
         except ValueError:
-            raise _unreadable() from None
+            raise SecretUnreadableError from None
 
     def _current(self) -> "_Key":
         return next(iter(self._take_keys().values()))
@@ -125,9 +125,3 @@ def _associated_data(address: SecretAddress) -> bytes:
 def _bytes_of(secret: SecretText) -> bytes:
     # surrogatepass: any text a caller can hold comes back as it was, and no error can carry the secret.
     return secret.reveal().encode("utf-8", "surrogatepass")
-
-
-def _unreadable() -> SecretUnreadableError:
-    return SecretUnreadableError(
-        "A stored secret can't be opened: another encryption key sealed it, or it was changed or moved"
-    )

@@ -59,7 +59,7 @@ class PiccoloDatabase:
         Raises:
             StorageUnavailableError: It can't be reached; the message says where it was looked for.
         """
-        with self._outages(tell_operator=True):
+        with self._outages(log_outages=False):
             await self._backend.open()
         return self
 
@@ -126,9 +126,9 @@ class PiccoloDatabase:
         """Returns how the tables compare with those that this version needs; changes and creates nothing.
 
         Raises:
-            StorageUnavailableError: The database doesn't answer, or isn't one; the message says where it is.
+            StorageUnavailableError: The database doesn't answer, or isn't one; the hint says where it is.
         """
-        with self._outages(tell_operator=True):
+        with self._outages(log_outages=False):
             if not await self._backend.has_migrations():
                 return "empty"
             async with self._backend.reading():
@@ -144,12 +144,12 @@ class PiccoloDatabase:
         Raises:
             SchemaTooNewError: A newer version made them; nothing is changed.
             MigrationFailedError: Nothing is changed.
-            StorageUnavailableError: The database doesn't answer; the message says where it is.
+            StorageUnavailableError: The database doesn't answer; the hint says where it is.
         """
         state = await self.schema()
         if state == "newer":
             raise SchemaTooNewError
-        with self._outages(tell_operator=True):
+        with self._outages(log_outages=False):
             await self._backend.prepare()
             if state != "current":
                 async with self._backend.migrating():
@@ -171,7 +171,7 @@ class PiccoloDatabase:
             return await attempt(anew=True)
 
     @contextmanager
-    def _outages(self, *, tell_operator: bool = False) -> Iterator[None]:
+    def _outages(self, *, log_outages: bool = True) -> Iterator[None]:
         """Turns what the drivers raise when the database doesn't answer into StorageUnavailableError."""
         try:
             yield
@@ -179,10 +179,9 @@ class PiccoloDatabase:
             if not self._backend.is_outage(error):
                 raise
             what = f"Cannot use {self.place}: {str(error) or type(error).__name__}"
-            if tell_operator:
-                raise StorageUnavailableError(what) from error
-            self._note(answers=False, message=what)
-            raise StorageUnavailableError from error
+            if log_outages:
+                self._note(answers=False, message=what)
+            raise StorageUnavailableError(hint=what) from error
         else:
             self._note(answers=True, message=f"Can use {self.place} again")
 

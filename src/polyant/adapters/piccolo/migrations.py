@@ -24,14 +24,16 @@ class SchemaTooNewError(UnavailableError):
     """A newer version of Polyant made the database's tables."""
 
     def __init__(self) -> None:
-        super().__init__("The database was made by a newer version of Polyant: update this one, or restore a backup")
+        super().__init__(
+            "The database was made by a newer version of Polyant", hint="Update this one, or restore a backup"
+        )
 
 
 class MigrationFailedError(UnavailableError):
     """A migration failed; the tables are as they were."""
 
     def __init__(self, migration: str) -> None:
-        super().__init__(f"The migration {migration} failed, and the database stays as it was; the log says why")
+        super().__init__(f"The migration {migration} failed, and the database stays as it was", hint="The log says why")
 
 
 class MigrationModule(Protocol):

@@ -76,7 +76,9 @@ class ToolLoopSupervisor(Supervisor):
     def _model_of(self, instance: Instance) -> ChatModel:
         model = self._chat_models.get(instance.provider)
         if model is None:
-            raise UnavailableError(f"The provider {instance.provider} is not enabled on this server (CHAT_MODELS)")
+            raise UnavailableError(
+                f"The provider {instance.provider} is not enabled on this server", hint="List it in CHAT_MODELS"
+            )
         return model
 
 

@@ -93,7 +93,7 @@ def _refusal(call: HttpCall) -> str:
     place = f"{call.url.host_subcomponent}:{call.url.port}"
     return (
         f"Requests to {place} are refused: it isn't on the public internet. "
-        "Only the operator of this server can allow it (HTTP_TOOL_HOSTS)"
+        "Only the operator of this server can allow it"
     )
 
 

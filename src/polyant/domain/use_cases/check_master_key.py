@@ -14,9 +14,9 @@ class WrongMasterKeyError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "ENCRYPTION_KEY is not the key that sealed the stored secrets: give the one that was in use before "
-            "(without ENCRYPTION_KEY it stands in keys/encryption.key in POLYANT_HOME); to replace it, give it as "
-            "ENCRYPTION_KEY_PREVIOUS beside the new one"
+            "The master key is not the key that sealed the stored secrets",
+            hint="Give the one that was in use before as ENCRYPTION_KEY (without that it stands in keys/encryption.key "
+            "in POLYANT_HOME); to replace it, give it as ENCRYPTION_KEY_PREVIOUS beside the new one",
         )
 
 
@@ -25,9 +25,9 @@ class OlderMasterKeyMissingError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The master key was replaced, but not every stored secret is sealed with the new one: give the one before "
-            "as ENCRYPTION_KEY_PREVIOUS (without ENCRYPTION_KEY it stands in keys/encryption.previous in "
-            "POLYANT_HOME) and run `polyant keys rotate-master`"
+            "The master key was replaced, but not every stored secret is sealed with the new one",
+            hint="Give the one before as ENCRYPTION_KEY_PREVIOUS (without ENCRYPTION_KEY it stands in "
+            "keys/encryption.previous in POLYANT_HOME) and run `polyant keys rotate-master`",
         )
 
 

@@ -28,8 +28,8 @@ class OlderKeyInUseError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Somebody still seals secrets with an older master key, or changes instances all the time: give every "
-            "server the new key, restart it, and run this again"
+            "Another process seals secrets with an older master key, or changes instances all the time",
+            hint="Give every server the new key, restart it, and run this again",
         )
 
 

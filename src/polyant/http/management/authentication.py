@@ -17,6 +17,7 @@ from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 from polyant.domain.users import Role
 from polyant.http.auth import SESSION_COOKIE, credentials_in
 from polyant.http.client_address import scheme_of
+from polyant.http.record import record_of
 from polyant.http.throttle import Throttle
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -77,8 +78,8 @@ class SessionGate:
         origin = headers.get(b"origin", b"").decode("latin-1")
         if headers.get(b"sec-fetch-site", b"none") not in _OWN_SITES or not _same_origin(origin, own):
             raise PermissionDeniedError(
-                "Only this server's own pages may write with the session cookie: send the token as a Bearer instead "
-                "(behind a proxy that speaks TLS, set TRUST_PROXY and let it pass the Host header on)"
+                "Only this server's own pages may write with the session cookie: send the token as a Bearer instead",
+                hint="Behind a proxy that speaks TLS, set TRUST_PROXY and let it pass the Host header on",
             )
 
 
@@ -89,6 +90,7 @@ class SessionMiddleware(AbstractAuthenticationMiddleware):
         """Returns who is calling, as the request's `user` and `auth`."""
         gate: SessionGate = connection.app.state.endpoints.gate
         who = await gate.admit(cast("HTTPScope", connection.scope))
+        record_of(connection.scope).shows_hints = True
         return AuthenticationResult(user=who.user, auth=who)
 
 

@@ -1,0 +1,104 @@
+"""What errors tell callers: no message in the source has anything that only an operator may know."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import polyant
+from polyant.domain import errors
+
+SOURCE = Path(polyant.__file__).parent
+OPERATORS_ALONE = {"cli", "testing"}
+"""Packages whose errors an operator or a developer sees alone."""
+
+FOR_OPERATORS = re.compile(r"[A-Z]{2,}_[A-Z]{2,}|\bpolyant [a-z]|(^|\s)--[a-z]|environment")
+"""Names of environment variables, commands and options."""
+
+WRITERS = {"_send_error": 2, "_respond": 1, "error_body": 1}
+"""Functions that send an envelope, and which of their arguments is the message."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a call gives as a message: its literal parts, or None if it is no literal."""
+
+    place: str
+    name: str
+    text: str | None
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        place = path.relative_to(SOURCE)
+        if place.parts[0] not in OPERATORS_ALONE:
+            yield str(place), ast.parse(path.read_text())
+
+
+def name_of(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+
+
+def literal_of(node: ast.expr) -> str | None:
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.JoinedStr():
+            return "".join(literal_of(part) or "" for part in node.values)
+        case _:
+            return None
+
+
+def derived_from(name: str, trees: list[ast.Module]) -> set[str]:
+    """Returns the names of that class and of all classes below it."""
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    found = {name}
+    while more := {each.name for each in classes if found & set(map(name_of, each.bases))} - found:
+        found |= more
+    return found
+
+
+def said_in(place: str, tree: ast.AST, names: set[str]) -> Iterator[Said]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name in names:
+            yield from (each for each in said_in(place, node, {"__init__"}))
+        elif isinstance(node, ast.Call) and name_of(node.func) in names:
+            name = name_of(node.func)
+            if len(node.args) > WRITERS.get(name, 0):
+                yield Said(f"{place}:{node.lineno}", name, literal_of(node.args[WRITERS.get(name, 0)]))
+
+
+def said(kind: str) -> list[Said]:
+    """Returns each message that is given to an error of that kind."""
+    trees = dict(sources())
+    names = derived_from(kind, list(trees.values())) | WRITERS.keys()
+    return [each for place, tree in trees.items() for each in said_in(place, tree, names)]
+
+
+def test_no_message_tells_a_caller_what_only_an_operator_may_know() -> None:
+    found = said(errors.PolyantError.__name__)
+    assert {"Unknown model", "Server is busy", "request entity too large"} <= {each.text for each in found}
+    assert [each for each in found if each.text is not None and FOR_OPERATORS.search(each.text)] == []
+
+
+def test_messages_of_what_an_operator_has_to_mend_are_written_where_they_are_raised() -> None:
+    """So that the test before this one sees them."""
+    written_here = {errors.UnavailableError.__name__, "__init__"}  # others have messages of their own
+    found = [each for each in said(errors.UnavailableError.__name__) if each.name in written_here]
+    assert "The master key is not the key that sealed the stored secrets" in {each.text for each in found}
+    assert [each for each in found if each.text is None] == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Set OPENAI_API_KEY",
+        "run polyant migrate",
+        "give --workers",
+        "not in the server's environment",
+    ],
+)
+def test_what_only_operators_may_know_is_recognised(message: str) -> None:
+    assert FOR_OPERATORS.search(message)
