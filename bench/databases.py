@@ -16,14 +16,17 @@ from bench.processes import cpu_of, family_of
 from bench.scripts import SCRIPTS, key_of, upstream_model
 from polyant.adapters.piccolo.instance_rows import row_of, secret_rows_of, section_rows_of
 from polyant.adapters.piccolo.tables import InstanceRow, SecretRow, SectionRow
+from polyant.container import Container
 from polyant.domain.instances import Instance, Slug
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.prompts import default_sections
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.set_secret import with_auth_key
-from polyant.parts import Parts, open_parts
 from polyant.settings import read_settings
+from polyant.wiring import DATABASE, open_container
 
 _ROWS_AT_ONCE = 500
 _TOOLS = ("calculate", "current_time")
@@ -64,9 +67,9 @@ class Databases:
         await self._ask(f"CREATE DATABASE {name}")
         url = self._url_of(name)
         environ = {**self._environ, "DATABASE_URL": url}
-        async with open_parts(read_settings(environ), environ, create=True) as parts:
-            await (await parts.database()).migrate()
-            await _fill(parts, slugs_of(instances), self._upstream)
+        async with open_container(read_settings(environ), environ, create=True) as container:
+            await (await container.get(DATABASE)).migrate()
+            await _fill(container, slugs_of(instances), self._upstream)
         return url
 
     async def _ask(self, statement: str) -> Any:
@@ -96,14 +99,17 @@ def postgres() -> Iterator[Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _fill(parts: Parts, slugs: Sequence[str], upstream: str) -> None:
-    cipher, clock, tokens = await parts.cipher(), await parts.clock(), await parts.tokens()
+async def _fill(container: Container, slugs: Sequence[str], upstream: str) -> None:
+    cipher, clock = await container.get(SecretCipher), await container.get(Clock)
+    tokens = await container.get(TokenSource)
     made = [
         await _with_key(cipher, _instance(slug, upstream, tokens, at=clock.now() + timedelta(microseconds=number)))
         for number, slug in enumerate(slugs)
     ]
-    await (await parts.repo()).add(made[0])  # also counts the revision: a server will not add an instance of its own
-    database = await parts.database()
+    await (await container.get(InstanceRepo)).add(
+        made[0]
+    )  # also counts the revision: a server will not add an instance of its own
+    database = await container.get(DATABASE)
     for start in range(1, len(made), _ROWS_AT_ONCE):
         some = made[start : start + _ROWS_AT_ONCE]
         rows = {

@@ -10,17 +10,18 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, closing
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from polyant.adapter_groups import GROUPS
 from polyant.cli.main import build_parser
-from polyant.parts import GROUPS, Parts
 from polyant.settings import Settings, variables
 from polyant.testing.rate_limiter import RateLimiterContract
+from polyant.wiring import open_container
 from support.app import CHAT, chat_body
 from support.process import Server, environment, run_polyant, serving
 
@@ -301,9 +302,10 @@ def test_ports_that_take_adapters_are_those_of_the_table() -> None:
         assert dotted(contract.strip("`")).__name__ == f"{group.port.__name__}Contract"  # type: ignore[attr-defined]
 
 
-def test_what_adapters_are_given_is_what_is_on_offer() -> None:
-    table = {row[0].strip("`") for row in rows(section(ADAPTERS, "Constructor arguments"))}
-    assert table == Parts(Settings(), {}, AsyncExitStack(), create_secrets=False).on_offer.keys()
+async def test_injectable_types_are_those_of_the_table() -> None:
+    table = [row[0].strip("`") for row in rows(section(ADAPTERS, "Constructor arguments"))]
+    async with open_container(Settings(), {}, create=False) as container:
+        assert sorted(table) == container.injectables
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
-from collections.abc import Awaitable, Callable
+import re
 from pathlib import Path
 
 import pytest
 
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.arguments import WiringError
+from polyant.container import Container
+from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.ports.chat_model import ChatModel
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
-from polyant.plugins import AdapterError, Group, build, load, offers
+from polyant.plugins import AdapterError, AdapterRecipe, Group, PortT, adapter_type, load, offers
 from polyant.testing.manual_clock import ManualClock
 from support.packages import install
 
@@ -14,24 +18,96 @@ RATE_LIMITER = Group("rate_limiter", RateLimiter)
 CHAT_MODEL = Group("chat_model", ChatModel)
 
 SOURCE = """
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from polyant.domain.ports.clock import Clock
+
+if TYPE_CHECKING:
+    from polyant.domain.ports.tool import Tool
+
 class Limiter:
-    def __init__(self, *, clock, unheard_of=7, **others):
+    def __init__(self, *, clock: Clock, unheard_of: int = 7, **others: object) -> None:
         self.clock, self.unheard_of, self.others = clock, unheard_of, others
 
     async def hit(self, key, limit): ...
 
-class Demanding:
-    def __init__(self, *, moon): ...
+class Moon: ...
+
+class Demanding(Limiter):
+    def __init__(self, *, moon: int) -> None: ...
+
+class Untyped(Limiter):
+    def __init__(self, clock) -> None: ...
+
+class Unresolved(Limiter):
+    def __init__(self, *, tool: Tool | None = None) -> None: ...
+
+class Selfish(Limiter):
+    def __init__(self, *, limiter: RateLimiter) -> None: ...
+
+class Connection:
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.is_open = clock, False
+
+    async def __aenter__(self):
+        self.is_open = True
+
+    async def __aexit__(self, *_):
+        self.is_open = False
+
+class Sharing(Limiter):
+    def __init__(self, *, connection: Connection) -> None:
+        self.connection = connection
 
 class Mute:
     pass
+
+class Muted(Limiter):
+    hit = None
 
 class Nameless:
     def generate(self, request): ...
     async def check(self, base_url): ...
 
-def made(clock):
+class Failing(Limiter):
+    def __init__(self) -> None:
+        raise ValueError("no\\nluck")
+
+class Closed(Limiter):
+    def __init__(self) -> None: ...
+
+    async def __aenter__(self):
+        raise OSError("the door is shut")
+
+    async def __aexit__(self, *_): ...
+
+class Broken(Limiter):
+    def __init__(self, *, connection: Unbuilt) -> None: ...
+
+class Unbuilt:
+    def __init__(self) -> None:
+        raise ValueError("no wire")
+
+class Posing:
+    generate = check = hit = None
+
+    @property
+    def info(self):
+        raise RuntimeError("no info")
+
+def made(clock: Clock):
     return Limiter(clock=clock)
+
+async def later(clock: Clock):
+    return Limiter(clock=clock)
+
+def promised(clock: Clock):
+    return later(clock)
+
+from polyant.domain.ports.rate_limiter import RateLimiter
 
 NOTHING = None
 """
@@ -39,11 +115,12 @@ NOTHING = None
 CLOCK = ManualClock()
 
 
-async def _clock() -> ManualClock:
-    return CLOCK
-
-
-PARTS: dict[str, Callable[[], Awaitable[object]]] = {"clock": _clock}
+async def build(group: Group[PortT], name: str) -> PortT:
+    """Returns the adapter of that name, in an engine that has a clock."""
+    async with Container(autowired="no.package") as container:
+        container.register_value(Clock, CLOCK)
+        container.register(group.port, AdapterRecipe(group, name))
+        return await container.get(group.port)
 
 
 @pytest.fixture
@@ -56,8 +133,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def acme(folder: Path) -> None:
     """A package that offers good and bad rate limiters."""
-    offered = ("Limiter", "Demanding", "Mute", "made", "NOTHING", "missing")
-    models = [("chat_model", "nameless", "Nameless")]
+    offered = (
+        *(
+            "Limiter",
+            "Demanding",
+            "Untyped",
+            "Unresolved",
+            "Selfish",
+            "Sharing",
+            "Mute",
+            "Muted",
+            "Failing",
+            "Closed",
+            "Broken",
+        ),
+        *("made", "later", "promised", "NOTHING", "missing"),
+    )
+    models = [("chat_model", name.lower(), name) for name in ("Nameless", "Posing")]
     install(folder, "acme-limits", SOURCE, [*(("rate_limiter", name.lower(), name) for name in offered), *models])
 
 
@@ -75,49 +167,104 @@ def test_offers_tell_package_and_version_and_import_nothing(folder: Path) -> Non
 
 
 @pytest.mark.usefixtures("acme")
-async def test_adapter_gets_the_parts_its_parameters_name_and_no_others() -> None:
-    built = await build(RATE_LIMITER, "limiter", {**PARTS, "tools": _clock})
+async def test_adapter_gets_what_its_annotations_ask_for_and_keeps_its_other_defaults() -> None:
+    built = await build(RATE_LIMITER, "limiter")
     assert vars(built) == {"clock": CLOCK, "unheard_of": 7, "others": {}}
 
 
 @pytest.mark.usefixtures("acme")
 async def test_function_may_build_an_adapter() -> None:
-    assert vars(await build(RATE_LIMITER, "made", PARTS))["clock"] is CLOCK
+    assert vars(await build(RATE_LIMITER, "made"))["clock"] is CLOCK
+
+
+@pytest.mark.usefixtures("acme")
+async def test_adapters_of_one_package_share_a_class_of_that_package() -> None:
+    async with Container(autowired="no.package") as container:
+        container.register_value(Clock, CLOCK)
+        kinds = [adapter_type(RATE_LIMITER, name) for name in ("first", "second")]
+        for kind in kinds:
+            container.register(kind, AdapterRecipe(RATE_LIMITER, "sharing"))
+        first, second = [vars(await container.get(kind))["connection"] for kind in kinds]
+        assert first is second
+        assert (first.clock, first.is_open) == (CLOCK, True)
+    assert not first.is_open
+
+
+@pytest.mark.usefixtures("acme")
+async def test_class_of_another_package_is_not_built_for_an_adapter(folder: Path) -> None:
+    source = "import acme_limits as a\nclass Other(a.Sharing):\n  def __init__(self, c: a.Connection): ..."
+    install(folder, "other-limits", source, [("rate_limiter", "other", "Other")])
+    async with Container(autowired="no.package") as container:
+        container.register_value(Clock, CLOCK)
+        for name in ("sharing", "other"):
+            container.register(adapter_type(RATE_LIMITER, name), AdapterRecipe(RATE_LIMITER, name))
+        await container.get(adapter_type(RATE_LIMITER, "sharing"))
+        with pytest.raises(WiringError, match="asks for c: Connection, which can't be injected"):
+            await container.get(adapter_type(RATE_LIMITER, "other"))
 
 
 @pytest.mark.usefixtures("acme")
 @pytest.mark.parametrize(
-    "name, says",
+    "name, message",
     [
-        ("nobody's", r"No installed package offers the rate_limiter adapter 'nobody's'; there are: \[.*'memory'"),
-        ("demanding", r"'demanding' asks for 'moon'; on offer are: \['clock'\]"),
-        ("mute", r"The rate_limiter adapter 'mute' lacks \['hit'\]"),
-        ("missing", r"'missing' of acme-limits can't be imported: AttributeError"),
-        ("nothing", r"'nothing' \(acme_limits:NOTHING\) isn't callable"),
+        ("nobody's", r"No installed package offers the rate_limiter adapter 'nobody's'; there are: \[.*'memory'.*\]"),
+        ("demanding", r"{} asks for moon: int, which can't be injected; injectable types: Clock, RateLimiter"),
+        ("untyped", r"{} asks for clock, which has no annotated type; injectable types: Clock, RateLimiter"),
+        ("unresolved", r"{}: the annotation of its argument 'tool' can't be resolved: NameError: name 'Tool' .*"),
+        ("selfish", r"{} needs itself: RateLimiter → RateLimiter"),
+        ("mute", r"{} is missing hit, which RateLimiter asks for"),
+        ("muted", r"{} is missing hit, which RateLimiter asks for"),
+        ("failing", r"{} can't be built: ValueError: no luck"),
+        ("closed", r"{} can't be built: OSError: the door is shut"),
+        ("broken", r"{} can't be built: ValueError: no wire"),
+        ("later", r"{} is an asynchronous function; let .* and open what it needs in __aenter__"),
+        ("promised", r"{} is an asynchronous function; let .* and open what it needs in __aenter__"),
+        ("missing", r"{} of acme-limits can't be imported: AttributeError: .*"),
+        ("nothing", r"{} \(acme_limits:NOTHING\) isn't callable"),
     ],
 )
-async def test_adapter_that_cannot_be_used_is_refused_with_the_reason(name: str, says: str) -> None:
-    with pytest.raises(AdapterError, match=says):
-        await build(RATE_LIMITER, name, PARTS)
+async def test_adapter_that_cannot_be_used_is_refused_in_one_line_with_the_reason(name: str, message: str) -> None:
+    with pytest.raises(WiringError) as refused:
+        await build(RATE_LIMITER, name)
+    assert re.fullmatch(message.replace("{}", f"The rate_limiter adapter '{name}'"), str(refused.value))
 
 
 @pytest.mark.usefixtures("acme")
-async def test_missing_attribute_is_named_as_well_as_a_missing_method() -> None:
-    with pytest.raises(AdapterError, match=r"'nameless' lacks \['info'\]"):
-        await build(CHAT_MODEL, "nameless", PARTS)
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("nameless", "'nameless' is missing info, which ChatModel asks for"),
+        ("posing", "'posing' can't be built: RuntimeError: no info"),
+    ],
+)
+async def test_missing_attribute_is_named_as_well_as_a_missing_method(name: str, message: str) -> None:
+    with pytest.raises(AdapterError, match=message):
+        await build(CHAT_MODEL, name)
+
+
+async def test_adapter_that_says_why_it_is_unavailable_is_quoted(folder: Path) -> None:
+    source = """
+from polyant.domain.errors import StorageUnavailableError
+class Away:
+    def __init__(self):
+        raise StorageUnavailableError("The limiter's database is away")
+"""
+    install(folder, "acme-away", source, [("rate_limiter", "away", "Away")])
+    with pytest.raises(StorageUnavailableError, match="The limiter's database is away"):
+        await build(RATE_LIMITER, "away")
 
 
 async def test_adapter_whose_import_fails_is_refused(folder: Path) -> None:
     install(folder, "acme-failing", "import no_such_module", [("rate_limiter", "failing", "Limiter")])
     with pytest.raises(AdapterError, match="can't be imported: ModuleNotFoundError"):
-        await build(RATE_LIMITER, "failing", PARTS)
+        await build(RATE_LIMITER, "failing")
 
 
 @pytest.mark.usefixtures("acme")
 async def test_adapter_offered_by_two_packages_is_refused(folder: Path) -> None:
     install(folder, "other-limits", SOURCE, [("rate_limiter", "limiter", "Limiter")])
     with pytest.raises(AdapterError, match=r"offered more than once: .*acme-limits.*other-limits"):
-        await build(RATE_LIMITER, "limiter", PARTS)
+        await build(RATE_LIMITER, "limiter")
 
 
 async def test_package_found_twice_on_the_path_is_no_double_offer(
@@ -127,10 +274,10 @@ async def test_package_found_twice_on_the_path_is_no_double_offer(
     for place in (folder, again):
         install(place, "twice-limits", SOURCE, [("rate_limiter", "twice", "Limiter")])
     monkeypatch.syspath_prepend(str(again))
-    assert vars(await build(RATE_LIMITER, "twice", PARTS))["clock"] is CLOCK
+    assert vars(await build(RATE_LIMITER, "twice"))["clock"] is CLOCK
 
 
 async def test_type_that_does_not_tell_its_parameters_is_refused_for_its_shape(folder: Path) -> None:
     install(folder, "acme-odd", "Odd = dict", [("rate_limiter", "odd", "Odd")])
-    with pytest.raises(AdapterError, match=r"'odd' lacks \['hit'\]"):
-        await build(RATE_LIMITER, "odd", PARTS)
+    with pytest.raises(AdapterError, match="'odd' is missing hit"):
+        await build(RATE_LIMITER, "odd")

@@ -1,19 +1,25 @@
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from polyant.cli.context import CliContext
 from polyant.domain.audit import AuditQuery
 from polyant.domain.instances import Instance, Slug
+from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.check_master_key import WrongMasterKeyError
 from polyant.domain.users import Role, User
-from polyant.parts import Parts, open_parts
 from polyant.plugins import AdapterError
 from polyant.prepare import create_first_user, prepare
 from polyant.settings import SettingsError, read_settings
+from polyant.wiring import open_container
 
 DEMO = Slug("demo-bot")
 ADAPTERS = [
@@ -29,15 +35,16 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def prepared(environ: dict[str, str], **variables: str) -> AsyncIterator[Parts]:
+async def prepared(environ: dict[str, str], **variables: str) -> AsyncIterator[CliContext]:
     given = {**environ, **variables}
-    async with open_parts(read_settings(given), given, create=True) as parts:
-        await prepare(parts)
-        yield parts
+    settings = read_settings(given)
+    async with open_container(settings, given, create=True) as container:
+        await prepare(container, settings)
+        yield CliContext(settings, container)
 
 
-async def demo_of(parts: Parts) -> Instance | None:
-    return await (await parts.repo()).get(DEMO)
+async def demo_of(context: CliContext) -> Instance | None:
+    return await (await context.get(InstanceRepo)).get(DEMO)
 
 
 def is_home_made(environ: dict[str, str]) -> bool:
@@ -45,8 +52,8 @@ def is_home_made(environ: dict[str, str]) -> bool:
 
 
 async def test_first_instance_is_the_built_in_demonstration(environ: dict[str, str]) -> None:
-    async with prepared(environ) as parts:
-        demo = await demo_of(parts)
+    async with prepared(environ) as context:
+        demo = await demo_of(context)
     assert demo is not None
     assert (demo.name, demo.provider, demo.auth_enabled, demo.is_active) == ("Demo Bot", "scripted", False, True)
 
@@ -64,19 +71,19 @@ async def test_first_instance_is_the_built_in_demonstration(environ: dict[str, s
 async def test_first_instance_is_of_the_vendor_whose_key_is_given(
     environ: dict[str, str], variables: dict[str, str], provider: str
 ) -> None:
-    async with prepared(environ, **variables) as parts:
-        demo = await demo_of(parts)
+    async with prepared(environ, **variables) as context:
+        demo = await demo_of(context)
         assert demo is not None
         assert demo.provider == provider
-        assert demo.model == (await parts.providers())[provider].default_model
+        assert demo.model == (await context.get(Mapping[str, ProviderInfo]))[provider].default_model
         assert demo.secrets == {}  # the operator's key stays in the environment
 
 
 async def test_deleted_demonstration_stays_deleted(environ: dict[str, str]) -> None:
-    async with prepared(environ) as parts:
-        await (await parts.repo()).delete(DEMO)
-    async with prepared(environ) as parts:
-        assert await demo_of(parts) is None
+    async with prepared(environ) as context:
+        await (await context.get(InstanceRepo)).delete(DEMO)
+    async with prepared(environ) as context:
+        assert await demo_of(context) is None
 
 
 async def test_another_key_is_refused(environ: dict[str, str]) -> None:
@@ -99,7 +106,7 @@ async def test_unknown_adapter_is_refused_before_anything_is_made(environ: dict[
 async def test_setting_that_an_adapter_refuses_leaves_no_trace(
     environ: dict[str, str], variables: dict[str, str]
 ) -> None:
-    with pytest.raises(SettingsError):
+    with pytest.raises((SettingsError, AdapterError)):
         async with prepared(environ, **variables):
             pass
     assert not is_home_made(environ)
@@ -111,33 +118,33 @@ FILE = "initial-admin-password"
 GIVEN = {"INITIAL_ADMIN_EMAIL": "Ada@Example.com", "INITIAL_ADMIN_PASSWORD": "correct horse battery staple"}
 
 
-async def only_user_of(parts: Parts) -> User:
-    (user,) = (await (await parts.user_repo()).list()).users
+async def only_user_of(context: CliContext) -> User:
+    (user,) = (await (await context.get(UserRepo)).list()).users
     return user
 
 
-async def lets_in(parts: Parts, user: User, password: str) -> bool:
-    return await (await parts.password_hasher()).verify(SecretText(password), user.password_hash)
+async def lets_in(context: CliContext, user: User, password: str) -> bool:
+    return await (await context.get(PasswordHasher)).verify(SecretText(password), user.password_hash)
 
 
 async def test_first_user_has_a_random_password_that_stands_in_a_file_for_its_owner_alone(
     environ: dict[str, str],
 ) -> None:
     file = Path(environ["POLYANT_HOME"]) / FILE
-    async with prepared(environ) as parts:
-        user = await only_user_of(parts)
+    async with prepared(environ) as context:
+        user = await only_user_of(context)
         assert (user.email, user.role) == ("admin@localhost", Role.SUPERADMIN)
-        assert await lets_in(parts, user, file.read_text().strip())
-        (entry,) = (await (await parts.audit_log()).list(AuditQuery(action="user"))).entries
+        assert await lets_in(context, user, file.read_text().strip())
+        (entry,) = (await (await context.get(AuditLog)).list(AuditQuery(action="user"))).entries
         assert (entry.actor, entry.action, entry.user) == ("server", "user.create", "admin@localhost")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 async def test_first_user_is_the_one_of_the_settings_and_no_password_is_written(environ: dict[str, str]) -> None:
-    async with prepared(environ, **GIVEN) as parts:
-        user = await only_user_of(parts)
+    async with prepared(environ, **GIVEN) as context:
+        user = await only_user_of(context)
         assert user.email == "ada@example.com"
-        assert await lets_in(parts, user, GIVEN["INITIAL_ADMIN_PASSWORD"])
+        assert await lets_in(context, user, GIVEN["INITIAL_ADMIN_PASSWORD"])
     assert not (Path(environ["POLYANT_HOME"]) / FILE).exists()
 
 
@@ -145,8 +152,8 @@ async def test_where_there_is_a_user_no_other_is_made_and_no_password_changed(en
     file = Path(environ["POLYANT_HOME"]) / FILE
     async with prepared(environ):
         password = file.read_text()
-    async with prepared(environ, **GIVEN) as parts:
-        assert (await only_user_of(parts)).email == "admin@localhost"
+    async with prepared(environ, **GIVEN) as context:
+        assert (await only_user_of(context)).email == "admin@localhost"
     assert file.read_text() == password
 
 
@@ -155,8 +162,8 @@ async def test_password_that_stands_in_the_file_already_is_kept(environ: dict[st
     file = Path(environ["POLYANT_HOME"]) / FILE
     file.parent.mkdir()
     file.write_text("a password of before\n")
-    async with prepared(environ) as parts:
-        assert await lets_in(parts, await only_user_of(parts), "a password of before")
+    async with prepared(environ) as context:
+        assert await lets_in(context, await only_user_of(context), "a password of before")
     assert file.read_text() == "a password of before\n"
 
 
@@ -164,8 +171,8 @@ async def test_start_goes_on_without_a_user_where_no_password_can_be_kept(
     environ: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     (Path(environ["POLYANT_HOME"]) / FILE).mkdir(parents=True)
-    async with prepared(environ) as parts:
-        assert (await (await parts.user_repo()).list()).total == 0
+    async with prepared(environ) as context:
+        assert (await (await context.get(UserRepo)).list()).total == 0
     assert "`polyant users create EMAIL` makes one" in caplog.text
 
 
@@ -174,13 +181,13 @@ async def test_of_several_first_starts_on_one_database_one_makes_the_user(
 ) -> None:
     """Whoever comes second from another machine doesn't keep a password that lets nobody in."""
     elsewhere = {"POLYANT_HOME": str(tmp_path / "elsewhere"), "DATABASE_URL": f"sqlite:///{tmp_path}/home/polyant.db"}
-    async with prepared(environ) as parts:
+    async with prepared(environ) as context:
         keys = tmp_path / "home" / "keys"
         given = {"ENCRYPTION_KEY": (keys / "encryption.key").read_text(), **elsewhere}
-        async with open_parts(read_settings(given), given, create=True) as second:
-            await create_first_user(second)
-        assert await lets_in(parts, await only_user_of(parts), (tmp_path / "home" / FILE).read_text().strip())
-        async with open_parts(read_settings(environ), environ, create=True) as third:
-            await create_first_user(third)
+        async with open_container(read_settings(given), given, create=True) as second:
+            await create_first_user(second, read_settings(given))
+        assert await lets_in(context, await only_user_of(context), (tmp_path / "home" / FILE).read_text().strip())
+        async with open_container(read_settings(environ), environ, create=True) as third:
+            await create_first_user(third, read_settings(environ))
     assert not (tmp_path / "elsewhere" / FILE).exists()
     assert (tmp_path / "home" / FILE).exists()

@@ -6,33 +6,30 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from litestar.types import ASGIApp
-
 from polyant import logs
 from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
+from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.system.file_limit import raise_file_limit
+from polyant.arguments import WiringError
+from polyant.container import Container, Recipe
 from polyant.domain.errors import PolyantError
-from polyant.domain.instances import InstanceQuery
-from polyant.domain.running_turns import RunningTurns
-from polyant.domain.turn_observation import TurnObservation
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.list_models import ListModels
-from polyant.domain.use_cases.run_turn import RunTurn
 from polyant.domain.use_cases.show_model import ShowModel
 from polyant.home import auth_secret_of, require_given_secrets
-from polyant.http.app import HttpSettings, Services, build_app
+from polyant.http.app import HttpSettings, build_app
 from polyant.http.lifespan import ExplainedStart
-from polyant.http.management.services import Management, ManagementPorts
 from polyant.http.openai.responses import ResponseSettings
 from polyant.http.session_tokens import JwtSessionTokens
-from polyant.parts import Parts, open_parts
-from polyant.plugins import AdapterError
 from polyant.prepare import prepare
 from polyant.settings import Settings, SettingsError, read_settings
+from polyant.wiring import open_container
 
 
-def create_app(environ: Mapping[str, str] | None = None) -> ASGIApp:
+def create_app(environ: Mapping[str, str] | None = None) -> ExplainedStart:
     """Returns the ASGI application that the environment describes; the factory for `uvicorn --factory`.
 
     Raises:
@@ -50,16 +47,16 @@ def create_app(environ: Mapping[str, str] | None = None) -> ASGIApp:
     raise_file_limit()
 
     @asynccontextmanager
-    async def open_services() -> AsyncIterator[Services]:
-        async with open_parts(settings, environ, create=True) as parts:
-            await prepare(parts)
-            async with TurnObservation(await parts.turn_observers()) as observation:
-                services = await _services(parts, observation)
-                _tune_garbage_collection()
-                yield services
+    async def open_instances() -> AsyncIterator[Container]:
+        # Who changes an instance reads it as it is stored; only what a chat request needs comes from the cache.
+        instead = {InstanceRepo: FreshInstanceRepo}
+        async with open_container(settings, environ, create=True, instead=instead) as container:
+            await prepare(container, settings)
+            _register_http(container, settings)
+            yield container
 
-    app = build_app(_http_settings(settings), open_services)
-    return ExplainedStart(app, (PolyantError, SettingsError, AdapterError))
+    app = build_app(_http_settings(settings), open_instances, on_start=_tune_garbage_collection)
+    return ExplainedStart(app, (PolyantError, SettingsError, WiringError))
 
 
 def _tune_garbage_collection() -> None:
@@ -73,52 +70,13 @@ def _tune_garbage_collection() -> None:
     gc.set_threshold(2_000, 20, 100)
 
 
-async def _services(parts: Parts, observation: TurnObservation) -> Services:
-    repo, cipher = await parts.cached_repo(), await parts.cipher()
-    storage, clock = await parts.repo(), await parts.clock()
-    turns = RunningTurns(max_turns=parts.settings.max_concurrent_turns)
-    run_turn = RunTurn(
-        supervisor=await parts.supervisor(),
-        turns=turns,
-        observation=observation,
-        clock=clock,
-        tokens=await parts.tokens(),
-        budget=await parts.turn_budget(),
-    )
-    management = Management.on(await _management_ports(parts, run_turn))
-    return Services(
-        answer_chat=AnswerChat(repo=repo, cipher=cipher, clock=clock, run_turn=run_turn),
-        list_models=ListModels(repo=repo),
-        show_model=ShowModel(repo=repo),
-        # Asked seldom, and then for a key that may have been issued this very second: so not from the cache.
-        identify_caller=IdentifyCaller(repo=storage, cipher=cipher, recognise=management.recognise, clock=clock),
-        management=management,
-        turns=turns,
-        rate_limiter=await parts.rate_limiter(),
-        clock=clock,
-        check_storage=lambda: storage.list(InstanceQuery(limit=1)),
-    )
-
-
-async def _management_ports(parts: Parts, run_turn: RunTurn) -> ManagementPorts:
-    return ManagementPorts(
-        repo=FreshInstanceRepo(await parts.repo(), await parts.cached_repo()),
-        users=await parts.user_repo(),
-        sessions=await parts.session_repo(),
-        audit_log=await parts.audit_log(),
-        turn_log=await parts.turn_log(),
-        hasher=await parts.password_hasher(),
-        cipher=await parts.cipher(),
-        session_tokens=JwtSessionTokens(auth_secret_of(parts.settings, create=False)),
-        run_turn=run_turn,
-        clock=await parts.clock(),
-        tokens=await parts.tokens(),
-        providers=await parts.providers(),
-        tools=await parts.tools(),
-        tool_access=await parts.tool_access(),
-        system_prompts=await parts.system_prompts(),
-        adapter_options=await parts.adapter_options(),
-    )
+def _register_http(container: Container, settings: Settings) -> None:
+    """Registers what only the server needs, and which instances its use cases see."""
+    container.register(SessionTokens, lambda: JwtSessionTokens(auth_secret_of(settings, create=False)))
+    for use_case in (AnswerChat, ListModels, ShowModel):
+        container.register(use_case, Recipe(use_case, instead={InstanceRepo: CachedInstanceRepo}), listed=False)
+    # Called seldom, and then for a key that may have been issued this very second: so not from the cache.
+    container.register(IdentifyCaller, IdentifyCaller, listed=False)
 
 
 def _http_settings(settings: Settings) -> HttpSettings:

@@ -54,6 +54,7 @@ def configure(log_format: LogFormat) -> None:
     logging._srcfile = None  # noqa: SLF001 - the documented way
     formatter = JsonFormatter() if log_format is LogFormat.JSON else TextFormatter()
     handler, logging.lastResort = _handler(formatter, logging.NOTSET), _handler(formatter, logging.WARNING)
+    handler.addFilter(_says_something)
     for name, level in (("polyant", logging.INFO), ("uvicorn", logging.WARNING), ("piccolo", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
@@ -69,6 +70,11 @@ def _handler(formatter: logging.Formatter, level: int) -> logging.Handler:
     handler.setFormatter(formatter)
     handler.setLevel(level)
     return handler
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    """Returns whether the line adds to the one before it, in which the server quotes why the start failed."""
+    return record.msg != "Application startup failed. Exiting."
 
 
 def _quoted(value: object) -> str:

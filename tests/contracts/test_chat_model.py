@@ -12,6 +12,7 @@ from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
 from polyant.adapters.llm.scripted_chat_model import ScriptedChatModel
 from polyant.domain.chat import ModelRequest, Usage, UserMessage
 from polyant.domain.errors import ProviderFailure
+from polyant.domain.injectables import ScriptFile
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.secrets import SecretText
@@ -129,7 +130,7 @@ class ScriptInFile:
 
     def answering(self, *outcomes: ScriptedAnswer | ProviderFailure) -> ChatModel:
         self._path.write_bytes(msgspec.json.encode([{"steps": [_lines(outcomes[0])]}]))
-        return ScriptedChatModel(clock=HurryingClock(), script=self._path)
+        return ScriptedChatModel(clock=HurryingClock(), script=ScriptFile(self._path))
 
 
 def _lines(outcome: ScriptedAnswer | ProviderFailure) -> list[dict[str, Any]]:

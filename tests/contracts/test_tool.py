@@ -9,6 +9,7 @@ from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.adapters.tools.current_time_tool import CurrentTimeTool
 from polyant.adapters.tools.http_request_tool import HttpRequestTool
 from polyant.adapters.tools.spawn_task_tool import SpawnTaskTool
+from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.ports.tool import Tool
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import CONTEXT, ToolContract, ToolRun, WaitingRun, WaitingToolContract
@@ -75,7 +76,7 @@ class TestHttpRequestTool(WaitingToolContract):
     def tool(self, upstream: ScriptedUpstream, internet: SmallInternet) -> Tool:
         internet.name("example.com", "93.184.215.14")
         internet.place("93.184.215.14", upstream.url)
-        return HttpRequestTool(clock=ManualClock(), http_tool_hosts=frozenset(), resolver=internet)
+        return HttpRequestTool(clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset()), resolver=internet)
 
     @pytest.fixture
     async def internet(self, monkeypatch: pytest.MonkeyPatch) -> SmallInternet:

@@ -6,6 +6,7 @@ import pytest
 from polyant.adapters.memory.turn_log import MemoryTurnLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.turn_log import PiccoloTurnLog
+from polyant.domain.injectables import TurnLogDays
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.turn_log import DAYS, Close, TurnLogContract, TurnLogOutageContract
 
@@ -18,14 +19,14 @@ async def opened() -> AsyncIterator[AsyncExitStack]:
 
 
 async def open_log(opened: AsyncExitStack, database: PiccoloDatabase, clock: ManualClock) -> PiccoloTurnLog:
-    log = PiccoloTurnLog(database=database, clock=clock, turn_log_days=DAYS)
+    log = PiccoloTurnLog(database=database, clock=clock, turn_log_days=TurnLogDays(DAYS))
     return await opened.enter_async_context(log)
 
 
 class TestMemoryTurnLog(TurnLogContract):
     @pytest.fixture
     def turn_log(self, clock: ManualClock) -> MemoryTurnLog:
-        return MemoryTurnLog(clock=clock, turn_log_days=DAYS)
+        return MemoryTurnLog(clock=clock, turn_log_days=TurnLogDays(DAYS))
 
     @pytest.fixture
     def close(self, opened: AsyncExitStack) -> Close:

@@ -4,6 +4,7 @@ from polyant.adapters.memory.turn_log import MemoryTurnLog
 from polyant.adapters.prometheus.turn_observer import PrometheusTurnObserver
 from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.adapters.turn_log.turn_observer import TurnLogTurnObserver
+from polyant.domain.injectables import TurnLogDays
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.turn_observer import TurnObserverContract
 
@@ -11,7 +12,7 @@ from polyant.testing.turn_observer import TurnObserverContract
 class TestTurnLogTurnObserver(TurnObserverContract):
     @pytest.fixture
     def observer(self) -> TurnLogTurnObserver:
-        return TurnLogTurnObserver(turn_log=MemoryTurnLog(clock=ManualClock(), turn_log_days=30))
+        return TurnLogTurnObserver(turn_log=MemoryTurnLog(clock=ManualClock(), turn_log_days=TurnLogDays(30)))
 
 
 class TestPrometheusTurnObserver(TurnObserverContract):

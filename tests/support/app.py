@@ -1,32 +1,36 @@
 """The HTTP application on memory adapters and a scripted supervisor."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.tools.calculate_tool import CalculateTool
-from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, Slug
+from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.limits import TurnBudget
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
+from polyant.domain.use_cases.check_storage import CheckStorage
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
-from polyant.domain.use_cases.list_models import ListModels
+from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.domain.use_cases.set_secret import seal, with_secret
-from polyant.domain.use_cases.show_model import ShowModel
-from polyant.http.app import HttpSettings, Services, build_app
+from polyant.http.app import HttpSettings, OpenInstances, build_app
+from polyant.http.injection import Instances
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import START, ManualClock
 from support.asgi import Exchange, Lifespan, Response, http_scope
 from support.management import Office
 from support.scripted_supervisor import ScriptedSupervisor
 from support.turn_runner import TurnRunner
+
+T = TypeVar("T")
 
 CHAT = "/v1/chat/completions"
 MASTER_KEY = "0f" * 32
@@ -41,11 +45,11 @@ class _Built:
     """An application that has been built and can be opened on the parts of one test after the other."""
 
     def __init__(self, settings: HttpSettings) -> None:
-        self.open_services: Callable[[], AbstractAsyncContextManager[Services]]
+        self.open_instances: OpenInstances
         self.asgi = build_app(settings, self._open)
 
-    def _open(self) -> AbstractAsyncContextManager[Services]:
-        return self.open_services()
+    def _open(self) -> AbstractAsyncContextManager[Instances]:
+        return self.open_instances()
 
 
 _idle: dict[HttpSettings, _Built] = {}
@@ -74,7 +78,7 @@ class App:
         self._settings = settings
         reused = _idle.pop(settings, None) if settings.metrics_token is None else None
         self._built = reused or _Built(settings)
-        self._built.open_services = self._open_services
+        self._built.open_instances = self._open_instances
         self.asgi = self._built.asgi
 
     def retire(self) -> None:
@@ -145,27 +149,44 @@ class App:
             "POST", CHAT, body=body, headers={**({"content-type": content_type} if content_type else {}), **given}
         )
 
-    async def _check_storage(self) -> object:
-        if self.storage_failure is not None:
-            raise self.storage_failure
-        return await self.repo.list(InstanceQuery(limit=1))
-
     @asynccontextmanager
-    async def _open_services(self) -> AsyncIterator[Services]:
-        office = self.office
-        yield Services(
-            answer_chat=AnswerChat(repo=self.repo, cipher=self.cipher, clock=self.clock, run_turn=self.runner.run_turn),
-            list_models=ListModels(repo=self.repo),
-            show_model=ShowModel(repo=self.repo),
-            identify_caller=IdentifyCaller(
-                repo=self.repo, cipher=self.cipher, recognise=office.management.recognise, clock=self.clock
-            ),
-            management=office.management,
-            turns=self.runner.turns,
-            rate_limiter=self.rate_limiter,
-            clock=self.clock,
-            check_storage=self._check_storage,
-        )
+    async def _open_instances(self) -> AsyncIterator[Instances]:
+        yield _Instances(self.office, await self._own_instances())
+
+    async def _own_instances(self) -> dict[type, object]:
+        recognise = await self.office.get(RecogniseUser)
+        return {
+            Clock: self.clock,
+            RateLimiter: self.rate_limiter,
+            AnswerChat: AnswerChat(repo=self.repo, cipher=self.cipher, clock=self.clock, run_turn=self.runner.run_turn),
+            IdentifyCaller: IdentifyCaller(repo=self.repo, cipher=self.cipher, recognise=recognise, clock=self.clock),
+            CheckStorage: CheckedStorage(self),
+        }
+
+
+class CheckedStorage(CheckStorage):
+    """Fails as the test says."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(repo=app.repo)
+        self._app = app
+
+    async def __call__(self) -> None:
+        if self._app.storage_failure is not None:
+            raise self._app.storage_failure
+        await super().__call__()
+
+
+class _Instances(Instances):
+    """Those of the application, and the office's for all others."""
+
+    def __init__(self, office: Office, own: Mapping[type, Any]) -> None:
+        self._office = office
+        self._own = own
+
+    async def get(self, kind: type[T]) -> T:
+        found: T = self._own[kind] if kind in self._own else await self._office.get(kind)
+        return found
 
 
 @asynccontextmanager

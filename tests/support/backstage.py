@@ -12,6 +12,7 @@ from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI, AuditEntry, Change
+from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
@@ -86,7 +87,7 @@ class Backstage:
         update = UpdateInstance(
             edit=self.edit,
             providers=self.providers,
-            tools=("calculate", "current_time"),
+            tools=ToolNames(("calculate", "current_time")),
             adapter_options=ADAPTER_OPTIONS,
         )
         return partial(update, by=CLI)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
@@ -16,22 +17,41 @@ from polyant.adapters.memory.user_repo import MemoryUserRepo
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.adapters.tools.calculate_tool import CalculateTool
+from polyant.container import Container
 from polyant.domain.access import Session
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import AuditEntry, AuditQuery
+from polyant.domain.catalog import Catalog
+from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Slug
+from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.session_tokens import SessionTokens
+from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.running_turns import RunningTurns
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
+from polyant.domain.use_cases.run_turn import RunTurn
 from polyant.domain.users import Email, EndedSessions, Role, StoredSession, User, UserId, parse_email
-from polyant.http.management.services import Management, ManagementPorts
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.manual_clock import ManualClock
+from polyant.wiring import USE_CASES
 from support.backstage import ADAPTER_OPTIONS, ECHO, VENDOR
 from support.sessions import AUTH_SECRET, TOKEN_ID, USER_ID
 from support.turn_runner import TurnRunner
+
+T = TypeVar("T")
 
 PASSWORD = "correct horse battery staple"
 
@@ -105,26 +125,36 @@ class Office:
         self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
         self.session_tokens = JwtSessionTokens(SecretText(AUTH_SECRET))
         tools: Mapping[str, Tool] = {tool.name: tool for tool in (CalculateTool(), LookUpTool())}
-        self.management = Management.on(
-            ManagementPorts(
-                repo=self.repo,
-                users=self.users,
-                sessions=self.sessions,
-                audit_log=self.audit_log,
-                turn_log=self.turn_log,
-                hasher=self.hasher,
-                cipher=cipher,
-                session_tokens=self.session_tokens,
-                run_turn=runner.run_turn,
-                clock=self.clock,
-                tokens=self.tokens,
-                providers={"echo": ECHO, "vendor": VENDOR},
-                tools=tools,
-                tool_access=ToolAccess(tools=tools, tool_servers=ToolsEach(self), cipher=cipher),
-                adapter_options=ADAPTER_OPTIONS,
-                system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
-            )
+        composer = SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter)
+        providers = {"echo": ECHO, "vendor": VENDOR}
+        self._container = Container(autowired=USE_CASES)
+        instances: tuple[tuple[type, object], ...] = (
+            (InstanceRepo, self.repo),
+            (UserRepo, self.users),
+            (SessionRepo, self.sessions),
+            (AuditLog, self.audit_log),
+            (TurnLog, self.turn_log),
+            (PasswordHasher, self.hasher),
+            (SecretCipher, cipher),
+            (SessionTokens, self.session_tokens),
+            (RunTurn, runner.run_turn),
+            (RunningTurns, runner.turns),
+            (Clock, self.clock),
+            (TokenSource, self.tokens),
+            (Mapping[str, ProviderInfo], providers),
+            (Mapping[str, Tool], tools),
+            (ToolNames, tuple(tools)),
+            (ToolAccess, ToolAccess(tools=tools, tool_servers=ToolsEach(self), cipher=cipher)),
+            (AdapterOptions, ADAPTER_OPTIONS),
+            (SystemPromptComposer, composer),
+            (Catalog, Catalog(providers=providers, tools=tools)),
         )
+        for kind, instance in instances:
+            self._container.register_value(kind, instance)
+
+    async def get(self, kind: type[T]) -> T:
+        """Returns a use case on the parts of this office, or one of the parts, by its type."""
+        return await self._container.get(kind)
 
     async def entries(self) -> list[tuple[str, str, str | None, str | None, tuple[str, ...]]]:
         """Returns what the trail tells: actor, action, instance, user and details, the oldest first."""

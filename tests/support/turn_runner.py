@@ -6,6 +6,7 @@ from polyant.adapters.memory.turn_log import MemoryTurnLog
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.adapters.turn_log.turn_observer import TurnLogTurnObserver
 from polyant.domain.chat import SupervisorEvent
+from polyant.domain.injectables import TurnLogDays
 from polyant.domain.limits import TurnBudget
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.supervisor import Supervisor
@@ -32,7 +33,7 @@ class TurnRunner:
         observers: Mapping[str, TurnObserver] | None = None,
     ) -> None:
         self.clock = clock or ManualClock()
-        self.turn_log = MemoryTurnLog(clock=self.clock, turn_log_days=30)
+        self.turn_log = MemoryTurnLog(clock=self.clock, turn_log_days=TurnLogDays(30))
         self.turns = RunningTurns(max_turns=max_turns)
         self.observation = TurnObservation(
             {"turn_log": TurnLogTurnObserver(turn_log=self.turn_log), **(observers or {})}

@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from polyant import parts, plugins
+from polyant import plugins
+from polyant.adapter_groups import GROUPS, chosen_adapters
 from polyant.cli.output import print_json, print_table
-from polyant.settings import Settings, read_settings
+from polyant.settings import read_settings
 
 
 def add_to(commands: Any) -> None:
@@ -17,7 +18,7 @@ def add_to(commands: Any) -> None:
 
 
 def _list(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
-    chosen = _chosen(read_settings(environ))
+    chosen = chosen_adapters(read_settings(environ))
     found = [
         {
             "group": offer.group,
@@ -26,18 +27,10 @@ def _list(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
             "version": offer.version,
             "chosen": (offer.group, offer.name) in chosen,
         }
-        for offer in plugins.offers(group.name for group in parts.GROUPS)
+        for offer in plugins.offers(group.name for group in GROUPS)
     ]
     if args.json:
         print_json({"adapters": found})
     else:
         rows = [(*list(row.values())[:4], "yes" if row["chosen"] else "") for row in found]
         print_table(("GROUP", "NAME", "PACKAGE", "VERSION", "CHOSEN"), rows)
-
-
-def _chosen(settings: Settings) -> set[tuple[str, str]]:
-    several = ((parts.CHAT_MODEL, settings.chat_models), (parts.TOOL, (*parts.BUILT_IN_TOOLS, *settings.extra_tools)))
-    one_each = [group.name for group in parts.GROUPS if group not in {group for group, _ in several}]
-    return {(group, getattr(settings, group)) for group in one_each} | {
-        (group.name, name) for group, names in several for name in names
-    }

@@ -9,17 +9,21 @@ import msgspec
 from msgspec import UNSET
 
 from polyant.cli.arguments import DEFAULT, or_default, words
-from polyant.cli.backstage import editing, find_instance, run, tools_of
+from polyant.cli.context import CliContext, run, tools_of
 from polyant.cli.output import instance_fields, print_instance, print_json, print_table
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import TEMPERATURE_MAX, InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
+from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.provider_keys import moved_key
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
+from polyant.domain.use_cases.edit_instance import EditInstance
+from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
-from polyant.parts import Parts
 
 Environ = Mapping[str, str]
 
@@ -101,14 +105,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _create(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        create = CreateInstance(
-            repo=await parts.repo(),
-            clock=await parts.clock(),
-            tokens=await parts.tokens(),
-            providers=await parts.providers(),
-        )
-        instance = await create(
+    async def work(context: CliContext) -> None:
+        instance = await (await context.get(CreateInstance))(
             args.slug,
             by=CLI,
             name=args.name,
@@ -124,9 +122,9 @@ def _create(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _list(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
+    async def work(context: CliContext) -> None:
         status = InstanceStatus(args.status) if args.status else None
-        page = await (await parts.repo()).list(InstanceQuery(status=status, search=args.search))
+        page = await (await context.get(InstanceRepo)).list(InstanceQuery(status=status, search=args.search))
         if args.json:
             print_json({"instances": [instance_fields(found) for found in page.instances], "total": page.total})
             return
@@ -140,9 +138,9 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _show(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        instance = await find_instance(parts, parse_slug(args.slug))
-        print_instance(instance, await tools_of(parts, instance), as_json=args.json)
+    async def work(context: CliContext) -> None:
+        instance = await (await context.get(ShowInstance))(parse_slug(args.slug))
+        print_instance(instance, await tools_of(context, instance), as_json=args.json)
 
     return run(work, environ)
 
@@ -199,15 +197,17 @@ def _options_in(pairs: Sequence[tuple[str, str]]) -> dict[str, JsonObject | None
 
 
 def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> int | None:
-    async def work(parts: Parts) -> None:
-        providers = await parts.providers()
-        # Only options take building every adapter.
-        adapter_options = AdapterOptions({}) if patch.options is UNSET else await parts.adapter_options()
+    async def work(context: CliContext) -> None:
+        providers = await context.get(Mapping[str, ProviderInfo])
         update = UpdateInstance(
-            edit=await editing(parts), providers=providers, tools=parts.tool_names, adapter_options=adapter_options
+            edit=await context.get(EditInstance),
+            providers=providers,
+            tools=await context.get(ToolNames),
+            # Only options take building every adapter.
+            adapter_options=AdapterOptions({}) if patch.options is UNSET else await context.get(AdapterOptions),
         )
         instance = await update(parse_slug(args.slug), patch, by=CLI)
-        print_instance(instance, await tools_of(parts, instance), as_json=args.json)
+        print_instance(instance, await tools_of(context, instance), as_json=args.json)
         moved = moved_key(instance, providers)
         if moved is not None:
             print(f"polyant: {moved}", file=sys.stderr)
@@ -218,15 +218,15 @@ def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> 
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
     slug = parse_slug(args.slug)
 
-    async def check(parts: Parts) -> None:
-        await find_instance(parts, slug)
+    async def check(context: CliContext) -> None:
+        await (await context.get(ShowInstance))(slug)
 
     run(check, environ)
     if not args.yes and not _confirmed(slug):
         return 1
 
-    async def work(parts: Parts) -> None:
-        await DeleteInstance(repo=await parts.repo(), clock=await parts.clock())(slug, by=CLI)
+    async def work(context: CliContext) -> None:
+        await (await context.get(DeleteInstance))(slug, by=CLI)
         if args.json:
             print_json({"deleted": True})
         else:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from polyant.cli import rotation
-from polyant.cli.backstage import editing, run
+from polyant.cli.context import CliContext, run
 from polyant.cli.output import print_json
 from polyant.domain.audit import CLI
 from polyant.domain.instances import parse_slug
@@ -15,7 +15,6 @@ from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.issue_key import IssueKey
 from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
-from polyant.parts import Parts
 
 Environ = Mapping[str, str]
 
@@ -47,8 +46,8 @@ def add_to(commands: Any) -> None:
 
 
 def _issue(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        issue = IssueKey(edit=await editing(parts), cipher=await parts.cipher(), tokens=await parts.tokens())
+    async def work(context: CliContext) -> None:
+        issue = await context.get(IssueKey)
         key = await issue(parse_slug(args.slug), by=CLI, keep_open=args.keep_open, grace_seconds=args.grace_seconds)
         if args.json:
             print_json({"key": key.reveal()})
@@ -60,8 +59,8 @@ def _issue(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _revoke(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        instance = await DeleteSecret(edit=await editing(parts))(parse_slug(args.slug), AUTH_API_KEY, by=CLI)
+    async def work(context: CliContext) -> None:
+        instance = await (await context.get(DeleteSecret))(parse_slug(args.slug), AUTH_API_KEY, by=CLI)
         state = "auth is on: nobody gets in" if instance.auth_enabled else "auth is off: everybody gets in"
         if args.json:
             print_json({"deleted": True})

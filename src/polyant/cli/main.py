@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from polyant import __version__
+from polyant.arguments import WiringError
 from polyant.cli import adapters, doctor, instances, keys, mcp, migrate, secrets, serve, users
 from polyant.cli.help import EPILOG
 from polyant.domain.errors import (
@@ -17,7 +18,6 @@ from polyant.domain.errors import (
     PreconditionFailedError,
     UnavailableError,
 )
-from polyant.plugins import AdapterError
 from polyant.settings import SettingsError
 
 EXIT_FAILURE = 1
@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The reader went away; nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILURE
-    except (PolyantError, AdapterError, SettingsError) as error:
-        said = error.explanation if isinstance(error, PolyantError) else str(error)
-        for line in said.splitlines():
+    except (PolyantError, WiringError, SettingsError) as error:
+        text = error.explanation if isinstance(error, PolyantError) else str(error)
+        for line in text.splitlines():
             print(f"polyant: {line}", file=sys.stderr)
         code = exit_code_of(error)
     raise SystemExit(code or 0)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def exit_code_of(error: Exception) -> int:
     """Returns the exit code that tells scripts what went wrong."""
     match error:
-        case SettingsError() | AdapterError() | UnavailableError():
+        case SettingsError() | WiringError() | UnavailableError():
             return EXIT_UNUSABLE
         case InvalidInputError():
             return EXIT_USAGE

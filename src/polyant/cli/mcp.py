@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from polyant.cli.arguments import words
-from polyant.cli.backstage import editing, find_instance, run
+from polyant.cli.context import CliContext, run
 from polyant.cli.output import mcp_server_fields, print_json, print_table
 from polyant.domain.audit import CLI
 from polyant.domain.instances import parse_slug
@@ -15,7 +15,7 @@ from polyant.domain.mcp_servers import McpServer
 from polyant.domain.secrets import SecretName, parse_secret_name
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.set_mcp_server import SetMcpServer
-from polyant.parts import Parts
+from polyant.domain.use_cases.show_instance import ShowInstance
 
 Environ = Mapping[str, str]
 
@@ -62,8 +62,8 @@ def _header(text: str) -> tuple[str, SecretName]:
 def _set(args: argparse.Namespace, environ: Environ) -> int | None:
     server = McpServer(name=args.name, url=args.url, headers=dict(map(_header, args.headers)), tools=words(args.tools))
 
-    async def work(parts: Parts) -> None:
-        instance = await SetMcpServer(edit=await editing(parts))(parse_slug(args.slug), server, by=CLI)
+    async def work(context: CliContext) -> None:
+        instance = await (await context.get(SetMcpServer))(parse_slug(args.slug), server, by=CLI)
         if args.json:
             print_json(mcp_server_fields(server))
         else:
@@ -75,8 +75,8 @@ def _set(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _list(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        servers = (await find_instance(parts, parse_slug(args.slug))).mcp_servers
+    async def work(context: CliContext) -> None:
+        servers = (await (await context.get(ShowInstance))(parse_slug(args.slug))).mcp_servers
         if args.json:
             print_json({"mcpServers": [mcp_server_fields(server) for server in servers]})
             return
@@ -87,8 +87,8 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        await DeleteMcpServer(edit=await editing(parts))(parse_slug(args.slug), args.name, by=CLI)
+    async def work(context: CliContext) -> None:
+        await (await context.get(DeleteMcpServer))(parse_slug(args.slug), args.name, by=CLI)
         if args.json:
             print_json({"deleted": True})
         else:

@@ -5,9 +5,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from polyant.parts import open_parts
 from polyant.prepare import prepare
 from polyant.settings import read_settings
+from polyant.wiring import open_container
 
 
 def add_to(commands: Any) -> None:
@@ -20,8 +20,9 @@ def add_to(commands: Any) -> None:
 
 def _migrate(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
     async def work() -> None:
-        async with open_parts(read_settings(environ), environ, create=True) as parts:
-            await prepare(parts)
+        settings = read_settings(environ)
+        async with open_container(settings, environ, create=True) as container:
+            await prepare(container, settings)
             print("The database is up to date.")
 
     asyncio.run(work())

@@ -5,14 +5,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from polyant.cli.backstage import resealing, run
+from polyant.cli.context import CliContext, run
 from polyant.cli.output import print_json
 from polyant.domain.audit import CLI
 from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.injectables import MasterKeyring
+from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
-from polyant.domain.use_cases.reseal_secrets import Resealed, SecretPlace
+from polyant.domain.use_cases.reseal_secrets import Resealed, ResealSecrets, SecretPlace
 from polyant.master_keys import places_of_older_keys, replace_key_file
-from polyant.parts import Parts
 from polyant.settings import SettingsError
 
 _HOW_TO = """\
@@ -35,38 +36,38 @@ def add_to(actions: Any) -> None:
 
 
 def _rotate(args: argparse.Namespace, environ: Mapping[str, str]) -> int | None:
-    async def work(parts: Parts) -> int:
-        reseal = await resealing(parts)
+    async def work(context: CliContext) -> int:
+        reseal = await context.get(ResealSecrets)
         with ProgressBar() as bar:
             resealed = await reseal(bar.draw, by=CLI)
-        _print(resealed, places_of_older_keys(parts.settings), as_json=args.json)
+        _print(resealed, places_of_older_keys(context.settings), as_json=args.json)
         return 1 if resealed.unreadable else 0
 
     run(_provide_key, environ)
     try:
-        # With the parts opened anew, so that a cipher that looks at its keys only once has the new one.
+        # In a new container, so that a cipher that looks at its keys only once has the new one.
         return run(work, environ)
     except (KeyboardInterrupt, StorageUnavailableError):
         print("polyant: not finished: `polyant keys rotate-master` goes on where it stopped", file=sys.stderr)
         raise
 
 
-async def _provide_key(parts: Parts) -> None:
+async def _provide_key(context: CliContext) -> None:
     """Sees to a new master key, unless there is one that hasn't sealed everything yet.
 
     Raises:
         SettingsError: It is for the operator to give one; the message says how.
     """
-    check = CheckMasterKey(cipher=await parts.cipher(), key_check=await parts.key_check())
-    if "master_keys" not in parts.made:  # the cipher has keys of its own
+    if not context.container.needs(SecretCipher, MasterKeyring):  # the cipher has keys of its own
         return
+    check = await context.get(CheckMasterKey)
     await check.keep()
-    current = next(iter(await parts.master_keys()))
+    current = next(iter(await context.get(MasterKeyring)))
     if not await check.is_settled():
         return
-    if parts.settings.encryption_key is None:
-        replace_key_file(parts.settings, current)
-    elif not parts.settings.encryption_key_previous:
+    if context.settings.encryption_key is None:
+        replace_key_file(context.settings, current)
+    elif not context.settings.encryption_key_previous:
         raise SettingsError(_HOW_TO)
 
 

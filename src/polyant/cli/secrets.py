@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from polyant.cli.backstage import editing, find_instance, run
+from polyant.cli.context import CliContext, run
 from polyant.cli.output import print_json, print_table
 from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError
@@ -14,7 +14,7 @@ from polyant.domain.instances import parse_slug
 from polyant.domain.secrets import SealedSecret, parse_secret_name
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.set_secret import SetSecret
-from polyant.parts import Parts
+from polyant.domain.use_cases.show_instance import ShowInstance
 
 Environ = Mapping[str, str]
 
@@ -39,15 +39,15 @@ def add_to(commands: Any) -> None:
 def _set(args: argparse.Namespace, environ: Environ) -> int | None:
     name, slug = parse_secret_name(args.key), parse_slug(args.slug)
 
-    async def check(parts: Parts) -> None:
-        await find_instance(parts, slug)
+    async def check(context: CliContext) -> None:
+        await (await context.get(ShowInstance))(slug)
 
     run(check, environ)
     # Asked for outside the event loop, where Ctrl-C ends the question.
     value = read_value(f"Value of {name}: ")
 
-    async def work(parts: Parts) -> None:
-        store = SetSecret(edit=await editing(parts), cipher=await parts.cipher(), providers=await parts.providers())
+    async def work(context: CliContext) -> None:
+        store = await context.get(SetSecret)
         stored = await store(slug, name, value, by=CLI)
         if args.json:
             print_json(_fields(stored))
@@ -58,8 +58,8 @@ def _set(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _list(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        secrets = (await find_instance(parts, parse_slug(args.slug))).secrets.values()
+    async def work(context: CliContext) -> None:
+        secrets = (await (await context.get(ShowInstance))(parse_slug(args.slug))).secrets.values()
         ordered = sorted(secrets, key=lambda secret: secret.name)
         if args.json:
             print_json({"secrets": list(map(_fields, ordered))})
@@ -71,9 +71,9 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
+    async def work(context: CliContext) -> None:
         name = parse_secret_name(args.key)
-        await DeleteSecret(edit=await editing(parts))(parse_slug(args.slug), name, by=CLI)
+        await (await context.get(DeleteSecret))(parse_slug(args.slug), name, by=CLI)
         if args.json:
             print_json({"deleted": True})
         else:

@@ -17,10 +17,11 @@ from polyant import logs
 from polyant.cli.banner import Facts, banner, is_loopback
 from polyant.cli.help import setting_rows
 from polyant.domain.instances import InstanceQuery, InstanceStatus
+from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.home import initial_password_file_of
-from polyant.parts import open_parts
 from polyant.prepare import DEMO_SLUG, prepare
 from polyant.settings import Settings, SettingsError, read_settings
+from polyant.wiring import open_container
 
 log = logging.getLogger("polyant")
 
@@ -125,9 +126,9 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 async def _prepare(settings: Settings, environ: Mapping[str, str], options: Mapping[str, str], *, port: int) -> Facts:
-    async with open_parts(settings, environ, create=True) as parts:
-        await prepare(parts)
-        active = (await (await parts.repo()).list(InstanceQuery(status=InstanceStatus.ACTIVE))).instances
+    async with open_container(settings, environ, create=True) as container:
+        await prepare(container, settings)
+        active = (await (await container.get(InstanceRepo)).list(InstanceQuery(status=InstanceStatus.ACTIVE))).instances
     password_file = initial_password_file_of(settings).absolute()
     return Facts(
         model=next((found for found in active if found.slug == DEMO_SLUG), next(iter(active), None)),

@@ -4,18 +4,17 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from polyant.cli.backstage import run
+from polyant.cli.context import CliContext, run
 from polyant.cli.output import print_json, print_table
 from polyant.cli.secrets import read_value
 from polyant.domain.audit import CLI
 from polyant.domain.errors import UnknownUserError, UserExistsError
+from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.create_user import CreateUser
 from polyant.domain.use_cases.delete_user import DeleteUser
-from polyant.domain.use_cases.edit_user import EditUser
 from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
 from polyant.domain.users import Role, User, check_password, parse_email
-from polyant.parts import Parts
 
 Environ = Mapping[str, str]
 
@@ -59,29 +58,23 @@ def _action(actions: Any, name: str, description: str, call: Any) -> argparse.Ar
 def _create(args: argparse.Namespace, environ: Environ) -> int | None:
     email = parse_email(args.email)
 
-    async def check(parts: Parts) -> None:
-        if await (await parts.user_repo()).find(email) is not None:
+    async def check(context: CliContext) -> None:
+        if await (await context.get(UserRepo)).find(email) is not None:
             raise UserExistsError(email)
 
     run(check, environ)
     password = _read_password()
 
-    async def work(parts: Parts) -> None:
-        create = CreateUser(
-            users=await parts.user_repo(),
-            hasher=await parts.password_hasher(),
-            clock=await parts.clock(),
-            tokens=await parts.tokens(),
-        )
-        user = await create(email, password, role=Role(args.role), by=CLI)
+    async def work(context: CliContext) -> None:
+        user = await (await context.get(CreateUser))(email, password, role=Role(args.role), by=CLI)
         _print(user, args, f"Created {user.email}.")
 
     return run(work, environ)
 
 
 def _list(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        page = await (await parts.user_repo()).list(search=args.search)
+    async def work(context: CliContext) -> None:
+        page = await (await context.get(UserRepo)).list(search=args.search)
         if args.json:
             print_json({"users": list(map(_fields, page.users)), "total": page.total})
         else:
@@ -92,8 +85,8 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _set_password(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def check(parts: Parts) -> None:
-        await _find(parts, args.email)
+    async def check(context: CliContext) -> None:
+        await _find(context, args.email)
 
     run(check, environ)
     return _update(args, environ, UserPatch(password=_read_password()), "Set the password of {}.")
@@ -108,19 +101,18 @@ def _enable(args: argparse.Namespace, environ: Environ) -> int | None:
 
 
 def _update(args: argparse.Namespace, environ: Environ, patch: UserPatch, says: str) -> int | None:
-    async def work(parts: Parts) -> None:
-        edit = EditUser(users=await parts.user_repo(), clock=await parts.clock())
-        update = UpdateUser(edit=edit, hasher=await parts.password_hasher())
-        user = await update((await _find(parts, args.email)).id, patch, by=CLI)
+    async def work(context: CliContext) -> None:
+        update = await context.get(UpdateUser)
+        user = await update((await _find(context, args.email)).id, patch, by=CLI)
         _print(user, args, says.format(user.email))
 
     return run(work, environ)
 
 
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
-    async def work(parts: Parts) -> None:
-        user = await _find(parts, args.email)
-        await DeleteUser(users=await parts.user_repo(), clock=await parts.clock())(user.id, by=CLI)
+    async def work(context: CliContext) -> None:
+        user = await _find(context, args.email)
+        await (await context.get(DeleteUser))(user.id, by=CLI)
         if args.json:
             print_json({"deleted": True})
         else:
@@ -129,8 +121,8 @@ def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
     return run(work, environ)
 
 
-async def _find(parts: Parts, email: str) -> User:
-    user = await (await parts.user_repo()).find(parse_email(email))
+async def _find(context: CliContext, email: str) -> User:
+    user = await (await context.get(UserRepo)).find(parse_email(email))
     if user is None:
         raise UnknownUserError
     return user

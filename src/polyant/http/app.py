@@ -1,13 +1,11 @@
 """Builds the ASGI application from what bootstrap gives it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import msgspec
 from litestar import Litestar
-from litestar.datastructures import State
-from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
@@ -17,22 +15,20 @@ from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.running_turns import CallerGoneError, RunningTurns
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
-from polyant.domain.use_cases.identify_caller import IdentifyCaller
-from polyant.domain.use_cases.list_models import ListModels
-from polyant.domain.use_cases.show_model import ShowModel
+from polyant.domain.use_cases.check_storage import CheckStorage
+from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.http import defaults
 from polyant.http.cors import Cors
 from polyant.http.docs import DocsController
 from polyant.http.edge import Edge
 from polyant.http.errors import handle_caller_gone, handle_domain_error, handle_http_exception
 from polyant.http.health import HealthController, Readiness
+from polyant.http.injection import Injection, Instances
 from polyant.http.management.authentication import SessionGate
-from polyant.http.management.playground import PlaygroundEndpoint
 from polyant.http.management.routes import management_router
-from polyant.http.management.services import Management
 from polyant.http.metrics import Metrics, NoMetrics
 from polyant.http.openai.chat_completions import ChatCompletionsController, ChatEndpoint
-from polyant.http.openai.models import ModelsController, ModelsEndpoint
+from polyant.http.openai.models import ModelsController
 from polyant.http.openai.responses import ResponseSettings
 from polyant.http.openapi import ApiDescription
 from polyant.http.shutdown import graceful_shutdown
@@ -53,46 +49,37 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     responses: ResponseSettings = ResponseSettings()
 
 
-class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """What the routes call."""
-
-    answer_chat: AnswerChat
-    list_models: ListModels
-    show_model: ShowModel
-    identify_caller: IdentifyCaller
-    management: Management
-    rate_limiter: RateLimiter
-    turns: RunningTurns
-    clock: Clock
-    check_storage: Callable[[], Awaitable[object]]
+OpenInstances = Callable[[], AbstractAsyncContextManager[Instances]]
+"""Opens what the routes are built from: ports, use cases, and whatever else handlers declare."""
 
 
-class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """The routes' own parts, built once when the server starts; handlers get each by its name."""
+def build_app(
+    settings: HttpSettings, open_instances: OpenInstances, *, on_start: Callable[[], None] = lambda: None
+) -> ASGIApp:
+    """Returns the ASGI application; its lifespan opens the instances and ends running turns before it closes them.
 
-    chat: ChatEndpoint
-    models: ModelsEndpoint
-    readiness: Readiness
-    api: Management
-    gate: SessionGate
-    playground: PlaygroundEndpoint
-    description: ApiDescription
-
-
-def build_app(settings: HttpSettings, open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> ASGIApp:
-    """Returns the ASGI application; its lifespan opens the services and ends running turns before it closes them."""
+    Args:
+        settings: What the operator decided about HTTP.
+        open_instances: Opens what the routes are built from.
+        on_start: Called once everything is built.
+    """
     metrics, metrics_routes = _metrics(settings)
+    route_handlers = [*_routes(), DocsController, *metrics_routes]
+    injection = Injection(route_handlers)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_services() as services:
-            app.state.endpoints = _endpoints(settings, services, metrics=metrics, description=describe())
-            with graceful_shutdown(services.turns, seconds=settings.shutdown):
+        async with open_instances() as instances:
+            own = await _own_instances(settings, instances, metrics)
+            await injection.fill(own, instances)
+            app.state.session_gate = own[SessionGate]
+            on_start()
+            with graceful_shutdown(await instances.get(RunningTurns), seconds=settings.shutdown):
                 yield
 
     app = Litestar(
-        route_handlers=[*_routes(), DocsController, *metrics_routes],
-        dependencies=_dependencies(),
+        route_handlers=route_handlers,
+        dependencies=injection.dependencies,
         exception_handlers={
             HTTPException: handle_http_exception,
             CallerGoneError: handle_caller_gone,
@@ -108,15 +95,12 @@ def build_app(settings: HttpSettings, open_services: Callable[[], AbstractAsyncC
 
 def describe() -> ApiDescription:
     """Returns what can be said of the routes."""
-    return ApiDescription(_routes(), _dependencies())
+    routes = _routes()
+    return ApiDescription(routes, Injection(routes).dependencies)
 
 
 def _routes() -> list[ControllerRouterHandler]:
     return [ChatCompletionsController, ModelsController, management_router(), HealthController]
-
-
-def _dependencies() -> dict[str, Provide]:
-    return {name: _endpoint(name) for name in Endpoints.__struct_fields__}
 
 
 def _metrics(settings: HttpSettings) -> tuple[Metrics, list[ControllerRouterHandler]]:
@@ -128,37 +112,22 @@ def _metrics(settings: HttpSettings) -> tuple[Metrics, list[ControllerRouterHand
     return prometheus.PrometheusMetrics(), [prometheus.metrics_controller(settings.metrics_token)]
 
 
-def _endpoints(
-    settings: HttpSettings, services: Services, *, metrics: Metrics, description: ApiDescription
-) -> Endpoints:
-    management = services.management
+async def _own_instances(settings: HttpSettings, instances: Instances, metrics: Metrics) -> dict[type, Any]:
+    """Returns the instances of the HTTP layer's own types, by type."""
     throttle = Throttle(
-        services.rate_limiter, chat_limit=settings.rate_limit, trusted_hops=settings.trusted_hops, metrics=metrics
+        await instances.get(RateLimiter),
+        chat_limit=settings.rate_limit,
+        trusted_hops=settings.trusted_hops,
+        metrics=metrics,
     )
-    return Endpoints(
-        chat=ChatEndpoint(answer_chat=services.answer_chat, throttle=throttle, settings=settings.responses),
-        models=ModelsEndpoint(
-            identify=services.identify_caller,
-            list_models=services.list_models,
-            show_model=services.show_model,
-            throttle=throttle,
-        ),
-        readiness=Readiness(clock=services.clock, turns=services.turns, check_storage=services.check_storage),
-        api=management,
-        gate=SessionGate(
-            recognise=management.recognise,
-            throttle=throttle,
-            trusted_hops=settings.trusted_hops,
-        ),
-        playground=PlaygroundEndpoint(
-            try_instance=management.try_instance, throttle=throttle, settings=settings.responses
-        ),
-        description=description,
+    gate = SessionGate(
+        recognise=await instances.get(RecogniseUser), throttle=throttle, trusted_hops=settings.trusted_hops
     )
-
-
-def _endpoint(name: str) -> Provide:
-    def provide(state: State) -> Any:
-        return getattr(state.endpoints, name)
-
-    return Provide(provide, sync_to_thread=False)
+    chat = ChatEndpoint(answer_chat=await instances.get(AnswerChat), throttle=throttle, settings=settings.responses)
+    readiness = Readiness(
+        clock=await instances.get(Clock),
+        turns=await instances.get(RunningTurns),
+        check_storage=await instances.get(CheckStorage),
+    )
+    own = (throttle, gate, chat, readiness, settings.responses, describe())
+    return {type(instance): instance for instance in own}

@@ -25,14 +25,14 @@ class DocsController(Controller):
     include_in_schema = False
 
     @get("/api/openapi.json", sync_to_thread=True)
-    def document(self, description: NamedDependency[ApiDescription]) -> dict[str, object]:
+    def document(self, api_description: NamedDependency[ApiDescription]) -> dict[str, object]:
         """Gives the OpenAPI 3.1 document."""
-        return description.document
+        return api_description.document
 
     @get("/docs", sync_to_thread=True)
-    def page(self, description: NamedDependency[ApiDescription]) -> Response[str]:
+    def page(self, api_description: NamedDependency[ApiDescription]) -> Response[str]:
         """Shows the document; the page needs no script, and nothing from elsewhere."""
-        return Response(page_of(description.document), media_type="text/html", headers=PAGE_HEADERS)
+        return Response(page_of(api_description.document), media_type="text/html", headers=PAGE_HEADERS)
 
     @get("/docs/style.css", sync_to_thread=False)
     def style(self) -> Response[bytes]:

@@ -1,7 +1,5 @@
 """Whether the server is there, and whether it can answer."""
 
-from collections.abc import Awaitable, Callable
-
 import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
@@ -9,6 +7,7 @@ from litestar.di import NamedDependency
 from polyant.domain.errors import ServerShuttingDownError
 from polyant.domain.ports.clock import Clock
 from polyant.domain.running_turns import RunningTurns
+from polyant.domain.use_cases.check_storage import CheckStorage
 from polyant.http.refusals import refusals
 
 
@@ -23,7 +22,7 @@ class Health(msgspec.Struct, frozen=True):
 class Readiness:
     """Tells whether the server can answer requests now."""
 
-    def __init__(self, *, clock: Clock, turns: RunningTurns, check_storage: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, *, clock: Clock, turns: RunningTurns, check_storage: CheckStorage) -> None:
         self._clock = clock
         self._turns = turns
         self._check_storage = check_storage

@@ -20,6 +20,7 @@ from polyant.domain.chat import (
     UserMessage,
 )
 from polyant.domain.errors import InvalidInputError, ProviderError, ProviderFailure
+from polyant.domain.injectables import ScriptFile
 from polyant.domain.urls import origin_of
 from polyant.testing.chat_model import events_of
 from polyant.testing.manual_clock import ManualClock
@@ -54,7 +55,7 @@ def script(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def scripted(script: Path, clock: HurryingClock) -> ScriptedChatModel:
-    return ScriptedChatModel(clock=clock, script=script)
+    return ScriptedChatModel(clock=clock, script=ScriptFile(script))
 
 
 def asking(*said: str | ModelMessage, stream: bool = True, **changes: Any) -> ModelRequest:
@@ -120,7 +121,7 @@ class TestScript:
     async def test_if_no_scene_fits_it_echoes(self, tmp_path: Path, clock: HurryingClock) -> None:
         path = tmp_path / "script.json"
         path.write_text('[{"when": "time", "steps": [[]]}]')
-        model = ScriptedChatModel(clock=clock, script=path)
+        model = ScriptedChatModel(clock=clock, script=ScriptFile(path))
         assert "You said: hello" in text_of(await events_of(model, asking("hello")))
 
     async def test_a_step_s_tool_calls_follow_its_text(self, scripted: ScriptedChatModel) -> None:
@@ -152,7 +153,7 @@ class TestScript:
 
     async def test_a_pause_lasts_as_long_as_written(self, script: Path) -> None:
         clock = ManualClock()
-        model = ScriptedChatModel(clock=clock, script=script)
+        model = ScriptedChatModel(clock=clock, script=ScriptFile(script))
         events = model.generate(asking("slow"))
         assert await anext(events) == TextDelta("a")
         following = asyncio.ensure_future(anext(events))
@@ -208,14 +209,14 @@ def test_a_script_that_can_t_be_played_is_refused_with_file_and_place(
     path = tmp_path / "script.json"
     path.write_text(script, errors="surrogateescape")
     with pytest.raises(InvalidInputError) as caught:
-        ScriptedChatModel(clock=clock, script=path)
+        ScriptedChatModel(clock=clock, script=ScriptFile(path))
     assert str(path) in caught.value.message
     assert says in caught.value.message
 
 
 def test_a_script_that_isn_t_there_is_refused(tmp_path: Path, clock: HurryingClock) -> None:
     with pytest.raises(InvalidInputError, match="No such file"):
-        ScriptedChatModel(clock=clock, script=tmp_path / "none.json")
+        ScriptedChatModel(clock=clock, script=ScriptFile(tmp_path / "none.json"))
 
 
 def test_its_address_has_an_origin_like_any_other() -> None:

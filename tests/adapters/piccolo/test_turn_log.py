@@ -8,6 +8,7 @@ import pytest
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.management_tables import TurnRow
 from polyant.adapters.piccolo.turn_log import PiccoloTurnLog
+from polyant.domain.injectables import TurnLogDays
 from polyant.domain.instances import Slug
 from polyant.testing.manual_clock import START, ManualClock
 from polyant.testing.turn_log import DAYS, turn_of
@@ -24,7 +25,7 @@ def clock() -> ManualClock:
 
 
 def log_on(database: PiccoloDatabase, clock: ManualClock, *, most_waiting: int = 10_000) -> PiccoloTurnLog:
-    return PiccoloTurnLog(database=database, clock=clock, turn_log_days=DAYS, most_waiting=most_waiting)
+    return PiccoloTurnLog(database=database, clock=clock, turn_log_days=TurnLogDays(DAYS), most_waiting=most_waiting)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from polyant.adapters.tools.http_request_tool import HttpRequestTool
+from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.tools import ToolError
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import ToolRun, result_of
@@ -29,7 +30,9 @@ class World:
 
     def tool(self, *allowed: str, system_look_up: bool = False) -> HttpRequestTool:
         resolver = None if system_look_up else self.internet
-        return HttpRequestTool(clock=ManualClock(), http_tool_hosts=frozenset(allowed), resolver=resolver)
+        return HttpRequestTool(
+            clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset(allowed)), resolver=resolver
+        )
 
     def nobody_came(self) -> bool:
         return self.inside._connections == 0

@@ -7,6 +7,7 @@ import pytest
 from polyant.adapters.tools.http_answer import MOST_BODY_BYTES
 from polyant.adapters.tools.http_request_tool import HttpRequestTool
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.tools import ToolError
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import CONTEXT, ToolRun, result_of
@@ -22,7 +23,7 @@ def tool(internet: SmallInternet, upstream: ScriptedUpstream) -> HttpRequestTool
     internet.name("example.com", PUBLIC)
     internet.name("other.example", PUBLIC)
     internet.place(PUBLIC, upstream.url)
-    return HttpRequestTool(clock=ManualClock(), http_tool_hosts=frozenset(), resolver=internet)
+    return HttpRequestTool(clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset()), resolver=internet)
 
 
 async def send(tool: HttpRequestTool, url: str = "http://example.com/", **more: Any) -> str:
@@ -188,4 +189,4 @@ async def test_runs_do_not_wait_for_each_other(tool: HttpRequestTool, upstream: 
 
 def test_operator_is_told_of_a_host_that_can_t_be_one() -> None:
     with pytest.raises(InvalidInputError, match="An allowed host is written as"):
-        HttpRequestTool(clock=ManualClock(), http_tool_hosts=frozenset({"http://inside/"}))
+        HttpRequestTool(clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset({"http://inside/"})))

@@ -5,10 +5,16 @@ from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, SecretName
+from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
-from polyant.domain.use_cases.edit_instance import EditInstance
+from polyant.domain.use_cases.delete_secret import DeleteSecret
+from polyant.domain.use_cases.issue_key import IssueKey
+from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
 from polyant.domain.use_cases.set_mcp_server import SetMcpServer
-from polyant.domain.use_cases.update_instance import InstancePatch
+from polyant.domain.use_cases.set_secret import SetSecret
+from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
+from polyant.domain.use_cases.update_prompts import UpdatePrompts
 from support.management import Office
 
 ADA = Actor("ada@example.com")
@@ -17,21 +23,22 @@ CRM = McpServer(name="crm", url="https://crm.example/mcp")
 
 
 async def test_every_change_is_told_of_once_by_its_name(office: Office) -> None:
-    api, edit = office.management, EditInstance(repo=office.repo, clock=office.clock)
-    await api.create(BOT, by=ADA, provider="echo")
-    await api.update(BOT, InstancePatch(name="Bot", max_steps=3, base_url=None), by=ADA)
-    await api.update(BOT, InstancePatch(tools=("calculate",)), by=ADA)
-    await api.update_prompts(BOT, {SectionKey.SOUL: "Be kind."}, by=ADA)
-    await api.set_secret(BOT, "one_token", "value-of-one", by=ADA)
-    await api.set_secret.several(BOT, {"two_token": "value-of-two", "three_token": "value-of-three"}, by=ADA)
-    await api.delete_secret(BOT, SecretName("two_token"), by=ADA)
-    key = await api.issue_key(BOT, by=ADA)
-    await api.issue_key(BOT, by=ADA, given="sk-of-our-own-choice", grace_seconds=60)
-    await api.delete_secret(BOT, AUTH_API_KEY, by=ADA)
-    await SetMcpServer(edit=edit)(BOT, CRM, by=ADA)
-    await DeleteMcpServer(edit=edit)(BOT, "crm", by=ADA)
-    await api.replace_mcp_servers(BOT, [CRM], by=ADA)
-    await api.delete(BOT, by=ADA)
+    await (await office.get(CreateInstance))(BOT, by=ADA, provider="echo")
+    await (await office.get(UpdateInstance))(BOT, InstancePatch(name="Bot", max_steps=3, base_url=None), by=ADA)
+    await (await office.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate",)), by=ADA)
+    await (await office.get(UpdatePrompts))(BOT, {SectionKey.SOUL: "Be kind."}, by=ADA)
+    await (await office.get(SetSecret))(BOT, "one_token", "value-of-one", by=ADA)
+    await (await office.get(SetSecret)).several(
+        BOT, {"two_token": "value-of-two", "three_token": "value-of-three"}, by=ADA
+    )
+    await (await office.get(DeleteSecret))(BOT, SecretName("two_token"), by=ADA)
+    key = await (await office.get(IssueKey))(BOT, by=ADA)
+    await (await office.get(IssueKey))(BOT, by=ADA, given="sk-of-our-own-choice", grace_seconds=60)
+    await (await office.get(DeleteSecret))(BOT, AUTH_API_KEY, by=ADA)
+    await (await office.get(SetMcpServer))(BOT, CRM, by=ADA)
+    await (await office.get(DeleteMcpServer))(BOT, "crm", by=ADA)
+    await (await office.get(ReplaceMcpServers))(BOT, [CRM], by=ADA)
+    await (await office.get(DeleteInstance))(BOT, by=ADA)
     entries = await office.entries()
     assert {(actor, instance, user) for actor, _, instance, user, _ in entries} == {("ada@example.com", "bot", None)}
     assert [(action, details) for _, action, _, _, details in entries] == [

@@ -3,9 +3,10 @@ import pytest
 from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError, PermissionDeniedError, UserChangedError
 from polyant.domain.secrets import SecretText
-from polyant.domain.use_cases.log_in import WrongPasswordError
+from polyant.domain.use_cases.change_password import ChangePassword
+from polyant.domain.use_cases.log_in import LogIn, WrongPasswordError
 from polyant.domain.use_cases.recognise_user import LoggedIn
-from polyant.domain.use_cases.update_user import UserPatch
+from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
 from support.management import PASSWORD, Office
 
 NEW = "another password of mine"
@@ -14,25 +15,25 @@ NEW = "another password of mine"
 @pytest.fixture
 async def who(office: Office) -> LoggedIn:
     await office.add_user(password=PASSWORD)
-    return await office.management.log_in("ada@example.com", SecretText(PASSWORD))
+    return await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
 async def test_new_password_lets_in_and_the_old_one_no_more(office: Office, who: LoggedIn) -> None:
-    user = await office.management.change_password(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    user = await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert user.version == 2
-    assert (await office.management.log_in("ada@example.com", SecretText(NEW))).user == user
+    assert (await (await office.get(LogIn))("ada@example.com", SecretText(NEW))).user == user
     with pytest.raises(WrongPasswordError):
-        await office.management.log_in("ada@example.com", SecretText(PASSWORD))
+        await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
 async def test_other_sessions_end_and_this_one_stays(office: Office, who: LoggedIn) -> None:
     await office.begin(who.user)
-    await office.management.change_password(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert set(office.memory.sessions) == {who.session.token_id}
 
 
 async def test_change_is_audited_without_either_password(office: Office, who: LoggedIn) -> None:
-    await office.management.change_password(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     changed = ("ada@example.com", "user.update", None, "ada@example.com", ("password",))
     assert (await office.entries())[-1] == changed
     assert NEW not in repr(office.memory.users)
@@ -51,7 +52,7 @@ async def test_refused_change_changes_nothing(
 ) -> None:
     await office.begin(who.user)
     with pytest.raises(kind) as caught:
-        await office.management.change_password(who, current=SecretText(current), new=SecretText(new))
+        await (await office.get(ChangePassword))(who, current=SecretText(current), new=SecretText(new))
     assert new not in str(caught.value)
     assert await office.users.get(who.user.id) == who.user
     assert len(office.memory.sessions) == 2
@@ -59,7 +60,7 @@ async def test_refused_change_changes_nothing(
 
 async def test_who_is_shut_out_meanwhile_changes_nothing(office: Office, who: LoggedIn) -> None:
     """An admin has set another password since the request began."""
-    await office.management.update_user(who.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI)
+    await (await office.get(UpdateUser))(who.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI)
     with pytest.raises(UserChangedError):
-        await office.management.change_password(who, current=SecretText(PASSWORD), new=SecretText(NEW))
-    assert (await office.management.log_in("ada@example.com", SecretText("set by an admin"))).user.version == 2
+        await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    assert (await (await office.get(LogIn))("ada@example.com", SecretText("set by an admin"))).user.version == 2

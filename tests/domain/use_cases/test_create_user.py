@@ -5,22 +5,24 @@ import pytest
 from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError, UserExistsError
 from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.create_user import CreateUser
+from polyant.domain.use_cases.log_in import LogIn
 from polyant.domain.users import Role
 from support.management import PASSWORD, Office
 
 
 async def test_user_can_log_in_and_is_audited(office: Office) -> None:
-    user = await office.management.create_user("Ada@Example.com", SecretText(PASSWORD), role=Role.SUPERADMIN, by=CLI)
+    user = await (await office.get(CreateUser))("Ada@Example.com", SecretText(PASSWORD), role=Role.SUPERADMIN, by=CLI)
     assert (user.email, user.role, user.disabled, user.version) == ("ada@example.com", Role.SUPERADMIN, False, 1)
     assert re.fullmatch("[0-9a-f]{32}", user.id)
     assert user.created_at == user.updated_at == office.clock.now()
-    assert (await office.management.log_in("ada@example.com", SecretText(PASSWORD))).user == user
+    assert (await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))).user == user
     assert (await office.entries())[0] == ("cli", "user.create", None, "ada@example.com", ("superadmin",))
 
 
 async def test_password_is_kept_as_a_hash_that_differs_each_time(office: Office) -> None:
-    one = await office.management.create_user("one@example.com", SecretText(PASSWORD), by=CLI)
-    two = await office.management.create_user("two@example.com", SecretText(PASSWORD), by=CLI)
+    one = await (await office.get(CreateUser))("one@example.com", SecretText(PASSWORD), by=CLI)
+    two = await (await office.get(CreateUser))("two@example.com", SecretText(PASSWORD), by=CLI)
     assert one.password_hash != two.password_hash
     assert PASSWORD not in one.password_hash
     assert one.role is Role.USER
@@ -43,7 +45,7 @@ async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
     office: Office, email: str, password: str
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        await office.management.create_user(email, SecretText(password), by=CLI)
+        await (await office.get(CreateUser))(email, SecretText(password), by=CLI)
     assert password not in str(caught.value)
     assert (await office.users.list()).total == 0
     assert await office.entries() == []
@@ -52,4 +54,4 @@ async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
 async def test_address_is_taken_in_upper_case_as_well(office: Office) -> None:
     await office.add_user()
     with pytest.raises(UserExistsError):
-        await office.management.create_user("ADA@EXAMPLE.COM", SecretText(PASSWORD), by=CLI)
+        await (await office.get(CreateUser))("ADA@EXAMPLE.COM", SecretText(PASSWORD), by=CLI)

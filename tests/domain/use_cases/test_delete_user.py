@@ -2,6 +2,7 @@ import pytest
 
 from polyant.domain.audit import CLI
 from polyant.domain.errors import LastSuperadminError, UnknownUserError, UserChangedError
+from polyant.domain.use_cases.delete_user import DeleteUser
 from polyant.domain.users import Role, UserId
 from support.management import Office
 
@@ -9,7 +10,7 @@ from support.management import Office
 async def test_user_is_gone_with_all_sessions_and_the_trail_tells_of_it(office: Office) -> None:
     user = await office.add_user()
     await office.begin(user)
-    await office.management.delete_user(user.id, by=CLI)
+    await (await office.get(DeleteUser))(user.id, by=CLI)
     assert await office.users.get(user.id) is None
     assert office.memory.sessions == {}
     assert await office.entries() == [("cli", "user.delete", None, "ada@example.com", ())]
@@ -18,16 +19,16 @@ async def test_user_is_gone_with_all_sessions_and_the_trail_tells_of_it(office: 
 async def test_last_superadmin_and_unknown_users_are_not_deleted(office: Office) -> None:
     user = await office.add_user(role=Role.SUPERADMIN)
     with pytest.raises(LastSuperadminError):
-        await office.management.delete_user(user.id, by=CLI)
+        await (await office.get(DeleteUser))(user.id, by=CLI)
     with pytest.raises(UnknownUserError):
-        await office.management.delete_user(UserId("0" * 32), by=CLI)
+        await (await office.get(DeleteUser))(UserId("0" * 32), by=CLI)
     assert await office.entries() == []
 
 
 async def test_only_an_expected_version_is_deleted(office: Office) -> None:
     user = await office.add_user()
     with pytest.raises(UserChangedError):
-        await office.management.delete_user(user.id, by=CLI, expected_versions={2})
+        await (await office.get(DeleteUser))(user.id, by=CLI, expected_versions={2})
     assert await office.users.get(user.id) == user
-    await office.management.delete_user(user.id, by=CLI, expected_versions={1, 2})
+    await (await office.get(DeleteUser))(user.id, by=CLI, expected_versions={1, 2})
     assert await office.users.get(user.id) is None

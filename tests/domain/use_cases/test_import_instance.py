@@ -8,6 +8,9 @@ from polyant.domain.instances import InstanceStatus, Slug
 from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey, default_sections
+from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.import_instance import ImportInstance
+from polyant.domain.use_cases.issue_key import IssueKey
 from support.management import Office
 
 BOT = Slug("bot")
@@ -29,7 +32,7 @@ CONTENT = InstanceContent(
 
 
 async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(office: Office) -> None:
-    instance = await office.management.import_instance(BOT, CONTENT, by=CLI)
+    instance = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
     assert instance == await office.repo.get(BOT)
     assert content_of(instance) == CONTENT
     assert (instance.version, instance.secrets, instance.created_at) == (1, {}, office.clock.now())
@@ -37,29 +40,29 @@ async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(of
 
 
 async def test_what_is_exported_and_imported_is_the_same_again(office: Office) -> None:
-    first = await office.management.import_instance(BOT, CONTENT, by=CLI)
-    second = await office.management.import_instance(Slug("copy"), content_of(first), by=CLI)
+    first = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
+    second = await (await office.get(ImportInstance))(Slug("copy"), content_of(first), by=CLI)
     assert content_of(second) == content_of(first)
     assert second.id != first.id
 
 
 async def test_sections_that_are_not_given_are_the_default_ones(office: Office) -> None:
     content = InstanceContent(name="Bot", provider="echo", model="parrot", sections={SectionKey.SOUL: "Be kind."})
-    instance = await office.management.import_instance(BOT, content, by=CLI)
+    instance = await (await office.get(ImportInstance))(BOT, content, by=CLI)
     assert instance.sections == default_sections("Bot") | {SectionKey.SOUL: "Be kind."}
 
 
 async def test_taken_slug_is_overwritten_only_if_asked_to(office: Office) -> None:
-    before = await office.management.create(BOT, by=CLI, provider="echo")
+    before = await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
     with pytest.raises(InstanceExistsError):
-        await office.management.import_instance(BOT, CONTENT, by=CLI)
+        await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
     assert await office.repo.get(BOT) == before
 
 
 async def test_overwritten_instance_keeps_its_identity_and_its_secrets(office: Office) -> None:
-    before = await office.management.create(BOT, by=CLI, provider="echo")
-    await office.management.issue_key(BOT, by=CLI)
-    after = await office.management.import_instance(BOT, CONTENT, by=CLI, overwrite=True)
+    before = await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    await (await office.get(IssueKey))(BOT, by=CLI)
+    after = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI, overwrite=True)
     assert content_of(after) == CONTENT
     assert (after.id, after.created_at, after.has_auth_key) == (before.id, before.created_at, True)
     assert (await office.entries())[-1] == ("cli", "instance.import", "bot", None, ())
@@ -85,8 +88,8 @@ async def test_content_that_breaks_a_rule_is_not_stored(
 ) -> None:
     content = msgspec.structs.replace(CONTENT, **change)
     with pytest.raises(InvalidInputError, match=message):
-        await office.management.import_instance(BOT, content, by=CLI)
-    before = await office.management.create(BOT, by=CLI, provider="echo")
+        await (await office.get(ImportInstance))(BOT, content, by=CLI)
+    before = await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
     with pytest.raises(InvalidInputError, match=message):
-        await office.management.import_instance(BOT, content, by=CLI, overwrite=True)
+        await (await office.get(ImportInstance))(BOT, content, by=CLI, overwrite=True)
     assert await office.repo.get(BOT) == before

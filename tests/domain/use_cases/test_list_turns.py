@@ -6,13 +6,15 @@ from polyant.domain.audit import CLI
 from polyant.domain.errors import UnknownInstanceError
 from polyant.domain.instances import Slug
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
+from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.list_turns import ListTurns
 from support.management import Office
 
 BOT = Slug("bot")
 
 
 async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(office: Office) -> None:
-    created = (await office.management.create(BOT, by=CLI, provider="echo")).created_at
+    created = (await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")).created_at
     records = [
         TurnRecord(
             slug=BOT,
@@ -25,11 +27,11 @@ async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(office: Of
     ]
     for record in records:
         office.turn_log.note(record)
-    page = await office.management.list_turns(BOT, limit=1)
+    page = await (await office.get(ListTurns))(BOT, limit=1)
     assert (page.turns, page.total) == ((records[2],), 2)
-    assert (await office.management.list_turns(BOT, limit=5, offset=1)).turns == (records[1],)
+    assert (await (await office.get(ListTurns))(BOT, limit=5, offset=1)).turns == (records[1],)
 
 
 async def test_unknown_instance_is_told_of(office: Office) -> None:
     with pytest.raises(UnknownInstanceError):
-        await office.management.list_turns(BOT, limit=1)
+        await (await office.get(ListTurns))(BOT, limit=1)

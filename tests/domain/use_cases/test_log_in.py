@@ -7,6 +7,7 @@ import pytest
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.log_in import LogIn, WrongPasswordError
+from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.domain.users import Role
 from support.management import PASSWORD, Office
 
@@ -43,7 +44,7 @@ def log_in_with(office: Office, hasher: PasswordHasher) -> LogIn:
 
 async def test_session_lasts_twelve_hours_and_is_audited(office: Office) -> None:
     user = await office.add_user(password=PASSWORD)
-    who = await office.management.log_in(" Ada@Example.com ", SecretText(PASSWORD))
+    who = await (await office.get(LogIn))(" Ada@Example.com ", SecretText(PASSWORD))
     assert (who.user, who.actor) == (user, "ada@example.com")
     assert who.session.expires_at == office.clock.now() + timedelta(hours=12)
     assert await office.entries() == [("ada@example.com", "session.login", None, "ada@example.com", ())]
@@ -51,16 +52,16 @@ async def test_session_lasts_twelve_hours_and_is_audited(office: Office) -> None
 
 async def test_token_is_returned_with_the_session_that_it_speaks_for(office: Office) -> None:
     await office.add_user(password=PASSWORD)
-    opened = await office.management.log_in("ada@example.com", SecretText(PASSWORD))
+    opened = await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
     assert office.session_tokens.verify(opened.token) == opened.session
-    recognised = await office.management.recognise(opened.token)
+    recognised = await (await office.get(RecogniseUser))(opened.token)
     assert recognised is not None
     assert (recognised.user, recognised.session) == (opened.user, opened.session)
 
 
 async def test_each_session_has_a_token_of_its_own(office: Office) -> None:
     await office.add_user(password=PASSWORD)
-    both = [await office.management.log_in("ada@example.com", SecretText(PASSWORD)) for _ in range(2)]
+    both = [await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD)) for _ in range(2)]
     assert both[0].session.token_id != both[1].session.token_id
 
 
@@ -120,5 +121,5 @@ async def test_another_change_at_that_moment_keeps_nobody_out(office: Office) ->
 async def test_password_shows_in_no_failure(office: Office) -> None:
     await office.add_user(password=PASSWORD, role=Role.SUPERADMIN)
     with pytest.raises(WrongPasswordError) as caught:
-        await office.management.log_in("ada@example.com", SecretText("a secret that is wrong"))
+        await (await office.get(LogIn))("ada@example.com", SecretText("a secret that is wrong"))
     assert "a secret that is wrong" not in repr(caught.value)

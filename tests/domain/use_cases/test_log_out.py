@@ -2,6 +2,7 @@ import pytest
 
 from polyant.domain.audit import CLI
 from polyant.domain.errors import UnknownUserError
+from polyant.domain.use_cases.log_out import LogOut
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import UserId
 from support.management import Office
@@ -10,7 +11,7 @@ from support.management import Office
 async def test_one_session_ends_and_others_stay(office: Office) -> None:
     user = await office.add_user()
     first, second = await office.begin(user), await office.begin(user)
-    await office.management.log_out(LoggedIn(user, first))
+    await (await office.get(LogOut))(LoggedIn(user, first))
     assert set(office.memory.sessions) == {second.token_id}
     assert await office.entries() == [("ada@example.com", "session.logout", None, "ada@example.com", ())]
 
@@ -20,11 +21,11 @@ async def test_all_sessions_of_a_user_end_and_nobody_else_s(office: Office) -> N
     kept = await office.begin(other)
     for _ in range(3):
         await office.begin(user)
-    await office.management.log_out.everywhere(user.id, by=CLI)
+    await (await office.get(LogOut)).everywhere(user.id, by=CLI)
     assert set(office.memory.sessions) == {kept.token_id}
     assert await office.entries() == [("cli", "session.logout", None, "ada@example.com", ("everywhere",))]
 
 
 async def test_unknown_user_is_told_of(office: Office) -> None:
     with pytest.raises(UnknownUserError):
-        await office.management.log_out.everywhere(UserId("0" * 32), by=CLI)
+        await (await office.get(LogOut)).everywhere(UserId("0" * 32), by=CLI)

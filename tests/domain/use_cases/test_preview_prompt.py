@@ -6,7 +6,12 @@ from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SecretName
-from polyant.domain.use_cases.update_instance import InstancePatch
+from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.preview_prompt import PreviewPrompt
+from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
+from polyant.domain.use_cases.set_secret import SetSecret
+from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
+from polyant.domain.use_cases.update_prompts import UpdatePrompts
 from support.management import Office
 
 BOT = Slug("bot")
@@ -15,12 +20,12 @@ TOOLING = {SectionKey.TOOLING: "{{toolCatalog}}"}
 
 @pytest.fixture(autouse=True)
 async def bot(office: Office) -> None:
-    await office.management.create(BOT, by=CLI, provider="echo")
-    await office.management.update_prompts(BOT, TOOLING, by=CLI)
+    await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    await (await office.get(UpdatePrompts))(BOT, TOOLING, by=CLI)
 
 
 async def preview(office: Office) -> str:
-    return await office.management.preview_prompt(BOT)
+    return await (await office.get(PreviewPrompt))(BOT)
 
 
 async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(office: Office) -> None:
@@ -32,11 +37,11 @@ async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(office: Off
 
 
 async def test_tools_that_could_run_are_in_it_and_others_are_not(office: Office) -> None:
-    await office.management.update(BOT, InstancePatch(tools=("calculate", "look_up")), by=CLI)
+    await (await office.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate", "look_up")), by=CLI)
     prompt = await preview(office)
     assert "\n- calculate: " in prompt
     assert "look_up" not in prompt
-    await office.management.set_secret(BOT, "crm_token", "secret", by=CLI)
+    await (await office.get(SetSecret))(BOT, "crm_token", "secret", by=CLI)
     assert "\n- look_up: Looks a customer up.\n" in await preview(office)
 
 
@@ -48,11 +53,11 @@ async def test_tools_of_mcp_servers_are_in_it_if_their_secrets_are_there(office:
             name="shut", url="https://shut.example/mcp", headers={"X-Key": SecretName("shut_token")}, tools=("*",)
         ),
     ]
-    await office.management.replace_mcp_servers(BOT, servers, by=CLI)
+    await (await office.get(ReplaceMcpServers))(BOT, servers, by=CLI)
     assert "\n- open__find: Finds.\n" in await preview(office)
     assert "shut__find" not in await preview(office)
     assert "idle__find" not in await preview(office)
-    await office.management.set_secret(BOT, "shut_token", "secret", by=CLI)
+    await (await office.get(SetSecret))(BOT, "shut_token", "secret", by=CLI)
     assert "\n- shut__find: Finds.\n" in await preview(office)
 
 
@@ -61,10 +66,10 @@ async def test_no_more_tools_are_in_it_than_a_turn_is_offered(office: Office) ->
         McpServer(name=f"server-{number}", url=f"https://{number}.example/mcp", tools=("*",)) for number in range(16)
     ]
     office.tools_per_server = 10
-    await office.management.replace_mcp_servers(BOT, servers, by=CLI)
+    await (await office.get(ReplaceMcpServers))(BOT, servers, by=CLI)
     assert (await preview(office)).count("Finds.") == 128
 
 
 async def test_unknown_instance_has_none(office: Office) -> None:
     with pytest.raises(UnknownInstanceError):
-        await office.management.preview_prompt(Slug("nobody"))
+        await (await office.get(PreviewPrompt))(Slug("nobody"))

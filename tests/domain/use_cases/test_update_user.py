@@ -10,7 +10,8 @@ from polyant.domain.errors import (
     UserExistsError,
 )
 from polyant.domain.secrets import SecretText
-from polyant.domain.use_cases.update_user import UserPatch
+from polyant.domain.use_cases.log_in import LogIn
+from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
 from polyant.domain.users import Role, UserId
 from support.management import PASSWORD, Office
 
@@ -21,7 +22,7 @@ async def test_given_fields_change_and_others_stay(office: Office) -> None:
     user = await office.add_user(password=PASSWORD)
     office.clock.advance(5)
     patch = UserPatch(email="Eve@example.com", role=Role.SUPERADMIN)
-    stored = await office.management.update_user(user.id, patch, by=BOSS)
+    stored = await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
     assert stored == await office.users.get(user.id)
     assert (stored.email, stored.role, stored.password_hash) == (
         "eve@example.com",
@@ -46,20 +47,20 @@ async def test_who_is_disabled_or_gets_another_password_is_logged_out_everywhere
 ) -> None:
     user = await office.add_user()
     await office.begin(user)
-    await office.management.update_user(user.id, patch, by=BOSS)
+    await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
     assert (office.memory.sessions == {}) is ends
 
 
 async def test_new_password_is_the_one_to_log_in_with(office: Office) -> None:
     user = await office.add_user(password=PASSWORD)
-    await office.management.update_user(user.id, UserPatch(password=SecretText("another password")), by=BOSS)
-    assert (await office.management.log_in(user.email, SecretText("another password"))).user.id == user.id
+    await (await office.get(UpdateUser))(user.id, UserPatch(password=SecretText("another password")), by=BOSS)
+    assert (await (await office.get(LogIn))(user.email, SecretText("another password"))).user.id == user.id
 
 
 async def test_edit_that_lost_a_race_is_applied_again(office: Office) -> None:
     user = await office.add_user()
     office.users.races = 3
-    stored = await office.management.update_user(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
+    stored = await (await office.get(UpdateUser))(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
     assert (stored.role, stored.version) == (Role.SUPERADMIN, 5)
 
 
@@ -67,21 +68,21 @@ async def test_whoever_always_loses_is_told_so(office: Office) -> None:
     user = await office.add_user()
     office.users.races = 10_000
     with pytest.raises(UserChangedError):
-        await office.management.update_user(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
+        await (await office.get(UpdateUser))(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
 
 
 async def test_only_an_expected_version_is_changed(office: Office) -> None:
     user = await office.add_user()
     with pytest.raises(UserChangedError):
-        await office.management.update_user(user.id, UserPatch(disabled=True), by=BOSS, expected_versions={2, 3})
-    assert (await office.management.update_user(user.id, UserPatch(), by=BOSS, expected_versions={1, 9})).version == 2
+        await (await office.get(UpdateUser))(user.id, UserPatch(disabled=True), by=BOSS, expected_versions={2, 3})
+    assert (await (await office.get(UpdateUser))(user.id, UserPatch(), by=BOSS, expected_versions={1, 9})).version == 2
 
 
 @pytest.mark.parametrize("patch", [UserPatch(disabled=True), UserPatch(role=Role.USER)])
 async def test_last_superadmin_stays_one(office: Office, patch: UserPatch) -> None:
     user = await office.add_user(role=Role.SUPERADMIN)
     with pytest.raises(LastSuperadminError):
-        await office.management.update_user(user.id, patch, by=BOSS)
+        await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
     assert await office.users.get(user.id) == user
     assert await office.entries() == []
 
@@ -89,12 +90,12 @@ async def test_last_superadmin_stays_one(office: Office, patch: UserPatch) -> No
 async def test_faults_are_told_apart(office: Office) -> None:
     user, other = await office.add_user(), await office.add_user("other@example.com")
     with pytest.raises(UnknownUserError):
-        await office.management.update_user(UserId("0" * 32), UserPatch(disabled=True), by=BOSS)
+        await (await office.get(UpdateUser))(UserId("0" * 32), UserPatch(disabled=True), by=BOSS)
     with pytest.raises(UserExistsError):
-        await office.management.update_user(user.id, UserPatch(email=other.email), by=BOSS)
+        await (await office.get(UpdateUser))(user.id, UserPatch(email=other.email), by=BOSS)
     for patch in (UserPatch(email="nobody"), UserPatch(password=SecretText("short"))):
         with pytest.raises(InvalidInputError):
-            await office.management.update_user(user.id, patch, by=BOSS)
+            await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
 
 
 def test_password_shows_in_no_patch() -> None:

@@ -5,13 +5,13 @@ import hmac
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from polyant.adapters.crypto.keys import derive, parse_master_key
 from polyant.domain.errors import InvalidInputError, SecretUnreadableError
+from polyant.domain.injectables import MasterKeyring
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretAddress, SecretText
 
@@ -35,7 +35,7 @@ class AesGcmSecretCipher(SecretCipher):
         InvalidInputError: There is no key, or one isn't 64 hex digits.
     """
 
-    def __init__(self, *, master_keys: Iterable[SecretText]) -> None:
+    def __init__(self, *, master_keys: MasterKeyring) -> None:
         self._master_keys = master_keys
         self._taken: list[bytes] = []
         self._keys: dict[str, _Key] = {}

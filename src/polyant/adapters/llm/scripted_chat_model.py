@@ -43,6 +43,7 @@ from polyant.domain.chat import (
     UserMessage,
 )
 from polyant.domain.errors import InvalidInputError, ProviderError, ProviderFailure
+from polyant.domain.injectables import ScriptFile
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 
@@ -96,7 +97,7 @@ class ScriptedChatModel(ChatModel):
         secret=None,
     )
 
-    def __init__(self, *, clock: Clock, script: Path | None = None) -> None:
+    def __init__(self, *, clock: Clock, script: ScriptFile | None = None) -> None:
         """Reads the script.
 
         Raises:

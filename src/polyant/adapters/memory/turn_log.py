@@ -3,6 +3,7 @@
 from collections import deque
 from datetime import datetime, timedelta
 
+from polyant.domain.injectables import TurnLogDays
 from polyant.domain.instances import Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.turn_log import TurnLog
@@ -14,7 +15,7 @@ _MOST = 10_000
 class MemoryTurnLog(TurnLog):
     """Keeps the last turns of all instances, at most 10,000."""
 
-    def __init__(self, *, clock: Clock, turn_log_days: int) -> None:
+    def __init__(self, *, clock: Clock, turn_log_days: TurnLogDays) -> None:
         self._clock = clock
         self._age = timedelta(days=turn_log_days)
         self._records: deque[TurnRecord] = deque(maxlen=_MOST)

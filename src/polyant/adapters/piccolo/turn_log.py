@@ -16,6 +16,7 @@ from piccolo.query import Select
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.management_tables import TurnRow
 from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.injectables import TurnLogDays
 from polyant.domain.instances import Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.turn_log import TurnLog
@@ -47,7 +48,7 @@ class PiccoloTurnLog(TurnLog):
     """
 
     def __init__(
-        self, *, database: PiccoloDatabase, clock: Clock, turn_log_days: int, most_waiting: int = 10_000
+        self, *, database: PiccoloDatabase, clock: Clock, turn_log_days: TurnLogDays, most_waiting: int = 10_000
     ) -> None:
         """Takes a database that is open and migrated when it is first asked, and how much is kept."""
         self._database = database

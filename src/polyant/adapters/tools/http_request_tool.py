@@ -8,6 +8,7 @@ from polyant.adapters.tools.allowed_hosts import AllowedHosts
 from polyant.adapters.tools.http_answer import HttpAnswer, describe
 from polyant.adapters.tools.http_call import HttpCall, HttpRequest
 from polyant.adapters.tools.http_exchange import exchange
+from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import SecretName
@@ -41,7 +42,7 @@ class HttpRequestTool(Tool):
     secrets: tuple[SecretName, ...] = ()
 
     def __init__(
-        self, *, clock: Clock, http_tool_hosts: frozenset[str], resolver: AbstractResolver | None = None
+        self, *, clock: Clock, http_tool_hosts: HttpToolHosts, resolver: AbstractResolver | None = None
     ) -> None:
         self._clock = clock
         self._allowed = AllowedHosts(http_tool_hosts)

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Instance, InstanceStatus, JsonObject, Slug, parse_base_url
 from polyant.domain.limits import TurnLimits
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -56,7 +57,7 @@ class UpdateInstance:
         *,
         edit: EditInstance,
         providers: Mapping[str, ProviderInfo],
-        tools: Collection[str] = (),
+        tools: ToolNames,
         adapter_options: AdapterOptions,
     ) -> None:
         """Takes the providers, the names of the tools that instances may have, and what checks options."""

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.errors import UnknownInstanceError
-from polyant.http.management.services import Management
+from polyant.domain.use_cases.read_audit_trail import ReadAuditTrail
 from polyant.http.management.wire import Answer, Moment, Page, Paging, moment_in, slug_in
 from polyant.http.refusals import read_refusals
 
@@ -51,7 +51,7 @@ class AuditController(Controller):
     async def list_all(
         self,
         *,
-        api: NamedDependency[Management],
+        read_audit_trail: NamedDependency[ReadAuditTrail],
         paging: NamedDependency[Paging],
         instance: Annotated[str | None, QueryParameter(name="instance", description="The slug it was done to")] = None,
         user: Annotated[
@@ -83,7 +83,7 @@ class AuditController(Controller):
             limit=paging.limit,
             offset=paging.offset,
         )
-        page = await api.audit_log.list(query)
+        page = await read_audit_trail(query)
         return AuditList(tuple(map(_out, page.entries)), **paging.of(page.total))
 
 

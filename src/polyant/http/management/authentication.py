@@ -88,7 +88,7 @@ class SessionMiddleware(AbstractAuthenticationMiddleware):
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """Returns who is calling, as the request's `user` and `auth`."""
-        gate: SessionGate = connection.app.state.endpoints.gate
+        gate: SessionGate = connection.app.state.session_gate
         who = await gate.admit(cast("HTTPScope", connection.scope))
         record_of(connection.scope).shows_hints = True
         return AuthenticationResult(user=who.user, auth=who)

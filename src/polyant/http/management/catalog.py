@@ -7,10 +7,10 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from msgspec import Meta
 
+from polyant.domain.catalog import Catalog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.tool import Tool
 from polyant.domain.tools import tool_spec
-from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer
 from polyant.http.refusals import read_refusals
 
@@ -52,14 +52,14 @@ class CatalogController(Controller):
     tags = ("Choices",)
 
     @get("/tools", summary="List the tools", responses=read_refusals(), sync_to_thread=False)
-    def tools(self, api: NamedDependency[Management]) -> ToolCatalog:
+    def tools(self, catalog: NamedDependency[Catalog]) -> ToolCatalog:
         """Lists the tools that instances may have."""
-        return ToolCatalog(tools=tuple(map(_tool_out, api.tools.values())))
+        return ToolCatalog(tools=tuple(map(_tool_out, catalog.tools.values())))
 
     @get("/providers", summary="List the providers", responses=read_refusals(), sync_to_thread=False)
-    def providers(self, api: NamedDependency[Management]) -> ProviderCatalog:
+    def providers(self, catalog: NamedDependency[Catalog]) -> ProviderCatalog:
         """Lists the providers that instances may use."""
-        return ProviderCatalog(providers=tuple(map(_provider_out, api.providers.values())))
+        return ProviderCatalog(providers=tuple(map(_provider_out, catalog.providers.values())))
 
 
 def _tool_out(tool: Tool) -> ToolOut:

@@ -23,10 +23,13 @@ from polyant.domain.instances import (
     InstanceSummary,
 )
 from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls
-from polyant.domain.use_cases.update_instance import InstancePatch
+from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.delete_instance import DeleteInstance
+from polyant.domain.use_cases.list_instances import ListInstances
+from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, pattern_schema, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
@@ -193,7 +196,7 @@ class InstancesController(Controller):
     async def list_all(
         self,
         *,
-        api: NamedDependency[Management],
+        list_instances: NamedDependency[ListInstances],
         paging: NamedDependency[Paging],
         search: Search = "",
         status: Annotated[
@@ -203,21 +206,27 @@ class InstancesController(Controller):
     ) -> InstanceList:
         """Lists the instances, oldest first; `search` finds part of the slug, the name or the description."""
         query = InstanceQuery(status=_status_in(status), search=search, limit=paging.limit, offset=paging.offset)
-        page = await api.instances.list(query)
+        page = await list_instances(query)
         return InstanceList(tuple(map(instance_out, page.instances)), **paging.of(page.total))
 
     @post(summary="Create an instance", responses=write_refusals(409))
     async def create(
-        self, *, request: ApiRequest, data: JSONBody[CreateInstanceBody], api: NamedDependency[Management]
+        self,
+        *,
+        request: ApiRequest,
+        data: JSONBody[CreateInstanceBody],
+        create_instance: NamedDependency[CreateInstance],
     ) -> Response[InstanceAnswer]:
         """Creates an instance with the default prompts, no tools and auth off."""
-        instance = await api.create(**msgspec.structs.asdict(data), by=request.auth.actor)
+        instance = await create_instance(**msgspec.structs.asdict(data), by=request.auth.actor)
         return instance_answer(instance, status=201)
 
     @get("/{slug:str}", summary="Show an instance", responses=read_refusals(404))
-    async def show(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> Response[InstanceAnswer]:
+    async def show(
+        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
+    ) -> Response[InstanceAnswer]:
         """Shows one instance; its ETag can be sent as If-Match with a change."""
-        return instance_answer(await api.show(slug_in(slug)))
+        return instance_answer(await show_instance(slug_in(slug)))
 
     @patch("/{slug:str}", summary="Change an instance", responses=write_refusals(404, 412))
     async def change(
@@ -226,11 +235,11 @@ class InstancesController(Controller):
         request: ApiRequest,
         slug: FromPath[str],
         data: JSONBody[PatchInstanceBody],
-        api: NamedDependency[Management],
+        update_instance: NamedDependency[UpdateInstance],
         if_match: IfMatch = None,
     ) -> Response[InstanceAnswer]:
         """Changes the fields that are sent. A new provider brings its default model along unless one is sent."""
-        instance = await api.update(
+        instance = await update_instance(
             slug_in(slug), _patch_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
         return instance_answer(instance)
@@ -241,11 +250,11 @@ class InstancesController(Controller):
         *,
         request: ApiRequest,
         slug: FromPath[str],
-        api: NamedDependency[Management],
+        delete_instance: NamedDependency[DeleteInstance],
         if_match: IfMatch = None,
     ) -> Deleted:
         """Deletes an instance with its prompts, secrets and keys."""
-        await api.delete(slug_in(slug), by=request.auth.actor, expected_versions=versions_in(if_match))
+        await delete_instance(slug_in(slug), by=request.auth.actor, expected_versions=versions_in(if_match))
         return Deleted()
 
 

@@ -8,10 +8,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from polyant.domain.secrets import API_KEY_PATTERN, AUTH_API_KEY
+from polyant.domain.use_cases.delete_secret import DeleteSecret
+from polyant.domain.use_cases.issue_key import IssueKey
 from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
 from polyant.http.management.preconditions import IfMatch, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, Deleted, pattern_schema, slug_in
 from polyant.http.refusals import write_refusals
 
@@ -43,7 +44,7 @@ class KeysController(Controller):
         *,
         request: ApiRequest,
         slug: FromPath[str],
-        api: NamedDependency[Management],
+        issue_key: NamedDependency[IssueKey],
         grace_seconds: Annotated[
             int,
             QueryParameter(
@@ -61,7 +62,7 @@ class KeysController(Controller):
         With `graceSeconds` the earlier key goes on working for that long, so that callers can change over.
         """
         body = data or KeyBody()
-        key = await api.issue_key(
+        key = await issue_key(
             slug_in(slug),
             by=request.auth.actor,
             given=body.key,
@@ -78,11 +79,9 @@ class KeysController(Controller):
         *,
         request: ApiRequest,
         slug: FromPath[str],
-        api: NamedDependency[Management],
+        delete_secret: NamedDependency[DeleteSecret],
         if_match: IfMatch = None,
     ) -> Deleted:
         """Removes the key and the one before it. Auth stays as it is: where it is on, nobody gets in."""
-        await api.delete_secret(
-            slug_in(slug), AUTH_API_KEY, by=request.auth.actor, expected_versions=versions_in(if_match)
-        )
+        await delete_secret(slug_in(slug), AUTH_API_KEY, by=request.auth.actor, expected_versions=versions_in(if_match))
         return Deleted()

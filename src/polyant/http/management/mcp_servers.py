@@ -18,9 +18,10 @@ from polyant.domain.mcp_servers import (
     McpServer,
 )
 from polyant.domain.secrets import SecretName
+from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
+from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, pattern_schema, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
@@ -72,9 +73,11 @@ class McpServersController(Controller):
     tags = ("MCP servers",)
 
     @get(summary="Show an instance's MCP servers", responses=read_refusals(404))
-    async def show(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> Response[McpServersAnswer]:
+    async def show(
+        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
+    ) -> Response[McpServersAnswer]:
         """Shows the servers, with the names of the secrets that their headers are filled from."""
-        return _answer(await api.show(slug_in(slug)))
+        return _answer(await show_instance(slug_in(slug)))
 
     @put(summary="Choose an instance's MCP servers", responses=write_refusals(404, 412))
     async def replace(
@@ -83,11 +86,11 @@ class McpServersController(Controller):
         request: ApiRequest,
         slug: FromPath[str],
         data: JSONBody[PutMcpServersBody],
-        api: NamedDependency[Management],
+        replace_mcp_servers: NamedDependency[ReplaceMcpServers],
         if_match: IfMatch = None,
     ) -> Response[McpServersAnswer]:
         """Gives the instance these servers and no others. A header's value is the secret that is named for it."""
-        instance = await api.replace_mcp_servers(
+        instance = await replace_mcp_servers(
             slug_in(slug),
             tuple(map(mcp_server_in, data.mcp_servers)),
             by=request.auth.actor,

@@ -6,6 +6,7 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.turn_context import TurnContext
 from polyant.domain.use_cases.try_instance import TryInstance
 from polyant.http.bodies import require_json
 from polyant.http.management.requests import ApiRequest
@@ -13,37 +14,9 @@ from polyant.http.management.wire import slug_in
 from polyant.http.openai.chat_completions import chat_answers
 from polyant.http.openai.mapping import decode_request, to_domain, turn_context
 from polyant.http.openai.responses import ResponseSettings, respond
+from polyant.http.openai.wire import ChatCompletionRequest
 from polyant.http.record import record_of
 from polyant.http.throttle import Throttle
-
-
-class PlaygroundEndpoint:
-    """Takes the request of a session to the ASGI application that responds to it."""
-
-    def __init__(self, *, try_instance: TryInstance, throttle: Throttle, settings: ResponseSettings) -> None:
-        self._try_instance = try_instance
-        self._throttle = throttle
-        self._settings = settings
-
-    async def __call__(self, request: ApiRequest, path: str) -> ASGIApp:
-        """Returns the application that responds to the request."""
-        await self._throttle.chat(request.scope)
-        slug = slug_in(path)
-        require_json(request.scope)
-        wire = decode_request(await request.body())
-        chat = to_domain(wire)
-        if chat.model != slug:
-            raise InvalidInputError(f"model must be '{slug}', as in the path - at `$.model`")
-        record = record_of(request.scope)
-        record.slug = slug
-        context = turn_context(
-            wire,
-            channel="playground",
-            request_id=record.request_id,
-            address=self._throttle.key_of(request.scope),
-            account=request.user.id,
-        )
-        return respond(await self._try_instance(chat, context), wire, self._settings)
 
 
 class PlaygroundController(Controller):
@@ -58,7 +31,28 @@ class PlaygroundController(Controller):
         *,
         request: ApiRequest,
         slug: FromPath[str],
-        playground: NamedDependency[PlaygroundEndpoint],
+        throttle: NamedDependency[Throttle],
+        try_instance: NamedDependency[TryInstance],
+        response_settings: NamedDependency[ResponseSettings],
     ) -> ASGIApp:
         """Runs one turn as /v1/chat/completions does, limited as it is; a disabled instance can be tried as well."""
-        return await playground(request, slug)
+        await throttle.chat(request.scope)
+        tried = slug_in(slug)
+        require_json(request.scope)
+        wire = decode_request(await request.body())
+        chat = to_domain(wire)
+        if chat.model != tried:
+            raise InvalidInputError(f"model must be '{tried}', as in the path - at `$.model`")
+        record_of(request.scope).slug = tried
+        turn = await try_instance(chat, _context_of(request, wire, throttle))
+        return respond(turn, wire, response_settings)
+
+
+def _context_of(request: ApiRequest, wire: ChatCompletionRequest, throttle: Throttle) -> TurnContext:
+    return turn_context(
+        wire,
+        channel="playground",
+        request_id=record_of(request.scope).request_id,
+        address=throttle.key_of(request.scope),
+        account=request.user.id,
+    )

@@ -10,9 +10,11 @@ from msgspec import Meta
 
 from polyant.domain.instances import Instance
 from polyant.domain.prompts import SECTION_MOST_CHARACTERS, SECTION_TITLES, SectionKey
+from polyant.domain.use_cases.preview_prompt import PreviewPrompt
+from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.use_cases.update_prompts import UpdatePrompts
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, slug_in, values_by_name
 from polyant.http.refusals import read_refusals, write_refusals
 
@@ -64,9 +66,11 @@ class PromptsController(Controller):
     tags = ("Prompts",)
 
     @get(summary="Show the prompts", responses=read_refusals(404))
-    async def show(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> Response[PromptsAnswer]:
+    async def show(
+        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
+    ) -> Response[PromptsAnswer]:
         """Shows the eight sections of the system prompt."""
-        return _answer(await api.show(slug_in(slug)))
+        return _answer(await show_instance(slug_in(slug)))
 
     @patch(summary="Change prompts", responses=write_refusals(404, 412))
     async def change(
@@ -75,19 +79,19 @@ class PromptsController(Controller):
         request: ApiRequest,
         slug: FromPath[str],
         data: JSONBody[PatchPromptsBody],
-        api: NamedDependency[Management],
+        update_prompts: NamedDependency[UpdatePrompts],
         if_match: IfMatch = None,
     ) -> Response[PromptsAnswer]:
         """Replaces the contents of the sections that are sent."""
-        instance = await api.update_prompts(
+        instance = await update_prompts(
             slug_in(slug), sections_of(data.sections), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
         return _answer(instance)
 
     @get("/preview", summary="Show the whole prompt", responses=read_refusals(404))
-    async def preview(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> PromptPreview:
+    async def preview(self, *, slug: FromPath[str], preview_prompt: NamedDependency[PreviewPrompt]) -> PromptPreview:
         """Composes the whole system prompt as the model would see it now; its MCP servers are asked for their tools."""
-        return PromptPreview(prompt=await api.preview_prompt(slug_in(slug)))
+        return PromptPreview(prompt=await preview_prompt(slug_in(slug)))
 
 
 def _answer(instance: Instance) -> Response[PromptsAnswer]:

@@ -7,12 +7,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
+from polyant.domain.catalog import Catalog
 from polyant.domain.instances import Instance
 from polyant.domain.secret_states import SecretState, secret_states
 from polyant.domain.secrets import API_KEY_RULE, SECRET_MAX_CHARACTERS, SECRET_NAME_PATTERN, SecretName
+from polyant.domain.use_cases.delete_secret import DeleteSecret
+from polyant.domain.use_cases.set_secret import SetSecret
+from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, Deleted, Moment, pattern_schema, slug_in, values_by_name
 from polyant.http.refusals import read_refusals, write_refusals
 
@@ -61,9 +64,11 @@ class SecretsController(Controller):
     tags = ("Secrets",)
 
     @get(summary="List an instance's secrets", responses=read_refusals(404))
-    async def list_all(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> Response[SecretsAnswer]:
+    async def list_all(
+        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance], catalog: NamedDependency[Catalog]
+    ) -> Response[SecretsAnswer]:
         """Lists which secrets are stored, and which the provider, the tools or the MCP servers could use."""
-        return _answer(await api.show(slug_in(slug)), api)
+        return _answer(await show_instance(slug_in(slug)), catalog)
 
     @put(summary="Store secrets", responses=write_refusals(404, 412))
     async def store(
@@ -72,14 +77,15 @@ class SecretsController(Controller):
         request: ApiRequest,
         slug: FromPath[str],
         data: JSONBody[PutSecretsBody],
-        api: NamedDependency[Management],
+        set_secret: NamedDependency[SetSecret],
+        catalog: NamedDependency[Catalog],
         if_match: IfMatch = None,
     ) -> Response[SecretsAnswer]:
         """Stores the secrets that are sent, all or none. A provider's key is bound to the address it is for now."""
-        instance = await api.set_secret.several(
+        instance = await set_secret.several(
             slug_in(slug), _values_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
-        return _answer(instance, api)
+        return _answer(instance, catalog)
 
     @delete("/{key:str}", summary="Delete a secret", status_code=200, responses=write_refusals(404, 412))
     async def remove(
@@ -88,18 +94,18 @@ class SecretsController(Controller):
         request: ApiRequest,
         slug: FromPath[str],
         key: FromPath[str],
-        api: NamedDependency[Management],
+        delete_secret: NamedDependency[DeleteSecret],
         if_match: IfMatch = None,
     ) -> Deleted:
         """Removes a secret."""
-        await api.delete_secret(
+        await delete_secret(
             slug_in(slug), SecretName(key), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
         return Deleted()
 
 
-def _answer(instance: Instance, api: Management) -> Response[SecretsAnswer]:
-    states = secret_states(instance, api.providers, api.tools)
+def _answer(instance: Instance, catalog: Catalog) -> Response[SecretsAnswer]:
+    states = secret_states(instance, catalog.providers, catalog.tools)
     content = SecretsAnswer(secrets=tuple(map(_out, states)))
     return Response(content, headers={"ETag": etag_of(instance.version)})
 

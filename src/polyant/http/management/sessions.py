@@ -9,11 +9,12 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from polyant.domain.secrets import SecretText
-from polyant.domain.use_cases.log_in import SESSION_LASTS
+from polyant.domain.use_cases.change_password import ChangePassword
+from polyant.domain.use_cases.log_in import SESSION_LASTS, LogIn
+from polyant.domain.use_cases.log_out import LogOut
 from polyant.domain.users import EMAIL_MAX_CHARACTERS, PASSWORD_MOST_CHARACTERS
 from polyant.http.management.authentication import SessionGate
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.users import Password, UserAnswer, UserOut, user_answer, user_out
 from polyant.http.management.wire import Answer, Body, Moment
 from polyant.http.refusals import read_refusals, write_refusals
@@ -73,32 +74,32 @@ class SessionsController(Controller):
         *,
         request: ApiRequest,
         data: JSONBody[LoginBody],
-        api: NamedDependency[Management],
-        gate: NamedDependency[SessionGate],
+        log_in: NamedDependency[LogIn],
+        session_gate: NamedDependency[SessionGate],
     ) -> Response[LoginAnswer]:
         """Opens a session."""
-        await gate.count_login(request.scope, data.email)
-        who = await api.log_in(data.email, SecretText(data.password))
+        await session_gate.count_login(request.scope, data.email)
+        who = await log_in(data.email, SecretText(data.password))
         content = LoginAnswer(token=who.token.reveal(), expires_at=who.session.expires_at, user=user_out(who.user))
-        return Response(content, cookies=[gate.cookie(request.scope, who.token)])
+        return Response(content, cookies=[session_gate.cookie(request.scope, who.token)])
 
     @post("/logout", summary="Log out", status_code=200, responses=write_refusals(404))
     async def log_out(
         self,
         *,
         request: ApiRequest,
-        api: NamedDependency[Management],
-        gate: NamedDependency[SessionGate],
+        log_out: NamedDependency[LogOut],
+        session_gate: NamedDependency[SessionGate],
         everywhere: Annotated[
             bool, QueryParameter(name="everywhere", description="End all sessions of the user")
         ] = False,
     ) -> Response[LoggedOut]:
         """Ends this session, or all of the user's, at once and on every server."""
         if everywhere:
-            await api.log_out.everywhere(request.user.id, by=request.auth.actor)
+            await log_out.everywhere(request.user.id, by=request.auth.actor)
         else:
-            await api.log_out(request.auth)
-        return Response(LoggedOut(), cookies=[gate.cookie(request.scope, None)])
+            await log_out(request.auth)
+        return Response(LoggedOut(), cookies=[session_gate.cookie(request.scope, None)])
 
     @get("/me", summary="Show who is logged in", responses=read_refusals(), sync_to_thread=False)
     def me(self, request: ApiRequest) -> Response[UserAnswer]:
@@ -118,12 +119,12 @@ class AccountController(Controller):
         *,
         request: ApiRequest,
         data: JSONBody[PasswordBody],
-        api: NamedDependency[Management],
-        gate: NamedDependency[SessionGate],
+        change_password: NamedDependency[ChangePassword],
+        session_gate: NamedDependency[SessionGate],
     ) -> Response[UserAnswer]:
         """Replaces the user's password; all other sessions of the user end. It is limited as logging in is."""
-        await gate.count_login(request.scope, request.user.email)
-        user = await api.change_password(
+        await session_gate.count_login(request.scope, request.user.email)
+        user = await change_password(
             request.auth, current=SecretText(data.current_password), new=SecretText(data.new_password)
         )
         return user_answer(user)

@@ -9,13 +9,14 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
+from polyant.domain.catalog import Catalog
 from polyant.domain.enabled_tools import enabled_tools
 from polyant.domain.instances import Instance
 from polyant.domain.ports.tool import Tool
-from polyant.domain.use_cases.update_instance import InstancePatch
+from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.wire import MAX_ITEMS, Answer, Body, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
 
@@ -51,9 +52,11 @@ class ToolsController(Controller):
     tags = ("Tools",)
 
     @get(summary="Show an instance's tools", responses=read_refusals(404))
-    async def show(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> Response[ToolsAnswer]:
+    async def show(
+        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance], catalog: NamedDependency[Catalog]
+    ) -> Response[ToolsAnswer]:
         """Shows each tool: whether it is enabled, whether it could run, and which secrets it lacks."""
-        return _answer(await api.show(slug_in(slug)), api.tools)
+        return _answer(await show_instance(slug_in(slug)), catalog.tools)
 
     @patch(summary="Choose an instance's tools", responses=write_refusals(404, 412))
     async def change(
@@ -62,17 +65,18 @@ class ToolsController(Controller):
         request: ApiRequest,
         slug: FromPath[str],
         data: JSONBody[PatchToolsBody],
-        api: NamedDependency[Management],
+        update_instance: NamedDependency[UpdateInstance],
+        catalog: NamedDependency[Catalog],
         if_match: IfMatch = None,
     ) -> Response[ToolsAnswer]:
         """Enables these tools and no others."""
-        instance = await api.update(
+        instance = await update_instance(
             slug_in(slug),
             InstancePatch(tools=data.enabled),
             by=request.auth.actor,
             expected_versions=versions_in(if_match),
         )
-        return _answer(instance, api.tools)
+        return _answer(instance, catalog.tools)
 
 
 def _answer(instance: Instance, tools: Mapping[str, Tool]) -> Response[ToolsAnswer]:

@@ -10,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta
 
+from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instance_content import InstanceContent, content_of
 from polyant.domain.instances import Instance, InstanceStatus, parse_slug
@@ -17,6 +18,8 @@ from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import MOST_MCP_SERVERS
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secret_states import missing_secrets
+from polyant.domain.use_cases.import_instance import ImportInstance
+from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.management.instances import (
     AdapterName,
     BaseUrl,
@@ -34,7 +37,6 @@ from polyant.http.management.mcp_servers import McpServerBody, mcp_server_in
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.prompts import SectionBody, sections_of
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.tools import ToolName
 from polyant.http.management.wire import MAX_ITEMS, Answer, Body, slug_in
 from polyant.http.refusals import read_refusals, write_refusals
@@ -82,9 +84,11 @@ class TransferController(Controller):
     tags = ("Export and import",)
 
     @get("/instances/{slug:str}/export", summary="Export an instance", responses=read_refusals(404))
-    async def export(self, *, slug: FromPath[str], api: NamedDependency[Management]) -> Response[InstanceDocument]:
+    async def export(
+        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
+    ) -> Response[InstanceDocument]:
         """Gives everything of the instance but the values of its secrets as one document for /api/import."""
-        instance = await api.show(slug_in(slug))
+        instance = await show_instance(slug_in(slug))
         disposition = f'attachment; filename="{instance.slug}.json"'
         headers = {"Content-Disposition": disposition, "ETag": etag_of(instance.version)}
         return Response(_document_of(instance), headers=headers)
@@ -95,7 +99,8 @@ class TransferController(Controller):
         *,
         request: ApiRequest,
         data: JSONBody[InstanceDocument],
-        api: NamedDependency[Management],
+        import_instance: NamedDependency[ImportInstance],
+        catalog: NamedDependency[Catalog],
         overwrite: Annotated[
             bool, QueryParameter(name="overwrite", description="Replace the instance of that slug")
         ] = False,
@@ -108,7 +113,7 @@ class TransferController(Controller):
         """
         if if_match is not None and not overwrite:
             raise InvalidInputError("Only an instance that may be overwritten has a version - at `If-Match`")
-        instance = await api.import_instance(
+        instance = await import_instance(
             parse_slug(data.slug),
             _content_in(data),
             by=request.auth.actor,
@@ -116,7 +121,7 @@ class TransferController(Controller):
             overwrite=overwrite,
             expected_versions=versions_in(if_match),
         )
-        missing = missing_secrets(instance, api.providers, api.tools)
+        missing = missing_secrets(instance, catalog.providers, catalog.tools)
         return Response(
             ImportAnswer(instance=instance_out(instance), missing_secrets=missing),
             status_code=201 if instance.version == 1 else 200,

@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
-from polyant.http.management.services import Management
+from polyant.domain.use_cases.list_turns import ListTurns
 from polyant.http.management.wire import Answer, Moment, Page, Paging, slug_in
 from polyant.http.refusals import read_refusals
 
@@ -43,11 +43,11 @@ class TurnsController(Controller):
         self,
         *,
         slug: FromPath[str],
-        api: NamedDependency[Management],
+        list_turns: NamedDependency[ListTurns],
         paging: NamedDependency[Paging],
     ) -> TurnList:
         """Lists recent turns, newest first: metrics, never text. A turn appears within seconds of its end."""
-        page = await api.list_turns(slug_in(slug), limit=paging.limit, offset=paging.offset)
+        page = await list_turns(slug_in(slug), limit=paging.limit, offset=paging.offset)
         return TurnList(tuple(map(_out, page.turns)), **paging.of(page.total))
 
 

@@ -8,7 +8,12 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
 from polyant.domain.secrets import SecretText
-from polyant.domain.use_cases.update_user import UserPatch
+from polyant.domain.use_cases.create_user import CreateUser
+from polyant.domain.use_cases.delete_user import DeleteUser
+from polyant.domain.use_cases.list_users import ListUsers
+from polyant.domain.use_cases.log_out import LogOut
+from polyant.domain.use_cases.show_user import ShowUser
+from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
 from polyant.domain.users import (
     EMAIL_MAX_CHARACTERS,
     EMAIL_PATTERN,
@@ -20,7 +25,6 @@ from polyant.domain.users import (
 from polyant.http.management.authentication import require_superadmin
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.services import Management
 from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, pattern_schema, user_id_in
 from polyant.http.refusals import read_refusals, write_refusals
 
@@ -92,25 +96,25 @@ class UsersController(Controller):
 
     @get(summary="List users", responses=read_refusals(403))
     async def list_all(
-        self, *, api: NamedDependency[Management], paging: NamedDependency[Paging], search: Search = ""
+        self, *, list_users: NamedDependency[ListUsers], paging: NamedDependency[Paging], search: Search = ""
     ) -> UserList:
         """Lists the users by their address; `search` finds part of it."""
-        page = await api.users.list(search=search, limit=paging.limit, offset=paging.offset)
+        page = await list_users(search=search, limit=paging.limit, offset=paging.offset)
         return UserList(tuple(map(user_out, page.users)), **paging.of(page.total))
 
     @post(summary="Create a user", responses=write_refusals(409))
     async def create(
-        self, *, request: ApiRequest, data: JSONBody[CreateUserBody], api: NamedDependency[Management]
+        self, *, request: ApiRequest, data: JSONBody[CreateUserBody], create_user: NamedDependency[CreateUser]
     ) -> Response[UserAnswer]:
         """Creates a user who can log in with that password."""
         password = SecretText(data.password)
-        user = await api.create_user(data.email, password, role=data.role, by=request.auth.actor)
+        user = await create_user(data.email, password, role=data.role, by=request.auth.actor)
         return user_answer(user, status=201)
 
     @get("/{user_id:str}", summary="Show a user", responses=read_refusals(403, 404))
-    async def show(self, *, user_id: FromPath[str], api: NamedDependency[Management]) -> Response[UserAnswer]:
+    async def show(self, *, user_id: FromPath[str], show_user: NamedDependency[ShowUser]) -> Response[UserAnswer]:
         """Shows one user."""
-        return user_answer(await api.show_user(user_id_in(user_id)))
+        return user_answer(await show_user(user_id_in(user_id)))
 
     @patch("/{user_id:str}", summary="Change a user", responses=write_refusals(404, 409, 412))
     async def change(
@@ -119,11 +123,11 @@ class UsersController(Controller):
         request: ApiRequest,
         user_id: FromPath[str],
         data: JSONBody[PatchUserBody],
-        api: NamedDependency[Management],
+        update_user: NamedDependency[UpdateUser],
         if_match: IfMatch = None,
     ) -> Response[UserAnswer]:
         """Changes the fields that are sent. Who is disabled or gets another password is logged out everywhere."""
-        user = await api.update_user(
+        user = await update_user(
             user_id_in(user_id), _patch_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
         return user_answer(user)
@@ -134,21 +138,21 @@ class UsersController(Controller):
         *,
         request: ApiRequest,
         user_id: FromPath[str],
-        api: NamedDependency[Management],
+        delete_user: NamedDependency[DeleteUser],
         if_match: IfMatch = None,
     ) -> Deleted:
         """Deletes a user, who is out at once. The last superadmin can't be deleted."""
-        await api.delete_user(user_id_in(user_id), by=request.auth.actor, expected_versions=versions_in(if_match))
+        await delete_user(user_id_in(user_id), by=request.auth.actor, expected_versions=versions_in(if_match))
         return Deleted()
 
     @delete(
         "/{user_id:str}/sessions", summary="Log a user out everywhere", status_code=200, responses=write_refusals(404)
     )
     async def log_out(
-        self, *, request: ApiRequest, user_id: FromPath[str], api: NamedDependency[Management]
+        self, *, request: ApiRequest, user_id: FromPath[str], log_out: NamedDependency[LogOut]
     ) -> Deleted:
         """Ends all sessions of a user."""
-        await api.log_out.everywhere(user_id_in(user_id), by=request.auth.actor)
+        await log_out.everywhere(user_id_in(user_id), by=request.auth.actor)
         return Deleted()
 
 

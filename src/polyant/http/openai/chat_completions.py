@@ -51,6 +51,8 @@ class ChatCompletionsController(Controller):
     tags = ("OpenAI",)
 
     @post(status_code=200, summary="Talk to an instance", security=[{"bearer": []}, {}], responses=chat_answers())
-    async def create(self, request: Request[object, object, State], chat: NamedDependency[ChatEndpoint]) -> ASGIApp:
+    async def create(
+        self, request: Request[object, object, State], chat_endpoint: NamedDependency[ChatEndpoint]
+    ) -> ASGIApp:
         """Runs one turn and answers with a chat completion, or with a stream of its chunks."""
-        return await chat(request)
+        return await chat_endpoint(request)

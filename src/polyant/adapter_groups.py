@@ -1,0 +1,72 @@
+"""The ports that take adapters, and which adapters the settings choose."""
+
+from typing import Any
+
+from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.key_check import KeyCheck
+from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.supervisor import Supervisor
+from polyant.domain.ports.tool import Tool
+from polyant.domain.ports.tool_servers import ToolServers
+from polyant.domain.ports.turn_log import TurnLog
+from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.tools import tool_spec
+from polyant.plugins import Group
+from polyant.settings import Settings
+
+
+def _chat_model_fault(model: ChatModel, name: str) -> str | None:
+    if not isinstance(model.info, ProviderInfo):
+        return f"has an info that is no ProviderInfo but {type(model.info).__name__}"
+    # Instances refer to their provider by this name.
+    return None if model.info.name == name else f"calls itself '{model.info.name}'"
+
+
+def _tool_fault(tool: Tool, name: str) -> str | None:
+    tool_spec(tool.name, tool.description, tool.arguments)  # fails if no schema can be derived
+    return None if tool.name == name else f"calls itself '{tool.name}'"
+
+
+CHAT_MODEL = Group("chat_model", ChatModel, fault_of=_chat_model_fault)
+TOOL = Group("tool", Tool, fault_of=_tool_fault)
+TURN_OBSERVER = Group("turn_observer", TurnObserver)
+RATE_LIMITER = Group("rate_limiter", RateLimiter)
+
+SINGLE_GROUPS: tuple[Group[Any], ...] = (
+    Group("instance_repo", InstanceRepo),
+    Group("key_check", KeyCheck),
+    Group("secret_cipher", SecretCipher),
+    RATE_LIMITER,
+    Group("supervisor", Supervisor),
+    Group("tool_servers", ToolServers),
+    Group("user_repo", UserRepo),
+    Group("session_repo", SessionRepo),
+    Group("audit_log", AuditLog),
+    Group("turn_log", TurnLog),
+    Group("password_hasher", PasswordHasher),
+)
+"""The ports for which one adapter is chosen, by the setting of the group's name."""
+
+GROUPS: tuple[Group[Any], ...] = (*SINGLE_GROUPS, CHAT_MODEL, TOOL, TURN_OBSERVER)
+
+BUILT_IN_TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
+"""Tools that instances may have without the operator naming them."""
+
+
+def tool_names_of(settings: Settings) -> tuple[str, ...]:
+    """Returns the names of the tools that instances may have."""
+    return tuple(dict.fromkeys((*BUILT_IN_TOOLS, *settings.extra_tools)))
+
+
+def chosen_adapters(settings: Settings) -> set[tuple[str, str]]:
+    """Returns the group and the name of each adapter that the settings choose."""
+    several = [(CHAT_MODEL.name, name) for name in settings.chat_models]
+    several += [(TOOL.name, name) for name in tool_names_of(settings)]
+    several += [(TURN_OBSERVER.name, name) for name in settings.turn_observer_names]
+    return {(group.name, getattr(settings, group.name)) for group in SINGLE_GROUPS}.union(several)

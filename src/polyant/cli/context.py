@@ -1,0 +1,92 @@
+"""Opens what commands work with, beside a server that may be running."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from polyant.container import Container, LazyType
+from polyant.domain.enabled_tools import EnabledTool, enabled_tools
+from polyant.domain.instances import Instance
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.tool import Tool
+from polyant.domain.use_cases.check_master_key import CheckMasterKey
+from polyant.home import data_exists, database_file_of
+from polyant.settings import Settings, SettingsError, read_settings
+from polyant.wiring import DATABASE, open_container
+
+T = TypeVar("T")
+
+SCHEMA_FAULTS: Mapping[str, str] = {
+    "empty": "is empty: run `polyant migrate`",
+    "older": "was made by an older version of polyant: run `polyant migrate`",
+    "newer": "was made by a newer version of polyant: update this one, or restore a backup",
+}
+
+
+class CliContext(msgspec.Struct, frozen=True):
+    """What one command works with."""
+
+    settings: Settings
+    container: Container
+
+    async def get(self, kind: "type[T] | LazyType[T]") -> T:
+        """Returns the port, use case or other instance of that type.
+
+        Raises:
+            WiringError: It can't be built.
+        """
+        return await self.container.get(kind)
+
+
+def run(work: Callable[[CliContext], Awaitable[int | None]], environ: Mapping[str, str]) -> int | None:
+    """Runs the work on the store that the environment names and returns its exit code.
+
+    Raises:
+        SettingsError: There is no data, or its schema isn't this program's.
+    """
+
+    async def open_and_work() -> int | None:
+        settings = find_data(environ)
+        async with open_container(settings, environ, create=False) as container:
+            context = CliContext(settings, container)
+            await _check_store(context)
+            return await work(context)
+
+    return asyncio.run(open_and_work())
+
+
+def find_data(environ: Mapping[str, str]) -> Settings:
+    """Returns the settings if they lead to data.
+
+    Raises:
+        SettingsError: They don't; the message says where it was looked for.
+    """
+    settings = read_settings(environ)
+    if not data_exists(settings):
+        raise SettingsError(
+            f"There is no data in {database_file_of(settings)}: `polyant serve` or `polyant migrate` creates it; "
+            "POLYANT_HOME and DATABASE_URL say where it is"
+        )
+    return settings
+
+
+async def schema_fault(context: CliContext) -> str | None:
+    """Returns what is wrong with the schema of the instances' database, and what to do; None if nothing is."""
+    if not context.container.needs(InstanceRepo, DATABASE):
+        return None
+    state = await (await context.get(DATABASE)).schema()
+    return None if state == "current" else f"database {SCHEMA_FAULTS[state]}"
+
+
+async def tools_of(context: CliContext, instance: Instance) -> tuple[EnabledTool, ...]:
+    """Returns the instance's tools as they stand; builds the tools only for an instance that has some."""
+    return enabled_tools(instance, await context.get(Mapping[str, Tool])) if instance.tools else ()
+
+
+async def _check_store(context: CliContext) -> None:
+    fault = await schema_fault(context)
+    if fault is not None:
+        raise SettingsError(f"The {fault}")
+    await (await context.get(CheckMasterKey)).verify()

@@ -1,0 +1,15 @@
+"""Use case: list the instances."""
+
+from polyant.domain.instances import InstancePage, InstanceQuery
+from polyant.domain.ports.instance_repo import InstanceRepo
+
+
+class ListInstances:
+    """Finds instances, whatever their status."""
+
+    def __init__(self, *, repo: InstanceRepo) -> None:
+        self._repo = repo
+
+    async def __call__(self, query: InstanceQuery) -> InstancePage:
+        """Returns a page of the instances that match, the oldest first."""
+        return await self._repo.list(query)

@@ -1,0 +1,193 @@
+"""Registers everything that an engine is built from, as the settings say; imports it only when it is asked for."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NewType
+
+import msgspec
+
+from polyant.adapter_groups import CHAT_MODEL, RATE_LIMITER, SINGLE_GROUPS, TOOL, TURN_OBSERVER, tool_names_of
+from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
+from polyant.adapters.cache.instance_repo import CachedInstanceRepo
+from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
+from polyant.adapters.system.clock import SystemClock
+from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
+from polyant.adapters.system.token_source import SystemTokenSource
+from polyant.container import Container, LazyType, Recipe
+from polyant.domain.adapter_options import AdapterOptions, declared_options
+from polyant.domain.catalog import Catalog
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.injectables import Environ, HttpToolHosts, MasterKeyring, ScriptFile, ToolNames, TurnLogDays
+from polyant.domain.limits import ProviderTimeouts, TurnBudget
+from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.date_time_formatter import DateTimeFormatter
+from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.ports.supervisor import Supervisor
+from polyant.domain.ports.token_source import TokenSource
+from polyant.domain.ports.tool import Tool
+from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.provider_keys import ProviderKeys
+from polyant.domain.running_turns import RunningTurns
+from polyant.domain.secrets import API_KEY_RULE, SecretName, SecretText, parse_secret_value
+from polyant.domain.system_prompt import SystemPromptComposer
+from polyant.domain.tool_access import ToolAccess
+from polyant.domain.turn_observation import TurnObservation
+from polyant.home import database_url_of, require_given_secrets
+from polyant.master_keys import MasterKeys
+from polyant.plugins import AdapterError, AdapterRecipe, AdaptersRecipe, Group, adapter_type
+from polyant.settings import RateLimitFail, Settings, SettingsError
+
+if TYPE_CHECKING:  # imported when used: neither is needed by every command
+    from polyant.adapters.memory.store import MemoryStore
+    from polyant.adapters.piccolo.database import PiccoloDatabase
+
+OperatorKeys = NewType("OperatorKeys", Mapping[str, SecretText])
+"""The provider keys of the environment, by provider; checked before the cipher makes a master key."""
+
+USE_CASES = "polyant.domain.use_cases"
+
+DATABASE: "LazyType[PiccoloDatabase]" = LazyType("polyant.adapters.piccolo.database", "PiccoloDatabase")
+MEMORY: "LazyType[MemoryStore]" = LazyType("polyant.adapters.memory.store", "MemoryStore")
+HTTP_SESSION = LazyType[object]("aiohttp.client", "ClientSession")
+
+
+@asynccontextmanager
+async def open_container(
+    settings: Settings, environ: Mapping[str, str], *, create: bool, instead: Mapping[Any, Any] | None = None
+) -> AsyncIterator[Container]:
+    """Yields the container of an engine.
+
+    Args:
+        settings: Which adapters are chosen, and how they are set.
+        environ: The environment, for adapters with settings of their own.
+        create: Whether what is missing in POLYANT_HOME may be made.
+        instead: Types that use cases are given in place of some that they ask for.
+
+    Raises:
+        SettingsError: A secret that must be given isn't.
+    """
+    require_given_secrets(settings)
+    async with Container(autowired=USE_CASES, instead=instead) as container:
+        _register_adapters(container, settings)
+        _register_values(container, settings, environ)
+        _register_shared(container, settings, create=create)
+        yield container
+
+
+def _register_adapters(container: Container, settings: Settings) -> None:
+    for group in SINGLE_GROUPS:
+        container.register(group.port, AdapterRecipe(group, getattr(settings, group.name)))
+    if settings.rate_limit_fail is RateLimitFail.OPEN:
+        chosen = adapter_type(RATE_LIMITER, settings.rate_limiter)
+        container.register(chosen, AdapterRecipe(RATE_LIMITER, settings.rate_limiter), listed=False)
+        container.register(RateLimiter, Recipe(FailOpenRateLimiter, instead={RateLimiter: chosen}))
+    container.register(Mapping[str, ChatModel], _several(container, CHAT_MODEL, settings.chat_models))
+    container.register(Mapping[str, Tool], _several(container, TOOL, tool_names_of(settings)))
+    observers = _several(container, TURN_OBSERVER, settings.turn_observer_names)
+    container.register(Mapping[str, TurnObserver], observers, listed=False)
+
+
+def _several(container: Container, group: Group[Any], names: Iterable[str]) -> AdaptersRecipe:
+    for name in names:
+        container.register(adapter_type(group, name), AdapterRecipe(group, name), listed=False)
+    return AdaptersRecipe(group, names)
+
+
+def _register_values(container: Container, settings: Settings, environ: Mapping[str, str]) -> None:
+    container.register_value(Environ, Environ(environ))
+    container.register_value(HttpToolHosts, HttpToolHosts(settings.http_tool_hosts))
+    container.register_value(ToolNames, ToolNames(tool_names_of(settings)))
+    container.register_value(TurnLogDays, TurnLogDays(settings.turn_log_days))
+    container.register_value(
+        ProviderTimeouts,
+        ProviderTimeouts(
+            connect=settings.connect_seconds, first_token=settings.first_token_seconds, idle=settings.idle_seconds
+        ),
+    )
+    container.register(ScriptFile, lambda: settings.script)
+
+
+def _register_shared(container: Container, settings: Settings, *, create: bool) -> None:
+    container.register(Clock, SystemClock)
+    container.register(
+        DateTimeFormatter, lambda: SystemDateTimeFormatter(timezone=settings.timezone, locale=settings.locale)
+    )
+    container.register(SystemPromptComposer, SystemPromptComposer)
+    container.register(ToolAccess, ToolAccess)
+    container.register(TokenSource, SystemTokenSource)
+    container.register(MasterKeyring, lambda: MasterKeys(settings, create=create))
+    container.register(Mapping[str, ProviderInfo], _providers)
+    container.register(OperatorKeys, _operator_keys, listed=False)
+    container.register(ProviderKeys, partial(_provider_keys, settings))
+    container.register(DATABASE, partial(_database, settings))
+    container.register(MEMORY, _memory)
+    container.register(HTTP_SESSION, _http_session)
+    container.register(Catalog, Catalog, listed=False)
+    container.register(AdapterOptions, partial(_adapter_options, settings), listed=False)
+    container.register(TurnBudget, lambda: TurnBudget(turn_seconds=settings.turn_seconds), listed=False)
+    container.register(RunningTurns, lambda: RunningTurns(max_turns=settings.max_concurrent_turns), listed=False)
+    container.register(TurnObservation, TurnObservation, listed=False)
+    container.register(CachedInstanceRepo, CachedInstanceRepo, listed=False)
+    container.register(FreshInstanceRepo, FreshInstanceRepo, listed=False)
+
+
+def _providers(models: Mapping[str, ChatModel]) -> Mapping[str, ProviderInfo]:
+    return {name: model.info for name, model in models.items()}
+
+
+def _operator_keys(environ: Environ, providers: Mapping[str, ProviderInfo]) -> OperatorKeys:
+    return OperatorKeys({info.name: key for info in providers.values() if (key := _operator_key(info, environ))})
+
+
+def _provider_keys(settings: Settings, *, operator_keys: OperatorKeys, cipher: SecretCipher) -> ProviderKeys:
+    return ProviderKeys(cipher, operator_keys=operator_keys, trusted_origins=settings.provider_hosts)
+
+
+def _operator_key(info: ProviderInfo, environ: Mapping[str, str]) -> SecretText | None:
+    text = environ.get(info.environment_variable or "", "").strip()
+    if not text:
+        return None
+    try:
+        return parse_secret_value(SecretName("provider_key"), text)
+    except InvalidInputError:
+        raise SettingsError(f"{info.environment_variable} must be {API_KEY_RULE}") from None
+
+
+def _adapter_options(
+    settings: Settings, *, models: Mapping[str, ChatModel], tools: Mapping[str, Tool], supervisor: Supervisor
+) -> AdapterOptions:
+    declared: dict[str, type[msgspec.Struct] | None] = {}
+    adapters: list[tuple[str, object]] = [*models.items(), *tools.items(), (settings.supervisor, supervisor)]
+    for name, adapter in adapters:
+        try:
+            kind = declared_options(adapter)
+        except TypeError as error:
+            raise AdapterError(f"The adapter '{name}' can't be used: {error}") from None
+        if kind is not None and declared.get(name) is not None:
+            raise AdapterError(f"Two adapters called '{name}' have options: enable only one of them")
+        declared[name] = kind or declared.get(name)
+    return AdapterOptions(declared)
+
+
+def _database(settings: Settings) -> "PiccoloDatabase":
+    from polyant.adapters.piccolo.database import PiccoloDatabase  # noqa: PLC0415 - only some engines have one
+
+    try:
+        return PiccoloDatabase(database_url_of(settings).reveal(), max_connections=settings.database_pool_size)
+    except InvalidInputError as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from None
+
+
+def _memory() -> "MemoryStore":
+    from polyant.adapters.memory.store import MemoryStore  # noqa: PLC0415 - only some engines keep things there
+
+    return MemoryStore()
+
+
+def _http_session() -> object:
+    from polyant.adapters.llm.http import open_session  # noqa: PLC0415 - only some commands talk to providers
+
+    return open_session()
