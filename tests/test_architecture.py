@@ -1,11 +1,14 @@
-"""What import-linter can't say: what the domain may import, and that names lead from a port to its adapters."""
+"""Which package is imported where, whether the import contracts hold, and that names lead from port to adapter."""
 
 import ast
 import importlib
 import inspect
+import os
+import shutil
+import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,30 +17,174 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 DOMAIN = SOURCE / "polyant" / "domain"
 PORTS = sorted(path.stem for path in (DOMAIN / "ports").glob("*.py") if path.stem != "__init__")
-MOST_METHODS = 6
+MAX_METHODS = 6
 
 
-def imported_modules(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield "." * node.level + (node.module or "")
+ALLOWED: Mapping[str, tuple[str, ...]] = {
+    "aiohttp": ("polyant.adapters.llm", "polyant.adapters.tools"),
+    "aiosqlite": ("polyant.adapters.piccolo",),
+    "asyncpg": ("polyant.adapters.piccolo",),
+    "babel": ("polyant.adapters.system",),
+    "cryptography": ("polyant.adapters.crypto",),
+    "httpx2": ("polyant.adapters.mcp",),
+    "litestar": ("polyant.http",),
+    "mcp": ("polyant.adapters.mcp",),
+    "msgspec": ("polyant",),
+    "piccolo": ("polyant.adapters.piccolo",),
+    "polyant.testing": ("polyant.testing",),
+    "polyfactory": ("polyant.testing",),
+    "prometheus_client": ("polyant.adapters.prometheus", "polyant.http.prometheus"),
+    "pydantic": ("polyant.adapters.mcp",),
+    "pytest": ("polyant.testing",),
+    "uvicorn": ("polyant.cli",),
+    "yarl": ("polyant.adapters.tools",),
+}
+"""Below which modules a package may be imported; one that isn't listed may be imported nowhere."""
 
 
-def may_be_imported_by_the_domain(module: str) -> bool:
-    top = module.partition(".")[0]
-    return top in sys.stdlib_module_names or top == "msgspec" or f"{module}.".startswith("polyant.domain.")
+def is_below(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
 
 
-@pytest.mark.parametrize("path", sorted(DOMAIN.rglob("*.py")), ids=lambda path: str(path.relative_to(DOMAIN)))
-def test_domain_imports_only_the_standard_library_and_msgspec(path: Path) -> None:
-    assert [module for module in imported_modules(path) if not may_be_imported_by_the_domain(module)] == []
+def imports_of(source: Path) -> Iterator[tuple[str, str]]:
+    """Yields each module below the folder and what it imports, in functions and for type checkers too."""
+    for path in sorted(source.rglob("*.py")):
+        parts = path.relative_to(source).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        for node in ast.walk(ast.parse(path.read_text())):
+            yield from ((module, name) for name in imported_by(node))
 
 
-@pytest.mark.parametrize("module", ["litestar", "polyant.http", "polyant.domains", ".access", ".", "msgspec2"])
-def test_the_rule_for_the_domain_refuses_everything_else(module: str) -> None:
-    assert not may_be_imported_by_the_domain(module)
+def imported_by(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names=names):
+            yield from (alias.name for alias in names)
+        case ast.ImportFrom(module=module, names=names, level=level):
+            yield from (f"{'.' * level}{module or ''}.{alias.name}" for alias in names)
+        case ast.Call(func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module")):
+            literal = [each.value for each in node.args[:1] if isinstance(each, ast.Constant)]
+            yield from map(str, literal)
+
+
+def violations(source: Path) -> list[str]:
+    """Returns what the modules below the folder import and may not."""
+    return [f"{module} imports {name}" for module, name in imports_of(source) if not may_import(module, name)]
+
+
+def may_import(module: str, name: str) -> bool:
+    if name.startswith("."):
+        return False  # which ruff refuses, too
+    listed = next((package for package in ALLOWED if is_below(name, package)), None)
+    if listed is None:
+        return name.partition(".")[0] in {*sys.stdlib_module_names, "polyant"}
+    return any(is_below(module, place) for place in ALLOWED[listed])
+
+
+def test_packages_are_imported_only_where_they_may_be() -> None:
+    assert violations(SOURCE) == []
+
+
+def test_table_lists_nothing_that_is_not_imported() -> None:
+    found = {(package, module) for module, name in imports_of(SOURCE) for package in ALLOWED if is_below(name, package)}
+    unused = [
+        f"{package} below {place}"
+        for package, places in ALLOWED.items()
+        for place in places
+        if not any(package == imported and is_below(module, place) for imported, module in found)
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("home.py", "import litestar"),
+        ("bootstrap.py", "from litestar.types import ASGIApp"),
+        ("prepare.py", "import piccolo"),
+        ("prepare.py", "def late():\n    import asyncpg.pool"),
+        ("wiring.py", "if TYPE_CHECKING:\n    from aiohttp import ClientSession"),
+        ("domain/instances.py", "import litestar"),
+        ("adapters/memory/store.py", "import aiosqlite"),
+        ("adapters/crypto_two/cipher.py", "import cryptography"),
+        ("http/sessions.py", "from cryptography.fernet import Fernet"),
+        ("adapters/llm/http.py", "from pydantic import BaseModel"),
+        ("adapters/llm/http.py", "import_module('mcp.client')"),
+        ("adapters/llm/http.py", "importlib.import_module('httpx2')"),
+        ("http/health.py", "import prometheus_client"),
+        ("cli/users.py", "from polyant.testing.factories import UserFactory"),
+        ("cli/users.py", "from polyant import testing"),
+        ("logs.py", "import structlog"),
+        ("brand_new/__init__.py", "import requests"),
+        ("domain/errors.py", "from . import users"),
+        ("domain/errors.py", "from ..http import app"),
+    ],
+)
+def test_import_that_may_not_be_is_found(tmp_path: Path, path: str, line: str) -> None:
+    file = tmp_path / "polyant" / path
+    file.parent.mkdir(parents=True)
+    file.write_text(f"import asyncio\nimport msgspec\nfrom polyant.domain import users\n{line}\n")
+    assert len(violations(tmp_path)) == 1
+
+
+@pytest.fixture
+def skeleton(tmp_path: Path) -> Path:
+    """The project with nothing in its modules, and the contracts that import-linter holds them to."""
+    for package in ("domain", "http", "testing", "cli", "adapters", "adapters/memory", "adapters/piccolo"):
+        (tmp_path / "polyant" / package).mkdir(parents=True)
+        (tmp_path / "polyant" / package / "__init__.py").touch()
+    for path in SOURCE.glob("polyant/*.py"):
+        (tmp_path / "polyant" / path.name).touch()
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+def lint_imports(project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            LINT_IMPORTS,
+            "--no-cache",
+        ],
+        cwd=project,
+        env={"PYTHONPATH": str(project), "PATH": os.environ["PATH"], "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_contracts_of_the_layers_are_kept_by_an_empty_project(skeleton: Path) -> None:
+    done = lint_imports(skeleton)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "message"),
+    [
+        ("domain/users.py", "import polyant.http", "polyant.domain is not allowed to import polyant.http"),
+        ("http/app.py", "import polyant.adapters", "polyant.http is not allowed to import polyant.adapters"),
+        ("adapters/llm.py", "import polyant.http", "polyant.adapters is not allowed to import polyant.http"),
+        ("settings.py", "import polyant.wiring", "polyant.settings is not allowed to import polyant.wiring"),
+        ("container.py", "import polyant.plugins", "polyant.container is not allowed to import polyant.plugins"),
+        ("home.py", "import polyant.logs", "polyant.home is not allowed to import polyant.logs"),
+        ("adapters/memory/store.py", "import polyant.adapters.piccolo", "adapters.memory is not allowed to import"),
+        ("brand_new.py", "import polyant.cli", "brand_new (Since this contract is marked as 'exhaustive'"),
+        ("another/__init__.py", "", "another (Since this contract is marked as 'exhaustive'"),
+    ],
+)
+def test_import_against_the_layers_and_a_module_without_a_layer_are_found(
+    skeleton: Path, path: str, line: str, message: str
+) -> None:
+    file = skeleton / "polyant" / path
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"{line}\n")
+    done = lint_imports(skeleton)
+    assert done.returncode == 1
+    assert message in " ".join(done.stdout.split())
 
 
 def class_name(stem: str) -> str:
@@ -51,7 +198,7 @@ def test_port_is_a_small_runtime_checkable_protocol_of_abstract_methods(stem: st
     assert port._is_protocol
     assert port._is_runtime_protocol
     assert methods == port.__abstractmethods__
-    assert 1 <= len(methods) <= MOST_METHODS
+    assert 1 <= len(methods) <= MAX_METHODS
 
 
 def entry_points() -> list[tuple[str, str]]:

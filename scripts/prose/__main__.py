@@ -15,11 +15,11 @@ ROOT = Path(__file__).parent.parent.parent
 ALLOWED: Mapping[str, int] = {
     "src/polyant/domain": 84,
     "src/polyant/adapters": 121,
-    "src/polyant/http": 30,
+    "src/polyant/http": 27,
     "src/polyant/cli": 15,
     "src/polyant/testing": 46,
-    "src": 9,
-    "tests": 117,
+    "src": 5,
+    "tests": 115,
     "bench": 44,
 }
 """The number of findings that an area may still have. Lower a number whenever you can; never raise one."""
