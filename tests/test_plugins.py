@@ -6,7 +6,7 @@ import pytest
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.arguments import WiringError
 from polyant.container import Container
-from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.errors import UnavailableError
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
@@ -244,13 +244,13 @@ async def test_missing_attribute_is_named_as_well_as_a_missing_method(name: str,
 
 async def test_adapter_that_says_why_it_is_unavailable_is_quoted(folder: Path) -> None:
     source = """
-from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.errors import UnavailableError
 class Away:
     def __init__(self):
-        raise StorageUnavailableError("The limiter's database is away")
+        raise UnavailableError("The limiter's database is away")
 """
     install(folder, "acme-away", source, [("rate_limiter", "away", "Away")])
-    with pytest.raises(StorageUnavailableError, match="The limiter's database is away"):
+    with pytest.raises(UnavailableError, match="The limiter's database is away"):
         await build(RATE_LIMITER, "away")
 
 
