@@ -34,11 +34,11 @@ fmt:
 typecheck:
     uv run mypy
 
-# Measure the engine next to a bare relay and check its aims; --case NAME, --long, --write-docs
+# Measure the engine next to a bare relay and check its aims; --case NAME, --against REV, --long, --write-docs
 bench *ARGUMENTS:
     uv run python -m bench {{ ARGUMENTS }}
 
-# Measure the engine next to LiteLLM's proxy, which is installed first, and nginx
+# Measure the engine next to LiteLLM's proxy, Portkey's gateway (both are installed first) and nginx
 bench-peers *ARGUMENTS:
     uv run python -m bench.peers {{ ARGUMENTS }}
 

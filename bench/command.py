@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from bench.figures import Figure
-from bench.report import Found, Report, keep, lines_of, markdown, report_on, write_page
+from bench.processes import ROOT
+from bench.report import PAGE, Found, Report, keep, lines_of, markdown, report_on, write_page
 from bench.stage import Stage
 
 Case = Callable[[Stage], Iterator[Figure]]
@@ -48,19 +49,18 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         for case, figure in report.missed:
             print(f"Missed: {case}, {figure.what}.", file=sys.stderr)
         if report.missed:
-            print("What is in the way: docs/operations/performance.md, “Missed aims”.", file=sys.stderr)
+            print(f"What is in the way: {PAGE.relative_to(ROOT)}, “Missed aims”.", file=sys.stderr)
         return 1 if report.failed or (report.missed and args.strict) else 0
 
     def _arguments(self) -> argparse.Namespace:
         parser = argparse.ArgumentParser(prog=f"just {self.name}", description=self.says)
         parser.add_argument("--case", action="append", choices=self.cases, help="only this case; may be given again")
+        parser.add_argument("--against", metavar="REV", help="measure this commit too, where a case compares versions")
         parser.add_argument("--rounds", type=int, help=f"interleaved rounds of a case [{self.short.rounds}]")
         parser.add_argument("--long", action="store_true", help="measure more and longer, for the page")
         parser.add_argument("--strict", action="store_true", help="fail if an aim is missed")
         parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-        parser.add_argument(
-            "--write-docs", action="store_true", help="write the table to docs/operations/performance.md"
-        )
+        parser.add_argument("--write-docs", action="store_true", help=f"write the table to {PAGE.relative_to(ROOT)}")
         return parser.parse_args()
 
     def _run(self, args: argparse.Namespace) -> Report:
@@ -69,7 +69,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         output = sys.stderr if args.markdown else sys.stdout
         found = []
         with tempfile.TemporaryDirectory(prefix="polyant-bench-") as folder, ExitStack() as stack:
-            stage = Stage(stack, Path(folder), rounds=rounds, seconds=length.seconds, long=args.long)
+            folder_of_run = Path(folder)
+            stage = Stage(
+                stack, folder_of_run, rounds=rounds, seconds=length.seconds, long=args.long, against=args.against
+            )
             for name in args.case or self.cases:
                 found.append(found_by(name, self.cases[name], stage))
                 print("\n".join(lines_of(found[-1])), file=output, flush=True)

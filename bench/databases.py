@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg  # type: ignore[import-untyped] # it ships none
+import msgspec
 
-from bench.processes import cpu_of, family_of
+from bench.processes import cpu_of, family_of, output
 from bench.scripts import SCRIPTS, key_of, upstream_model
 from polyant.adapters.piccolo.instance_rows import row_of, secret_rows_of, section_rows_of
 from polyant.adapters.piccolo.tables import InstanceRow, SecretRow, SectionRow
@@ -46,6 +48,7 @@ class Databases:
         self._upstream = upstream
         self._environ = environ
         self._made: dict[int, str] = {}
+        self._empty: dict[str, str] = {}
 
     @property
     def version(self) -> str:
@@ -61,6 +64,13 @@ class Databases:
         if instances not in self._made:
             self._made[instances] = asyncio.run(self._make(instances))
         return self._made[instances]
+
+    def empty(self, name: str) -> str:
+        """Returns the URL of a database of that name without tables."""
+        if name not in self._empty:
+            asyncio.run(self._ask(f'CREATE DATABASE "{name}"'))
+            self._empty[name] = self._url_of(quote(name))
+        return self._empty[name]
 
     async def _make(self, instances: int) -> str:
         name = f"bench_{instances}"
@@ -97,6 +107,15 @@ def postgres() -> Iterator[Any]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def create_instance(polyant: Sequence[str], environ: Mapping[str, str], slug: str, base_url: str) -> str:
+    """Returns the API key of a new instance, created in a new database by the commands of any version of the engine."""
+    model = ("--model", upstream_model(slug), "--base-url", base_url)
+    output(*polyant, "migrate", environ=environ)
+    output(*polyant, "instances", "create", slug, "--provider", "openai", *model, environ=environ)
+    issued = output(*polyant, "keys", "issue", slug, "--json", environ=environ)
+    return str(msgspec.json.decode(issued)["key"])
 
 
 async def _fill(container: Container, slugs: Sequence[str], upstream: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from bench.jobs import Load, Outcome
 from bench.stage import Stage, Target
 
+_UNITS_OF_TIME = {"s", "ms", "µs"}
 TIMES = "×"  # noqa: RUF001 - the sign of multiplication is meant
 
 
@@ -39,6 +40,16 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = "ms"
     spread: tuple[float, float] | None = None
     aim: Aim | None = None
+    """Of a ratio, a count or bytes: times differ between machines too much to aim at one."""
+
+    def __post_init__(self) -> None:
+        """Refuses an aim that only one machine could be measured by.
+
+        Raises:
+            ValueError: There is one, and the unit is one of time.
+        """
+        if self.aim is not None and self.unit in _UNITS_OF_TIME:
+            raise ValueError(f"“{self.what}” is measured in {self.unit}: aim at a ratio within the run instead")
 
     @property
     def is_met(self) -> bool | None:
@@ -79,9 +90,9 @@ def interleaved(stage: Stage, loads: dict[str, tuple[Target, Load]], *, times: i
     return found
 
 
-def cpu(what: str, samples: Sequence[Sample], aim: Aim | None = None) -> Figure:
+def cpu(what: str, samples: Sequence[Sample]) -> Figure:
     """Returns the CPU time of a request."""
-    return middle(what, [each.cpu_ms for each in samples], unit="ms", aim=aim)
+    return middle(what, [each.cpu_ms for each in samples], unit="ms")
 
 
 def ratio(what: str, above: Sequence[Sample], below: Sequence[Sample], aim: Aim | None = None) -> Figure:
@@ -90,9 +101,10 @@ def ratio(what: str, above: Sequence[Sample], below: Sequence[Sample], aim: Aim 
     return middle(what, ratios, unit=TIMES, aim=aim)
 
 
-def difference(what: str, above: Sequence[Sample], below: Sequence[Sample], aim: Aim | None = None) -> Figure:
-    """Returns by how much CPU time a request in each round is dearer than another in the same round."""
-    return middle(what, [one.cpu_ms - other.cpu_ms for one, other in zip(above, below, strict=True)], "ms", aim)
+def added(what: str, above: Sequence[Sample], below: Sequence[Sample], aim: Aim | None = None) -> Figure:
+    """Returns the CPU time that a request takes more than another in the same round, as a share of the other's."""
+    shares = [one.cpu_ms / other.cpu_ms - 1 for one, other in zip(above, below, strict=True)]
+    return middle(what, shares, unit=TIMES, aim=aim)
 
 
 def middle(what: str, values: Sequence[float], unit: str, aim: Aim | None = None) -> Figure:

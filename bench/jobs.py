@@ -11,6 +11,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Asked in turn; without any, it is a GET of the path."""
     key: str = ""
     """The Bearer token; `{model}` in it is replaced."""
+    headers: dict[str, str] = {}
+    """Sent with each request besides the usual ones."""
     path: str = "/v1/chat/completions"
     stream: bool = False
     deltas: int = 0

@@ -1,21 +1,17 @@
-"""LiteLLM's proxy and nginx, set up to pass requests on to the stub."""
+"""LiteLLM's proxy, Portkey's gateway and nginx, set up to pass requests on to the stub."""
 
-import os
+import json
 import re
 import secrets
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import msgspec
 
-from bench.processes import ROOT, free_port
+from bench.installs import PINS, node_modules, program, python_programs
+from bench.processes import free_port
 from bench.scripts import SCRIPTS
 from bench.stage import Stage, Target
 
-_PINS = ROOT / "bench" / "environments" / "litellm.txt"
-_ENVIRONMENT = ROOT / ".bench" / "litellm"
 _KEY = f"sk-{secrets.token_hex(16)}"
 _MODEL = """\
   - model_name: {model}
@@ -55,7 +51,7 @@ def litellm(stage: Stage, name: str = "LiteLLM") -> Target:
     models = (_MODEL.format(model=model, upstream=stage.url_of(stage.stub)) for model in SCRIPTS.values())
     config.write_text("model_list:\n" + "".join(models))
     command = (
-        str(_program()),
+        str(python_programs("litellm") / "litellm"),
         "--config",
         str(config),
         "--host",
@@ -75,46 +71,40 @@ def litellm(stage: Stage, name: str = "LiteLLM") -> Target:
 
 def litellm_version() -> str:
     """Returns which version the pins install."""
-    found = re.search(r"(?m)^litellm==(\S+)", _PINS.read_text())
+    found = re.search(r"(?m)^litellm==(\S+)", (PINS / "litellm.txt").read_text())
     return found[1] if found else ""
+
+
+def portkey(stage: Stage) -> Target:
+    """Returns Portkey's gateway: one process, without its console; each request says where the provider is."""
+    script = node_modules("portkey") / "@portkey-ai" / "gateway" / "build" / "start-server.js"
+    started = stage.start(
+        "Portkey",
+        program("node"),
+        str(script),
+        "--headless",
+        "--port={port}",
+        ready="/",
+        environ={"NODE_ENV": "production"},
+    )
+    headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": f"{stage.url_of(stage.stub)}/v1"}
+    return msgspec.structs.replace(started, key="none", headers=headers)
+
+
+def portkey_version() -> str:
+    """Returns which version the pins install."""
+    return str(json.loads((PINS / "portkey" / "package.json").read_text())["dependencies"]["@portkey-ai/gateway"])
 
 
 def nginx(stage: Stage) -> Target:
     """Returns nginx: one worker that passes on what it gets, unbuffered, and writes no log."""
     port = free_port()
     (stage.folder / "nginx.conf").write_text(_NGINX.format(upstream=stage.stub.port, port=port))
-    command = (_nginx_program(), "-p", str(stage.folder), "-c", "nginx.conf")
+    command = (program("nginx"), "-p", str(stage.folder), "-c", "nginx.conf")
     return stage.start("nginx", *command, ready="/stats", port=port)
 
 
 def nginx_version() -> str:
     """Returns the version of this machine's nginx."""
-    said = subprocess.run([_nginx_program(), "-v"], capture_output=True, text=True, check=True).stderr
+    said = subprocess.run([program("nginx"), "-v"], capture_output=True, text=True, check=True).stderr
     return said.strip().rpartition("/")[2]
-
-
-def _nginx_program() -> str:
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        raise SystemExit("bench: there is no nginx here; on Debian and Ubuntu `apt-get install nginx-light` brings it")
-    return found
-
-
-def _program() -> Path:
-    """Returns LiteLLM's command, from an environment that is made anew when the pins change."""
-    installed = _ENVIRONMENT / "installed.txt"
-    if not installed.exists() or installed.read_text() != _PINS.read_text():
-        uv = os.environ.get("UV") or shutil.which("uv")
-        if uv is None:
-            raise SystemExit("bench: there is no uv here to install LiteLLM with")
-        print("Installing LiteLLM …", file=sys.stderr)
-        _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(_ENVIRONMENT))
-        python = str(_ENVIRONMENT / "bin" / "python")
-        _run(uv, "pip", "install", "--quiet", "--python", python, "--requirement", str(_PINS))
-        shutil.copyfile(_PINS, installed)
-    return _ENVIRONMENT / "bin" / "litellm"
-
-
-def _run(*command: str) -> None:
-    """Runs a command outside the project, whose own pins are not for this environment."""
-    subprocess.run(command, cwd=ROOT.anchor, check=True)

@@ -1,4 +1,4 @@
-"""Measures the engine beside LiteLLM's proxy and nginx, on the same work: `just bench-peers`."""
+"""Measures the engine beside LiteLLM's proxy, Portkey's gateway and nginx, on the same work: `just bench-peers`."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,16 +6,16 @@ from itertools import count
 
 from bench.command import Length, Recipe
 from bench.figures import Aim, Figure, Samples, cpu, interleaved, middle, ratio
-from bench.peer_servers import litellm, litellm_version, nginx, nginx_version
+from bench.peer_servers import litellm, litellm_version, nginx, nginx_version, portkey, portkey_version
 from bench.stage import Stage, Target
 
 _STARTS = 3
-_TIMES_LESS = Aim(">=", 25)
 
 
 def non_streaming(stage: Stage) -> Iterator[Figure]:
     """Requests that are answered whole."""
-    yield from _figures(interleaved(stage, {name: (each, each.asking()) for name, each in _targets(stage).items()}))
+    loads = {name: (each, each.asking()) for name, each in _targets(stage).items()}
+    yield from _figures(interleaved(stage, loads), Aim(">=", 20))
 
 
 def streaming(stage: Stage) -> Iterator[Figure]:
@@ -25,7 +25,7 @@ def streaming(stage: Stage) -> Iterator[Figure]:
         name: (each, each.asking(stream=True, connections=8, deltas=0 if name == "nginx" else 200))
         for name, each in _targets(stage).items()
     }
-    yield from _figures(interleaved(stage, loads))
+    yield from _figures(interleaved(stage, loads), Aim(">=", 45))
 
 
 def memory(stage: Stage) -> Iterator[Figure]:
@@ -48,14 +48,22 @@ def starts(stage: Stage) -> Iterator[Figure]:
 
 
 def _targets(stage: Stage) -> dict[str, Target]:
-    return {"nginx": nginx(stage), "bare relay": stage.relay, "engine": stage.engine(), "LiteLLM": litellm(stage)}
+    return {
+        "nginx": nginx(stage),
+        "bare relay": stage.relay,
+        "engine": stage.engine(),
+        "Portkey": portkey(stage),
+        "LiteLLM": litellm(stage),
+    }
 
 
-def _figures(found: Samples) -> Iterator[Figure]:
+def _figures(found: Samples, aim: Aim) -> Iterator[Figure]:
+    """Yields what each server takes, and how much more LiteLLM takes than the engine, which is the aim's."""
     for name, samples in found.items():
         yield cpu(name, samples)
     yield ratio("engine / nginx", found["engine"], found["nginx"])
-    yield ratio("LiteLLM / engine", found["LiteLLM"], found["engine"], _TIMES_LESS)
+    yield ratio("Portkey / engine", found["Portkey"], found["engine"])
+    yield ratio("LiteLLM / engine", found["LiteLLM"], found["engine"], aim)
 
 
 def _start(start: Callable[[], Target]) -> tuple[float, float]:
@@ -66,11 +74,11 @@ def _start(start: Callable[[], Target]) -> tuple[float, float]:
 
 RECIPE = Recipe(
     name="bench-peers",
-    says="Measures CPU time for each request, the engine's beside LiteLLM's and nginx's.",
+    says="Measures CPU time for each request, the engine's beside LiteLLM's, Portkey's and nginx's.",
     cases={"non-streaming": non_streaming, "streaming": streaming, "memory": memory, "start": starts},
     short=Length(rounds=5, seconds=2),
     long=Length(rounds=9, seconds=4),
-    versions=lambda: {"litellm": litellm_version(), "nginx": nginx_version()},
+    versions=lambda: {"litellm": litellm_version(), "portkey": portkey_version(), "nginx": nginx_version()},
 )
 
 if __name__ == "__main__":

@@ -75,6 +75,18 @@ def running(*command: str, log: Path, environ: Mapping[str, str] | None = None, 
         process.end()
 
 
+def output(*command: str, environ: Mapping[str, str] | None = None, cwd: Path = ROOT) -> bytes:
+    """Returns what a command prints.
+
+    Raises:
+        SystemExit: It fails.
+    """
+    done = subprocess.run(command, cwd=cwd, env={**_ENVIRON, **(environ or {})}, capture_output=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"bench: `{' '.join(command)}` failed: {done.stderr.decode().strip()[-500:]}")
+    return done.stdout
+
+
 def python(*arguments: str) -> tuple[str, ...]:
     """Returns the command that runs this Python."""
     return (sys.executable, *arguments)

@@ -16,6 +16,7 @@ from bench.processes import ROOT
 
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "operations" / "performance.md"
+"""The page with the tables; the picture of the soak is next to it."""
 _PACKAGES = ("polyant", "litestar", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec", "piccolo", "asyncpg")
 
 

@@ -1,5 +1,6 @@
 """The requests that a load consists of, as bytes."""
 
+from collections.abc import Mapping
 from itertools import cycle, islice
 
 import msgspec
@@ -11,27 +12,34 @@ def requests_of(job: Load) -> list[bytes]:
     """Returns the requests that a load consists of, each model and each address at least once."""
     addresses = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(job.addresses)]
     if not job.models:
-        return [_head(f"GET {job.path}", address, key=job.key) for address in addresses]
+        return [_head(f"GET {job.path}", address, key=job.key, headers=job.headers) for address in addresses]
     many = max(len(job.models), len(addresses))
     messages = messages_of(job.history)
     pairs = islice(zip(cycle(job.models), cycle(addresses), strict=False), many)
-    return [chat(model, address, key=job.key, stream=job.stream, messages=messages) for model, address in pairs]
+    return [
+        chat(model, address, key=job.key, stream=job.stream, messages=messages, headers=job.headers)
+        for model, address in pairs
+    ]
 
 
-def chat(model: str, address: str, *, key: str, stream: bool, messages: str) -> bytes:
+def chat(
+    model: str, address: str, *, key: str, stream: bool, messages: str, headers: Mapping[str, str] | None = None
+) -> bytes:
     """Returns a chat request of that model, from a caller at that address."""
     streamed = '"stream":true,' if stream else ""
     body = f'{{"model":"{model}",{streamed}"messages":{messages}}}'.encode()
-    return _head("POST /v1/chat/completions", address, key=key.replace("{model}", model), length=len(body)) + body
+    what = "POST /v1/chat/completions"
+    return _head(what, address, key=key.replace("{model}", model), length=len(body), headers=headers) + body
 
 
-def _head(what: str, address: str, *, key: str, length: int = 0) -> bytes:
+def _head(what: str, address: str, *, key: str, length: int = 0, headers: Mapping[str, str] | None = None) -> bytes:
     lines = (
         f"{what} HTTP/1.1",
         "Host: localhost",
         "Content-Type: application/json",
         f"X-Forwarded-For: {address}",
         *([f"Authorization: Bearer {key}"] if key else []),
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
         f"Content-Length: {length}",
     )
     return "\r\n".join([*lines, "", ""]).encode()

@@ -18,7 +18,7 @@ import uvloop
 
 from bench.databases import postgres
 from bench.processes import ROOT
-from bench.report import RESULTS
+from bench.report import PAGE, RESULTS
 from bench.soak_page import write_page
 from bench.soak_plot import draw
 from bench.soak_report import Report, findings
@@ -34,9 +34,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="how long the load lasts [30]")
     parser.add_argument("--rate", type=float, default=180.0, help="requests a second [180]")
     parser.add_argument("--database-url", help="a PostgreSQL that stays; without it, one from the wheel that restarts")
-    parser.add_argument(
-        "--write-docs", action="store_true", help="write table and curves to docs/operations/performance.md"
-    )
+    parser.add_argument("--write-docs", action="store_true", help=f"write table and curves to {PAGE.relative_to(ROOT)}")
     args = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="polyant-soak-") as folder,

@@ -9,14 +9,18 @@ from typing import Any
 
 import msgspec
 
-from bench.databases import Databases, postgres
+from bench.databases import Databases, create_instance, postgres
+from bench.installs import engine_at
 from bench.jobs import Hold, Load
 from bench.loader import Loader
 from bench.processes import Process, free_port, python, running
 from bench.scripts import KEY, upstream_model
 
+ENGINE = "engine"
 FEW = 10
 """How many instances a database has, where that isn't the question."""
+RELAY = python("-m", "uvicorn", "bench.bare_relay:app", "--port", "{port}", "--no-access-log")
+_POLYANT = python("-m", "polyant")
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -28,10 +32,12 @@ class Target(msgspec.Struct, frozen=True):
     """What it asks of callers."""
     has_instances: bool = False
     """Whether it is asked for an instance, and not for what the instance would ask the provider for."""
+    headers: dict[str, str] = {}
+    """Sent with each request."""
 
     def asking(self, slug: str = "plain", **options: Any) -> Load:
         """Returns a load of requests to one of the scripts."""
-        return Load(port=self.port, models=(self.model(slug),), key=self.key, **options)
+        return Load(port=self.port, models=(self.model(slug),), key=self.key, headers=self.headers, **options)
 
     def holding(self, slug: str, streams: int, *, bytes_per_second: int = 0) -> Hold:
         """Returns streams of one of the scripts, to be kept open."""
@@ -46,13 +52,17 @@ class Target(msgspec.Struct, frozen=True):
 class Stage:
     """The stub, the bare relay, the engines and what puts load on them."""
 
-    def __init__(self, stack: ExitStack, folder: Path, *, rounds: int, seconds: float, long: bool) -> None:
+    def __init__(
+        self, stack: ExitStack, folder: Path, *, rounds: int, seconds: float, long: bool, against: str | None = None
+    ) -> None:
+        self._against = against
         self.folder = folder
         self.rounds = rounds
         self.seconds = seconds
         self.long = long
         self._stack = stack
         self._started: dict[str, Target] = {}
+        self._set_ups: dict[str, Target] = {}
         self._environ = {
             "ENCRYPTION_KEY": secrets.token_hex(32),
             "AUTH_SECRET": secrets.token_hex(32),
@@ -81,20 +91,52 @@ class Stage:
     @property
     def relay(self) -> Target:
         """The limit to measure against."""
-        command = python("-m", "uvicorn", "bench.bare_relay:app", "--port", "{port}", "--no-access-log")
-        return self.start("relay", *command, ready="/health", environ={"STUB": self.url_of(self.stub)})
+        return self.start("relay", *RELAY, ready="/health", environ={"STUB": self.url_of(self.stub)})
 
     @cached_property
     def databases(self) -> Databases:
         """PostgreSQL."""
         return Databases(self._stack.enter_context(postgres()), self.url_of(self.stub), self._environ)
 
-    def engine(self, name: str = "engine", *, instances: int = FEW, workers: int = 1, **environ: str) -> Target:
+    @cached_property
+    def versions(self) -> dict[str, tuple[str, ...]]:
+        """The command of each version of the engine: of the working tree, and of the commit it is compared with."""
+        if self._against is None:
+            return {ENGINE: _POLYANT}
+        commit, program = engine_at(self._against)
+        return {ENGINE: _POLYANT, f"engine at {commit}": (str(program),)}
+
+    def engine(self, name: str = ENGINE, *, instances: int = FEW, workers: int = 1, **environ: str) -> Target:
         """Returns the engine of that name, as a user runs it; the memory limiter counts unless `environ` says else."""
-        command = python("-m", "polyant", "serve", "--port", "{port}", "--workers", str(workers))
         settings = {**self._environ, "DATABASE_URL": self.databases.with_instances(instances), **environ}
-        started = self.start(name, *command, ready="/health/ready", environ=settings)
+        started = self._serve(name, _POLYANT, settings, workers=workers)
         return msgspec.structs.replace(started, key=KEY, has_instances=True)
+
+    def engines(self) -> dict[str, Target]:
+        """Returns an engine of each version on PostgreSQL, all set up in the same way."""
+        return {version: self._set_up(version, DATABASE_URL=self.databases.empty(version)) for version in self.versions}
+
+    def embedded_engines(self) -> dict[str, Target]:
+        """Returns an engine of each version as `polyant serve` runs without settings of the database and limiter."""
+        unset = {"DATABASE_URL": "", "RATE_LIMITER": ""}
+        return {
+            version: self._set_up(version, POLYANT_HOME=str(self.folder / f"home of {version}"), **unset)
+            for version in self.versions
+        }
+
+    def _set_up(self, version: str, **environ: str) -> Target:
+        """Returns an engine of that version that serves `plain`, which the version's own commands have created."""
+        name = f"{version}, {environ}"
+        if name not in self._set_ups:
+            command, settings = self.versions[version], {**self._environ, **environ}
+            key = create_instance(command, settings, "plain", f"{self.url_of(self.stub)}/v1")
+            started = self._serve(f"{version} {len(self._set_ups)}", command, settings)
+            self._set_ups[name] = msgspec.structs.replace(started, key=key, has_instances=True)
+        return self._set_ups[name]
+
+    def _serve(self, name: str, command: tuple[str, ...], settings: Mapping[str, str], *, workers: int = 1) -> Target:
+        serve = (*command, "serve", "--port", "{port}", "--workers", str(workers))
+        return self.start(name, *serve, ready="/health/ready", environ=settings)
 
     def start(
         self, name: str, *command: str, ready: str, environ: Mapping[str, str] | None = None, port: int = 0

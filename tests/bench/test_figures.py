@@ -2,7 +2,7 @@ from typing import Literal
 
 import pytest
 
-from bench.figures import Aim, Figure, Sample, difference, ratio
+from bench.figures import Aim, Figure, Sample, added, ratio
 from bench.jobs import Outcome
 
 OUTCOME = Outcome(requests=1, failures=0, statuses={"200": 1}, deltas=0, seconds=1.0, first_byte=None, gaps=None)
@@ -17,9 +17,9 @@ def test_ratio_is_the_median_over_the_rounds_and_not_of_the_medians() -> None:
     assert (found.value, found.spread) == (3, (2, 4))
 
 
-def test_difference_compares_within_a_round() -> None:
-    found = difference("", rounds(5, 15, 5), rounds(4, 12, 3))
-    assert (found.value, found.spread) == (2, (1, 3))
+def test_added_cost_is_a_share_of_what_the_other_takes_in_the_same_round() -> None:
+    found = added("", rounds(5, 12, 6), rounds(4, 8, 2))
+    assert (found.value, found.spread) == (0.5, (0.25, 2))
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,15 @@ def test_difference_compares_within_a_round() -> None:
     [("<=", (0.9, 1.0)), ("<", (0.9,)), ("=", (1.0,)), (">=", (1.0, 1.1))],
 )
 def test_aim_is_met_on_its_side_of_the_bound(sign: Literal["<=", "<", "=", ">="], met_by: tuple[float, ...]) -> None:
-    met = tuple(value for value in (0.9, 1.0, 1.1) if Figure(what="", value=value, aim=Aim(sign, 1.0)).is_met)
+    met = tuple(value for value in (0.9, 1.0, 1.1) if Figure(what="", value=value, unit="", aim=Aim(sign, 1.0)).is_met)
     assert met == met_by
 
 
 def test_figure_without_an_aim_neither_meets_nor_misses() -> None:
     assert Figure(what="", value=1.0).is_met is None
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "µs"])
+def test_time_is_nothing_to_aim_at(unit: str) -> None:
+    with pytest.raises(ValueError, match="aim at a ratio"):
+        Figure(what="", value=1.0, unit=unit, aim=Aim("<=", 1.0))

@@ -7,6 +7,7 @@ import pytest
 
 from bench.figures import sample
 from bench.jobs import Load
+from bench.requests import requests_of
 from bench.scripts import PACED_DELTAS
 from bench.stage import Stage, Target
 
@@ -27,6 +28,11 @@ def test_whole_answers_are_counted(stage: Stage, stub: Target) -> None:
     assert found.outcome.statuses == {"200": 20}
     assert found.outcome.failures == 0
     assert found.cpu_ms > 0
+
+
+def test_headers_go_with_each_request() -> None:
+    requests = requests_of(Load(port=1, models=("a",), addresses=2, headers={"x-provider": "openai"}))
+    assert [request.count(b"\r\nx-provider: openai\r\n") for request in requests] == [1, 1]
 
 
 def test_load_by_the_clock_ends(stage: Stage, stub: Target) -> None:

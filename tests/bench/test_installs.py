@@ -1,0 +1,27 @@
+"""What can be said of installed programs without installing any."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.installs import PINS, engine_at, program
+
+
+def test_unknown_revision_ends_the_run() -> None:
+    with pytest.raises(SystemExit, match="no-such-revision"):
+        engine_at("no-such-revision")
+
+
+def test_missing_program_is_named() -> None:
+    with pytest.raises(SystemExit, match="no-such-program is not installed"):
+        program("no-such-program")
+
+
+@pytest.mark.parametrize("folder", [path.parent for path in PINS.glob("*/package.json")], ids=lambda path: path.name)
+def test_node_packages_are_pinned_as_asked_for(folder: Path) -> None:
+    asked = json.loads((folder / "package.json").read_text())
+    packages = json.loads((folder / "package-lock.json").read_text())["packages"]
+    wanted = asked["dependencies"] | asked.get("overrides", {})
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert [name for name, package in packages.items() if name and "integrity" not in package] == []
