@@ -18,8 +18,10 @@ from piccolo.table import Table
 from polyant.adapters.piccolo import database as database_module
 from polyant.adapters.piccolo import management_tables, migrations, tables
 from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.management_tables import SessionRow
 from polyant.adapters.piccolo.migrations import MigrationFailedError, SchemaTooNewError, known_migrations
 from polyant.domain.errors import InvalidInputError, StorageUnavailableError
+from polyant.testing.manual_clock import START
 from support.postgres import PostgresServer, running_server
 
 OUTSIDE = contextvars.copy_context()  # where no transaction is open
@@ -27,6 +29,7 @@ PROCESSES = 8
 MIGRATE = """
 import asyncio, sys
 from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.management_tables import SessionRow
 
 async def main():
     async with PiccoloDatabase(sys.argv[1]) as database:
@@ -430,6 +433,59 @@ class TestRun:
 
         assert await database.write(change) == len(before)
         assert len([*await database.run(rows)]) == len(before) + 1
+
+
+class TestRunMany:
+    """One statement for many rows, in one transaction."""
+
+    async def run_many(self, database: PiccoloDatabase, *ids: str) -> None:
+        insert = {
+            "sqlite": "INSERT INTO sessions (token_id, user_id, expires_at) VALUES (?, ?, ?)",
+            "postgres": "INSERT INTO sessions (token_id, user_id, expires_at) VALUES ($1, $2, $3)",
+        }
+        await database.run_many(insert[database.dialect], [(each, "user", START) for each in ids])
+
+    async def ids(self, database: PiccoloDatabase) -> list[str]:
+        return [id_ for (id_,) in await database.run("SELECT token_id FROM sessions ORDER BY token_id")]
+
+    async def test_each_row_is_stored_as_piccolo_stores_it(self, database: PiccoloDatabase) -> None:
+        await self.run_many(database, "a", "b")
+        row = database.bind(SessionRow)(token_id="c", user_id="user", expires_at=START)
+        await database.write(row.save().run)
+        stored = await database.run("SELECT DISTINCT expires_at FROM sessions")
+        assert (len([*stored]), await self.ids(database)) == (1, ["a", "b", "c"])
+
+    async def test_none_is_stored_if_one_fails(self, database: PiccoloDatabase) -> None:
+        with pytest.raises(Exception, match=r"(?i)unique") as caught:
+            await self.run_many(database, "a", "b", "a")
+        assert not isinstance(caught.value, StorageUnavailableError)
+        assert await self.ids(database) == []
+        await self.run_many(database, "a")
+        assert await self.ids(database) == ["a"]
+
+    async def test_a_database_that_is_not_open_runs_nothing(self, database_url: str) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await self.run_many(PiccoloDatabase(database_url), "a")
+
+    async def test_rows_that_wait_for_a_writer_hold_up_no_other_statement(
+        self, sqlite_database: PiccoloDatabase
+    ) -> None:
+        writing, written = asyncio.Event(), asyncio.Event()
+
+        async def change() -> None:
+            writing.set()
+            await written.wait()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(sqlite_database.write(change))
+            await writing.wait()
+            waiting = tasks.create_task(self.run_many(sqlite_database, "a"))
+            await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                assert await self.ids(sqlite_database) == []
+            assert not waiting.done()
+            written.set()
+        assert await self.ids(sqlite_database) == ["a"]
 
 
 class TestTransactions:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from piccolo.apps.migrations.tables import Migration
 from polyant.adapters.piccolo.database import PiccoloDatabase
 
 ALWAYS = 1_000
+Run = Callable[[PiccoloDatabase], Coroutine[Any, Any, None]]
 
 
 class Cancelled:
@@ -41,6 +42,14 @@ def threads() -> set[threading.Thread]:
     return {*threading.enumerate()}
 
 
+async def run_one(database: PiccoloDatabase) -> None:
+    await database.run("SELECT 1")
+
+
+async def run_many(database: PiccoloDatabase) -> None:
+    await database.run_many("DELETE FROM sessions WHERE token_id = ?", [("a",), ("b",)])
+
+
 @pytest.mark.parametrize("times", [1, ALWAYS])
 async def test_cancelled_write_leaves_no_thread_that_would_report_to_a_closed_event_loop(
     threads: set[threading.Thread], sqlite_database: PiccoloDatabase, times: int
@@ -57,13 +66,14 @@ async def test_cancelled_write_leaves_no_thread_that_would_report_to_a_closed_ev
     assert number > 5
 
 
+@pytest.mark.parametrize("run", [run_one, run_many])
 @pytest.mark.parametrize("times", [1, ALWAYS])
 async def test_cancelled_statement_leaves_no_thread_when_the_database_is_closed(
-    threads: set[threading.Thread], sqlite_database: PiccoloDatabase, sqlite_url: str, times: int
+    threads: set[threading.Thread], sqlite_database: PiccoloDatabase, sqlite_url: str, times: int, run: Run
 ) -> None:
     for number in itertools.count(1):
         async with PiccoloDatabase(sqlite_url) as database:
-            attempt = Cancelled(database.run("SELECT 1"), at=number, times=times)
+            attempt = Cancelled(run(database), at=number, times=times)
             await attempt
         assert {*threading.enumerate()} == threads
         if not attempt.was_cancelled:

@@ -51,6 +51,10 @@ class Backend(Protocol):
         """Returns the rows of one statement that is a transaction of its own, in one round trip; `anew` as above."""
 
     @abstractmethod
+    async def run_many(self, statement: str, rows: Sequence[Row], *, anew: bool) -> None:
+        """Runs one statement for each row of arguments, all of them in one transaction; `anew` as above."""
+
+    @abstractmethod
     def migrating(self) -> AbstractAsyncContextManager[None]:
         """Opens a transaction like `writing`, without a limit of time, once no other process has one like it."""
 

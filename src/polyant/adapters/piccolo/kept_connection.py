@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import aiosqlite
 
@@ -35,9 +35,19 @@ class KeptConnection:
 
     async def fetch(self, statement: str, *arguments: object) -> Iterable[sqlite3.Row]:
         """Returns the rows of one statement, which is a transaction of its own."""
+        async with self._usable() as connection:
+            return await connection.execute_fetchall(statement, arguments)
+
+    async def run_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Runs one statement for each row of arguments; all of them are one transaction."""
+        async with self._usable() as connection:
+            await connection.executemany(statement, rows)
+
+    @asynccontextmanager
+    async def _usable(self) -> AsyncIterator[aiosqlite.Connection]:
         connection = await self._connected() if self._kept is None else self._kept[0]
         try:
-            return await connection.execute_fetchall(statement, arguments)
+            yield connection
         except sqlite3.Error:
             await self._drop(connection)
             raise

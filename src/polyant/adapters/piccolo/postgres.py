@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -92,6 +92,10 @@ class PostgresBackend(Backend):
         async with self._ready(anew=anew) as connection:
             rows: Iterable[Row] = await connection.fetch(statement, *arguments)
             return rows
+
+    async def run_many(self, statement: str, rows: Sequence[Row], *, anew: bool) -> None:
+        async with self._ready(anew=anew) as connection:
+            await connection.executemany(statement, rows)
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[None]:

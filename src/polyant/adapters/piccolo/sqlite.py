@@ -5,7 +5,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -72,18 +72,26 @@ class SqliteBackend(Backend):
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
+        async with self._only_writer(), self._transaction("BEGIN IMMEDIATE"):
+            yield
+
+    @asynccontextmanager
+    async def _only_writer(self) -> AsyncIterator[None]:
         # Writers of this process queue here; SQLite itself has those that wait try again and again. A transaction that
         # is not immediate and starts by reading couldn't wait for a writer of another process later on.
         async with asyncio.timeout(_LOCK_SECONDS):
             await self._turn.acquire()
         try:
-            async with self._transaction("BEGIN IMMEDIATE"):
-                yield
+            yield
         finally:
             self._turn.release()
 
     async def run(self, statement: str, *arguments: object, anew: bool) -> Iterable[Row]:  # noqa: ARG002 - nothing is run again
         return await self._kept.fetch(statement, *arguments)
+
+    async def run_many(self, statement: str, rows: Sequence[Row], *, anew: bool) -> None:  # noqa: ARG002 - the same
+        async with self._only_writer():
+            await self._kept.run_many(statement, rows)
 
     def migrating(self) -> AbstractAsyncContextManager[None]:
         return self._transaction("BEGIN EXCLUSIVE")
@@ -126,6 +134,12 @@ class _Connection(sqlite3.Connection):
         self.create_function("lower", 1, str.lower, deterministic=True)
         self.create_function("microseconds", 0, _microseconds)
         self.execute("PRAGMA foreign_keys = 1")
+
+    def executemany(self, statement: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
+        """Runs the statement for all rows in one transaction, so that aiosqlite needs one hop to its thread."""
+        with self:
+            self.execute("BEGIN IMMEDIATE")
+            return super().executemany(statement, rows)
 
 
 async def _keep_write_ahead_log(connection: aiosqlite.Connection) -> None:

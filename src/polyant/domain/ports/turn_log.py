@@ -16,8 +16,9 @@ class TurnLog(Protocol):
     def note(self, record: TurnRecord) -> None:
         """Takes note of a turn and returns at once: it is stored later, with others.
 
-        What isn't stored yet is stored when the log is closed and lost in a crash. While the store doesn't answer, it
-        is kept, and when that takes long, the oldest are dropped; noting never fails and never waits.
+        Turns that aren't stored yet are stored when the log is closed and lost in a crash; a crash of the whole machine
+        may lose those of the last minute. While the store doesn't answer, they are kept, and when that takes long, the
+        oldest are dropped; noting never fails and never waits.
         """
 
     @abstractmethod
