@@ -1,6 +1,7 @@
 """What counts as the URL of a server that Polyant may call."""
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
@@ -21,6 +22,7 @@ def names_a_server(url: str) -> bool:
     return known and bool(_VISIBLE.match(url))
 
 
+@lru_cache(maxsize=1_024)  # each turn asks it of the same few URLs
 def origin_of(url: str) -> str:
     """Returns the scheme, host and port of a URL that names a server, e.g. `https://api.openai.com:443`."""
     parts = urlsplit(url)
