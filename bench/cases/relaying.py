@@ -1,4 +1,4 @@
-"""What a request costs, beside the bare relay."""
+"""The cost of a request, next to the bare relay."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def streaming(stage: Stage) -> Iterator[Figure]:
 
 
 def embedded(stage: Stage) -> Iterator[Figure]:
-    """The embedded default, SQLite with one worker, beside PostgreSQL; both log every turn."""
+    """The embedded default, SQLite with one worker, next to PostgreSQL; both log every turn."""
     targets = stage.embedded_engines()
     # Turns are written once a second.
     found = interleaved(stage, _loads({"PostgreSQL": stage.engine(), **targets}), times=3)

@@ -1,4 +1,4 @@
-"""What can be said of installed programs without installing any."""
+"""Programs of the benchmark: pins and error messages, without an installation."""
 
 import json
 from pathlib import Path

@@ -52,7 +52,7 @@ class Backend(Protocol):
 
     @abstractmethod
     async def run_many(self, statement: str, rows: Sequence[Row], *, anew: bool) -> None:
-        """Runs one statement for each row of arguments, all of them in one transaction; `anew` as above."""
+        """Runs one statement for each row of arguments, all of them in one transaction, with the options of `run`."""
 
     @abstractmethod
     def migrating(self) -> AbstractAsyncContextManager[None]:

@@ -42,7 +42,7 @@ _INSERT = {
 class PiccoloTurnLog(TurnLog):
     """Keeps turns in the database, and in memory until they are written; writes while it is open.
 
-    What has come is written every second, or as soon as it is many. When a write fails in a way that leaves open
+    Noted turns are written every second, or as soon as they are many. When a write fails in a way that leaves open
     whether it took effect, it is repeated: a turn may be there twice then. SQLite doesn't wait for the disk: when the
     whole machine crashes, turns of the last minute may be lost.
     """
