@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -93,8 +94,9 @@ def build_app(
     return Edge(app, cors=Cors(settings.cors_origins), allowed_hosts=settings.allowed_hosts, metrics=metrics)
 
 
+@cache
 def describe() -> ApiDescription:
-    """Returns what can be said of the routes."""
+    """Returns the description of the routes, built once per process."""
     routes = _routes()
     return ApiDescription(routes, Injection(routes).dependencies)
 
