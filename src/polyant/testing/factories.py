@@ -1,11 +1,15 @@
 """Instances and users for tests, made up from a seed so that each run has the same; needs polyfactory."""
 
+import functools
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from polyfactory.factories.msgspec_factory import MsgspecFactory
+from polyfactory.field_meta import FieldMeta
 
 from polyant.domain.instances import Instance, InstanceId, InstanceStatus, Slug
+from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SealedSecret, SecretName
@@ -16,7 +20,21 @@ _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _MICROSECONDS_A_YEAR = 365 * 24 * 60 * 60 * 1_000_000
 
 
-class SealedSecretFactory(MsgspecFactory[SealedSecret]):
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+class _Factory(MsgspecFactory[StructT]):
+    """Reads the fields of its struct once, not for each that it makes."""
+
+    __is_base_factory__ = True
+
+    @classmethod
+    @functools.cache
+    def get_model_fields(cls) -> list[FieldMeta]:
+        return super().get_model_fields()
+
+
+class SealedSecretFactory(_Factory[SealedSecret]):
     """Makes callers' API keys as they are stored; nothing opens them."""
 
     __random_seed__ = 1
@@ -38,7 +56,7 @@ class SealedSecretFactory(MsgspecFactory[SealedSecret]):
         return _BEGIN + timedelta(microseconds=cls.__random__.randrange(_MICROSECONDS_A_YEAR))
 
 
-class InstanceFactory(MsgspecFactory[Instance]):
+class InstanceFactory(_Factory[Instance]):
     """Makes active instances that keep the domain's rules, have something of everything and were never stored."""
 
     __random_seed__ = 2
@@ -90,6 +108,19 @@ class InstanceFactory(MsgspecFactory[Instance]):
         return cls.__random__.choice([None, cls.__random__.uniform(0, 2)])
 
     @classmethod
+    def auth_enabled(cls) -> bool:
+        return cls.__random__.choice([False, True])
+
+    @classmethod
+    def limits(cls) -> TurnLimits:
+        return TurnLimits(
+            max_steps=cls.__random__.choice([None, cls.__random__.randint(1, 100)]),
+            max_tool_calls=cls.__random__.choice([None, cls.__random__.randint(0, 1_000)]),
+            turn_seconds=cls.__random__.choice([None, cls.__random__.uniform(0.1, 3_600)]),
+            tool_seconds=cls.__random__.choice([None, cls.__random__.uniform(0.1, 3_600)]),
+        )
+
+    @classmethod
     def created_at(cls) -> datetime:
         return _BEGIN + timedelta(microseconds=cls.__random__.randrange(_MICROSECONDS_A_YEAR))
 
@@ -124,7 +155,7 @@ class InstanceFactory(MsgspecFactory[Instance]):
         return "".join(cls.__random__.choices(_LETTERS, k=cls.__random__.randrange(most)))
 
 
-class UserFactory(MsgspecFactory[User]):
+class UserFactory(_Factory[User]):
     """Makes users who may manage instances and were never stored."""
 
     __random_seed__ = 3

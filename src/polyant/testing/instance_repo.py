@@ -113,7 +113,7 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
             found = await repo.get(stored.slug)
             assert found is not None
             assert found == whole(found, found.name)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)  # without a pause, reads from memory would leave the writer's thread no time
         await writing
 
     async def test_add_of_a_taken_slug_stores_nothing(self, repo: InstanceRepo) -> None:
