@@ -1,24 +1,77 @@
+import functools
+import os
+from collections.abc import Iterator
+
+import httpx
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 pytest.register_assert_rewrite("polyant.testing", "support")
 
+from support import launching, patience  # noqa: E402 - not before its assertions are rewritten
+
 pytest_plugins = ["support.postgres", "support.databases"]
+
+# A test's own limit (a mark) and --timeout on the command line override this.
+os.environ.setdefault("PYTEST_TIMEOUT", str(patience.seconds(120)))
+
+for phase in ("connect", "read", "write", "pool"):  # httpx's default, 5 s, is too short on a slow machine
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, phase, patience.PATIENCE)
+
+# httpx.get and its like build an SSL context for each call, which reads every CA certificate.
+httpx._transports.default.create_ssl_context = functools.cache(  # type: ignore[attr-defined] # it is imported there
+    httpx._config.create_ssl_context
+)
 
 _TOGETHER = ("tests/clients/", "tests/multi/")
 """Folders whose tests load the machine themselves: each stays in one process, its tests one after another."""
 
+_FIRST = (
+    *(
+        "tests/multi/",
+        "tests/e2e/test_schemathesis.py",
+        "tests/test_launching.py",
+        "tests/clients/",
+        "tests/e2e/",
+        "tests/test_docs.py",
+    ),
+    *("tests/contracts/", "tests/cli/", "tests/wire/"),
+)
+"""The slowest folders and files, in starting order. Started last, one would run while the other processes are idle."""
+
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives every other test to whichever process is free.
-
-    `--dist=loadgroup` would do the same by marks, but does nothing with pytest 9.2.
-    """
+    """Assigns whole files to processes, so that the tests of a file share servers that are slow to start."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((place for place in _TOGETHER if nodeid.startswith(place)), nodeid)
+        return next((place for place in _TOGETHER if nodeid.startswith(place)), nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # xdist's order is by number of tests; ours is `_FIRST`
     return _Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts the slow tests to the front."""
+    ranks = dict(zip(_FIRST, range(len(_FIRST)), strict=True))
+    items.sort(key=lambda item: next((ranks[p] for p in _FIRST if item.nodeid.startswith(p)), len(_FIRST)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Makes Argon2id cheap wherever a test uses its default cost."""
+    from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher  # noqa: PLC0415 - slow to import
+
+    presets = Argon2idPasswordHasher.__init__.__kwdefaults__
+    assert presets is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(presets, "memory_kib", 64)
+        patch.setitem(presets, "iterations", 1)
+        yield
+
+
+def pytest_unconfigure() -> None:
+    """Stops the launcher of this process."""
+    launching.close()

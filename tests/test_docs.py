@@ -23,6 +23,7 @@ from polyant.settings import Settings, variables
 from polyant.testing.rate_limiter import RateLimiterContract
 from polyant.wiring import open_container
 from support.app import CHAT, chat_body
+from support.patience import PATIENCE
 from support.process import Server, environment, run_polyant, serving
 
 ROOT = Path(__file__).parent.parent
@@ -223,7 +224,7 @@ def run_as_printed(folder: Path, code: str, *interpreter: str, url: str = "", gi
         input=given,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -341,7 +342,7 @@ def test_example_fulfils_the_contract(example: Path) -> None:
         env=environment(example, PYTHONPATH=str(example / "src")),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout
@@ -360,6 +361,6 @@ def test_example_is_found_when_it_is_chosen_and_shares_the_limit_among_workers(e
 
 def chat_status(url: str) -> int:
     """Returns the status of a chat request over a connection of its own, which any worker may accept."""
-    with closing(HTTPConnection(urlsplit(url).netloc, timeout=20)) as connection:
+    with closing(HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as connection:
         connection.request("POST", CHAT, chat_body(), {"Content-Type": "application/json"})
         return connection.getresponse().status

@@ -2,13 +2,15 @@
 
 import os
 import pty
-import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from support import launching
 from support.commands import Polyant
-from support.process import POLYANT, environment
+from support.process import POLYANT, environment, eventually
 
 VALUE = "sk-typed-by-a-person"
 
@@ -18,24 +20,21 @@ class Terminal:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._side, other = pty.openpty()
-        self._process = subprocess.Popen(
-            [*POLYANT, *arguments],
-            cwd=folder,
-            env=environment(folder),
-            stdin=other,
-            stdout=other,
-            stderr=other,
-            start_new_session=True,
-            preexec_fn=_take_terminal,  # noqa: PLW1509 - two system calls, which need no lock that a thread may hold
+        command = [*POLYANT, *arguments]
+        self._process = launching.start(
+            command, cwd=folder, env=environment(folder), stdin=other, stdout=other, stderr=other
         )
         os.close(other)
         self.seen = ""
 
     def wait_for(self, text: str) -> None:
+        """Returns once the text was written, and the command waits for what is typed."""
         while text not in self.seen:
             read = self._read()
             assert read, self.seen
             self.seen += read
+        # What is typed between the question and the wait for its answer may be lost, Ctrl-C above all.
+        eventually(self._process.state, "S")
 
     def type(self, text: str) -> None:
         os.write(self._side, text.encode())
@@ -43,8 +42,12 @@ class Terminal:
     def wait(self) -> int:
         while read := self._read():
             self.seen += read
+        return self._process.wait()
+
+    def close(self) -> None:
+        """Hangs up, which ends a command that still runs."""
         os.close(self._side)
-        return self._process.wait(10)
+        self._process.wait()
 
     def _read(self) -> str:
         try:
@@ -53,13 +56,24 @@ class Terminal:
             return ""
 
 
-def _take_terminal() -> None:
-    """Makes the terminal the one whose Ctrl-C reaches this process: who leads a session gets the first it opens."""
-    os.close(os.open(os.ttyname(0), os.O_RDWR))
+Open = Callable[..., Terminal]
 
 
-def test_value_is_asked_for_and_not_shown(polyant: Polyant, home: Path) -> None:
-    terminal = Terminal(home.parent, "secrets", "set", "demo-bot", "auth_api_key")
+@pytest.fixture
+def terminal_of(home: Path) -> Iterator[Open]:
+    """Opens a terminal in which a command runs on data of this test's own."""
+    with ExitStack() as stack:
+
+        def open_terminal(*arguments: str) -> Terminal:
+            terminal = Terminal(home.parent, *arguments)
+            stack.callback(terminal.close)
+            return terminal
+
+        yield open_terminal
+
+
+def test_value_is_asked_for_and_not_shown(polyant: Polyant, terminal_of: Open) -> None:
+    terminal = terminal_of("secrets", "set", "demo-bot", "auth_api_key")
     terminal.wait_for("Value of auth_api_key: ")
     terminal.type(f"{VALUE}\n")
     assert terminal.wait() == 0
@@ -69,8 +83,8 @@ def test_value_is_asked_for_and_not_shown(polyant: Polyant, home: Path) -> None:
 
 
 @pytest.mark.parametrize("typed", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
-def test_question_can_be_left(polyant: Polyant, home: Path, typed: str) -> None:
-    terminal = Terminal(home.parent, "secrets", "set", "demo-bot", "auth_api_key")
+def test_question_can_be_left(polyant: Polyant, terminal_of: Open, typed: str) -> None:
+    terminal = terminal_of("secrets", "set", "demo-bot", "auth_api_key")
     terminal.wait_for("Value of auth_api_key: ")
     terminal.type(typed)
     assert terminal.wait() == 130
@@ -79,8 +93,8 @@ def test_question_can_be_left(polyant: Polyant, home: Path, typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed, code", [("demo-bot\n", 0), ("yes\n", 1)])
-def test_deleting_is_confirmed_with_the_slug(polyant: Polyant, home: Path, typed: str, code: int) -> None:
-    terminal = Terminal(home.parent, "instances", "delete", "demo-bot")
+def test_deleting_is_confirmed_with_the_slug(polyant: Polyant, terminal_of: Open, typed: str, code: int) -> None:
+    terminal = terminal_of("instances", "delete", "demo-bot")
     terminal.wait_for("Type its slug: ")
     terminal.type(typed)
     assert terminal.wait() == code
@@ -94,8 +108,8 @@ def test_deleting_is_confirmed_with_the_slug(polyant: Polyant, home: Path, typed
         (("set-password", "admin@localhost"), "Set the password of admin@localhost."),
     ],
 )
-def test_password_is_asked_for_and_not_shown(home: Path, arguments: tuple[str, ...], says: str) -> None:
-    terminal = Terminal(home.parent, "users", *arguments)
+def test_password_is_asked_for_and_not_shown(terminal_of: Open, arguments: tuple[str, ...], says: str) -> None:
+    terminal = terminal_of("users", *arguments)
     terminal.wait_for("Password: ")
     terminal.type(f"{VALUE}\n")
     assert terminal.wait() == 0
@@ -106,13 +120,13 @@ def test_password_is_asked_for_and_not_shown(home: Path, arguments: tuple[str, .
 @pytest.mark.parametrize(
     "arguments, code", [(("create", "ADMIN@localhost"), 5), (("set-password", "nobody@example.com"), 4)]
 )
-def test_no_password_is_asked_for_in_vain(home: Path, arguments: tuple[str, ...], code: int) -> None:
-    terminal = Terminal(home.parent, "users", *arguments)
+def test_no_password_is_asked_for_in_vain(terminal_of: Open, arguments: tuple[str, ...], code: int) -> None:
+    terminal = terminal_of("users", *arguments)
     assert terminal.wait() == code
     assert "Password" not in terminal.seen
 
 
-def test_nobody_is_asked_about_what_is_not_there(home: Path) -> None:
-    terminal = Terminal(home.parent, "secrets", "set", "nobody", "auth_api_key")
+def test_nobody_is_asked_about_what_is_not_there(terminal_of: Open) -> None:
+    terminal = terminal_of("secrets", "set", "nobody", "auth_api_key")
     assert terminal.wait() == 4
     assert "Value of" not in terminal.seen

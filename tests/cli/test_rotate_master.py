@@ -1,5 +1,6 @@
 import os
 import pty
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -10,19 +11,30 @@ import pytest
 from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
 from polyant.domain.instances import Instance
 from support.commands import Done, Polyant
-from support.process import POLYANT, environment
+from support.patience import PATIENCE
+from support.process import POLYANT, environment, run_polyant
 
 NEW, NEWER = "a" * 64, "b" * 64
 
 
-@pytest.fixture
-def data(polyant: Polyant, home: Path) -> Path:
-    """Three instances with a secret each, and one of them with a key for its callers."""
-    polyant.succeed("keys", "issue", "demo-bot")
+@pytest.fixture(scope="session")
+def filled_home(fresh_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three instances with a secret each, and a fourth with a key for its callers; to be copied."""
+    folder = tmp_path_factory.mktemp("filled")
+    home = shutil.copytree(fresh_home, folder / ".polyant")
+    commands: list[tuple[str, ...]] = [("keys", "issue", "demo-bot")]
     for slug in ("first", "second", "third"):
-        polyant.succeed("instances", "create", slug)
-        polyant.succeed("secrets", "set", slug, "openai_api_key", given=f"sk-of-{slug}")
+        commands += [("instances", "create", slug), ("secrets", "set", slug, "openai_api_key")]
+    for command in commands:
+        done = run_polyant(folder, *command, given=f"sk-of-{command[2]}")
+        assert done.returncode == 0, done.stderr
     return home
+
+
+@pytest.fixture
+def data(filled_home: Path, tmp_path: Path) -> Path:
+    """The same, of this test's own, where commands look for it."""
+    return shutil.copytree(filled_home, tmp_path / ".polyant")
 
 
 def keys_of(home: Path) -> list[str]:
@@ -188,7 +200,7 @@ def test_progress_is_drawn_on_a_terminal(polyant: Polyant, data: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=side,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=True,
     )
     drawn = os.read(terminal, 10_000).decode()

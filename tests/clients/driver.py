@@ -73,7 +73,7 @@ class Driver:
                 bufsize=1,
                 start_new_session=True,
             )
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def __enter__(self) -> Self:

@@ -13,10 +13,10 @@ from clients.environments import UnavailableError, command_for, program
 from clients.roster import CLIENTS, Client
 from clients.scenarios import HALF, SCENARIOS, SHUTDOWN, Scenario
 from clients.stage import Stage, mark_of
+from support.patience import PATIENCE
 from support.process import eventually
 from support.upstream import Gate, Received
 
-_PATIENCE = 30.0
 _TRIES = 10
 _VERBS = {scenario.name: scenario.verb for scenario in (*SCENARIOS, SHUTDOWN)}
 
@@ -116,7 +116,7 @@ class Performer:
         which = (scenario.name, verb)
         asked = self._asked(scenario, name)
         with self._refused_at_first() if scenario.server == "brief" else nullcontext():
-            self.run.seen[which] = self._driver.call(verb, asked, seconds=_PATIENCE, heard=heard)
+            self.run.seen[which] = self._driver.call(verb, asked, seconds=PATIENCE, heard=heard)
         self.run.heard[which] = self._stage.provider.heard[name]
         if scenario.name in {"cancelled", "impatient"}:
             self.run.closed[which] = any(self._is_closed(name, asked) for _ in range(_TRIES))
@@ -124,7 +124,7 @@ class Performer:
     def _is_closed(self, name: str, asked: dict[str, Any]) -> bool:
         """Returns whether the call to the provider ends, waiting for it for a while."""
         if self.run.client.leaves_late:
-            self._driver.call("collect", asked, seconds=_PATIENCE)
+            self._driver.call("collect", asked, seconds=PATIENCE)
         return self._stage.provider.is_hung_up(name)
 
     @contextmanager
@@ -161,7 +161,7 @@ def perform(names: Iterable[str], stage: Stage, folder: Path) -> dict[str, Run]:
             done.result()
         ending = [threads.submit(performer.hear_the_end) for performer in performers]
         for performer in performers:
-            performer.is_listening.wait(_PATIENCE)
+            performer.is_listening.wait(PATIENCE)
         stage.servers["doomed"].stop()
         for done in ending:
             done.result()

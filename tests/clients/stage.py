@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from clients.scenarios import HEARTBEAT_SECONDS, SLOW_TOOL
+from support.patience import seconds
 from support.process import Server, run_polyant, serving
 from support.upstream import Gate, Received, Reply, Responder, UpstreamThread, json_reply, upstream_in_thread
 
@@ -56,7 +57,7 @@ class Provider:
     def is_hung_up(self, name: str) -> bool:
         """Returns whether the server closes the last request of a call, waiting for it for a while."""
         try:
-            return self._thread.run(self.heard[name][-1].hung_up.wait(), seconds=1)
+            return self._thread.run(self.heard[name][-1].hung_up.wait(), seconds=seconds(1))
         except TimeoutError:
             return False
 

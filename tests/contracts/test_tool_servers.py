@@ -9,6 +9,7 @@ from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.tools import ToolError
 from polyant.testing.tool_servers import SECRET, ToolServersContract, ToolServersUnderTest, call, opened
 from support.mcp_server import McpServerProcess, mcp_server_process
+from support.patience import seconds
 from support.upstream import HANG_BEFORE_HEAD, Reply, ScriptedUpstream
 
 NOWHERE = "http://127.0.0.1:9/mcp"
@@ -22,7 +23,7 @@ def shared_process() -> Iterator[McpServerProcess]:
 
 class McpServersUnderTest:
     def __init__(self, process: McpServerProcess, upstream: ScriptedUpstream, other: ScriptedUpstream) -> None:
-        self.tool_servers: ToolServers = McpToolServers(open_seconds=1.2)
+        self.tool_servers: ToolServers = McpToolServers(open_seconds=seconds(1.2))
         self.full_name = "full"
         self._process = process
         self._upstream = upstream

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.patience import seconds
 from support.process import Server, run_polyant, serving
 from support.upstream import UpstreamThread, upstream_in_thread
 
@@ -28,7 +29,9 @@ def upstream(shared_upstream: UpstreamThread) -> UpstreamThread:
 def engine(shared_upstream: UpstreamThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose instance `relay` asks the upstream, and that loses patience early."""
     folder = tmp_path_factory.mktemp("engine")
-    impatient = {"CONNECT_SECONDS": "1", "FIRST_TOKEN_SECONDS": "1", "IDLE_SECONDS": "1", "TURN_SECONDS": "2"}
+    one, two = str(seconds(1)), str(seconds(2))
+    impatient = {"CONNECT_SECONDS": one, "FIRST_TOKEN_SECONDS": one, "IDLE_SECONDS": one, "TURN_SECONDS": two}
+    impatient["STREAM_HEAD_SECONDS"] = str(seconds(10))  # later than any failure that is to come before the head
     with serving(folder, RATE_LIMIT="off", REPORT_USAGE="true", **impatient) as server:
         base_url = f"{shared_upstream.upstream.url}/v1"
         _succeed(

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from support.openai_voice import openai_begins
+from support.patience import PATIENCE
 from support.process import Server
 from support.upstream import HANG_BEFORE_HEAD, Received, Reply, Then, UpstreamThread
 
@@ -46,7 +47,7 @@ async def _hang_up(received: Received) -> None:
 @contextmanager
 def _connected(engine: Server) -> Iterator[socket.socket]:
     host, _, port = engine.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as client:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as client:
         yield client
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.patience import PATIENCE
 from support.process import Server, serving, uvicorn_serving
 
 # Two words, then silence for longer than any test takes.
@@ -91,7 +92,7 @@ def test_idle_server_does_not_wait_for_turns_or_for_idle_connections(tmp_path: P
 def _streaming(server: Server, *, until: str = '"ans"') -> Iterator[Iterator[str]]:
     """Gives the lines of a stream that has said so much."""
     body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
-    with httpx.stream("POST", f"{server.base_url}/chat/completions", json=body, timeout=20) as answer:
+    with httpx.stream("POST", f"{server.base_url}/chat/completions", json=body, timeout=PATIENCE) as answer:
         lines = answer.iter_lines()
         assert any(until in line for line in lines)
         yield lines

@@ -14,12 +14,14 @@ from polyant.testing.chat_model import ScriptedAnswer
 from support.anthropic_voice import anthropic_says
 from support.mcp_server import McpServerProcess, mcp_server_process
 from support.openai_voice import openai_says
+from support.patience import PATIENCE, seconds
 from support.process import Server, run_polyant, serving
 from support.upstream import HANG_BEFORE_HEAD, Received, Responder, UpstreamThread, upstream_in_thread
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is six times seven?"}]
 VENDORS: dict[str, Callable[[ScriptedAnswer], Responder]] = {"openai": openai_says, "anthropic": anthropic_says}
 TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
+TOOL_SECONDS = str(seconds(0.5))
 NOTHING_BUT_TEXT = ("current_time", "calculate", "http_request", "tool", "call_", "forty")
 
 
@@ -68,7 +70,7 @@ def server(
             slug = f"with-{vendor}"
             manage(started, "instances", "create", slug, "--provider", vendor, "--model", "m", "--base-url", base_url)
             manage(started, "secrets", "set", slug, f"{vendor}_api_key", given="upstream-key-0123456789")
-            manage(started, "instances", "update", slug, "--tools", ",".join(TOOLS), "--tool-seconds", "0.5")
+            manage(started, "instances", "update", slug, "--tools", ",".join(TOOLS), "--tool-seconds", TOOL_SECONDS)
         yield started
 
 
@@ -95,7 +97,7 @@ def play(upstream: UpstreamThread, vendor: str) -> Callable[..., None]:
 
 def ask(server: Server, model: str, *, stream: bool) -> httpx.Response:
     body = {"model": model, "messages": HELLO, "stream": stream, "stream_options": {"include_usage": stream}}
-    return httpx.post(f"{server.base_url}/chat/completions", json=body, timeout=20)
+    return httpx.post(f"{server.base_url}/chat/completions", json=body, timeout=PATIENCE)
 
 
 def results_in(request: Received) -> list[str]:
@@ -203,14 +205,14 @@ def test_client_that_goes_away_takes_the_running_tool_with_it(
     play(calls(("http_request", {"url": f"{elsewhere.upstream.url}/hang"}), text=("One moment.",)))
     try:
         body = {"model": f"with-{vendor}", "messages": HELLO, "stream": True}
-        with httpx.stream("POST", f"{server.base_url}/chat/completions", json=body, timeout=20) as answer:
+        with httpx.stream("POST", f"{server.base_url}/chat/completions", json=body, timeout=PATIENCE) as answer:
             lines = answer.iter_lines()  # kept, since a generator that nobody holds would close the connection
             next(lines)
             received = elsewhere.run(elsewhere.upstream.request(seen))
             assert not received.hung_up.is_set()
-        elsewhere.run(received.hung_up.wait(), seconds=1)
+        elsewhere.run(received.hung_up.wait(), seconds=seconds(1))
     finally:
-        manage(server, "instances", "update", f"with-{vendor}", "--tool-seconds", "0.5")
+        manage(server, "instances", "update", f"with-{vendor}", "--tool-seconds", TOOL_SECONDS)
 
 
 def test_log_has_the_figures_of_each_turn_and_none_of_what_was_said(

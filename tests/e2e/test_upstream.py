@@ -10,6 +10,7 @@ import pytest
 from polyant.domain.errors import ProviderFailure
 from polyant.testing.chat_model import PROVIDER_TEXT, ScriptedAnswer
 from support.openai_voice import openai_begins, openai_events, openai_fails, openai_says
+from support.patience import PATIENCE
 from support.process import Server
 from support.upstream import DROP, HANG_BEFORE_HEAD, Gate, Reply, Then, UpstreamThread, json_reply
 from support.voice import EVENT_STREAM, Split, at_random, byte_by_byte, whole
@@ -24,7 +25,7 @@ Ask = Callable[..., httpx.Response]
 def ask(engine: Server) -> Ask:
     def ask(*, stream: bool = False) -> httpx.Response:
         body = {"model": "relay", "messages": [{"role": "user", "content": "Hello!"}], "stream": stream}
-        return httpx.post(f"{engine.base_url}/chat/completions", json=body, timeout=20)
+        return httpx.post(f"{engine.base_url}/chat/completions", json=body, timeout=PATIENCE)
 
     return ask
 
@@ -50,7 +51,7 @@ def test_slow_stream_arrives_piece_by_piece(engine: Server, upstream: UpstreamTh
     pieces = (first, second, gate, b"".join(rest), b"data: [DONE]\n\n")
     upstream.upstream.replies.append(Reply(headers=EVENT_STREAM, framing="chunked", pieces=pieces))
     body = {"model": "relay", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
-    with httpx.stream("POST", f"{engine.base_url}/chat/completions", json=body, timeout=20) as answer:
+    with httpx.stream("POST", f"{engine.base_url}/chat/completions", json=body, timeout=PATIENCE) as answer:
         lines = answer.iter_lines()
         before = _until(lines, '"Hel"')
         upstream.run(_open(gate))

@@ -15,6 +15,7 @@ from polyant.adapters.prometheus import turn_observer
 from polyant.domain import use_cases
 from polyant.http import prometheus
 from polyant.http.app import describe
+from support.patience import PATIENCE
 from support.process import environment, serving
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,7 +45,7 @@ def test_example_works_as_printed(tmp_path: Path) -> None:
             env=environment(tmp_path),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == 0, done.stderr

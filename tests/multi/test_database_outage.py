@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.load import BELIEVING, PATIENCE, chat
+from support.load import BELIEVING, chat
+from support.patience import PATIENCE, seconds
 from support.postgres import PostgresServer, running_server
 from support.process import SECRETS, Server, serving
 
@@ -83,7 +84,7 @@ async def test_database_that_restarts_under_load_costs_503_while_it_is_away(
         assert {answer.status_code for answer in load.answers} == {200, 503}
         assert refused.json()["message"] == "The database is unavailable"
         assert refused.headers["Retry-After"] == "1"
-        assert load.longest < PATIENCE / 4
+        assert load.longest < seconds(5)
         assert "Traceback" not in server.stderr.text
 
 

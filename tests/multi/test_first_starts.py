@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from polyant.adapters.piccolo.database import PiccoloDatabase
-from support.load import BELIEVING, PATIENCE, chat
+from support.load import BELIEVING, chat
+from support.patience import PATIENCE
 from support.process import SECRETS, run_polyant, starting
 
-SERVERS = 8
+SERVERS = 4
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from support.load import BELIEVING, new_address, statuses_of_burst
+from support.patience import seconds
 from support.process import SERVE, Server, eventually, serving, starting, uvicorn_serving
 
 
@@ -19,26 +20,35 @@ def only(worker: int, workers: set[int]) -> Iterator[None]:
     """Stops all workers but one, for less time than their parent waits for a sign of life."""
     others = workers - {worker}
     for other in others:
-        os.kill(other, signal.SIGSTOP)
+        _signal(other, signal.SIGSTOP)
     try:
         yield
     finally:
         for other in others:
-            os.kill(other, signal.SIGCONT)
+            _signal(other, signal.SIGCONT)
+
+
+def _signal(worker: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # on a busy machine it may give no sign of life in time, and be replaced
+        os.kill(worker, number)
 
 
 def ready_workers(server: Server) -> list[int]:
     """Returns the process ids of the two workers, in order, once each of them answers."""
-    eventually(lambda: len(server.workers()), 2)
-    workers = server.workers()
-    for worker in sorted(workers):
-        eventually(lambda: _answers(server, worker, workers), True)  # noqa: B023 - called at once
-    return sorted(workers)
+    ready: list[int] = []
+
+    def are_ready() -> bool:
+        workers = server.workers()
+        ready[:] = sorted(workers)
+        return len(ready) == 2 and all(_answers(server, each, workers) for each in ready)
+
+    eventually(are_ready, expected=True)
+    return ready
 
 
 def _answers(server: Server, worker: int, workers: set[int]) -> bool:
     with only(worker, workers), suppress(httpx.TransportError):
-        return httpx.get(f"{server.url}/health", timeout=0.5).is_success
+        return httpx.get(f"{server.url}/health", timeout=min(seconds(0.5), 2)).is_success
     return False
 
 

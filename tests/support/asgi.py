@@ -8,10 +8,9 @@ from urllib.parse import unquote
 import msgspec
 from litestar.types import ASGIApp
 
-Message = dict[str, Any]
+from support.patience import PATIENCE, seconds
 
-_PATIENCE = 5.0
-"""Seconds after which a message that doesn't come is a failure."""
+Message = dict[str, Any]
 
 
 class Response(NamedTuple):
@@ -46,6 +45,8 @@ class Exchange:
         self.writable = asyncio.Event()
         """Cleared, the client reads no more: sending blocks."""
         self.writable.set()
+        self.blocked = asyncio.Event()
+        """Set once the application tries to send while the client reads no more."""
         self._unread: asyncio.Queue[Message] = asyncio.Queue()
         self._gone = asyncio.Event()
         self._parts = [
@@ -56,7 +57,7 @@ class Exchange:
 
     async def next(self) -> Message:
         """Returns the next message, as soon as it is sent."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             return await self._unread.get()
 
     async def next_body(self) -> bytes:
@@ -68,7 +69,7 @@ class Exchange:
 
     async def whole(self) -> Response:
         """Returns the answer when the application has finished."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             await self.task
         start, *rest = self.sent
         assert start["type"] == "http.response.start"
@@ -83,7 +84,7 @@ class Exchange:
 
     async def over(self) -> None:
         """Returns when the application is done with a client that went away; it has a second."""
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(seconds(1)):
             await self.task
 
     async def _run(self, app: ASGIApp, scope: dict[str, Any]) -> None:
@@ -96,6 +97,8 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Any) -> None:
+        if not self.writable.is_set():
+            self.blocked.set()
         await self.writable.wait()
         await asyncio.sleep(0)  # a server may let others run at any message
         if not self._gone.is_set():
@@ -156,7 +159,7 @@ class Lifespan:
         await self._task
 
     async def _answer(self) -> str:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             return await self._answers.get()
 
     async def _run(self) -> None:

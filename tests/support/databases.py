@@ -40,7 +40,6 @@ async def sqlite_database(sqlite_url: str, migrated_sqlite_file: Path) -> AsyncI
 @pytest.fixture
 async def postgres_database(postgres_url: str) -> AsyncIterator[PiccoloDatabase]:
     async with PiccoloDatabase(postgres_url) as database:
-        await database.migrate()
         yield database
 
 
@@ -52,10 +51,11 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[PiccoloDatabase]:
+async def database(database_url: str, migrated_sqlite_file: Path) -> AsyncIterator[PiccoloDatabase]:
     """A migrated database, once of each kind."""
+    if database_url.startswith("sqlite"):
+        shutil.copy(migrated_sqlite_file, database_url.removeprefix("sqlite:///"))
     async with PiccoloDatabase(database_url) as database:
-        await database.migrate()
         yield database
 
 

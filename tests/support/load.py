@@ -6,10 +6,10 @@ from collections import Counter
 
 import httpx
 
+from support.patience import PATIENCE
 from support.process import Server
 
 BELIEVING = {"TRUST_PROXY": "1"}
-PATIENCE = 20.0
 
 _numbers = itertools.count(1)
 

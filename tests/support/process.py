@@ -10,7 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
+
+from support import launching
+from support.patience import PATIENCE
 
 POLYANT = (sys.executable, "-m", "polyant")
 UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "polyant.bootstrap:create_app", "--no-proxy-headers")
@@ -18,7 +22,6 @@ SERVE = (*POLYANT, "serve", "--port", "0")
 SECRETS = {"ENCRYPTION_KEY": "0123456789abcdef" * 4, "AUTH_SECRET": "a secret of more than thirty-two characters"}
 """What a server on PostgreSQL has to be given."""
 
-_PATIENCE = 20.0
 _LAST_WORDS = re.compile(r"polyant (keys issue|instances create) \S+\n")
 
 
@@ -31,22 +34,28 @@ def run_polyant(
     folder: Path, *arguments: str, given: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Runs one command to its end."""
-    return subprocess.run(
-        [*POLYANT, *arguments],
-        cwd=folder,
-        env=environment(folder, **variables),
-        input=given,
-        stdin=subprocess.DEVNULL if given is None else None,
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE,
-        check=False,
-    )
+    command = [*POLYANT, *arguments]
+    with TemporaryFile("w+") as stdin, TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+        stdin.write(given or "")
+        stdin.seek(0)
+        process = launching.start(
+            command,
+            cwd=folder,
+            env=environment(folder, **variables),
+            stdin=None if given is None else stdin,
+            stdout=stdout,
+            stderr=stderr,
+            forked="PYTHONPATH" not in variables,
+        )
+        code = process.wait()
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(command, code, stdout.read(), stderr.read())
 
 
 def eventually(look: Callable[[], object], expected: object) -> None:
     """Returns once `look` gives what is expected; a change made by another process can't be awaited."""
-    patience_ends = time.monotonic() + _PATIENCE
+    patience_ends = time.monotonic() + PATIENCE
     while (seen := look()) != expected:
         assert time.monotonic() < patience_ends, f"{seen!r} instead of {expected!r}"
         time.sleep(0.02)
@@ -60,7 +69,7 @@ class Output:
         self._text = ""
         self._ended = False
         self._news = threading.Condition()
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     @property
@@ -70,13 +79,13 @@ class Output:
     def wait_for(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
         """Returns the first match, once it has been written."""
         with self._news:
-            self._news.wait_for(lambda: self._ended or re.search(pattern, self._text), _PATIENCE)
+            self._news.wait_for(lambda: self._ended or re.search(pattern, self._text), PATIENCE)
         found = re.search(pattern, self._text)
         assert found, f"no {pattern!r} in: {self._text}"
         return found
 
     def close(self) -> None:
-        self._reader.join(_PATIENCE)
+        self._reader.join(PATIENCE)
         assert not self._reader.is_alive(), "a child process holds the output open"
         self._pipe.close()
 
@@ -93,12 +102,10 @@ class Output:
 class Server:
     """A running server."""
 
-    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
-        assert process.stdout is not None
-        assert process.stderr is not None
+    def __init__(self, process: launching.Process, folder: Path, *, stdout: IO[str], stderr: IO[str]) -> None:
         self.folder = folder
-        self.stdout = Output(process.stdout)
-        self.stderr = Output(process.stderr)
+        self.stdout = Output(stdout)
+        self.stderr = Output(stderr)
         self.url = ""
         self._process = process
 
@@ -120,7 +127,7 @@ class Server:
 
     def wait(self) -> int:
         """Returns the exit code, once the process and all that it started have ended."""
-        code = self._process.wait(_PATIENCE)
+        code = self._process.wait()
         # The pipes reach their end when nobody holds them any more, children included.
         self.stdout.close()
         self.stderr.close()
@@ -142,17 +149,20 @@ class Server:
 @contextmanager
 def starting(folder: Path, command: Sequence[str] = SERVE, **variables: str) -> Iterator[Server]:
     """Starts a server that may be anything by now but must have ended when the block is left, or end at SIGTERM."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(folder, **variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    server = Server(process, folder)
+    (stdout, stdout_end), (stderr, stderr_end) = os.pipe(), os.pipe()
+    try:
+        process = launching.start(
+            command,
+            cwd=folder,
+            env=environment(folder, **variables),
+            stdout=stdout_end,
+            stderr=stderr_end,
+            forked="PYTHONPATH" not in variables,
+        )
+    finally:
+        os.close(stdout_end)
+        os.close(stderr_end)
+    server = Server(process, folder, stdout=os.fdopen(stdout), stderr=os.fdopen(stderr))
     try:
         yield server
         if server.is_running:

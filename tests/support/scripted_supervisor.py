@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from polyant.domain.chat import SupervisorEvent, TextDelta, ToolFinished, ToolStarted, Turn, TurnFinished, Usage
 from polyant.domain.ports.supervisor import Supervisor
+from support.patience import PATIENCE, seconds
 
 TURN_FINISHED = TurnFinished(usage=Usage(7, 5), steps=1, milliseconds=12.5)
 TOOL_STARTED = ToolStarted(call_id="1", name="calculate")
@@ -58,14 +59,14 @@ class ScriptedSupervisor(Supervisor):
 
     async def runs(self, count: int = 1) -> None:
         """Returns once that many turns, or more, are running."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while self.running < count:
                 self._begun.clear()
                 await self._begun.wait()
 
     async def was_abandoned(self) -> None:
         """Returns once a turn was abandoned; there is a second for it."""
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(seconds(1)):
             await self.abandoned.wait()
 
 

@@ -12,10 +12,9 @@ import uvicorn
 
 from polyant.http.app import HttpSettings
 from support.app import App
+from support.patience import PATIENCE
 
 ResultT = TypeVar("ResultT")
-
-_PATIENCE = 5.0
 
 
 class _Server(uvicorn.Server):
@@ -52,23 +51,23 @@ class LiveServer:
             timeout_graceful_shutdown=2,
         )
         self._server = _Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
+        self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
 
     def start(self) -> None:
         """Returns when the server accepts connections."""
         self._thread.start()
-        assert self._server.ready.wait(_PATIENCE), "the server didn't start"
+        assert self._server.ready.wait(PATIENCE), "the server didn't start"
 
     def stop(self) -> None:
         """Returns when the server is gone."""
         self._server.should_exit = True
-        self._thread.join(_PATIENCE)
+        self._thread.join(PATIENCE)
         self._listener.close()
         assert not self._thread.is_alive(), "the server didn't stop"
 
     def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Returns what the work gives, done in the server's own loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._server.loop).result(_PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self._server.loop).result(PATIENCE)
 
     def open(self, gate: asyncio.Event) -> None:
         """Sets an event that a turn waits for."""
@@ -77,7 +76,7 @@ class LiveServer:
     @contextmanager
     def connection(self) -> Iterator[http.client.HTTPConnection]:
         """Yields a connection."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             yield connection
         finally:
@@ -86,7 +85,7 @@ class LiveServer:
     @contextmanager
     def socket(self) -> Iterator[socket.socket]:
         """Yields a bare connection, for bytes that no client would send."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             yield connection
             with suppress(OSError):  # the test may have closed it
                 connection.shutdown(socket.SHUT_RDWR)

@@ -21,6 +21,8 @@ from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
+from support.patience import PATIENCE
+
 T = TypeVar("T")
 
 
@@ -206,7 +208,7 @@ class UpstreamThread:
         self.upstream = upstream
         self._loop = loop
 
-    def run(self, coroutine: Coroutine[Any, Any, T], *, seconds: float = 5) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], *, seconds: float = PATIENCE) -> T:
         """Returns what the coroutine returns in the server's event loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
@@ -215,7 +217,7 @@ class UpstreamThread:
 def upstream_in_thread() -> Iterator[UpstreamThread]:
     """Gives a scripted upstream that runs in a thread until the block is left."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     upstream = ScriptedUpstream()
     handle = UpstreamThread(upstream, loop)

@@ -14,6 +14,7 @@ from polyant.http.openai.responses import ResponseSettings
 from support.app import CHAT, chat_body
 from support.asgi import settle
 from support.logs import fields_of
+from support.patience import PATIENCE, seconds
 from support.scripted_supervisor import TURN_FINISHED, says
 from support.server import LiveServer, live
 
@@ -113,7 +114,7 @@ async def _stalled(server: LiveServer) -> int:
     before = -1
     while before != supervisor.yielded or not before:
         before = supervisor.yielded
-        await asyncio.sleep(0.1)  # the kernel's buffers have to fill up; nothing tells when they have
+        await asyncio.sleep(seconds(0.1))  # the kernel's buffers have to fill up; nothing tells when they have
     return before
 
 
@@ -141,7 +142,7 @@ def test_in_the_middle_of_its_request(server: LiveServer, access_log: list[Any],
 
 
 async def _tasks_reach(count: int) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(seconds(1)):
         while len(asyncio.all_tasks()) != count:  # noqa: ASYNC110 - no event tells when a server's task ends
             await asyncio.sleep(0.001)
 
@@ -149,7 +150,7 @@ async def _tasks_reach(count: int) -> None:
 def test_fifty_at_once(server: LiveServer) -> None:
     tasks = tasks_of(server)
     server.app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
-    connections = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(50)]
+    connections = [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(50)]
     for number, connection in enumerate(connections):
         connection.sendall(request(stream=number % 2 == 0))
     server.run(server.app.supervisor.runs(50))

@@ -14,6 +14,7 @@ from polyant.domain.chat import TextDelta
 from polyant.domain.limits import RateLimit
 from polyant.http.openai.responses import ResponseSettings
 from support.app import CHAT, chat_body
+from support.patience import PATIENCE
 from support.scripted_supervisor import TURN_FINISHED, Step, says
 from support.server import LiveServer, live
 
@@ -205,7 +206,7 @@ def test_the_status_line_does_not_come_before_the_first_event(server: LiveServer
         connection.setblocking(False)
         with pytest.raises(BlockingIOError):
             connection.recv(1)
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE)
         server.open(gate)
         assert stream.head()[0] == b"HTTP/1.1 200 OK\r\n"
 

@@ -22,11 +22,12 @@ from polyant.domain.secrets import SecretText
 from polyant.testing.chat_model import HELLO, ScriptedAnswer, events_of, expected_events
 from support.hurrying_clock import HurryingClock
 from support.openai_voice import openai_begins, openai_events, openai_says
+from support.patience import PATIENCE, seconds
 from support.upstream import HANG_BEFORE_HEAD, Gate, Reply, ScriptedUpstream, Then, json_reply
 from support.voice import EVENT_STREAM, stream
 
-SHORT = 0.1
-NONE_BY_CHANCE = 30.0
+SHORT = seconds(0.1)
+NONE_BY_CHANCE = PATIENCE
 DONE = b"data: [DONE]\n\n"
 PATIENT = ProviderTimeouts(connect=NONE_BY_CHANCE, first_token=NONE_BY_CHANCE, idle=NONE_BY_CHANCE)
 

@@ -16,10 +16,11 @@ from polyant.domain.ports.tool_servers import ServerAccess
 from polyant.testing.tool_servers import call
 from support.logs import collected, fields_of
 from support.mcp_server import mcp_server_process
+from support.patience import seconds
 from support.upstream import DROP, HANG_BEFORE_HEAD, Received, Reply, ScriptedUpstream, Then, json_reply
 
 SLUG = Slug("demo-bot")
-OVER_AT_ONCE = 0.6
+OVER_AT_ONCE = seconds(0.6)
 _NOTHING = Reply()
 
 
@@ -36,7 +37,7 @@ def access(url: str, name: str = "crm") -> ServerAccess:
 async def why_not(url: str) -> str:
     """Returns why a server isn't used."""
     with collected("polyant.mcp") as records:
-        async with McpToolServers(open_seconds=1.2).open(SLUG, [access(url)]) as tools:
+        async with McpToolServers(open_seconds=seconds(1.2)).open(SLUG, [access(url)]) as tools:
             assert tools == []
     (record,) = records
     fields = fields_of(record)

@@ -9,6 +9,7 @@ from polyant.adapters.piccolo.user_repo import PiccoloUserRepo
 from polyant.testing.factories import UserFactory
 from polyant.testing.manual_clock import START
 from polyant.testing.session_repo import session_of
+from support.patience import PATIENCE
 
 LATER = START + timedelta(hours=1)
 
@@ -23,7 +24,7 @@ async def test_who_logs_in_does_not_wait_for_others_who_end_sessions(
     try:
         async with other.transaction():
             await other.execute("DELETE FROM sessions WHERE user_id = $1", ann.id)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 session = session_of(bob, "new", expires_at=LATER + timedelta(hours=1))
                 await sessions.add(session, user_version=1, now=LATER)
     finally:

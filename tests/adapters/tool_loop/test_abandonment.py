@@ -16,9 +16,10 @@ from polyant.testing.manual_clock import ManualClock
 from polyant.testing.played_parts import PlayedStep
 from polyant.testing.supervisor import ANSWER, events_of, text_in
 from support.logs import collected, fields_of
+from support.patience import seconds
 from support.tool_loop import ToolLoop
 
-OVER_AT_ONCE = 1.0
+OVER_AT_ONCE = seconds(1)
 
 
 class Stubborn:

@@ -11,6 +11,7 @@ from polyant.domain.errors import ProviderFailure, TurnTimeoutError
 from polyant.domain.tools import ToolContext
 from polyant.testing.played_parts import PlayedStep
 from polyant.testing.supervisor import events_of, text_in
+from support.patience import seconds
 from support.tool_loop import ToolLoop
 
 SUMMARY = PlayedStep(text=("In sum.",), usage=Usage(1, 1))
@@ -200,6 +201,6 @@ async def test_sub_agents_end_with_the_turn_that_is_left(loop: ToolLoop) -> None
     task = asyncio.create_task(events_of(loop.supervisor(loop.model(play)).run(loop.turn)))
     await loop.activity.hanging(4)
     task.cancel()
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(seconds(1)):
         await asyncio.wait([task])
     assert loop.activity.running == 0

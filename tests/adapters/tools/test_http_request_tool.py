@@ -11,6 +11,7 @@ from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.tools import ToolError
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import CONTEXT, ToolRun, result_of
+from support.patience import PATIENCE
 from support.small_internet import SmallInternet
 from support.upstream import HANG_BEFORE_HEAD, Gate, Reply, ScriptedUpstream, Then, json_reply
 
@@ -129,7 +130,7 @@ async def test_server_that_takes_too_long_is_a_failure_before_the_deadline(
 ) -> None:
     upstream.replies.append(reply)
     run = ToolRun(arguments={"url": "http://example.com/"}, context=msgspec.structs.replace(CONTEXT, deadline=0.2))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(ToolError, match=r"example\.com did not answer in time"):
             await result_of(tool, run)
         await upstream.requests[0].hung_up.wait()

@@ -24,9 +24,11 @@ from support.chunks import (
     texts_in,
 )
 from support.logs import fields_of
+from support.patience import seconds
 from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, says
 
 LONG = 3_600.0
+HEARTBEAT = seconds(0.1)
 
 
 # The status line waits
@@ -89,7 +91,7 @@ async def test_a_failure_while_the_head_is_on_its_way_comes_after_it() -> None:
         app.supervisor.plays(gate, FAILURE)
         exchange = app.start_chat(stream=True)
         exchange.writable.clear()
-        await asyncio.sleep(0.02)  # the head is now due, and can't be sent
+        await exchange.blocked.wait()  # the head is due, and can't be sent
         gate.set()
         await settle()
         exchange.writable.set()
@@ -175,17 +177,17 @@ async def test_heartbeats_come_as_often_however_long_the_head_might_have_waited(
 
 async def test_a_heartbeat_comes_only_when_nothing_else_came_for_so_long() -> None:
     gate = asyncio.Event()
-    async with serving(responses=ResponseSettings(heartbeat=0.1)) as app:
+    async with serving(responses=ResponseSettings(heartbeat=HEARTBEAT)) as app:
         app.supervisor.plays(TextDelta("a"), gate, TextDelta("b"), asyncio.Event())
         exchange = app.start_chat(stream=True)
         for _ in range(4):
             await exchange.next()
         assert exchange.sent[-1]["body"] == PING
-        await asyncio.sleep(0.05)  # half the time to the next one
+        await asyncio.sleep(HEARTBEAT / 2)  # half the time to the next one
         gate.set()
         assert b'"b"' in await exchange.next_body()
         assert await exchange.next_body() == PING
-        assert exchange.sent_at[-1] - exchange.sent_at[-2] >= 0.1
+        assert exchange.sent_at[-1] - exchange.sent_at[-2] >= HEARTBEAT
         exchange.disconnect()
         await exchange.over()
 

@@ -1,0 +1,181 @@
+"""Starts processes for the tests and kills them when the test process ends, even if that was killed itself.
+
+Each test process has one launcher, a separate process that receives requests on a socket (see `support.launching`). The
+socket closes when the test process ends; the launcher then kills every process that is still running.
+
+The launcher imports `polyant` once and runs it in forks: imports are most of the cost of a start. Other commands are
+executed, and so is `polyant` if the caller asks for that.
+"""
+
+import contextlib
+import gc
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+_POLYANT = [sys.executable, "-m", "polyant"]
+# Everything that a start imports, except modules that read the environment on import (prometheus_client).
+_PRELOADED = (
+    *("polyant.cli.main", "polyant.bootstrap", "uvicorn.supervisors", "uvicorn.loops.uvloop", "uvicorn.lifespan.on"),
+    *("uvicorn.protocols.http.httptools_impl", "anyio._backends._asyncio", "anyio.streams.tls", "anyio.abc"),
+    *("asyncpg", "piccolo.apps.migrations.auto.migration_manager", "litestar.openapi.spec"),
+)
+
+
+class Launcher:
+    """Serves one test process."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._running: set[int] = set()
+        self._adopted: dict[int, int] = {}
+        """Processes that the tests started without the launcher, with the signal to send to each."""
+        self._folders: set[str] = set()
+
+    def serve(self) -> list[str] | None:
+        """Handles requests until the test process ends.
+
+        Returns:
+            None at the end. In a fork that is to run `polyant`: its arguments.
+        """
+        wakeup, woken = socket.socketpair()
+        wakeup.setblocking(False)
+        woken.setblocking(False)
+        signal.set_wakeup_fd(wakeup.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        selector = selectors.DefaultSelector()
+        selector.register(self._control, selectors.EVENT_READ)
+        selector.register(woken, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is woken:
+                    with contextlib.suppress(BlockingIOError):
+                        woken.recv(1024)
+                    self._reap()
+                    continue
+                request, descriptors = self._receive()
+                if request is None:
+                    self._end_all()
+                    return None
+                arguments = self._handle(request, descriptors)
+                if arguments is not None:
+                    selector.close()
+                    wakeup.close()
+                    woken.close()
+                    return arguments
+
+    def _receive(self) -> tuple[dict[str, Any] | None, list[int]]:
+        data, descriptors, _, _ = socket.recv_fds(self._control, 65_536, 3)
+        while data and not data.endswith(b"\n"):
+            data += self._control.recv(65_536)
+        return (json.loads(data) if data else None), descriptors
+
+    def _handle(self, request: dict[str, Any], descriptors: list[int]) -> list[str] | None:
+        """Carries out one request; in a fork that is to run `polyant`, returns its arguments."""
+        match request["do"]:
+            case "start":
+                return self._start(request, descriptors)
+            case "adopt":
+                self._adopted[request["pid"]] = request["signal"]
+            case "release":
+                self._adopted.pop(request["pid"], None)
+            case "adopt folder":
+                self._folders.add(request["folder"])
+            case "release folder":
+                self._folders.discard(request["folder"])
+        self._send({"done": request["do"]})
+        return None
+
+    def _start(self, request: dict[str, Any], descriptors: list[int]) -> list[str] | None:
+        pid = os.fork()
+        if pid:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._running.add(pid)
+            self._send({"started": pid})
+            return None
+        return self._become(request, descriptors)
+
+    def _become(self, request: dict[str, Any], descriptors: list[int]) -> list[str]:
+        """Turns this fork into the requested process; returns only for `polyant`, with its arguments."""
+        self._control.close()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.setsid()
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        if os.isatty(0):  # the first terminal that a session leader opens becomes the one whose Ctrl-C it receives
+            os.close(os.open(os.ttyname(0), os.O_RDWR))
+        os.chdir(request["cwd"])
+        command: list[str] = request["command"]
+        if not request["forked"] or command[:3] != _POLYANT:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.execvpe(command[0], command, request["env"])  # noqa: S606 - there is no shell in between
+        os.environ.clear()
+        os.environ.update(request["env"])
+        return command[3:]
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            self._running.discard(pid)
+            with contextlib.suppress(BrokenPipeError):
+                self._send({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._control.sendall(json.dumps(message).encode() + b"\n")
+
+    def _end_all(self) -> None:
+        for pid in self._running:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        for pid, number in self._adopted.items():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_polyant(arguments: list[str]) -> None:
+    """Does what `python -m polyant` does once its modules are imported."""
+    sys.path[0] = str(Path.cwd())
+    spec = importlib.util.find_spec("polyant.__main__")
+    assert spec is not None
+    sys.modules["__main__"].__spec__ = spec  # multiprocessing tells its children to import this
+    sys.argv = [str(spec.origin), *arguments]
+    sys.stdin = open(0, encoding=sys.stdin.encoding, errors=sys.stdin.errors)  # noqa: SIM115 - a descriptor
+    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115 - as above
+    sys.stderr = open(2, "w", 1, encoding=sys.stderr.encoding, errors=sys.stderr.errors)  # noqa: SIM115 - as above
+    from polyant.cli.main import main  # noqa: PLC0415 - imported by the launcher already
+
+    main(arguments)
+
+
+if __name__ == "__main__":
+    sys.path[0] = os.devnull  # modules in this folder must not shadow others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    for point in importlib.metadata.distribution("polyant").entry_points:
+        if ".mcp." not in point.value:  # MCP is an extra, imported when it is used
+            point.load()
+    gc.freeze()
+    _arguments = Launcher(socket.socket(fileno=int(sys.argv[1]))).serve()
+    if _arguments is not None:
+        _run_polyant(_arguments)

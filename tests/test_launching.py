@@ -1,0 +1,122 @@
+"""What tests start ends with them, however they end."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support import launching, patience
+from support.process import POLYANT, environment, eventually, run_polyant
+
+ROOT = Path(__file__).parent.parent
+HANGS = """
+import pathlib, threading
+from support.launching import temporary_folder
+from support.mcp_server import mcp_server_process
+from support.postgres import running_server
+from support.process import serving
+
+def test_that_hangs(tmp_path):
+    with (
+        temporary_folder("polyant-hangs-") as folder,
+        running_server() as postgres,
+        mcp_server_process() as mcp,
+        serving(tmp_path, "--workers", "2") as server,
+    ):
+        started = (server.url, mcp.url, postgres.url_of("postgres").partition("host=")[2], folder)
+        pathlib.Path("started.part").write_text("\\n".join(map(str, started)))
+        pathlib.Path("started.part").rename("started")
+        threading.Event().wait()
+"""
+
+
+def answers(url: str) -> bool:
+    try:
+        httpx.get(url)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("processes", ["0", "1"])
+def test_servers_and_folders_of_a_test_process_that_is_killed_go_with_it(tmp_path: Path, processes: str) -> None:
+    (tmp_path / "test_hangs.py").write_text(HANGS)
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        ROOT / "pyproject.toml",
+        "-n",
+        processes,
+        "test_hangs.py",
+    ]
+    variables = {"PYTHONPATH": str(ROOT / "tests"), patience.VARIABLE: str(patience.factor())}
+    with (tmp_path / "printed.txt").open("w") as printed:
+        pytest_process = launching.start(
+            command, cwd=tmp_path, env=environment(tmp_path, **variables), stdout=printed, stderr=printed
+        )
+    started = tmp_path / "started"
+    eventually(lambda: started.exists() or pytest_process.poll(), expected=True)
+    *urls, data, folder = started.read_text().splitlines()
+    assert [answers(url) for url in urls] == [True, True]
+    assert Path(data).exists()
+    assert Path(folder).exists()
+    pytest_process.send_signal(signal.SIGKILL)
+    assert pytest_process.wait() == -signal.SIGKILL
+    eventually(lambda: [answers(url) for url in urls], expected=[False, False])
+    eventually(lambda: Path(data).exists() or Path(folder).exists(), expected=False)
+
+
+def test_forked_polyant_is_like_one_that_is_executed(tmp_path: Path) -> None:
+    variables = {"ENCRYPTION_KEY": "0f" * 32}
+    for arguments in (["--version"], ["instances", "list"], ["no-such-command"], ["users", "create", "nobody"]):
+        given = "Grüße\n"
+        forked = run_polyant(tmp_path, *arguments, given=given, **variables)
+        executed = subprocess.run(
+            [*POLYANT, *arguments],
+            cwd=tmp_path,
+            env=environment(tmp_path, **variables),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (forked.returncode, forked.stdout, forked.stderr) == (
+            executed.returncode,
+            executed.stdout,
+            executed.stderr,
+        )
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -TERM $$"], -signal.SIGTERM), (["/no/such/program"], 1)],
+)
+def test_exit_code_is_known(tmp_path: Path, command: list[str], code: int) -> None:
+    with (tmp_path / "printed.txt").open("w") as printed:
+        process = launching.start(command, cwd=tmp_path, env=os.environ, stdout=printed, stderr=printed)
+        assert process.wait() == code
+    assert process.poll() == code
+
+
+def test_limits_grow_with_the_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(patience.VARIABLE, "2.5")
+    assert patience.seconds(4) == 10
+
+
+def test_factor_is_measured_once_and_passed_on_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[float] = []
+
+    def measure() -> float:
+        measured.append(3.0)
+        return 3.0
+
+    monkeypatch.delenv(patience.VARIABLE)
+    monkeypatch.setattr(patience, "_measure", measure)
+    assert (patience.factor(), patience.factor(), len(measured)) == (3.0, 3.0, 1)
+    assert os.environ[patience.VARIABLE] == "3.00"
