@@ -18,6 +18,10 @@ serve *ARGUMENTS:
 test *ARGUMENTS:
     uv run pytest {{ ARGUMENTS }}
 
+# Make small changes to the source and print those that no test notices; --sample N, --seed N, --only PATH
+mutants *ARGUMENTS:
+    PYTHONPATH=tests uv run python tests/mutants.py {{ ARGUMENTS }}
+
 # Check format, style, types, imports and language
 lint: typecheck
     uv run ruff format --check

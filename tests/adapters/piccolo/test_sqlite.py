@@ -1,15 +1,18 @@
-"""What cancelled tasks leave of SQLite's connections, each of which has a thread; the rest is in test_database.py."""
+"""What cancelled tasks leave of SQLite's connections, and how a file begins; the rest is in test_database.py."""
 
 import asyncio
 import itertools
+import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any
 
+import aiosqlite
 import pytest
 from piccolo.apps.migrations.tables import Migration
 
+from polyant.adapters.piccolo import sqlite
 from polyant.adapters.piccolo.database import PiccoloDatabase
 
 ALWAYS = 1_000
@@ -34,6 +37,51 @@ class Cancelled:
                 else:
                     yield awaited
                     awaited = next(self._waits)
+
+
+class SwitchingConnection(aiosqlite.Connection):
+    """A connection to a file that another process makes keep a write-ahead log at the same time."""
+
+    def __init__(self, *, refusals: int, code: int = sqlite3.SQLITE_BUSY) -> None:
+        super().__init__(lambda: sqlite3.connect(":memory:"), 1)
+        self.asked: list[str] = []
+        self._refusals = refusals
+        self._code = code
+
+    async def execute(self, sql: str, parameters: Any = None) -> aiosqlite.Cursor:  # type: ignore[override] # for await
+        self.asked.append(sql)
+        if len(self.asked) > self._refusals:
+            return await super().execute(sql, parameters)
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = self._code
+        raise error
+
+
+@pytest.fixture
+def three_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_LOG_ATTEMPTS", 3)
+    monkeypatch.setattr(sqlite, "_LOG_PAUSE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("three_attempts")
+@pytest.mark.parametrize("refusals", [0, 1, 2])
+async def test_write_ahead_log_is_asked_for_again_while_another_process_switches_the_file(refusals: int) -> None:
+    connection = SwitchingConnection(refusals=refusals)
+    async with connection:
+        await sqlite._keep_write_ahead_log(connection)
+    assert connection.asked == ["PRAGMA journal_mode = WAL"] * (refusals + 1)
+
+
+@pytest.mark.usefixtures("three_attempts")
+@pytest.mark.parametrize(
+    ("code", "attempts"), [(sqlite3.SQLITE_BUSY, 3), (sqlite3.SQLITE_IOERR, 1), (sqlite3.SQLITE_CANTOPEN, 1)]
+)
+async def test_write_ahead_log_that_cannot_be_had_is_a_failure(code: int, attempts: int) -> None:
+    connection = SwitchingConnection(refusals=9, code=code)
+    async with connection:
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            await sqlite._keep_write_ahead_log(connection)
+    assert len(connection.asked) == attempts
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -71,13 +72,21 @@ async def test_many_are_stored_at_once(log: PiccoloTurnLog, clock: ManualClock) 
 
 
 async def test_nothing_is_asked_of_the_database_while_nothing_was_noted(
-    postgres_database: PiccoloDatabase, clock: ManualClock
+    postgres_database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with log_on(postgres_database, clock):
-        await a_round(clock)
-        await postgres_database.__aexit__(None, None, None)
-        for _ in range(5):
+    def failures() -> list[str]:
+        return [record.message for record in caplog.records if record.name == PiccoloTurnLog.__module__]
+
+    with caplog.at_level(logging.DEBUG, PiccoloTurnLog.__module__):
+        async with log_on(postgres_database, clock) as log:
             await a_round(clock)
+            await postgres_database.__aexit__(None, None, None)
+            for _ in range(5):
+                await a_round(clock)
+            assert failures() == []
+            log.note(turn_of())
+            await a_round(clock)
+            assert failures() == ["The database doesn't answer: 1 turns wait to be written"]
 
 
 @asynccontextmanager
