@@ -7,7 +7,7 @@ from bench.jobs import Hold
 from bench.requests import chat, messages_of
 
 END_OF_CHUNKS = b"\r\n0\r\n\r\n"
-_MOST_AT_ONCE = 65_536
+_MAX_AT_ONCE = 65_536
 
 
 class HeldStream:
@@ -41,9 +41,9 @@ class HeldStream:
 
     async def _read_on(self, connection: socket.socket) -> None:
         loop, rate = asyncio.get_running_loop(), self._job.bytes_per_second
-        data = await loop.sock_recv(connection, rate or _MOST_AT_ONCE)
+        data = await loop.sock_recv(connection, rate or _MAX_AT_ONCE)
         self.is_open = data.startswith(b"HTTP/1.1 200")
         while data and not data.endswith(END_OF_CHUNKS):
             self.has_begun.set()
             await asyncio.sleep(1 if rate else 0)
-            data = await loop.sock_recv(connection, rate or _MOST_AT_ONCE)
+            data = await loop.sock_recv(connection, rate or _MAX_AT_ONCE)

@@ -13,7 +13,7 @@ from bench.soak_scene import HEAL_SECONDS, Failure
 
 MOST_MB_PER_10_MINUTES = 2.0
 WARM_UP_SECONDS = 300.0
-LEAST_SECONDS_TO_JUDGE = 600.0
+MIN_SECONDS_TO_JUDGE = 600.0
 """What is left of the load after the warm-up has to be as long for its slope to mean something."""
 
 _BAD_LEVELS = frozenset({"error", "critical", "no JSON"})
@@ -123,7 +123,7 @@ def _healing(report: Report) -> Iterable[Finding]:
 def _slopes(report: Report) -> Iterable[Finding]:
     load = report.of("load")
     warm = [sample for sample in load if sample.at >= load[0].at + WARM_UP_SECONDS]
-    if not warm or warm[-1].at - warm[0].at < LEAST_SECONDS_TO_JUDGE:
+    if not warm or warm[-1].at - warm[0].at < MIN_SECONDS_TO_JUDGE:
         yield Finding("memory", None, "the soak was too short")
         return
     for number, worker in enumerate(warm[0].workers):

@@ -21,7 +21,7 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodin
 _MODEL = re.compile(rb'"model":\s*"([^"]*)"')
 _STREAM = re.compile(rb'"stream":\s*true')
 _TOOL_RESULT = re.compile(rb'"role":\s*"tool"')
-_MOST_AT_ONCE = 1_000
+_MAX_AT_ONCE = 1_000
 """Deltas of a stream that is written without a look at whether anybody reads."""
 _PIECE = 50
 """Deltas that are written between looks at whether somebody does."""
@@ -172,7 +172,7 @@ class Stub(asyncio.Protocol):
         elif script.pace:
             self._transport.write(_HEAD)
             self._trickle(script, asyncio.get_running_loop().time(), 0)
-        elif script.deltas > _MOST_AT_ONCE:
+        elif script.deltas > _MAX_AT_ONCE:
             self._transport.write(_HEAD)
             self._to_pump = script.deltas
             self._pump()
@@ -202,8 +202,8 @@ async def main() -> None:
     parser.add_argument("--pace", type=int, default=0)
     parser.add_argument("--deltas", type=int, default=200)
     args = parser.parse_args()
-    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    max_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max_files, max_files))
     make = partial(Stub, Script(args.deltas, args.pace))
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", args.port, backlog=4_096)
     await server.serve_forever()

@@ -14,7 +14,7 @@ _LITTLE = Aim("<", 1.20)
 _HISTORIES = (1, 20, 100)
 _SIZES = (1_000, 10_000)
 _STREAMS = 1_000
-_MOST_ASKED = 1_000
+_MAX_ASKED = 1_000
 """Instances that the requests are spread over, unless there is time to ask all of them once before."""
 
 
@@ -38,7 +38,7 @@ def instances(stage: Stage) -> Iterator[Figure]:
     loads = {"1": (one, one.asking())}
     for size in _SIZES:
         engine = stage.engine(f"{size} instances", instances=size)
-        everyone = slugs_of(size if stage.long else _MOST_ASKED)
+        everyone = slugs_of(size if stage.long else _MAX_ASKED)
         spread = Load(port=engine.port, models=everyone, key=engine.key)
         # The first request to an instance reads it from the database.
         stage.loader.load(engine.process, msgspec.structs.replace(spread, requests=len(everyone)))

@@ -63,7 +63,7 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
 
 def _seconds(text: str) -> float:
     number = float(text)
-    if not 0 < number <= _SECONDS_MAX:  # also refuses nan and inf
+    if not 0 < number <= _MAX_SECONDS:  # also refuses nan and inf
         raise ValueError
     return number
 
@@ -159,7 +159,7 @@ def _adapter(port: str, description: str, default: str = "") -> Variable:
 
 _master_key = _matching(r"\A[0-9a-fA-F]{64}\Z")
 
-_SECONDS_MAX = 86_400
+_MAX_SECONDS = 86_400
 _BUDGET = TurnBudget()
 _TIMEOUTS = ProviderTimeouts()
 
@@ -172,7 +172,7 @@ def _number(name: str, minimum: int, maximum: int, description: str) -> Variable
 
 
 def _duration(name: str, description: str) -> Variable:
-    return Variable(name, _seconds, f"a number of seconds above 0 and up to {_SECONDS_MAX}, such as 2.5", description)
+    return Variable(name, _seconds, f"a number of seconds above 0 and up to {_MAX_SECONDS}, such as 2.5", description)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import pytest
 
 from clients.page import PAGE, render
 from clients.performance import Run, perform
-from clients.roster import CLIENTS, WRITES_PAGE
+from clients.registry import CLIENTS, WRITES_PAGE
 from clients.stage import stage
 
 pytest.register_assert_rewrite("clients.contract")

@@ -8,7 +8,7 @@ import pytest
 
 from clients.page import PAGE, row, section, without_version
 from clients.performance import Run
-from clients.roster import WRITES_PAGE
+from clients.registry import WRITES_PAGE
 from clients.scenarios import AFTER_TOOL, CONVERSATION, FAILURES, GREETING, HALF, PARTS, WIDTHS
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clients.roster import HERE, WRITES_PAGE, Client
+from clients.registry import HERE, WRITES_PAGE, Client
 
 ENVIRONMENTS = HERE.parent.parent / ".clients"
 NODE = HERE / "node"

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 
 from clients.performance import Run
-from clients.roster import HERE, Client
+from clients.registry import HERE, Client
 from clients.scenarios import FAILURES
 
 PAGE = HERE.parent.parent / "docs" / "clients.md"
 _EXPLAINING_FETCH = HERE / "node" / "explaining_fetch.mjs"
-_MOST_CHARACTERS = 300
+_MAX_CHARACTERS = 300
 
 _HEAD = """\
 # Clients
@@ -119,8 +119,8 @@ def _calls(run: Run) -> str:
 def _shown(text: str) -> str:
     """Returns an error's text as a cell, with the ports of the test's servers replaced."""
     one_line = " ".join(re.sub(r"(localhost|127\.0\.0\.1):\d+", r"\1:4000", text).split())
-    if len(one_line) > _MOST_CHARACTERS:
-        one_line = f"{one_line[:_MOST_CHARACTERS]}…"
+    if len(one_line) > _MAX_CHARACTERS:
+        one_line = f"{one_line[:_MAX_CHARACTERS]}…"
     fence = "``" if "`" in one_line else "`"
     return f"{fence}{' ' if fence != '`' else ''}{one_line}{' ' if fence != '`' else ''}{fence}".replace("|", "\\|")
 

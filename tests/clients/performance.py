@@ -10,7 +10,7 @@ from typing import Any
 
 from clients.driver import Driver, DriverError, Seen
 from clients.environments import UnavailableError, command_for, program
-from clients.roster import CLIENTS, Client
+from clients.registry import CLIENTS, Client
 from clients.scenarios import HALF, SCENARIOS, SHUTDOWN, Scenario
 from clients.stage import Stage, mark_of
 from support.patience import PATIENCE

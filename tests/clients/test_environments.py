@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clients.environments import NODE, UnavailableError, command_for
-from clients.roster import CLIENTS, HERE, WRITES_PAGE
+from clients.registry import CLIENTS, HERE, WRITES_PAGE
 
 PINS = sorted((HERE / "environments").glob("*.txt"))
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from clients.page import PAGE
-from clients.roster import CLIENTS, HERE, WRITES_PAGE
+from clients.registry import CLIENTS, HERE, WRITES_PAGE
 
 
 @pytest.mark.skipif(WRITES_PAGE in os.environ, reason="the page is about to be written")

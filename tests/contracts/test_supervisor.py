@@ -5,7 +5,7 @@ import pytest
 
 from polyant.domain.chat import ModelRequest, Turn
 from polyant.domain.ports.supervisor import Supervisor
-from polyant.testing.played_parts import PlayedChatModel, PlayedStep
+from polyant.testing.fakes import FakeChatModel, FakeStep
 from polyant.testing.supervisor import SupervisorContract, SupervisorUnderTest
 from support.tool_loop import ToolLoop, unusable
 
@@ -13,7 +13,7 @@ from support.tool_loop import ToolLoop, unusable
 class ToolLoopUnderTest:
     def __init__(self) -> None:
         self._loop = ToolLoop()
-        self._model: PlayedChatModel
+        self._model: FakeChatModel
 
     @property
     def turn(self) -> Turn:
@@ -30,7 +30,7 @@ class ToolLoopUnderTest:
     def requests(self) -> Sequence[ModelRequest]:
         return self._model.requests
 
-    def playing(self, *steps: PlayedStep) -> Supervisor:
+    def playing(self, *steps: FakeStep) -> Supervisor:
         self._model = self._loop.model(steps)
         return self._loop.supervisor(self._model)
 

@@ -4,7 +4,7 @@ from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.enabled_tools import EnabledTool, enabled_tools
 from polyant.domain.secrets import SecretName
 from polyant.testing.factories import InstanceFactory, SealedSecretFactory
-from polyant.testing.played_parts import Activity, PlayedTool
+from polyant.testing.fakes import Activity, FakeTool
 
 TOKEN, TENANT = SecretName("crm_token"), SecretName("crm_tenant")
 
@@ -14,7 +14,7 @@ async def nothing(_: object, __: object) -> str:
 
 
 def test_each_tool_of_an_instance_is_told_as_it_stands() -> None:
-    crm = PlayedTool("crm", nothing, Activity(), secrets=(TOKEN, TENANT))
+    crm = FakeTool("crm", nothing, Activity(), secrets=(TOKEN, TENANT))
     secrets = {TENANT: SealedSecretFactory.build(name=TENANT)}
     instance = InstanceFactory.build(tools=("gone", "crm", "calculate"), secrets=secrets)
     gone, lacking, ready = enabled_tools(instance, {"calculate": CalculateTool(), "crm": crm})
@@ -26,7 +26,7 @@ def test_each_tool_of_an_instance_is_told_as_it_stands() -> None:
 
 
 def test_tool_that_has_its_secrets_is_ready() -> None:
-    crm = PlayedTool("crm", nothing, Activity(), secrets=(TOKEN, TENANT))
+    crm = FakeTool("crm", nothing, Activity(), secrets=(TOKEN, TENANT))
     secrets = {name: SealedSecretFactory.build(name=name) for name in (TOKEN, TENANT)}
     instance = InstanceFactory.build(tools=("crm",), secrets=secrets)
     assert [tool.ready for tool in enabled_tools(instance, {"crm": crm})] == [True]

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.mcp_servers import MOST_MCP_SERVERS, McpServer, check_mcp_servers
+from polyant.domain.mcp_servers import MAX_MCP_SERVERS, McpServer, check_mcp_servers
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName
 
 CRM = McpServer(name="crm", url="https://crm.example/mcp", headers={"Authorization": SecretName("crm_token")})
@@ -82,7 +82,7 @@ def test_secret_goes_to_one_origin_only() -> None:
 
 
 def test_instance_has_so_many_servers_at_most() -> None:
-    servers = [with_fields(name=f"crm-{number}") for number in range(MOST_MCP_SERVERS + 1)]
+    servers = [with_fields(name=f"crm-{number}") for number in range(MAX_MCP_SERVERS + 1)]
     check_mcp_servers(servers[1:])
     with pytest.raises(InvalidInputError, match="at most 16"):
         check_mcp_servers(servers)

@@ -2,7 +2,7 @@ import pytest
 
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.prompts import (
-    SECTION_MOST_CHARACTERS,
+    MAX_SECTION_CHARACTERS,
     SECTION_TITLES,
     SectionKey,
     check_section,
@@ -22,10 +22,10 @@ def test_defaults_are_for_all_sections_and_acceptable() -> None:
 
 
 def test_longest_section_is_accepted() -> None:
-    assert check_section(SectionKey.SOUL, "a" * SECTION_MOST_CHARACTERS)
+    assert check_section(SectionKey.SOUL, "a" * MAX_SECTION_CHARACTERS)
 
 
-@pytest.mark.parametrize("content", ["a" * (SECTION_MOST_CHARACTERS + 1), "a\0b", "half \ud83d"])
+@pytest.mark.parametrize("content", ["a" * (MAX_SECTION_CHARACTERS + 1), "a\0b", "half \ud83d"])
 def test_section_that_is_too_long_or_cannot_be_stored_is_refused(content: str) -> None:
     with pytest.raises(InvalidInputError, match="Section 02-soul must have at most 32768 characters"):
         check_section(SectionKey.SOUL, content)

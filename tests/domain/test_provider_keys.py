@@ -8,7 +8,7 @@ from polyant.domain.instances import Instance, Slug
 from polyant.domain.provider_keys import ProviderKeys, base_url_of, moved_key, secret_origin
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.use_cases.update_instance import InstancePatch
-from support.backstage import ECHO, VENDOR, Backstage
+from support.harness import ECHO, VENDOR, UseCaseHarness
 
 OPERATORS = "operator-key-0123456789"
 OWN = "instance-key-0123456789"
@@ -17,35 +17,35 @@ PROXY_ORIGIN = "https://proxy.example:443"
 
 
 @pytest.fixture
-def backstage() -> Backstage:
-    return Backstage()
+def harness() -> UseCaseHarness:
+    return UseCaseHarness()
 
 
 @pytest.fixture
-async def bot(backstage: Backstage) -> Slug:
+async def bot(harness: UseCaseHarness) -> Slug:
     """An instance of the vendor."""
-    return await backstage.add("bot", provider="vendor")
+    return await harness.add("bot", provider="vendor")
 
 
-def keys(backstage: Backstage, *trusted: str, operator: Mapping[str, str] | None = None) -> ProviderKeys:
+def keys(harness: UseCaseHarness, *trusted: str, operator: Mapping[str, str] | None = None) -> ProviderKeys:
     given = {"vendor": OPERATORS} if operator is None else operator
     return ProviderKeys(
-        backstage.cipher,
+        harness.cipher,
         operator_keys={name: SecretText(key) for name, key in given.items()},
         trusted_origins=frozenset(trusted),
     )
 
 
-async def moved(backstage: Backstage, slug: Slug, base_url: str | None) -> Instance:
-    return await backstage.update(slug, InstancePatch(base_url=base_url))
+async def moved(harness: UseCaseHarness, slug: Slug, base_url: str | None) -> Instance:
+    return await harness.update(slug, InstancePatch(base_url=base_url))
 
 
 def revealed(key: SecretText | None) -> str | None:
     return None if key is None else key.reveal()
 
 
-async def test_operators_key_goes_to_the_vendor(backstage: Backstage, bot: Slug) -> None:
-    assert revealed(await keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OPERATORS
+async def test_operators_key_goes_to_the_vendor(harness: UseCaseHarness, bot: Slug) -> None:
+    assert revealed(await keys(harness).key_for(await harness.stored(bot), VENDOR)) == OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -58,35 +58,35 @@ async def test_operators_key_goes_to_the_vendor(backstage: Backstage, bot: Slug)
     ],
 )
 async def test_operators_key_goes_nowhere_that_only_looks_like_the_vendor(
-    backstage: Backstage, bot: Slug, base_url: str
+    harness: UseCaseHarness, bot: Slug, base_url: str
 ) -> None:
-    assert await keys(backstage).key_for(await moved(backstage, bot, base_url), VENDOR) is None
+    assert await keys(harness).key_for(await moved(harness, bot, base_url), VENDOR) is None
 
 
 @pytest.mark.parametrize("base_url", ["https://API.vendor.example/v2", "https://api.vendor.example:443"])
 async def test_operators_key_goes_to_the_vendor_however_it_is_written(
-    backstage: Backstage, bot: Slug, base_url: str
+    harness: UseCaseHarness, bot: Slug, base_url: str
 ) -> None:
-    assert revealed(await keys(backstage).key_for(await moved(backstage, bot, base_url), VENDOR)) == OPERATORS
+    assert revealed(await keys(harness).key_for(await moved(harness, bot, base_url), VENDOR)) == OPERATORS
 
 
-async def test_operators_key_goes_to_the_origins_that_the_operator_lists(backstage: Backstage, bot: Slug) -> None:
-    instance = await moved(backstage, bot, PROXY)
-    assert await keys(backstage).key_for(instance, VENDOR) is None
-    assert revealed(await keys(backstage, PROXY_ORIGIN).key_for(instance, VENDOR)) == OPERATORS
+async def test_operators_key_goes_to_the_origins_that_the_operator_lists(harness: UseCaseHarness, bot: Slug) -> None:
+    instance = await moved(harness, bot, PROXY)
+    assert await keys(harness).key_for(instance, VENDOR) is None
+    assert revealed(await keys(harness, PROXY_ORIGIN).key_for(instance, VENDOR)) == OPERATORS
 
 
-async def test_instances_own_key_beats_the_operators(backstage: Backstage, bot: Slug) -> None:
-    await backstage.set_secret(bot, "vendor_api_key", OWN)
-    assert revealed(await keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OWN
+async def test_instances_own_key_beats_the_operators(harness: UseCaseHarness, bot: Slug) -> None:
+    await harness.set_secret(bot, "vendor_api_key", OWN)
+    assert revealed(await keys(harness).key_for(await harness.stored(bot), VENDOR)) == OWN
 
 
-async def test_own_key_does_not_follow_a_new_base_url(backstage: Backstage, bot: Slug) -> None:
-    await backstage.set_secret(bot, "vendor_api_key", OWN)
-    instance = await moved(backstage, bot, PROXY)
+async def test_own_key_does_not_follow_a_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
+    await harness.set_secret(bot, "vendor_api_key", OWN)
+    instance = await moved(harness, bot, PROXY)
     # Not even where the operator's key would go, and without falling back to that one.
     with pytest.raises(UnavailableError) as caught:
-        await keys(backstage, PROXY_ORIGIN).key_for(instance, VENDOR)
+        await keys(harness, PROXY_ORIGIN).key_for(instance, VENDOR)
     assert caught.value.message == "The API key for the provider vendor can't be used"
     assert caught.value.hint == (
         "The secret vendor_api_key of instance 'bot' was entered for another address than its base URL: "
@@ -94,32 +94,32 @@ async def test_own_key_does_not_follow_a_new_base_url(backstage: Backstage, bot:
     )
 
 
-async def test_own_key_entered_anew_goes_to_the_new_base_url(backstage: Backstage, bot: Slug) -> None:
-    await moved(backstage, bot, PROXY)
-    await backstage.set_secret(bot, "vendor_api_key", OWN)
-    assert revealed(await keys(backstage).key_for(await backstage.stored(bot), VENDOR)) == OWN
+async def test_own_key_entered_anew_goes_to_the_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
+    await moved(harness, bot, PROXY)
+    await harness.set_secret(bot, "vendor_api_key", OWN)
+    assert revealed(await keys(harness).key_for(await harness.stored(bot), VENDOR)) == OWN
     with pytest.raises(UnavailableError):
-        await keys(backstage).key_for(await moved(backstage, bot, None), VENDOR)
+        await keys(harness).key_for(await moved(harness, bot, None), VENDOR)
 
 
-async def test_another_path_of_the_same_origin_is_no_other_address(backstage: Backstage, bot: Slug) -> None:
-    await backstage.set_secret(bot, "vendor_api_key", OWN)
-    instance = await moved(backstage, bot, "https://api.vendor.example/beta")
-    assert revealed(await keys(backstage).key_for(instance, VENDOR)) == OWN
+async def test_another_path_of_the_same_origin_is_no_other_address(harness: UseCaseHarness, bot: Slug) -> None:
+    await harness.set_secret(bot, "vendor_api_key", OWN)
+    instance = await moved(harness, bot, "https://api.vendor.example/beta")
+    assert revealed(await keys(harness).key_for(instance, VENDOR)) == OWN
 
 
-async def test_origin_rewritten_in_the_store_does_not_open_the_key(backstage: Backstage, bot: Slug) -> None:
-    await backstage.set_secret(bot, "vendor_api_key", OWN)
-    instance = await moved(backstage, bot, PROXY)
+async def test_origin_rewritten_in_the_store_does_not_open_the_key(harness: UseCaseHarness, bot: Slug) -> None:
+    await harness.set_secret(bot, "vendor_api_key", OWN)
+    instance = await moved(harness, bot, PROXY)
     name = SecretName("vendor_api_key")
     forged = msgspec.structs.replace(instance.secrets[name], origin=PROXY_ORIGIN)
     with pytest.raises(SecretUnreadableError):
-        await keys(backstage).key_for(msgspec.structs.replace(instance, secrets={name: forged}), VENDOR)
+        await keys(harness).key_for(msgspec.structs.replace(instance, secrets={name: forged}), VENDOR)
 
 
-async def test_missing_key_is_said_with_both_ways_to_give_one(backstage: Backstage, bot: Slug) -> None:
+async def test_missing_key_is_said_with_both_ways_to_give_one(harness: UseCaseHarness, bot: Slug) -> None:
     with pytest.raises(UnavailableError) as caught:
-        await keys(backstage, operator={}).key_for(await backstage.stored(bot), VENDOR)
+        await keys(harness, operator={}).key_for(await harness.stored(bot), VENDOR)
     assert caught.value.message == "No API key for the provider vendor"
     assert caught.value.hint == (
         "Set the instance's secret vendor_api_key (polyant secrets set bot vendor_api_key) or VENDOR_API_KEY in the "
@@ -127,35 +127,35 @@ async def test_missing_key_is_said_with_both_ways_to_give_one(backstage: Backsta
     )
 
 
-async def test_other_servers_than_the_vendors_need_no_key(backstage: Backstage, bot: Slug) -> None:
-    instance = await moved(backstage, bot, "http://localhost:11434/v1")
-    assert await keys(backstage, operator={}).key_for(instance, VENDOR) is None
+async def test_other_servers_than_the_vendors_need_no_key(harness: UseCaseHarness, bot: Slug) -> None:
+    instance = await moved(harness, bot, "http://localhost:11434/v1")
+    assert await keys(harness, operator={}).key_for(instance, VENDOR) is None
 
 
-async def test_provider_without_keys_gets_none(backstage: Backstage) -> None:
-    instance = await backstage.stored(await backstage.add("parrot"))
-    assert await keys(backstage).key_for(instance, ECHO) is None
+async def test_provider_without_keys_gets_none(harness: UseCaseHarness) -> None:
+    instance = await harness.stored(await harness.add("parrot"))
+    assert await keys(harness).key_for(instance, ECHO) is None
 
 
 async def test_base_url_is_the_instances_or_the_vendors_without_a_trailing_slash(
-    backstage: Backstage, bot: Slug
+    harness: UseCaseHarness, bot: Slug
 ) -> None:
-    instance = await backstage.stored(bot)
+    instance = await harness.stored(bot)
     assert base_url_of(instance, msgspec.structs.replace(VENDOR, base_url="https://x.example/v1/")) == (
         "https://x.example/v1"
     )
-    assert base_url_of(await moved(backstage, bot, PROXY), VENDOR) == PROXY
+    assert base_url_of(await moved(harness, bot, PROXY), VENDOR) == PROXY
 
 
-async def test_moved_key_is_told_for_the_instances_own_provider_alone(backstage: Backstage, bot: Slug) -> None:
-    await backstage.set_secret(bot, "vendor_api_key", OWN)
-    assert moved_key(await backstage.stored(bot), backstage.providers) is None
-    instance = await moved(backstage, bot, PROXY)
-    assert "delete it" in (moved_key(instance, backstage.providers) or "")
-    assert moved_key(msgspec.structs.replace(instance, provider="echo"), backstage.providers) is None
-    assert moved_key(msgspec.structs.replace(instance, provider="gone"), backstage.providers) is None
+async def test_moved_key_is_told_for_the_instances_own_provider_alone(harness: UseCaseHarness, bot: Slug) -> None:
+    await harness.set_secret(bot, "vendor_api_key", OWN)
+    assert moved_key(await harness.stored(bot), harness.providers) is None
+    instance = await moved(harness, bot, PROXY)
+    assert "delete it" in (moved_key(instance, harness.providers) or "")
+    assert moved_key(msgspec.structs.replace(instance, provider="echo"), harness.providers) is None
+    assert moved_key(msgspec.structs.replace(instance, provider="gone"), harness.providers) is None
 
 
-async def test_secret_of_no_provider_is_bound_to_no_origin(backstage: Backstage, bot: Slug) -> None:
-    instance = await backstage.stored(bot)
-    assert secret_origin(instance, SecretName("smtp_password"), backstage.providers) is None
+async def test_secret_of_no_provider_is_bound_to_no_origin(harness: UseCaseHarness, bot: Slug) -> None:
+    instance = await harness.stored(bot)
+    assert secret_origin(instance, SecretName("smtp_password"), harness.providers) is None

@@ -2,7 +2,7 @@ from polyant.domain.mcp_servers import McpServer
 from polyant.domain.secret_states import SecretState, missing_secrets, secret_states
 from polyant.domain.secrets import AUTH_API_KEY, SecretName
 from polyant.testing.factories import InstanceFactory, SealedSecretFactory
-from support.backstage import ECHO, VENDOR
+from support.harness import ECHO, VENDOR
 from support.management import LookUpTool
 
 PROVIDERS = {"echo": ECHO, "vendor": VENDOR}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.tools import RESULT_MOST_BYTES, clip_result, parse_tool_name, tool_spec
+from polyant.domain.tools import MAX_RESULT_BYTES, clip_result, parse_tool_name, tool_spec
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -72,22 +72,22 @@ def test_tool_without_arguments_has_the_schema_of_an_empty_object() -> None:
     assert "$defs" not in schema
 
 
-@pytest.mark.parametrize("text", ["", "short", "é" * (RESULT_MOST_BYTES // 2), "x" * RESULT_MOST_BYTES])
+@pytest.mark.parametrize("text", ["", "short", "é" * (MAX_RESULT_BYTES // 2), "x" * MAX_RESULT_BYTES])
 def test_result_that_is_not_too_long_stays_as_it_is(text: str) -> None:
     assert clip_result(text) == text
 
 
 def test_longer_result_is_cut_with_a_note() -> None:
-    assert clip_result("x" * (RESULT_MOST_BYTES + 1)) == (
-        "x" * RESULT_MOST_BYTES
-        + f"\n[The result was longer: only its first {RESULT_MOST_BYTES} of {RESULT_MOST_BYTES + 1} bytes are shown.]"
+    assert clip_result("x" * (MAX_RESULT_BYTES + 1)) == (
+        "x" * MAX_RESULT_BYTES
+        + f"\n[The result was longer: only its first {MAX_RESULT_BYTES} of {MAX_RESULT_BYTES + 1} bytes are shown.]"
     )
 
 
 def test_result_is_cut_between_characters() -> None:
-    kept, _, note = clip_result("x" + "🐜" * RESULT_MOST_BYTES).partition("\n")
+    kept, _, note = clip_result("x" + "🐜" * MAX_RESULT_BYTES).partition("\n")
     assert set(kept) == {"x", "🐜"}
-    assert RESULT_MOST_BYTES - 4 < len(kept.encode()) <= RESULT_MOST_BYTES
+    assert MAX_RESULT_BYTES - 4 < len(kept.encode()) <= MAX_RESULT_BYTES
     assert note.startswith("[The result was longer")
 
 

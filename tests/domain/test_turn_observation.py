@@ -18,7 +18,7 @@ from support.logs import collected, fields_of
 TURN = observed_turn()
 
 
-class PlayedObserver(TurnObserver):
+class FakeObserver(TurnObserver):
     """Notes what it is told of, after it did what a test wants."""
 
     def __init__(self, play: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -68,7 +68,7 @@ WHOLE_TURN = [f"started {TURN.id}", "step 1 after 1.5", "tool calculate after 2.
 
 
 async def test_each_observer_is_told_everything_in_order() -> None:
-    observers = {"one": PlayedObserver(), "two": PlayedObserver()}
+    observers = {"one": FakeObserver(), "two": FakeObserver()}
     async with TurnObservation(observers) as observation:
         publish_whole_turn(observation)
         assert [observer.told for observer in observers.values()] == [[], []]  # publishing runs no observer
@@ -81,7 +81,7 @@ async def test_observations_are_delivered_while_it_is_open() -> None:
     async def tell() -> None:
         told.set()
 
-    async with TurnObservation({"one": PlayedObserver(tell)}) as observation:
+    async with TurnObservation({"one": FakeObserver(tell)}) as observation:
         for _ in range(3):
             told.clear()
             observation.turn_started(TURN)
@@ -89,8 +89,8 @@ async def test_observations_are_delivered_while_it_is_open() -> None:
 
 
 async def test_failing_observer_loses_only_its_observations_and_is_logged_once(log: list[logging.LogRecord]) -> None:
-    good = PlayedObserver()
-    async with TurnObservation({"bad": PlayedObserver(fail), "good": good}) as observation:
+    good = FakeObserver()
+    async with TurnObservation({"bad": FakeObserver(fail), "good": good}) as observation:
         publish_whole_turn(observation)
         publish_whole_turn(observation)
     assert good.told == WHOLE_TURN * 2
@@ -104,8 +104,8 @@ async def test_hanging_observer_delays_nobody_else_and_its_drops_are_counted_and
     log: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turn_observation, "_CLOSE_SECONDS", 0.01)
-    good = PlayedObserver()
-    async with TurnObservation({"stuck": PlayedObserver(hang), "good": good}, max_waiting=2) as observation:
+    good = FakeObserver()
+    async with TurnObservation({"stuck": FakeObserver(hang), "good": good}, max_waiting=2) as observation:
         for _ in range(5):
             observation.turn_started(TURN)
             await asyncio.sleep(0.001)
@@ -122,13 +122,13 @@ async def test_hanging_observer_delays_nobody_else_and_its_drops_are_counted_and
 async def test_nothing_is_left_running_after_it_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn_observation, "_CLOSE_SECONDS", 0.01)
     before = asyncio.all_tasks()
-    async with TurnObservation({"stuck": PlayedObserver(hang), "good": PlayedObserver()}) as observation:
+    async with TurnObservation({"stuck": FakeObserver(hang), "good": FakeObserver()}) as observation:
         publish_whole_turn(observation)
     assert asyncio.all_tasks() == before
 
 
 async def test_publishing_before_and_after_delivery_is_harmless() -> None:
-    observer = PlayedObserver()
+    observer = FakeObserver()
     observation = TurnObservation({"one": observer})
     observation.turn_started(TURN)
     async with observation:

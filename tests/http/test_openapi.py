@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import DESCRIPTION_MAX_CHARACTERS, SLUG_MAX_CHARACTERS, parse_slug
+from polyant.domain.instances import MAX_DESCRIPTION_CHARACTERS, MAX_SLUG_CHARACTERS, parse_slug
 from polyant.domain.limits import TurnLimits, check_turn_limits
 from polyant.domain.secrets import parse_secret_name
 from polyant.domain.users import parse_email
@@ -95,8 +95,8 @@ def test_pattern_of_a_schema_is_the_domain_s_own(
 
 
 def test_bounds_of_schemas_are_the_domain_s_own() -> None:
-    assert schema_of("CreateInstanceBody", "slug")["maxLength"] == SLUG_MAX_CHARACTERS
-    assert schema_of("CreateInstanceBody", "description")["maxLength"] == DESCRIPTION_MAX_CHARACTERS
+    assert schema_of("CreateInstanceBody", "slug")["maxLength"] == MAX_SLUG_CHARACTERS
+    assert schema_of("CreateInstanceBody", "description")["maxLength"] == MAX_DESCRIPTION_CHARACTERS
     steps, _ = schema_of("LimitsBody", "maxSteps")["anyOf"]
     assert (steps["minimum"], steps["maximum"]) == (1, 100)
     with pytest.raises(InvalidInputError):

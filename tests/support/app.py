@@ -26,7 +26,7 @@ from polyant.http.injection import Instances
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import START, ManualClock
 from support.asgi import Exchange, Lifespan, Response, http_scope
-from support.management import Office
+from support.management import ManagementHarness
 from support.scripted_supervisor import ScriptedSupervisor
 from support.turn_runner import TurnRunner
 
@@ -70,7 +70,7 @@ class App:
         self.runner = TurnRunner(
             self.supervisor, clock=self.clock, max_turns=max_turns, budget=budget, observers=observers
         )
-        self.office = Office(self.runner, self.cipher)
+        self.office = ManagementHarness(self.runner, self.cipher)
         self.repo = self.office.repo
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
         self.storage_failure: Exception | None = None
@@ -180,7 +180,7 @@ class CheckedStorage(CheckStorage):
 class _Instances(Instances):
     """Those of the application, and the office's for all others."""
 
-    def __init__(self, office: Office, own: Mapping[type, Any]) -> None:
+    def __init__(self, office: ManagementHarness, own: Mapping[type, Any]) -> None:
         self._office = office
         self._own = own
 

@@ -43,11 +43,11 @@ from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
 from polyant.domain.use_cases.run_turn import RunTurn
-from polyant.domain.users import Email, EndedSessions, Role, StoredSession, User, UserId, parse_email
+from polyant.domain.users import Email, Role, SessionRevocation, StoredSession, User, UserId, parse_email
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.manual_clock import ManualClock
 from polyant.wiring import USE_CASES
-from support.backstage import ADAPTER_OPTIONS, ECHO, VENDOR
+from support.harness import ADAPTER_OPTIONS, ECHO, VENDOR
 from support.sessions import AUTH_SECRET, TOKEN_ID, USER_ID
 from support.turn_runner import TurnRunner
 
@@ -77,7 +77,7 @@ class RacedUserRepo(MemoryUserRepo):
 
     races = 0
 
-    async def save(self, user: User, *, ends: EndedSessions | None = None, audit: AuditEntry | None = None) -> User:
+    async def save(self, user: User, *, ends: SessionRevocation | None = None, audit: AuditEntry | None = None) -> User:
         if self.races:
             self.races -= 1
             stored = await self.get(user.id)
@@ -89,7 +89,7 @@ class RacedUserRepo(MemoryUserRepo):
 class ToolsEach(ToolServers):
     """Says of every server that it has as many tools as the office says."""
 
-    def __init__(self, office: "Office") -> None:
+    def __init__(self, office: "ManagementHarness") -> None:
         self._office = office
 
     @asynccontextmanager
@@ -104,7 +104,7 @@ class ToolsEach(ToolServers):
         ]
 
 
-class Office:
+class ManagementHarness:
     """Users, their sessions and the trail of what they do.
 
     There is one user from the start, whose session is that of `session_token()`.

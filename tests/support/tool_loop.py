@@ -23,16 +23,16 @@ from polyant.domain.tool_access import ToolAccess
 from polyant.domain.tools import OfferedTool, ToolContext
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.testing.factories import InstanceFactory
+from polyant.testing.fakes import Activity, FakeChatModel, FakeStep, FakeTool
 from polyant.testing.manual_clock import START
-from polyant.testing.played_parts import Activity, PlayedChatModel, PlayedStep, PlayedTool
 from polyant.testing.supervisor import events_of
 from polyant.testing.turns import turn_of
 from support.coroutines import result_of
 
-PROVIDER_KEY = PlayedChatModel.info.secret or SecretName("")
+PROVIDER_KEY = FakeChatModel.info.secret or SecretName("")
 KEY = "played-key-0123456789"
 
-Play = Sequence[PlayedStep] | Callable[[ModelRequest], PlayedStep]
+Play = Sequence[FakeStep] | Callable[[ModelRequest], FakeStep]
 
 
 class MadeUpServers(ToolServers):
@@ -80,7 +80,7 @@ class ToolLoop:
 
     def add_tool(self, name: str, play: Any, **more: Any) -> None:
         """Installs a tool and enables it."""
-        self.tools[name] = PlayedTool(name, play, self.activity, **more)
+        self.tools[name] = FakeTool(name, play, self.activity, **more)
         self.instance = msgspec.structs.replace(self.instance, tools=(*self.instance.tools, name))
 
     def seal(self, instance: Instance, name: SecretName, value: str, origin: str | None = None) -> SealedSecret:
@@ -99,7 +99,7 @@ class ToolLoop:
         budget = self.instance.limits.applied_to(self.budget)
         return turn_of(self.instance, budget=budget, deadline=self.clock.monotonic() + budget.turn_seconds)
 
-    def supervisor(self, model: PlayedChatModel) -> ToolLoopSupervisor:
+    def supervisor(self, model: FakeChatModel) -> ToolLoopSupervisor:
         return ToolLoopSupervisor(
             chat_models={"played": model},
             provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
@@ -109,8 +109,8 @@ class ToolLoop:
             clock=self.clock,
         )
 
-    def model(self, play: Play) -> PlayedChatModel:
-        return PlayedChatModel(play, self.activity)
+    def model(self, play: Play) -> FakeChatModel:
+        return FakeChatModel(play, self.activity)
 
     async def run(self, play: Play) -> tuple[list[SupervisorEvent], list[ModelRequest]]:
         """Returns the events of a turn and what its model was asked."""

@@ -15,7 +15,7 @@ from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import ToolNames
-from polyant.domain.instances import TEMPERATURE_MAX, InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
+from polyant.domain.instances import MAX_TEMPERATURE, InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.provider_keys import moved_key
@@ -71,7 +71,7 @@ def _add_fields(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature",
         type=or_default(float),
-        help=f"sampling temperature [0 to {TEMPERATURE_MAX:g}; `default` to use the provider's]",
+        help=f"sampling temperature [0 to {MAX_TEMPERATURE:g}; `default` to use the provider's]",
         metavar="NUMBER",
     )
 

@@ -14,11 +14,11 @@ from polyant.domain.instances import parse_slug
 from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.issue_key import IssueKey
-from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
+from polyant.domain.use_cases.set_secret import MAX_GRACE_SECONDS
 
 Environ = Mapping[str, str]
 
-_GRACE_DAYS = timedelta(seconds=MOST_GRACE_SECONDS).days
+_GRACE_DAYS = timedelta(seconds=MAX_GRACE_SECONDS).days
 
 
 def add_to(commands: Any) -> None:

@@ -21,19 +21,19 @@ Slug = NewType("Slug", str)
 InstanceId = NewType("InstanceId", str)
 """An instance's lasting identity: 32 lowercase hex digits."""
 
-OPTIONS_MAX_BYTES = 16 * 1024
+MAX_OPTIONS_BYTES = 16 * 1024
 """How large all options of an instance may be together, as JSON."""
 
 JsonObject = Mapping[str, Any]
 """A decoded JSON object."""
 
 SLUG_PATTERN = re.compile(r"\A[a-z0-9]([a-z0-9_.-]*[a-z0-9])?\Z")
-SLUG_MAX_CHARACTERS = 128
-SLUG_RULE = f"1 to {SLUG_MAX_CHARACTERS} characters: a-z, 0-9, _, . and -, starting and ending with a letter or digit"
-NAME_MAX_CHARACTERS = 128
-DESCRIPTION_MAX_CHARACTERS = 2_000
-MODEL_MAX_CHARACTERS = 256
-TEMPERATURE_MAX = 2.0
+MAX_SLUG_CHARACTERS = 128
+SLUG_RULE = f"1 to {MAX_SLUG_CHARACTERS} characters: a-z, 0-9, _, . and -, starting and ending with a letter or digit"
+MAX_NAME_CHARACTERS = 128
+MAX_DESCRIPTION_CHARACTERS = 2_000
+MAX_MODEL_CHARACTERS = 256
+MAX_TEMPERATURE = 2.0
 
 CONTROL_CHARACTERS = r"\x00-\x08\x0b-\x1f\x7f"
 """The characters that no text of an instance has, for a class of a regular expression; tab and newline are none."""
@@ -145,7 +145,7 @@ def parse_slug(text: str) -> Slug:
     Raises:
         InvalidInputError: It breaks `SLUG_RULE`.
     """
-    if len(text) > SLUG_MAX_CHARACTERS or not SLUG_PATTERN.match(text):
+    if len(text) > MAX_SLUG_CHARACTERS or not SLUG_PATTERN.match(text):
         raise InvalidInputError(f"A slug is {SLUG_RULE}")
     return Slug(text)
 
@@ -173,19 +173,19 @@ def check_instance(instance: Instance) -> Instance:
         InvalidInputError: One doesn't; the message names the field and the rule.
     """
     parse_slug(instance.slug)
-    _check_text("name", instance.name, least=1, most=NAME_MAX_CHARACTERS)
-    _check_text("description", instance.description, least=0, most=DESCRIPTION_MAX_CHARACTERS)
-    _check_text("model", instance.model, least=1, most=MODEL_MAX_CHARACTERS)
+    _check_text("name", instance.name, least=1, most=MAX_NAME_CHARACTERS)
+    _check_text("description", instance.description, least=0, most=MAX_DESCRIPTION_CHARACTERS)
+    _check_text("model", instance.model, least=1, most=MAX_MODEL_CHARACTERS)
     if not _PROVIDER.match(instance.provider):
         raise InvalidInputError("provider must be 1 to 64 of a-z, 0-9, _ and -, starting with a letter")
     if instance.base_url is not None:
         parse_base_url(instance.base_url)
-    if instance.temperature is not None and not 0 <= instance.temperature <= TEMPERATURE_MAX:
-        raise InvalidInputError(f"temperature must be a number from 0 to {TEMPERATURE_MAX:g}")
+    if instance.temperature is not None and not 0 <= instance.temperature <= MAX_TEMPERATURE:
+        raise InvalidInputError(f"temperature must be a number from 0 to {MAX_TEMPERATURE:g}")
     check_turn_limits(instance.limits)
     check_mcp_servers(instance.mcp_servers)
-    if len(msgspec.json.encode(instance.options)) > OPTIONS_MAX_BYTES:
-        raise InvalidInputError(f"options must have at most {OPTIONS_MAX_BYTES} bytes as JSON")
+    if len(msgspec.json.encode(instance.options)) > MAX_OPTIONS_BYTES:
+        raise InvalidInputError(f"options must have at most {MAX_OPTIONS_BYTES} bytes as JSON")
     return instance
 
 

@@ -12,11 +12,11 @@ from polyant.domain.urls import names_a_server, origin_of
 ALL_TOOLS = "*"
 """In place of tools' names: whichever the server has."""
 
-MOST_MCP_SERVERS = 16
+MAX_MCP_SERVERS = 16
 
 MCP_SERVER_NAME_PATTERN = re.compile(r"\A[a-z][a-z0-9-]{0,31}\Z")
 MCP_TOOL_PATTERN = re.compile(r"\A[!-~]{1,128}\Z")
-MCP_URL_MAX_CHARACTERS = 2_048
+MAX_MCP_URL_CHARACTERS = 2_048
 
 _HEADER = re.compile(r"\A[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z")
 _SET_BY_THE_PROTOCOL = re.compile(
@@ -51,8 +51,8 @@ def check_mcp_servers(servers: Sequence[McpServer]) -> None:
     Raises:
         InvalidInputError: It may not; the message names the server and the rule.
     """
-    if len(servers) > MOST_MCP_SERVERS:
-        raise InvalidInputError(f"An instance has at most {MOST_MCP_SERVERS} MCP servers")
+    if len(servers) > MAX_MCP_SERVERS:
+        raise InvalidInputError(f"An instance has at most {MAX_MCP_SERVERS} MCP servers")
     origins: dict[SecretName, str] = {}
     for server in servers:
         try:
@@ -68,7 +68,7 @@ def check_mcp_servers(servers: Sequence[McpServer]) -> None:
 def _check(server: McpServer) -> None:
     if not MCP_SERVER_NAME_PATTERN.match(server.name):
         raise InvalidInputError("the name is 1 to 32 of a-z, 0-9 and -, starting with a letter")
-    if len(server.url) > MCP_URL_MAX_CHARACTERS or not names_a_server(server.url) or "#" in server.url:
+    if len(server.url) > MAX_MCP_URL_CHARACTERS or not names_a_server(server.url) or "#" in server.url:
         raise InvalidInputError("the URL starts with http:// or https://, names a host, and has no user or fragment")
     if not all(MCP_TOOL_PATTERN.match(tool) for tool in server.tools):
         raise InvalidInputError("a tool's name has 1 to 128 visible ASCII characters")

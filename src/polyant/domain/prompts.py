@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from polyant.domain.errors import InvalidInputError
 
-SECTION_MOST_CHARACTERS = 32_768
+MAX_SECTION_CHARACTERS = 32_768
 
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -67,8 +67,8 @@ def check_section(key: SectionKey, content: str) -> str:
     """Returns the content if a section may hold it.
 
     Raises:
-        InvalidInputError: It is longer than `SECTION_MOST_CHARACTERS`, or holds U+0000 or half a surrogate pair.
+        InvalidInputError: It is longer than `MAX_SECTION_CHARACTERS`, or holds U+0000 or half a surrogate pair.
     """
-    if len(content) > SECTION_MOST_CHARACTERS or _UNSTORABLE.search(content):
-        raise InvalidInputError(f"Section {key} must have at most {SECTION_MOST_CHARACTERS} characters, none U+0000")
+    if len(content) > MAX_SECTION_CHARACTERS or _UNSTORABLE.search(content):
+        raise InvalidInputError(f"Section {key} must have at most {MAX_SECTION_CHARACTERS} characters, none U+0000")
     return content

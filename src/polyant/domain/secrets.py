@@ -22,7 +22,7 @@ CALLER_KEYS = (AUTH_API_KEY, PREVIOUS_AUTH_API_KEY)
 API_KEY_PREFIX = "sk-"
 
 SECRET_NAME_PATTERN = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
-SECRET_MAX_CHARACTERS = 16_384
+MAX_SECRET_CHARACTERS = 16_384
 
 API_KEY_PATTERN = re.compile(r"\A[!-~]{8,512}\Z")
 API_KEY_RULE = "8 to 512 visible ASCII characters without spaces"
@@ -101,8 +101,8 @@ def parse_secret_value(name: SecretName, text: str) -> SecretText:
     Raises:
         InvalidInputError: It is empty or too long, or no HTTP header can carry it and the name ends in `_key`.
     """
-    if not text or len(text) > SECRET_MAX_CHARACTERS or "\0" in text:
-        raise InvalidInputError(f"A secret has 1 to {SECRET_MAX_CHARACTERS} characters, none of them U+0000")
+    if not text or len(text) > MAX_SECRET_CHARACTERS or "\0" in text:
+        raise InvalidInputError(f"A secret has 1 to {MAX_SECRET_CHARACTERS} characters, none of them U+0000")
     if name.endswith("_key") and not API_KEY_PATTERN.match(text):
         raise InvalidInputError(f"The value of {name} must be {API_KEY_RULE}")
     return SecretText(text)

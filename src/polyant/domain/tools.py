@@ -11,7 +11,7 @@ from polyant.domain.instances import JsonObject, Slug
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.turn_context import TurnContext
 
-RESULT_MOST_BYTES = 64 * 1024
+MAX_RESULT_BYTES = 64 * 1024
 
 _NAME = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
 _TRUNCATED = "\n[The result was longer: only its first {kept} of {whole} bytes are shown.]"
@@ -68,9 +68,9 @@ def tool_spec(name: str, description: str, arguments: type[msgspec.Struct]) -> T
 
 
 def clip_result(text: str) -> str:
-    """Returns the text, cut to `RESULT_MOST_BYTES` of UTF-8 with a note that says so; what UTF-8 can't say is `?`."""
+    """Returns the text, cut to `MAX_RESULT_BYTES` of UTF-8 with a note that says so; what UTF-8 can't say is `?`."""
     encoded = text.encode("utf-8", "replace")
-    if len(encoded) <= RESULT_MOST_BYTES:
+    if len(encoded) <= MAX_RESULT_BYTES:
         return encoded.decode()
-    kept = encoded[:RESULT_MOST_BYTES].decode("utf-8", "ignore")
-    return kept + _TRUNCATED.format(kept=RESULT_MOST_BYTES, whole=len(encoded))
+    kept = encoded[:MAX_RESULT_BYTES].decode("utf-8", "ignore")
+    return kept + _TRUNCATED.format(kept=MAX_RESULT_BYTES, whole=len(encoded))

@@ -16,11 +16,11 @@ Email = NewType("Email", str)
 """An address to log in with, in lower case, made by `parse_email`."""
 
 EMAIL_PATTERN = re.compile(r"\A[!#-'*+\-./0-9=?A-Z\[\]^-~]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z")
-EMAIL_MAX_CHARACTERS = 320
+MAX_EMAIL_CHARACTERS = 320
 
-PASSWORD_LEAST_CHARACTERS = 12
-PASSWORD_MOST_CHARACTERS = 1_024
-PASSWORD_RULE = f"{PASSWORD_LEAST_CHARACTERS} to {PASSWORD_MOST_CHARACTERS} characters"
+MIN_PASSWORD_CHARACTERS = 12
+MAX_PASSWORD_CHARACTERS = 1_024
+PASSWORD_RULE = f"{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters"
 
 _ID = re.compile(r"\A[0-9a-f]{32}\Z")
 
@@ -65,10 +65,10 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class EndedSessions(msgspec.Struct, frozen=True):
+class SessionRevocation(msgspec.Struct, frozen=True):
     """Which sessions of a user end: all of them, but for one if it is named."""
 
-    but: str | None = None
+    keep: str | None = None
     """The token id of the one that goes on."""
 
 
@@ -108,6 +108,6 @@ def check_password(text: str) -> str:
     Raises:
         InvalidInputError: It is too short or too long; the message doesn't show it.
     """
-    if not PASSWORD_LEAST_CHARACTERS <= len(text) <= PASSWORD_MOST_CHARACTERS:
+    if not MIN_PASSWORD_CHARACTERS <= len(text) <= MAX_PASSWORD_CHARACTERS:
         raise InvalidInputError(f"A password has {PASSWORD_RULE}")
     return text

@@ -12,7 +12,7 @@ from polyant.domain.errors import StorageUnavailableError, UnknownUserError, Use
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
-from polyant.domain.users import EndedSessions, StoredSession, User, UserId
+from polyant.domain.users import SessionRevocation, StoredSession, User, UserId
 from polyant.testing.factories import UserFactory
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -131,7 +131,7 @@ class SessionRepoContract:
     ) -> None:
         """Whichever of the two comes first."""
         openings = [open_session(session_repo, ann, f"session {number}") for number in range(5)]
-        shutting_out = user_repo.save(replace(ann, disabled=True), ends=EndedSessions())
+        shutting_out = user_repo.save(replace(ann, disabled=True), ends=SessionRevocation())
         *outcomes, shut_out = await asyncio.gather(*openings, shutting_out, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} <= {type(None), UserChangedError}
         assert isinstance(shut_out, User)

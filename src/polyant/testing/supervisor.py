@@ -24,12 +24,12 @@ from polyant.domain.chat import (
 )
 from polyant.domain.errors import ProviderError, ProviderFailure, TurnTimeoutError, UnavailableError
 from polyant.domain.ports.supervisor import Supervisor
-from polyant.testing.played_parts import PlayedStep
+from polyant.testing.fakes import FakeStep
 
 OVER_AT_ONCE = 1.0
 
-ASK_TOOLS = PlayedStep(text=("Let me ", "see."), tools=("answer", "fail"), usage=Usage(10, 1))
-ANSWER = PlayedStep(text=("It is ", "so."), usage=Usage(20, 2))
+ASK_TOOLS = FakeStep(text=("Let me ", "see."), tools=("answer", "fail"), usage=Usage(10, 1))
+ANSWER = FakeStep(text=("It is ", "so."), usage=Usage(20, 2))
 
 
 class SupervisorUnderTest(Protocol):
@@ -50,7 +50,7 @@ class SupervisorUnderTest(Protocol):
     def requests(self) -> Sequence[ModelRequest]:
         """The requests that the model has received."""
 
-    def playing(self, *steps: PlayedStep) -> Supervisor:
+    def playing(self, *steps: FakeStep) -> Supervisor:
         """Returns the supervisor; its model takes one step a call.
 
         Of the tools, `answer` has a result, `fail` raises an exception, and `hang` never ends.
@@ -80,13 +80,13 @@ class SupervisorContract:
         assert isinstance(supervised.playing(ANSWER), Supervisor)
 
     async def test_text_comes_as_it_is_said(self, supervised: SupervisorUnderTest) -> None:
-        supervisor = supervised.playing(PlayedStep(text=("Hel", "lo"), hangs=True))
+        supervisor = supervised.playing(FakeStep(text=("Hel", "lo"), hangs=True))
         turn = msgspec.structs.replace(supervised.turn, stream=True)
         async with aclosing(supervisor.run(turn)) as events:
             assert [await anext(events), await anext(events)] == [TextDelta("Hel"), TextDelta("lo")]
 
     async def test_a_tool_s_start_comes_while_it_runs(self, supervised: SupervisorUnderTest) -> None:
-        supervisor = supervised.playing(PlayedStep(tools=("hang",)))
+        supervisor = supervised.playing(FakeStep(tools=("hang",)))
         async with aclosing(supervisor.run(supervised.turn)) as events:
             while not isinstance(started := await anext(events), ToolStarted):
                 pass
@@ -103,7 +103,7 @@ class SupervisorContract:
         ]
 
     async def test_a_tool_s_end_comes_while_others_run(self, supervised: SupervisorUnderTest) -> None:
-        supervisor = supervised.playing(PlayedStep(tools=("hang", "answer")))
+        supervisor = supervised.playing(FakeStep(tools=("hang", "answer")))
         async with aclosing(supervisor.run(supervised.turn)) as events:
             while not isinstance(event := await anext(events), ToolFinished):
                 pass
@@ -138,25 +138,23 @@ class SupervisorContract:
 
     async def test_closing_the_generator_ends_the_model_call(self, supervised: SupervisorUnderTest) -> None:
         turn = msgspec.structs.replace(supervised.turn, stream=True)
-        events = supervised.playing(PlayedStep(text=("Hel",), hangs=True)).run(turn)
+        events = supervised.playing(FakeStep(text=("Hel",), hangs=True)).run(turn)
         await anext(events)
         async with asyncio.timeout(OVER_AT_ONCE):
             await events.aclose()
         assert supervised.running == 0
 
     async def test_closing_the_generator_ends_all_tools(self, supervised: SupervisorUnderTest) -> None:
-        events = supervised.playing(PlayedStep(tools=("hang",) * 3)).run(supervised.turn)
+        events = supervised.playing(FakeStep(tools=("hang",) * 3)).run(supervised.turn)
         for _ in range(3):
             await anext(events)
         async with asyncio.timeout(OVER_AT_ONCE):
             await events.aclose()
         assert supervised.running == 0
 
-    @pytest.mark.parametrize(
-        "step", [PlayedStep(hangs=True), PlayedStep(tools=("hang", "hang"))], ids=["model", "tools"]
-    )
+    @pytest.mark.parametrize("step", [FakeStep(hangs=True), FakeStep(tools=("hang", "hang"))], ids=["model", "tools"])
     async def test_whoever_is_cancelled_while_it_waits_leaves_nothing_running(
-        self, supervised: SupervisorUnderTest, step: PlayedStep
+        self, supervised: SupervisorUnderTest, step: FakeStep
     ) -> None:
         task = asyncio.create_task(events_of(supervised.playing(step).run(supervised.turn)))
         await supervised.hanging(len(step.tools) or 1)
@@ -171,7 +169,7 @@ class SupervisorContract:
     ) -> None:
         data = [_provider_data(name) for name in ("of the message", "of the call")]
         call = ToolCall(id="call_7", name="answer", arguments="{}", provider_data=data[1])
-        first = PlayedStep(text=("Let me see.",), tools=("fail",), calls=(call,), provider_data=data[0])
+        first = FakeStep(text=("Let me see.",), tools=("fail",), calls=(call,), provider_data=data[0])
         await events_of(supervised.playing(first, ASK_TOOLS, ANSWER).run(supervised.turn))
         for request in supervised.requests[1:]:
             message = next(said for said in request.messages if isinstance(said, AssistantMessage))
@@ -179,7 +177,7 @@ class SupervisorContract:
             assert [said.provider_data for said in message.tool_calls] == [None, data[1]]
 
     async def test_a_failure_of_the_provider_is_passed_on(self, supervised: SupervisorUnderTest) -> None:
-        supervisor = supervised.playing(ASK_TOOLS, PlayedStep(fails=ProviderFailure.OVERLOADED))
+        supervisor = supervised.playing(ASK_TOOLS, FakeStep(fails=ProviderFailure.OVERLOADED))
         with pytest.raises(ProviderError) as caught:
             await events_of(supervisor.run(supervised.turn))
         assert caught.value.kind is ProviderFailure.OVERLOADED
@@ -188,7 +186,7 @@ class SupervisorContract:
     async def test_a_turn_that_does_not_end_in_its_time_is_said_to_have_taken_too_long(
         self, supervised: SupervisorUnderTest
     ) -> None:
-        supervisor = supervised.playing(PlayedStep(tools=("hang",)))
+        supervisor = supervised.playing(FakeStep(tools=("hang",)))
         with pytest.raises(TurnTimeoutError):
             await events_of(supervisor.run(supervised.turn_ending_in(0.05)))
         assert supervised.running == 0

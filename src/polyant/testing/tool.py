@@ -16,9 +16,9 @@ from polyant.domain.tools import ToolContext, ToolError, parse_tool_name, tool_s
 from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
 SEEN_AT_ONCE = 1.0
-MOST_DESCRIPTION = 1_024
+MAX_DESCRIPTION = 1_024
 """What OpenAI takes as the description of a function, in characters."""
-MOST_SCHEMA_BYTES = 16 * 1024
+MAX_SCHEMA_BYTES = 16 * 1024
 
 _PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")
 
@@ -79,7 +79,7 @@ class ToolContract:
 
     def test_description_says_something_and_is_not_too_long_for_a_vendor(self, tool: Tool) -> None:
         assert tool.description == tool.description.strip()
-        assert 1 <= len(tool.description) <= MOST_DESCRIPTION
+        assert 1 <= len(tool.description) <= MAX_DESCRIPTION
 
     def test_model_sees_the_schema_of_an_object(self, tool: Tool) -> None:
         schema = schema_of(tool)
@@ -90,7 +90,7 @@ class ToolContract:
     def test_schema_is_complete_and_not_too_long_for_a_vendor(self, tool: Tool) -> None:
         schema = schema_of(tool)
         assert {f"#/$defs/{name}" for name in schema.get("$defs", {})} >= set(references_in(schema))
-        assert len(msgspec.json.encode(schema)) <= MOST_SCHEMA_BYTES
+        assert len(msgspec.json.encode(schema)) <= MAX_SCHEMA_BYTES
 
     def test_arguments_that_succeed_are_those_of_the_schema(self, tool: Tool, good: ToolRun) -> None:
         schema = schema_of(tool)

@@ -21,9 +21,9 @@ from polyant.domain.errors import (
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import Email, Role, User, UserId, UserPage
-from polyant.testing.ended_sessions import EndedSessionsContract
 from polyant.testing.factories import UserFactory
 from polyant.testing.last_superadmin import LastSuperadminContract
+from polyant.testing.session_revocation import SessionRevocationContract
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _ENTRY = AuditEntry(at=_NOON, actor="ann@example.com", action="user.change", user="bob@example.com", details=("role",))
@@ -31,7 +31,7 @@ _ENTRY = AuditEntry(at=_NOON, actor="ann@example.com", action="user.change", use
 Change = Callable[[UserRepo, User], Awaitable[object]]
 
 
-class UserRepoContract(LastSuperadminContract, EndedSessionsContract):
+class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
     """What every UserRepo does; a subclass gives an empty one with its session repo and audit log, and one without."""
 
     @pytest.fixture

@@ -337,7 +337,7 @@ class TestBadAnswers:
         monkeypatch: pytest.MonkeyPatch,
         streamed: bool,
     ) -> None:
-        monkeypatch.setattr("polyant.adapters.llm.watch.MOST_BYTES", 10_000)
+        monkeypatch.setattr("polyant.adapters.llm.watch.MAX_BYTES", 10_000)
         upstream.otherwise = stream([b": %b\n\n" % (b"x" * 20_000)], Then.HANG)
         request = msgspec.structs.replace(model_request, stream=streamed)
         assert await failure_of(model, request) == ([], ProviderFailure.BAD_RESPONSE)
@@ -352,7 +352,7 @@ class TestBadAnswers:
         answer = b"%b%b" % (b" " * 5_000, b'{"choices":[{"message":{"content":"ant"}}]}')
         upstream.otherwise = Reply(headers={"Content-Encoding": "gzip"}, pieces=(gzip.compress(answer),))
         assert (await events_of(model, whole(model_request)))[0] == TextDelta("ant")
-        monkeypatch.setattr("polyant.adapters.llm.watch.MOST_BYTES", 5_000)
+        monkeypatch.setattr("polyant.adapters.llm.watch.MAX_BYTES", 5_000)
         assert await failure_of(model, whole(model_request)) == ([], ProviderFailure.BAD_RESPONSE)
         assert upstream.requests[0].headers["accept-encoding"] == "identity"
 

@@ -44,7 +44,7 @@ async def test_not_even_the_same_host_gets_the_headers_over_tls() -> None:
 
 
 async def test_response_that_never_ends_is_cut_off(upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bound_transport, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(bound_transport, "MAX_BYTES", 1_000)
     upstream.otherwise = Reply(framing="chunked", pieces=(b"x" * 600, b"x" * 600))
     async with client_for(upstream.url) as client:
         with pytest.raises(httpx2.ReadError, match="too long"):

@@ -25,8 +25,8 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-def log_on(database: PiccoloDatabase, clock: ManualClock, *, most_waiting: int = 10_000) -> PiccoloTurnLog:
-    return PiccoloTurnLog(database=database, clock=clock, turn_log_days=TurnLogDays(DAYS), most_waiting=most_waiting)
+def log_on(database: PiccoloDatabase, clock: ManualClock, *, max_waiting: int = 10_000) -> PiccoloTurnLog:
+    return PiccoloTurnLog(database=database, clock=clock, turn_log_days=TurnLogDays(DAYS), max_waiting=max_waiting)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def renamed(database: PiccoloDatabase) -> AsyncIterator[None]:
 async def test_while_the_database_does_not_answer_turns_are_kept_and_the_oldest_dropped(
     sqlite_url: str, clock: ManualClock
 ) -> None:
-    async with PiccoloDatabase(sqlite_url) as database, log_on(database, clock, most_waiting=MANY + 10) as log:
+    async with PiccoloDatabase(sqlite_url) as database, log_on(database, clock, max_waiting=MANY + 10) as log:
         for number in range(MANY + 20):
             log.note(turn_of(steps=number))
         await a_round(clock)

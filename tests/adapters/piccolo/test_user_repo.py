@@ -11,7 +11,7 @@ from polyant.adapters.piccolo.session_repo import PiccoloSessionRepo
 from polyant.adapters.piccolo.user_repo import PiccoloUserRepo
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import LastSuperadminError
-from polyant.domain.users import EndedSessions, Role
+from polyant.domain.users import Role, SessionRevocation
 from polyant.testing.factories import UserFactory
 from polyant.testing.manual_clock import START
 from polyant.testing.session_repo import session_of
@@ -48,7 +48,7 @@ async def test_a_user_whose_entry_cannot_be_stored_is_not_stored_and_no_session_
     await database.write(database.bind(UserRow).raw("DROP TABLE audit_log").run)
     for change in (
         lambda: repo.add(UserFactory.build(), audit=ENTRY),
-        lambda: repo.save(replace(stored, disabled=True), ends=EndedSessions(), audit=ENTRY),
+        lambda: repo.save(replace(stored, disabled=True), ends=SessionRevocation(), audit=ENTRY),
         lambda: repo.delete(stored.id, audit=ENTRY),
         lambda: sessions.add(session_of(stored, "b", expires_at=LATER), user_version=1, now=START, audit=ENTRY),
         lambda: sessions.end("a", audit=ENTRY),

@@ -12,8 +12,8 @@ from polyant.domain.chat import SupervisorEvent, ToolFinished, ToolStarted
 from polyant.domain.errors import TurnTimeoutError
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.tools import ToolContext
+from polyant.testing.fakes import FakeStep
 from polyant.testing.manual_clock import ManualClock
-from polyant.testing.played_parts import PlayedStep
 from polyant.testing.supervisor import ANSWER, events_of, text_in
 from support.logs import collected, fields_of
 from support.patience import seconds
@@ -55,7 +55,7 @@ async def left_while(events: AsyncGenerator[SupervisorEvent, None], begun: Any) 
 async def test_turn_is_over_within_a_second_although_a_tool_goes_on_when_it_is_cancelled(loop: ToolLoop) -> None:
     stubborn = Stubborn()
     loop.add_tool("stubborn", stubborn)
-    events = loop.supervisor(loop.model([PlayedStep(tools=("hang", "stubborn"))])).run(loop.turn)
+    events = loop.supervisor(loop.model([FakeStep(tools=("hang", "stubborn"))])).run(loop.turn)
     with collected("polyant.turn") as records:
         await left_while(events, stubborn.began.wait())
     assert stubborn.cancelled == 1
@@ -71,7 +71,7 @@ async def test_late_tool_that_goes_on_costs_neither_the_answer_nor_the_turn_s_en
     loop.add_tool("stubborn", stubborn)
     loop.limit(tool_seconds=0.05)
     async with asyncio.timeout(2 * OVER_AT_ONCE):
-        events, _ = await loop.run([PlayedStep(tools=("stubborn",)), ANSWER])
+        events, _ = await loop.run([FakeStep(tools=("stubborn",)), ANSWER])
     assert text_in(events) == "It is so."
     stubborn.let_go.set()
     await stubborn.over.wait()
@@ -88,9 +88,9 @@ async def test_late_tool_that_cleans_up_is_through_with_it_before_the_model_goes
             cleaned.set()
         return ""
 
-    def play(request: Any) -> PlayedStep:
+    def play(request: Any) -> FakeStep:
         assert cleaned.is_set() or len(request.messages) == 1
-        return ANSWER if cleaned.is_set() else PlayedStep(tools=("tidy",))
+        return ANSWER if cleaned.is_set() else FakeStep(tools=("tidy",))
 
     loop.add_tool("tidy", tidy)
     loop.limit(tool_seconds=0.05)
@@ -101,7 +101,7 @@ async def test_late_tool_that_cleans_up_is_through_with_it_before_the_model_goes
 async def test_tool_may_not_run_longer_than_the_turn(loop: ToolLoop) -> None:
     loop.limit(tool_seconds=60, turn_seconds=0.05)
     with pytest.raises(TurnTimeoutError):
-        await loop.run([PlayedStep(tools=("hang", "answer"))])
+        await loop.run([FakeStep(tools=("hang", "answer"))])
     assert loop.activity.running == 0
 
 
@@ -116,12 +116,12 @@ async def test_tool_is_told_the_earlier_of_both_deadlines(loop: ToolLoop) -> Non
     loop.add_tool("tell", tell)
     for limits in ({"turn_seconds": 20, "tool_seconds": 30}, {"turn_seconds": 300, "tool_seconds": 30}):
         loop.limit(**limits)
-        await loop.run([PlayedStep(tools=("tell",)), ANSWER])
+        await loop.run([FakeStep(tools=("tell",)), ANSWER])
     assert told == [20.0, 30.0]
 
 
 async def test_events_left_between_a_start_and_an_end_leave_nothing_running(loop: ToolLoop) -> None:
-    events = loop.supervisor(loop.model([PlayedStep(tools=("answer", "hang", "hang"))])).run(loop.turn)
+    events = loop.supervisor(loop.model([FakeStep(tools=("answer", "hang", "hang"))])).run(loop.turn)
     async for event in events:
         if isinstance(event, ToolFinished):
             break
@@ -132,7 +132,7 @@ async def test_events_left_between_a_start_and_an_end_leave_nothing_running(loop
 async def test_hundred_turns_left_in_the_midst_of_their_tools_leave_no_task_and_no_server_open(loop: ToolLoop) -> None:
     server = McpServer(name="crm", url="http://crm.example/", tools=("*",))
     loop.instance = msgspec.structs.replace(loop.instance, mcp_servers=(server,))
-    supervisor = loop.supervisor(loop.model([PlayedStep(text=("Hm",), tools=("hang", "hang"))]))
+    supervisor = loop.supervisor(loop.model([FakeStep(text=("Hm",), tools=("hang", "hang"))]))
     before = asyncio.all_tasks()
     turns = [asyncio.create_task(events_of(supervisor.run(loop.turn))) for _ in range(100)]
     await loop.activity.hanging(200)
@@ -148,6 +148,6 @@ async def test_hundred_turns_left_in_the_midst_of_their_tools_leave_no_task_and_
 
 
 async def test_starts_are_told_before_ends(loop: ToolLoop) -> None:
-    events, _ = await loop.run([PlayedStep(tools=("answer", "answer")), ANSWER])
+    events, _ = await loop.run([FakeStep(tools=("answer", "answer")), ANSWER])
     kinds = [type(event) for event in events if isinstance(event, ToolStarted | ToolFinished)]
     assert kinds == [ToolStarted, ToolStarted, ToolFinished, ToolFinished]

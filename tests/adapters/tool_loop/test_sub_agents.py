@@ -9,17 +9,17 @@ from polyant.adapters.tools.spawn_task_tool import SpawnTaskTool
 from polyant.domain.chat import AssistantMessage, ModelRequest, ToolCall, ToolResult, TurnFinished, Usage, UserMessage
 from polyant.domain.errors import ProviderFailure, TurnTimeoutError
 from polyant.domain.tools import ToolContext
-from polyant.testing.played_parts import PlayedStep
+from polyant.testing.fakes import FakeStep
 from polyant.testing.supervisor import events_of, text_in
 from support.patience import seconds
 from support.tool_loop import ToolLoop
 
-SUMMARY = PlayedStep(text=("In sum.",), usage=Usage(1, 1))
+SUMMARY = FakeStep(text=("In sum.",), usage=Usage(1, 1))
 
 
-def spawns(*tasks: str) -> PlayedStep:
+def spawns(*tasks: str) -> FakeStep:
     calls = [ToolCall(id=task, name="spawn_task", arguments=f'{{"task":"{task}"}}') for task in tasks]
-    return PlayedStep(text=("One moment. ",), calls=tuple(calls), usage=Usage(1, 1))
+    return FakeStep(text=("One moment. ",), calls=tuple(calls), usage=Usage(1, 1))
 
 
 def is_sub_agent(request: ModelRequest) -> bool:
@@ -39,10 +39,10 @@ def loop(loop: ToolLoop) -> ToolLoop:
 
 
 async def test_sub_agent_s_last_words_are_the_result_and_its_text_is_not_the_turn_s(loop: ToolLoop) -> None:
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
             asked = any(isinstance(message, AssistantMessage) for message in request.messages)
-            return PlayedStep(text=("It ", "is 42.")) if asked else PlayedStep(text=("Hm. ",), tools=("answer",))
+            return FakeStep(text=("It ", "is 42.")) if asked else FakeStep(text=("Hm. ",), tools=("answer",))
         return SUMMARY if len(request.messages) > 1 else spawns("Compute it.")
 
     events, requests = await loop.run(play)
@@ -51,7 +51,7 @@ async def test_sub_agent_s_last_words_are_the_result_and_its_text_is_not_the_tur
 
 
 async def test_sub_agent_has_its_own_context_and_the_same_tools_but_its_own(loop: ToolLoop) -> None:
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         return SUMMARY if is_sub_agent(request) or len(request.messages) > 1 else spawns("Compute it.")
 
     _, (first, sub, _) = await loop.run(play)
@@ -69,9 +69,9 @@ async def test_several_sub_agents_work_at_once(loop: ToolLoop) -> None:
         await barrier.wait()
         return "met"
 
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
-            return PlayedStep(text=("We met.",)) if len(request.messages) > 1 else PlayedStep(tools=("meet",))
+            return FakeStep(text=("We met.",)) if len(request.messages) > 1 else FakeStep(tools=("meet",))
         return SUMMARY if len(request.messages) > 1 else spawns("a", "b", "c")
 
     loop.add_tool("meet", meet)
@@ -80,11 +80,11 @@ async def test_several_sub_agents_work_at_once(loop: ToolLoop) -> None:
 
 
 async def test_usage_steps_and_tool_calls_of_sub_agents_are_the_turn_s(loop: ToolLoop) -> None:
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
             if len(request.messages) > 1:
-                return PlayedStep(text=("Done.",), usage=Usage(10, 10))
-            return PlayedStep(tools=("answer",), usage=Usage(100, 100))
+                return FakeStep(text=("Done.",), usage=Usage(10, 10))
+            return FakeStep(tools=("answer",), usage=Usage(100, 100))
         return SUMMARY if len(request.messages) > 1 else spawns("a", "b")
 
     events, _ = await loop.run(play)
@@ -96,9 +96,9 @@ async def test_usage_steps_and_tool_calls_of_sub_agents_are_the_turn_s(loop: Too
 async def test_sub_agent_takes_at_most_ten_steps_the_last_without_tools(loop: ToolLoop) -> None:
     loop.limit(max_steps=50)
 
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
-            return PlayedStep(tools=("answer",)) if request.tools else PlayedStep(text=("Enough.",))
+            return FakeStep(tools=("answer",)) if request.tools else FakeStep(text=("Enough.",))
         return SUMMARY if len(request.messages) > 1 else spawns("a")
 
     _, requests = await loop.run(play)
@@ -110,9 +110,9 @@ async def test_sub_agent_takes_at_most_ten_steps_the_last_without_tools(loop: To
 async def test_sub_agents_leave_the_turn_a_step_for_its_answer(loop: ToolLoop) -> None:
     loop.limit(max_steps=6)
 
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
-            return PlayedStep(tools=("answer",)) if request.tools else PlayedStep(text=("Enough.",))
+            return FakeStep(tools=("answer",)) if request.tools else FakeStep(text=("Enough.",))
         return SUMMARY if len(request.messages) > 1 else spawns("a", "b", "c")
 
     events, requests = await loop.run(play)
@@ -127,9 +127,9 @@ async def test_sub_agents_leave_the_turn_a_step_for_its_answer(loop: ToolLoop) -
 async def test_sub_agents_share_the_turn_s_tool_calls(loop: ToolLoop) -> None:
     loop.limit(max_tool_calls=3)
 
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
-            return PlayedStep(tools=("answer", "answer")) if request.tools else PlayedStep(text=("Enough.",))
+            return FakeStep(tools=("answer", "answer")) if request.tools else FakeStep(text=("Enough.",))
         return SUMMARY if len(request.messages) > 1 else spawns("a")
 
     _, requests = await loop.run(play)
@@ -141,9 +141,9 @@ async def test_sub_agents_share_the_turn_s_tool_calls(loop: ToolLoop) -> None:
 async def test_sub_agent_may_take_longer_than_a_tool(loop: ToolLoop) -> None:
     loop.limit(tool_seconds=0.05)
 
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
-            return PlayedStep(text=("It hung.",)) if len(request.messages) > 1 else PlayedStep(tools=("hang",))
+            return FakeStep(text=("It hung.",)) if len(request.messages) > 1 else FakeStep(tools=("hang",))
         return SUMMARY if len(request.messages) > 1 else spawns("a")
 
     _, requests = await loop.run(play)
@@ -156,8 +156,8 @@ async def test_sub_agent_may_take_longer_than_a_tool(loop: ToolLoop) -> None:
 async def test_sub_agent_is_over_when_the_turn_s_time_is(loop: ToolLoop) -> None:
     loop.limit(turn_seconds=0.05)
 
-    def play(request: ModelRequest) -> PlayedStep:
-        return PlayedStep(hangs=True) if is_sub_agent(request) else spawns("a")
+    def play(request: ModelRequest) -> FakeStep:
+        return FakeStep(hangs=True) if is_sub_agent(request) else spawns("a")
 
     with pytest.raises(TurnTimeoutError):
         await loop.run(play)
@@ -165,9 +165,9 @@ async def test_sub_agent_is_over_when_the_turn_s_time_is(loop: ToolLoop) -> None
 
 
 async def test_failure_of_a_sub_agent_s_model_is_a_result_that_says_so(loop: ToolLoop) -> None:
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
-            return PlayedStep(fails=ProviderFailure.OVERLOADED)
+            return FakeStep(fails=ProviderFailure.OVERLOADED)
         return SUMMARY if len(request.messages) > 1 else spawns("a")
 
     events, requests = await loop.run(play)
@@ -183,9 +183,9 @@ async def test_sub_agent_has_no_sub_agents_of_its_own(loop: ToolLoop) -> None:
     async def pass_on(_: object, context: ToolContext) -> str:
         return await context.delegate("Do it for me.")
 
-    def play(request: ModelRequest) -> PlayedStep:
+    def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
-            return PlayedStep(text=("I had to.",)) if len(request.messages) > 1 else PlayedStep(tools=("pass_on",))
+            return FakeStep(text=("I had to.",)) if len(request.messages) > 1 else FakeStep(tools=("pass_on",))
         return SUMMARY if len(request.messages) > 1 else spawns("a")
 
     loop.add_tool("pass_on", pass_on)
@@ -195,8 +195,8 @@ async def test_sub_agent_has_no_sub_agents_of_its_own(loop: ToolLoop) -> None:
 
 
 async def test_sub_agents_end_with_the_turn_that_is_left(loop: ToolLoop) -> None:
-    def play(request: ModelRequest) -> PlayedStep:
-        return PlayedStep(tools=("hang", "hang")) if is_sub_agent(request) else spawns("a", "b")
+    def play(request: ModelRequest) -> FakeStep:
+        return FakeStep(tools=("hang", "hang")) if is_sub_agent(request) else spawns("a", "b")
 
     task = asyncio.create_task(events_of(loop.supervisor(loop.model(play)).run(loop.turn)))
     await loop.activity.hanging(4)

@@ -27,13 +27,13 @@ from polyant.domain.limits import TurnBudget
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SecretName
-from polyant.domain.tools import RESULT_MOST_BYTES, OfferedTool, ToolContext, tool_spec
-from polyant.testing.played_parts import NoArguments, PlayedStep
+from polyant.domain.tools import MAX_RESULT_BYTES, OfferedTool, ToolContext, tool_spec
+from polyant.testing.fakes import FakeStep, NoArguments
 from polyant.testing.supervisor import ANSWER, events_of, text_in
 from support.logs import collected, fields_of
 from support.tool_loop import KEY, ToolLoop, answer
 
-ASK = PlayedStep(tools=("answer",))
+ASK = FakeStep(tools=("answer",))
 
 
 def results_in(request: ModelRequest) -> list[ToolResult]:
@@ -79,7 +79,7 @@ async def test_tool_of_an_mcp_server_is_called_as_any_other(loop: ToolLoop) -> N
     server = McpServer(name="files", url="http://localhost:8100/mcp", tools=("read",))
     loop.instance = msgspec.structs.replace(loop.instance, mcp_servers=(server,))
     loop.servers.tools = [OfferedTool(spec=tool_spec("files__read", "Reads.", NoArguments), call=call)]
-    _, (_, request) = await loop.run([PlayedStep(tools=("files__read",)), ANSWER])
+    _, (_, request) = await loop.run([FakeStep(tools=("files__read",)), ANSWER])
     assert [result.content for result in results_in(request)] == ["theirs "]
     assert loop.servers.open_now == 0
 
@@ -91,7 +91,7 @@ async def test_every_request_has_the_instances_options_for_the_provider(loop: To
 
 
 async def test_next_request_has_what_was_said_and_the_results_in_the_order_of_the_calls(loop: ToolLoop) -> None:
-    step = PlayedStep(text=("Wait", "."), tools=("fail", "answer"))
+    step = FakeStep(text=("Wait", "."), tools=("fail", "answer"))
     _, (_, request) = await loop.run([step, ANSWER])
     _, said, failed, answered = request.messages
     assert isinstance(said, AssistantMessage)
@@ -151,7 +151,7 @@ async def test_instance_may_have_fewer_or_more_steps(loop: ToolLoop, most: int, 
 
 async def test_tools_called_in_the_last_step_all_the_same_are_not_run(loop: ToolLoop) -> None:
     loop.limit(max_steps=2)
-    events, requests = await loop.run([ASK, PlayedStep(text=("So be it.",), tools=("answer",))])
+    events, requests = await loop.run([ASK, FakeStep(text=("So be it.",), tools=("answer",))])
     assert len(requests) == 2
     assert sum(isinstance(event, ToolStarted) for event in events) == 1
     assert text_in(events) == "So be it."
@@ -166,7 +166,7 @@ async def test_model_that_calls_a_tool_where_there_is_none_is_told_so(loop: Tool
 
 async def test_when_the_tool_calls_are_used_up_the_rest_is_refused_and_the_model_has_to_answer(loop: ToolLoop) -> None:
     loop.limit(max_tool_calls=3)
-    step = PlayedStep(tools=("answer", "answer"))
+    step = FakeStep(tools=("answer", "answer"))
     events, requests = await loop.run(lambda request: step if request.tools else ANSWER)
     assert [bool(request.tools) for request in requests] == [True, True, False]
     assert [result.is_error for result in results_in(requests[-1])] == [False, False, False, True]
@@ -176,7 +176,7 @@ async def test_when_the_tool_calls_are_used_up_the_rest_is_refused_and_the_model
 
 
 async def test_fifty_tools_may_be_called_unless_the_instance_says_otherwise(loop: ToolLoop) -> None:
-    step = PlayedStep(tools=("answer",) * 60)
+    step = FakeStep(tools=("answer",) * 60)
     _, requests = await loop.run([step, ANSWER])
     assert sum(not result.is_error for result in results_in(requests[-1])) == TurnBudget().max_tool_calls == 50
 
@@ -193,14 +193,14 @@ async def test_instance_that_may_call_no_tool_is_offered_none(loop: ToolLoop) ->
 async def test_tools_of_one_step_run_at_once(loop: ToolLoop) -> None:
     meeting = Meeting(5)
     loop.add_tool("meet", meeting)
-    events, _ = await loop.run([PlayedStep(tools=("meet",) * 5), ANSWER])
+    events, _ = await loop.run([FakeStep(tools=("meet",) * 5), ANSWER])
     assert [event.ok for event in events if isinstance(event, ToolFinished)] == [True] * 5
-    assert loop.activity.most_running == 5
+    assert loop.activity.max_running == 5
 
 
 async def test_tool_that_hangs_is_cut_off_and_the_others_have_their_results(loop: ToolLoop) -> None:
     loop.limit(tool_seconds=0.05)
-    events, (_, request) = await loop.run([PlayedStep(tools=("hang", "answer", "fail")), ANSWER])
+    events, (_, request) = await loop.run([FakeStep(tools=("hang", "answer", "fail")), ANSWER])
     hung, answered, failed = results_in(request)
     assert hung.content == "The tool hang did not finish in 0.05 seconds."
     assert (hung.is_error, answered.content, failed.is_error) == (True, "forty-two", True)
@@ -230,7 +230,7 @@ def test_every_call_of_a_conversation_has_an_id_of_its_own(steps: list[list[str]
 
 async def test_missing_and_repeated_ids_are_replaced_in_events_calls_and_results(loop: ToolLoop) -> None:
     calls = tuple(ToolCall(id=call_id, name="answer", arguments="{}") for call_id in ("", "same", "same"))
-    events, (_, request) = await loop.run([PlayedStep(calls=calls), ANSWER])
+    events, (_, request) = await loop.run([FakeStep(calls=calls), ANSWER])
     ids = [call.id for call in calls_in(request)]
     assert len({*ids}) == 3
     assert [result.call_id for result in results_in(request)] == ids
@@ -243,7 +243,7 @@ async def test_missing_and_repeated_ids_are_replaced_in_events_calls_and_results
 async def test_name_that_vendors_would_refuse_is_changed_to_one_they_take(
     loop: ToolLoop, name: str, shown: str
 ) -> None:
-    step = PlayedStep(calls=(ToolCall(id="1", name=name, arguments="{}"),))
+    step = FakeStep(calls=(ToolCall(id="1", name=name, arguments="{}"),))
     _, (_, request) = await loop.run([step, ANSWER])
     assert [call.name for call in calls_in(request)] == [shown]
     assert results_in(request)[0].is_error
@@ -253,7 +253,7 @@ async def test_name_that_vendors_would_refuse_is_changed_to_one_they_take(
 
 
 async def test_each_model_call_and_the_turn_tell_the_sums_so_far(loop: ToolLoop) -> None:
-    steps = [PlayedStep(tools=("answer",), usage=Usage(3, 1)), ANSWER]
+    steps = [FakeStep(tools=("answer",), usage=Usage(3, 1)), ANSWER]
     events, _ = await loop.run(steps)
     told = [event for event in events if isinstance(event, StepFinished | TurnFinished)]
     assert [(event.usage, event.steps) for event in told] == [(Usage(3, 1), 1), (Usage(23, 3), 2), (Usage(23, 3), 2)]
@@ -264,19 +264,19 @@ async def test_each_model_call_and_the_turn_tell_the_sums_so_far(loop: ToolLoop)
 
 async def test_long_result_is_cut_with_a_note(loop: ToolLoop) -> None:
     async def babble(_: object, __: ToolContext) -> str:
-        return "é" * RESULT_MOST_BYTES
+        return "é" * MAX_RESULT_BYTES
 
     loop.add_tool("babble", babble)
-    _, (_, request) = await loop.run([PlayedStep(tools=("babble",)), ANSWER])
+    _, (_, request) = await loop.run([FakeStep(tools=("babble",)), ANSWER])
     (result,) = results_in(request)
     assert not result.is_error
-    assert f"only its first {RESULT_MOST_BYTES} of {2 * RESULT_MOST_BYTES} bytes" in result.content
-    assert len(result.content.encode()) < RESULT_MOST_BYTES + 200
+    assert f"only its first {MAX_RESULT_BYTES} of {2 * MAX_RESULT_BYTES} bytes" in result.content
+    assert len(result.content.encode()) < MAX_RESULT_BYTES + 200
 
 
 async def test_model_that_fails_after_tools_fails_the_turn(loop: ToolLoop) -> None:
     with pytest.raises(ProviderError):
-        await loop.run([ASK, PlayedStep(fails=ProviderFailure.RATE_LIMIT)])
+        await loop.run([ASK, FakeStep(fails=ProviderFailure.RATE_LIMIT)])
 
 
 class Meeting:

@@ -13,7 +13,7 @@ from polyant.domain.chat import ToolCall, ToolResult
 from polyant.domain.secrets import SecretName
 from polyant.domain.tool_access import offer
 from polyant.domain.tools import ToolContext, ToolError
-from polyant.testing.played_parts import PlayedTool
+from polyant.testing.fakes import FakeTool
 from polyant.testing.tool import no_sub_agent
 from support.logs import collected, fields_of
 from support.tool_loop import ToolLoop
@@ -28,7 +28,7 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def result_of(loop: ToolLoop, play: Any, written: str = "{}", **more: Any) -> ToolResult:
     """Returns the result of a call of a tool that does that."""
-    tool = offer(PlayedTool("tool", play, loop.activity, **more))
+    tool = offer(FakeTool("tool", play, loop.activity, **more))
     toolbox = Toolbox(loop.turn, [tool], loop.cipher)
     call = ToolCall(id="1", name="tool", arguments=written)
     return await toolbox.run(call, deadline=1.0, delegate=no_sub_agent)

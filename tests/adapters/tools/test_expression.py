@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyant.adapters.tools.expression import CONSTANTS, FUNCTIONS, MOST_CHARACTERS, MOST_NESTING, parse
+from polyant.adapters.tools.expression import CONSTANTS, FUNCTIONS, MAX_CHARACTERS, MAX_NESTING, parse
 from polyant.domain.tools import ToolError
 
 ARITHMETIC = (
@@ -61,7 +61,7 @@ def test_what_is_no_arithmetic_is_refused(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["", " ", "1 +", "(1", "1)", "1 2", "* 2", "007", "max(,)", "(" * MOST_NESTING])
+@pytest.mark.parametrize("text", ["", " ", "1 +", "(1", "1)", "1 2", "* 2", "007", "max(,)", "(" * MAX_NESTING])
 def test_what_is_no_whole_expression_is_refused(text: str) -> None:
     with pytest.raises(ToolError, match="isn't a complete arithmetic expression"):
         parse(text)
@@ -79,12 +79,12 @@ def test_unknown_name_is_answered_with_those_that_are_known() -> None:
 
 def test_too_long_an_expression_is_refused_unread() -> None:
     with pytest.raises(ToolError, match="too long"):
-        parse("(" * (MOST_CHARACTERS + 1))
+        parse("(" * (MAX_CHARACTERS + 1))
 
 
 def test_too_many_parentheses_never_reach_pythons_parser() -> None:
     with pytest.raises(ToolError, match="nested more than"):
-        parse("(" * (MOST_NESTING + 1) + "1" + ")" * (MOST_NESTING + 1))
+        parse("(" * (MAX_NESTING + 1) + "1" + ")" * (MAX_NESTING + 1))
 
 
 @given(st.text(alphabet="01.eEx+-*/%(), \n\t÷abpimsqrt_'\"[]{}=<>!^&|~:;@#\\", max_size=40))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from polyant.adapters.tools.http_answer import MOST_BODY_BYTES, HttpAnswer, describe
+from polyant.adapters.tools.http_answer import MAX_BODY_BYTES, HttpAnswer, describe
 from polyant.domain.tools import ToolError
 
 
@@ -82,9 +82,9 @@ def test_of_a_body_that_is_no_text_type_and_size_are_told(body: bytes) -> None:
 
 
 def test_body_that_was_cut_is_told_so_before_it() -> None:
-    body = ("x" + "é" * MOST_BODY_BYTES).encode()[:MOST_BODY_BYTES]
+    body = ("x" + "é" * MAX_BODY_BYTES).encode()[:MAX_BODY_BYTES]
     head, _, text = describe(answer(body, cut=True)).partition("\n\n")
-    assert head.endswith(f"Note: the body is longer; these are its first {MOST_BODY_BYTES} bytes")
+    assert head.endswith(f"Note: the body is longer; these are its first {MAX_BODY_BYTES} bytes")
     assert set(text) == {"x", "é"}
 
 
@@ -100,10 +100,10 @@ def test_compressed_body_is_unpacked(coding: str, pack: Any) -> None:
 
 
 def test_no_more_is_unpacked_than_is_shown() -> None:
-    bomb = gzip.compress(b"x" * (100 * MOST_BODY_BYTES))
+    bomb = gzip.compress(b"x" * (100 * MAX_BODY_BYTES))
     told = describe(answer(bomb, headers={"Content-Encoding": "gzip"}))
     assert "Note: the body is longer" in told
-    assert body_of(told) == "x" * MOST_BODY_BYTES
+    assert body_of(told) == "x" * MAX_BODY_BYTES
 
 
 def test_compressed_body_of_which_only_the_begin_was_read_is_unpacked_so_far() -> None:

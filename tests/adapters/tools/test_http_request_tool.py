@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from polyant.adapters.tools.http_answer import MOST_BODY_BYTES
+from polyant.adapters.tools.http_answer import MAX_BODY_BYTES
 from polyant.adapters.tools.http_request_tool import HttpRequestTool
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import HttpToolHosts
@@ -115,12 +115,12 @@ async def test_no_connection_is_used_twice(tool: HttpRequestTool, upstream: Scri
 
 
 async def test_endless_body_is_cut(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
-    assert f"the first {MOST_BODY_BYTES // 1024} KiB of it" in tool.description
+    assert f"the first {MAX_BODY_BYTES // 1024} KiB of it" in tool.description
     more = tuple(b"x" * 65_536 for _ in range(8))
     upstream.replies.append(Reply(headers={"Content-Type": "text/plain"}, framing="chunked", pieces=(*more, Then.HANG)))
     head, _, body = (await send(tool)).partition("\n\n")
     assert "Note: the body is longer" in head
-    assert body == "x" * MOST_BODY_BYTES
+    assert body == "x" * MAX_BODY_BYTES
     await upstream.requests[0].hung_up.wait()
 
 

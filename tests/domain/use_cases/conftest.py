@@ -1,23 +1,23 @@
 import pytest
 
 from polyant.domain.instances import Slug
-from support.backstage import Backstage
-from support.management import Office
+from support.harness import UseCaseHarness
+from support.management import ManagementHarness
 from support.scripted_supervisor import ScriptedSupervisor
 from support.turn_runner import TurnRunner
 
 
 @pytest.fixture
-def backstage() -> Backstage:
-    return Backstage()
+def harness() -> UseCaseHarness:
+    return UseCaseHarness()
 
 
 @pytest.fixture
-def office(backstage: Backstage) -> Office:
-    return Office(TurnRunner(ScriptedSupervisor()), backstage.cipher)
+def office(harness: UseCaseHarness) -> ManagementHarness:
+    return ManagementHarness(TurnRunner(ScriptedSupervisor()), harness.cipher)
 
 
 @pytest.fixture
-async def slug(backstage: Backstage) -> Slug:
+async def slug(harness: UseCaseHarness) -> Slug:
     """An instance's."""
-    return await backstage.add("support-bot")
+    return await harness.add("support-bot")

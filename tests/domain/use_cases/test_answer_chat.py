@@ -6,7 +6,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.testing.turns import CONTEXT
-from support.backstage import Backstage
+from support.harness import UseCaseHarness
 from support.scripted_supervisor import TURN_FINISHED, ScriptedSupervisor
 from support.turn_runner import TurnRunner, events_of
 
@@ -17,9 +17,9 @@ def supervisor() -> ScriptedSupervisor:
 
 
 @pytest.fixture
-def answer(backstage: Backstage, supervisor: ScriptedSupervisor) -> AnswerChat:
+def answer(harness: UseCaseHarness, supervisor: ScriptedSupervisor) -> AnswerChat:
     run_turn = TurnRunner(supervisor).run_turn
-    return AnswerChat(repo=backstage.repo, cipher=backstage.cipher, clock=backstage.clock, run_turn=run_turn)
+    return AnswerChat(repo=harness.repo, cipher=harness.cipher, clock=harness.clock, run_turn=run_turn)
 
 
 def asking(slug: str) -> ChatRequest:
@@ -27,7 +27,7 @@ def asking(slug: str) -> ChatRequest:
 
 
 async def test_turn_has_all_of_the_request_and_the_instance(
-    backstage: Backstage, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
+    harness: UseCaseHarness, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
 ) -> None:
     request = ChatRequest(
         model=slug,
@@ -39,7 +39,7 @@ async def test_turn_has_all_of_the_request_and_the_instance(
     events = await events_of(await answer(request, None, CONTEXT))
     assert events == [TextDelta("Hello!"), TURN_FINISHED]
     turn = supervisor.turns[0]
-    assert turn.instance == await backstage.stored(slug)
+    assert turn.instance == await harness.stored(slug)
     assert (turn.messages, turn.caller_instructions) == (request.messages, request.caller_instructions)
     assert (turn.sampling, turn.stream) == (request.sampling, True)
     assert turn.context == CONTEXT
@@ -52,23 +52,23 @@ async def test_nothing_runs_before_the_first_event_is_asked_for(
         assert supervisor.turns == []
 
 
-async def test_unknown_and_disabled_instances_are_unknown_models(backstage: Backstage, answer: AnswerChat) -> None:
-    await backstage.add("asleep", active=False)
+async def test_unknown_and_disabled_instances_are_unknown_models(harness: UseCaseHarness, answer: AnswerChat) -> None:
+    await harness.add("asleep", active=False)
     for slug in ("nobody", "asleep"):
         with pytest.raises(UnknownModelError):
             await answer(asking(slug), None, CONTEXT)
 
 
 async def test_closed_instance_answers_the_holder_of_its_key_alone(
-    backstage: Backstage, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
+    harness: UseCaseHarness, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
 ) -> None:
-    key = await backstage.issue_key(slug)
-    other = await backstage.issue_key(await backstage.add("other"))
+    key = await harness.issue_key(slug)
+    other = await harness.issue_key(await harness.add("other"))
     for bearer in (None, other):
         with pytest.raises(AuthenticationError):
             await answer(asking(slug), bearer, CONTEXT)
     assert await events_of(await answer(asking(slug), key, CONTEXT))
     (turn,) = supervisor.turns
-    stored = (await backstage.stored(slug)).secrets[AUTH_API_KEY]
+    stored = (await harness.stored(slug)).secrets[AUTH_API_KEY]
     assert stored.fingerprint
     assert turn.context.caller.key_id == f"key_{stored.fingerprint[:12]}"

@@ -15,20 +15,20 @@ from polyant.domain.use_cases.set_mcp_server import SetMcpServer
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
-from support.management import Office
+from support.management import ManagementHarness
 
 ADA = Actor("ada@example.com")
 BOT = Slug("bot")
 CRM = McpServer(name="crm", url="https://crm.example/mcp")
 
 
-async def test_every_change_is_told_of_once_by_its_name(office: Office) -> None:
+async def test_every_change_is_told_of_once_by_its_name(office: ManagementHarness) -> None:
     await (await office.get(CreateInstance))(BOT, by=ADA, provider="echo")
     await (await office.get(UpdateInstance))(BOT, InstancePatch(name="Bot", max_steps=3, base_url=None), by=ADA)
     await (await office.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate",)), by=ADA)
     await (await office.get(UpdatePrompts))(BOT, {SectionKey.SOUL: "Be kind."}, by=ADA)
     await (await office.get(SetSecret))(BOT, "one_token", "value-of-one", by=ADA)
-    await (await office.get(SetSecret)).several(
+    await (await office.get(SetSecret)).set_many(
         BOT, {"two_token": "value-of-two", "three_token": "value-of-three"}, by=ADA
     )
     await (await office.get(DeleteSecret))(BOT, SecretName("two_token"), by=ADA)

@@ -7,18 +7,18 @@ from polyant.domain.use_cases.change_password import ChangePassword
 from polyant.domain.use_cases.log_in import LogIn, WrongPasswordError
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
-from support.management import PASSWORD, Office
+from support.management import PASSWORD, ManagementHarness
 
 NEW = "another password of mine"
 
 
 @pytest.fixture
-async def who(office: Office) -> LoggedIn:
+async def who(office: ManagementHarness) -> LoggedIn:
     await office.add_user(password=PASSWORD)
     return await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
-async def test_new_password_lets_in_and_the_old_one_no_more(office: Office, who: LoggedIn) -> None:
+async def test_new_password_lets_in_and_the_old_one_no_more(office: ManagementHarness, who: LoggedIn) -> None:
     user = await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert user.version == 2
     assert (await (await office.get(LogIn))("ada@example.com", SecretText(NEW))).user == user
@@ -26,13 +26,13 @@ async def test_new_password_lets_in_and_the_old_one_no_more(office: Office, who:
         await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
-async def test_other_sessions_end_and_this_one_stays(office: Office, who: LoggedIn) -> None:
+async def test_other_sessions_end_and_this_one_stays(office: ManagementHarness, who: LoggedIn) -> None:
     await office.begin(who.user)
     await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert set(office.memory.sessions) == {who.session.token_id}
 
 
-async def test_change_is_audited_without_either_password(office: Office, who: LoggedIn) -> None:
+async def test_change_is_audited_without_either_password(office: ManagementHarness, who: LoggedIn) -> None:
     await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     changed = ("ada@example.com", "user.update", None, "ada@example.com", ("password",))
     assert (await office.entries())[-1] == changed
@@ -48,7 +48,7 @@ async def test_change_is_audited_without_either_password(office: Office, who: Lo
     ],
 )
 async def test_refused_change_changes_nothing(
-    office: Office, who: LoggedIn, current: str, new: str, kind: type[Exception]
+    office: ManagementHarness, who: LoggedIn, current: str, new: str, kind: type[Exception]
 ) -> None:
     await office.begin(who.user)
     with pytest.raises(kind) as caught:
@@ -58,7 +58,7 @@ async def test_refused_change_changes_nothing(
     assert len(office.memory.sessions) == 2
 
 
-async def test_who_is_shut_out_meanwhile_changes_nothing(office: Office, who: LoggedIn) -> None:
+async def test_who_is_shut_out_meanwhile_changes_nothing(office: ManagementHarness, who: LoggedIn) -> None:
     """An admin has set another password since the request began."""
     await (await office.get(UpdateUser))(who.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI)
     with pytest.raises(UserChangedError):

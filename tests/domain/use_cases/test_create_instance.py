@@ -4,48 +4,48 @@ from polyant.domain.errors import InstanceExistsError, InvalidInputError
 from polyant.domain.instances import InstanceStatus
 from polyant.domain.prompts import SectionKey
 from polyant.testing.manual_clock import START
-from support.backstage import Backstage
+from support.harness import UseCaseHarness
 
 
-async def test_new_instance_is_active_open_and_ready_to_talk(backstage: Backstage) -> None:
-    created = await backstage.create("support-bot", provider="echo")
-    assert created == await backstage.stored(created.slug)
+async def test_new_instance_is_active_open_and_ready_to_talk(harness: UseCaseHarness) -> None:
+    created = await harness.create("support-bot", provider="echo")
+    assert created == await harness.stored(created.slug)
     assert (created.status, created.auth_enabled, created.version) == (InstanceStatus.ACTIVE, False, 1)
     assert created.created_at == created.updated_at == START
     assert created.secrets == {}
     assert created.tools == ()
 
 
-async def test_every_section_has_a_default_and_knows_the_name(backstage: Backstage) -> None:
-    created = await backstage.create("support-bot", provider="echo", name="Susie")
+async def test_every_section_has_a_default_and_knows_the_name(harness: UseCaseHarness) -> None:
+    created = await harness.create("support-bot", provider="echo", name="Susie")
     assert set(created.sections) == set(SectionKey)
     assert "You are Susie" in created.sections[SectionKey.IDENTITY]
 
 
-async def test_without_a_name_it_is_called_by_its_slug(backstage: Backstage) -> None:
-    assert (await backstage.create("support-bot", provider="echo")).name == "support-bot"
+async def test_without_a_name_it_is_called_by_its_slug(harness: UseCaseHarness) -> None:
+    assert (await harness.create("support-bot", provider="echo")).name == "support-bot"
 
 
-async def test_without_a_model_it_has_its_providers_default(backstage: Backstage) -> None:
-    assert (await backstage.create("one", provider="vendor")).model == "small"
-    assert (await backstage.create("two", provider="vendor", model="large")).model == "large"
+async def test_without_a_model_it_has_its_providers_default(harness: UseCaseHarness) -> None:
+    assert (await harness.create("one", provider="vendor")).model == "small"
+    assert (await harness.create("two", provider="vendor", model="large")).model == "large"
 
 
-async def test_base_url_is_stored_without_a_trailing_slash(backstage: Backstage) -> None:
-    created = await backstage.create("support-bot", provider="echo", base_url="http://localhost:11434/v1/")
+async def test_base_url_is_stored_without_a_trailing_slash(harness: UseCaseHarness) -> None:
+    created = await harness.create("support-bot", provider="echo", base_url="http://localhost:11434/v1/")
     assert created.base_url == "http://localhost:11434/v1"
 
 
-async def test_ids_are_never_the_same(backstage: Backstage) -> None:
-    ids = {(await backstage.create(f"bot-{number}", provider="echo")).id for number in range(10)}
+async def test_ids_are_never_the_same(harness: UseCaseHarness) -> None:
+    ids = {(await harness.create(f"bot-{number}", provider="echo")).id for number in range(10)}
     assert len(ids) == 10
 
 
-async def test_taken_slug_is_refused(backstage: Backstage) -> None:
-    first = await backstage.create("support-bot", provider="echo")
+async def test_taken_slug_is_refused(harness: UseCaseHarness) -> None:
+    first = await harness.create("support-bot", provider="echo")
     with pytest.raises(InstanceExistsError, match="'support-bot' exists already"):
-        await backstage.create("support-bot", provider="echo", name="Another")
-    assert await backstage.stored(first.slug) == first
+        await harness.create("support-bot", provider="echo", name="Another")
+    assert await harness.stored(first.slug) == first
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ async def test_taken_slug_is_refused(backstage: Backstage) -> None:
     ],
 )
 async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
-    backstage: Backstage, slug: str, options: dict[str, object], message: str
+    harness: UseCaseHarness, slug: str, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        await backstage.create(slug, **{"provider": "echo", **options})
-    assert (await backstage.repo.changes_since(0)).revision == 0
+        await harness.create(slug, **{"provider": "echo", **options})
+    assert (await harness.repo.changes_since(0)).revision == 0

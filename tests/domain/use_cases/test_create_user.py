@@ -8,10 +8,10 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.create_user import CreateUser
 from polyant.domain.use_cases.log_in import LogIn
 from polyant.domain.users import Role
-from support.management import PASSWORD, Office
+from support.management import PASSWORD, ManagementHarness
 
 
-async def test_user_can_log_in_and_is_audited(office: Office) -> None:
+async def test_user_can_log_in_and_is_audited(office: ManagementHarness) -> None:
     user = await (await office.get(CreateUser))("Ada@Example.com", SecretText(PASSWORD), role=Role.SUPERADMIN, by=CLI)
     assert (user.email, user.role, user.disabled, user.version) == ("ada@example.com", Role.SUPERADMIN, False, 1)
     assert re.fullmatch("[0-9a-f]{32}", user.id)
@@ -20,7 +20,7 @@ async def test_user_can_log_in_and_is_audited(office: Office) -> None:
     assert (await office.entries())[0] == ("cli", "user.create", None, "ada@example.com", ("superadmin",))
 
 
-async def test_password_is_kept_as_a_hash_that_differs_each_time(office: Office) -> None:
+async def test_password_is_kept_as_a_hash_that_differs_each_time(office: ManagementHarness) -> None:
     one = await (await office.get(CreateUser))("one@example.com", SecretText(PASSWORD), by=CLI)
     two = await (await office.get(CreateUser))("two@example.com", SecretText(PASSWORD), by=CLI)
     assert one.password_hash != two.password_hash
@@ -42,7 +42,7 @@ async def test_password_is_kept_as_a_hash_that_differs_each_time(office: Office)
     ],
 )
 async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
-    office: Office, email: str, password: str
+    office: ManagementHarness, email: str, password: str
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
         await (await office.get(CreateUser))(email, SecretText(password), by=CLI)
@@ -51,7 +51,7 @@ async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
     assert await office.entries() == []
 
 
-async def test_address_is_taken_in_upper_case_as_well(office: Office) -> None:
+async def test_address_is_taken_in_upper_case_as_well(office: ManagementHarness) -> None:
     await office.add_user()
     with pytest.raises(UserExistsError):
         await (await office.get(CreateUser))("ADA@EXAMPLE.COM", SecretText(PASSWORD), by=CLI)

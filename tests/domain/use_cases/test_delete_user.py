@@ -4,10 +4,10 @@ from polyant.domain.audit import CLI
 from polyant.domain.errors import LastSuperadminError, UnknownUserError, UserChangedError
 from polyant.domain.use_cases.delete_user import DeleteUser
 from polyant.domain.users import Role, UserId
-from support.management import Office
+from support.management import ManagementHarness
 
 
-async def test_user_is_gone_with_all_sessions_and_the_trail_tells_of_it(office: Office) -> None:
+async def test_user_is_gone_with_all_sessions_and_the_trail_tells_of_it(office: ManagementHarness) -> None:
     user = await office.add_user()
     await office.begin(user)
     await (await office.get(DeleteUser))(user.id, by=CLI)
@@ -16,7 +16,7 @@ async def test_user_is_gone_with_all_sessions_and_the_trail_tells_of_it(office: 
     assert await office.entries() == [("cli", "user.delete", None, "ada@example.com", ())]
 
 
-async def test_last_superadmin_and_unknown_users_are_not_deleted(office: Office) -> None:
+async def test_last_superadmin_and_unknown_users_are_not_deleted(office: ManagementHarness) -> None:
     user = await office.add_user(role=Role.SUPERADMIN)
     with pytest.raises(LastSuperadminError):
         await (await office.get(DeleteUser))(user.id, by=CLI)
@@ -25,7 +25,7 @@ async def test_last_superadmin_and_unknown_users_are_not_deleted(office: Office)
     assert await office.entries() == []
 
 
-async def test_only_an_expected_version_is_deleted(office: Office) -> None:
+async def test_only_an_expected_version_is_deleted(office: ManagementHarness) -> None:
     user = await office.add_user()
     with pytest.raises(UserChangedError):
         await (await office.get(DeleteUser))(user.id, by=CLI, expected_versions={2})

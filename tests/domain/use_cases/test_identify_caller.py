@@ -14,7 +14,7 @@ from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.identify_caller import IdentifyCaller, InvalidCredentialError
 from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 from polyant.domain.users import Email, Role, StoredSession, User, UserId
-from support.backstage import Backstage, disabled
+from support.harness import UseCaseHarness, disabled
 
 SESSION = Session(user_id="user-1", token_id="token-1", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
 
@@ -30,8 +30,8 @@ class OneSession(SessionTokens):
 
 
 @pytest.fixture
-async def user(memory: MemoryStore, backstage: Backstage) -> User:
-    now = backstage.clock.now()
+async def user(memory: MemoryStore, harness: UseCaseHarness) -> User:
+    now = harness.clock.now()
     user = User(
         id=UserId("user-1"), email=Email("a@b.c"), role=Role.USER, password_hash="", created_at=now, updated_at=now
     )
@@ -47,51 +47,53 @@ def memory() -> MemoryStore:
 
 
 @pytest.fixture
-def identify(memory: MemoryStore, backstage: Backstage) -> IdentifyCaller:
+def identify(memory: MemoryStore, harness: UseCaseHarness) -> IdentifyCaller:
     sessions = MemorySessionRepo(memory=memory)
-    recognise = RecogniseUser(session_tokens=OneSession(), sessions=sessions, clock=backstage.clock)
-    return IdentifyCaller(repo=backstage.repo, cipher=backstage.cipher, recognise=recognise, clock=backstage.clock)
+    recognise = RecogniseUser(session_tokens=OneSession(), sessions=sessions, clock=harness.clock)
+    return IdentifyCaller(repo=harness.repo, cipher=harness.cipher, recognise=recognise, clock=harness.clock)
 
 
 async def test_key_of_an_active_instance_identifies_it(
-    backstage: Backstage, slug: Slug, identify: IdentifyCaller
+    harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
 ) -> None:
-    key = await backstage.issue_key(slug)
+    key = await harness.issue_key(slug)
     assert await identify(Credentials(bearer=key)) == slug
-    await backstage.change(slug, disabled)
+    await harness.change(slug, disabled)
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=key))
 
 
 async def test_key_that_was_replaced_identifies_until_it_expires(
-    backstage: Backstage, slug: Slug, identify: IdentifyCaller
+    harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
 ) -> None:
-    first = await backstage.issue_key(slug)
-    await backstage.issue_key(slug, grace_seconds=60)
+    first = await harness.issue_key(slug)
+    await harness.issue_key(slug, grace_seconds=60)
     assert await identify(Credentials(bearer=first)) == slug
-    backstage.clock.advance(60)
+    harness.clock.advance(60)
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=first))
 
 
-async def test_key_that_two_instances_share_is_good(backstage: Backstage, slug: Slug, identify: IdentifyCaller) -> None:
-    other = await backstage.add("other")
+async def test_key_that_two_instances_share_is_good(
+    harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
+) -> None:
+    other = await harness.add("other")
     for holder in (slug, other):
-        await backstage.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
+        await harness.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) in {slug, other}
-    await backstage.change(slug, disabled)
+    await harness.change(slug, disabled)
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
 
 
 async def test_unreadable_key_spoils_nothing_but_itself(
-    backstage: Backstage, slug: Slug, identify: IdentifyCaller
+    harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
 ) -> None:
-    other = await backstage.add("other")
+    other = await harness.add("other")
     for holder in (slug, other):
-        await backstage.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
-    stored = await backstage.stored(slug)
+        await harness.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
+    stored = await harness.stored(slug)
     tampered = msgspec.structs.replace(stored.secrets[AUTH_API_KEY], sealed="v1.tampered")
-    await backstage.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: tampered}))
+    await harness.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: tampered}))
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
 
 
@@ -111,8 +113,8 @@ async def test_bad_bearer_beats_a_good_cookie(identify: IdentifyCaller, user: Us
         await identify(Credentials(bearer=SecretText("bad"), cookie=SecretText("good-session")))
 
 
-async def test_key_in_a_cookie_is_worth_nothing(backstage: Backstage, slug: Slug, identify: IdentifyCaller) -> None:
-    key = await backstage.issue_key(slug)
+async def test_key_in_a_cookie_is_worth_nothing(harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller) -> None:
+    key = await harness.issue_key(slug)
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(cookie=key))
 

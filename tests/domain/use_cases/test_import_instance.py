@@ -11,7 +11,7 @@ from polyant.domain.prompts import SectionKey, default_sections
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.import_instance import ImportInstance
 from polyant.domain.use_cases.issue_key import IssueKey
-from support.management import Office
+from support.management import ManagementHarness
 
 BOT = Slug("bot")
 CONTENT = InstanceContent(
@@ -31,7 +31,7 @@ CONTENT = InstanceContent(
 )
 
 
-async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(office: Office) -> None:
+async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(office: ManagementHarness) -> None:
     instance = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
     assert instance == await office.repo.get(BOT)
     assert content_of(instance) == CONTENT
@@ -39,27 +39,27 @@ async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(of
     assert await office.entries() == [("cli", "instance.import", "bot", None, ())]
 
 
-async def test_what_is_exported_and_imported_is_the_same_again(office: Office) -> None:
+async def test_what_is_exported_and_imported_is_the_same_again(office: ManagementHarness) -> None:
     first = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
     second = await (await office.get(ImportInstance))(Slug("copy"), content_of(first), by=CLI)
     assert content_of(second) == content_of(first)
     assert second.id != first.id
 
 
-async def test_sections_that_are_not_given_are_the_default_ones(office: Office) -> None:
+async def test_sections_that_are_not_given_are_the_default_ones(office: ManagementHarness) -> None:
     content = InstanceContent(name="Bot", provider="echo", model="parrot", sections={SectionKey.SOUL: "Be kind."})
     instance = await (await office.get(ImportInstance))(BOT, content, by=CLI)
     assert instance.sections == default_sections("Bot") | {SectionKey.SOUL: "Be kind."}
 
 
-async def test_taken_slug_is_overwritten_only_if_asked_to(office: Office) -> None:
+async def test_taken_slug_is_overwritten_only_if_asked_to(office: ManagementHarness) -> None:
     before = await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
     with pytest.raises(InstanceExistsError):
         await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
     assert await office.repo.get(BOT) == before
 
 
-async def test_overwritten_instance_keeps_its_identity_and_its_secrets(office: Office) -> None:
+async def test_overwritten_instance_keeps_its_identity_and_its_secrets(office: ManagementHarness) -> None:
     before = await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
     await (await office.get(IssueKey))(BOT, by=CLI)
     after = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI, overwrite=True)
@@ -84,7 +84,7 @@ async def test_overwritten_instance_keeps_its_identity_and_its_secrets(office: O
     ],
 )
 async def test_content_that_breaks_a_rule_is_not_stored(
-    office: Office, change: dict[str, object], message: str
+    office: ManagementHarness, change: dict[str, object], message: str
 ) -> None:
     content = msgspec.structs.replace(CONTENT, **change)
     with pytest.raises(InvalidInputError, match=message):

@@ -8,136 +8,136 @@ from polyant.domain.access import authorise, key_held
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretText
-from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
-from support.backstage import Backstage
+from polyant.domain.use_cases.set_secret import MAX_GRACE_SECONDS
+from support.harness import UseCaseHarness
 
 
-async def test_key_lets_its_holder_in_and_turns_auth_on(backstage: Backstage, slug: Slug) -> None:
-    key = await backstage.issue_key(slug)
-    stored = await backstage.stored(slug)
+async def test_key_lets_its_holder_in_and_turns_auth_on(harness: UseCaseHarness, slug: Slug) -> None:
+    key = await harness.issue_key(slug)
+    stored = await harness.stored(slug)
     assert stored.auth_enabled
-    await authorise(stored, key, backstage.cipher, backstage.clock.now())
+    await authorise(stored, key, harness.cipher, harness.clock.now())
 
 
-async def test_key_has_192_random_bits_or_more(backstage: Backstage, slug: Slug) -> None:
-    keys = {(await backstage.issue_key(slug)).reveal() for _ in range(5)}
+async def test_key_has_192_random_bits_or_more(harness: UseCaseHarness, slug: Slug) -> None:
+    keys = {(await harness.issue_key(slug)).reveal() for _ in range(5)}
     assert len(keys) == 5
     assert all(re.fullmatch(r"sk-[A-Za-z0-9_-]{32,}", key) for key in keys)
 
 
-async def test_key_is_stored_sealed_and_found_by_its_fingerprint(backstage: Backstage, slug: Slug) -> None:
-    key = await backstage.issue_key(slug)
-    stored = await backstage.stored(slug)
+async def test_key_is_stored_sealed_and_found_by_its_fingerprint(harness: UseCaseHarness, slug: Slug) -> None:
+    key = await harness.issue_key(slug)
+    stored = await harness.stored(slug)
     secret = stored.secrets[AUTH_API_KEY]
     assert key.reveal() not in secret.sealed
-    assert backstage.opened(stored, AUTH_API_KEY) == key.reveal()
-    assert secret.fingerprint == (await backstage.cipher.fingerprints(key))[0]
-    assert secret.updated_at == backstage.clock.now()
+    assert harness.opened(stored, AUTH_API_KEY) == key.reveal()
+    assert secret.fingerprint == (await harness.cipher.fingerprints(key))[0]
+    assert secret.updated_at == harness.clock.now()
 
 
-async def test_new_key_replaces_the_earlier_one(backstage: Backstage, slug: Slug) -> None:
-    await backstage.issue_key(slug)
-    second = await backstage.issue_key(slug)
-    assert backstage.opened(await backstage.stored(slug), AUTH_API_KEY) == second.reveal()
+async def test_new_key_replaces_the_earlier_one(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.issue_key(slug)
+    second = await harness.issue_key(slug)
+    assert harness.opened(await harness.stored(slug), AUTH_API_KEY) == second.reveal()
 
 
-async def test_auth_stays_as_it_is_if_asked_to(backstage: Backstage, slug: Slug) -> None:
-    await backstage.issue_key(slug, keep_open=True)
-    assert not (await backstage.stored(slug)).auth_enabled
-    await backstage.issue_key(slug)
-    await backstage.issue_key(slug, keep_open=True)
-    assert (await backstage.stored(slug)).auth_enabled
+async def test_auth_stays_as_it_is_if_asked_to(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.issue_key(slug, keep_open=True)
+    assert not (await harness.stored(slug)).auth_enabled
+    await harness.issue_key(slug)
+    await harness.issue_key(slug, keep_open=True)
+    assert (await harness.stored(slug)).auth_enabled
 
 
-async def test_key_that_lost_a_race_is_the_one_returned(backstage: Backstage, slug: Slug) -> None:
-    backstage.repo.races = 2
-    key = await backstage.issue_key(slug)
-    assert backstage.opened(await backstage.stored(slug), AUTH_API_KEY) == key.reveal()
+async def test_key_that_lost_a_race_is_the_one_returned(harness: UseCaseHarness, slug: Slug) -> None:
+    harness.repo.races = 2
+    key = await harness.issue_key(slug)
+    assert harness.opened(await harness.stored(slug), AUTH_API_KEY) == key.reveal()
 
 
-async def good_keys(backstage: Backstage, slug: Slug, *keys: SecretText) -> list[SecretText]:
+async def good_keys(harness: UseCaseHarness, slug: Slug, *keys: SecretText) -> list[SecretText]:
     """Returns those of the keys that let their holder in now."""
-    stored, now = await backstage.stored(slug), backstage.clock.now()
-    return [key for key in keys if await key_held(stored, key, backstage.cipher, now)]
+    stored, now = await harness.stored(slug), harness.clock.now()
+    return [key for key in keys if await key_held(stored, key, harness.cipher, now)]
 
 
-async def test_within_the_grace_both_keys_are_good_and_then_the_new_one(backstage: Backstage, slug: Slug) -> None:
-    first = await backstage.issue_key(slug)
-    second = await backstage.issue_key(slug, grace_seconds=60)
-    assert await good_keys(backstage, slug, first, second) == [first, second]
-    backstage.clock.advance(59)
-    assert await good_keys(backstage, slug, first, second) == [first, second]
-    backstage.clock.advance(1)
-    assert await good_keys(backstage, slug, first, second) == [second]
+async def test_within_the_grace_both_keys_are_good_and_then_the_new_one(harness: UseCaseHarness, slug: Slug) -> None:
+    first = await harness.issue_key(slug)
+    second = await harness.issue_key(slug, grace_seconds=60)
+    assert await good_keys(harness, slug, first, second) == [first, second]
+    harness.clock.advance(59)
+    assert await good_keys(harness, slug, first, second) == [first, second]
+    harness.clock.advance(1)
+    assert await good_keys(harness, slug, first, second) == [second]
 
 
 async def test_previous_key_is_sealed_for_its_own_place_and_found_by_its_fingerprint(
-    backstage: Backstage, slug: Slug
+    harness: UseCaseHarness, slug: Slug
 ) -> None:
-    first = await backstage.issue_key(slug)
-    backstage.clock.advance(5)
-    await backstage.issue_key(slug, grace_seconds=60)
-    stored = await backstage.stored(slug)
+    first = await harness.issue_key(slug)
+    harness.clock.advance(5)
+    await harness.issue_key(slug, grace_seconds=60)
+    stored = await harness.stored(slug)
     previous = stored.secrets[PREVIOUS_AUTH_API_KEY]
-    assert backstage.opened(stored, PREVIOUS_AUTH_API_KEY) == first.reveal()
-    assert previous.fingerprint == (await backstage.cipher.fingerprints(first))[0]
-    assert previous.expires_at == backstage.clock.now() + timedelta(seconds=60)
+    assert harness.opened(stored, PREVIOUS_AUTH_API_KEY) == first.reveal()
+    assert previous.fingerprint == (await harness.cipher.fingerprints(first))[0]
+    assert previous.expires_at == harness.clock.now() + timedelta(seconds=60)
 
 
-async def test_only_the_last_key_is_replaced_with_a_grace(backstage: Backstage, slug: Slug) -> None:
-    first = await backstage.issue_key(slug)
-    second = await backstage.issue_key(slug, grace_seconds=60)
-    third = await backstage.issue_key(slug, grace_seconds=60)
-    assert await good_keys(backstage, slug, first, second, third) == [second, third]
+async def test_only_the_last_key_is_replaced_with_a_grace(harness: UseCaseHarness, slug: Slug) -> None:
+    first = await harness.issue_key(slug)
+    second = await harness.issue_key(slug, grace_seconds=60)
+    third = await harness.issue_key(slug, grace_seconds=60)
+    assert await good_keys(harness, slug, first, second, third) == [second, third]
 
 
-async def test_without_a_grace_every_earlier_key_stops_at_once(backstage: Backstage, slug: Slug) -> None:
-    first = await backstage.issue_key(slug)
-    second = await backstage.issue_key(slug, grace_seconds=60)
-    third = await backstage.issue_key(slug)
-    assert await good_keys(backstage, slug, first, second, third) == [third]
-    assert set((await backstage.stored(slug)).secrets) == {AUTH_API_KEY}
+async def test_without_a_grace_every_earlier_key_stops_at_once(harness: UseCaseHarness, slug: Slug) -> None:
+    first = await harness.issue_key(slug)
+    second = await harness.issue_key(slug, grace_seconds=60)
+    third = await harness.issue_key(slug)
+    assert await good_keys(harness, slug, first, second, third) == [third]
+    assert set((await harness.stored(slug)).secrets) == {AUTH_API_KEY}
 
 
-async def test_first_key_has_none_to_replace(backstage: Backstage, slug: Slug) -> None:
-    key = await backstage.issue_key(slug, grace_seconds=60)
-    assert await good_keys(backstage, slug, key) == [key]
-    assert set((await backstage.stored(slug)).secrets) == {AUTH_API_KEY}
+async def test_first_key_has_none_to_replace(harness: UseCaseHarness, slug: Slug) -> None:
+    key = await harness.issue_key(slug, grace_seconds=60)
+    assert await good_keys(harness, slug, key) == [key]
+    assert set((await harness.stored(slug)).secrets) == {AUTH_API_KEY}
 
 
-async def test_key_that_does_not_open_can_be_replaced(backstage: Backstage, slug: Slug) -> None:
-    await backstage.issue_key(slug)
-    stored = await backstage.stored(slug)
+async def test_key_that_does_not_open_can_be_replaced(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.issue_key(slug)
+    stored = await harness.stored(slug)
     damaged = msgspec.structs.replace(stored.secrets[AUTH_API_KEY], sealed="v1.damaged")
-    await backstage.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: damaged}))
-    key = await backstage.issue_key(slug, grace_seconds=60)
-    assert await good_keys(backstage, slug, key) == [key]
-    assert set((await backstage.stored(slug)).secrets) == {AUTH_API_KEY}
+    await harness.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: damaged}))
+    key = await harness.issue_key(slug, grace_seconds=60)
+    assert await good_keys(harness, slug, key) == [key]
+    assert set((await harness.stored(slug)).secrets) == {AUTH_API_KEY}
 
 
-async def test_other_secrets_stay(backstage: Backstage, slug: Slug) -> None:
-    await backstage.set_secret(slug, "one", "first")
-    await backstage.issue_key(slug)
-    await backstage.issue_key(slug, grace_seconds=60)
-    assert backstage.opened(await backstage.stored(slug), "one") == "first"
+async def test_other_secrets_stay(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.set_secret(slug, "one", "first")
+    await harness.issue_key(slug)
+    await harness.issue_key(slug, grace_seconds=60)
+    assert harness.opened(await harness.stored(slug), "one") == "first"
 
 
-@pytest.mark.parametrize("seconds", [-1, MOST_GRACE_SECONDS + 1, 10**30])
-async def test_grace_out_of_bounds_is_refused(backstage: Backstage, slug: Slug, seconds: int) -> None:
+@pytest.mark.parametrize("seconds", [-1, MAX_GRACE_SECONDS + 1, 10**30])
+async def test_grace_out_of_bounds_is_refused(harness: UseCaseHarness, slug: Slug, seconds: int) -> None:
     with pytest.raises(InvalidInputError, match="0 to 2592000 seconds"):
-        await backstage.issue_key(slug, grace_seconds=seconds)
-    assert (await backstage.stored(slug)).secrets == {}
+        await harness.issue_key(slug, grace_seconds=seconds)
+    assert (await harness.stored(slug)).secrets == {}
 
 
-async def test_given_key_is_stored_as_it_is(backstage: Backstage, slug: Slug) -> None:
-    key = await backstage.issue_key(slug, given="sk-of-our-own-choice")
-    stored = await backstage.stored(slug)
-    assert key.reveal() == backstage.opened(stored, AUTH_API_KEY) == "sk-of-our-own-choice"
+async def test_given_key_is_stored_as_it_is(harness: UseCaseHarness, slug: Slug) -> None:
+    key = await harness.issue_key(slug, given="sk-of-our-own-choice")
+    stored = await harness.stored(slug)
+    assert key.reveal() == harness.opened(stored, AUTH_API_KEY) == "sk-of-our-own-choice"
     assert stored.auth_enabled
 
 
 @pytest.mark.parametrize("given", ["", "short", "two words of it", "x" * 513])
-async def test_given_key_that_no_header_can_carry_is_refused(backstage: Backstage, slug: Slug, given: str) -> None:
+async def test_given_key_that_no_header_can_carry_is_refused(harness: UseCaseHarness, slug: Slug, given: str) -> None:
     with pytest.raises(InvalidInputError):
-        await backstage.issue_key(slug, given=given)
-    assert (await backstage.stored(slug)).secrets == {}
+        await harness.issue_key(slug, given=given)
+    assert (await harness.stored(slug)).secrets == {}

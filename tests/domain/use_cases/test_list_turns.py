@@ -8,12 +8,12 @@ from polyant.domain.instances import Slug
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
 from polyant.domain.use_cases.create_instance import CreateInstance
 from polyant.domain.use_cases.list_turns import ListTurns
-from support.management import Office
+from support.management import ManagementHarness
 
 BOT = Slug("bot")
 
 
-async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(office: Office) -> None:
+async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(office: ManagementHarness) -> None:
     created = (await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")).created_at
     records = [
         TurnRecord(
@@ -32,6 +32,6 @@ async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(office: Of
     assert (await (await office.get(ListTurns))(BOT, limit=5, offset=1)).turns == (records[1],)
 
 
-async def test_unknown_instance_is_told_of(office: Office) -> None:
+async def test_unknown_instance_is_told_of(office: ManagementHarness) -> None:
     with pytest.raises(UnknownInstanceError):
         await (await office.get(ListTurns))(BOT, limit=1)

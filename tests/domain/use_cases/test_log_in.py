@@ -9,13 +9,13 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.log_in import LogIn, WrongPasswordError
 from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.domain.users import Role
-from support.management import PASSWORD, Office
+from support.management import PASSWORD, ManagementHarness
 
 
 class WatchedHasher(PasswordHasher):
     """Lets somebody act while a password is checked, and notes what it was checked against."""
 
-    def __init__(self, office: Office, act: Callable[[], Awaitable[object]] | None = None) -> None:
+    def __init__(self, office: ManagementHarness, act: Callable[[], Awaitable[object]] | None = None) -> None:
         self._office = office
         self._act = act
         self.checked: list[str | None] = []
@@ -31,7 +31,7 @@ class WatchedHasher(PasswordHasher):
         return good
 
 
-def log_in_with(office: Office, hasher: PasswordHasher) -> LogIn:
+def log_in_with(office: ManagementHarness, hasher: PasswordHasher) -> LogIn:
     return LogIn(
         users=office.users,
         sessions=office.sessions,
@@ -42,7 +42,7 @@ def log_in_with(office: Office, hasher: PasswordHasher) -> LogIn:
     )
 
 
-async def test_session_lasts_twelve_hours_and_is_audited(office: Office) -> None:
+async def test_session_lasts_twelve_hours_and_is_audited(office: ManagementHarness) -> None:
     user = await office.add_user(password=PASSWORD)
     who = await (await office.get(LogIn))(" Ada@Example.com ", SecretText(PASSWORD))
     assert (who.user, who.actor) == (user, "ada@example.com")
@@ -50,7 +50,7 @@ async def test_session_lasts_twelve_hours_and_is_audited(office: Office) -> None
     assert await office.entries() == [("ada@example.com", "session.login", None, "ada@example.com", ())]
 
 
-async def test_token_is_returned_with_the_session_that_it_speaks_for(office: Office) -> None:
+async def test_token_is_returned_with_the_session_that_it_speaks_for(office: ManagementHarness) -> None:
     await office.add_user(password=PASSWORD)
     opened = await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
     assert office.session_tokens.verify(opened.token) == opened.session
@@ -59,7 +59,7 @@ async def test_token_is_returned_with_the_session_that_it_speaks_for(office: Off
     assert (recognised.user, recognised.session) == (opened.user, opened.session)
 
 
-async def test_each_session_has_a_token_of_its_own(office: Office) -> None:
+async def test_each_session_has_a_token_of_its_own(office: ManagementHarness) -> None:
     await office.add_user(password=PASSWORD)
     both = [await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD)) for _ in range(2)]
     assert both[0].session.token_id != both[1].session.token_id
@@ -78,7 +78,7 @@ async def test_each_session_has_a_token_of_its_own(office: Office) -> None:
     ],
 )
 async def test_every_failure_is_the_same_costs_a_check_and_leaves_no_session(
-    office: Office, email: str, password: str
+    office: ManagementHarness, email: str, password: str
 ) -> None:
     await office.add_user(password=PASSWORD)
     await office.add_user("passwordless@example.com")
@@ -94,7 +94,7 @@ async def test_every_failure_is_the_same_costs_a_check_and_leaves_no_session(
 
 @pytest.mark.parametrize("change", [{"password_hash": "another"}, {"disabled": True}])
 async def test_who_is_shut_out_between_the_check_and_the_session_gets_none(
-    office: Office, change: dict[str, object]
+    office: ManagementHarness, change: dict[str, object]
 ) -> None:
     user = await office.add_user(password=PASSWORD)
     hasher = WatchedHasher(office, lambda: office.users.save(msgspec.structs.replace(user, **change)))
@@ -103,7 +103,7 @@ async def test_who_is_shut_out_between_the_check_and_the_session_gets_none(
     assert office.memory.sessions == {}
 
 
-async def test_who_is_deleted_between_the_check_and_the_session_gets_none(office: Office) -> None:
+async def test_who_is_deleted_between_the_check_and_the_session_gets_none(office: ManagementHarness) -> None:
     user = await office.add_user(password=PASSWORD)
     hasher = WatchedHasher(office, lambda: office.users.delete(user.id))
     with pytest.raises(WrongPasswordError):
@@ -111,14 +111,14 @@ async def test_who_is_deleted_between_the_check_and_the_session_gets_none(office
     assert office.memory.sessions == {}
 
 
-async def test_another_change_at_that_moment_keeps_nobody_out(office: Office) -> None:
+async def test_another_change_at_that_moment_keeps_nobody_out(office: ManagementHarness) -> None:
     user = await office.add_user(password=PASSWORD)
     hasher = WatchedHasher(office, lambda: office.users.save(msgspec.structs.replace(user, role=Role.SUPERADMIN)))
     who = await log_in_with(office, hasher)("ada@example.com", SecretText(PASSWORD))
     assert (who.user.role, len(office.memory.sessions), len(hasher.checked)) == (Role.SUPERADMIN, 1, 1)
 
 
-async def test_password_shows_in_no_failure(office: Office) -> None:
+async def test_password_shows_in_no_failure(office: ManagementHarness) -> None:
     await office.add_user(password=PASSWORD, role=Role.SUPERADMIN)
     with pytest.raises(WrongPasswordError) as caught:
         await (await office.get(LogIn))("ada@example.com", SecretText("a secret that is wrong"))

@@ -12,23 +12,23 @@ from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
-from support.management import Office
+from support.management import ManagementHarness
 
 BOT = Slug("bot")
 TOOLING = {SectionKey.TOOLING: "{{toolCatalog}}"}
 
 
 @pytest.fixture(autouse=True)
-async def bot(office: Office) -> None:
+async def bot(office: ManagementHarness) -> None:
     await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
     await (await office.get(UpdatePrompts))(BOT, TOOLING, by=CLI)
 
 
-async def preview(office: Office) -> str:
+async def preview(office: ManagementHarness) -> str:
     return await (await office.get(PreviewPrompt))(BOT)
 
 
-async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(office: Office) -> None:
+async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(office: ManagementHarness) -> None:
     prompt = await preview(office)
     assert prompt.startswith("# Identity\n\nYou are bot, an AI assistant.")
     now = office.date_time_formatter.describe(office.clock.now())
@@ -36,7 +36,7 @@ async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(office: Off
     assert "\n\n---\n\n(none)\n\n---\n\n" in prompt
 
 
-async def test_tools_that_could_run_are_in_it_and_others_are_not(office: Office) -> None:
+async def test_tools_that_could_run_are_in_it_and_others_are_not(office: ManagementHarness) -> None:
     await (await office.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate", "look_up")), by=CLI)
     prompt = await preview(office)
     assert "\n- calculate: " in prompt
@@ -45,7 +45,7 @@ async def test_tools_that_could_run_are_in_it_and_others_are_not(office: Office)
     assert "\n- look_up: Looks a customer up.\n" in await preview(office)
 
 
-async def test_tools_of_mcp_servers_are_in_it_if_their_secrets_are_there(office: Office) -> None:
+async def test_tools_of_mcp_servers_are_in_it_if_their_secrets_are_there(office: ManagementHarness) -> None:
     servers = [
         McpServer(name="open", url="https://open.example/mcp", tools=("*",)),
         McpServer(name="idle", url="https://idle.example/mcp"),
@@ -61,7 +61,7 @@ async def test_tools_of_mcp_servers_are_in_it_if_their_secrets_are_there(office:
     assert "\n- shut__find: Finds.\n" in await preview(office)
 
 
-async def test_no_more_tools_are_in_it_than_a_turn_is_offered(office: Office) -> None:
+async def test_no_more_tools_are_in_it_than_a_turn_is_offered(office: ManagementHarness) -> None:
     servers = [
         McpServer(name=f"server-{number}", url=f"https://{number}.example/mcp", tools=("*",)) for number in range(16)
     ]
@@ -70,6 +70,6 @@ async def test_no_more_tools_are_in_it_than_a_turn_is_offered(office: Office) ->
     assert (await preview(office)).count("Finds.") == 128
 
 
-async def test_unknown_instance_has_none(office: Office) -> None:
+async def test_unknown_instance_has_none(office: ManagementHarness) -> None:
     with pytest.raises(UnknownInstanceError):
         await (await office.get(PreviewPrompt))(Slug("nobody"))

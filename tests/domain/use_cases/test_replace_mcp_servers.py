@@ -5,26 +5,26 @@ from polyant.domain.errors import InstanceChangedError, InvalidInputError, Unkno
 from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
-from support.backstage import Backstage
+from support.harness import UseCaseHarness
 
 CRM = McpServer(name="crm", url="https://crm.example/mcp", tools=("find",))
 FILES = McpServer(name="files", url="http://localhost:8100/mcp", tools=("*",))
 
 
 @pytest.fixture
-def replace(backstage: Backstage) -> ReplaceMcpServers:
-    return ReplaceMcpServers(edit=backstage.edit)
+def replace(harness: UseCaseHarness) -> ReplaceMcpServers:
+    return ReplaceMcpServers(edit=harness.edit)
 
 
-async def test_servers_are_these_and_no_others(backstage: Backstage, slug: Slug, replace: ReplaceMcpServers) -> None:
+async def test_servers_are_these_and_no_others(harness: UseCaseHarness, slug: Slug, replace: ReplaceMcpServers) -> None:
     await replace(slug, [CRM], by=CLI)
     assert (await replace(slug, [FILES], by=CLI)).mcp_servers == (FILES,)
     assert (await replace(slug, [], by=CLI)).mcp_servers == ()
-    assert (await backstage.stored(slug)).mcp_servers == ()
+    assert (await harness.stored(slug)).mcp_servers == ()
 
 
 async def test_faults_are_told_apart_and_nothing_is_stored(
-    backstage: Backstage, slug: Slug, replace: ReplaceMcpServers
+    harness: UseCaseHarness, slug: Slug, replace: ReplaceMcpServers
 ) -> None:
     with pytest.raises(InvalidInputError, match="a name of its own"):
         await replace(slug, [CRM, CRM], by=CLI)
@@ -32,4 +32,4 @@ async def test_faults_are_told_apart_and_nothing_is_stored(
         await replace(slug, [CRM], by=CLI, expected_versions={9})
     with pytest.raises(UnknownInstanceError):
         await replace(Slug("nobody"), [CRM], by=CLI)
-    assert (await backstage.stored(slug)).mcp_servers == ()
+    assert (await harness.stored(slug)).mcp_servers == ()

@@ -22,7 +22,7 @@ from polyant.domain.use_cases.reseal_secrets import (
     ResealSecrets,
     SecretPlace,
 )
-from support.backstage import Backstage, RacedInstanceRepo
+from support.harness import RacedInstanceRepo, UseCaseHarness
 
 OLD, NEW, NEWEST = (SecretText(digit * 64) for digit in "abc")
 VENDOR_KEY = SecretName("vendor_api_key")
@@ -53,15 +53,15 @@ class Store:
         self.repo = WatchedInstanceRepo()
         self.key_check = MemoryKeyCheck()
         self.audit_log = MemoryAuditLog(memory=self.repo._memory)
-        self.backstage = Backstage(repo=self.repo, cipher=ring(OLD))
+        self.harness = UseCaseHarness(repo=self.repo, cipher=ring(OLD))
 
     async def fill(self) -> None:
         await self.check(OLD).keep()
         for slug in SLUGS:
-            await self.backstage.add(slug, provider="vendor", active=slug != SLUGS[-1])
-            await self.backstage.set_secret(slug, AUTH_API_KEY, f"sk-of-callers-{slug}")
-            await self.backstage.set_secret(slug, VENDOR_KEY, f"sk-of-vendor-{slug}")
-        self.backstage.clock.advance(60)
+            await self.harness.add(slug, provider="vendor", active=slug != SLUGS[-1])
+            await self.harness.set_secret(slug, AUTH_API_KEY, f"sk-of-callers-{slug}")
+            await self.harness.set_secret(slug, VENDOR_KEY, f"sk-of-vendor-{slug}")
+        self.harness.clock.advance(60)
 
     def check(self, *keys: SecretText) -> CheckMasterKey:
         return CheckMasterKey(cipher=ring(*keys), key_check=self.key_check)
@@ -72,11 +72,11 @@ class Store:
             cipher=ring(*keys),
             key_check=self.key_check,
             audit_log=self.audit_log,
-            clock=self.backstage.clock,
+            clock=self.harness.clock,
         )
 
     async def instances(self) -> list[Instance]:
-        return [await self.backstage.stored(slug) for slug in SLUGS]
+        return [await self.harness.stored(slug) for slug in SLUGS]
 
     async def opened(self, *keys: SecretText) -> dict[str, str]:
         """Returns every secret; the keys must open them all."""
@@ -103,7 +103,7 @@ class Store:
             changed = msgspec.structs.replace(instance.secrets[name], sealed=sealed)
             return msgspec.structs.replace(instance, secrets={**instance.secrets, name: changed})
 
-        await self.backstage.change(slug, change)
+        await self.harness.change(slug, change)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ async def test_nothing_else_of_an_instance_changes_but_its_version(store: Store)
 
 
 async def test_key_in_its_grace_expires_when_it_would_have(store: Store) -> None:
-    await store.backstage.issue_key(SLUGS[0], grace_seconds=60)
+    await store.harness.issue_key(SLUGS[0], grace_seconds=60)
     before = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
     await store.reseal(NEW, OLD)(by=CLI)
     after = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
@@ -243,7 +243,7 @@ async def test_what_others_seal_with_the_old_key_meanwhile_is_found(store: Store
     async def somebody_else_stores(instance: Instance) -> None:
         if instance.slug == SLUGS[2]:
             store.repo.before_save = None
-            await store.backstage.set_secret(SLUGS[0], "another", "sealed late")
+            await store.harness.set_secret(SLUGS[0], "another", "sealed late")
 
     store.repo.before_save = somebody_else_stores
     assert (await store.reseal(NEW, OLD)(by=CLI)) == Resealed(secrets=7, instances=3, unreadable=())

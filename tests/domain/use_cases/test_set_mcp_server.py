@@ -4,40 +4,40 @@ import pytest
 from polyant.domain.errors import InvalidInputError, UnknownInstanceError
 from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
-from support.backstage import Backstage
+from support.harness import UseCaseHarness
 
 CRM = McpServer(name="crm", url="https://crm.example/mcp", tools=("find",))
 FILES = McpServer(name="files", url="http://localhost:8100/mcp", tools=("*",))
 
 
-async def test_server_is_added(backstage: Backstage, slug: Slug) -> None:
-    set_server = backstage.set_mcp_server
+async def test_server_is_added(harness: UseCaseHarness, slug: Slug) -> None:
+    set_server = harness.set_mcp_server
     await set_server(slug, CRM)
     returned = await set_server(slug, FILES)
-    assert returned == await backstage.stored(slug)
+    assert returned == await harness.stored(slug)
     assert returned.mcp_servers == (CRM, FILES)
 
 
-async def test_server_takes_the_place_of_the_one_of_its_name(backstage: Backstage, slug: Slug) -> None:
-    set_server = backstage.set_mcp_server
+async def test_server_takes_the_place_of_the_one_of_its_name(harness: UseCaseHarness, slug: Slug) -> None:
+    set_server = harness.set_mcp_server
     for server in (CRM, FILES):
         await set_server(slug, server)
     other = msgspec.structs.replace(CRM, url="https://crm.example/v2", tools=())
     assert (await set_server(slug, other)).mcp_servers == (other, FILES)
 
 
-async def test_server_that_breaks_a_rule_is_not_stored(backstage: Backstage, slug: Slug) -> None:
+async def test_server_that_breaks_a_rule_is_not_stored(harness: UseCaseHarness, slug: Slug) -> None:
     with pytest.raises(InvalidInputError, match="MCP server 'my_crm'"):
-        await backstage.set_mcp_server(slug, msgspec.structs.replace(CRM, name="my_crm"))
-    assert (await backstage.stored(slug)).mcp_servers == ()
+        await harness.set_mcp_server(slug, msgspec.structs.replace(CRM, name="my_crm"))
+    assert (await harness.stored(slug)).mcp_servers == ()
 
 
-async def test_unknown_instance_gets_none(backstage: Backstage) -> None:
+async def test_unknown_instance_gets_none(harness: UseCaseHarness) -> None:
     with pytest.raises(UnknownInstanceError):
-        await backstage.set_mcp_server(Slug("nobody"), CRM)
+        await harness.set_mcp_server(Slug("nobody"), CRM)
 
 
-async def test_what_somebody_else_wrote_meanwhile_is_kept(backstage: Backstage, slug: Slug) -> None:
-    backstage.repo.races = 2
-    instance = await backstage.set_mcp_server(slug, CRM)
+async def test_what_somebody_else_wrote_meanwhile_is_kept(harness: UseCaseHarness, slug: Slug) -> None:
+    harness.repo.races = 2
+    instance = await harness.set_mcp_server(slug, CRM)
     assert (instance.description, instance.mcp_servers) == ("xx", (CRM,))

@@ -11,75 +11,77 @@ from polyant.domain.instances import Slug
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretAddress, SecretName
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.update_instance import InstancePatch
-from support.backstage import Backstage
+from support.harness import UseCaseHarness
 
 VALUE = "vendor-key-0123456789"
 
 
-async def test_secret_is_stored_sealed(backstage: Backstage, slug: Slug) -> None:
-    sealed = await backstage.set_secret(slug, "smtp_password", "correct horse battery staple")
-    stored = await backstage.stored(slug)
+async def test_secret_is_stored_sealed(harness: UseCaseHarness, slug: Slug) -> None:
+    sealed = await harness.set_secret(slug, "smtp_password", "correct horse battery staple")
+    stored = await harness.stored(slug)
     assert stored.secrets == {"smtp_password": sealed}
     assert "horse" not in str(stored) + sealed.sealed
-    assert backstage.opened(stored, "smtp_password") == "correct horse battery staple"
-    assert (sealed.origin, sealed.fingerprint, sealed.updated_at) == (None, None, backstage.clock.now())
+    assert harness.opened(stored, "smtp_password") == "correct horse battery staple"
+    assert (sealed.origin, sealed.fingerprint, sealed.updated_at) == (None, None, harness.clock.now())
 
 
-async def test_secret_does_not_open_for_another_instance(backstage: Backstage, slug: Slug) -> None:
-    sealed = await backstage.set_secret(slug, "smtp_password", "correct horse")
-    other = await backstage.stored(await backstage.add("other"))
+async def test_secret_does_not_open_for_another_instance(harness: UseCaseHarness, slug: Slug) -> None:
+    sealed = await harness.set_secret(slug, "smtp_password", "correct horse")
+    other = await harness.stored(await harness.add("other"))
     with pytest.raises(SecretUnreadableError):
-        await backstage.cipher.open(sealed.sealed, SecretAddress(instance_id=other.id, name=sealed.name))
+        await harness.cipher.open(sealed.sealed, SecretAddress(instance_id=other.id, name=sealed.name))
 
 
-async def test_key_of_the_operators_choice_identifies_callers(backstage: Backstage, slug: Slug) -> None:
-    sealed = await backstage.set_secret(slug, AUTH_API_KEY, "sk-myinstancekey")
-    stored = await backstage.stored(slug)
+async def test_key_of_the_operators_choice_identifies_callers(harness: UseCaseHarness, slug: Slug) -> None:
+    sealed = await harness.set_secret(slug, AUTH_API_KEY, "sk-myinstancekey")
+    stored = await harness.stored(slug)
     assert sealed.fingerprint is not None
     assert stored.has_auth_key
     assert not stored.auth_enabled
 
 
-async def test_key_of_the_operators_choice_may_replace_another_with_a_grace(backstage: Backstage, slug: Slug) -> None:
-    await backstage.set_secret(slug, AUTH_API_KEY, "sk-the-first")
-    await backstage.set_secret(slug, AUTH_API_KEY, "sk-the-second", grace_seconds=60)
-    stored = await backstage.stored(slug)
-    assert backstage.opened(stored, AUTH_API_KEY) == "sk-the-second"
-    assert backstage.opened(stored, PREVIOUS_AUTH_API_KEY) == "sk-the-first"
-    await backstage.set_secret(slug, AUTH_API_KEY, "sk-the-third")
-    assert set((await backstage.stored(slug)).secrets) == {AUTH_API_KEY}
+async def test_key_of_the_operators_choice_may_replace_another_with_a_grace(
+    harness: UseCaseHarness, slug: Slug
+) -> None:
+    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-first")
+    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-second", grace_seconds=60)
+    stored = await harness.stored(slug)
+    assert harness.opened(stored, AUTH_API_KEY) == "sk-the-second"
+    assert harness.opened(stored, PREVIOUS_AUTH_API_KEY) == "sk-the-first"
+    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-third")
+    assert set((await harness.stored(slug)).secrets) == {AUTH_API_KEY}
 
 
 @pytest.mark.parametrize("name, seconds", [("one", 60), (AUTH_API_KEY, -1)])
 async def test_grace_is_for_callers_keys_and_not_negative(
-    backstage: Backstage, slug: Slug, name: str, seconds: int
+    harness: UseCaseHarness, slug: Slug, name: str, seconds: int
 ) -> None:
     with pytest.raises(InvalidInputError, match="grace"):
-        await backstage.set_secret(slug, name, "sk-long-enough", grace_seconds=seconds)
-    assert (await backstage.stored(slug)).secrets == {}
+        await harness.set_secret(slug, name, "sk-long-enough", grace_seconds=seconds)
+    assert (await harness.stored(slug)).secrets == {}
 
 
-async def test_vendors_key_is_bound_to_where_it_is_sent_now(backstage: Backstage) -> None:
-    slug = await backstage.add("bot", provider="vendor")
-    assert (await backstage.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
-    await backstage.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
-    assert (await backstage.set_secret(slug, "vendor_api_key", VALUE)).origin == "http://localhost:8000"
+async def test_vendors_key_is_bound_to_where_it_is_sent_now(harness: UseCaseHarness) -> None:
+    slug = await harness.add("bot", provider="vendor")
+    assert (await harness.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
+    await harness.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
+    assert (await harness.set_secret(slug, "vendor_api_key", VALUE)).origin == "http://localhost:8000"
 
 
 async def test_key_of_a_vendor_that_the_instance_does_not_use_is_bound_to_that_vendor(
-    backstage: Backstage, slug: Slug
+    harness: UseCaseHarness, slug: Slug
 ) -> None:
-    await backstage.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
-    assert (await backstage.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
+    await harness.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
+    assert (await harness.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
 
 
-async def test_secret_replaces_the_earlier_one_and_no_other(backstage: Backstage, slug: Slug) -> None:
-    await backstage.set_secret(slug, "one", "first")
-    await backstage.set_secret(slug, "two", "second")
-    backstage.repo.races = 1
-    await backstage.set_secret(slug, "one", "third")
-    stored = await backstage.stored(slug)
-    assert {name: backstage.opened(stored, name) for name in stored.secrets} == {"one": "third", "two": "second"}
+async def test_secret_replaces_the_earlier_one_and_no_other(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.set_secret(slug, "one", "first")
+    await harness.set_secret(slug, "two", "second")
+    harness.repo.races = 1
+    await harness.set_secret(slug, "one", "third")
+    stored = await harness.stored(slug)
+    assert {name: harness.opened(stored, name) for name in stored.secrets} == {"one": "third", "two": "second"}
 
 
 @pytest.mark.parametrize(
@@ -90,31 +92,31 @@ async def test_secret_replaces_the_earlier_one_and_no_other(backstage: Backstage
     ],
 )
 async def test_name_or_value_that_breaks_its_rule_is_refused(
-    backstage: Backstage, slug: Slug, name: str, value: str
+    harness: UseCaseHarness, slug: Slug, name: str, value: str
 ) -> None:
     with pytest.raises(InvalidInputError):
-        await backstage.set_secret(slug, name, value)
-    assert (await backstage.stored(slug)).secrets == {}
+        await harness.set_secret(slug, name, value)
+    assert (await harness.stored(slug)).secrets == {}
 
 
-async def test_refused_value_is_not_in_the_message(backstage: Backstage, slug: Slug) -> None:
+async def test_refused_value_is_not_in_the_message(harness: UseCaseHarness, slug: Slug) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        await backstage.set_secret(slug, "vendor_api_key", "a value with spaces")
+        await harness.set_secret(slug, "vendor_api_key", "a value with spaces")
     assert "a value" not in str(caught.value)
 
 
-async def test_unknown_instance_has_no_secrets(backstage: Backstage) -> None:
+async def test_unknown_instance_has_no_secrets(harness: UseCaseHarness) -> None:
     with pytest.raises(UnknownInstanceError):
-        await backstage.set_secret(Slug("nobody"), SecretName("one"), "first")
+        await harness.set_secret(Slug("nobody"), SecretName("one"), "first")
 
 
-async def test_several_are_stored_together_each_bound_to_its_own_address(backstage: Backstage) -> None:
-    slug = await backstage.add("bot", provider="vendor")
-    store = SetSecret(edit=backstage.edit, cipher=backstage.cipher, providers=backstage.providers)
+async def test_several_are_stored_together_each_bound_to_its_own_address(harness: UseCaseHarness) -> None:
+    slug = await harness.add("bot", provider="vendor")
+    store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
     values = {"vendor_api_key": "sk-1234567890", "crm_token": "a token", AUTH_API_KEY: "sk-of-callers"}
-    instance = await store.several(slug, values, by=CLI)
-    assert instance == await backstage.stored(slug)
-    assert {name: backstage.opened(instance, name) for name in instance.secrets} == values
+    instance = await store.set_many(slug, values, by=CLI)
+    assert instance == await harness.stored(slug)
+    assert {name: harness.opened(instance, name) for name in instance.secrets} == values
     assert instance.secrets[SecretName("vendor_api_key")].origin == "https://api.vendor.example:443"
     assert instance.secrets[SecretName("crm_token")].origin is None
     assert instance.secrets[AUTH_API_KEY].fingerprint is not None
@@ -123,17 +125,17 @@ async def test_several_are_stored_together_each_bound_to_its_own_address(backsta
 
 @pytest.mark.parametrize(("name", "value"), [("No Name", "x"), ("crm_token", ""), ("x_key", "two words")])
 async def test_if_one_of_several_breaks_its_rule_none_is_stored(
-    backstage: Backstage, slug: Slug, name: str, value: str
+    harness: UseCaseHarness, slug: Slug, name: str, value: str
 ) -> None:
-    store = SetSecret(edit=backstage.edit, cipher=backstage.cipher, providers=backstage.providers)
+    store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
     with pytest.raises(InvalidInputError) as caught:
-        await store.several(slug, {"good_token": "value-of-it", name: value}, by=CLI)
+        await store.set_many(slug, {"good_token": "value-of-it", name: value}, by=CLI)
     assert "value-of-it" not in str(caught.value)
-    assert (await backstage.stored(slug)).secrets == {}
+    assert (await harness.stored(slug)).secrets == {}
 
 
-async def test_several_are_stored_on_an_expected_version_only(backstage: Backstage, slug: Slug) -> None:
-    store = SetSecret(edit=backstage.edit, cipher=backstage.cipher, providers=backstage.providers)
+async def test_several_are_stored_on_an_expected_version_only(harness: UseCaseHarness, slug: Slug) -> None:
+    store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
     with pytest.raises(InstanceChangedError):
-        await store.several(slug, {"good_token": "value"}, by=CLI, expected_versions={5})
-    assert (await backstage.stored(slug)).secrets == {}
+        await store.set_many(slug, {"good_token": "value"}, by=CLI, expected_versions={5})
+    assert (await harness.stored(slug)).secrets == {}

@@ -3,15 +3,15 @@ import pytest
 from polyant.domain.errors import NotFoundError
 from polyant.domain.instances import Slug
 from polyant.domain.use_cases.show_model import ShowModel
-from support.backstage import Backstage
+from support.harness import UseCaseHarness
 
 
-async def test_active_instance_is_shown(backstage: Backstage, slug: Slug) -> None:
-    assert await ShowModel(repo=backstage.repo)(slug) == await backstage.stored(slug)
+async def test_active_instance_is_shown(harness: UseCaseHarness, slug: Slug) -> None:
+    assert await ShowModel(repo=harness.repo)(slug) == await harness.stored(slug)
 
 
 @pytest.mark.parametrize("text", ["nobody", "asleep", "No Slug", "", "support-bot\n"])
-async def test_everything_else_is_not_found(backstage: Backstage, slug: Slug, text: str) -> None:
-    await backstage.add("asleep", active=False)
+async def test_everything_else_is_not_found(harness: UseCaseHarness, slug: Slug, text: str) -> None:
+    await harness.add("asleep", active=False)
     with pytest.raises(NotFoundError, match="Unknown model"):
-        await ShowModel(repo=backstage.repo)(text)
+        await ShowModel(repo=harness.repo)(text)

@@ -5,29 +5,29 @@ from polyant.domain.errors import InstanceChangedError, InvalidInputError, Unkno
 from polyant.domain.instances import InstanceStatus, Slug
 from polyant.domain.limits import TurnLimits
 from polyant.domain.use_cases.update_instance import InstancePatch
-from support.backstage import Backstage
+from support.harness import UseCaseHarness
 
 
-async def test_only_what_the_patch_has_is_changed(backstage: Backstage, slug: Slug) -> None:
-    before = await backstage.stored(slug)
-    after = await backstage.update(slug, InstancePatch(name="Susie", temperature=0.5))
+async def test_only_what_the_patch_has_is_changed(harness: UseCaseHarness, slug: Slug) -> None:
+    before = await harness.stored(slug)
+    after = await harness.update(slug, InstancePatch(name="Susie", temperature=0.5))
     assert (after.name, after.temperature) == ("Susie", 0.5)
     assert (after.slug, after.model, after.sections) == (before.slug, before.model, before.sections)
-    assert await backstage.stored(slug) == after
+    assert await harness.stored(slug) == after
 
 
-async def test_null_takes_a_value_back(backstage: Backstage, slug: Slug) -> None:
-    await backstage.update(slug, InstancePatch(temperature=0.5, base_url="http://localhost:1/"))
-    assert (await backstage.stored(slug)).base_url == "http://localhost:1"
-    after = await backstage.update(slug, InstancePatch(temperature=None, base_url=None))
+async def test_null_takes_a_value_back(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.update(slug, InstancePatch(temperature=0.5, base_url="http://localhost:1/"))
+    assert (await harness.stored(slug)).base_url == "http://localhost:1"
+    after = await harness.update(slug, InstancePatch(temperature=None, base_url=None))
     assert (after.temperature, after.base_url) == (None, None)
 
 
-async def test_new_provider_brings_its_default_model_along(backstage: Backstage, slug: Slug) -> None:
-    assert (await backstage.update(slug, InstancePatch(provider="vendor"))).model == "small"
-    assert (await backstage.update(slug, InstancePatch(model="large"))).model == "large"
-    assert (await backstage.update(slug, InstancePatch(provider="vendor"))).model == "large"
-    assert (await backstage.update(slug, InstancePatch(provider="echo", model="mine"))).model == "mine"
+async def test_new_provider_brings_its_default_model_along(harness: UseCaseHarness, slug: Slug) -> None:
+    assert (await harness.update(slug, InstancePatch(provider="vendor"))).model == "small"
+    assert (await harness.update(slug, InstancePatch(model="large"))).model == "large"
+    assert (await harness.update(slug, InstancePatch(provider="vendor"))).model == "large"
+    assert (await harness.update(slug, InstancePatch(provider="echo", model="mine"))).model == "mine"
 
 
 @pytest.mark.parametrize(
@@ -47,69 +47,69 @@ async def test_new_provider_brings_its_default_model_along(backstage: Backstage,
     ],
 )
 async def test_value_that_breaks_its_rule_is_refused(
-    backstage: Backstage, slug: Slug, patch: InstancePatch, message: str
+    harness: UseCaseHarness, slug: Slug, patch: InstancePatch, message: str
 ) -> None:
-    before = await backstage.stored(slug)
+    before = await harness.stored(slug)
     with pytest.raises(InvalidInputError, match=message):
-        await backstage.update(slug, patch)
-    assert await backstage.stored(slug) == before
+        await harness.update(slug, patch)
+    assert await harness.stored(slug) == before
 
 
-async def test_auth_is_not_turned_on_without_a_key(backstage: Backstage, slug: Slug) -> None:
+async def test_auth_is_not_turned_on_without_a_key(harness: UseCaseHarness, slug: Slug) -> None:
     with pytest.raises(InvalidInputError, match="auth can't be enabled without an API key"):
-        await backstage.update(slug, InstancePatch(auth_enabled=True))
-    await backstage.issue_key(slug, keep_open=True)
-    assert (await backstage.update(slug, InstancePatch(auth_enabled=True))).auth_enabled
-    assert not (await backstage.update(slug, InstancePatch(auth_enabled=False))).auth_enabled
+        await harness.update(slug, InstancePatch(auth_enabled=True))
+    await harness.issue_key(slug, keep_open=True)
+    assert (await harness.update(slug, InstancePatch(auth_enabled=True))).auth_enabled
+    assert not (await harness.update(slug, InstancePatch(auth_enabled=False))).auth_enabled
 
 
-async def test_status_is_changed(backstage: Backstage, slug: Slug) -> None:
-    assert not (await backstage.update(slug, InstancePatch(status=InstanceStatus.DISABLED))).is_active
-    assert (await backstage.update(slug, InstancePatch(status=InstanceStatus.ACTIVE))).is_active
+async def test_status_is_changed(harness: UseCaseHarness, slug: Slug) -> None:
+    assert not (await harness.update(slug, InstancePatch(status=InstanceStatus.DISABLED))).is_active
+    assert (await harness.update(slug, InstancePatch(status=InstanceStatus.ACTIVE))).is_active
 
 
-async def test_update_of_another_version_is_refused(backstage: Backstage, slug: Slug) -> None:
+async def test_update_of_another_version_is_refused(harness: UseCaseHarness, slug: Slug) -> None:
     with pytest.raises(InstanceChangedError):
-        await backstage.update(slug, InstancePatch(name="Susie"), expected_versions={7})
+        await harness.update(slug, InstancePatch(name="Susie"), expected_versions={7})
 
 
-async def test_unknown_instance_cannot_be_updated(backstage: Backstage) -> None:
+async def test_unknown_instance_cannot_be_updated(harness: UseCaseHarness) -> None:
     with pytest.raises(UnknownInstanceError):
-        await backstage.update(Slug("nobody"), InstancePatch(name="Susie"))
+        await harness.update(Slug("nobody"), InstancePatch(name="Susie"))
 
 
-async def test_tools_are_those_of_the_patch_in_its_order_each_once(backstage: Backstage, slug: Slug) -> None:
+async def test_tools_are_those_of_the_patch_in_its_order_each_once(harness: UseCaseHarness, slug: Slug) -> None:
     tools = ("current_time", "calculate", "current_time")
-    assert (await backstage.update(slug, InstancePatch(tools=tools))).tools == ("current_time", "calculate")
-    assert (await backstage.update(slug, InstancePatch(name="Susie"))).tools == ("current_time", "calculate")
-    assert (await backstage.update(slug, InstancePatch(tools=()))).tools == ()
+    assert (await harness.update(slug, InstancePatch(tools=tools))).tools == ("current_time", "calculate")
+    assert (await harness.update(slug, InstancePatch(name="Susie"))).tools == ("current_time", "calculate")
+    assert (await harness.update(slug, InstancePatch(tools=()))).tools == ()
 
 
-async def test_tool_that_is_not_installed_any_more_may_stay(backstage: Backstage, slug: Slug) -> None:
-    await backstage.change(slug, lambda instance, _: msgspec.structs.replace(instance, tools=("gone",)))
-    assert (await backstage.update(slug, InstancePatch(tools=("gone", "calculate")))).tools == ("gone", "calculate")
-    await backstage.update(slug, InstancePatch(tools=("calculate",)))
+async def test_tool_that_is_not_installed_any_more_may_stay(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.change(slug, lambda instance, _: msgspec.structs.replace(instance, tools=("gone",)))
+    assert (await harness.update(slug, InstancePatch(tools=("gone", "calculate")))).tools == ("gone", "calculate")
+    await harness.update(slug, InstancePatch(tools=("calculate",)))
     with pytest.raises(InvalidInputError, match="Unknown tool 'gone'"):
-        await backstage.update(slug, InstancePatch(tools=("gone",)))
+        await harness.update(slug, InstancePatch(tools=("gone",)))
 
 
-async def test_options_are_replaced_by_adapter_and_taken_back_by_null(backstage: Backstage, slug: Slug) -> None:
-    await backstage.update(slug, InstancePatch(options={"vendor": {"maxTokens": 5, "effort": "high"}}))
-    after = await backstage.update(slug, InstancePatch(options={"vendor": {"maxTokens": 6}}))
+async def test_options_are_replaced_by_adapter_and_taken_back_by_null(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.update(slug, InstancePatch(options={"vendor": {"maxTokens": 5, "effort": "high"}}))
+    after = await harness.update(slug, InstancePatch(options={"vendor": {"maxTokens": 6}}))
     assert after.options == {"vendor": {"maxTokens": 6}}
-    assert (await backstage.update(slug, InstancePatch(options={}))).options == after.options
-    assert (await backstage.update(slug, InstancePatch(name="Susie"))).options == after.options
-    assert (await backstage.update(slug, InstancePatch(options={"vendor": None}))).options == {}
-    assert (await backstage.update(slug, InstancePatch(options={"vendor": None}))).options == {}
+    assert (await harness.update(slug, InstancePatch(options={}))).options == after.options
+    assert (await harness.update(slug, InstancePatch(name="Susie"))).options == after.options
+    assert (await harness.update(slug, InstancePatch(options={"vendor": None}))).options == {}
+    assert (await harness.update(slug, InstancePatch(options={"vendor": None}))).options == {}
 
 
-async def test_options_of_an_adapter_that_is_gone_stay_and_can_be_removed(backstage: Backstage, slug: Slug) -> None:
-    await backstage.change(slug, lambda instance, _: msgspec.structs.replace(instance, options={"gone": {"x": 1}}))
-    after = await backstage.update(slug, InstancePatch(options={"vendor": {}}))
+async def test_options_of_an_adapter_that_is_gone_stay_and_can_be_removed(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.change(slug, lambda instance, _: msgspec.structs.replace(instance, options={"gone": {"x": 1}}))
+    after = await harness.update(slug, InstancePatch(options={"vendor": {}}))
     assert after.options == {"gone": {"x": 1}, "vendor": {}}
-    assert (await backstage.update(slug, InstancePatch(options={"gone": None}))).options == {"vendor": {}}
+    assert (await harness.update(slug, InstancePatch(options={"gone": None}))).options == {"vendor": {}}
     with pytest.raises(InvalidInputError, match="Unknown adapter 'gone'"):
-        await backstage.update(slug, InstancePatch(options={"gone": None}))
+        await harness.update(slug, InstancePatch(options={"gone": None}))
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ async def test_options_of_an_adapter_that_is_gone_stay_and_can_be_removed(backst
     ],
 )
 async def test_options_that_an_adapter_refuses_are_not_stored(
-    backstage: Backstage, slug: Slug, options: dict[str, dict[str, object] | None], message: str
+    harness: UseCaseHarness, slug: Slug, options: dict[str, dict[str, object] | None], message: str
 ) -> None:
-    before = await backstage.stored(slug)
+    before = await harness.stored(slug)
     with pytest.raises(InvalidInputError, match=message):
-        await backstage.update(slug, InstancePatch(name="Susie", options=options))
-    assert await backstage.stored(slug) == before
+        await harness.update(slug, InstancePatch(name="Susie", options=options))
+    assert await harness.stored(slug) == before
 
 
-async def test_each_limit_is_set_and_taken_back_by_itself(backstage: Backstage, slug: Slug) -> None:
-    await backstage.update(slug, InstancePatch(max_steps=5, max_tool_calls=0, turn_seconds=60.5, tool_seconds=2))
-    after = await backstage.update(slug, InstancePatch(max_tool_calls=None))
+async def test_each_limit_is_set_and_taken_back_by_itself(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.update(slug, InstancePatch(max_steps=5, max_tool_calls=0, turn_seconds=60.5, tool_seconds=2))
+    after = await harness.update(slug, InstancePatch(max_tool_calls=None))
     assert after.limits == TurnLimits(max_steps=5, turn_seconds=60.5, tool_seconds=2)

@@ -13,12 +13,12 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.log_in import LogIn
 from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
 from polyant.domain.users import Role, UserId
-from support.management import PASSWORD, Office
+from support.management import PASSWORD, ManagementHarness
 
 BOSS = Actor("boss@example.com")
 
 
-async def test_given_fields_change_and_others_stay(office: Office) -> None:
+async def test_given_fields_change_and_others_stay(office: ManagementHarness) -> None:
     user = await office.add_user(password=PASSWORD)
     office.clock.advance(5)
     patch = UserPatch(email="Eve@example.com", role=Role.SUPERADMIN)
@@ -43,7 +43,7 @@ async def test_given_fields_change_and_others_stay(office: Office) -> None:
     ],
 )
 async def test_who_is_disabled_or_gets_another_password_is_logged_out_everywhere(
-    office: Office, patch: UserPatch, *, ends: bool
+    office: ManagementHarness, patch: UserPatch, *, ends: bool
 ) -> None:
     user = await office.add_user()
     await office.begin(user)
@@ -51,27 +51,27 @@ async def test_who_is_disabled_or_gets_another_password_is_logged_out_everywhere
     assert (office.memory.sessions == {}) is ends
 
 
-async def test_new_password_is_the_one_to_log_in_with(office: Office) -> None:
+async def test_new_password_is_the_one_to_log_in_with(office: ManagementHarness) -> None:
     user = await office.add_user(password=PASSWORD)
     await (await office.get(UpdateUser))(user.id, UserPatch(password=SecretText("another password")), by=BOSS)
     assert (await (await office.get(LogIn))(user.email, SecretText("another password"))).user.id == user.id
 
 
-async def test_edit_that_lost_a_race_is_applied_again(office: Office) -> None:
+async def test_edit_that_lost_a_race_is_applied_again(office: ManagementHarness) -> None:
     user = await office.add_user()
     office.users.races = 3
     stored = await (await office.get(UpdateUser))(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
     assert (stored.role, stored.version) == (Role.SUPERADMIN, 5)
 
 
-async def test_whoever_always_loses_is_told_so(office: Office) -> None:
+async def test_whoever_always_loses_is_told_so(office: ManagementHarness) -> None:
     user = await office.add_user()
     office.users.races = 10_000
     with pytest.raises(UserChangedError):
         await (await office.get(UpdateUser))(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
 
 
-async def test_only_an_expected_version_is_changed(office: Office) -> None:
+async def test_only_an_expected_version_is_changed(office: ManagementHarness) -> None:
     user = await office.add_user()
     with pytest.raises(UserChangedError):
         await (await office.get(UpdateUser))(user.id, UserPatch(disabled=True), by=BOSS, expected_versions={2, 3})
@@ -79,7 +79,7 @@ async def test_only_an_expected_version_is_changed(office: Office) -> None:
 
 
 @pytest.mark.parametrize("patch", [UserPatch(disabled=True), UserPatch(role=Role.USER)])
-async def test_last_superadmin_stays_one(office: Office, patch: UserPatch) -> None:
+async def test_last_superadmin_stays_one(office: ManagementHarness, patch: UserPatch) -> None:
     user = await office.add_user(role=Role.SUPERADMIN)
     with pytest.raises(LastSuperadminError):
         await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
@@ -87,7 +87,7 @@ async def test_last_superadmin_stays_one(office: Office, patch: UserPatch) -> No
     assert await office.entries() == []
 
 
-async def test_faults_are_told_apart(office: Office) -> None:
+async def test_faults_are_told_apart(office: ManagementHarness) -> None:
     user, other = await office.add_user(), await office.add_user("other@example.com")
     with pytest.raises(UnknownUserError):
         await (await office.get(UpdateUser))(UserId("0" * 32), UserPatch(disabled=True), by=BOSS)

@@ -16,7 +16,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 
 _logger = logging.getLogger(__name__)
 
-_MOST_LOOKS = 3
+_MAX_LOOKS = 3
 _ALL_ACTIVE = InstanceQuery(status=InstanceStatus.ACTIVE)
 
 
@@ -137,7 +137,7 @@ class CachedInstanceRepo(InstanceRepo):
 
         One that takes long isn't waited for by those who come late: it may hang on a connection that is dead.
         """
-        late = self._looking_since < oldest and len(self._looks) < _MOST_LOOKS
+        late = self._looking_since < oldest and len(self._looks) < _MAX_LOOKS
         if self._looking is None or self._looking.done() or late:
             self._looking_since = self._clock.monotonic()
             self._looking = asyncio.create_task(self.refresh())

@@ -11,7 +11,7 @@ from polyant.adapters.llm.history import NOTHING_SAID, arguments_object
 from polyant.domain.chat import AssistantMessage, ModelMessage, ModelRequest, ToolResult, UserMessage
 
 _ENCODE = msgspec.json.Encoder().encode
-_DEFAULT_MOST_TOKENS = 16_384
+_MAX_DEFAULT_TOKENS = 16_384
 _HIGHEST_TEMPERATURE = 1.0
 _CLAUDE = re.compile(r"claude-[a-z]+-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 _FIRST_WITHOUT_SAMPLING = (4, 7)
@@ -31,7 +31,7 @@ def encode_request(request: ModelRequest) -> bytes:
     return _ENCODE(
         wire.RequestBody(
             model=request.model,
-            max_tokens=given.max_tokens or _DEFAULT_MOST_TOKENS,
+            max_tokens=given.max_tokens or _MAX_DEFAULT_TOKENS,
             messages=_messages(request.messages),
             system=request.system,
             stream=request.stream,

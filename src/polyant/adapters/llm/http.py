@@ -24,7 +24,7 @@ _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "polyant",
 }
-_REFUSAL_MOST_BYTES = 16 * 1024
+_MAX_REFUSAL_BYTES = 16 * 1024
 _REQUEST_ID = re.compile(r"\A[\w.-]{1,64}\Z", re.ASCII)
 _SUCCESS = range(200, 300)
 _UNACCEPTABLE = frozenset({400, 422})
@@ -166,7 +166,7 @@ def _request_id(answered: Mapping[str, str], call: VendorCall) -> str:
 
 async def _refusal(response: aiohttp.ClientResponse) -> bytes:
     text = b""
-    while len(text) < _REFUSAL_MOST_BYTES and (chunk := await response.content.read(_REFUSAL_MOST_BYTES)):
+    while len(text) < _MAX_REFUSAL_BYTES and (chunk := await response.content.read(_MAX_REFUSAL_BYTES)):
         text += chunk
     return text
 

@@ -47,7 +47,7 @@ from polyant.domain.injectables import ScriptFile
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 
-_ECHO_MOST_CHARACTERS = 2_000
+_MAX_ECHO_CHARACTERS = 2_000
 _GREETING = "This is a demonstration: I am built into Polyant and there is no language model behind me."
 _NOTHING = "You said nothing yet."
 _FAREWELL = "For real answers, give this instance the provider openai or anthropic and that provider's API key."
@@ -166,8 +166,8 @@ def _steps_played(request: ModelRequest) -> int:
 
 def _echo(user: str) -> str:
     words = user.strip()
-    if len(words) > _ECHO_MOST_CHARACTERS:
-        words = f"{words[:_ECHO_MOST_CHARACTERS]}…"
+    if len(words) > _MAX_ECHO_CHARACTERS:
+        words = f"{words[:_MAX_ECHO_CHARACTERS]}…"
     return f"{_GREETING} {f'You said: {words}' if words else _NOTHING}\n\n{_FAREWELL}"
 
 

@@ -8,7 +8,7 @@ import aiohttp
 from polyant.adapters.llm.answer import Answer
 from polyant.adapters.llm.failures import refuse
 
-MOST_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 _DRAIN_SECONDS = 0.25
 
 
@@ -37,7 +37,7 @@ class Watch:
         self._content = response.content
         self._answer = answer
         self._limits = limits
-        self._bytes_left = MOST_BYTES
+        self._bytes_left = MAX_BYTES
         self._reading_since: float | None = None
         self._expired = False
         self._timer = self._loop.call_at(self._next_look(), self._look)

@@ -8,7 +8,7 @@ import httpx2
 
 from polyant.domain.urls import origin_of
 
-MOST_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 
 _UNCOMPRESSED = "identity"  # what is compressed can't be bounded by counting what arrives
 _FIRST_FAILURE = 400
@@ -49,7 +49,7 @@ class _BoundStream(httpx2.AsyncByteStream):
         self._inner = inner
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = MOST_BYTES
+        left = MAX_BYTES
         async for chunk in self._inner:
             left -= len(chunk)
             if left < 0:

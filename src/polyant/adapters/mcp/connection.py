@@ -22,14 +22,14 @@ from polyant import __version__
 from polyant.adapters.mcp.bound_transport import BoundTransport
 from polyant.adapters.mcp.offers import UnfitToolError, offer, spec_of
 from polyant.adapters.mcp.results import text_of
-from polyant.domain.ports.tool_servers import SECRET_LEAST_CHARACTERS, ServerAccess
+from polyant.domain.ports.tool_servers import MIN_SECRET_CHARACTERS, ServerAccess
 from polyant.domain.tools import OfferedTool, ToolError
 
 # The package logs what goes wrong with a traceback, and so what servers say. Whoever waits is told, and we log it.
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
 logging.getLogger("client").setLevel(logging.CRITICAL)
 
-_MOST_PAGES = 20
+_MAX_PAGES = 20
 _CLIENT_INFO = Implementation(name="polyant", version=__version__)
 _NO_TIMEOUT = httpx2.Timeout(None)  # it is up to whoever waits
 
@@ -117,7 +117,7 @@ class McpConnection:
         for name, value in self.access.headers.items():
             whole = value.reveal()
             for part in (whole, whole.rpartition(" ")[2]):
-                if len(part) >= SECRET_LEAST_CHARACTERS:
+                if len(part) >= MIN_SECRET_CHARACTERS:
                     text = text.replace(part, f"[{name}]")
         return text
 
@@ -130,7 +130,7 @@ class McpConnection:
 async def _list(client: Client) -> list[Tool]:
     tools: list[Tool] = []
     cursor: str | None = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         page = await client.list_tools(cursor=cursor)
         tools += page.tools
         cursor = page.next_cursor

@@ -15,8 +15,8 @@ Call = Callable[[dict[str, Any]], Awaitable[str]]
 _NAME = re.compile(r"\A[a-zA-Z0-9_-]{1,64}\Z")
 _PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")
 _REFUSED_AT_THE_ROOT = ("anyOf", "oneOf", "allOf", "not", "enum", "$ref")
-_SCHEMA_MOST_BYTES = 64 * 1024
-_DESCRIPTION_MOST_CHARACTERS = 1_024
+_MAX_SCHEMA_BYTES = 64 * 1024
+_MAX_DESCRIPTION_CHARACTERS = 1_024
 _NO_ARGUMENTS = frozenset({"", "null"})
 
 
@@ -33,7 +33,7 @@ def spec_of(server: McpServer, name: str, description: str, schema: Mapping[str,
     full_name = f"{server.name}__{name}"
     if not _NAME.match(full_name):
         raise UnfitToolError("its name with the server's is not 1 to 64 of a-z, A-Z, 0-9, _ and -")
-    shown = description.encode("utf-8", "replace").decode()[:_DESCRIPTION_MOST_CHARACTERS].strip()
+    shown = description.encode("utf-8", "replace").decode()[:_MAX_DESCRIPTION_CHARACTERS].strip()
     return ToolSpec(name=full_name, description=shown or name, parameters=_parameters(schema))
 
 
@@ -58,8 +58,8 @@ def _parameters(schema: Mapping[str, Any]) -> msgspec.Raw:
         encoded = msgspec.json.encode({**schema, "properties": properties})
     except (ValueError, OverflowError, RecursionError):
         raise UnfitToolError("its schema can't be sent as JSON") from None
-    if len(encoded) > _SCHEMA_MOST_BYTES:
-        raise UnfitToolError(f"its schema has more than {_SCHEMA_MOST_BYTES} bytes")
+    if len(encoded) > _MAX_SCHEMA_BYTES:
+        raise UnfitToolError(f"its schema has more than {_MAX_SCHEMA_BYTES} bytes")
     return msgspec.Raw(encoded)
 
 

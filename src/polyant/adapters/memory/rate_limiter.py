@@ -6,7 +6,7 @@ from polyant.domain.limits import LimitState, RateLimit
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
 
-_SWEEP_MOST = 100
+_MAX_SWEEP = 100
 
 
 class MemoryRateLimiter(RateLimiter):
@@ -35,7 +35,7 @@ class MemoryRateLimiter(RateLimiter):
 
     def _sweep(self, now: float) -> None:
         """Drops keys with an empty log: more than a call can add, and few enough that none is slow for it."""
-        for _ in range(min(_SWEEP_MOST, len(self._logs))):
+        for _ in range(min(_MAX_SWEEP, len(self._logs))):
             key, log = next(iter(self._logs.items()))
             if now - log.hits[-1] < log.seconds:
                 return

@@ -6,7 +6,7 @@ from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import LastSuperadminError, UserExistsError
 from polyant.domain.ports.user_repo import UserRepo
-from polyant.domain.users import Email, EndedSessions, User, UserId, UserPage
+from polyant.domain.users import Email, SessionRevocation, User, UserId, UserPage
 
 
 class MemoryUserRepo(UserRepo):
@@ -36,14 +36,14 @@ class MemoryUserRepo(UserRepo):
         self._check_address(user)
         return self._put(msgspec.structs.replace(user, version=1), audit)
 
-    async def save(self, user: User, *, ends: EndedSessions | None = None, audit: AuditEntry | None = None) -> User:
+    async def save(self, user: User, *, ends: SessionRevocation | None = None, audit: AuditEntry | None = None) -> User:
         before = self._memory.known_user(user.id, version=user.version)
         self._check_address(user)
         if not user.is_active_superadmin:
             self._check_not_last_superadmin(before)
         stored = msgspec.structs.replace(user, created_at=before.created_at, version=user.version + 1)
         if ends is not None:
-            self._memory.end_sessions(lambda session: session.user_id == user.id and session.token_id != ends.but)
+            self._memory.end_sessions(lambda session: session.user_id == user.id and session.token_id != ends.keep)
         return self._put(stored, audit)
 
     async def delete(self, user_id: UserId, *, version: int | None = None, audit: AuditEntry | None = None) -> None:

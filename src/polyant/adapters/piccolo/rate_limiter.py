@@ -14,7 +14,7 @@ from polyant.domain.ports.rate_limiter import RateLimiter
 _logger = logging.getLogger(__name__)
 
 _MICROSECONDS = 1_000_000
-_SWEEP_MOST = 1_000
+_MAX_SWEEP = 1_000
 
 # The log of a key is one row: whoever calls first locks it, and nobody can wait in a circle. The clock is read behind
 # that lock, so that calls are logged in the order of their times. If the clock was set back since the last call, time
@@ -125,7 +125,7 @@ class PiccoloRateLimiter(RateLimiter):
 
     async def sweep(self) -> None:
         """Removes the logs that are empty by now, in steps that are small enough for nobody to be slow for them."""
-        while len([*await self._database.run(self._sweep, _SWEEP_MOST)]) == _SWEEP_MOST:
+        while len([*await self._database.run(self._sweep, _MAX_SWEEP)]) == _MAX_SWEEP:
             pass
 
     async def _keep_sweeping(self) -> None:

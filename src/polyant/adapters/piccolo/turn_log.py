@@ -48,13 +48,13 @@ class PiccoloTurnLog(TurnLog):
     """
 
     def __init__(
-        self, *, database: PiccoloDatabase, clock: Clock, turn_log_days: TurnLogDays, most_waiting: int = 10_000
+        self, *, database: PiccoloDatabase, clock: Clock, turn_log_days: TurnLogDays, max_waiting: int = 10_000
     ) -> None:
         """Takes a database that is open and migrated when it is first asked, and how much is kept."""
         self._database = database
         self._clock = clock
         self._age = timedelta(days=turn_log_days)
-        self._most_waiting = most_waiting
+        self._most_waiting = max_waiting
         self._turns = database.bind(TurnRow)
         self._waiting = deque[TurnRecord]()
         self._hurry = asyncio.Event()

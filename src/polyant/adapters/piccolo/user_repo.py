@@ -14,7 +14,7 @@ from polyant.adapters.piccolo.sql import NO_LIMIT, in_code_order, literal
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import LastSuperadminError, UnknownUserError, UserChangedError, UserExistsError
 from polyant.domain.ports.user_repo import UserRepo
-from polyant.domain.users import Email, EndedSessions, Role, User, UserId, UserPage
+from polyant.domain.users import Email, Role, SessionRevocation, User, UserId, UserPage
 
 _FIXED = frozenset({"id", "created_at"})
 
@@ -47,7 +47,7 @@ class PiccoloUserRepo(UserRepo):
     async def add(self, user: User, *, audit: AuditEntry | None = None) -> User:
         return await self._database.write(lambda: self._add(user, audit))
 
-    async def save(self, user: User, *, ends: EndedSessions | None = None, audit: AuditEntry | None = None) -> User:
+    async def save(self, user: User, *, ends: SessionRevocation | None = None, audit: AuditEntry | None = None) -> User:
         return await self._database.write(lambda: self._save(user, ends, audit))
 
     async def delete(self, user_id: UserId, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
@@ -73,7 +73,7 @@ class PiccoloUserRepo(UserRepo):
         await self._audit_log.join(audit)
         return stored
 
-    async def _save(self, user: User, ends: EndedSessions | None, audit: AuditEntry | None) -> User:
+    async def _save(self, user: User, ends: SessionRevocation | None, audit: AuditEntry | None) -> User:
         await self._keep_others_from_writing()
         before = await self._known(user.id, user.version)
         await self._check_address(user)
@@ -93,12 +93,12 @@ class PiccoloUserRepo(UserRepo):
         await self._keep_others_from_writing()
         await self._check_not_last_superadmin(await self._known(user_id, version))
         await self._users.delete().where(self._users.id == user_id)
-        await self._end_sessions(user_id, EndedSessions())
+        await self._end_sessions(user_id, SessionRevocation())
         await self._audit_log.join(audit)
 
-    async def _end_sessions(self, user_id: UserId, ends: EndedSessions) -> None:
+    async def _end_sessions(self, user_id: UserId, ends: SessionRevocation) -> None:
         ended = self._sessions.delete().where(self._sessions.user_id == user_id)
-        await (ended if ends.but is None else ended.where(self._sessions.token_id != ends.but))
+        await (ended if ends.keep is None else ended.where(self._sessions.token_id != ends.keep))
 
     async def _keep_others_from_writing(self) -> None:
         if self._database.dialect == "postgres":

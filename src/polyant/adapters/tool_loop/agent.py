@@ -34,9 +34,9 @@ class Agent:
         return Agent(self._model, toolbox, self.budget, self._clock)
 
     async def run(
-        self, request: ModelRequest, delegate_for: DelegateFor, *, most_steps: int, reserve: int = 0
+        self, request: ModelRequest, delegate_for: DelegateFor, *, max_steps: int, reserve: int = 0
     ) -> AsyncGenerator[AgentEvent, None]:
-        """Yields what happens; makes at most `most_steps` model calls and leaves `reserve` of the budget's to others.
+        """Yields what happens; makes at most `max_steps` model calls and leaves `reserve` of the budget's to others.
 
         The last call is made without tools, and tools that the model calls then all the same are not run.
 
@@ -46,8 +46,8 @@ class Agent:
             TurnTimeoutError: The turn's time ended while tools ran.
         """
         budget = self.budget
-        for step in range(1, most_steps + 1):
-            last = self._take_step(reserve) or step == most_steps
+        for step in range(1, max_steps + 1):
+            last = self._take_step(reserve) or step == max_steps
             request = msgspec.structs.replace(request, tools=() if last else self.toolbox.specs)
             reply, started = Reply(), self._clock.monotonic()
             async with aclosing(self._model.generate(request)) as events:

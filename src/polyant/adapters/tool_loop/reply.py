@@ -19,7 +19,7 @@ from polyant.domain.chat import (
 )
 
 _UNFIT_FOR_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-_NAME_MOST_CHARACTERS = 64
+_MAX_NAME_CHARACTERS = 64
 _NO_NAME = "unnamed"
 
 
@@ -70,4 +70,4 @@ def _free_id(taken: set[str]) -> str:
 
 
 def _name_of(call: ToolCall) -> str:
-    return _UNFIT_FOR_A_NAME.sub("_", call.name)[:_NAME_MOST_CHARACTERS] or _NO_NAME
+    return _UNFIT_FOR_A_NAME.sub("_", call.name)[:_MAX_NAME_CHARACTERS] or _NO_NAME

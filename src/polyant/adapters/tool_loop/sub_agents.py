@@ -13,7 +13,7 @@ from polyant.domain.errors import PolyantError
 from polyant.domain.system_prompt import SEPARATOR
 from polyant.domain.tools import ToolError
 
-_MOST_STEPS = 10
+_MAX_STEPS = 10
 _INSTRUCTIONS = (
     "# Your task\n\n"
     "You work on one task for another assistant, who sees nothing but your final answer. Do the task, then answer with "
@@ -48,7 +48,7 @@ async def _answer(agent: Agent, request: ModelRequest) -> str:
     """Returns what the agent says at last; one step of the budget is left for the turn's own answer."""
     texts: list[str] = []
     try:
-        async with aclosing(agent.run(request, _no_delegate, most_steps=_MOST_STEPS, reserve=1)) as events:
+        async with aclosing(agent.run(request, _no_delegate, max_steps=_MAX_STEPS, reserve=1)) as events:
             async for event in events:
                 match event:
                     case TextDelta():

@@ -66,7 +66,7 @@ class ToolLoopSupervisor(Supervisor):
             )
             agent = Agent(model, toolbox, budget, self._clock)
             sub_agents = SubAgents(request, agent, partial(self._prompts.compose, instance))
-            steps = agent.run(request, sub_agents.delegate_for, most_steps=turn.budget.max_steps)
+            steps = agent.run(request, sub_agents.delegate_for, max_steps=turn.budget.max_steps)
             async with aclosing(steps) as events:
                 async for event in events:
                     yield event

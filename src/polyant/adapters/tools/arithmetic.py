@@ -9,14 +9,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from polyant.adapters.tools.expression import MOST_CHARACTERS, MOST_NESTING, parse
+from polyant.adapters.tools.expression import MAX_CHARACTERS, MAX_NESTING, parse
 from polyant.domain.tools import ToolError
 
-_MOST_BITS = 8_192
+_MAX_BITS = 8_192
 """How long numerator and denominator may get; 2466 decimal digits."""
-_MOST_WORK = 32 * _MOST_BITS
+_MAX_WORK = 32 * _MAX_BITS
 """How many bits the operands of all operations may have together; some milliseconds at most."""
-_MOST_ROUNDING = 1_000
+_MAX_ROUNDING = 1_000
 _SHOWN_DIGITS = 30
 _ROOT_DIGITS = 50
 
@@ -64,11 +64,11 @@ class _Evaluation:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._work_left = _MOST_WORK
+        self._work_left = _MAX_WORK
 
     def number(self, node: ast.expr, depth: int = 0) -> Number:
         """Returns the value of a part; long chains as 1+1+1+… lean to the left and are taken without recursion."""
-        if depth > 2 * MOST_NESTING:
+        if depth > 2 * MAX_NESTING:
             raise ToolError("The expression is nested too deeply. Calculate it in parts")
         chain: list[ast.BinOp] = []
         while isinstance(node, ast.BinOp):
@@ -104,7 +104,7 @@ class _Evaluation:
         if self._work_left < 0:
             raise ToolError("This is too much work for one expression. Calculate it in parts, or with smaller numbers")
         result = operation(*operands)
-        if result.bits > _MOST_BITS:
+        if result.bits > _MAX_BITS:
             raise _too_large()
         return result
 
@@ -145,7 +145,7 @@ _negative = _exactly(operator.neg)
 def _power(base: Number, exponent: Number) -> Number:
     if exponent.value.denominator != 1:
         return _fractional_power(base, exponent)
-    if (base.bits - 1) * abs(exponent.value.numerator) > _MOST_BITS:  # a lower bound of what the result would have
+    if (base.bits - 1) * abs(exponent.value.numerator) > _MAX_BITS:  # a lower bound of what the result would have
         raise _too_large()
     return Number(base.value ** int(exponent.value), base.exact and exponent.exact)
 
@@ -157,7 +157,7 @@ def _fractional_power(base: Number, exponent: Number) -> Number:
         if exponent.value < 0:
             raise ZeroDivisionError
         return base
-    context = decimal.Context(prec=_ROOT_DIGITS, Emax=_MOST_BITS, Emin=-_MOST_BITS)
+    context = decimal.Context(prec=_ROOT_DIGITS, Emax=_MAX_BITS, Emin=-_MAX_BITS)
     try:
         result = context.power(_expansion(base.value, context), _expansion(exponent.value, context))
     except decimal.Overflow:
@@ -182,8 +182,8 @@ def _square_root(number: Number) -> Number:
 
 
 def _round(value: Fraction, digits: Fraction = Fraction(0)) -> Fraction | int:
-    if digits.denominator != 1 or abs(digits) > _MOST_ROUNDING:
-        raise ToolError(f"round takes a whole number of digits from -{_MOST_ROUNDING} to {_MOST_ROUNDING}")
+    if digits.denominator != 1 or abs(digits) > _MAX_ROUNDING:
+        raise ToolError(f"round takes a whole number of digits from -{_MAX_ROUNDING} to {_MAX_ROUNDING}")
     return round(value, int(digits))
 
 
@@ -200,8 +200,8 @@ _FUNCTIONS: Mapping[str, tuple[_Operation, int, int]] = {
     "abs": (_exactly(abs), 1, 1),
     "ceil": (_exactly(math.ceil), 1, 1),
     "floor": (_exactly(math.floor), 1, 1),
-    "max": (_exactly(lambda *values: max(values)), 1, MOST_CHARACTERS),
-    "min": (_exactly(lambda *values: min(values)), 1, MOST_CHARACTERS),
+    "max": (_exactly(lambda *values: max(values)), 1, MAX_CHARACTERS),
+    "min": (_exactly(lambda *values: min(values)), 1, MAX_CHARACTERS),
     "round": (_exactly(_round), 1, 2),
     "sqrt": (_square_root, 1, 1),
 }

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from polyant.adapters.tools.arithmetic import describe, evaluate
-from polyant.adapters.tools.expression import MOST_CHARACTERS
+from polyant.adapters.tools.expression import MAX_CHARACTERS
 from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import SecretName
 from polyant.domain.tools import ToolContext
@@ -22,7 +22,7 @@ class Calculate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "+ - * / // % ** and parentheses; sqrt, abs, round(x, digits), floor, ceil, min, max; pi, e."
             ),
             min_length=1,
-            max_length=MOST_CHARACTERS,
+            max_length=MAX_CHARACTERS,
         ),
     ]
 

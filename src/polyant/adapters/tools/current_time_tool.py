@@ -16,7 +16,7 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import SecretName
 from polyant.domain.tools import ToolContext, ToolError
 
-_MOST_SUGGESTIONS = 5
+_MAX_SUGGESTIONS = 5
 
 
 class CurrentTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,8 +75,8 @@ def _near_names(text: str) -> list[str]:
     for folded, name in _zones().items():
         for spelling in {folded, folded.rpartition("/")[2]}:
             cities.setdefault(spelling, []).append(name)
-    near = difflib.get_close_matches(_folded(text).strip("/"), cities, n=_MOST_SUGGESTIONS, cutoff=0.75)
-    return list(dict.fromkeys(name for spelling in near for name in cities[spelling]))[:_MOST_SUGGESTIONS]
+    near = difflib.get_close_matches(_folded(text).strip("/"), cities, n=_MAX_SUGGESTIONS, cutoff=0.75)
+    return list(dict.fromkeys(name for spelling in near for name in cities[spelling]))[:_MAX_SUGGESTIONS]
 
 
 @functools.cache

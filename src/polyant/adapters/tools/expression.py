@@ -5,8 +5,8 @@ import re
 
 from polyant.domain.tools import ToolError
 
-MOST_CHARACTERS = 1_000
-MOST_NESTING = 50
+MAX_CHARACTERS = 1_000
+MAX_NESTING = 50
 
 FUNCTIONS = ("abs", "ceil", "floor", "max", "min", "round", "sqrt")
 CONSTANTS = ("e", "pi")
@@ -33,8 +33,8 @@ def parse(text: str) -> tuple[ast.expr, str]:
     Raises:
         ToolError: It isn't arithmetic; the message says what is wrong with it.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise ToolError(f"The expression is too long: at most {MOST_CHARACTERS} characters. Calculate it in parts")
+    if len(text) > MAX_CHARACTERS:
+        raise ToolError(f"The expression is too long: at most {MAX_CHARACTERS} characters. Calculate it in parts")
     source = " ".join(text.translate(_TYPOGRAPHY).split())
     _check_tokens(source)
     try:
@@ -52,8 +52,8 @@ def _check_tokens(source: str) -> None:
         if (name := token["name"]) and name not in FUNCTIONS + CONSTANTS:
             raise ToolError(f"'{name}' is unknown: there are {', '.join(FUNCTIONS + CONSTANTS)}")
         nesting += _NEST.get(token[0], 0)
-        if nesting > MOST_NESTING:
-            raise ToolError(f"The parentheses are nested more than {MOST_NESTING} deep. Calculate it in parts")
+        if nesting > MAX_NESTING:
+            raise ToolError(f"The parentheses are nested more than {MAX_NESTING} deep. Calculate it in parts")
         position = token.end()
 
 

@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Mapping
 from http.client import responses
 
-from polyant.domain.tools import RESULT_MOST_BYTES, ToolError
+from polyant.domain.tools import MAX_RESULT_BYTES, ToolError
 
-MOST_BODY_BYTES = RESULT_MOST_BYTES - 8 * 1024
+MAX_BODY_BYTES = MAX_RESULT_BYTES - 8 * 1024
 """As much as fits into a tool's result below the status and the headers."""
 
 _SHOWN_HEADERS = (
@@ -29,7 +29,7 @@ _LABEL = re.compile(r"\A[A-Za-z0-9_-]{1,32}\Z")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """A response whose body was read, up to `MOST_BODY_BYTES`."""
+    """A response whose body was read, up to `MAX_BODY_BYTES`."""
 
     status: int
     url: str
@@ -52,7 +52,7 @@ def describe(answer: HttpAnswer) -> str:
     lines = [f"Status: {answer.status} {responses.get(answer.status, '')}".rstrip(), f"URL: {_shown(answer.url)}"]
     lines += [f"{name}: {_shown(answer.headers[name])}" for name in _SHOWN_HEADERS if name in answer.headers]
     if body.cut:
-        lines.append(f"Note: the body is longer; these are its first {MOST_BODY_BYTES} bytes")
+        lines.append(f"Note: the body is longer; these are its first {MAX_BODY_BYTES} bytes")
     return "\n".join([*lines, "", _shown_body(body)])
 
 
@@ -100,7 +100,7 @@ def _unpacked(answer: HttpAnswer) -> HttpAnswer:
         raise ToolError("The server's answer is compressed in a way that can't be unpacked")
     unpacking = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, whichever it is
     try:
-        body = unpacking.decompress(answer.body, MOST_BODY_BYTES)
+        body = unpacking.decompress(answer.body, MAX_BODY_BYTES)
     except zlib.error:
         raise ToolError("The server's answer is compressed and damaged") from None
     return dataclasses.replace(answer, body=body, cut=answer.cut or bool(unpacking.unconsumed_tail))

@@ -11,7 +11,7 @@ from yarl import URL
 
 from polyant.domain.tools import ToolError
 
-_MOST_BODY_CHARACTERS = 256 * 1024
+_MAX_BODY_CHARACTERS = 256 * 1024
 _SCHEMES = frozenset({"http", "https"})
 _HOST = re.compile(r"\A([a-z0-9._-]+|[0-9a-f:.]+)\Z")
 _ENCODED = re.compile(r"\A([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*\Z")
@@ -47,7 +47,7 @@ class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.Meta(description="JSON body, sent as application/json. Not together with text."),
     ] = None
     text: Annotated[
-        Annotated[str, msgspec.Meta(max_length=_MOST_BODY_CHARACTERS)] | None,
+        Annotated[str, msgspec.Meta(max_length=_MAX_BODY_CHARACTERS)] | None,
         msgspec.Meta(description="Any other body, sent as text/plain unless headers name a Content-Type."),
     ] = None
 

@@ -7,7 +7,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from aiohttp.connector import AddrInfoType
 
-from polyant.adapters.tools.http_answer import MOST_BODY_BYTES, HttpAnswer
+from polyant.adapters.tools.http_answer import MAX_BODY_BYTES, HttpAnswer
 from polyant.adapters.tools.http_call import HttpCall
 from polyant.adapters.tools.public_addresses import is_public
 from polyant.domain.tools import ToolError
@@ -76,7 +76,7 @@ async def _exchange(session: aiohttp.ClientSession, call: HttpCall) -> HttpAnswe
         call.method, call.url, headers=headers, data=call.body, allow_redirects=False
     ) as response:
         body = bytearray()
-        while len(body) <= MOST_BODY_BYTES and (chunk := await response.content.read(MOST_BODY_BYTES)):
+        while len(body) <= MAX_BODY_BYTES and (chunk := await response.content.read(MAX_BODY_BYTES)):
             body += chunk
         return HttpAnswer(
             status=response.status,
@@ -84,8 +84,8 @@ async def _exchange(session: aiohttp.ClientSession, call: HttpCall) -> HttpAnswe
             headers=response.headers,
             content_type=response.content_type,
             charset=response.charset,
-            body=bytes(body[:MOST_BODY_BYTES]),
-            cut=len(body) > MOST_BODY_BYTES,
+            body=bytes(body[:MAX_BODY_BYTES]),
+            cut=len(body) > MAX_BODY_BYTES,
         )
 
 

@@ -14,8 +14,8 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import SecretName
 from polyant.domain.tools import ToolContext, ToolError
 
-_MOST_REDIRECTS = 5
-_MOST_SECONDS = 25.0
+_MAX_REDIRECTS = 5
+_MAX_SECONDS = 25.0
 _SHARE_OF_TIME_LEFT = 0.9
 """So that the model is told what took too long before the run is cancelled."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -50,7 +50,7 @@ class HttpRequestTool(Tool):
 
     async def run(self, arguments: HttpRequest, context: ToolContext) -> str:
         call = HttpCall.of(arguments)
-        seconds = min(_MOST_SECONDS, _SHARE_OF_TIME_LEFT * (context.deadline - self._clock.monotonic()))
+        seconds = min(_MAX_SECONDS, _SHARE_OF_TIME_LEFT * (context.deadline - self._clock.monotonic()))
         try:
             async with asyncio.timeout(seconds):
                 return describe(await self._follow(call))
@@ -58,10 +58,10 @@ class HttpRequestTool(Tool):
             raise ToolError(f"{call.url.host} did not answer in time") from None
 
     async def _follow(self, call: HttpCall) -> HttpAnswer:
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             answer = await exchange(call, anywhere=call.url in self._allowed, resolver=self._resolver)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or not location:
                 return answer
             call = call.redirected(answer.status, location)
-        raise ToolError(f"There are more than {_MOST_REDIRECTS} redirects in a row")
+        raise ToolError(f"There are more than {_MAX_REDIRECTS} redirects in a row")

@@ -12,7 +12,7 @@ from polyant.domain.mcp_servers import McpServer
 from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool
 
-SECRET_LEAST_CHARACTERS = 8
+MIN_SECRET_CHARACTERS = 8
 """What is shorter is no secret; to hide a tenant's number, say, would make a mess of results."""
 
 

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.audit import AuditEntry
-from polyant.domain.users import Email, EndedSessions, User, UserId, UserPage
+from polyant.domain.users import Email, SessionRevocation, User, UserId, UserPage
 
 
 @runtime_checkable
@@ -42,7 +42,7 @@ class UserRepo(Protocol):
         """
 
     @abstractmethod
-    async def save(self, user: User, *, ends: EndedSessions | None = None, audit: AuditEntry | None = None) -> User:
+    async def save(self, user: User, *, ends: SessionRevocation | None = None, audit: AuditEntry | None = None) -> User:
         """Stores a changed user over its earlier state and returns it with its version counted up.
 
         Id and creation time stay as they were stored. Together with the change those sessions of the user end that the

@@ -8,7 +8,7 @@ from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.edit_user import EditUser
 from polyant.domain.use_cases.recognise_user import LoggedIn
-from polyant.domain.users import EndedSessions, User, check_password
+from polyant.domain.users import SessionRevocation, User, check_password
 
 
 class ChangePassword:
@@ -35,6 +35,6 @@ class ChangePassword:
             who.user.id,
             lambda user: msgspec.structs.replace(user, password_hash=hashed),
             change,
-            ends=EndedSessions(but=who.session.token_id),
+            ends=SessionRevocation(keep=who.session.token_id),
             expected_versions={who.user.version},
         )

@@ -9,7 +9,7 @@ from polyant.domain.errors import UserChangedError
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.use_cases.show_user import ShowUser
-from polyant.domain.users import EndedSessions, User, UserId
+from polyant.domain.users import SessionRevocation, User, UserId
 from polyant.domain.versioned_edit import edit_stored
 
 
@@ -27,7 +27,7 @@ class EditUser:
         edit: Callable[[User], User],
         change: Change,
         *,
-        ends: EndedSessions | None = None,
+        ends: SessionRevocation | None = None,
         expected_versions: Collection[int] | None = None,
     ) -> User:
         """Returns the user as stored after the edit; the audit trail gets `change` together with it.

@@ -22,7 +22,7 @@ class LogOut:
         audit = Change(who.actor, "session.logout").entry(self._clock.now(), user=who.user.email)
         await self._sessions.end(who.session.token_id, audit=audit)
 
-    async def everywhere(self, user_id: UserId, *, by: Actor) -> None:
+    async def log_out_all(self, user_id: UserId, *, by: Actor) -> None:
         """Returns once every session of the user has ended.
 
         Raises:

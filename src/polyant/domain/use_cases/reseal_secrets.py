@@ -20,7 +20,7 @@ from polyant.domain.use_cases.check_master_key import CheckMasterKey
 Progress = Callable[[int, int, int], None]
 """Is told which round it is, how many instances have been looked at in it, and of how many."""
 
-_MOST_ROUNDS = 20
+_MAX_ROUNDS = 20
 
 
 class OlderKeyInUseError(UnavailableError):
@@ -92,7 +92,7 @@ class ResealSecrets:
 
         was_settled = await self._check.is_settled()
         await self._check.begin_change()
-        for number in range(1, _MOST_ROUNDS + 1):
+        for number in range(1, _MAX_ROUNDS + 1):
             left = await self._look(reseal, functools.partial(progress, number))
             if not left.readable:
                 break

@@ -24,7 +24,7 @@ from polyant.domain.secrets import (
 )
 from polyant.domain.use_cases.edit_instance import EditInstance
 
-MOST_GRACE_SECONDS = 30 * 24 * 60 * 60
+MAX_GRACE_SECONDS = 30 * 24 * 60 * 60
 
 
 class SetSecret:
@@ -51,7 +51,7 @@ class SetSecret:
             raise InvalidInputError(f"Only {AUTH_API_KEY} is replaced with a grace")
         return (await self._store(slug, {name: value}, by=by, grace=grace)).secrets[SecretName(name)]
 
-    async def several(
+    async def set_many(
         self, slug: Slug, values: Mapping[str, str], *, by: Actor, expected_versions: Collection[int] | None = None
     ) -> Instance:
         """Returns the instance with all of the secrets; if one can't be stored, none is.
@@ -137,8 +137,8 @@ def check_grace(seconds: int) -> timedelta:
     Raises:
         InvalidInputError: It is negative or longer than 30 days.
     """
-    if not 0 <= seconds <= MOST_GRACE_SECONDS:
-        raise InvalidInputError(f"The grace must be 0 to {MOST_GRACE_SECONDS} seconds")
+    if not 0 <= seconds <= MAX_GRACE_SECONDS:
+        raise InvalidInputError(f"The grace must be 0 to {MAX_GRACE_SECONDS} seconds")
     return timedelta(seconds=seconds)
 
 

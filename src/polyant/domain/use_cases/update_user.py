@@ -10,7 +10,7 @@ from polyant.domain.audit import Actor, Change
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.edit_user import EditUser
-from polyant.domain.users import EndedSessions, Role, User, UserId, check_password, parse_email
+from polyant.domain.users import Role, SessionRevocation, User, UserId, check_password, parse_email
 
 
 class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class UpdateUser:
             user_id,
             lambda user: msgspec.structs.replace(user, **values),
             Change(by, "user.update", names),
-            ends=EndedSessions() if logs_out else None,
+            ends=SessionRevocation() if logs_out else None,
             expected_versions=expected_versions,
         )
 

@@ -11,12 +11,12 @@ from msgspec import UNSET, Meta, UnsetType
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import (
     CONTROL_CHARACTERS,
-    DESCRIPTION_MAX_CHARACTERS,
-    MODEL_MAX_CHARACTERS,
-    NAME_MAX_CHARACTERS,
-    SLUG_MAX_CHARACTERS,
+    MAX_DESCRIPTION_CHARACTERS,
+    MAX_MODEL_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    MAX_SLUG_CHARACTERS,
+    MAX_TEMPERATURE,
     SLUG_PATTERN,
-    TEMPERATURE_MAX,
     Instance,
     InstanceQuery,
     InstanceStatus,
@@ -42,7 +42,7 @@ SlugText = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=SLUG_MAX_CHARACTERS,
+        max_length=MAX_SLUG_CHARACTERS,
         extra_json_schema=pattern_schema(SLUG_PATTERN),
         description="What callers name as the model",
         examples=["support-bot"],
@@ -52,7 +52,7 @@ Name = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=NAME_MAX_CHARACTERS,
+        max_length=MAX_NAME_CHARACTERS,
         extra_json_schema={"pattern": _TEXT_WITH_SOMETHING_IN_IT},
         description="How it calls itself",
         examples=["Support Bot"],
@@ -61,7 +61,7 @@ Name = Annotated[
 Description = Annotated[
     str,
     Meta(
-        max_length=DESCRIPTION_MAX_CHARACTERS,
+        max_length=MAX_DESCRIPTION_CHARACTERS,
         extra_json_schema={"pattern": _TEXT},
         description="What it is for",
         examples=["Answers customers"],
@@ -74,7 +74,7 @@ Model = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=MODEL_MAX_CHARACTERS,
+        max_length=MAX_MODEL_CHARACTERS,
         extra_json_schema={"pattern": _TEXT_WITH_SOMETHING_IN_IT},
         description="The provider's name of the model",
         examples=["demo", "gpt-5-mini"],
@@ -91,7 +91,7 @@ Temperature = Annotated[
     float,
     Meta(
         ge=0,
-        le=TEMPERATURE_MAX,
+        le=MAX_TEMPERATURE,
         description="How freely the model chooses its words; null leaves it to the provider",
         examples=[0.7],
     ),

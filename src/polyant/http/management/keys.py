@@ -10,7 +10,7 @@ from msgspec import Meta
 from polyant.domain.secrets import API_KEY_PATTERN, AUTH_API_KEY
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.issue_key import IssueKey
-from polyant.domain.use_cases.set_secret import MOST_GRACE_SECONDS
+from polyant.domain.use_cases.set_secret import MAX_GRACE_SECONDS
 from polyant.http.management.preconditions import IfMatch, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.wire import Answer, Body, Deleted, pattern_schema, slug_in
@@ -50,7 +50,7 @@ class KeysController(Controller):
             QueryParameter(
                 name="graceSeconds",
                 ge=0,
-                le=MOST_GRACE_SECONDS,
+                le=MAX_GRACE_SECONDS,
                 description="How long the key that is replaced goes on working",
             ),
         ] = 0,

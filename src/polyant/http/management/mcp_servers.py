@@ -11,10 +11,10 @@ from msgspec import Meta
 from polyant.domain.instances import Instance
 from polyant.domain.mcp_headers import unusable_headers
 from polyant.domain.mcp_servers import (
+    MAX_MCP_SERVERS,
+    MAX_MCP_URL_CHARACTERS,
     MCP_SERVER_NAME_PATTERN,
     MCP_TOOL_PATTERN,
-    MCP_URL_MAX_CHARACTERS,
-    MOST_MCP_SERVERS,
     McpServer,
 )
 from polyant.domain.secrets import SecretName
@@ -55,7 +55,7 @@ class McpServerBody(Body, frozen=True, kw_only=True):
     """A server that speaks the Model Context Protocol (Streamable HTTP)."""
 
     name: Annotated[str, Meta(extra_json_schema=pattern_schema(MCP_SERVER_NAME_PATTERN), examples=["crm"])]
-    url: Annotated[str, Meta(max_length=MCP_URL_MAX_CHARACTERS, examples=["https://crm.example/mcp"])]
+    url: Annotated[str, Meta(max_length=MAX_MCP_URL_CHARACTERS, examples=["https://crm.example/mcp"])]
     headers: Annotated[Mapping[str, str], _HEADERS] = {}
     tools: Annotated[tuple[ServerTool, ...], _TOOLS] = ()
 
@@ -63,7 +63,7 @@ class McpServerBody(Body, frozen=True, kw_only=True):
 class PutMcpServersBody(Body, frozen=True, kw_only=True):
     """All servers of the instance."""
 
-    mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MOST_MCP_SERVERS)]
+    mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MAX_MCP_SERVERS)]
 
 
 class McpServersController(Controller):

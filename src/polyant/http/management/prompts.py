@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from polyant.domain.instances import Instance
-from polyant.domain.prompts import SECTION_MOST_CHARACTERS, SECTION_TITLES, SectionKey
+from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SECTION_TITLES, SectionKey
 from polyant.domain.use_cases.preview_prompt import PreviewPrompt
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
@@ -40,7 +40,7 @@ class SectionBody(Body, frozen=True, kw_only=True):
     content: Annotated[
         str,
         Meta(
-            max_length=SECTION_MOST_CHARACTERS,
+            max_length=MAX_SECTION_CHARACTERS,
             extra_json_schema={"pattern": r"^[^\x00]*$"},
             examples=["You are Ada, who answers customers."],
         ),

@@ -10,7 +10,7 @@ from msgspec import Meta
 from polyant.domain.catalog import Catalog
 from polyant.domain.instances import Instance
 from polyant.domain.secret_states import SecretState, secret_states
-from polyant.domain.secrets import API_KEY_RULE, SECRET_MAX_CHARACTERS, SECRET_NAME_PATTERN, SecretName
+from polyant.domain.secrets import API_KEY_RULE, MAX_SECRET_CHARACTERS, SECRET_NAME_PATTERN, SecretName
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.show_instance import ShowInstance
@@ -44,7 +44,7 @@ class SecretBody(Body, frozen=True, kw_only=True):
         str,
         Meta(
             min_length=1,
-            max_length=SECRET_MAX_CHARACTERS,
+            max_length=MAX_SECRET_CHARACTERS,
             description=f"For a key that ends in `_key`, {API_KEY_RULE}",
             examples=["sk-of-the-provider"],
         ),
@@ -82,7 +82,7 @@ class SecretsController(Controller):
         if_match: IfMatch = None,
     ) -> Response[SecretsAnswer]:
         """Stores the secrets that are sent, all or none. A provider's key is bound to the address it is for now."""
-        instance = await set_secret.several(
+        instance = await set_secret.set_many(
             slug_in(slug), _values_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
         return _answer(instance, catalog)

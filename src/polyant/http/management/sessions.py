@@ -12,7 +12,7 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.change_password import ChangePassword
 from polyant.domain.use_cases.log_in import SESSION_LASTS, LogIn
 from polyant.domain.use_cases.log_out import LogOut
-from polyant.domain.users import EMAIL_MAX_CHARACTERS, PASSWORD_MOST_CHARACTERS
+from polyant.domain.users import MAX_EMAIL_CHARACTERS, MAX_PASSWORD_CHARACTERS
 from polyant.http.management.authentication import SessionGate
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.users import Password, UserAnswer, UserOut, user_answer, user_out
@@ -20,13 +20,13 @@ from polyant.http.management.wire import Answer, Body, Moment
 from polyant.http.refusals import read_refusals, write_refusals
 from polyant.http.throttle import LOGIN_LIMIT
 
-GivenPassword = Annotated[str, Meta(max_length=PASSWORD_MOST_CHARACTERS, examples=["correct horse battery staple"])]
+GivenPassword = Annotated[str, Meta(max_length=MAX_PASSWORD_CHARACTERS, examples=["correct horse battery staple"])]
 
 
 class LoginBody(Body, frozen=True, kw_only=True):
     """Who wants in."""
 
-    email: Annotated[str, Meta(max_length=EMAIL_MAX_CHARACTERS, examples=["ada@example.com"])]
+    email: Annotated[str, Meta(max_length=MAX_EMAIL_CHARACTERS, examples=["ada@example.com"])]
     password: GivenPassword
 
 
@@ -96,7 +96,7 @@ class SessionsController(Controller):
     ) -> Response[LoggedOut]:
         """Ends this session, or all of the user's, at once and on every server."""
         if everywhere:
-            await log_out.everywhere(request.user.id, by=request.auth.actor)
+            await log_out.log_out_all(request.user.id, by=request.auth.actor)
         else:
             await log_out(request.auth)
         return Response(LoggedOut(), cookies=[session_gate.cookie(request.scope, None)])

@@ -15,7 +15,7 @@ from polyant.domain.errors import InvalidInputError
 from polyant.domain.instance_content import InstanceContent, content_of
 from polyant.domain.instances import Instance, InstanceStatus, parse_slug
 from polyant.domain.limits import TurnLimits
-from polyant.domain.mcp_servers import MOST_MCP_SERVERS
+from polyant.domain.mcp_servers import MAX_MCP_SERVERS
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secret_states import missing_secrets
 from polyant.domain.use_cases.import_instance import ImportInstance
@@ -58,7 +58,7 @@ class InstanceDocument(Body, frozen=True, kw_only=True):
     limits: LimitsBody = LimitsBody()
     prompts: Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))] = ()
     tools: Annotated[tuple[ToolName, ...], Meta(max_length=MAX_ITEMS)] = ()
-    mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MOST_MCP_SERVERS)] = ()
+    mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MAX_MCP_SERVERS)] = ()
     options: Annotated[
         Mapping[AdapterName, dict[str, Any]], Meta(description="What is set for adapters, by the adapter's name")
     ] = {}

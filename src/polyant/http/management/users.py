@@ -15,10 +15,10 @@ from polyant.domain.use_cases.log_out import LogOut
 from polyant.domain.use_cases.show_user import ShowUser
 from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
 from polyant.domain.users import (
-    EMAIL_MAX_CHARACTERS,
     EMAIL_PATTERN,
-    PASSWORD_LEAST_CHARACTERS,
-    PASSWORD_MOST_CHARACTERS,
+    MAX_EMAIL_CHARACTERS,
+    MAX_PASSWORD_CHARACTERS,
+    MIN_PASSWORD_CHARACTERS,
     Role,
     User,
 )
@@ -31,7 +31,7 @@ from polyant.http.refusals import read_refusals, write_refusals
 Email = Annotated[
     str,
     Meta(
-        max_length=EMAIL_MAX_CHARACTERS,
+        max_length=MAX_EMAIL_CHARACTERS,
         extra_json_schema=pattern_schema(EMAIL_PATTERN),
         description="What the user logs in with; upper and lower case are the same",
         examples=["ada@example.com"],
@@ -40,8 +40,8 @@ Email = Annotated[
 Password = Annotated[
     str,
     Meta(
-        min_length=PASSWORD_LEAST_CHARACTERS,
-        max_length=PASSWORD_MOST_CHARACTERS,
+        min_length=MIN_PASSWORD_CHARACTERS,
+        max_length=MAX_PASSWORD_CHARACTERS,
         examples=["correct horse battery staple"],
     ),
 ]
@@ -152,7 +152,7 @@ class UsersController(Controller):
         self, *, request: ApiRequest, user_id: FromPath[str], log_out: NamedDependency[LogOut]
     ) -> Deleted:
         """Ends all sessions of a user."""
-        await log_out.everywhere(user_id_in(user_id), by=request.auth.actor)
+        await log_out.log_out_all(user_id_in(user_id), by=request.auth.actor)
         return Deleted()
 
 

@@ -33,9 +33,9 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """An instant, which JSON has as ISO 8601 in UTC."""
 
 DEFAULT_LIMIT = 50
-_LIMIT_MAX = 200
-_OFFSET_MAX = 10**9
-_SEARCH_MAX_CHARACTERS = 200
+_MAX_LIMIT = 200
+_MAX_OFFSET = 10**9
+_MAX_SEARCH_CHARACTERS = 200
 
 MAX_ITEMS = 1_000
 """How many tools one body may name."""
@@ -49,9 +49,9 @@ class Page(Answer, frozen=True, kw_only=True):
     offset: int
 
 
-Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=_LIMIT_MAX, description="How many to list at most")]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=_MAX_LIMIT, description="How many to list at most")]
 Offset = Annotated[
-    int, QueryParameter(name="offset", ge=0, le=_OFFSET_MAX, description="How many to leave out before those")
+    int, QueryParameter(name="offset", ge=0, le=_MAX_OFFSET, description="How many to leave out before those")
 ]
 
 
@@ -75,7 +75,7 @@ def paging(limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Paging:
 # out are texts, and their handlers make more of them.
 Search = Annotated[
     str,
-    QueryParameter(name="search", max_length=_SEARCH_MAX_CHARACTERS, description="Part of what is searched for"),
+    QueryParameter(name="search", max_length=_MAX_SEARCH_CHARACTERS, description="Part of what is searched for"),
 ]
 
 

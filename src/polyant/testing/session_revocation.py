@@ -8,14 +8,14 @@ from msgspec.structs import replace
 from polyant.domain.errors import PolyantError
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
-from polyant.domain.users import EndedSessions, Role, StoredSession, User
+from polyant.domain.users import Role, SessionRevocation, StoredSession, User
 from polyant.testing.factories import UserFactory
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _FIRST, _SECOND, _OTHERS = "first", "second", "somebody else's"
 
 
-class EndedSessionsContract:
+class SessionRevocationContract:
     """Which sessions every UserRepo ends; its adapters run it as a part of UserRepoContract."""
 
     @pytest.fixture
@@ -40,13 +40,19 @@ class EndedSessionsContract:
         ("ends", "stay"),
         [
             (None, {_FIRST, _SECOND, _OTHERS}),
-            (EndedSessions(), {_OTHERS}),
-            (EndedSessions(but=_SECOND), {_SECOND, _OTHERS}),
-            (EndedSessions(but=_OTHERS), {_OTHERS}),
+            (SessionRevocation(), {_OTHERS}),
+            (SessionRevocation(keep=_SECOND), {_SECOND, _OTHERS}),
+            (SessionRevocation(keep=_OTHERS), {_OTHERS}),
         ],
     )
     async def test_save_ends_those_sessions_that_it_is_told_to(
-        self, user_repo: UserRepo, session_repo: SessionRepo, user: User, *, ends: EndedSessions | None, stay: set[str]
+        self,
+        user_repo: UserRepo,
+        session_repo: SessionRepo,
+        user: User,
+        *,
+        ends: SessionRevocation | None,
+        stay: set[str],
     ) -> None:
         await user_repo.save(replace(user, password_hash="$new$"), ends=ends)  # noqa: S106 - no secret
         assert await _open_ones(session_repo) == stay
@@ -56,7 +62,7 @@ class EndedSessionsContract:
         self, user_repo: UserRepo, session_repo: SessionRepo, user: User, change: dict[str, object]
     ) -> None:
         with pytest.raises(PolyantError):
-            await user_repo.save(replace(user, **change), ends=EndedSessions())
+            await user_repo.save(replace(user, **change), ends=SessionRevocation())
         assert await _open_ones(session_repo) == {_FIRST, _SECOND, _OTHERS}
 
     async def test_delete_removes_the_users_sessions(

@@ -64,7 +64,7 @@ class RacedInstanceRepo(MemoryInstanceRepo):
 
 
 @dataclass(kw_only=True)
-class Backstage:
+class UseCaseHarness:
     """The use cases on memory adapters."""
 
     repo: RacedInstanceRepo = field(default_factory=RacedInstanceRepo)

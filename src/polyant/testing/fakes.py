@@ -15,7 +15,7 @@ from polyant.domain.secrets import SecretName
 from polyant.domain.tools import ToolContext
 
 
-class PlayedStep(msgspec.Struct, frozen=True, kw_only=True):
+class FakeStep(msgspec.Struct, frozen=True, kw_only=True):
     """What a model does in one call: it speaks, calls tools without arguments, and then fails, hangs or ends."""
 
     text: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Activity:
 
     def __init__(self) -> None:
         self.running = 0
-        self.most_running = 0
+        self.max_running = 0
         self._hanging = 0
         self._changed = asyncio.Event()
 
@@ -42,7 +42,7 @@ class Activity:
     def runs(self) -> Iterator[None]:
         """Counts what is done inside."""
         self.running += 1
-        self.most_running = max(self.most_running, self.running)
+        self.max_running = max(self.max_running, self.running)
         try:
             yield
         finally:
@@ -64,7 +64,7 @@ class Activity:
             await self._changed.wait()
 
 
-class PlayedChatModel(ChatModel):
+class FakeChatModel(ChatModel):
     """Takes one step a call; the last one stays. Or the step that a function gives for the request."""
 
     info = ProviderInfo(
@@ -74,7 +74,7 @@ class PlayedChatModel(ChatModel):
         secret=SecretName("played_api_key"),
     )
 
-    def __init__(self, play: Sequence[PlayedStep] | Callable[[ModelRequest], PlayedStep], activity: Activity) -> None:
+    def __init__(self, play: Sequence[FakeStep] | Callable[[ModelRequest], FakeStep], activity: Activity) -> None:
         self._play = play
         self._activity = activity
         self.requests: list[ModelRequest] = []
@@ -101,7 +101,7 @@ class PlayedChatModel(ChatModel):
     async def check(self, base_url: str) -> None:
         """Returns."""
 
-    def _step(self, request: ModelRequest) -> PlayedStep:
+    def _step(self, request: ModelRequest) -> FakeStep:
         if callable(self._play):
             return self._play(request)
         return self._play[min(len(self.requests), len(self._play)) - 1]
@@ -111,7 +111,7 @@ class NoArguments(msgspec.Struct, frozen=True):
     """What a tool takes that takes nothing."""
 
 
-class PlayedTool(Tool):
+class FakeTool(Tool):
     """Does what a function does."""
 
     def __init__(
