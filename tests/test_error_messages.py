@@ -1,4 +1,4 @@
-"""What errors tell callers: no message in the source has anything that only an operator may know."""
+"""No message of an error in the source has anything that only an operator may know."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ WRITERS = {"_send_error": 2, "_respond": 1, "error_body": 1}
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What a call gives as a message: its literal parts, or None if it is no literal."""
+    """The message that a call gives: its literal parts, or None if it is no literal."""
 
     place: str
     name: str

@@ -1,4 +1,4 @@
-"""Who reads the hint of an error: operators in the log and managers under /api, and nobody else."""
+"""The hint of an error is for operators in the log and for managers under /api, and for nobody else."""
 
 from collections.abc import AsyncIterator
 

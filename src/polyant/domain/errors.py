@@ -9,7 +9,7 @@ class PolyantError(Exception):
     Args:
         message: What is wrong. Anonymous callers read it: it has no secret, no stack trace, no upstream text, and no
             name of an environment variable, a command, a file or a host.
-        hint: What the operator can do about it, as a sentence of its own. It goes to the log, the command line and the
+        hint: A sentence on the action that the operator can take. It goes to the log, the command line and the
             management API.
         retry_after: The whole seconds to wait, where waiting helps.
     """
@@ -123,7 +123,7 @@ class SecretUnreadableError(UnavailableError):
     def __init__(
         self,
         *,
-        hint: str = "Another key sealed it, or it was changed or moved: set it again, or give the key that sealed it",
+        hint: str = "Another key encrypted it, or it was changed or moved: set it again, or give that key",
     ) -> None:
         super().__init__("A stored secret can't be opened", hint=hint)
 

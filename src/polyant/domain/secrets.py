@@ -26,7 +26,7 @@ MAX_SECRET_CHARACTERS = 16_384
 
 API_KEY_PATTERN = re.compile(r"\A[!-~]{8,512}\Z")
 API_KEY_RULE = "8 to 512 visible ASCII characters without spaces"
-"""What the value of a secret is whose name ends in `_key`."""
+"""The rule for the value of a secret whose name ends in `_key`."""
 
 
 class SecretText:

@@ -1,4 +1,4 @@
-"""What holds where the operator decides nothing; apart, so that the settings can read it without the framework."""
+"""Defaults of the HTTP settings; a module of their own, so that the settings can read them without the framework."""
 
 from polyant.domain.limits import RateLimit
 

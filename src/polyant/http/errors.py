@@ -68,8 +68,8 @@ def status_of(error: PolyantError) -> int:
 def body_of(error: Exception, record: RequestRecord) -> ErrorBody:
     """Returns the envelope of a failure and notes it for the request's log line.
 
-    The hint is shown to callers who may read it, joined to the message. What nobody foresaw is logged and shown as
-    nothing but a 500.
+    The hint is shown to callers who may read it, joined to the message. An unforeseen failure is logged, and the
+    envelope is a plain 500.
     """
     if isinstance(error, PolyantError):
         status = status_of(error)

@@ -18,7 +18,7 @@ class RequestRecord:
         self.status = 0
         self.error: str | None = None
         self.hint: str | None = None
-        """What the operator can do about the error."""
+        """The action that the operator can take."""
         self.shows_hints = False
         """Whether the caller may read hints: a manager whose session was recognised."""
         self.turn: TurnRecord | None = None
