@@ -220,10 +220,15 @@ class TestConnections:
         assert [request.connection for request in upstream.requests] == [1, 1, 1]
 
     async def test_the_connection_is_used_again_although_the_body_ends_a_moment_after_the_answer(
-        self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
+        self,
+        upstream: ScriptedUpstream,
+        model: OpenAIChatModel,
+        model_request: ModelRequest,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr("polyant.adapters.llm.watch._DRAIN_SECONDS", PATIENCE)
         answer = b"".join([*openai_events(HELLO), DONE])
-        upstream.otherwise = Reply(headers=EVENT_STREAM, framing="chunked", pieces=(answer, SHORT))
+        upstream.otherwise = Reply(headers=EVENT_STREAM, framing="chunked", pieces=(answer, 0.01))
         for _ in range(2):
             await events_of(model, model_request)
         assert [request.connection for request in upstream.requests] == [1, 1]

@@ -21,6 +21,7 @@ from support.upstream import DROP, HANG_BEFORE_HEAD, Received, Reply, ScriptedUp
 
 SLUG = Slug("demo-bot")
 OVER_AT_ONCE = seconds(0.6)
+OPEN_SECONDS = round(seconds(1.2), 2)
 _NOTHING = Reply()
 
 
@@ -37,7 +38,7 @@ def access(url: str, name: str = "crm") -> ServerAccess:
 async def why_not(url: str) -> str:
     """Returns why a server isn't used."""
     with collected("polyant.mcp") as records:
-        async with McpToolServers(open_seconds=seconds(1.2)).open(SLUG, [access(url)]) as tools:
+        async with McpToolServers(open_seconds=OPEN_SECONDS).open(SLUG, [access(url)]) as tools:
             assert tools == []
     (record,) = records
     fields = fields_of(record)
@@ -107,7 +108,7 @@ async def test_server_that_is_down_can_not_be_reached() -> None:
         (Reply(status=401), "it answered with status 401"),
         (Reply(status=404), "it answered with status 404"),
         (Reply(status=500, pieces=(b"<html>",)), "it answered with status 500"),
-        (HANG_BEFORE_HEAD, "it was not ready in 1.2 seconds"),
+        (HANG_BEFORE_HEAD, f"it was not ready in {OPEN_SECONDS:g} seconds"),
         (DROP, "it can't be reached (RemoteProtocolError)"),
         (Reply(framing="raw", pieces=(b"\x00rubbish\r\n\r\n", Then.CUT)), "it can't be reached (RemoteProtocolError)"),
         (Reply(headers={"Content-Type": "text/html"}, pieces=(b"<html>",)), "it refused with code -32600"),
