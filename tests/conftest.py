@@ -3,6 +3,7 @@ import os
 from collections.abc import Iterator
 
 import httpx
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
@@ -14,6 +15,11 @@ pytest_plugins = ["support.postgres", "support.databases"]
 
 # A test's own limit (a mark) and --timeout on the command line override this.
 os.environ.setdefault("PYTEST_TIMEOUT", str(patience.seconds(120)))
+
+hypothesis.settings.register_profile(  # its limits are in milliseconds, whatever the machine
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 for phase in ("connect", "read", "write", "pool"):  # httpx's default, 5 s, is too short on a slow machine
     setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, phase, patience.PATIENCE)

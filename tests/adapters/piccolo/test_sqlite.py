@@ -108,7 +108,7 @@ async def test_cancelled_write_leaves_no_thread_that_would_report_to_a_closed_ev
     for number in itertools.count(1):
         attempt = Cancelled(sqlite_database.write(change), at=number, times=times)
         await attempt
-        assert {*threading.enumerate()} == threads
+        assert {*threading.enumerate()} <= threads  # one of another test may have ended meanwhile
         if not attempt.was_cancelled:
             break
     assert number > 5
@@ -123,7 +123,7 @@ async def test_cancelled_statement_leaves_no_thread_when_the_database_is_closed(
         async with PiccoloDatabase(sqlite_url) as database:
             attempt = Cancelled(run(database), at=number, times=times)
             await attempt
-        assert {*threading.enumerate()} == threads
+        assert {*threading.enumerate()} <= threads  # one of another test may have ended meanwhile
         if not attempt.was_cancelled:
             break
     assert number > 3
