@@ -49,7 +49,8 @@ def test_own_key_stays_behind_when_the_base_url_moves(
     assert "polyant secrets set own openai_api_key" in moved  # said at once, not at the next call only
     eventually(lambda: _ask(server, "own").status_code, 503)
     assert _ask(server, "own").json()["message"] == "The API key for the provider openai can't be used"
-    assert f'hint="{moved.removeprefix("polyant: ").strip()}"' in server.stderr.text
+    hint = f'hint="{moved.removeprefix("polyant: ").strip()}"'
+    eventually(lambda: hint in server.stderr.text, expected=True)  # the line is written after the response
     assert other.requests == []
     _run(server, "secrets", "set", "own", "openai_api_key", given="another-key-0123456789")
     eventually(lambda: _ask(server, "own").status_code, 200)
