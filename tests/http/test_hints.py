@@ -100,7 +100,7 @@ async def test_host_that_is_not_served_is_logged_with_what_to_do(app: App) -> No
     with collected("polyant.access") as records:
         response = await app.request("GET", "/health", headers={"host": "evil.example"}, server=("127.0.0.1", 4000))
     assert_refused(response, 403, "This server does not answer to that Host")
-    assert fields_of(records[-1])["hint"] == "List it in ALLOWED_HOSTS if it should"
+    assert fields_of(records[-1])["hint"] == "Add the host name to ALLOWED_HOSTS"
 
 
 async def test_write_with_a_cookie_from_elsewhere_is_logged_with_what_to_do(app: App, api: Api) -> None:

@@ -158,7 +158,7 @@ def test_parameters_have_their_bounds_and_aren_t_null() -> None:
     assert parameters["status"]["schema"] == {
         "type": "string",
         "enum": ["active", "disabled"],
-        "description": "Only those",
+        "description": "Return only instances with this status",
     }
     everything = [operation.get("parameters", []) for _, _, operation in OPERATIONS]
     assert b"null" not in msgspec.json.encode(everything)

@@ -1,1 +1,1 @@
-"""HTTP, through Litestar: decodes requests, calls one use case each, encodes what comes back."""
+"""The HTTP layer, built on Litestar: each route decodes a request, calls one use case and encodes the result."""

@@ -1,4 +1,4 @@
-"""Builds the ASGI application from what bootstrap gives it."""
+"""Builds the ASGI application from the operator's settings and the container."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -37,7 +37,7 @@ from polyant.http.throttle import Throttle
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator decided about HTTP; times in seconds."""
+    """The operator's HTTP settings; times are in seconds."""
 
     rate_limit: RateLimit | None = defaults.RATE_LIMIT
     trusted_hops: int = 0
@@ -46,12 +46,12 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = defaults.MAX_BODY_BYTES
     shutdown: float = defaults.SHUTDOWN_SECONDS
     metrics_token: SecretText | None = None
-    """What a scraper of metrics has to send; without one there are none."""
+    """The bearer token required by /metrics; None disables metrics."""
     responses: ResponseSettings = ResponseSettings()
 
 
 OpenInstances = Callable[[], AbstractAsyncContextManager[Instances]]
-"""Opens what the routes are built from: ports, use cases, and whatever else handlers declare."""
+"""Opens the source of the instances that the routes use: ports, use cases and other declared dependencies."""
 
 
 def build_app(
@@ -60,9 +60,9 @@ def build_app(
     """Returns the ASGI application; its lifespan opens the instances and ends running turns before it closes them.
 
     Args:
-        settings: What the operator decided about HTTP.
-        open_instances: Opens what the routes are built from.
-        on_start: Called once everything is built.
+        settings: The operator's HTTP settings.
+        open_instances: Opens the source of the instances that the routes use.
+        on_start: Called when all instances are built, before the first request.
     """
     metrics, metrics_routes = _metrics(settings)
     route_handlers = [*_routes(), DocsController, *metrics_routes]
@@ -96,7 +96,7 @@ def build_app(
 
 @cache
 def describe() -> ApiDescription:
-    """Returns the description of the routes, built once per process."""
+    """Returns the API description of the routes; each process builds it once."""
     routes = _routes()
     return ApiDescription(routes, Injection(routes).dependencies)
 
@@ -106,16 +106,16 @@ def _routes() -> list[ControllerRouterHandler]:
 
 
 def _metrics(settings: HttpSettings) -> tuple[Metrics, list[ControllerRouterHandler]]:
-    """Returns what measures, and the routes that show it."""
+    """Returns the metrics collector and the routes that expose its metrics."""
     if settings.metrics_token is None:
         return NoMetrics(), []
-    from polyant.http import prometheus  # noqa: PLC0415 - only where metrics are asked for
+    from polyant.http import prometheus  # noqa: PLC0415 - needed only if metrics are on
 
     return prometheus.PrometheusMetrics(), [prometheus.metrics_controller(settings.metrics_token)]
 
 
 async def _own_instances(settings: HttpSettings, instances: Instances, metrics: Metrics) -> dict[type, Any]:
-    """Returns the instances of the HTTP layer's own types, by type."""
+    """Returns the instances that the HTTP layer itself provides, by type."""
     throttle = Throttle(
         await instances.get(RateLimiter),
         chat_limit=settings.rate_limit,

@@ -1,4 +1,4 @@
-"""Credentials of a request, and the routes that need one."""
+"""Reads the credentials of a request and identifies its caller."""
 
 from litestar.types import Scope
 
@@ -13,21 +13,21 @@ SESSION_COOKIE = "polyant_session"
 
 
 def bearer_in(scope: Scope) -> SecretText | None:
-    """Returns the request's bearer token, if it has one."""
+    """Returns the request's bearer token, or None."""
     return bearer_of(_header(scope, b"authorization"))
 
 
 def credentials_in(scope: Scope) -> Credentials:
-    """Returns what the caller presents."""
+    """Returns the bearer token and the session cookie of a request."""
     return Credentials(bearer=bearer_in(scope), cookie=_session_cookie(scope))
 
 
 async def require_caller(scope: Scope, identify: IdentifyCaller, throttle: Throttle) -> LoggedIn | Slug:
-    """Returns who is calling.
+    """Returns the logged-in user, or the slug of the instance whose API key the caller sent.
 
     Raises:
-        AuthenticationError: There is no good credential.
-        RateLimitedError: There were too many bad ones from this address.
+        AuthenticationError: The request has no valid credential.
+        RateLimitedError: This address sent too many invalid credentials.
     """
     try:
         return await identify(credentials_in(scope))
@@ -37,7 +37,7 @@ async def require_caller(scope: Scope, identify: IdentifyCaller, throttle: Throt
 
 
 def _session_cookie(scope: Scope) -> SecretText | None:
-    # http.cookies gives up at the first odd cookie, and those of everything on this host come along, whatever its port.
+    # http.cookies stops at the first malformed cookie, and browsers send the cookies of every port of this host.
     pairs = (part.strip().partition("=") for part in (_header(scope, b"cookie") or "").split(";"))
     return next((SecretText(value) for name, _, value in pairs if name == SESSION_COOKIE and value), None)
 

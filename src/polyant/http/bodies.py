@@ -1,4 +1,4 @@
-"""Bodies of requests: read, checked to be JSON, and decoded."""
+"""Reads and decodes JSON request bodies."""
 
 from typing import Any, TypeVar
 
@@ -14,22 +14,22 @@ BodyT = TypeVar("BodyT")
 
 
 async def read_body(request: Request[Any, Any, Any]) -> bytes:
-    """Returns the whole body.
+    """Returns the whole request body.
 
     Raises:
-        CallerGoneError: It broke off.
+        CallerGoneError: The client disconnected before it had sent the whole body.
     """
     try:
         return await request.body()
-    except InternalServerException:  # what Litestar raises when the body breaks off
+    except InternalServerException:  # Litestar raises this when the client disconnects while sending the body
         raise CallerGoneError from None
 
 
 def require_json(scope: Scope) -> None:
-    """Returns if the request says that its body is JSON; web pages can't say so without asking first.
+    """Returns if the Content-Type is JSON; a web page can't send that type to another origin without a preflight.
 
     Raises:
-        InvalidInputError: It says something else, or nothing.
+        InvalidInputError: The Content-Type is missing or isn't JSON.
     """
     content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     media_type = content_type.partition(b";")[0].strip().lower()
@@ -40,13 +40,13 @@ def require_json(scope: Scope) -> None:
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
-    """Returns what the body holds.
+    """Returns the decoded body.
 
     Raises:
-        InvalidInputError: The body isn't JSON, or breaks the schema; the message says what and where.
+        InvalidInputError: The body isn't JSON or violates the schema; the message names the fault and its location.
     """
     try:
-        return decoder.decode(str(body, "utf-8"))  # msgspec itself doesn't look into fields that it skips
+        return decoder.decode(str(body, "utf-8"))  # msgspec doesn't validate UTF-8 in fields that it skips
     except msgspec.DecodeError as error:
         raise InvalidInputError(str(error) if body else "The body is empty: send a JSON object") from None
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Which client a request comes from, as far as the limits are concerned, and whether it speaks TLS."""
+"""Finds the client address that rate limits apply to, and the scheme that the client used."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -10,10 +10,12 @@ _SCHEMES = frozenset({"http", "https"})
 
 
 def client_key(scope: Scope, *, trusted_hops: int) -> str:
-    """Returns what a client is limited by: its IPv4 address, or the /64 network of its IPv6 one.
+    """Returns the key that identifies a client in rate limits: its IPv4 address or its IPv6 /64 network.
 
-    With `trusted_hops` the address stands that many places from the right in X-Forwarded-For; where there is none, or
-    rubbish, the peer's own address counts.
+    Args:
+        scope: The ASGI scope of the request.
+        trusted_hops: The number of trusted proxies. If it isn't 0, the address is that many entries from the right in
+            X-Forwarded-For. If that entry is missing or invalid, the peer's own address is used.
     """
     peer = scope["client"]
     own = peer[0] if peer else "local"
@@ -22,9 +24,12 @@ def client_key(scope: Scope, *, trusted_hops: int) -> str:
 
 
 def scheme_of(scope: Scope, *, trusted_hops: int) -> str:
-    """Returns `http` or `https`: how the client speaks to the outermost server.
+    """Returns the scheme that the client used to reach the outermost server: `http` or `https`.
 
-    With `trusted_hops` that is what X-Forwarded-Proto says. Most proxies replace it instead of adding to it.
+    Args:
+        scope: The ASGI scope of the request.
+        trusted_hops: The number of trusted proxies. If it isn't 0, the scheme comes from X-Forwarded-Proto. Most
+            proxies replace that header instead of appending to it.
     """
     own = str(scope["scheme"])
     if not trusted_hops:

@@ -1,4 +1,4 @@
-"""CORS for /v1: which web pages may call it; never with credentials."""
+"""CORS for /v1: decides which web pages may call it, always without credentials."""
 
 from collections.abc import Mapping
 
@@ -10,13 +10,17 @@ _SECONDS_TO_REMEMBER = b"600"
 
 
 class Cors:
-    """Answers for the origins that the operator lists."""
+    """Creates CORS headers for the allowed origins.
+
+    Args:
+        origins: The allowed origins, such as `https://app.example`; `*` allows all.
+    """
 
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = frozenset(origin.lower().rstrip("/").encode() for origin in origins)
 
     def preflight(self, path: str, headers: Mapping[bytes, bytes]) -> Headers | None:
-        """Returns the headers that answer a preflight, None if it isn't one or its page may not call."""
+        """Returns the response headers of a preflight, or None if the request is none or its origin isn't allowed."""
         allowed = self._allowed(path, headers)
         if allowed is None or b"access-control-request-method" not in headers:
             return None
@@ -30,7 +34,7 @@ class Cors:
         ]
 
     def headers(self, path: str, headers: Mapping[bytes, bytes]) -> Headers:
-        """Returns the headers that let the page of the request read the answer."""
+        """Returns the headers that let the requesting page read the response."""
         if not self._origins or not path.startswith(_PREFIX):
             return []
         vary = (b"vary", b"Origin")

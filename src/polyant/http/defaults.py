@@ -1,4 +1,4 @@
-"""Defaults of the HTTP settings; a module of their own, so that the settings can read them without the framework."""
+"""Default HTTP settings, in a module of their own so that `settings` doesn't import Litestar."""
 
 from polyant.domain.limits import RateLimit
 

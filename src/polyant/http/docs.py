@@ -1,4 +1,4 @@
-"""GET /api/openapi.json and /docs: what the API is, for programs and for people."""
+"""GET /api/openapi.json and GET /docs: the API description for programs and for people."""
 
 from importlib.resources import files
 
@@ -19,23 +19,23 @@ _DAY = "public, max-age=86400"
 
 
 class DocsController(Controller):
-    """The OpenAPI document, and a page to read it."""
+    """The OpenAPI document and the page that shows it."""
 
     path = "/"
     include_in_schema = False
 
     @get("/api/openapi.json", sync_to_thread=True)
     def document(self, api_description: NamedDependency[ApiDescription]) -> dict[str, object]:
-        """Gives the OpenAPI 3.1 document."""
+        """Returns the OpenAPI 3.1 document."""
         return api_description.document
 
     @get("/docs", sync_to_thread=True)
     def page(self, api_description: NamedDependency[ApiDescription]) -> Response[str]:
-        """Shows the document; the page needs no script, and nothing from elsewhere."""
+        """Returns the document as an HTML page without scripts and without resources from other servers."""
         return Response(page_of(api_description.document), media_type="text/html", headers=PAGE_HEADERS)
 
     @get("/docs/style.css", sync_to_thread=False)
     def style(self) -> Response[bytes]:
-        """Gives the page's style."""
+        """Returns the style sheet of the page."""
         content = files("polyant.http").joinpath("docs.css").read_bytes()
         return Response(content, media_type="text/css", headers={"Cache-Control": _DAY})

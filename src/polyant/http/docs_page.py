@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page of plain HTML."""
+"""Renders the OpenAPI document as a plain HTML page."""
 
 from collections.abc import Mapping
 from html import escape
@@ -20,7 +20,7 @@ _HEAD = """<!doctype html>
 
 
 def page_of(document: Mapping[str, Any]) -> str:
-    """Returns the whole page."""
+    """Returns the HTML page of an OpenAPI document."""
     info = document["info"]
     return _HEAD.format(title=escape(info["title"]), version=escape(info["version"])) + _body(document)
 
@@ -36,14 +36,14 @@ def _body(document: Mapping[str, Any]) -> str:
     return (
         f"<body><header><h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>"
         f"<p>{escape(info['description'])}</p>"
-        '<p>For programs: <a href="/api/openapi.json">openapi.json</a></p>'
+        '<p>Machine-readable: <a href="/api/openapi.json">openapi.json</a></p>'
         f'<nav><ul>{links}<li><a href="#schemas">Schemas</a></li></ul></nav></header>'
         f'<main>{shown}<section id="schemas"><h2>Schemas</h2>{_schemas(document)}</section></main></body></html>'
     )
 
 
 def _sections(document: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Returns the operations by the tag that they stand under, in the order of the document's tags."""
+    """Returns the operations by tag, in the order of the document's tags."""
     sections: dict[str, list[str]] = {}
     for path in sorted(document["paths"], key=len):
         for method in filter(document["paths"][path].get, _METHODS):
@@ -58,8 +58,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
         f"<span>{escape(operation['summary'])}</span></summary>"
         f"<p>{escape(operation.get('description', ''))}</p>"
         + _parameters(operation.get("parameters", ()))
-        + (f"<h4>Body</h4>{_content(operation['requestBody'])}" if "requestBody" in operation else "")
-        + "<h4>Answers</h4>"
+        + (f"<h4>Request body</h4>{_content(operation['requestBody'])}" if "requestBody" in operation else "")
+        + "<h4>Responses</h4>"
         + "".join(_response(status, response) for status, response in sorted(operation["responses"].items()))
         + "</details>"
     )
@@ -71,7 +71,7 @@ def _parameters(parameters: Any) -> str:
         f"<td>{_type(found['schema'])}</td><td>{escape(found.get('description', ''))}</td></tr>"
         for found in parameters
     )
-    head = "<tr><th>name</th><th>in</th><th>type</th><th>meaning</th></tr>"
+    head = "<tr><th>Name</th><th>In</th><th>Type</th><th>Description</th></tr>"
     return f"<h4>Parameters</h4><table>{head}{rows}</table>" if rows else ""
 
 
@@ -106,15 +106,22 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
     required = schema.get("required", ())
     rows = "".join(
         f"<tr><td><code>{escape(field)}</code>{' *' if field in required else ''}</td><td>{_type(part)}</td>"
-        f"<td>{escape(part.get('description', ''))}</td></tr>"
+        f"<td>{escape(_description(part))}</td></tr>"
         for field, part in schema.get("properties", {}).items()
     )
-    table = f"<table><tr><th>name</th><th>type</th><th>meaning</th></tr>{rows}</table>" if rows else _type(schema)
+    head = "<tr><th>Name</th><th>Type</th><th>Description</th></tr>"
+    table = f"<table>{head}{rows}</table>" if rows else _type(schema)
     return f'<h3 id="{_anchor(name)}">{escape(name)}</h3><p>{escape(schema.get("description", ""))}</p>{table}'
 
 
+def _description(schema: Mapping[str, Any]) -> str:
+    """Returns the description of a schema, or of its first alternative that has one."""
+    parts = (schema, *schema.get("anyOf", ()), *schema.get("oneOf", ()))
+    return next((str(part["description"]) for part in parts if "description" in part), "")
+
+
 def _type(schema: Mapping[str, Any]) -> str:
-    """Returns a schema's type in one line, with a link where it has a name."""
+    """Returns the type of a schema in one line; a named schema becomes a link."""
     match schema:
         case {"$ref": reference}:
             name = reference.rpartition("/")[2]
@@ -131,12 +138,12 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 _LIMITS = {
-    "minimum": "at least",
-    "exclusiveMinimum": "above",
-    "maximum": "at most",
-    "minLength": "length at least",
-    "maxLength": "length at most",
-    "pattern": "form",
+    "minimum": "minimum",
+    "exclusiveMinimum": "greater than",
+    "maximum": "maximum",
+    "minLength": "minimum length",
+    "maxLength": "maximum length",
+    "pattern": "pattern",
 }
 
 

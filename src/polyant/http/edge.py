@@ -1,4 +1,4 @@
-"""The outermost layer: what holds for every request, whatever answers it."""
+"""The outermost ASGI layer, which applies to every request."""
 
 import logging
 import re
@@ -22,13 +22,19 @@ log = logging.getLogger("polyant.access")
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(r"\A(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]*)?\Z")
-_SANE_ID = re.compile(rb"\A[A-Za-z0-9._:/+=@-]{1,128}\Z")
+_VALID_ID = re.compile(rb"\A[A-Za-z0-9._:/+=@-]{1,128}\Z")
 
 
 class Edge:
-    """Gives each request an id and a log line, each answer its common headers; refuses foreign hosts; answers CORS.
+    """Adds a request id, a log line and the common response headers; rejects unknown hosts and handles CORS.
 
-    Litestar's own middleware doesn't see unknown paths and wrong methods; this wraps the whole application.
+    It wraps the whole application because Litestar's middleware doesn't see unknown paths and wrong methods.
+
+    Args:
+        app: The wrapped application.
+        cors: Creates the CORS headers.
+        allowed_hosts: Host names accepted on a loopback address, in addition to localhost.
+        metrics: Counts the requests.
     """
 
     def __init__(self, app: ASGIApp, *, cors: Cors, allowed_hosts: tuple[str, ...], metrics: Metrics) -> None:
@@ -60,14 +66,14 @@ class Edge:
 
         inner = {**scope, "state": {"record": record}}
         try:
-            await self._answer(inner, headers, receive, send_edge)
+            await self._dispatch(inner, headers, receive, send_edge)
         finally:
             seconds = time.perf_counter() - started
             _log(scope, record, seconds)
-            route = inner.get("path_template", "")  # Litestar's; none if there is no such path
+            route = inner.get("path_template", "")  # set by Litestar; missing for an unknown path
             self._metrics.request(method=scope["method"], route=route, status=record.status, seconds=seconds)
 
-    async def _answer(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _dispatch(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         if not self._is_served(scope, headers):
             await self._refuse_host(send, record_of(scope))
         elif scope["method"] == "OPTIONS":
@@ -78,16 +84,16 @@ class Edge:
                 await _send(send, 204, preflight, b"")
         else:
             if scope["method"] == "HEAD":
-                scope["method"] = "GET"  # the server leaves the body out by itself
+                scope["method"] = "GET"  # the server omits the body itself
             await self._app(scope, receive, send)
 
     @staticmethod
     async def _refuse_host(send: Send, record: RequestRecord) -> None:
-        record.error, record.hint = "This server does not answer to that Host", "List it in ALLOWED_HOSTS if it should"
+        record.error, record.hint = "This server does not answer to that Host", "Add the host name to ALLOWED_HOSTS"
         await _send_error(send, 403, record.error)
 
     def _is_served(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
-        """Returns whether the Host is ours: on a loopback address, a page that rebinds its name is refused."""
+        """Returns whether the Host header is accepted; on a loopback address, this check stops DNS rebinding."""
         if "*" in self._hosts or not _is_local(scope.get("server")):
             return True
         host = headers.get(b"host", b"").decode("latin-1").lower()
@@ -105,7 +111,7 @@ class Edge:
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"")
-    return given.decode() if _SANE_ID.match(given) else f"req_{secrets.token_hex(12)}"
+    return given.decode() if _VALID_ID.match(given) else f"req_{secrets.token_hex(12)}"
 
 
 def _is_local(server: tuple[str, int | None] | None) -> bool:
@@ -119,12 +125,12 @@ def _is_loopback(host: str) -> bool:
     except ValueError:
         return False
     if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address  # what a socket that serves both families shows of an IPv4 one
+        address = address.ipv4_mapped or address  # a dual-stack socket reports IPv4 addresses in this form
     return address.is_loopback
 
 
 def _name_of(host: str) -> str:
-    """Returns the host without its port and brackets; nothing if it is none."""
+    """Returns the host without its port and brackets; empty if it is malformed."""
     match = _HOST.match(host)
     return "" if match is None else match[1] or match[2]
 
@@ -163,6 +169,6 @@ async def _send_error(send: Send, status: int, message: str) -> None:
 
 
 async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    length = [] if status == 204 else [(b"content-length", b"%d" % len(body))]  # noqa: PLR2004 - No Content has none
+    length = [] if status == 204 else [(b"content-length", b"%d" % len(body))]  # noqa: PLR2004 - 204 No Content
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,4 +1,4 @@
-"""Errors on the wire: one table, one shape on every route."""
+"""Maps errors to HTTP responses with the same body on every route."""
 
 import http
 import logging
@@ -29,7 +29,7 @@ from polyant.http.record import RequestRecord, record_of
 log = logging.getLogger("polyant.http")
 
 CLIENT_CLOSED_REQUEST = 499
-"""What the log says of a request whose client went away before the answer; nobody receives it."""
+"""The logged status of a request whose client disconnected before the response; it is never sent."""
 
 _STATUS: tuple[tuple[type[PolyantError], int], ...] = (
     (InvalidInputError, 400),
@@ -46,7 +46,7 @@ _STATUS: tuple[tuple[type[PolyantError], int], ...] = (
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """The envelope of every error, its keys in the order of the specification."""
+    """The body of every error response."""
 
     statusCode: int  # noqa: N815 - the wire's name
     message: str
@@ -54,22 +54,22 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 def error_body(status: int, message: str) -> ErrorBody:
-    """Returns the envelope of a status."""
+    """Returns the error body for a status."""
     return ErrorBody(status, message, http.HTTPStatus(status).phrase)
 
 
 def status_of(error: PolyantError) -> int:
-    """Returns the HTTP status of a failure of the domain."""
+    """Returns the HTTP status for a domain error; 500 if it has none of its own."""
     if isinstance(error, ProviderError) and error.kind is ProviderFailure.TIMEOUT:
         return 504
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def body_of(error: Exception, record: RequestRecord) -> ErrorBody:
-    """Returns the envelope of a failure and notes it for the request's log line.
+    """Returns the body for an error and records the error for the request's log line.
 
-    The hint is shown to callers who may read it, joined to the message. An unforeseen failure is logged, and the
-    envelope is a plain 500.
+    The message includes the hint only for callers who may read it. An unexpected error is logged with its traceback,
+    and its body contains no details.
     """
     if isinstance(error, PolyantError):
         status = status_of(error)
@@ -82,20 +82,20 @@ def body_of(error: Exception, record: RequestRecord) -> ErrorBody:
 
 
 def handle_domain_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
-    """Answers a failure of the domain, or one that nobody foresaw."""
+    """Returns the response for a domain error or an unexpected error."""
     body = body_of(error, record_of(request.scope))
     headers = {}
     retry_after = error.retry_after if isinstance(error, PolyantError) else None
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     if isinstance(error, ProviderError | TurnTimeoutError):
-        # The turn was retried already as often as makes sense; the official clients would multiply that.
+        # The turn has already been retried; the official clients would multiply these retries.
         headers["x-should-retry"] = "false"
     return Response(body, status_code=body.statusCode, headers=headers, media_type="application/json")
 
 
 def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
-    """Answers what Litestar itself refuses: unknown paths, wrong methods, bodies that are too large."""
+    """Returns the response for Litestar's own errors: unknown paths, wrong methods and bodies that are too large."""
     status = error.status_code
     if status in {404, 405}:
         return _respond(404, f"Cannot {request.scope['method']} {path_of(request.scope)}")
@@ -107,23 +107,23 @@ def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException)
 
 
 def handle_caller_gone(_request: Request[Any, Any, Any], _: CallerGoneError) -> Response[None]:
-    """Ends a request that nobody waits for any more."""
+    """Ends a request whose client has disconnected."""
     return Response(None, status_code=CLIENT_CLOSED_REQUEST)
 
 
 def path_of(scope: Any) -> str:
-    """Returns the path as it was sent, still percent-encoded, without the query."""
+    """Returns the path as sent: percent-encoded and without the query."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw.decode("ascii", "backslashreplace")
 
 
 def _fault_in(error: ValidationException) -> str:
-    """Returns what is wrong with a parameter, and with which."""
+    """Returns the message for an invalid parameter, with the parameter's name."""
     faults: Any = error.extra
     fault = faults[0]
     if fault.get("key") == "data":
         return "The body is empty: send a JSON object"
-    name = re.sub("_(.)", lambda found: found[1].upper(), fault["key"])  # as it is on the wire
+    name = re.sub("_(.)", lambda found: found[1].upper(), fault["key"])  # the name on the wire
     return f"{fault['message']} - at `{name}`"
 
 

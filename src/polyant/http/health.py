@@ -1,4 +1,4 @@
-"""Whether the server is there, and whether it can answer."""
+"""GET /health and GET /health/ready: liveness and readiness probes."""
 
 import msgspec
 from litestar import Controller, get
@@ -8,11 +8,11 @@ from polyant.domain.errors import ServerShuttingDownError
 from polyant.domain.ports.clock import Clock
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.use_cases.check_storage import CheckStorage
-from polyant.http.refusals import refusals
+from polyant.http.error_responses import error_responses
 
 
 class Health(msgspec.Struct, frozen=True):
-    """What the health routes answer."""
+    """The response of the health checks."""
 
     status: str
     timestamp: str
@@ -20,7 +20,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness:
-    """Tells whether the server can answer requests now."""
+    """Checks whether the server can handle requests now."""
 
     def __init__(self, *, clock: Clock, turns: RunningTurns, check_storage: CheckStorage) -> None:
         self._clock = clock
@@ -28,15 +28,15 @@ class Readiness:
         self._check_storage = check_storage
 
     def alive(self) -> Health:
-        """Returns that the process runs, and its time."""
+        """Returns the status `ok` and the server's time."""
         return Health("ok", self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"))
 
     async def ready(self) -> Health:
-        """Returns as `alive` once the database has answered.
+        """Returns the same as `alive` if the database responds.
 
         Raises:
-            ServerShuttingDownError: The server is about to stop.
-            StorageUnavailableError: The database doesn't answer.
+            ServerShuttingDownError: The server is shutting down.
+            StorageUnavailableError: The database doesn't respond.
         """
         if self._turns.closed:
             raise ServerShuttingDownError
@@ -45,18 +45,18 @@ class Readiness:
 
 
 class HealthController(Controller):
-    """GET /health and /health/ready."""
+    """The health checks."""
 
     path = "/health"
     tags = ("Health",)
     security = ({},)
 
-    @get(summary="Whether the server runs", sync_to_thread=False)
+    @get(summary="Check liveness", sync_to_thread=False)
     def alive(self, readiness: NamedDependency[Readiness]) -> Health:
-        """Answers as long as the process lives; asks nobody else."""
+        """Responds with 200 as long as the process runs. It doesn't check the database."""
         return readiness.alive()
 
-    @get("/ready", summary="Whether the server can answer", responses=refusals(503))
+    @get("/ready", summary="Check readiness", responses=error_responses(503))
     async def ready(self, readiness: NamedDependency[Readiness]) -> Health:
-        """Answers 503 until the database does, and while the server stops."""
+        """Responds with 200 if the database is available, else with 503. Also responds with 503 during shutdown."""
         return await readiness.ready()

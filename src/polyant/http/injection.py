@@ -1,4 +1,4 @@
-"""What handlers are given: one instance of each type that they declare, fetched when the server starts."""
+"""Dependency injection for handlers: one instance of each declared type, fetched when the server starts."""
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,20 +13,20 @@ T = TypeVar("T")
 
 
 class Instances(Protocol):
-    """Gives one instance of a type."""
+    """Provides one instance of each type."""
 
     async def get(self, kind: type[T]) -> T:
-        """Returns the instance of that type, the same one each time."""
+        """Returns the instance of a type; each call returns the same one."""
 
 
 class Injection:
-    """Provides the instances that the handlers declare as `name: NamedDependency[Type]`; a request builds nothing."""
+    """Provides the instances that handlers declare as `name: NamedDependency[Type]`; requests build no instances."""
 
     def __init__(self, route_handlers: Iterable[ControllerRouterHandler]) -> None:
-        """Finds what the handlers declare.
+        """Collects the dependencies that the handlers declare.
 
         Raises:
-            TypeError: Two handlers declare different types under one name.
+            TypeError: Two handlers declare different types under the same name.
         """
         self.kinds: dict[str, Any] = {}
         self._instances: dict[str, Any] = {}
@@ -36,15 +36,15 @@ class Injection:
 
     @property
     def dependencies(self) -> dict[str, Provide]:
-        """The providers, for Litestar."""
+        """The Litestar providers, by dependency name."""
         return {name: self._provider(name) for name in self.kinds}
 
     async def fill(self, own: Mapping[Any, Any], instances: Instances) -> None:
-        """Fetches what the handlers declare.
+        """Fetches the instances that the handlers declare.
 
         Args:
-            own: Instances of the HTTP layer, by their types.
-            instances: Gives the other ones.
+            own: The instances of the HTTP layer, by type.
+            instances: Provides all other instances.
         """
         for name, kind in self.kinds.items():
             self._instances[name] = own[kind] if kind in own else await instances.get(kind)
@@ -57,7 +57,7 @@ class Injection:
 
 
 def declared_by(route_handlers: Iterable[ControllerRouterHandler]) -> Iterator[tuple[str, Any]]:
-    """Yields the name and type of each dependency that handlers declare, but those their router provides itself."""
+    """Yields the name and type of each declared dependency, except those that the handlers' router provides."""
     for item in route_handlers:
         if isinstance(item, Router):
             inner = declared_by(handler for route in item.routes for handler in _handlers_of(route))
@@ -73,6 +73,6 @@ def _handlers_of(route: Any) -> Iterable[BaseRouteHandler]:
 
 
 def _dependencies_of(handler: BaseRouteHandler) -> Iterator[tuple[str, Any]]:
-    for name, hint in inspect.get_annotations(handler.fn).items():  # none of ours is a string
+    for name, hint in inspect.get_annotations(handler.fn).items():  # our handlers have no string annotations
         if any(isinstance(note, Dependency) for note in getattr(hint, "__metadata__", ())):
             yield name, get_args(hint)[0]

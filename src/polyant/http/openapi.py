@@ -1,4 +1,4 @@
-"""The OpenAPI document: made from the routes and from the structs that decode and encode their bodies."""
+"""Builds the OpenAPI document from the routes and from the structs of their bodies."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,22 +21,23 @@ Document = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/{name}"
 _DECODED_BY_HAND = ("/v1/chat/completions", "/api/instances/{slug}/playground")
-"""Routes whose handlers read the body themselves."""
+"""The routes whose handlers decode the body themselves."""
 
 _TAGS = (
     *("OpenAI", "Sessions", "Instances", "Prompts", "Tools", "Secrets", "Keys", "MCP servers", "Playground", "Turns"),
-    *("Export and import", "Choices", "Users", "Audit", "Health"),
+    *("Export and import", "Catalog", "Users", "Audit", "Health"),
 )
-"""The order in which the parts of the API are shown."""
+"""The tags in the order shown."""
 
 _DESCRIPTION = (
-    "Talk to assistants through the OpenAI-compatible API under /v1, and manage them under /api. "
-    "Every error has the same three keys. Names that aren't known are refused under /api and ignored under /v1."
+    "Chat with assistants through the OpenAI-compatible API under /v1 and manage them through the API under /api. "
+    "Every error response has the same body: statusCode, message and error. "
+    "Unknown fields and query parameters are rejected under /api and ignored under /v1."
 )
 
 
 class ApiDescription:
-    """Describes the routes it is given, once somebody asks."""
+    """Provides the OpenAPI document of the given routes; builds it on first use."""
 
     def __init__(self, route_handlers: Sequence[ControllerRouterHandler], dependencies: Mapping[str, Provide]) -> None:
         self._route_handlers = route_handlers
@@ -56,7 +57,7 @@ class ApiDescription:
         for path in _DECODED_BY_HAND:
             _complete_chat(document["paths"][path]["post"])
         for operation in _operations_in(document):
-            _mark_what_is_optional(operation)
+            _mark_optional(operation)
         for content in _contents_in(document):
             content.setdefault("example", example_of(content["schema"], document["components"]["schemas"]))
         return document
@@ -73,16 +74,21 @@ def _config() -> OpenAPIConfig:
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(
-                    type="http", scheme="bearer", description="The token of a session; under /v1 an instance's API key"
+                    type="http", scheme="bearer", description="A session token; under /v1 also an instance's API key"
                 ),
-                "cookie": SecurityScheme(type="apiKey", name=SESSION_COOKIE, security_scheme_in="cookie"),
+                "cookie": SecurityScheme(
+                    type="apiKey",
+                    name=SESSION_COOKIE,
+                    security_scheme_in="cookie",
+                    description="The session cookie that POST /api/auth/login sets",
+                ),
             }
         ),
     )
 
 
 def _schemas_of(app: Litestar) -> dict[str, Any]:
-    """Returns the schemas of all structs on the wire, as msgspec itself checks them."""
+    """Returns the schemas of all wire structs as msgspec validates them."""
     kinds = [ChatCompletionRequest, *dict.fromkeys(_kinds_in(app))]
     return msgspec.json.schema_components(kinds, ref_template=_REFERENCE)[1]
 
@@ -107,7 +113,7 @@ def _complete_chat(operation: dict[str, Any]) -> None:
     reference = {"$ref": _REFERENCE.format(name=ChatCompletionRequest.__name__)}
     operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
     operation["responses"]["200"]["content"]["text/event-stream"] = {
-        "schema": {"type": "string", "description": "With `stream`: chunks as server-sent events"},
+        "schema": {"type": "string", "description": "Chunks as server-sent events, if `stream` is true"},
         "example": "data: {…}\n\ndata: [DONE]\n\n",
     }
 
@@ -117,8 +123,8 @@ def _operations_in(document: Document) -> Iterator[dict[str, Any]]:
         yield from path.values()
 
 
-def _mark_what_is_optional(operation: dict[str, Any]) -> None:
-    """Says of a body that it may be left out, and of parameters, where Litestar says that they may be null."""
+def _mark_optional(operation: dict[str, Any]) -> None:
+    """Marks bodies and parameters as optional where Litestar describes them as nullable."""
     body = operation.get("requestBody")
     if body is not None:
         body["required"] = not _is_optional(body["content"]["application/json"]["schema"])
@@ -133,7 +139,7 @@ def _is_optional(schema: Mapping[str, Any]) -> bool:
 
 
 def _contents_in(document: Document) -> Iterator[dict[str, Any]]:
-    """Yields each description of a JSON body."""
+    """Yields the description of each JSON body that has no examples yet."""
     for operation in _operations_in(document):
         for part in (operation.get("requestBody"), *operation["responses"].values()):
             content = (part or {}).get("content", {}).get("application/json")

@@ -1,4 +1,4 @@
-"""Metrics of requests for Prometheus, and the route that shows all metrics; imported only where they are asked for."""
+"""Prometheus metrics of requests, and the route that exposes all metrics; imported only if metrics are on."""
 
 import hmac
 from typing import Any
@@ -19,7 +19,7 @@ _THROTTLED = Counter("polyant_throttled_requests", "Chat requests over the rate 
 
 
 class PrometheusMetrics(Metrics):
-    """Counts in the client's own registry, which all workers share if PROMETHEUS_MULTIPROC_DIR is set."""
+    """Records metrics in the Prometheus client's registry; workers share it if PROMETHEUS_MULTIPROC_DIR is set."""
 
     def request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         _REQUESTS.labels(method, route, status).inc()
@@ -30,7 +30,7 @@ class PrometheusMetrics(Metrics):
 
 
 def metrics_controller(token: SecretText) -> type[PrometheusController]:
-    """Returns the route that shows the metrics to whoever sends the token."""
+    """Returns the controller of GET /metrics, which requires the token."""
 
     def require_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         given = bearer_in(connection.scope)

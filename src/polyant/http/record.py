@@ -1,4 +1,4 @@
-"""What is noted of one request on its way: for its log line and for the headers of its answer."""
+"""The state of one request: data for its log line, and headers for its response."""
 
 from litestar.types import Scope
 
@@ -6,27 +6,27 @@ from polyant.domain.turn_records import TurnRecord
 
 
 class RequestRecord:
-    """Travels with one request from the edge to the handler and back."""
+    """Collects data about one request on its way from the edge to the handler and back."""
 
     __slots__ = ("error", "headers", "hint", "request_id", "shows_hints", "slug", "status", "turn")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.headers: list[tuple[bytes, bytes]] = []
-        """Headers that the answer gets, whichever it will be."""
+        """Headers to add to the response, on success and on error."""
         self.slug: str | None = None
         self.status = 0
         self.error: str | None = None
         self.hint: str | None = None
-        """The action that the operator can take."""
+        """The action that fixes the error, for the operator."""
         self.shows_hints = False
-        """Whether the caller may read hints: a manager whose session was recognised."""
+        """Whether responses may include hints: only if the caller has a valid session."""
         self.turn: TurnRecord | None = None
-        """What the turn took and cost that the request ran."""
+        """The metrics of the turn that the request ran."""
 
 
 def record_of(scope: Scope) -> RequestRecord:
-    """Returns the record that the edge put into the scope."""
+    """Returns the record that the edge stored in the scope."""
     record = scope["state"]["record"]
-    assert isinstance(record, RequestRecord)  # noqa: S101 - narrows what the scope holds as Any
+    assert isinstance(record, RequestRecord)  # noqa: S101 - narrows the type from Any
     return record

@@ -1,4 +1,4 @@
-"""Examples for JSON schemas, put together from those of their parts."""
+"""Builds examples for JSON schemas from the examples of their parts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,12 @@ _BY_FORMAT: Mapping[str, str] = {"date-time": "2026-11-22T10:44:00Z"}
 
 
 def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
-    """Returns a value that fits the schema; `schemas` are those that references name."""
+    """Returns a value that matches the schema.
+
+    Args:
+        schema: The schema.
+        schemas: The schemas that references point to, by name.
+    """
     match schema:
         case {"$ref": reference}:
             return example_of(schemas[reference.rpartition("/")[2]], schemas)

@@ -1,4 +1,4 @@
-"""Session tokens: JWTs as Litestar's own JWT support reads and writes them."""
+"""Session tokens as JWTs, encoded and decoded by Litestar."""
 
 from litestar.exceptions import NotAuthorizedException
 from litestar.security.jwt import Token
@@ -12,10 +12,10 @@ ISSUER = AUDIENCE = "polyant"
 
 
 class JwtSessionTokens(SessionTokens):
-    """Signs JWTs with HS256.
+    """Issues and verifies JWTs signed with HS256.
 
     Args:
-        secret: The key that signs; at least 32 characters.
+        secret: The signing key; at least 32 characters.
     """
 
     def __init__(self, secret: SecretText) -> None:
@@ -35,7 +35,7 @@ class JwtSessionTokens(SessionTokens):
                 issuer=ISSUER,
                 require_claims=["sub", "iat", "exp", "jti", "iss", "aud"],
             )
-        except (NotAuthorizedException, TypeError, ValueError):  # Litestar trips over odd texts and claims
+        except (NotAuthorizedException, TypeError, ValueError):  # raised by Litestar for malformed claims
             return None
         if not isinstance(claims.jti, str) or not claims.jti:
             return None

@@ -1,4 +1,4 @@
-"""The end: running turns get some time, then they end with a clear error, before the server closes what they need."""
+"""Graceful shutdown: running turns get time to finish and are then interrupted, before their resources are closed."""
 
 import asyncio
 import logging
@@ -20,13 +20,17 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
-    """While open, a signal to stop closes `turns` at once and interrupts those that still run after `seconds`.
+    """While open, SIGINT or SIGTERM closes `turns` to new turns and interrupts running ones after `seconds`.
 
-    The same signal once more interrupts them at once. Another one doesn't: Ctrl-C reaches each worker from the
-    terminal, and a moment later its parent sends SIGTERM.
+    A second signal of the same kind interrupts them immediately. A different signal doesn't: after Ctrl-C, each worker
+    receives SIGINT from the terminal and then SIGTERM from its parent.
 
-    The server's own handlers run as well: this one stands in front of them. In a worker, the death of the parent
-    process counts as such a signal.
+    The server's own signal handlers also run, after this one. In a worker, the death of the parent process has the
+    effect of SIGTERM.
+
+    Args:
+        turns: The running turns.
+        seconds: The time that running turns get to finish.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -64,7 +68,7 @@ def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _watched_parent(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """While open, a worker whose parent process dies sends itself SIGTERM."""
+    """While open, a worker sends itself SIGTERM when its parent process dies."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         loop.add_reader(parent.sentinel, _stop_orphan, loop, parent.sentinel)

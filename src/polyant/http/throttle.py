@@ -1,4 +1,4 @@
-"""Throttling by client address and by account, and the headers that tell a caller where it stands."""
+"""Rate limits by client address and by account, and the headers that report them."""
 
 import hashlib
 
@@ -16,7 +16,14 @@ LOGIN_LIMIT = RateLimit(5, 60)
 
 
 class Throttle:
-    """Counts calls by client address."""
+    """Applies the rate limits for chat requests, invalid credentials and logins.
+
+    Args:
+        limiter: Counts the calls.
+        chat_limit: The limit for chat requests per client address; None for no limit.
+        trusted_hops: The number of trusted proxies.
+        metrics: Counts the throttled chat requests.
+    """
 
     def __init__(
         self, limiter: RateLimiter, *, chat_limit: RateLimit | None, trusted_hops: int, metrics: Metrics
@@ -27,14 +34,14 @@ class Throttle:
         self._trusted_hops = trusted_hops
 
     def key_of(self, scope: Scope) -> str:
-        """Returns the address or network that the client is counted by."""
+        """Returns the address or network that identifies the client in rate limits."""
         return client_key(scope, trusted_hops=self._trusted_hops)
 
     async def chat(self, scope: Scope) -> None:
-        """Counts a chat request and notes the limit's headers for the answer, whatever it will be.
+        """Counts a chat request and adds the rate limit headers to the response.
 
         Raises:
-            RateLimitedError: The client is over its limit.
+            RateLimitedError: The client exceeded its limit.
         """
         if self._chat_limit is None:
             return
@@ -51,21 +58,23 @@ class Throttle:
             raise RateLimitedError(retry_after=state.retry_after)
 
     async def failed_credential(self, scope: Scope) -> None:
-        """Counts a credential that was worth nothing.
+        """Counts an invalid credential.
 
         Raises:
-            RateLimitedError: There were too many from this address.
+            RateLimitedError: This address sent too many.
         """
         await self._count(f"credential:{self.key_of(scope)}", _FAILED_CREDENTIALS)
 
     async def login(self, scope: Scope, email: str) -> None:
-        """Counts an attempt to prove that one knows the password of an account.
+        """Counts a password attempt.
 
         Raises:
-            RateLimitedError: There were too many from this address, or for this account.
+            RateLimitedError: This address made too many attempts, or there were too many for this account.
         """
         await self._count(f"login:{self.key_of(scope)}", LOGIN_LIMIT)
-        account = hashlib.sha256(email.strip().lower().encode("utf-8", "replace")).hexdigest()  # any text, short
+        account = hashlib.sha256(
+            email.strip().lower().encode("utf-8", "replace")
+        ).hexdigest()  # bounds the key's length
         await self._count(f"login:{account}", LOGIN_LIMIT)
 
     async def _count(self, key: str, limit: RateLimit) -> None:

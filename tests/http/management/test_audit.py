@@ -112,9 +112,7 @@ async def test_any_moment_is_understood_or_refused(api: Api, moment: str, status
 
 
 async def test_moment_that_is_none_is_refused_by_its_name(api: Api) -> None:
-    assert_refused(
-        await api.get("/audit?since=now"), 400, "Expected a moment such as 2026-11-22T10:44:00Z - at `since`"
-    )
+    assert_refused(await api.get("/audit?since=now"), 400, "Expected a time such as 2026-11-22T10:44:00Z - at `since`")
 
 
 async def test_role_that_a_user_was_created_with_is_told(admin: Api) -> None:

@@ -76,7 +76,7 @@ async def test_parameter_that_a_route_does_not_have_is_refused_on_every_route(ap
             client = admin if path.startswith("/api/users") else api
             response = await client(method.upper(), f"{filled}?surprise=1")
             there_are = ", ".join(sorted(names)) or "none"
-            assert_refused(response, 400, f"Unknown parameter: there are {there_are} - at `surprise`")
+            assert_refused(response, 400, f"Unknown parameter; allowed: {there_are} - at `surprise`")
 
 
 async def test_mistyped_grace_replaces_no_key(api: Api) -> None:
@@ -84,7 +84,7 @@ async def test_mistyped_grace_replaces_no_key(api: Api) -> None:
     assert_refused(
         await api.post("/instances/bot/keys?graceSecond=60"),
         400,
-        "Unknown parameter: there are graceSeconds - at `graceSecond`",
+        "Unknown parameter; allowed: graceSeconds - at `graceSecond`",
     )
     assert (await api.app.chat(model="bot", bearer="sk-of-our-own-choice")).status == 200
 

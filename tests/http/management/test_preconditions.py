@@ -106,7 +106,7 @@ async def test_import_overwrites_the_version_that_was_exported_or_nothing(api: A
     assert (await api.get("/instances/nobody")).status == 404
     assert_refused(await api.post(path, {**document, "slug": "nobody"}, if_match="*"), 404, "Unknown instance")
     assert (await api.get("/instances/nobody")).status == 404
-    needless = "Only an instance that may be overwritten has a version - at `If-Match`"
+    needless = "If-Match requires overwrite=true - at `If-Match`"
     assert_refused(await api.post("/import", {**document, "slug": "nobody"}, if_match='"3"'), 400, needless)
 
 

@@ -1,1 +1,1 @@
-"""The management API under /api: one controller a resource, its structs beside it."""
+"""The management API under /api: each module has the controller and the wire structs of one resource."""

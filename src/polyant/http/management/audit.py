@@ -1,4 +1,4 @@
-"""/api/audit: who changed what, and when."""
+"""/api/audit: the audit log."""
 
 from typing import Annotated
 
@@ -10,69 +10,77 @@ from msgspec import Meta
 from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.errors import UnknownInstanceError
 from polyant.domain.use_cases.read_audit_trail import ReadAuditTrail
-from polyant.http.management.wire import Answer, Moment, Page, Paging, moment_in, slug_in
-from polyant.http.refusals import read_refusals
+from polyant.http.error_responses import read_errors
+from polyant.http.management.wire import Page, Paging, ResponseBody, Timestamp, slug_in, time_in
 
-_MOMENT = {"format": "date-time"}
+_TIME_SCHEMA = {"format": "date-time"}
 
 
-class AuditEntryOut(Answer, frozen=True, kw_only=True):
-    """One change."""
+class AuditEntryOut(ResponseBody, frozen=True, kw_only=True):
+    """One recorded change."""
 
-    at: Moment
+    at: Timestamp
     actor: Annotated[
         str,
         Meta(
-            description="A user's email address, `cli` for the command line, `server` for the server itself",
+            description="Email address of the user who made the change; `cli` for the command line, `server` for "
+            "the server itself",
             examples=["ada@example.com"],
         ),
     ]
     action: Annotated[str, Meta(examples=["instance.update"])]
     instance: Annotated[str, Meta(examples=["support-bot"])] | None
-    user: Annotated[str, Meta(description="The email address of the user it was done to")] | None
+    user: Annotated[str, Meta(description="Email address of the user who was changed")] | None
     details: Annotated[
-        tuple[str, ...], Meta(description="Names of what was changed; never values", examples=[["name"]])
+        tuple[str, ...], Meta(description="Names of the changed fields; never values", examples=[["name"]])
     ]
 
 
 class AuditList(Page, frozen=True):
-    """A page of the audit trail, newest first."""
+    """A page of the audit log, newest entries first."""
 
     entries: tuple[AuditEntryOut, ...]
 
 
 class AuditController(Controller):
-    """The audit trail."""
+    """The audit log."""
 
     path = "/audit"
     tags = ("Audit",)
 
-    @get(summary="Read the audit trail", responses=read_refusals())
+    @get(summary="List audit log entries", responses=read_errors())
     async def list_all(
         self,
         *,
         read_audit_trail: NamedDependency[ReadAuditTrail],
         paging: NamedDependency[Paging],
-        instance: Annotated[str | None, QueryParameter(name="instance", description="The slug it was done to")] = None,
+        instance: Annotated[
+            str | None, QueryParameter(name="instance", description="Slug of the changed instance")
+        ] = None,
         user: Annotated[
-            str | None, QueryParameter(name="user", description="Who did it, or whom it was done to")
+            str | None,
+            QueryParameter(name="user", description="Email address of the user who made the change or was changed"),
         ] = None,
         action: Annotated[
             str | None,
-            QueryParameter(name="action", description="The action, or its beginning up to a dot: secret, secret.set"),
+            QueryParameter(
+                name="action", description="Action, or its prefix up to a dot: `secret.set`, or `secret` for all of it"
+            ),
         ] = None,
         since: Annotated[
-            str | None, QueryParameter(name="since", description="Not before this", schema_extra=_MOMENT)
+            str | None,
+            QueryParameter(name="since", description="Earliest time, inclusive; ISO 8601", schema_extra=_TIME_SCHEMA),
         ] = None,
         until: Annotated[
-            str | None, QueryParameter(name="until", description="Before this", schema_extra=_MOMENT)
+            str | None,
+            QueryParameter(name="until", description="Latest time, exclusive; ISO 8601", schema_extra=_TIME_SCHEMA),
         ] = None,
     ) -> AuditList:
-        """Lists changes, newest first: names of what was changed, never values."""
-        begin, end = moment_in(since, "since"), moment_in(until, "until")
+        """Returns recorded changes, newest first. Entries contain names of changed fields, never values."""
+        begin, end = time_in(since, "since"), time_in(until, "until")
         try:
             slug = None if instance is None else slug_in(instance)
-        except UnknownInstanceError:  # nothing was ever done to it
+        except UnknownInstanceError:  # an invalid slug has no entries
             return AuditList((), **paging.of(0))
         query = AuditQuery(
             instance=slug,

@@ -1,4 +1,4 @@
-"""Sessions of the management API: who is calling, and whether a web page may do so in the user's name."""
+"""Session authentication of the management API, and its protection against cross-site requests."""
 
 from typing import Any, cast
 
@@ -25,7 +25,13 @@ _OWN_SITES = frozenset({b"same-origin", b"none"})
 
 
 class SessionGate:
-    """Lets requests with a session through, and makes the cookie that carries its token."""
+    """Authenticates requests by their session and creates the session cookie.
+
+    Args:
+        recognise: Finds the user of a session token.
+        throttle: Limits invalid sessions and password attempts.
+        trusted_hops: The number of trusted proxies.
+    """
 
     def __init__(self, *, recognise: RecogniseUser, throttle: Throttle, trusted_hops: int) -> None:
         self._recognise = recognise
@@ -33,12 +39,12 @@ class SessionGate:
         self._trusted_hops = trusted_hops
 
     async def admit(self, scope: HTTPScope) -> LoggedIn:
-        """Returns who is calling; a bearer token beats the cookie.
+        """Returns the logged-in user and the session; a bearer token takes precedence over the cookie.
 
         Raises:
-            AuthenticationError: There is no session, or it is over.
-            PermissionDeniedError: The cookie came along with a write that another site's page caused.
-            RateLimitedError: There were too many bad sessions from this address.
+            AuthenticationError: The session is missing, invalid or expired.
+            PermissionDeniedError: The request writes with the cookie and comes from a page of another origin.
+            RateLimitedError: This address sent too many invalid sessions.
         """
         credentials = credentials_in(scope)
         token = credentials.bearer or credentials.cookie
@@ -53,15 +59,15 @@ class SessionGate:
         return who
 
     async def count_login(self, scope: Scope, email: str) -> None:
-        """Counts an attempt to prove that one knows a password.
+        """Counts a password attempt for an account.
 
         Raises:
-            RateLimitedError: There were too many.
+            RateLimitedError: There were too many attempts.
         """
         await self._throttle.login(scope, email)
 
     def cookie(self, scope: Scope, token: SecretText | None) -> Cookie:
-        """Returns the cookie that carries the token, or without one the cookie that ends it."""
+        """Returns the session cookie; without a token, a cookie that deletes it."""
         return Cookie(
             key=SESSION_COOKIE,
             value="" if token is None else token.reveal(),
@@ -78,16 +84,17 @@ class SessionGate:
         origin = headers.get(b"origin", b"").decode("latin-1")
         if headers.get(b"sec-fetch-site", b"none") not in _OWN_SITES or not _same_origin(origin, own):
             raise PermissionDeniedError(
-                "Only this server's own pages may write with the session cookie: send the token as a Bearer instead",
-                hint="Behind a proxy that speaks TLS, set TRUST_PROXY and let it pass the Host header on",
+                "Only this server's own pages may write with the session cookie: "
+                "send the token in the Authorization header instead",
+                hint="Behind a TLS proxy, set TRUST_PROXY and configure the proxy to forward the Host header",
             )
 
 
 class SessionMiddleware(AbstractAuthenticationMiddleware):
-    """Puts the user and the session into each request of the management API but those that open one."""
+    """Adds the user and the session to each request of the management API, except the login."""
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        """Returns who is calling, as the request's `user` and `auth`."""
+        """Returns the user and the session, which become the request's `user` and `auth`."""
         gate: SessionGate = connection.app.state.session_gate
         who = await gate.admit(cast("HTTPScope", connection.scope))
         record_of(connection.scope).shows_hints = True
@@ -95,10 +102,10 @@ class SessionMiddleware(AbstractAuthenticationMiddleware):
 
 
 async def require_superadmin(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Returns if the user may manage users.
+    """Returns if the user is a superadmin.
 
     Raises:
-        PermissionDeniedError: The user may not.
+        PermissionDeniedError: The user has another role.
     """
     if connection.user.role is not Role.SUPERADMIN:
         raise PermissionDeniedError("Only a superadmin may manage users")

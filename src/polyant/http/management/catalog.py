@@ -1,4 +1,4 @@
-"""/api/tools and /api/providers: what may be chosen."""
+"""/api/tools and /api/providers: the tools and providers that instances can use."""
 
 from typing import Annotated, Any
 
@@ -11,54 +11,54 @@ from polyant.domain.catalog import Catalog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.tool import Tool
 from polyant.domain.tools import tool_spec
-from polyant.http.management.wire import Answer
-from polyant.http.refusals import read_refusals
+from polyant.http.error_responses import read_errors
+from polyant.http.management.wire import ResponseBody
 
 
-class ToolOut(Answer, frozen=True, kw_only=True):
-    """A tool that is installed."""
+class ToolOut(ResponseBody, frozen=True, kw_only=True):
+    """An installed tool."""
 
     name: str
     description: str
-    parameters: Annotated[dict[str, Any], Meta(description="What it takes, as a JSON schema")]
-    secrets: Annotated[tuple[str, ...], Meta(description="The instance's secrets that it needs")]
+    parameters: Annotated[dict[str, Any], Meta(description="JSON schema of the tool's parameters")]
+    secrets: Annotated[tuple[str, ...], Meta(description="Names of the instance's secrets that the tool needs")]
 
 
-class ToolCatalog(Answer, frozen=True, kw_only=True):
-    """The tools that instances may have."""
+class ToolCatalog(ResponseBody, frozen=True, kw_only=True):
+    """The tools that instances can use."""
 
     tools: tuple[ToolOut, ...]
 
 
-class ProviderOut(Answer, frozen=True, kw_only=True):
-    """A model provider that is enabled."""
+class ProviderOut(ResponseBody, frozen=True, kw_only=True):
+    """An enabled model provider."""
 
     name: str
-    default_model: str
-    base_url: str
-    secret: Annotated[str, Meta(description="The instance's secret that holds its key, if it needs one")] | None
+    default_model: Annotated[str, Meta(description="Model of new instances")]
+    base_url: Annotated[str, Meta(description="The provider's own base URL")]
+    secret: Annotated[str, Meta(description="Name of the secret with the API key; null if none is needed")] | None
 
 
-class ProviderCatalog(Answer, frozen=True, kw_only=True):
-    """The providers that instances may use."""
+class ProviderCatalog(ResponseBody, frozen=True, kw_only=True):
+    """The providers that instances can use."""
 
     providers: tuple[ProviderOut, ...]
 
 
 class CatalogController(Controller):
-    """What may be chosen."""
+    """The tools and providers that instances can use."""
 
     path = "/"
-    tags = ("Choices",)
+    tags = ("Catalog",)
 
-    @get("/tools", summary="List the tools", responses=read_refusals(), sync_to_thread=False)
+    @get("/tools", summary="List tools", responses=read_errors(), sync_to_thread=False)
     def tools(self, catalog: NamedDependency[Catalog]) -> ToolCatalog:
-        """Lists the tools that instances may have."""
+        """Returns the tools that instances can use."""
         return ToolCatalog(tools=tuple(map(_tool_out, catalog.tools.values())))
 
-    @get("/providers", summary="List the providers", responses=read_refusals(), sync_to_thread=False)
+    @get("/providers", summary="List providers", responses=read_errors(), sync_to_thread=False)
     def providers(self, catalog: NamedDependency[Catalog]) -> ProviderCatalog:
-        """Lists the providers that instances may use."""
+        """Returns the model providers that instances can use."""
         return ProviderCatalog(providers=tuple(map(_provider_out, catalog.providers.values())))
 
 

@@ -1,4 +1,4 @@
-"""/api/instances: which assistants there are, and what each is."""
+"""/api/instances: list, create, show, change and delete instances."""
 
 from typing import Annotated, Any
 
@@ -28,12 +28,22 @@ from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.list_instances import ListInstances
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
+from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, pattern_schema, slug_in
-from polyant.http.refusals import read_refusals, write_refusals
+from polyant.http.management.wire import (
+    Body,
+    Deleted,
+    Page,
+    Paging,
+    ResponseBody,
+    Search,
+    Timestamp,
+    pattern_schema,
+    slug_in,
+)
 
-# What the domain checks itself, with a message of its own, the schemas only describe (`extra_json_schema`).
+# Patterns are `extra_json_schema`: the schema describes them, and the domain enforces them with clearer messages.
 _ANY = f"[^{CONTROL_CHARACTERS}]*"
 _TEXT = f"^{_ANY}$"
 _TEXT_WITH_SOMETHING_IN_IT = rf"^{_ANY}[^\s{CONTROL_CHARACTERS}]{_ANY}$"
@@ -44,7 +54,7 @@ SlugText = Annotated[
         min_length=1,
         max_length=MAX_SLUG_CHARACTERS,
         extra_json_schema=pattern_schema(SLUG_PATTERN),
-        description="What callers name as the model",
+        description="Unique name; clients send it as `model`",
         examples=["support-bot"],
     ),
 ]
@@ -54,7 +64,7 @@ Name = Annotated[
         min_length=1,
         max_length=MAX_NAME_CHARACTERS,
         extra_json_schema={"pattern": _TEXT_WITH_SOMETHING_IN_IT},
-        description="How it calls itself",
+        description="Display name",
         examples=["Support Bot"],
     ),
 ]
@@ -63,27 +73,25 @@ Description = Annotated[
     Meta(
         max_length=MAX_DESCRIPTION_CHARACTERS,
         extra_json_schema={"pattern": _TEXT},
-        description="What it is for",
+        description="Purpose of the instance",
         examples=["Answers customers"],
     ),
 ]
-Provider = Annotated[
-    str, Meta(description="Which provider answers, see /api/providers", examples=["scripted", "openai"])
-]
+Provider = Annotated[str, Meta(description="Model provider, see /api/providers", examples=["scripted", "openai"])]
 Model = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=MAX_MODEL_CHARACTERS,
         extra_json_schema={"pattern": _TEXT_WITH_SOMETHING_IN_IT},
-        description="The provider's name of the model",
+        description="Model name, as the provider calls it",
         examples=["demo", "gpt-5-mini"],
     ),
 ]
 BaseUrl = Annotated[
     str,
     Meta(
-        description="Where the provider is reached, without user, query and fragment; null is its own address",
+        description="Base URL of the provider, without user, query and fragment; null to use the provider's own",
         examples=["http://localhost:11434/v1"],
     ),
 ]
@@ -92,7 +100,7 @@ Temperature = Annotated[
     Meta(
         ge=0,
         le=MAX_TEMPERATURE,
-        description="How freely the model chooses its words; null leaves it to the provider",
+        description="Sampling temperature; null to use the provider's default",
         examples=[0.7],
     ),
 ]
@@ -101,17 +109,17 @@ Temperature = Annotated[
 AdapterName = Annotated[str, Meta(examples=["openai"])]
 
 
-class LimitsOut(Answer, frozen=True, kw_only=True):
-    """The instance's own limits for its turns; null is what holds for all."""
+class LimitsOut(ResponseBody, frozen=True, kw_only=True):
+    """Limits for the turns of an instance; null means the server's limit."""
 
-    max_steps: int | None
-    max_tool_calls: int | None
-    turn_seconds: float | None
-    tool_seconds: float | None
+    max_steps: Annotated[int | None, Meta(description="Maximum model calls per turn")]
+    max_tool_calls: Annotated[int | None, Meta(description="Maximum tool calls per turn")]
+    turn_seconds: Annotated[float | None, Meta(description="Maximum seconds per turn")]
+    tool_seconds: Annotated[float | None, Meta(description="Maximum seconds per tool call")]
 
 
-class InstanceOut(Answer, frozen=True, kw_only=True):
-    """An instance, as it is listed and shown."""
+class InstanceOut(ResponseBody, frozen=True, kw_only=True):
+    """An instance."""
 
     id: Annotated[str, Meta(examples=["9c1d5e0f6a7b4c3d8e2f1a0b9c8d7e6f"])]
     slug: SlugText
@@ -122,17 +130,15 @@ class InstanceOut(Answer, frozen=True, kw_only=True):
     model: Model
     base_url: BaseUrl | None
     temperature: Temperature | None
-    auth_enabled: Annotated[bool, Meta(description="Whether callers have to present the key")]
-    has_auth_key: Annotated[bool, Meta(description="Whether there is a key for callers")]
+    auth_enabled: Annotated[bool, Meta(description="Whether clients must send the instance's API key")]
+    has_auth_key: Annotated[bool, Meta(description="Whether an API key is stored")]
     limits: LimitsOut
-    options: Annotated[
-        dict[AdapterName, dict[str, Any]], Meta(description="What is set for adapters, by the adapter's name")
-    ]
-    created_at: Moment
-    updated_at: Moment
+    options: Annotated[dict[AdapterName, dict[str, Any]], Meta(description="Options of adapters, by adapter name")]
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
-class InstanceAnswer(Answer, frozen=True, kw_only=True):
+class InstanceResponse(ResponseBody, frozen=True, kw_only=True):
     """One instance."""
 
     instance: InstanceOut
@@ -145,7 +151,7 @@ class InstanceList(Page, frozen=True):
 
 
 class CreateInstanceBody(Body, frozen=True, kw_only=True):
-    """A new instance."""
+    """The instance to create."""
 
     slug: SlugText
     name: Name
@@ -157,7 +163,7 @@ class CreateInstanceBody(Body, frozen=True, kw_only=True):
 
 
 class LimitsBody(Body, frozen=True, kw_only=True):
-    """The limits to change; null is what holds for all."""
+    """The limits to change; null to use the server's limit."""
 
     max_steps: MaxSteps | UnsetType | None = UNSET
     max_tool_calls: MaxToolCalls | UnsetType | None = UNSET
@@ -166,7 +172,7 @@ class LimitsBody(Body, frozen=True, kw_only=True):
 
 
 class PatchInstanceBody(Body, frozen=True, kw_only=True):
-    """The fields to change; what isn't sent stays as it is."""
+    """The fields to change; omitted fields keep their values."""
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
@@ -180,7 +186,10 @@ class PatchInstanceBody(Body, frozen=True, kw_only=True):
     options: (
         Annotated[
             dict[AdapterName, dict[str, Any] | None],
-            Meta(description="Options to replace, by the adapter's name; null removes an adapter's, others stay"),
+            Meta(
+                description="Options to replace, by adapter name; null removes an adapter's options, and omitted "
+                "adapters keep theirs"
+            ),
         ]
         | UnsetType
     ) = UNSET
@@ -192,7 +201,7 @@ class InstancesController(Controller):
     path = "/instances"
     tags = ("Instances",)
 
-    @get(summary="List instances", responses=read_refusals())
+    @get(summary="List instances", responses=read_errors())
     async def list_all(
         self,
         *,
@@ -201,34 +210,38 @@ class InstancesController(Controller):
         search: Search = "",
         status: Annotated[
             str | None,
-            QueryParameter(name="status", description="Only those", schema_extra={"enum": list(InstanceStatus)}),
+            QueryParameter(
+                name="status",
+                description="Return only instances with this status",
+                schema_extra={"enum": list(InstanceStatus)},
+            ),
         ] = None,
     ) -> InstanceList:
-        """Lists the instances, oldest first; `search` finds part of the slug, the name or the description."""
+        """Returns instances, oldest first. `search` matches part of the slug, name or description."""
         query = InstanceQuery(status=_status_in(status), search=search, limit=paging.limit, offset=paging.offset)
         page = await list_instances(query)
         return InstanceList(tuple(map(instance_out, page.instances)), **paging.of(page.total))
 
-    @post(summary="Create an instance", responses=write_refusals(409))
+    @post(summary="Create an instance", responses=write_errors(409))
     async def create(
         self,
         *,
         request: ApiRequest,
         data: JSONBody[CreateInstanceBody],
         create_instance: NamedDependency[CreateInstance],
-    ) -> Response[InstanceAnswer]:
-        """Creates an instance with the default prompts, no tools and auth off."""
+    ) -> Response[InstanceResponse]:
+        """Creates an instance with the default prompts, no tools, and auth off."""
         instance = await create_instance(**msgspec.structs.asdict(data), by=request.auth.actor)
-        return instance_answer(instance, status=201)
+        return instance_response(instance, status=201)
 
-    @get("/{slug:str}", summary="Show an instance", responses=read_refusals(404))
+    @get("/{slug:str}", summary="Get an instance", responses=read_errors(404))
     async def show(
         self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
-    ) -> Response[InstanceAnswer]:
-        """Shows one instance; its ETag can be sent as If-Match with a change."""
-        return instance_answer(await show_instance(slug_in(slug)))
+    ) -> Response[InstanceResponse]:
+        """Returns one instance. Send its ETag as If-Match to change only the version that you read."""
+        return instance_response(await show_instance(slug_in(slug)))
 
-    @patch("/{slug:str}", summary="Change an instance", responses=write_refusals(404, 412))
+    @patch("/{slug:str}", summary="Update an instance", responses=write_errors(404, 412))
     async def change(
         self,
         *,
@@ -237,14 +250,14 @@ class InstancesController(Controller):
         data: JSONBody[PatchInstanceBody],
         update_instance: NamedDependency[UpdateInstance],
         if_match: IfMatch = None,
-    ) -> Response[InstanceAnswer]:
-        """Changes the fields that are sent. A new provider brings its default model along unless one is sent."""
+    ) -> Response[InstanceResponse]:
+        """Updates the given fields. A new `provider` without a `model` sets the provider's default model."""
         instance = await update_instance(
             slug_in(slug), _patch_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
-        return instance_answer(instance)
+        return instance_response(instance)
 
-    @delete("/{slug:str}", summary="Delete an instance", status_code=200, responses=write_refusals(404, 412))
+    @delete("/{slug:str}", summary="Delete an instance", status_code=200, responses=write_errors(404, 412))
     async def remove(
         self,
         *,
@@ -253,20 +266,20 @@ class InstancesController(Controller):
         delete_instance: NamedDependency[DeleteInstance],
         if_match: IfMatch = None,
     ) -> Deleted:
-        """Deletes an instance with its prompts, secrets and keys."""
+        """Deletes an instance and its prompts, secrets and API keys."""
         await delete_instance(slug_in(slug), by=request.auth.actor, expected_versions=versions_in(if_match))
         return Deleted()
 
 
 def instance_out(instance: Instance | InstanceSummary) -> InstanceOut:
-    """Returns what is shown of an instance."""
+    """Returns an instance as a wire struct, without its secrets."""
     fields = {name: getattr(instance, name) for name in InstanceOut.__struct_fields__ if name != "limits"}
     return InstanceOut(**fields, limits=LimitsOut(**msgspec.structs.asdict(instance.limits)))
 
 
-def instance_answer(instance: Instance, *, status: int = 200) -> Response[InstanceAnswer]:
-    """Returns the answer that shows an instance, with its entity tag."""
-    content = InstanceAnswer(instance=instance_out(instance))
+def instance_response(instance: Instance, *, status: int = 200) -> Response[InstanceResponse]:
+    """Returns the response with an instance and its ETag."""
+    content = InstanceResponse(instance=instance_out(instance))
     return Response(content, status_code=status, headers={"ETag": etag_of(instance.version)})
 
 

@@ -1,4 +1,4 @@
-"""/api/instances/{slug}/keys: the API key that callers of an instance present."""
+"""/api/instances/{slug}/keys: the API key of an instance."""
 
 from typing import Annotated
 
@@ -11,25 +11,27 @@ from polyant.domain.secrets import API_KEY_PATTERN, AUTH_API_KEY
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.issue_key import IssueKey
 from polyant.domain.use_cases.set_secret import MAX_GRACE_SECONDS
+from polyant.http.error_responses import write_errors
 from polyant.http.management.preconditions import IfMatch, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import Answer, Body, Deleted, pattern_schema, slug_in
-from polyant.http.refusals import write_refusals
+from polyant.http.management.wire import Body, Deleted, ResponseBody, pattern_schema, slug_in
 
 GivenKey = Annotated[str, Meta(extra_json_schema=pattern_schema(API_KEY_PATTERN), examples=["sk-of-our-own-choice"])]
 
 
 class KeyBody(Body, frozen=True, kw_only=True):
-    """The key to store; without one a fresh key is made."""
+    """The key to issue."""
 
-    key: GivenKey | None = None
-    keep_open: Annotated[bool, Meta(description="Leave auth as it is, instead of turning it on")] = False
+    key: Annotated[GivenKey | None, Meta(description="Key to store; null to generate one")] = None
+    keep_open: Annotated[bool, Meta(description="Leave auth unchanged instead of turning it on")] = False
 
 
-class KeyAnswer(Answer, frozen=True, kw_only=True):
-    """The key that was made, which isn't shown again; null for one that was given."""
+class KeyResponse(ResponseBody, frozen=True, kw_only=True):
+    """The issued key."""
 
-    key: str | None
+    key: Annotated[
+        str | None, Meta(description="The generated key, which is not shown again; null if you sent your own")
+    ]
 
 
 class KeysController(Controller):
@@ -38,7 +40,7 @@ class KeysController(Controller):
     path = "/instances/{slug:str}/keys"
     tags = ("Keys",)
 
-    @post(summary="Issue an API key", responses=write_refusals(404, 412))
+    @post(summary="Issue an API key", responses=write_errors(404, 412))
     async def issue(
         self,
         *,
@@ -51,15 +53,15 @@ class KeysController(Controller):
                 name="graceSeconds",
                 ge=0,
                 le=MAX_GRACE_SECONDS,
-                description="How long the key that is replaced goes on working",
+                description="Seconds for which the replaced key keeps working",
             ),
         ] = 0,
         data: JSONBody[KeyBody | None] = None,
         if_match: IfMatch = None,
-    ) -> Response[KeyAnswer]:
-        """Makes a key, or stores the one that is sent, in place of an earlier one, and turns auth on.
+    ) -> Response[KeyResponse]:
+        """Generates an API key, or stores the given one, and turns auth on. It replaces the current key.
 
-        With `graceSeconds` the earlier key goes on working for that long, so that callers can change over.
+        With `graceSeconds`, the replaced key keeps working for that time, so that clients can switch to the new one.
         """
         body = data or KeyBody()
         key = await issue_key(
@@ -71,9 +73,9 @@ class KeysController(Controller):
             expected_versions=versions_in(if_match),
         )
         shown = key.reveal() if body.key is None else None
-        return Response(KeyAnswer(key=shown), status_code=201)
+        return Response(KeyResponse(key=shown), status_code=201)
 
-    @delete(summary="Revoke the API key", status_code=200, responses=write_refusals(404, 412))
+    @delete(summary="Revoke the API key", status_code=200, responses=write_errors(404, 412))
     async def revoke(
         self,
         *,
@@ -82,6 +84,9 @@ class KeysController(Controller):
         delete_secret: NamedDependency[DeleteSecret],
         if_match: IfMatch = None,
     ) -> Deleted:
-        """Removes the key and the one before it. Auth stays as it is: where it is on, nobody gets in."""
+        """Deletes the API key, and a replaced key that still works.
+
+        Auth doesn't change: if it is on, every chat request is rejected until you issue a new key.
+        """
         await delete_secret(slug_in(slug), AUTH_API_KEY, by=request.auth.actor, expected_versions=versions_in(if_match))
         return Deleted()

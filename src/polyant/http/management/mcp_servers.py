@@ -1,4 +1,4 @@
-"""/api/instances/{slug}/mcp-servers: the servers whose tools an instance has besides."""
+"""/api/instances/{slug}/mcp-servers: the MCP servers of an instance."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -20,23 +20,23 @@ from polyant.domain.mcp_servers import (
 from polyant.domain.secrets import SecretName
 from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
 from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import Answer, Body, pattern_schema, slug_in
-from polyant.http.refusals import read_refusals, write_refusals
+from polyant.http.management.wire import Body, ResponseBody, pattern_schema, slug_in
 
 ServerTool = Annotated[str, Meta(extra_json_schema=pattern_schema(MCP_TOOL_PATTERN))]
 _HEADERS = Meta(
-    description="Headers that are sent to it, and the secrets that hold their values",
+    description="Headers to send to the server, each with the name of the secret that contains its value",
     examples=[{"Authorization": "crm_token"}],
 )
 _TOOLS = Meta(
-    description="Its own names of the tools that the instance has; `*` is all of them", examples=[["find_customer"]]
+    description="Tools to enable, by the server's names for them; `*` enables all", examples=[["find_customer"]]
 )
 
 
-class McpServerOut(Answer, frozen=True, kw_only=True):
-    """A server that speaks the Model Context Protocol."""
+class McpServerOut(ResponseBody, frozen=True, kw_only=True):
+    """An MCP server."""
 
     name: Annotated[str, Meta(examples=["crm"])]
     url: Annotated[str, Meta(examples=["https://crm.example/mcp"])]
@@ -44,24 +44,40 @@ class McpServerOut(Answer, frozen=True, kw_only=True):
     tools: Annotated[tuple[str, ...], _TOOLS]
 
 
-class McpServersAnswer(Answer, frozen=True, kw_only=True):
-    """The servers, and what is to be done before all of them can be used."""
+class McpServersResponse(ResponseBody, frozen=True, kw_only=True):
+    """The MCP servers of an instance."""
 
     mcp_servers: tuple[McpServerOut, ...]
-    problems: tuple[str, ...]
+    problems: Annotated[
+        tuple[str, ...], Meta(description="Problems that keep servers from being used, such as a missing secret")
+    ]
 
 
 class McpServerBody(Body, frozen=True, kw_only=True):
-    """A server that speaks the Model Context Protocol (Streamable HTTP)."""
+    """An MCP server with the Streamable HTTP transport."""
 
-    name: Annotated[str, Meta(extra_json_schema=pattern_schema(MCP_SERVER_NAME_PATTERN), examples=["crm"])]
-    url: Annotated[str, Meta(max_length=MAX_MCP_URL_CHARACTERS, examples=["https://crm.example/mcp"])]
+    name: Annotated[
+        str,
+        Meta(
+            extra_json_schema=pattern_schema(MCP_SERVER_NAME_PATTERN),
+            description="Unique name; it prefixes the names of the server's tools",
+            examples=["crm"],
+        ),
+    ]
+    url: Annotated[
+        str,
+        Meta(
+            max_length=MAX_MCP_URL_CHARACTERS,
+            description="URL of the Streamable HTTP endpoint",
+            examples=["https://crm.example/mcp"],
+        ),
+    ]
     headers: Annotated[Mapping[str, str], _HEADERS] = {}
     tools: Annotated[tuple[ServerTool, ...], _TOOLS] = ()
 
 
 class PutMcpServersBody(Body, frozen=True, kw_only=True):
-    """All servers of the instance."""
+    """The complete list of the instance's MCP servers."""
 
     mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MAX_MCP_SERVERS)]
 
@@ -72,14 +88,14 @@ class McpServersController(Controller):
     path = "/instances/{slug:str}/mcp-servers"
     tags = ("MCP servers",)
 
-    @get(summary="Show an instance's MCP servers", responses=read_refusals(404))
+    @get(summary="List an instance's MCP servers", responses=read_errors(404))
     async def show(
         self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
-    ) -> Response[McpServersAnswer]:
-        """Shows the servers, with the names of the secrets that their headers are filled from."""
-        return _answer(await show_instance(slug_in(slug)))
+    ) -> Response[McpServersResponse]:
+        """Returns the MCP servers, and the names of the secrets that their headers use."""
+        return _response(await show_instance(slug_in(slug)))
 
-    @put(summary="Choose an instance's MCP servers", responses=write_refusals(404, 412))
+    @put(summary="Replace an instance's MCP servers", responses=write_errors(404, 412))
     async def replace(
         self,
         *,
@@ -88,30 +104,30 @@ class McpServersController(Controller):
         data: JSONBody[PutMcpServersBody],
         replace_mcp_servers: NamedDependency[ReplaceMcpServers],
         if_match: IfMatch = None,
-    ) -> Response[McpServersAnswer]:
-        """Gives the instance these servers and no others. A header's value is the secret that is named for it."""
+    ) -> Response[McpServersResponse]:
+        """Replaces all MCP servers of the instance with the given ones."""
         instance = await replace_mcp_servers(
             slug_in(slug),
             tuple(map(mcp_server_in, data.mcp_servers)),
             by=request.auth.actor,
             expected_versions=versions_in(if_match),
         )
-        return _answer(instance)
+        return _response(instance)
 
 
 def mcp_server_in(server: McpServerBody) -> McpServer:
-    """Returns the server in the domain's terms; what it may be is checked there."""
+    """Returns the server as a domain object; the domain validates it."""
     headers = {name: SecretName(secret) for name, secret in server.headers.items()}
     return McpServer(name=server.name, url=server.url, headers=headers, tools=server.tools)
 
 
 def mcp_server_out(server: McpServer) -> McpServerOut:
-    """Returns what is shown of a server."""
+    """Returns the server as a wire struct."""
     return McpServerOut(name=server.name, url=server.url, headers=server.headers, tools=server.tools)
 
 
-def _answer(instance: Instance) -> Response[McpServersAnswer]:
-    content = McpServersAnswer(
+def _response(instance: Instance) -> Response[McpServersResponse]:
+    content = McpServersResponse(
         mcp_servers=tuple(map(mcp_server_out, instance.mcp_servers)), problems=tuple(unusable_headers(instance))
     )
     return Response(content, headers={"ETag": etag_of(instance.version)})

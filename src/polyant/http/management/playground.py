@@ -1,4 +1,4 @@
-"""/api/instances/{slug}/playground: talk to an instance under a session instead of a key."""
+"""/api/instances/{slug}/playground: chat with an instance by session instead of API key."""
 
 from litestar import Controller, post
 from litestar.di import NamedDependency
@@ -11,7 +11,7 @@ from polyant.domain.use_cases.try_instance import TryInstance
 from polyant.http.bodies import require_json
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.wire import slug_in
-from polyant.http.openai.chat_completions import chat_answers
+from polyant.http.openai.chat_completions import chat_responses
 from polyant.http.openai.mapping import decode_request, to_domain, turn_context
 from polyant.http.openai.responses import ResponseSettings, respond
 from polyant.http.openai.wire import ChatCompletionRequest
@@ -25,7 +25,7 @@ class PlaygroundController(Controller):
     path = "/instances/{slug:str}/playground"
     tags = ("Playground",)
 
-    @post(summary="Talk to an instance", status_code=200, responses=chat_answers(403, 404))
+    @post(summary="Try an instance", status_code=200, responses=chat_responses(403, 404))
     async def create(
         self,
         *,
@@ -35,7 +35,10 @@ class PlaygroundController(Controller):
         try_instance: NamedDependency[TryInstance],
         response_settings: NamedDependency[ResponseSettings],
     ) -> ASGIApp:
-        """Runs one turn as /v1/chat/completions does, limited as it is; a disabled instance can be tried as well."""
+        """Runs one turn like POST /v1/chat/completions, with the same rate limit.
+
+        It requires a session instead of the instance's API key and also works for a disabled instance.
+        """
         await throttle.chat(request.scope)
         tried = slug_in(slug)
         require_json(request.scope)

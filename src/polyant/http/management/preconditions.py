@@ -1,4 +1,4 @@
-"""Versions as entity tags: a writer says what it has read, and doesn't overwrite what somebody else wrote since.
+"""Optimistic locking: a write with If-Match fails if the resource was changed since its ETag was read.
 
 Source: RFC 9110, sections 8.8.3 and 13.1.1.
 """
@@ -17,7 +17,7 @@ IfMatch = Annotated[
     str | None,
     HeaderParameter(
         name="If-Match",
-        description="The ETag that was read: if it is another by now, nothing is changed and the answer is 412",
+        description="ETag of the version you read; if the resource has changed since, the request fails with 412",
         schema_extra={"pattern": rf"^{_HEADER}$"},
     ),
 ]
@@ -31,12 +31,12 @@ def etag_of(version: int) -> str:
 
 
 def versions_in(if_match: str | None) -> frozenset[int] | None:
-    """Returns the versions that a write may find; None without a condition.
+    """Returns the versions that a write accepts, or None if it accepts any.
 
-    Weak tags, and tags that we never gave, match nothing.
+    Weak tags, and tags that this server never issued, match no version.
 
     Raises:
-        InvalidInputError: It is neither a list of entity tags nor `*`.
+        InvalidInputError: The header is neither a list of entity tags nor `*`.
     """
     if if_match is None:
         return None

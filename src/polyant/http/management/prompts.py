@@ -13,28 +13,28 @@ from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SECTION_TITLES, Secti
 from polyant.domain.use_cases.preview_prompt import PreviewPrompt
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
+from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import Answer, Body, slug_in, values_by_name
-from polyant.http.refusals import read_refusals, write_refusals
+from polyant.http.management.wire import Body, ResponseBody, slug_in, values_by_name
 
 
-class SectionOut(Answer, frozen=True, kw_only=True):
-    """One section, as it is stored: its variables are not filled in."""
+class SectionOut(ResponseBody, frozen=True, kw_only=True):
+    """One section of the system prompt."""
 
     key: SectionKey
     title: str
-    content: str
+    content: Annotated[str, Meta(description="Text as stored: variables such as {{datetime}} are not replaced")]
 
 
-class PromptsAnswer(Answer, frozen=True, kw_only=True):
-    """All eight sections, in the order in which they are composed."""
+class PromptsResponse(ResponseBody, frozen=True, kw_only=True):
+    """The eight sections, in the order of the system prompt."""
 
     prompts: tuple[SectionOut, ...]
 
 
 class SectionBody(Body, frozen=True, kw_only=True):
-    """The new content of one section."""
+    """A section and its new content."""
 
     key: SectionKey
     content: Annotated[
@@ -48,13 +48,13 @@ class SectionBody(Body, frozen=True, kw_only=True):
 
 
 class PatchPromptsBody(Body, frozen=True, kw_only=True):
-    """The sections to change, each once; the others stay as they are."""
+    """The sections to change, each once; omitted sections keep their content."""
 
     sections: Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))]
 
 
-class PromptPreview(Answer, frozen=True, kw_only=True):
-    """The whole system prompt."""
+class PromptPreview(ResponseBody, frozen=True, kw_only=True):
+    """The complete system prompt."""
 
     prompt: str
 
@@ -65,14 +65,14 @@ class PromptsController(Controller):
     path = "/instances/{slug:str}/prompts"
     tags = ("Prompts",)
 
-    @get(summary="Show the prompts", responses=read_refusals(404))
+    @get(summary="List prompt sections", responses=read_errors(404))
     async def show(
         self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
-    ) -> Response[PromptsAnswer]:
-        """Shows the eight sections of the system prompt."""
-        return _answer(await show_instance(slug_in(slug)))
+    ) -> Response[PromptsResponse]:
+        """Returns the eight sections of the system prompt."""
+        return _response(await show_instance(slug_in(slug)))
 
-    @patch(summary="Change prompts", responses=write_refusals(404, 412))
+    @patch(summary="Update prompt sections", responses=write_errors(404, 412))
     async def change(
         self,
         *,
@@ -81,30 +81,30 @@ class PromptsController(Controller):
         data: JSONBody[PatchPromptsBody],
         update_prompts: NamedDependency[UpdatePrompts],
         if_match: IfMatch = None,
-    ) -> Response[PromptsAnswer]:
-        """Replaces the contents of the sections that are sent."""
+    ) -> Response[PromptsResponse]:
+        """Replaces the content of the given sections."""
         instance = await update_prompts(
             slug_in(slug), sections_of(data.sections), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
-        return _answer(instance)
+        return _response(instance)
 
-    @get("/preview", summary="Show the whole prompt", responses=read_refusals(404))
+    @get("/preview", summary="Preview the system prompt", responses=read_errors(404))
     async def preview(self, *, slug: FromPath[str], preview_prompt: NamedDependency[PreviewPrompt]) -> PromptPreview:
-        """Composes the whole system prompt as the model would see it now; its MCP servers are asked for their tools."""
+        """Returns the complete system prompt as the model sees it now. This calls the MCP servers for their tools."""
         return PromptPreview(prompt=await preview_prompt(slug_in(slug)))
 
 
-def _answer(instance: Instance) -> Response[PromptsAnswer]:
+def _response(instance: Instance) -> Response[PromptsResponse]:
     sections = (
         SectionOut(key=key, title=SECTION_TITLES[key], content=instance.sections.get(key, "")) for key in SectionKey
     )
-    return Response(PromptsAnswer(prompts=tuple(sections)), headers={"ETag": etag_of(instance.version)})
+    return Response(PromptsResponse(prompts=tuple(sections)), headers={"ETag": etag_of(instance.version)})
 
 
 def sections_of(sections: Sequence[SectionBody]) -> dict[SectionKey, str]:
     """Returns the contents by section.
 
     Raises:
-        InvalidInputError: One is given more than once.
+        InvalidInputError: A section is given more than once.
     """
     return values_by_name(((section.key, section.content) for section in sections), "Section")

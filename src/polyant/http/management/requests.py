@@ -1,4 +1,4 @@
-"""Bodies and parameters of the management API: taken strictly, and refused with what is wrong and where."""
+"""Strict decoding of request bodies and query parameters of the management API."""
 
 from functools import cache
 from typing import Any, cast
@@ -18,16 +18,16 @@ from polyant.http.bodies import decode, require_json
 
 
 class ApiRequest(Request[User, LoggedIn, State]):
-    """Decodes its body itself into the type that the handler's `data` has.
+    """A request that decodes its body into the type of the handler's `data`.
 
-    Litestar would convert more generously ("5" to 5) and say less of what is wrong.
+    Litestar's own decoding converts values ("5" to 5), and its messages are less precise.
     """
 
     async def body(self) -> bytes:
-        """Returns the whole body.
+        """Returns the whole request body.
 
         Raises:
-            CallerGoneError: It broke off.
+            CallerGoneError: The client disconnected before it had sent the whole body.
         """
         try:
             return await super().body()
@@ -35,10 +35,10 @@ class ApiRequest(Request[User, LoggedIn, State]):
             raise CallerGoneError from None
 
     async def json(self) -> Any:
-        """Returns the body as the handler wants it.
+        """Returns the body, decoded into the type of the handler's `data`.
 
         Raises:
-            InvalidInputError: It isn't JSON, or breaks the schema.
+            InvalidInputError: The body isn't JSON or violates the schema.
         """
         require_json(self.scope)
         field = self.route_handler.parsed_data_field
@@ -46,22 +46,22 @@ class ApiRequest(Request[User, LoggedIn, State]):
 
 
 async def require_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Returns if the route has every parameter of the query: a typo could do harm where one is left out.
+    """Returns if the route accepts every query parameter of the request, so that a misspelt one isn't ignored.
 
     Raises:
-        InvalidInputError: It has one not.
+        InvalidInputError: A parameter is unknown.
     """
     if not connection.query_params:
         return
     known = _parameters_of(handler, frozenset(connection.path_params))
     unknown = next((name for name in connection.query_params if name not in known), None)
     if unknown is not None:
-        raise InvalidInputError(f"Unknown parameter: there are {', '.join(sorted(known)) or 'none'} - at `{unknown}`")
+        raise InvalidInputError(f"Unknown parameter; allowed: {', '.join(sorted(known)) or 'none'} - at `{unknown}`")
 
 
 @cache
 def _parameters_of(handler: BaseRouteHandler, in_path: frozenset[str]) -> frozenset[str]:
-    """Returns the names that a handler takes from the query; only the names of those in the path matter."""
+    """Returns the names of a handler's query parameters, given the names of its path parameters."""
     model = handler.create_kwargs_model(dict.fromkeys(in_path, cast("Any", None)))
     return frozenset(parameter.field_alias for parameter in model.expected_query_params)
 

@@ -1,4 +1,4 @@
-"""All routes of the management API."""
+"""The router of the management API."""
 
 from litestar import Router
 from litestar.datastructures import ResponseHeader
@@ -23,7 +23,7 @@ from polyant.http.management.wire import paging
 
 
 def management_router() -> Router:
-    """Returns the routes under /api."""
+    """Returns the router with all routes under /api."""
     return Router(
         path="/api",
         route_handlers=[

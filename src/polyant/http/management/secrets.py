@@ -1,4 +1,4 @@
-"""/api/instances/{slug}/secrets: values go in and never come out."""
+"""/api/instances/{slug}/secrets: the secrets of an instance; values are write-only."""
 
 from typing import Annotated
 
@@ -14,24 +14,24 @@ from polyant.domain.secrets import API_KEY_RULE, MAX_SECRET_CHARACTERS, SECRET_N
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import Answer, Body, Deleted, Moment, pattern_schema, slug_in, values_by_name
-from polyant.http.refusals import read_refusals, write_refusals
+from polyant.http.management.wire import Body, Deleted, ResponseBody, Timestamp, pattern_schema, slug_in, values_by_name
 
 
-class SecretOut(Answer, frozen=True, kw_only=True):
-    """What may be told of a secret."""
+class SecretOut(ResponseBody, frozen=True, kw_only=True):
+    """A secret, without its value."""
 
-    key: Annotated[str, Meta(examples=["openai_api_key"])]
-    configured: bool
-    updated_at: Moment | None
-    origin: Annotated[str, Meta(description="The only address that it is sent to, if it is bound to one")] | None
-    expires_at: Annotated[Moment, Meta(description="When it stops counting, if it does")] | None
+    key: Annotated[str, Meta(description="Name of the secret", examples=["openai_api_key"])]
+    configured: Annotated[bool, Meta(description="Whether a value is stored")]
+    updated_at: Timestamp | None
+    origin: Annotated[str, Meta(description="Only origin that the secret is sent to; null if it isn't bound")] | None
+    expires_at: Annotated[Timestamp, Meta(description="Time of expiry; null if the secret doesn't expire")] | None
 
 
-class SecretsAnswer(Answer, frozen=True, kw_only=True):
-    """The secrets that are stored, and those that the instance could use."""
+class SecretsResponse(ResponseBody, frozen=True, kw_only=True):
+    """The stored secrets, and those that the instance could use."""
 
     secrets: tuple[SecretOut, ...]
 
@@ -45,14 +45,14 @@ class SecretBody(Body, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=MAX_SECRET_CHARACTERS,
-            description=f"For a key that ends in `_key`, {API_KEY_RULE}",
+            description=f"New value; if the name ends in `_key`, {API_KEY_RULE}",
             examples=["sk-of-the-provider"],
         ),
     ]
 
 
 class PutSecretsBody(Body, frozen=True, kw_only=True):
-    """The secrets to store; others stay as they are."""
+    """The secrets to store; other secrets keep their values."""
 
     secrets: Annotated[tuple[SecretBody, ...], Meta(max_length=100)]
 
@@ -63,14 +63,14 @@ class SecretsController(Controller):
     path = "/instances/{slug:str}/secrets"
     tags = ("Secrets",)
 
-    @get(summary="List an instance's secrets", responses=read_refusals(404))
+    @get(summary="List an instance's secrets", responses=read_errors(404))
     async def list_all(
         self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance], catalog: NamedDependency[Catalog]
-    ) -> Response[SecretsAnswer]:
-        """Lists which secrets are stored, and which the provider, the tools or the MCP servers could use."""
-        return _answer(await show_instance(slug_in(slug)), catalog)
+    ) -> Response[SecretsResponse]:
+        """Returns the stored secrets, and those that the provider, tools and MCP servers could use, without values."""
+        return _response(await show_instance(slug_in(slug)), catalog)
 
-    @put(summary="Store secrets", responses=write_refusals(404, 412))
+    @put(summary="Store secrets", responses=write_errors(404, 412))
     async def store(
         self,
         *,
@@ -80,14 +80,14 @@ class SecretsController(Controller):
         set_secret: NamedDependency[SetSecret],
         catalog: NamedDependency[Catalog],
         if_match: IfMatch = None,
-    ) -> Response[SecretsAnswer]:
-        """Stores the secrets that are sent, all or none. A provider's key is bound to the address it is for now."""
+    ) -> Response[SecretsResponse]:
+        """Stores the given secrets, all or none. A provider's API key is bound to the instance's current base URL."""
         instance = await set_secret.set_many(
             slug_in(slug), _values_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
-        return _answer(instance, catalog)
+        return _response(instance, catalog)
 
-    @delete("/{key:str}", summary="Delete a secret", status_code=200, responses=write_refusals(404, 412))
+    @delete("/{key:str}", summary="Delete a secret", status_code=200, responses=write_errors(404, 412))
     async def remove(
         self,
         *,
@@ -97,16 +97,16 @@ class SecretsController(Controller):
         delete_secret: NamedDependency[DeleteSecret],
         if_match: IfMatch = None,
     ) -> Deleted:
-        """Removes a secret."""
+        """Deletes one secret."""
         await delete_secret(
             slug_in(slug), SecretName(key), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
         return Deleted()
 
 
-def _answer(instance: Instance, catalog: Catalog) -> Response[SecretsAnswer]:
+def _response(instance: Instance, catalog: Catalog) -> Response[SecretsResponse]:
     states = secret_states(instance, catalog.providers, catalog.tools)
-    content = SecretsAnswer(secrets=tuple(map(_out, states)))
+    content = SecretsResponse(secrets=tuple(map(_out, states)))
     return Response(content, headers={"ETag": etag_of(instance.version)})
 
 

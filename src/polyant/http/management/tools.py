@@ -1,4 +1,4 @@
-"""/api/instances/{slug}/tools: which tools an instance has."""
+"""/api/instances/{slug}/tools: the tools of an instance."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -15,34 +15,36 @@ from polyant.domain.instances import Instance
 from polyant.domain.ports.tool import Tool
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
+from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import MAX_ITEMS, Answer, Body, slug_in
-from polyant.http.refusals import read_refusals, write_refusals
+from polyant.http.management.wire import MAX_ITEMS, Body, ResponseBody, slug_in
 
-ToolName = Annotated[str, Meta(description="The name of a tool, see /api/tools", examples=["calculate"])]
+ToolName = Annotated[str, Meta(description="Name of a tool, see /api/tools", examples=["calculate"])]
 
 
-class ToolStateOut(Answer, frozen=True, kw_only=True):
-    """A tool, as it stands for one instance."""
+class ToolStateOut(ResponseBody, frozen=True, kw_only=True):
+    """A tool and its state for one instance."""
 
     name: str
     description: str
-    enabled: bool
-    available: Annotated[bool, Meta(description="Whether it could run: it is installed, and no secret is missing")]
-    missing_secrets: tuple[str, ...]
+    enabled: Annotated[bool, Meta(description="Whether the instance may use the tool")]
+    available: Annotated[bool, Meta(description="Whether the tool can run: it is installed, and no secret is missing")]
+    missing_secrets: Annotated[tuple[str, ...], Meta(description="Names of the secrets to store before it can run")]
 
 
-class ToolsAnswer(Answer, frozen=True, kw_only=True):
-    """The tools that are installed, and those that the instance has though they aren't any more."""
+class ToolsResponse(ResponseBody, frozen=True, kw_only=True):
+    """The installed tools, and enabled tools that are no longer installed."""
 
     tools: tuple[ToolStateOut, ...]
 
 
 class PatchToolsBody(Body, frozen=True, kw_only=True):
-    """The whole set of enabled tools."""
+    """The tools to enable."""
 
-    enabled: Annotated[tuple[ToolName, ...], Meta(max_length=MAX_ITEMS)]
+    enabled: Annotated[
+        tuple[ToolName, ...], Meta(max_length=MAX_ITEMS, description="All tools to enable; others are disabled")
+    ]
 
 
 class ToolsController(Controller):
@@ -51,14 +53,14 @@ class ToolsController(Controller):
     path = "/instances/{slug:str}/tools"
     tags = ("Tools",)
 
-    @get(summary="Show an instance's tools", responses=read_refusals(404))
+    @get(summary="List an instance's tools", responses=read_errors(404))
     async def show(
         self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance], catalog: NamedDependency[Catalog]
-    ) -> Response[ToolsAnswer]:
-        """Shows each tool: whether it is enabled, whether it could run, and which secrets it lacks."""
-        return _answer(await show_instance(slug_in(slug)), catalog.tools)
+    ) -> Response[ToolsResponse]:
+        """Returns each tool with its state: whether it is enabled and available, and which secrets are missing."""
+        return _response(await show_instance(slug_in(slug)), catalog.tools)
 
-    @patch(summary="Choose an instance's tools", responses=write_refusals(404, 412))
+    @patch(summary="Set an instance's tools", responses=write_errors(404, 412))
     async def change(
         self,
         *,
@@ -68,18 +70,18 @@ class ToolsController(Controller):
         update_instance: NamedDependency[UpdateInstance],
         catalog: NamedDependency[Catalog],
         if_match: IfMatch = None,
-    ) -> Response[ToolsAnswer]:
-        """Enables these tools and no others."""
+    ) -> Response[ToolsResponse]:
+        """Enables the given tools and disables all others."""
         instance = await update_instance(
             slug_in(slug),
             InstancePatch(tools=data.enabled),
             by=request.auth.actor,
             expected_versions=versions_in(if_match),
         )
-        return _answer(instance, catalog.tools)
+        return _response(instance, catalog.tools)
 
 
-def _answer(instance: Instance, tools: Mapping[str, Tool]) -> Response[ToolsAnswer]:
+def _response(instance: Instance, tools: Mapping[str, Tool]) -> Response[ToolsResponse]:
     names = tuple(dict.fromkeys((*tools, *instance.tools)))
     states = enabled_tools(msgspec.structs.replace(instance, tools=names), tools)
     shown = (
@@ -92,4 +94,4 @@ def _answer(instance: Instance, tools: Mapping[str, Tool]) -> Response[ToolsAnsw
         )
         for state in states
     )
-    return Response(ToolsAnswer(tools=tuple(shown)), headers={"ETag": etag_of(instance.version)})
+    return Response(ToolsResponse(tools=tuple(shown)), headers={"ETag": etag_of(instance.version)})

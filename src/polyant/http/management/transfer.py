@@ -1,4 +1,4 @@
-"""/api/instances/{slug}/export and /api/import: an instance as one document, without the values of its secrets."""
+"""/api/instances/{slug}/export and /api/import: an instance as one document, without secret values."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -20,6 +20,7 @@ from polyant.domain.prompts import SectionKey
 from polyant.domain.secret_states import missing_secrets
 from polyant.domain.use_cases.import_instance import ImportInstance
 from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.instances import (
     AdapterName,
     BaseUrl,
@@ -38,12 +39,11 @@ from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.prompts import SectionBody, sections_of
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.tools import ToolName
-from polyant.http.management.wire import MAX_ITEMS, Answer, Body, slug_in
-from polyant.http.refusals import read_refusals, write_refusals
+from polyant.http.management.wire import MAX_ITEMS, Body, ResponseBody, slug_in
 
 
 class InstanceDocument(Body, frozen=True, kw_only=True):
-    """Everything of an instance but its identity and the values of its secrets."""
+    """All data of an instance, except its id and the values of its secrets."""
 
     format: Literal["polyant.instance/1"]
     slug: SlugText
@@ -60,41 +60,41 @@ class InstanceDocument(Body, frozen=True, kw_only=True):
     tools: Annotated[tuple[ToolName, ...], Meta(max_length=MAX_ITEMS)] = ()
     mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MAX_MCP_SERVERS)] = ()
     options: Annotated[
-        Mapping[AdapterName, dict[str, Any]], Meta(description="What is set for adapters, by the adapter's name")
+        Mapping[AdapterName, dict[str, Any]], Meta(description="Options of adapters, by adapter name")
     ] = {}
     secrets: Annotated[
-        tuple[str, ...], Meta(description="Names of the secrets that the instance had where it was exported")
+        tuple[str, ...], Meta(description="Names of the secrets stored when the instance was exported")
     ] = ()
 
 
-class ImportAnswer(Answer, frozen=True, kw_only=True):
-    """The instance, and the secrets that are to be entered."""
+class ImportResponse(ResponseBody, frozen=True, kw_only=True):
+    """The imported instance."""
 
     instance: InstanceOut
-    missing_secrets: tuple[str, ...]
+    missing_secrets: Annotated[tuple[str, ...], Meta(description="Names of the secrets to store before it can work")]
 
 
-_REPLACED = ResponseSpec(ImportAnswer, description="The instance was overwritten", generate_examples=False)
+_REPLACED = ResponseSpec(ImportResponse, description="The instance was overwritten", generate_examples=False)
 
 
 class TransferController(Controller):
-    """Export and import."""
+    """The export and import of instances."""
 
     path = "/"
     tags = ("Export and import",)
 
-    @get("/instances/{slug:str}/export", summary="Export an instance", responses=read_refusals(404))
+    @get("/instances/{slug:str}/export", summary="Export an instance", responses=read_errors(404))
     async def export(
         self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
     ) -> Response[InstanceDocument]:
-        """Gives everything of the instance but the values of its secrets as one document for /api/import."""
+        """Returns all data of the instance, except the values of its secrets, as a document for POST /api/import."""
         instance = await show_instance(slug_in(slug))
         disposition = f'attachment; filename="{instance.slug}.json"'
         headers = {"Content-Disposition": disposition, "ETag": etag_of(instance.version)}
         return Response(_document_of(instance), headers=headers)
 
-    @post("/import", summary="Import an instance", responses={200: _REPLACED, **write_refusals(404, 409, 412)})
-    async def take_in(
+    @post("/import", summary="Import an instance", responses={200: _REPLACED, **write_errors(404, 409, 412)})
+    async def import_document(
         self,
         *,
         request: ApiRequest,
@@ -102,17 +102,18 @@ class TransferController(Controller):
         import_instance: NamedDependency[ImportInstance],
         catalog: NamedDependency[Catalog],
         overwrite: Annotated[
-            bool, QueryParameter(name="overwrite", description="Replace the instance of that slug")
+            bool, QueryParameter(name="overwrite", description="Whether to replace an existing instance")
         ] = False,
         if_match: IfMatch = None,
-    ) -> Response[ImportAnswer]:
-        """Makes an instance of an exported document; its secrets are entered anew.
+    ) -> Response[ImportResponse]:
+        """Creates an instance from an exported document. Store its secrets afterwards: the document has no values.
 
-        One that is overwritten keeps its id, its secrets and its key. The answer is 201 for a new instance, else 200.
-        With `overwrite` and `If-Match` that version is overwritten and nothing is created.
+        With `overwrite`, an existing instance is replaced but keeps its id, secrets and API key. With `overwrite` and
+        `If-Match`, only that version is replaced, and no instance is created. The status is 201 for a new instance,
+        else 200.
         """
         if if_match is not None and not overwrite:
-            raise InvalidInputError("Only an instance that may be overwritten has a version - at `If-Match`")
+            raise InvalidInputError("If-Match requires overwrite=true - at `If-Match`")
         instance = await import_instance(
             parse_slug(data.slug),
             _content_in(data),
@@ -123,7 +124,7 @@ class TransferController(Controller):
         )
         missing = missing_secrets(instance, catalog.providers, catalog.tools)
         return Response(
-            ImportAnswer(instance=instance_out(instance), missing_secrets=missing),
+            ImportResponse(instance=instance_out(instance), missing_secrets=missing),
             status_code=201 if instance.version == 1 else 200,
             headers={"ETag": etag_of(instance.version)},
         )

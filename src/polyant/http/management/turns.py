@@ -1,29 +1,32 @@
-"""/api/instances/{slug}/turns: what recent turns took and cost."""
+"""/api/instances/{slug}/turns: the metrics of recent turns."""
+
+from typing import Annotated
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from msgspec import Meta
 
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
 from polyant.domain.use_cases.list_turns import ListTurns
-from polyant.http.management.wire import Answer, Moment, Page, Paging, slug_in
-from polyant.http.refusals import read_refusals
+from polyant.http.error_responses import read_errors
+from polyant.http.management.wire import Page, Paging, ResponseBody, Timestamp, slug_in
 
 
-class TurnOut(Answer, frozen=True, kw_only=True):
+class TurnOut(ResponseBody, frozen=True, kw_only=True):
     """The metrics of one turn; for an unfinished one, steps and tokens are those up to its last finished model call."""
 
-    at: Moment
-    request_id: str
+    at: Annotated[Timestamp, Meta(description="Start of the turn")]
+    request_id: Annotated[str, Meta(description="The X-Request-ID of the request")]
     outcome: TurnOutcome
-    ms: float
-    first_token_ms: float | None
-    steps: int
+    ms: Annotated[float, Meta(description="Duration in milliseconds")]
+    first_token_ms: Annotated[float | None, Meta(description="Milliseconds until the first token; null without one")]
+    steps: Annotated[int, Meta(description="Model calls")]
     tool_calls: int
     failed_tool_calls: int
     prompt_tokens: int
     completion_tokens: int
-    streamed: bool
+    streamed: Annotated[bool, Meta(description="Whether the response was streamed")]
 
 
 class TurnList(Page, frozen=True):
@@ -38,7 +41,7 @@ class TurnsController(Controller):
     path = "/instances/{slug:str}/turns"
     tags = ("Turns",)
 
-    @get(summary="List an instance's turns", responses=read_refusals(404))
+    @get(summary="List an instance's turns", responses=read_errors(404))
     async def list_all(
         self,
         *,
@@ -46,7 +49,7 @@ class TurnsController(Controller):
         list_turns: NamedDependency[ListTurns],
         paging: NamedDependency[Paging],
     ) -> TurnList:
-        """Lists recent turns, newest first: metrics, never text. A turn appears within seconds of its end."""
+        """Returns the metrics of recent turns, newest first. A turn appears within seconds of its end."""
         page = await list_turns(slug_in(slug), limit=paging.limit, offset=paging.offset)
         return TurnList(tuple(map(_out, page.turns)), **paging.of(page.total))
 

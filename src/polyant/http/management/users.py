@@ -1,4 +1,4 @@
-"""/api/users: who may manage instances; for superadmins."""
+"""/api/users: the users of the management API; only for superadmins."""
 
 from typing import Annotated
 
@@ -22,18 +22,28 @@ from polyant.domain.users import (
     Role,
     User,
 )
+from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.authentication import require_superadmin
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import Answer, Body, Deleted, Moment, Page, Paging, Search, pattern_schema, user_id_in
-from polyant.http.refusals import read_refusals, write_refusals
+from polyant.http.management.wire import (
+    Body,
+    Deleted,
+    Page,
+    Paging,
+    ResponseBody,
+    Search,
+    Timestamp,
+    pattern_schema,
+    user_id_in,
+)
 
 Email = Annotated[
     str,
     Meta(
         max_length=MAX_EMAIL_CHARACTERS,
         extra_json_schema=pattern_schema(EMAIL_PATTERN),
-        description="What the user logs in with; upper and lower case are the same",
+        description="Email address for the login; case-insensitive",
         examples=["ada@example.com"],
     ),
 ]
@@ -47,18 +57,18 @@ Password = Annotated[
 ]
 
 
-class UserOut(Answer, frozen=True, kw_only=True):
+class UserOut(ResponseBody, frozen=True, kw_only=True):
     """A user."""
 
     id: Annotated[str, Meta(examples=["9c1d5e0f6a7b4c3d8e2f1a0b9c8d7e6f"])]
     email: Email
     role: Role
     disabled: bool
-    created_at: Moment
-    updated_at: Moment
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
-class UserAnswer(Answer, frozen=True, kw_only=True):
+class UserResponse(ResponseBody, frozen=True, kw_only=True):
     """One user."""
 
     user: UserOut
@@ -71,7 +81,7 @@ class UserList(Page, frozen=True):
 
 
 class CreateUserBody(Body, frozen=True, kw_only=True):
-    """A new user."""
+    """The user to create."""
 
     email: Email
     password: Password
@@ -79,7 +89,7 @@ class CreateUserBody(Body, frozen=True, kw_only=True):
 
 
 class PatchUserBody(Body, frozen=True, kw_only=True):
-    """The fields to change; what isn't sent stays as it is."""
+    """The fields to change; omitted fields keep their values."""
 
     email: Email | UnsetType = UNSET
     role: Role | UnsetType = UNSET
@@ -94,29 +104,29 @@ class UsersController(Controller):
     tags = ("Users",)
     guards = (require_superadmin,)
 
-    @get(summary="List users", responses=read_refusals(403))
+    @get(summary="List users", responses=read_errors(403))
     async def list_all(
         self, *, list_users: NamedDependency[ListUsers], paging: NamedDependency[Paging], search: Search = ""
     ) -> UserList:
-        """Lists the users by their address; `search` finds part of it."""
+        """Returns users, ordered by email address. `search` matches part of the address."""
         page = await list_users(search=search, limit=paging.limit, offset=paging.offset)
         return UserList(tuple(map(user_out, page.users)), **paging.of(page.total))
 
-    @post(summary="Create a user", responses=write_refusals(409))
+    @post(summary="Create a user", responses=write_errors(409))
     async def create(
         self, *, request: ApiRequest, data: JSONBody[CreateUserBody], create_user: NamedDependency[CreateUser]
-    ) -> Response[UserAnswer]:
-        """Creates a user who can log in with that password."""
+    ) -> Response[UserResponse]:
+        """Creates a user who can log in with the given password."""
         password = SecretText(data.password)
         user = await create_user(data.email, password, role=data.role, by=request.auth.actor)
-        return user_answer(user, status=201)
+        return user_response(user, status=201)
 
-    @get("/{user_id:str}", summary="Show a user", responses=read_refusals(403, 404))
-    async def show(self, *, user_id: FromPath[str], show_user: NamedDependency[ShowUser]) -> Response[UserAnswer]:
-        """Shows one user."""
-        return user_answer(await show_user(user_id_in(user_id)))
+    @get("/{user_id:str}", summary="Get a user", responses=read_errors(403, 404))
+    async def show(self, *, user_id: FromPath[str], show_user: NamedDependency[ShowUser]) -> Response[UserResponse]:
+        """Returns one user."""
+        return user_response(await show_user(user_id_in(user_id)))
 
-    @patch("/{user_id:str}", summary="Change a user", responses=write_refusals(404, 409, 412))
+    @patch("/{user_id:str}", summary="Update a user", responses=write_errors(404, 409, 412))
     async def change(
         self,
         *,
@@ -125,14 +135,14 @@ class UsersController(Controller):
         data: JSONBody[PatchUserBody],
         update_user: NamedDependency[UpdateUser],
         if_match: IfMatch = None,
-    ) -> Response[UserAnswer]:
-        """Changes the fields that are sent. Who is disabled or gets another password is logged out everywhere."""
+    ) -> Response[UserResponse]:
+        """Updates the given fields. Disabling a user or setting a password ends all sessions of the user."""
         user = await update_user(
             user_id_in(user_id), _patch_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
-        return user_answer(user)
+        return user_response(user)
 
-    @delete("/{user_id:str}", summary="Delete a user", status_code=200, responses=write_refusals(404, 409, 412))
+    @delete("/{user_id:str}", summary="Delete a user", status_code=200, responses=write_errors(404, 409, 412))
     async def remove(
         self,
         *,
@@ -141,29 +151,29 @@ class UsersController(Controller):
         delete_user: NamedDependency[DeleteUser],
         if_match: IfMatch = None,
     ) -> Deleted:
-        """Deletes a user, who is out at once. The last superadmin can't be deleted."""
+        """Deletes a user and ends the user's sessions immediately. The last superadmin can't be deleted."""
         await delete_user(user_id_in(user_id), by=request.auth.actor, expected_versions=versions_in(if_match))
         return Deleted()
 
     @delete(
-        "/{user_id:str}/sessions", summary="Log a user out everywhere", status_code=200, responses=write_refusals(404)
+        "/{user_id:str}/sessions", summary="Log a user out everywhere", status_code=200, responses=write_errors(404)
     )
     async def log_out(
         self, *, request: ApiRequest, user_id: FromPath[str], log_out: NamedDependency[LogOut]
     ) -> Deleted:
-        """Ends all sessions of a user."""
+        """Ends all sessions of a user immediately."""
         await log_out.log_out_all(user_id_in(user_id), by=request.auth.actor)
         return Deleted()
 
 
 def user_out(user: User) -> UserOut:
-    """Returns what is shown of a user."""
+    """Returns a user as a wire struct, without the password."""
     return UserOut(**{name: getattr(user, name) for name in UserOut.__struct_fields__})
 
 
-def user_answer(user: User, *, status: int = 200) -> Response[UserAnswer]:
-    """Returns the answer that shows a user, with its entity tag."""
-    return Response(UserAnswer(user=user_out(user)), status_code=status, headers={"ETag": etag_of(user.version)})
+def user_response(user: User, *, status: int = 200) -> Response[UserResponse]:
+    """Returns the response with a user and its ETag."""
+    return Response(UserResponse(user=user_out(user)), status_code=status, headers={"ETag": etag_of(user.version)})
 
 
 def _patch_of(body: PatchUserBody) -> UserPatch:

@@ -9,16 +9,22 @@ from litestar.types import ASGIApp
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.http.auth import bearer_in
 from polyant.http.bodies import read_body, require_json
+from polyant.http.error_responses import error_responses
 from polyant.http.openai.mapping import decode_request, to_domain, turn_context
 from polyant.http.openai.responses import ResponseSettings, respond
 from polyant.http.openai.wire import ChatCompletion
 from polyant.http.record import record_of
-from polyant.http.refusals import refusals
 from polyant.http.throttle import Throttle
 
 
 class ChatEndpoint:
-    """Takes a request from the throttle to the ASGI application that responds to it."""
+    """Creates the response to a chat request.
+
+    Args:
+        answer_chat: Starts the turn.
+        throttle: Applies the rate limit.
+        settings: Controls how the response is sent.
+    """
 
     def __init__(self, *, answer_chat: AnswerChat, throttle: Throttle, settings: ResponseSettings) -> None:
         self._answer_chat = answer_chat
@@ -26,7 +32,7 @@ class ChatEndpoint:
         self._settings = settings
 
     async def __call__(self, request: Request[object, object, State]) -> ASGIApp:
-        """Returns the application that responds: throttle, body, model and key are checked, in this order."""
+        """Returns the ASGI application that responds, after it has checked rate limit, body, model and key in order."""
         scope = request.scope
         await self._throttle.chat(scope)
         require_json(scope)
@@ -38,21 +44,33 @@ class ChatEndpoint:
         return respond(await self._answer_chat(chat, bearer_in(scope), context), wire, self._settings)
 
 
-def chat_answers(*statuses: int) -> dict[int, ResponseSpec]:
-    """Returns what a chat request is answered with, for the OpenAPI document; with other statuses than its own ones."""
-    whole = ResponseSpec(ChatCompletion, description="The answer, whole or as a stream", generate_examples=False)
-    return {200: whole, **refusals(400, 401, 413, 429, 502, 503, 504, *statuses)}
+def chat_responses(*statuses: int) -> dict[int, ResponseSpec]:
+    """Returns the responses to a chat request, for the OpenAPI document.
+
+    Args:
+        *statuses: Error statuses of the route in addition to the common ones.
+    """
+    whole = ResponseSpec(
+        ChatCompletion, description="The chat completion, whole or as a stream of chunks", generate_examples=False
+    )
+    return {200: whole, **error_responses(400, 401, 413, 429, 502, 503, 504, *statuses)}
 
 
 class ChatCompletionsController(Controller):
-    """The conversation endpoint."""
+    """The chat completions endpoint."""
 
     path = "/v1/chat/completions"
     tags = ("OpenAI",)
 
-    @post(status_code=200, summary="Talk to an instance", security=[{"bearer": []}, {}], responses=chat_answers())
+    @post(
+        status_code=200, summary="Create a chat completion", security=[{"bearer": []}, {}], responses=chat_responses()
+    )
     async def create(
         self, request: Request[object, object, State], chat_endpoint: NamedDependency[ChatEndpoint]
     ) -> ASGIApp:
-        """Runs one turn and answers with a chat completion, or with a stream of its chunks."""
+        """Runs one turn of the instance whose slug is `model`, and returns a chat completion.
+
+        If `stream` is true, it returns the chunks as server-sent events. An instance with auth on requires its API
+        key as a Bearer token.
+        """
         return await chat_endpoint(request)

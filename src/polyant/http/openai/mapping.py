@@ -1,4 +1,4 @@
-"""Wire to domain and back; pure."""
+"""Converts wire structs to domain objects and back, without side effects."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from polyant.domain.turn_context import Caller, TurnContext
 from polyant.domain.users import UserId
 from polyant.http.bodies import decode
 from polyant.http.openai.wire import (
-    AnswerMessage,
+    AssistantMessageOut,
     ChatCompletion,
     ChatCompletionRequest,
     Choice,
@@ -28,7 +28,7 @@ _ROLES: dict[str, Callable[[str], UserMessage | AssistantMessage] | None] = {
     "user": UserMessage.of,
     "assistant": AssistantMessage,
 }
-"""Makes the domain's message of that role; None for instructions of the caller."""
+"""How a message of each role becomes a domain message; None for the caller's instructions."""
 _MAX_USER_CHARACTERS = 512
 _SERVER_ROLES = ("tool", "function")
 
@@ -36,7 +36,7 @@ _decoder = msgspec.json.Decoder(ChatCompletionRequest)
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """What identifies one answer on the wire, whole or streamed."""
+    """The identity of one chat completion, which all chunks of a stream share."""
 
     id: str
     created: int
@@ -44,19 +44,19 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_request(body: bytes) -> ChatCompletionRequest:
-    """Returns the request that the body holds.
+    """Returns the decoded request.
 
     Raises:
-        InvalidInputError: The body isn't JSON, or breaks the schema; the message says what and where.
+        InvalidInputError: The body isn't JSON or violates the schema; the message names the fault and its location.
     """
     return decode(body, _decoder)
 
 
 def to_domain(request: ChatCompletionRequest) -> ChatRequest:
-    """Returns the request in the domain's terms.
+    """Returns the request as a domain object.
 
     Raises:
-        InvalidInputError: The model isn't a slug, or a message has a role or content that isn't accepted.
+        InvalidInputError: The model isn't a slug, or the role or content of a message isn't accepted.
     """
     instructions: list[str] = []
     messages: list[UserMessage | AssistantMessage] = []
@@ -78,36 +78,36 @@ def to_domain(request: ChatCompletionRequest) -> ChatRequest:
 def turn_context(
     request: ChatCompletionRequest, *, channel: str, request_id: str, address: str, account: UserId | None = None
 ) -> TurnContext:
-    """Returns where the turn of a request comes from."""
+    """Returns the origin of a request's turn: its channel, request id, chat and caller."""
     caller = Caller(user=_user_of(request), account=account, address=address)
     return TurnContext(request_id=request_id, channel=channel, caller=caller, chat_id=request.chat_id)
 
 
 def chat_completion(completion: Completion, text: str, usage: UsageOut) -> ChatCompletion:
-    """Returns the whole answer."""
-    choice = Choice(0, AnswerMessage("assistant", text), "stop")
+    """Returns the response to a request without `stream`."""
+    choice = Choice(0, AssistantMessageOut("assistant", text), "stop")
     return ChatCompletion(completion.id, "chat.completion", completion.created, completion.slug, (choice,), usage)
 
 
 def usage_out(usage: Usage, *, report: bool) -> UsageOut:
-    """Returns the usage as it is shown: zeros, unless it is to be reported."""
+    """Returns the token usage to show: zeros unless `report` is true."""
     if not report:
         return UsageOut()
     return UsageOut(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
 
 
 def model_list(instances: tuple[InstanceSummary, ...]) -> ModelList:
-    """Returns the instances as OpenAI's list of models."""
+    """Returns the instances as a list of OpenAI models."""
     return ModelList("list", tuple(model_out(instance) for instance in instances))
 
 
 def model_out(instance: InstanceSummary | Instance) -> ModelOut:
-    """Returns the instance as a model."""
+    """Returns the instance as an OpenAI model."""
     return ModelOut(instance.slug, "model", int(instance.created_at.timestamp()), "polyant")
 
 
 def _user_of(request: ChatCompletionRequest) -> str | None:
-    """Returns the end user's id, None unless it is a text of reasonable length: clients send all sorts of things."""
+    """Returns the end user's id, or None if it isn't a string of 1 to 512 characters without U+0000."""
     user = request.user
     return user if isinstance(user, str) and 0 < len(user) <= _MAX_USER_CHARACTERS and "\0" not in user else None
 

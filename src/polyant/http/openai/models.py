@@ -1,4 +1,4 @@
-"""GET /v1/models and GET /v1/models/{slug}."""
+"""GET /v1/models and GET /v1/models/{slug}: the active instances as OpenAI models."""
 
 from litestar import Controller, Request, get
 from litestar.datastructures import State
@@ -9,19 +9,19 @@ from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.show_model import ShowModel
 from polyant.http.auth import require_caller
+from polyant.http.error_responses import error_responses
 from polyant.http.openai.mapping import model_list, model_out
 from polyant.http.openai.wire import ModelList, ModelOut
-from polyant.http.refusals import refusals
 from polyant.http.throttle import Throttle
 
 
 class ModelsController(Controller):
-    """The models, one for each active instance."""
+    """The models; each active instance is one."""
 
     path = "/v1/models"
     tags = ("OpenAI",)
 
-    @get(summary="List the models", responses=refusals(401, 429, 503))
+    @get(summary="List models", responses=error_responses(401, 429, 503))
     async def all(
         self,
         request: Request[object, object, State],
@@ -29,11 +29,11 @@ class ModelsController(Controller):
         throttle: NamedDependency[Throttle],
         list_models: NamedDependency[ListModels],
     ) -> ModelList:
-        """Lists every active instance, oldest first."""
+        """Returns all active instances as models, oldest first. Requires a session or the API key of any instance."""
         await require_caller(request.scope, identify_caller, throttle)
         return model_list(await list_models())
 
-    @get("/{slug:str}", summary="Show one model", responses=refusals(400, 401, 404, 429, 503))
+    @get("/{slug:str}", summary="Get a model", responses=error_responses(400, 401, 404, 429, 503))
     async def one(
         self,
         *,
@@ -43,6 +43,6 @@ class ModelsController(Controller):
         throttle: NamedDependency[Throttle],
         show_model: NamedDependency[ShowModel],
     ) -> ModelOut:
-        """Shows one active instance."""
+        """Returns one active instance as a model. Requires a session or the API key of any instance."""
         await require_caller(request.scope, identify_caller, throttle)
         return model_out(await show_model(slug))

@@ -1,4 +1,4 @@
-"""Sends a turn's events to the caller: as one chat completion, or as a stream of its chunks."""
+"""Sends the events of a turn to the client, as one chat completion or as a stream of chunks."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How responses are sent; times in seconds."""
+    """Controls how chat responses are sent; times are in seconds."""
 
     heartbeat: float = HEARTBEAT_SECONDS
     stream_head: float = STREAM_HEAD_SECONDS
@@ -33,7 +33,7 @@ class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True):
 def respond(
     run: TurnRun, request: ChatCompletionRequest, settings: ResponseSettings
 ) -> "WholeResponse | StreamedResponse":
-    """Returns the ASGI application that runs the turn and responds in the form that the request asks for."""
+    """Returns the ASGI application that runs the turn and sends the response, streamed or whole as requested."""
     completion = Completion(id=f"chatcmpl-{os.urandom(12).hex()}", created=int(time.time()), slug=run.instance.slug)
     if request.stream is not True:
         return WholeResponse(run, completion, settings=settings)
@@ -43,11 +43,11 @@ def respond(
 
 @contextlib.asynccontextmanager
 async def _running(run: TurnRun, scope: Scope, receive: Receive) -> AsyncIterator[None]:
-    """Runs the turn for as long as the client waits, and leaves its record with the request's.
+    """Runs the turn until it ends or the client disconnects, and stores its metrics in the request's record.
 
     Raises:
-        CallerGoneError: The client went away.
-        PolyantError: The turn was refused or interrupted, see `TurnRun`.
+        CallerGoneError: The client disconnected.
+        PolyantError: The turn was rejected or interrupted, see `TurnRun`.
     """
     record = record_of(scope)
     watcher: asyncio.Task[None] | None = None
@@ -60,12 +60,12 @@ async def _running(run: TurnRun, scope: Scope, receive: Receive) -> AsyncIterato
         raise
     finally:
         if watcher is not None:
-            watcher.cancel()  # only now: the client may also leave while the turn cleans up
+            watcher.cancel()  # only now: the client may also disconnect while the turn cleans up
         record.turn = run.record
 
 
 async def _interrupt_when_gone(run: TurnRun, receive: Receive) -> None:
-    # After the body was read, the server's receive blocks until the client is gone.
+    # Once the body has been read, receive blocks until the client disconnects.
     with contextlib.suppress(asyncio.CancelledError):
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -73,7 +73,7 @@ async def _interrupt_when_gone(run: TurnRun, receive: Receive) -> None:
 
 
 class WholeResponse:
-    """An ASGI application that collects a turn and sends it as one JSON object."""
+    """An ASGI application that sends a completed turn as one JSON object."""
 
     def __init__(self, run: TurnRun, completion: Completion, *, settings: ResponseSettings) -> None:
         self._run = run
@@ -81,7 +81,7 @@ class WholeResponse:
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the turn and sends its final text; a failure is raised, so that it gets a status of its own."""
+        """Runs the turn and sends its final text; raises errors, so that they set the HTTP status."""
         async with _running(self._run, scope, receive):
             text = await self._collect()
         usage = usage_out(self._run.usage, report=self._settings.report_usage)
@@ -102,7 +102,7 @@ class WholeResponse:
 
 
 class StreamedResponse:
-    """An ASGI application that sends a turn as server-sent events, each as soon as it happens."""
+    """An ASGI application that sends the events of a turn as server-sent events, without delay."""
 
     def __init__(
         self, run: TurnRun, completion: Completion, *, include_usage: bool, settings: ResponseSettings
@@ -115,7 +115,7 @@ class StreamedResponse:
         self._last_sent = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the turn; a failure before the status line is raised, one after it becomes an event."""
+        """Runs the turn; an error before the status line is raised, and a later one is sent as an event."""
         keep_alive = asyncio.create_task(self._keep_alive(send))
         try:
             async with _running(self._run, scope, receive):
@@ -149,7 +149,7 @@ class StreamedResponse:
             await _send_body(send, self._chunks.usage(usage_out(self._run.usage, report=self._settings.report_usage)))
 
     async def _begin(self, send: Send) -> None:
-        """Sends the status line and the first chunk, once, whoever comes first; returns when both are out."""
+        """Sends the status line and the first chunk if no other task has done so; returns once both are sent."""
         if self._begun is None:
             self._begun = asyncio.ensure_future(self._send_head(send))
         if not self._begun.done():
@@ -161,13 +161,13 @@ class StreamedResponse:
         self._last_sent = asyncio.get_running_loop().time()
 
     async def _keep_alive(self, send: Send) -> None:
-        """Sends the status line when it can wait no longer, and a comment whenever nothing was sent for a while."""
+        """Sends the status line when its delay has passed, and then a comment after each silent heartbeat interval."""
         loop = asyncio.get_running_loop()
         head_due = loop.time() + self._settings.stream_head
         while True:
             due = head_due if self._begun is None else self._last_sent + self._settings.heartbeat
             if due > loop.time():
-                # Never longer than a heartbeat: the head may go out meanwhile.
+                # At most one heartbeat: the other task may send the status line meanwhile.
                 await asyncio.sleep(min(due - loop.time(), self._settings.heartbeat))
             elif self._begun is None or not self._begun.done():
                 await self._begin(send)

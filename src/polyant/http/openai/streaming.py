@@ -1,4 +1,4 @@
-"""Server-sent events of a chat completion: pre-rendered once a response, so that a delta costs one small encode."""
+"""Renders the server-sent events of a chat completion; the constant parts are rendered once per response."""
 
 import msgspec
 
@@ -16,14 +16,21 @@ HEADERS = (
     (b"connection", b"keep-alive"),
 )
 
-# JSON may hold these bare, but some clients split lines at them.
+# JSON allows these characters unescaped, but some clients treat them as line ends.
 _LINE_ENDS = (("\u0085", b"\\u0085"), ("\u2028", b"\\u2028"), ("\u2029", b"\\u2029"))
 
 _encode = msgspec.json.encode
 
 
 class ChunkRenderer:
-    """Renders the chunks of one stream, which all share id, creation time and model."""
+    """Renders the chunks of one stream, which share the same id, creation time and model.
+
+    Args:
+        completion_id: The id of the chat completion.
+        created: The creation time in Unix seconds.
+        slug: The instance, which is the model of the chunks.
+        include_usage: Whether each chunk has a `usage` field.
+    """
 
     def __init__(self, completion_id: str, created: int, slug: Slug, *, include_usage: bool) -> None:
         head = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": slug}
@@ -33,18 +40,18 @@ class ChunkRenderer:
         self._after_text = b'},"finish_reason":null}]' + self._tail
 
     def role(self) -> bytes:
-        """Returns the first chunk, which says that the assistant speaks."""
+        """Returns the first chunk, which contains the role `assistant`."""
         return self._head + b',"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]' + self._tail
 
     def text(self, text: str) -> bytes:
-        """Returns the chunk of one piece of text."""
+        """Returns the chunk for one text delta."""
         encoded = _encode(text)
         if not text.isascii():
             encoded = _without_line_ends(text, encoded)
         return self._before_text + encoded + self._after_text
 
     def finish(self) -> bytes:
-        """Returns the chunk that says that the answer is complete."""
+        """Returns the last chunk with a choice, which contains the finish reason `stop`."""
         return self._head + b',"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]' + self._tail
 
     def usage(self, usage: UsageOut) -> bytes:
@@ -53,7 +60,7 @@ class ChunkRenderer:
 
 
 def error_event(error: ErrorBody) -> bytes:
-    """Returns the event that tells of a failure after the status line; the official clients raise on it."""
+    """Returns the event for an error after the status line; the official clients raise an exception for it."""
     return b'data: {"error":' + _encode(error) + b"}\n\n"
 
 
