@@ -18,7 +18,7 @@ serve *ARGUMENTS:
 test *ARGUMENTS:
     uv run pytest {{ ARGUMENTS }}
 
-# Make small changes to the source and print those that no test notices; --sample N, --seed N, --only PATH
+# Make small changes to the source and print those that no test detects; --sample N, --seed N, --only PATH
 mutants *ARGUMENTS:
     PYTHONPATH=tests uv run python tests/mutants.py {{ ARGUMENTS }}
 
@@ -38,19 +38,19 @@ fmt:
 typecheck:
     uv run mypy
 
-# Measure the engine next to a bare relay and check its aims; --case NAME, --against REV, --long, --write-docs
+# Benchmark the engine against a bare relay and check the targets; --case NAME, --against REV, --long, --write-docs
 bench *ARGUMENTS:
     uv run python -m bench {{ ARGUMENTS }}
 
-# Measure the engine next to LiteLLM's proxy, Portkey's gateway (both are installed first) and nginx
+# Benchmark the engine against nginx, LiteLLM's proxy and Portkey's gateway; installs the latter two first
 bench-peers *ARGUMENTS:
     uv run python -m bench.peers {{ ARGUMENTS }}
 
-# Run the engine under mixed load for 30 minutes and look for leaks and wrong responses; --minutes N, --write-docs
+# Run the engine under mixed load for 30 minutes and check for leaks and wrong responses; --minutes N, --write-docs
 soak *ARGUMENTS:
     uv run --group bench python -m bench.soak {{ ARGUMENTS }}
 
-# Run the clients against the server and generate docs/clients.md; installs them first
+# Install the clients, run them against the server and generate docs/clients.md
 clients *ARGUMENTS:
     WRITE_CLIENTS_PAGE=yes uv run pytest -n 0 tests/clients {{ ARGUMENTS }}
 
@@ -66,7 +66,7 @@ docs:
 architecture-picture:
     uv run python -m scripts.architecture_picture
 
-# Resolve all dependencies again and pin their versions in pyproject.toml, tests/clients/environments and bench/environments
+# Resolve all dependencies and pin their versions in pyproject.toml, tests/clients/environments and bench/environments
 [script]
 lock:
     import json
@@ -80,7 +80,7 @@ lock:
     pyproject = Path("pyproject.toml")
     unpinned = re.sub(r"(?ms)^(build-)?constraint-dependencies = \[.*?^\]\n", "", pyproject.read_text())
     metadata = tomllib.loads(unpinned)
-    least_python = metadata["project"]["requires-python"].removeprefix(">=")
+    minimum_python = metadata["project"]["requires-python"].removeprefix(">=")
 
     def uv(*arguments, text=None):
         return subprocess.run(["uv", *arguments], input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -88,22 +88,22 @@ lock:
     def array(key, exported):
         pins = [line for line in exported.splitlines() if "==" in line]
         versions = Counter(pin.partition("==")[0] for pin in pins)
-        # Environment markers are needed only for packages with several versions.
+        # Only packages with several versions need environment markers.
         needed = [pin if versions[pin.partition("==")[0]] > 1 else pin.partition(" ;")[0] for pin in pins]
         return "\n".join([f"{key} = [ # written by `just lock`", *(f"    {json.dumps(pin)}," for pin in needed), "]\n"])
 
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, pyproject.name).write_text(unpinned)
         here = ("--quiet", "--directory", folder)
-        bare = ("--no-header", "--no-annotate")
-        whole = ("--all-groups", "--all-extras", "--no-emit-project", "--no-hashes")
-        runtime = uv("export", *here, *bare, *whole)
+        pins_only = ("--no-header", "--no-annotate")
+        everything = ("--all-groups", "--all-extras", "--no-emit-project", "--no-hashes")
+        runtime = uv("export", *here, *pins_only, *everything)
         building = "\n".join(metadata["build-system"]["requires"])
-        universal = ("--universal", "--python-version", least_python)
-        build = uv("pip", "compile", "-", *here, *bare, *universal, text=building)
+        universal = ("--universal", "--python-version", minimum_python)
+        build = uv("pip", "compile", "-", *here, *pins_only, *universal, text=building)
         for environments in ("tests/clients/environments", "bench/environments"):
             for program in Path(environments).glob("*.in"):
-                pins = uv("pip", "compile", "-", *here, *bare, *universal, text=program.read_text())
+                pins = uv("pip", "compile", "-", *here, *pins_only, *universal, text=program.read_text())
                 program.with_suffix(".txt").write_text(pins)
 
     heading = "[tool.uv]\n"

@@ -1,4 +1,4 @@
-"""Draws docs/images/architecture.svg; `just architecture-picture` runs it."""
+"""Draws docs/images/architecture.svg. Run it with `just architecture-picture`."""
 
 from collections.abc import Iterator, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/configuration.md and docs/cli.md; `just docs` runs it."""
+"""Writes the generated parts of docs/configuration.md and docs/cli.md. Run it with `just docs`."""
 
 import argparse
 import re
@@ -31,7 +31,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         *("RATE_LIMITER", "SECRET_CIPHER", "PASSWORD_HASHER", "SUPERVISOR", "TOOL_SERVERS"),
     ),
 }
-"""The sections of docs/configuration.md, each with its variables in the order shown."""
+"""The sections of docs/configuration.md, each with its variables in order."""
 
 
 def settings_markdown() -> str:
@@ -52,7 +52,7 @@ def settings_markdown() -> str:
 
 
 def commands_markdown() -> str:
-    """Returns all commands as Markdown, one section for each, and the exit codes."""
+    """Returns the exit codes and all commands as Markdown, one section for each command."""
     sections = [_command_markdown(name, text, parser) for name, text, parser in commands(build_parser())]
     codes = [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
     exit_codes = "\n".join(["## Exit codes", "", "| code | meaning |", "|---|---|", *codes])
@@ -60,7 +60,7 @@ def commands_markdown() -> str:
 
 
 def commands(parser: argparse.ArgumentParser, text: str = "") -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    """Yields each command that runs something: its whole name, its description and its parser."""
+    """Yields the full name, description and parser of each command that has no subcommands."""
     nested = next((action for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)  # noqa: SLF001 - argparse has no public way to list commands
     if nested is None:
         yield parser.prog, text, parser
@@ -74,7 +74,7 @@ def replace_between(page: str, mark: str, text: str) -> str:
     """Returns the page with the text between `<!-- mark -->` and `<!-- /mark -->` replaced.
 
     Raises:
-        ValueError: The page lacks these marks.
+        ValueError: The page doesn't contain exactly one pair of these marks.
     """
     marks = re.compile(rf"(?s)(<!-- {mark} -->\n).*?(<!-- /{mark} -->)")
     replaced, count = marks.subn(lambda found: f"{found[1]}{text}\n{found[2]}", page)
@@ -84,7 +84,7 @@ def replace_between(page: str, mark: str, text: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Returns each page with generated parts as it should be."""
+    """Returns the current content of each page with generated parts."""
     generated = {"configuration.md": ("settings", settings_markdown()), "cli.md": ("commands", commands_markdown())}
     paths = {ROOT / "docs" / name: parts for name, parts in generated.items()}
     return {path: replace_between(path.read_text(), mark, text) for path, (mark, text) in paths.items()}

@@ -1,4 +1,4 @@
-"""Checks the project's language; `just lint` runs it. `--all` prints the findings that are still allowed, too."""
+"""Checks the project's language; `just lint` runs it. `--all` also prints the findings that are still allowed."""
 
 import sys
 from collections import defaultdict
@@ -28,11 +28,11 @@ AREAS = (
     *("src/polyant/domain", "src/polyant/adapters", "src/polyant/http", "src/polyant/cli", "src/polyant/testing"),
     *("src", "tests", "bench", "scripts", "pages"),
 )
-"""The areas that are counted, by their folder: a file belongs to the first one that contains it. Pages are Markdown."""
+"""The areas, by folder; a file belongs to the first one that contains it. `pages` are all Markdown files."""
 
 
 def findings(root: Path) -> Iterator[Finding]:
-    """Yields each violation in the Markdown pages and Python modules of a project."""
+    """Yields all violations in the Markdown pages and Python modules of a project."""
     for path in [*sorted(root.glob("*.md")), *sorted((root / "docs").rglob("*.md"))]:
         for text in texts_of_markdown(path.read_text()):
             yield from (Finding(path.relative_to(root), text.line, *found) for found in violations(text))
@@ -43,14 +43,14 @@ def findings(root: Path) -> Iterator[Finding]:
 
 
 def area_of(path: Path) -> str:
-    """Returns the area that a file counts for."""
+    """Returns the area of a file."""
     if path.suffix == ".md":
         return "pages"
     return next(area for area in AREAS if path.is_relative_to(area))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints the findings of each area that has too many, and returns the exit code."""
+    """Prints the findings of each area with too many of them, and returns the exit code."""
     by_area = defaultdict[str, list[Finding]](list)
     for finding in findings(ROOT):
         by_area[area_of(finding.path)].append(finding)

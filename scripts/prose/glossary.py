@@ -1,4 +1,4 @@
-"""The rules of the prose check: words, phrases and names that the project doesn't use, and what to write instead."""
+"""The rules of the prose check: words, phrases and names to avoid, and their replacements."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def _words(pattern: str, instead: str, kinds: frozenset[Kind] = _PROSE) -> Rule:
 
 
 def _start(pattern: str, instead: str, kinds: frozenset[Kind]) -> Rule:
-    """Returns a rule for the beginning of a sentence that is no question."""
+    """Returns a rule for the beginning of a sentence; questions are exempt."""
     sentence = rf"(?:\A|(?<=[.!?:]\s))\s*(?:{pattern})\b[^.?!]*(?:[.!]|\Z)"
     return Rule(re.compile(sentence), instead, kinds)
 
@@ -93,7 +93,7 @@ RULES = (
 
 
 def violations(text: Text) -> Iterator[tuple[str, str]]:
-    """Yields each violation in a text: the words that were found, and what to write instead."""
+    """Yields each violation in a text: the words found and their replacement."""
     for rule in RULES:
         if text.kind in rule.kinds:
             yield from ((found[0].strip(), rule.instead) for found in rule.pattern.finditer(text.content))

@@ -1,4 +1,4 @@
-"""Splits Markdown pages into texts, without code."""
+"""Splits Markdown pages into texts; omits code."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def texts_of_markdown(page: str) -> Iterator[Text]:
 
 
 def _without_code(page: str) -> list[str]:
-    """Returns the lines of a page, those of code blocks emptied so that line numbers stay right."""
+    """Returns the lines of a page, with empty lines in place of code blocks, so that line numbers don't change."""
     lines, in_code = [], False
     for line in page.splitlines():
         is_fence = bool(_FENCE.match(line))

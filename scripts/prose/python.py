@@ -1,4 +1,4 @@
-"""Finds the docstrings, comments, messages and defined names of Python modules."""
+"""Extracts docstrings, comments, messages and defined names from Python modules."""
 
 import ast
 import io
@@ -16,8 +16,8 @@ def texts_of_python(source: str, *, messages: bool) -> Iterator[Text]:
     """Yields the texts of a module.
 
     Args:
-        source: The module's source.
-        messages: Whether to yield strings that aren't docstrings, too.
+        source: The source code of the module.
+        messages: Whether to also yield strings that aren't docstrings.
     """
     yield from _comments(source)
     docstrings = set[int]()

@@ -1,4 +1,4 @@
-"""The texts that the prose check reads: each with its kind and the place where it stands."""
+"""The texts that the prose check reads, each with its kind and line."""
 
 import enum
 from pathlib import Path
