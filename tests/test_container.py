@@ -132,7 +132,7 @@ async def test_instead_gives_another_type_to_one_class_alone(container: Containe
     class FileStore(Store): ...
 
     container.register(FileStore, FileStore)
-    container.register(Cache, Recipe(Cache, instead={Store: FileStore}))
+    container.register(Cache, Recipe(Cache, overrides={Store: FileStore}))
     reader = await container.get(Reader)
     assert type(reader.cache.store) is FileStore
     assert type(reader.store) is Store
@@ -154,7 +154,7 @@ async def test_mappings_are_told_apart_by_what_they_hold(container: Container) -
 
 
 async def test_classes_of_the_autowired_package_need_no_registration(log: list[str]) -> None:
-    container = Container(autowired=__name__, instead={Clock: Port})
+    container = Container(autowired=__name__, overrides={Clock: Port})
     container.register_value(list[str], log)
     container.register_value(Port, Port(1))
     assert (await container.get(Reader)).port == 1
@@ -192,6 +192,6 @@ async def test_argument_that_cannot_be_injected_is_named_with_what_can(container
         return str(moon)
 
     container.register(str, tell)
-    message = r"\Atell asks for moon: Clock, which can't be injected; injectable types: Cache, Port, Reader, Store, "
+    message = r"\Atell requires moon: Clock, which can't be injected; injectable types: Cache, Port, Reader, Store, "
     with pytest.raises(WiringError, match=message):
         container.check(str)

@@ -273,13 +273,13 @@ def test_commands_that_configure_an_instance(data: Path) -> None:
     create, *_, tools, mcp, limits = blocks(INSTANCES.read_text(), "sh")
     assert re.search(r"slug +support\n", run_in_shell(data, create))
     assert "current_time, calculate" in run_in_shell(data, tools)
-    assert "demo-bot has the MCP server crm" in run_in_shell(data, mcp, given="Bearer of-the-server")
+    assert "Set the MCP server crm of demo-bot" in run_in_shell(data, mcp, given="Bearer of-the-server")
     assert "maxSteps 5" in run_in_shell(data, limits)
 
 
 def test_commands_that_replace_keys(data: Path) -> None:
     rotate, issue = blocks(KEYS.read_text(), "sh")
-    assert "Resealed" in run_in_shell(data, rotate)
+    assert "Re-encrypted" in run_in_shell(data, rotate)
     assert run_in_shell(data, issue).startswith("sk-")
 
 

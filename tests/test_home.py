@@ -86,7 +86,7 @@ def test_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_database_in_a_folder_that_is_not_there_is_said(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=f"DATABASE_URL: {tmp_path}/nowhere is not a folder"):
+    with pytest.raises(SettingsError, match=f"DATABASE_URL: {tmp_path}/nowhere is not a writable folder"):
         create_home(settings_in(home, DATABASE_URL=f"sqlite:///{tmp_path}/nowhere/x.db"))
     assert not home.exists()
 

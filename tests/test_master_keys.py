@@ -6,7 +6,7 @@ import pytest
 
 from polyant import master_keys
 from polyant.domain.secrets import SecretText
-from polyant.master_keys import MasterKeys, older_keys_file_of, places_of_older_keys, replace_key_file
+from polyant.master_keys import MasterKeys, older_key_locations, older_keys_file_of, replace_key_file
 from polyant.settings import Settings, SettingsError, read_settings
 
 A, B, C = (digit * 64 for digit in "abc")
@@ -47,21 +47,21 @@ def current_of(settings: Settings) -> SecretText:
 
 def test_key_in_the_file_is_the_only_one(settings: Settings) -> None:
     assert read(settings) == [A]
-    assert places_of_older_keys(settings) == []
+    assert older_key_locations(settings) == []
 
 
 def test_older_keys_follow_the_current_one(keys: Path, settings: Settings) -> None:
     (keys / "encryption.previous").write_text(f"{B}\n\n{C}\n")
     assert older_keys_file_of(settings) == keys / "encryption.previous"
     assert read(settings) == [A, B, C]
-    assert places_of_older_keys(settings) == [str(keys / "encryption.previous")]
+    assert older_key_locations(settings) == [str(keys / "encryption.previous")]
 
 
 def test_keys_in_the_environment_are_all_there_are(keys: Path) -> None:
     (keys / "encryption.previous").write_text(A)
     settings = settings_in(keys, ENCRYPTION_KEY=B, ENCRYPTION_KEY_PREVIOUS=f"{C},{A}")
     assert read(settings) == [B, C, A]
-    assert places_of_older_keys(settings) == ["ENCRYPTION_KEY_PREVIOUS"]
+    assert older_key_locations(settings) == ["ENCRYPTION_KEY_PREVIOUS"]
     assert read(settings_in(keys, ENCRYPTION_KEY=B)) == [B]
 
 
@@ -69,7 +69,7 @@ def test_older_keys_of_the_environment_are_added_to_those_in_the_file(keys: Path
     (keys / "encryption.previous").write_text(B)
     settings = settings_in(keys, ENCRYPTION_KEY_PREVIOUS=C)
     assert read(settings) == [A, C, B]
-    assert places_of_older_keys(settings) == ["ENCRYPTION_KEY_PREVIOUS", str(keys / "encryption.previous")]
+    assert older_key_locations(settings) == ["ENCRYPTION_KEY_PREVIOUS", str(keys / "encryption.previous")]
 
 
 @pytest.mark.parametrize("text", ["abc", f"{A},{A[:63]}", f"{A};{B}", f"{A},xyz"])

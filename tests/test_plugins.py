@@ -10,7 +10,7 @@ from polyant.domain.errors import UnavailableError
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
-from polyant.plugins import AdapterError, AdapterRecipe, Group, PortT, adapter_type, load, offers
+from polyant.plugins import AdapterError, AdapterRecipe, Group, PortT, adapter_type, installed_adapters, load
 from polyant.testing.manual_clock import ManualClock
 from support.packages import install
 
@@ -154,14 +154,17 @@ def acme(folder: Path) -> None:
 
 
 def test_our_own_adapters_are_offered_like_anybody_elses() -> None:
-    found = {(offer.group, offer.name, offer.package) for offer in offers(["instance_repo", "rate_limiter"])}
+    found = {
+        (adapter.group, adapter.name, adapter.package)
+        for adapter in installed_adapters(["instance_repo", "rate_limiter"])
+    }
     assert {("instance_repo", "piccolo", "polyant"), ("rate_limiter", "memory", "polyant")} <= found
     assert load(RATE_LIMITER, "memory") is MemoryRateLimiter
 
 
-def test_offers_tell_package_and_version_and_import_nothing(folder: Path) -> None:
+def test_installed_adapters_have_package_and_version_without_being_imported(folder: Path) -> None:
     install(folder, "acme-broken", "raise RuntimeError('imported')", [("rate_limiter", "broken", "Limiter")])
-    found = {offer.name: offer for offer in offers(["rate_limiter"])}
+    found = {adapter.name: adapter for adapter in installed_adapters(["rate_limiter"])}
     assert (found["broken"].package, found["broken"].version) == ("acme-broken", "1.2.3")
     assert found["broken"].target == "acme_broken:Limiter"
 
@@ -199,7 +202,7 @@ async def test_class_of_another_package_is_not_built_for_an_adapter(folder: Path
         for name in ("sharing", "other"):
             container.register(adapter_type(RATE_LIMITER, name), AdapterRecipe(RATE_LIMITER, name))
         await container.get(adapter_type(RATE_LIMITER, "sharing"))
-        with pytest.raises(WiringError, match="asks for c: Connection, which can't be injected"):
+        with pytest.raises(WiringError, match="requires c: Connection, which can't be injected"):
             await container.get(adapter_type(RATE_LIMITER, "other"))
 
 
@@ -207,18 +210,21 @@ async def test_class_of_another_package_is_not_built_for_an_adapter(folder: Path
 @pytest.mark.parametrize(
     "name, message",
     [
-        ("nobody's", r"No installed package offers the rate_limiter adapter 'nobody's'; there are: \[.*'memory'.*\]"),
-        ("demanding", r"{} asks for moon: int, which can't be injected; injectable types: Clock, RateLimiter"),
-        ("untyped", r"{} asks for clock, which has no annotated type; injectable types: Clock, RateLimiter"),
+        (
+            "nobody's",
+            r"No installed package provides the rate_limiter adapter 'nobody's'; installed are: \[.*'memory'.*\]",
+        ),
+        ("demanding", r"{} requires moon: int, which can't be injected; injectable types: Clock, RateLimiter"),
+        ("untyped", r"{} requires clock, which has no annotated type; injectable types: Clock, RateLimiter"),
         ("unresolved", r"{}: the annotation of its argument 'tool' can't be resolved: NameError: name 'Tool' .*"),
         ("selfish", r"{} needs itself: RateLimiter → RateLimiter"),
-        ("mute", r"{} is missing hit, which RateLimiter asks for"),
-        ("muted", r"{} is missing hit, which RateLimiter asks for"),
+        ("mute", r"{} is missing hit, which RateLimiter requires"),
+        ("muted", r"{} is missing hit, which RateLimiter requires"),
         ("failing", r"{} can't be built: ValueError: no luck"),
         ("closed", r"{} can't be built: OSError: the door is shut"),
         ("broken", r"{} can't be built: ValueError: no wire"),
-        ("later", r"{} is an asynchronous function; let .* and open what it needs in __aenter__"),
-        ("promised", r"{} is an asynchronous function; let .* and open what it needs in __aenter__"),
+        ("later", r"{} is an asynchronous function; use a class .* and open its resources in __aenter__"),
+        ("promised", r"{} is an asynchronous function; use a class .* and open its resources in __aenter__"),
         ("missing", r"{} of acme-limits can't be imported: AttributeError: .*"),
         ("nothing", r"{} \(acme_limits:NOTHING\) isn't callable"),
     ],
@@ -233,7 +239,7 @@ async def test_adapter_that_cannot_be_used_is_refused_in_one_line_with_the_reaso
 @pytest.mark.parametrize(
     "name, message",
     [
-        ("nameless", "'nameless' is missing info, which ChatModel asks for"),
+        ("nameless", "'nameless' is missing info, which ChatModel requires"),
         ("posing", "'posing' can't be built: RuntimeError: no info"),
     ],
 )
@@ -263,7 +269,7 @@ async def test_adapter_whose_import_fails_is_refused(folder: Path) -> None:
 @pytest.mark.usefixtures("acme")
 async def test_adapter_offered_by_two_packages_is_refused(folder: Path) -> None:
     install(folder, "other-limits", SOURCE, [("rate_limiter", "limiter", "Limiter")])
-    with pytest.raises(AdapterError, match=r"offered more than once: .*acme-limits.*other-limits"):
+    with pytest.raises(AdapterError, match=r"provided more than once: .*acme-limits.*other-limits"):
         await build(RATE_LIMITER, "limiter")
 
 

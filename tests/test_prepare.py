@@ -96,7 +96,7 @@ async def test_another_key_is_refused(environ: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("variable", ADAPTERS)
 async def test_unknown_adapter_is_refused_before_anything_is_made(environ: dict[str, str], variable: str) -> None:
-    with pytest.raises(AdapterError, match="No installed package offers"):
+    with pytest.raises(AdapterError, match="No installed package provides"):
         async with prepared(environ, **{variable: "nobody's"}):
             pass
     assert not is_home_made(environ)
@@ -173,7 +173,7 @@ async def test_start_goes_on_without_a_user_where_no_password_can_be_kept(
     (Path(environ["POLYANT_HOME"]) / FILE).mkdir(parents=True)
     async with prepared(environ) as context:
         assert (await (await context.get(UserRepo)).list()).total == 0
-    assert "`polyant users create EMAIL` makes one" in caplog.text
+    assert "run `polyant users create EMAIL` to create one" in caplog.text
 
 
 async def test_of_several_first_starts_on_one_database_one_makes_the_user(

@@ -210,7 +210,7 @@ async def test_options_are_those_of_chat_models_tools_and_the_supervisor(environ
 @pytest.mark.usefixtures("optioned")
 async def test_two_adapters_of_one_name_cannot_both_have_options(environ: dict[str, str]) -> None:
     async with container_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="openai") as container:
-        with pytest.raises(AdapterError, match="Two adapters called 'openai' have options"):
+        with pytest.raises(AdapterError, match="Two adapters with the name 'openai' have options"):
             await container.get(AdapterOptions)
 
 

@@ -1,4 +1,4 @@
-"""The ports that take adapters, and which adapters the settings choose."""
+"""The adapter groups, one for each port with adapters, and the adapters that the settings select."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ from polyant.settings import Settings
 
 def _chat_model_fault(model: ChatModel, name: str) -> str | None:
     if not isinstance(model.info, ProviderInfo):
-        return f"has an info that is no ProviderInfo but {type(model.info).__name__}"
+        return f"has an info of type {type(model.info).__name__} instead of ProviderInfo"
     # Instances refer to their provider by this name.
-    return None if model.info.name == name else f"calls itself '{model.info.name}'"
+    return None if model.info.name == name else f"has the name '{model.info.name}' in its info"
 
 
 def _tool_fault(tool: Tool, name: str) -> str | None:
     tool_spec(tool.name, tool.description, tool.arguments)  # fails if no schema can be derived
-    return None if tool.name == name else f"calls itself '{tool.name}'"
+    return None if tool.name == name else f"has another name: '{tool.name}'"
 
 
 CHAT_MODEL = Group("chat_model", ChatModel, fault_of=_chat_model_fault)
@@ -51,22 +51,23 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("turn_log", TurnLog),
     Group("password_hasher", PasswordHasher),
 )
-"""The ports for which one adapter is chosen, by the setting of the group's name."""
+"""The groups with exactly one selected adapter; the setting with the group's name selects it."""
 
 GROUPS: tuple[Group[Any], ...] = (*SINGLE_GROUPS, CHAT_MODEL, TOOL, TURN_OBSERVER)
 
 BUILT_IN_TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
-"""Tools that instances may have without the operator naming them."""
+"""The tools that instances can use without any setting."""
 
 
 def tool_names_of(settings: Settings) -> tuple[str, ...]:
-    """Returns the names of the tools that instances may have."""
+    """Returns the names of the tools that instances can use."""
     return tuple(dict.fromkeys((*BUILT_IN_TOOLS, *settings.extra_tools)))
 
 
 def chosen_adapters(settings: Settings) -> set[tuple[str, str]]:
-    """Returns the group and the name of each adapter that the settings choose."""
-    several = [(CHAT_MODEL.name, name) for name in settings.chat_models]
-    several += [(TOOL.name, name) for name in tool_names_of(settings)]
-    several += [(TURN_OBSERVER.name, name) for name in settings.turn_observer_names]
-    return {(group.name, getattr(settings, group.name)) for group in SINGLE_GROUPS}.union(several)
+    """Returns the group and the name of each adapter that the settings select."""
+    adapters = {(group.name, getattr(settings, group.name)) for group in SINGLE_GROUPS}
+    adapters |= {(CHAT_MODEL.name, name) for name in settings.chat_models}
+    adapters |= {(TOOL.name, name) for name in tool_names_of(settings)}
+    adapters |= {(TURN_OBSERVER.name, name) for name in settings.turn_observer_names}
+    return adapters

@@ -1,4 +1,4 @@
-"""What a class or function asks for: its arguments, by annotated type."""
+"""Reads the arguments of classes and functions, with their annotated types."""
 
 import functools
 import inspect
@@ -16,37 +16,45 @@ _VARIADIC = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_K
 
 
 class WiringError(Exception):
-    """Something can't be built; the message is one line and says what, and why."""
+    """An instance can't be built; the message names it and the reason in one line."""
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """An argument that is looked up by its type."""
+    """An argument that the container injects by type."""
 
     name: str
     types: tuple[Any, ...]
-    """The types that fit, None excepted; empty without an annotation."""
+    """The accepted types without None; empty without an annotation."""
     required: bool
     positional: bool = False
-    """Whether it can't be given by name."""
+    """Whether the argument is positional-only."""
 
-    def replaced(self, others: Mapping[str, Any]) -> "Argument":
-        """Returns the argument with other types in place of some, by their keys."""
-        return msgspec.structs.replace(self, types=tuple(others.get(key_of(kind), kind) for kind in self.types))
+    def overridden(self, overrides: Mapping[str, Any]) -> "Argument":
+        """Returns the argument with some of its types replaced.
+
+        Args:
+            overrides: The new types, by the keys of the replaced ones (see `key_of`).
+        """
+        return msgspec.structs.replace(self, types=tuple(overrides.get(key_of(kind), kind) for kind in self.types))
 
     def __str__(self) -> str:
-        """Returns the argument as it is written in a signature."""
+        """Returns the argument as in a signature."""
         return f"{self.name}: {' | '.join(map(name_of, self.types))}" if self.types else self.name
 
 
 def arguments_of(make: Callable[..., object], label: str) -> tuple[Argument, ...]:
-    """Returns the arguments of a class or function; `*args`, `**kwargs` and built-in types have none.
+    """Returns the arguments of a class or function, except `*args` and `**kwargs`; built-in types have none.
+
+    Args:
+        make: The class or function.
+        label: The start of error messages.
 
     Raises:
-        WiringError: An annotation can't be resolved; the message begins with the label and names the argument.
+        WiringError: An annotation can't be resolved; the message names the argument.
     """
     try:
         parameters = inspect.signature(make).parameters.values()
-    except ValueError:  # some of Python's own types don't tell
+    except ValueError:  # some built-in types have no signature
         return ()
     names = _globals_of(make)
     return tuple(
@@ -62,7 +70,7 @@ def arguments_of(make: Callable[..., object], label: str) -> tuple[Argument, ...
 
 
 def key_of(kind: Any) -> str:
-    """Returns the full name of a type, which stands for it also where it isn't imported."""
+    """Returns the full name of a type, which identifies the type without importing it."""
     origin = get_origin(kind)
     if origin is not None:
         return f"{key_of(origin)}[{', '.join(map(key_of, get_args(kind)))}]"
@@ -72,12 +80,12 @@ def key_of(kind: Any) -> str:
 
 
 def name_of(kind: Any) -> str:
-    """Returns the name of a type as people write it, without its modules."""
+    """Returns the name of a type without its modules."""
     return re.sub(r"[\w.<>]+\.", "", key_of(kind))
 
 
 def one_line(error: BaseException) -> str:
-    """Returns what an error says, in one line; with its type unless it is one of ours, which say enough."""
+    """Returns the message of an error in one line, preceded by the error's type unless it is a PolyantError."""
     text = " ".join(str(error).split())
     return text if isinstance(error, PolyantError) else f"{type(error).__name__}{text and f': {text}'}"
 
@@ -86,11 +94,11 @@ def _types_of(parameter: inspect.Parameter, names: dict[str, Any], label: str) -
     if parameter.annotation is parameter.empty:
         return ()
 
-    def bearer() -> None: ...
+    def holder() -> None: ...
 
-    bearer.__annotations__ = {parameter.name: parameter.annotation}
+    holder.__annotations__ = {parameter.name: parameter.annotation}
     try:
-        kind = get_type_hints(bearer, globalns=names)[parameter.name]
+        kind = get_type_hints(holder, globalns=names)[parameter.name]
     except Exception as error:  # an annotation may be any expression
         raise WiringError(
             f"{label}: the annotation of its argument '{parameter.name}' can't be resolved: {one_line(error)}"
@@ -103,7 +111,7 @@ def _members_of(kind: Any) -> tuple[Any, ...]:
 
 
 def _globals_of(make: Any) -> dict[str, Any]:
-    """Returns the names that string annotations refer to."""
+    """Returns the global names that string annotations can refer to."""
     function = make
     while isinstance(function, functools.partial):
         function = function.func

@@ -1,4 +1,4 @@
-"""The composition root: settings become adapters, adapters become use cases, use cases become the application."""
+"""The composition root: builds the ASGI application from the settings."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.show_model import ShowModel
 from polyant.home import auth_secret_of, require_given_secrets
 from polyant.http.app import HttpSettings, build_app
-from polyant.http.lifespan import ExplainedStart
+from polyant.http.lifespan import StartupErrorReporter
 from polyant.http.openai.responses import ResponseSettings
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.prepare import prepare
@@ -29,11 +29,11 @@ from polyant.settings import Settings, SettingsError, read_settings
 from polyant.wiring import open_container
 
 
-def create_app(environ: Mapping[str, str] | None = None) -> ExplainedStart:
-    """Returns the ASGI application that the environment describes; the factory for `uvicorn --factory`.
+def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter:
+    """Returns the ASGI application for the environment; this is the factory for `uvicorn --factory`.
 
     Raises:
-        SystemExit: A setting can't be used (status 3, which keeps uvicorn from starting a worker again and again).
+        SystemExit: A setting is invalid. The status is 3, so that uvicorn doesn't keep restarting its workers.
     """
     environ = os.environ if environ is None else environ
     try:
@@ -41,29 +41,29 @@ def create_app(environ: Mapping[str, str] | None = None) -> ExplainedStart:
         require_given_secrets(settings)
     except SettingsError as error:
         for line in str(error).splitlines():
-            print(f"polyant: {line}", file=sys.stderr)  # noqa: T201 - there is no logging yet
+            print(f"polyant: {line}", file=sys.stderr)  # noqa: T201 - logging isn't configured yet
         raise SystemExit(3) from None
     logs.configure(settings.log_format)
     raise_file_limit()
 
     @asynccontextmanager
     async def open_instances() -> AsyncIterator[Container]:
-        # Who changes an instance reads it as it is stored; only what a chat request needs comes from the cache.
-        instead = {InstanceRepo: FreshInstanceRepo}
-        async with open_container(settings, environ, create=True, instead=instead) as container:
+        # Use cases read instances from the database; only chat requests read them from the cache.
+        overrides = {InstanceRepo: FreshInstanceRepo}
+        async with open_container(settings, environ, create=True, overrides=overrides) as container:
             await prepare(container, settings)
             _register_http(container, settings)
             yield container
 
     app = build_app(_http_settings(settings), open_instances, on_start=_tune_garbage_collection)
-    return ExplainedStart(app, (PolyantError, SettingsError, WiringError))
+    return StartupErrorReporter(app, (PolyantError, SettingsError, WiringError))
 
 
 def _tune_garbage_collection() -> None:
-    """Has the collector look less often at what isn't garbage: the server's own parts, and what open streams hold.
+    """Reduces garbage collection of long-lived objects: the server's own objects and those of open streams.
 
-    What is thrown away at the end of a request goes by reference counts. `python -m bench --case idle` shows what a
-    thousand open streams cost an ordinary request: a quarter of its CPU time with Python's own thresholds.
+    Reference counting frees the objects of a finished request. With Python's default thresholds, a thousand open
+    streams take a quarter of the CPU time of an ordinary request: see `python -m bench --case idle`.
     """
     gc.collect()
     gc.freeze()
@@ -71,11 +71,11 @@ def _tune_garbage_collection() -> None:
 
 
 def _register_http(container: Container, settings: Settings) -> None:
-    """Registers what only the server needs, and which instances its use cases see."""
+    """Registers the types that only the server needs, and the repository that each chat use case reads from."""
     container.register(SessionTokens, lambda: JwtSessionTokens(auth_secret_of(settings, create=False)))
     for use_case in (AnswerChat, ListModels, ShowModel):
-        container.register(use_case, Recipe(use_case, instead={InstanceRepo: CachedInstanceRepo}), listed=False)
-    # Called seldom, and then for a key that may have been issued this very second: so not from the cache.
+        container.register(use_case, Recipe(use_case, overrides={InstanceRepo: CachedInstanceRepo}), listed=False)
+    # Reads from the database, not the cache: it is called rarely, and the key may have just been issued.
     container.register(IdentifyCaller, IdentifyCaller, listed=False)
 
 

@@ -1,4 +1,4 @@
-"""The container: builds each instance once, from the annotated types of its constructor's arguments."""
+"""The dependency injection container: builds each instance once, by the annotated types of its arguments."""
 
 import inspect
 import logging
@@ -16,11 +16,11 @@ log = logging.getLogger("polyant")
 T = TypeVar("T")
 
 Plan = tuple[tuple[Argument, Any], ...]
-"""The arguments that are given, each with the type that is looked up for it."""
+"""The arguments to inject, each with the type that is injected."""
 
 
 class LazyType(Generic[T]):
-    """Names a class without importing it; annotations that refer to the class find what is registered for it."""
+    """A reference to a class that isn't imported; annotations with that class resolve to its registration."""
 
     def __init__(self, module: str, name: str) -> None:
         self.__module__ = module
@@ -28,55 +28,55 @@ class LazyType(Generic[T]):
 
 
 class Recipe:
-    """How instances of one type are built: by calling a class or function with what its annotations ask for."""
+    """Builds the instance of one type by calling a class or function with injected arguments."""
 
     package: str | None = None
-    """The package whose classes may be arguments without being registered."""
+    """The package whose classes can be injected without registration."""
 
-    def __init__(self, make: Callable[..., Any], *, instead: Mapping[Any, Any] | None = None) -> None:
-        """Takes what builds the instance.
+    def __init__(self, make: Callable[..., Any], *, overrides: Mapping[Any, Any] | None = None) -> None:
+        """Creates a recipe.
 
         Args:
-            make: A class, or a function that may be asynchronous.
-            instead: Types that are looked up in place of some of the annotated ones.
+            make: A class or a function; the function may be asynchronous.
+            overrides: The types to inject in place of annotated ones.
         """
         self.label = name_of(make)
         self._make = make
-        self._instead = {key_of(kind): other for kind, other in (instead or {}).items()}
+        self._overrides = {key_of(kind): other for kind, other in (overrides or {}).items()}
 
     def arguments(self) -> tuple[Argument, ...]:
-        """Returns what the class or function asks for.
+        """Returns the arguments to inject.
 
         Raises:
-            WiringError: It can't be told.
+            WiringError: An annotation can't be resolved.
         """
-        return tuple(argument.replaced(self._instead) for argument in arguments_of(self._make, self.label))
+        return tuple(argument.overridden(self._overrides) for argument in arguments_of(self._make, self.label))
 
     async def build(self, *arguments: Any, **named: Any) -> object:
         """Returns a new instance."""
-        made = self._make(*arguments, **named)
-        return await made if inspect.isawaitable(made) else made
+        instance = self._make(*arguments, **named)
+        return await instance if inspect.isawaitable(instance) else instance
 
-    def explained(self, error: Exception) -> Exception:
-        """Returns what is raised in place of an error that came up while an instance was built or entered."""
+    def translate_error(self, error: Exception) -> Exception:
+        """Returns the exception to raise for an error in building or entering an instance."""
         return error
 
 
 class Container:
-    """Builds instances when they are first asked for, and closes them in reverse order when it is left.
+    """Builds each instance on first use, and closes the instances in reverse order on exit.
 
-    An instance that is an asynchronous context manager is entered. First calls that overlap build once.
+    An instance that is an asynchronous context manager is entered. Concurrent first calls build only one instance.
     """
 
-    def __init__(self, *, autowired: str, instead: Mapping[Any, Any] | None = None) -> None:
-        """Begins with nothing registered.
+    def __init__(self, *, autowired: str, overrides: Mapping[Any, Any] | None = None) -> None:
+        """Creates an empty container.
 
         Args:
-            autowired: The package whose classes are built from their annotations without being registered.
-            instead: Types that are looked up in place of some of those that the autowired classes ask for.
+            autowired: The package whose classes are built from their annotations without registration.
+            overrides: The types to inject into autowired classes in place of annotated ones.
         """
         self._autowired = autowired
-        self._instead = instead
+        self._overrides = overrides
         self._recipes: dict[str, Recipe] = {}
         self._injectables: dict[str, str] = {}
         self._plans: dict[str, Plan] = {}
@@ -85,39 +85,45 @@ class Container:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Builds nothing yet."""
+        """Returns the container; no instance is built yet."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes the instances, the last one first; one that fails to close is logged and stops no other."""
+        """Closes the instances in reverse order; a failure to close one is logged, and the others are still closed."""
         await self._stack.aclose()
 
     @property
     def injectables(self) -> list[str]:
-        """The names of the types that can be asked for, sorted."""
+        """The names of the listed injectable types, sorted."""
         return sorted(self._injectables.values())
 
     def register(
         self, kind: "type[T] | LazyType[T]", recipe: Recipe | Callable[..., Any], *, listed: bool = True
     ) -> None:
-        """Makes a type injectable, in place of an earlier registration; unless `listed`, no error names it."""
+        """Registers a type, replacing an earlier registration.
+
+        Args:
+            kind: The type.
+            recipe: Builds the instance.
+            listed: Whether error messages list the type as injectable.
+        """
         self._recipes[key_of(kind)] = recipe if isinstance(recipe, Recipe) else Recipe(recipe)
         self._plans.pop(key_of(kind), None)
         if listed:
             self._injectables[key_of(kind)] = name_of(kind)
 
     def register_value(self, kind: type[T], value: T) -> None:
-        """Makes an instance injectable that exists already; it is neither entered nor closed."""
+        """Registers an existing instance; the container neither enters nor closes it."""
         self.register(kind, lambda: value)
         self._instances[key_of(kind)] = value
 
     async def get(self, kind: "type[T] | LazyType[T]") -> T:
-        """Returns the instance of that type; builds it, and what it needs, at the first call.
+        """Returns the instance of a type; the first call builds it and its dependencies.
 
         Raises:
-            WiringError: It can't be built.
+            WiringError: The instance can't be built.
         """
         key = key_of(kind)
         if key not in self._instances:
@@ -127,19 +133,19 @@ class Container:
         return instance
 
     def check(self, *kinds: Any) -> None:
-        """Returns if all of these types can be built, as far as annotations tell; imports what builds them.
+        """Returns if the annotations of all these types and their dependencies resolve; imports what builds them.
 
         Raises:
-            WiringError: One of them, or of what they need, can't.
+            WiringError: A type or one of its dependencies can't be built.
         """
         for kind in kinds:
             self._check(kind, ())
 
     def needs(self, kind: Any, other: Any) -> bool:
-        """Returns whether an instance of the one type is built with one of the other, directly or not.
+        """Returns whether `kind` depends on `other`, directly or indirectly.
 
         Raises:
-            WiringError: The first can't be built.
+            WiringError: `kind` can't be built.
         """
         self.check(kind)
         wanted, open_keys, seen = key_of(other), [key_of(kind)], set[str]()
@@ -165,14 +171,14 @@ class Container:
         self._plans[key] = plan
 
     def _find(self, argument: Argument, recipe: Recipe) -> Any:
-        """Returns the type that is looked up for the argument, None if it keeps its default."""
+        """Returns the type to inject for the argument, or None if the argument keeps its default."""
         found = next((kind for kind in argument.types if self._provides(kind, recipe.package)), None)
         if found is not None or not argument.required:
             return found
         shared = next((kind for kind in argument.types if _is_class_of(kind, recipe.package)), None)
         if shared is None:
             raise WiringError(
-                f"{recipe.label} asks for {argument}, which {_obstacle(argument)}; "
+                f"{recipe.label} requires {argument}, which {_reason(argument)}; "
                 f"injectable types: {', '.join(self.injectables)}"
             )
         self.register(shared, _SharedRecipe(shared, recipe), listed=False)
@@ -180,7 +186,7 @@ class Container:
 
     def _provides(self, kind: Any, package: str | None = None) -> bool:
         if key_of(kind) not in self._recipes and _is_class_of(kind, self._autowired):
-            self.register(kind, Recipe(kind, instead=self._instead), listed=False)
+            self.register(kind, Recipe(kind, overrides=self._overrides), listed=False)
         recipe = self._recipes.get(key_of(kind))
         return recipe is not None and (not isinstance(recipe, _SharedRecipe) or recipe.package == package)
 
@@ -200,15 +206,15 @@ class Container:
                 await instance.__aenter__()
                 self._stack.push_async_callback(_close, instance, recipe.label)
         except Exception as error:
-            explained = recipe.explained(error)
-            if explained is error:
+            translated = recipe.translate_error(error)
+            if translated is error:
                 raise
-            raise explained from error
+            raise translated from error
         return instance
 
 
 class _SharedRecipe(Recipe):
-    """Builds a class that adapters of one package share; the first that asked for it is named in errors."""
+    """Builds a class that adapters of one package share; errors name the adapter that required it first."""
 
     def __init__(self, make: type, first: Recipe) -> None:
         super().__init__(make)
@@ -216,23 +222,23 @@ class _SharedRecipe(Recipe):
         self.label = f"{first.label}: {name_of(make)}"
         self._first = first
 
-    def explained(self, error: Exception) -> Exception:
-        return self._first.explained(error)
+    def translate_error(self, error: Exception) -> Exception:
+        return self._first.translate_error(error)
 
 
 async def _close(instance: AbstractAsyncContextManager[Any], label: str) -> None:
     try:
         await instance.__aexit__(None, None, None)
-    except Exception as error:  # noqa: BLE001 - the others are to be closed all the same
+    except Exception as error:  # noqa: BLE001 - the other instances must still be closed
         log.warning("%s failed to close: %s", label, one_line(error))
 
 
-def _obstacle(argument: Argument) -> str:
+def _reason(argument: Argument) -> str:
     return "can't be injected" if argument.types else "has no annotated type"
 
 
 def _is_class_of(kind: Any, package: str | None) -> bool:
-    """Returns whether the type is a class of that package that can be instantiated."""
+    """Returns whether the type is a concrete class of the package."""
     return (
         package is not None
         and inspect.isclass(kind)

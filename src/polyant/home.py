@@ -11,35 +11,35 @@ from urllib.parse import quote, unquote
 from polyant.domain.secrets import SecretText
 from polyant.settings import Settings, SettingsError
 
-_HOW_TO_MAKE = "make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+_HOW_TO_GENERATE = "generate one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
 
 
 def database_url_of(settings: Settings) -> SecretText:
-    """Returns the database's URL: the one given, else the SQLite file in POLYANT_HOME."""
+    """Returns the URL of the database; the default is the SQLite file in POLYANT_HOME."""
     return settings.database_url or SecretText(f"sqlite:///{quote(str(settings.home.absolute() / 'polyant.db'))}")
 
 
 def database_file_of(settings: Settings) -> Path | None:
-    """Returns the file of a SQLite database, None for a PostgreSQL one."""
+    """Returns the file of a SQLite database, or None for PostgreSQL."""
     url = database_url_of(settings).reveal()
     return Path(unquote(url.removeprefix("sqlite:///"))) if url.startswith("sqlite:///") else None
 
 
 def data_exists(settings: Settings) -> bool:
-    """Returns whether there may be data: a database file, a database server, or another adapter's own place."""
+    """Returns whether data may exist: a database file, a database server or the storage of another adapter."""
     embedded = "piccolo" in {settings.instance_repo, settings.key_check}
     return not embedded or not _database_is_missing(settings)
 
 
 def create_home(settings: Settings) -> None:
-    """Creates the folder, readable by its owner alone, if the settings leave anything to it.
+    """Creates POLYANT_HOME, accessible only to its owner, if the settings need it.
 
     Raises:
-        SettingsError: The SQLite file that DATABASE_URL names can't be made where it says, or the folder can't.
+        SettingsError: The folder can't be created, or the folder of the SQLite file in DATABASE_URL isn't writable.
     """
     file = database_file_of(settings)
     if settings.database_url is not None and file is not None and not os.access(file.parent, os.W_OK):
-        raise SettingsError(f"DATABASE_URL: {file.parent} is not a folder that can be written to")
+        raise SettingsError(f"DATABASE_URL: {file.parent} is not a writable folder")
     if not (settings.database_url and settings.encryption_key and settings.auth_secret):
         try:
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,23 +48,26 @@ def create_home(settings: Settings) -> None:
 
 
 def require_given_secrets(settings: Settings) -> None:
-    """Returns if the master secrets come from where they can stay.
+    """Returns if the secrets that PostgreSQL deployments require are set.
 
     Raises:
-        SettingsError: The database is a PostgreSQL server and a secret isn't given: a key file would be lost with the
-            machine or container while the data lives on.
+        SettingsError: The database is a PostgreSQL server and a secret isn't set. A key file could be lost with the
+            machine or container while the data remains.
     """
     given = {"ENCRYPTION_KEY": settings.encryption_key, "AUTH_SECRET": settings.auth_secret}
     missing = [name for name, secret in given.items() if secret is None]
     if settings.uses_postgresql and missing:
-        lines = [f"{name} must be set when DATABASE_URL is a PostgreSQL server: {_HOW_TO_MAKE}" for name in missing]
+        lines = [f"{name} must be set when DATABASE_URL is a PostgreSQL server: {_HOW_TO_GENERATE}" for name in missing]
         raise SettingsError("\n".join(lines))
 
 
 def encryption_key_of(settings: Settings, *, create: bool) -> SecretText:
-    """Returns the master key: from the environment, else from its file.
+    """Returns the master key from the environment or from its file.
 
-    `create` makes a missing file where there is no data yet; where there is, the missing key has sealed it.
+    Args:
+        settings: The settings.
+        create: Whether to create a missing file. It isn't created if data exists, because the missing key is the one
+            that encrypted it.
 
     Raises:
         SettingsError: There is no key.
@@ -78,15 +81,19 @@ def encryption_key_of(settings: Settings, *, create: bool) -> SecretText:
 
 
 def encryption_key_file_of(settings: Settings) -> Path:
-    """Returns where the master key stands if the environment doesn't give it."""
+    """Returns the file of the master key, which is used if ENCRYPTION_KEY isn't set."""
     return settings.home / "keys" / "encryption.key"
 
 
 def auth_secret_of(settings: Settings, *, create: bool) -> SecretText:
-    """Returns the secret that signs sessions: from the environment, else from its file, which `create` may make.
+    """Returns the secret that signs sessions from the environment or from its file.
+
+    Args:
+        settings: The settings.
+        create: Whether to create a missing file.
 
     Raises:
-        SettingsError: There is none.
+        SettingsError: There is no secret.
     """
     if settings.auth_secret is not None:
         return settings.auth_secret
@@ -97,12 +104,12 @@ def auth_secret_of(settings: Settings, *, create: bool) -> SecretText:
 
 
 def initial_password_file_of(settings: Settings) -> Path:
-    """Returns where the first user's password stands if it was made at random."""
+    """Returns the file of the first user's password, which is used if the password was generated."""
     return settings.home / "initial-admin-password"
 
 
-def initial_password_of(settings: Settings, fresh: SecretText) -> SecretText:
-    """Returns the first user's password: the one in its file, where a fresh one is put if there is none.
+def initial_password_of(settings: Settings, generated: SecretText) -> SecretText:
+    """Returns the first user's password from its file; a missing file is created with the generated password.
 
     Raises:
         SettingsError: The file can't be written or read.
@@ -111,14 +118,14 @@ def initial_password_of(settings: Settings, fresh: SecretText) -> SecretText:
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not file.exists():
-            _create(file, fresh.reveal())
+            _create(file, generated.reveal())
         return SecretText(file.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"POLYANT_HOME: can't keep a password in {file}") from error
+        raise SettingsError(f"POLYANT_HOME: can't store a password in {file}") from error
 
 
 def _database_is_missing(settings: Settings) -> bool:
-    """Returns whether the embedded database is still to be made."""
+    """Returns whether the file of the embedded database doesn't exist yet."""
     file = database_file_of(settings)
     return file is not None and not file.exists()
 
@@ -144,26 +151,30 @@ def _key_in(path: Path, variable: str) -> SecretText:
 
 
 def parse_key(text: str, path: Path) -> SecretText:
-    """Returns the key that stands in the file.
+    """Returns a key read from a file.
+
+    Args:
+        text: The text of the key.
+        path: The file, for the error message.
 
     Raises:
-        SettingsError: It isn't one; the message names the file and doesn't show the text.
+        SettingsError: The text isn't a key; the message doesn't contain the text.
     """
     if not re.match(r"\A[0-9a-fA-F]{64}\Z", text):
-        raise SettingsError(f"{path} must hold 64 hexadecimal digits")
+        raise SettingsError(f"{path} must contain 64 hexadecimal digits")
     return SecretText(text)
 
 
 def _create(path: Path, line: str) -> None:
-    """Writes a new secret; of several processes at once the first one's stands."""
+    """Creates the file with a new secret, unless another process has created it first."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with draft_of(path, line) as draft, contextlib.suppress(FileExistsError):
+    with temporary_file(path, line) as draft, contextlib.suppress(FileExistsError):
         os.link(draft, path)
 
 
 @contextlib.contextmanager
-def draft_of(path: Path, *lines: str) -> Iterator[Path]:
-    """Yields a file beside the path, whole on the disk and readable by its owner alone, and removes what is left."""
+def temporary_file(path: Path, *lines: str) -> Iterator[Path]:
+    """Yields a temporary file next to the path, synced to disk and accessible only to its owner; removes it on exit."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

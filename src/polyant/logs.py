@@ -1,4 +1,4 @@
-"""Log lines: one a line on standard error, as text or JSON, with the request they belong to."""
+"""Configures logging: one record per line on standard error, as text or JSON."""
 
 import logging
 import re
@@ -18,7 +18,7 @@ class TextFormatter(logging.Formatter):
     """Writes `time LEVEL logger: message key=value …`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the line; control characters in it are escaped, so that nobody can forge another line."""
+        """Returns the line; control characters are escaped, so that input can't forge log lines."""
         fields = "".join(f" {key}={_quoted(value)}" for key, value in _fields(record).items() if value is not None)
         line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{fields}"
         if not line.isprintable():
@@ -27,10 +27,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes one JSON object a line."""
+    """Writes one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the object as text."""
+        """Returns the JSON object."""
         line: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -44,23 +44,23 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(log_format: LogFormat) -> None:
-    """Makes the loggers `polyant` and `uvicorn` write to standard error; other people's loggers stay as they are.
+    """Configures the loggers `polyant`, `uvicorn` and `piccolo` to write to standard error.
 
-    What those warn of, and nobody handles, comes in the same form, so that every line can be read.
-    Records are made without the thread, process and place in the code that logging looks up for each, since no line
-    shows them: https://docs.python.org/3/howto/logging.html#optimization
+    Other loggers keep their configuration; their unhandled warnings are written in the same format. Records omit
+    thread, process and code location, because no line shows them:
+    https://docs.python.org/3/howto/logging.html#optimization
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001 - the documented way
     formatter = JsonFormatter() if log_format is LogFormat.JSON else TextFormatter()
     handler, logging.lastResort = _handler(formatter, logging.NOTSET), _handler(formatter, logging.WARNING)
-    handler.addFilter(_says_something)
+    handler.addFilter(_is_informative)
     for name, level in (("polyant", logging.INFO), ("uvicorn", logging.WARNING), ("piccolo", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.setLevel(level)
         logger.propagate = False
-    access = logging.getLogger("uvicorn.access")  # our own line for each request says more
+    access = logging.getLogger("uvicorn.access")  # polyant.access logs more for each request
     access.handlers.clear()
     access.propagate = False
 
@@ -72,8 +72,8 @@ def _handler(formatter: logging.Formatter, level: int) -> logging.Handler:
     return handler
 
 
-def _says_something(record: logging.LogRecord) -> bool:
-    """Returns whether the line adds to the one before it, in which the server quotes why the start failed."""
+def _is_informative(record: logging.LogRecord) -> bool:
+    """Returns False for the line that uvicorn logs after the reason why the startup failed."""
     return record.msg != "Application startup failed. Exiting."
 
 

@@ -1,4 +1,4 @@
-"""The master keys: the current one, which seals, and those before it, which only open."""
+"""The master keys: the current one, which encrypts, and older ones, which only decrypt."""
 
 import hmac
 import os
@@ -8,21 +8,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from polyant.domain.secrets import SecretText
-from polyant.home import draft_of, encryption_key_file_of, encryption_key_of, parse_key
+from polyant.home import encryption_key_file_of, encryption_key_of, parse_key, temporary_file
 from polyant.settings import Settings, SettingsError
 
 _Stamp = tuple[int, int, int, int]
 
 
 class MasterKeys(Iterable[SecretText]):
-    """The keys, the current one first; re-iterating yields the current keys, so a server takes a new key while it runs.
+    """Yields the master keys, the current one first.
 
-    The key files are read once, and again when one has changed: its inode, size, or time of change is another. Keys
-    from the environment stay what they were at the start.
+    Each iteration yields the keys as they are now, so a running server picks up a new key. The key files are read
+    again when the inode, size or change time of one differs. Keys from the environment never change.
 
     Args:
-        settings: Where the keys are.
-        create: Whether a missing file may be made where there is no data yet.
+        settings: The settings that give or locate the keys.
+        create: Whether to create a missing key file if no data exists.
 
     Raises:
         SettingsError: There is no current key, or a file is damaged.
@@ -32,11 +32,11 @@ class MasterKeys(Iterable[SecretText]):
         encryption_key_of(settings, create=create)
         self._settings = settings
         self._files = (encryption_key_file_of(settings), older_keys_file_of(settings))
-        self._stamps = self._stamp_files()  # before reading, so that a change meanwhile is noticed the next time
+        self._stamps = self._stamp_files()  # before reading, so that a concurrent change is noticed later
         self._keys = _read(settings)
 
     def __iter__(self) -> Iterator[SecretText]:
-        """Returns the keys as they are now, or as they were when the files could be read last."""
+        """Returns the current keys, or the last readable ones if a file can't be read."""
         stamps = self._stamp_files()
         if stamps != self._stamps:
             with suppress(SettingsError):
@@ -50,12 +50,12 @@ class MasterKeys(Iterable[SecretText]):
 
 
 def older_keys_file_of(settings: Settings) -> Path:
-    """Returns where the keys before the current one stand if the environment doesn't give that one."""
+    """Returns the file of the older master keys, which is used if ENCRYPTION_KEY isn't set."""
     return encryption_key_file_of(settings).with_suffix(".previous")
 
 
-def places_of_older_keys(settings: Settings) -> list[str]:
-    """Returns where older keys are given, in words for the operator."""
+def older_key_locations(settings: Settings) -> list[str]:
+    """Returns the locations of older keys: the environment variable, the file or both."""
     file = older_keys_file_of(settings)
     in_environment = ["ENCRYPTION_KEY_PREVIOUS"] if settings.encryption_key_previous else []
     in_file = [str(file)] if settings.encryption_key is None and file.exists() else []
@@ -63,10 +63,14 @@ def places_of_older_keys(settings: Settings) -> list[str]:
 
 
 def replace_key_file(settings: Settings, current: SecretText) -> None:
-    """Puts a new key in the place of the current one, which joins the older ones first.
+    """Generates a new master key, after the current one has been added to the older ones.
 
-    At every moment, and after a crash at any, the files hold all keys that anything was sealed with. If another
-    process has replaced the current key by now, that one's key stands.
+    At any time, even after a crash, the files contain every key that encrypted a secret. If another process has
+    already replaced the current key, nothing changes.
+
+    Args:
+        settings: The settings that locate the key files.
+        current: The key to replace.
 
     Raises:
         SettingsError: A file can't be read or written.
@@ -84,7 +88,7 @@ def replace_key_file(settings: Settings, current: SecretText) -> None:
 
 
 def _stamp_of(file: Path) -> _Stamp | None:
-    """Returns what changes whenever the file does; None without a readable one."""
+    """Returns a value that changes with the file, or None if the file can't be read."""
     try:
         found = file.stat()
     except OSError:
@@ -93,7 +97,7 @@ def _stamp_of(file: Path) -> _Stamp | None:
 
 
 def _read(settings: Settings) -> tuple[SecretText, ...]:
-    # In this order: a new key comes into its file after the one before it has joined the older ones.
+    # In this order: a rotation writes the older keys before the new one.
     current = encryption_key_of(settings, create=False)
     older = () if settings.encryption_key is not None else _older_keys(settings)
     return (current, *settings.encryption_key_previous, *older)
@@ -111,13 +115,13 @@ def _older_keys(settings: Settings) -> tuple[SecretText, ...]:
 
 
 def _replace(path: Path, *lines: str) -> None:
-    with draft_of(path, *lines) as draft:
+    with temporary_file(path, *lines) as draft:
         draft.replace(path)
     _sync(path.parent)
 
 
 def _sync(folder: Path) -> None:
-    """Returns once the folder's entries are on the disk: what the new key seals must not be there before the key is."""
+    """Syncs the folder to disk, so that a new key is durable before it encrypts anything."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -127,8 +131,8 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Waits until no other process has the folder locked; a lock ends with its process."""
-    import fcntl  # noqa: PLC0415 - not everywhere, and needed for this alone
+    """Holds an exclusive lock on the folder; waits for other processes, whose locks end with them."""
+    import fcntl  # noqa: PLC0415 - not available on every platform, and needed only here
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:

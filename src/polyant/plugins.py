@@ -1,4 +1,4 @@
-"""Finds, checks and builds adapters by entry point; our own and other people's alike."""
+"""Finds, checks and builds adapters by entry point, both built-in and third-party ones."""
 
 import inspect
 import sys
@@ -19,29 +19,30 @@ _PREFIX = "polyant."
 
 
 class AdapterError(WiringError):
-    """An adapter can't be used: missing, offered twice, broken or of the wrong shape; the message says which."""
+    """An adapter can't be used: it is missing, ambiguous, broken or doesn't implement its port."""
 
 
 class Group(Generic[PortT]):
-    """The adapters of one port, found in the entry-point group `polyant.<port>`."""
+    """The adapters of one port, registered in the entry-point group `polyant.<port>`."""
 
     def __init__(
         self, name: str, port: type[PortT], *, fault_of: Callable[[PortT, str], str | None] = lambda *_: None
     ) -> None:
-        """Names the group.
+        """Creates a group.
 
         Args:
-            name: The group without its prefix.
-            port: The protocol that its adapters implement.
-            fault_of: Returns what is wrong with an adapter that has all members, given the name it was found by.
+            name: The name of the entry-point group without its prefix.
+            port: The protocol that the adapters implement.
+            fault_of: Returns the fault of an adapter that has all members of the port, or None; its second argument
+                is the name of the entry point.
         """
         self.name = name
         self.port = port
         self.fault_of = fault_of
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """An adapter that an installed package offers."""
+class InstalledAdapter(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry point of an installed package."""
 
     group: str
     name: str
@@ -50,28 +51,30 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     target: str
 
 
-def offers(groups: Iterable[str]) -> list[Offer]:
-    """Returns every installed adapter of those groups, ordered by group and name; imports none of them."""
+def installed_adapters(groups: Iterable[str]) -> list[InstalledAdapter]:
+    """Returns the installed adapters of the groups, ordered by group and name, without importing them."""
     found = {
-        Offer(group=group, name=point.name, package=_package(point), version=_version(point), target=point.value)
+        InstalledAdapter(
+            group=group, name=point.name, package=_package(point), version=_version(point), target=point.value
+        )
         for group in groups
         for point in _points(group)
     }
-    return sorted(found, key=lambda offer: (offer.group, offer.name, offer.package))
+    return sorted(found, key=lambda adapter: (adapter.group, adapter.name, adapter.package))
 
 
 def load(group: Group[Any], name: str) -> Callable[..., Any]:
-    """Imports the adapter of that name and returns what builds it.
+    """Imports an adapter and returns the class or function that builds it.
 
     Raises:
-        AdapterError: Nobody offers it, several do, or it can't be imported.
+        AdapterError: No package or more than one provides the adapter, or it can't be imported.
     """
     points = {(_package(point), point.value): point for point in _points(group.name).select(name=name)}
     if not points:
         known = sorted({point.name for point in _points(group.name)})
-        raise AdapterError(f"No installed package offers the {group.name} adapter '{name}'; there are: {known}")
+        raise AdapterError(f"No installed package provides the {group.name} adapter '{name}'; installed are: {known}")
     if len(points) > 1:
-        raise AdapterError(f"The {group.name} adapter '{name}' is offered more than once: {sorted(points)}")
+        raise AdapterError(f"The {group.name} adapter '{name}' is provided more than once: {sorted(points)}")
     point = next(iter(points.values()))
     try:
         built_by = point.load()
@@ -85,7 +88,7 @@ def load(group: Group[Any], name: str) -> Callable[..., Any]:
 
 
 class AdapterRecipe(Recipe, Generic[PortT]):
-    """Builds the adapter that an entry point names; every fault of it becomes an AdapterError of one line."""
+    """Builds the adapter of an entry point; its faults are raised as AdapterErrors with one-line messages."""
 
     def __init__(self, group: Group[PortT], name: str) -> None:
         self.label = f"The {group.name} adapter '{name}'"
@@ -93,15 +96,17 @@ class AdapterRecipe(Recipe, Generic[PortT]):
         self._name = name
 
     def arguments(self) -> tuple[Argument, ...]:
-        """Imports the adapter and returns what it asks for.
+        """Imports the adapter and returns its arguments.
 
         Raises:
-            AdapterError: It can't be imported, or is an asynchronous function.
+            AdapterError: The adapter can't be imported or is an asynchronous function.
             WiringError: An annotation can't be resolved.
         """
         self._make = load(self._group, self._name)
         package = str(getattr(self._make, "__module__", "")).partition(".")[0]
-        self.package = package if package not in {"", "polyant"} else None  # what ours share is registered
+        self.package = (
+            package if package not in {"", "polyant"} else None
+        )  # built-in adapters share only registered types
         if inspect.iscoroutinefunction(self._make):
             raise self._asynchronous()
         return arguments_of(self._make, self.label)
@@ -110,7 +115,7 @@ class AdapterRecipe(Recipe, Generic[PortT]):
         """Returns the adapter.
 
         Raises:
-            AdapterError: It isn't of the port's shape.
+            AdapterError: The adapter doesn't implement the port.
         """
         adapter = self._make(*arguments, **named)
         if inspect.iscoroutine(adapter):
@@ -118,27 +123,27 @@ class AdapterRecipe(Recipe, Generic[PortT]):
             raise self._asynchronous()
         if not isinstance(adapter, self._group.port):
             missing = ", ".join(_missing(adapter, self._group.port))
-            raise AdapterError(f"{self.label} is missing {missing}, which {self._group.port.__name__} asks for")
+            raise AdapterError(f"{self.label} is missing {missing}, which {self._group.port.__name__} requires")
         fault = self._group.fault_of(adapter, self._name)
         if fault is not None:
             raise AdapterError(f"{self.label} {fault}")
         return adapter
 
-    def explained(self, error: Exception) -> Exception:
-        """Returns the error itself if it says what the operator has to do, else one that names the adapter."""
+    def translate_error(self, error: Exception) -> Exception:
+        """Returns the error itself if its message tells the operator what to do, else one that names the adapter."""
         if isinstance(error, (WiringError, UnavailableError)):
             return error
         return AdapterError(f"{self.label} can't be built: {one_line(error)}")
 
     def _asynchronous(self) -> AdapterError:
         return AdapterError(
-            f"{self.label} is an asynchronous function; let a class or function return the adapter, "
-            "and open what it needs in __aenter__"
+            f"{self.label} is an asynchronous function; use a class or a function that returns the adapter, "
+            "and open its resources in __aenter__"
         )
 
 
 class AdaptersRecipe(Recipe):
-    """Builds several adapters of one port, by their names."""
+    """Builds a mapping from names to adapters of one port."""
 
     def __init__(self, group: Group[Any], names: Iterable[str]) -> None:
         self.label = f"The {group.name} adapters"
@@ -154,7 +159,7 @@ class AdaptersRecipe(Recipe):
 
 
 def adapter_type(group: Group[PortT], name: str) -> LazyType[PortT]:
-    """Returns what stands in a container for the adapter of that name, whichever is chosen for the port."""
+    """Returns the type under which a container registers the adapter with that name."""
     return LazyType(_PREFIX + group.name, name)
 
 
@@ -169,8 +174,8 @@ def _points(group: str) -> EntryPoints:
 
 
 @cache
-def _installed(_: tuple[str, ...]) -> Any:  # its type depends on the version of Python
-    """Returns the entry points of all packages on the path, which a start would otherwise read 36 times."""
+def _installed(_: tuple[str, ...]) -> Any:  # the type depends on the Python version
+    """Returns the entry points of all packages on the path; without the cache, a start would read them 36 times."""
     return entry_points()
 
 

@@ -1,4 +1,4 @@
-"""Makes the store ready to serve, or refuses to touch it."""
+"""Prepares the data for serving: checks it, migrates it and creates the first instance and user."""
 
 import logging
 from collections.abc import Mapping
@@ -36,19 +36,19 @@ DEMO_SLUG = "demo-bot"
 _PORTS = (
     *(InstanceRepo, KeyCheck, RateLimiter, Mapping[str, ChatModel], Mapping[str, Tool], ToolServers),
     *(UserRepo, SessionRepo, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
-    # Last the one that makes the master key if there is none: all other settings have proved usable by then.
+    # Last, because it creates a missing master key: by then, all other settings are known to be valid.
     SecretCipher,
 )
 
 
 async def prepare(container: Container, settings: Settings) -> None:
-    """Checks the adapters, the key and the schema, migrates, and adds what the very first start needs.
+    """Checks the adapters, the master key and the schema, migrates the database and creates initial data.
 
-    That is a first instance in a store that was never written to, and a first user where there is none.
-    Where a check fails, nothing was changed.
+    The initial data is a first instance if no instance was ever stored, and a first user if there is no user. If a
+    check fails, nothing has been changed.
 
     Raises:
-        PolyantError: The master key isn't the one in use, the database doesn't answer or is newer than this program.
+        PolyantError: The master key is wrong, or the database is unavailable or newer than this version of polyant.
         SettingsError: A key is missing.
         WiringError: A setting names an adapter that can't be used.
     """
@@ -74,12 +74,12 @@ async def _migrate(container: Container, settings: Settings, check: CheckMasterK
         case "older" | "current":
             await check.verify()
         case "newer":
-            pass  # which `migrate` refuses
+            pass  # `migrate` raises the error
     await database.migrate()
 
 
 async def _create_demo(container: Container) -> None:
-    """Creates the first instance: of the vendor whose key the operator gave, else of the built-in demonstration."""
+    """Creates the first instance, with the first provider that has a key in the environment, else with the demo."""
     providers = await container.get(Mapping[str, ProviderInfo])
     environ = await container.get(Environ)
     with_key = (name for name, info in providers.items() if environ.get(info.environment_variable or "", "").strip())
@@ -92,13 +92,13 @@ async def _create_demo(container: Container) -> None:
 
 
 async def create_first_user(container: Container, settings: Settings) -> None:
-    """Creates the first user, who can create others."""
+    """Creates the first user, who is a superadmin."""
     email = settings.initial_admin_email or FIRST_EMAIL
-    fresh = (await container.get(TokenSource)).password()
+    generated = (await container.get(TokenSource)).password()
     try:
-        password = settings.initial_admin_password or home.initial_password_of(settings, fresh)
+        password = settings.initial_admin_password or home.initial_password_of(settings, generated)
     except SettingsError as error:
-        log.warning("there is no user yet, and none was made (%s); `polyant users create EMAIL` makes one", error)
+        log.warning("the first user was not created (%s); run `polyant users create EMAIL` to create one", error)
         return
     create = await container.get(CreateUser)
     try:
@@ -108,4 +108,4 @@ async def create_first_user(container: Container, settings: Settings) -> None:
         stored = await (await container.get(UserRepo)).find(email)
         hasher = await container.get(PasswordHasher)
         if stored is not None and not await hasher.verify(password, stored.password_hash):
-            home.initial_password_file_of(settings).unlink(missing_ok=True)  # it was made on another machine
+            home.initial_password_file_of(settings).unlink(missing_ok=True)  # another machine generated the password

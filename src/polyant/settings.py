@@ -1,4 +1,4 @@
-"""Every setting, decoded once from the environment into one frozen struct."""
+"""All settings, decoded from environment variables into one frozen struct."""
 
 import enum
 import re
@@ -51,10 +51,10 @@ class Variable(msgspec.Struct, frozen=True):
     """The default in words, where the field's own default doesn't show it."""
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
+def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         number = int(text)
-        if not least <= number <= most:
+        if not minimum <= number <= maximum:
             raise ValueError
         return number
 
@@ -90,7 +90,7 @@ def _hosts(text: str) -> tuple[str, ...]:
 
 
 def _host(word: str) -> str:
-    """Returns a name or an address as it is compared with a Host header, from which the port is gone."""
+    """Returns a host name or address in the form in which it is compared with the host of a Host header."""
     host = word.lower().strip("[]")
     if not re.match(r"\A([a-z0-9_-][a-z0-9._-]*|\*)\Z", host):
         ip_address(host)
@@ -105,7 +105,7 @@ def _host_set(text: str) -> frozenset[str]:
 
 
 def _web_origins(text: str) -> tuple[str, ...]:
-    origins = _words(text.lower())  # as browsers send them
+    origins = _words(text.lower())  # browsers send them in lower case
     for origin in origins:
         if origin != "*" and not re.match(r"\A[a-z][a-z0-9+.-]*://[^/\s?#@]+\Z", origin):
             raise ValueError
@@ -113,7 +113,7 @@ def _web_origins(text: str) -> tuple[str, ...]:
 
 
 def _provider_origins(text: str) -> frozenset[str]:
-    """Returns the origins of hosts given as `host`, `host:port` or a URL; a bare host means https on its usual port."""
+    """Returns the origins of hosts given as `host`, `host:port` or a URL; the default scheme is https."""
     return frozenset(origin_of(parse_base_url(word if "://" in word else f"https://{word}")) for word in _words(text))
 
 
@@ -164,7 +164,7 @@ _BUDGET = TurnBudget()
 _TIMEOUTS = ProviderTimeouts()
 
 FIRST_EMAIL = Email("admin@localhost")
-"""The address of the first user, where the operator gives none."""
+"""The default email address of the first user."""
 
 
 def _number(name: str, minimum: int, maximum: int, description: str) -> Variable:
@@ -290,7 +290,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "PROVIDER_HOSTS",
             _provider_origins,
             "host names or URLs, separated by commas",
-            "Hosts, in addition to the vendors' own, that receive the provider keys of the environment",
+            "Hosts that receive the provider keys of the environment, in addition to the providers' own hosts",
             "none",
         ),
     ] = frozenset()
@@ -365,7 +365,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     script: Annotated[
         Path | None,
         Variable(
-            "SCRIPTED_TURNS", _file, "a file that exists", "Script of the provider scripted", "it echoes the message"
+            "SCRIPTED_TURNS",
+            _file,
+            "an existing file",
+            "Script of the provider `scripted`",
+            "none; the provider echoes the message",
         ),
     ] = None
     instance_repo: Annotated[str, _adapter("instance_repo", "Adapter that stores instances")] = "piccolo"
@@ -441,7 +445,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def variables() -> dict[str, Variable]:
-    """Returns each field of `Settings` with the variable that sets it, in the order of the struct."""
+    """Returns the environment variable of each field of `Settings`, in the order of the struct."""
     hints = get_type_hints(Settings, include_extras=True)
     return {field: hints[field].__metadata__[0] for field in Settings.__struct_fields__}
 

@@ -1,4 +1,4 @@
-"""Registers everything that an engine is built from, as the settings say; imports it only when it is asked for."""
+"""Registers adapters and shared instances with the container according to the settings; imports them on first use."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -40,12 +40,12 @@ from polyant.master_keys import MasterKeys
 from polyant.plugins import AdapterError, AdapterRecipe, AdaptersRecipe, Group, adapter_type
 from polyant.settings import RateLimitFail, Settings, SettingsError
 
-if TYPE_CHECKING:  # imported when used: neither is needed by every command
+if TYPE_CHECKING:  # imported on first use: not every command needs them
     from polyant.adapters.memory.store import MemoryStore
     from polyant.adapters.piccolo.database import PiccoloDatabase
 
 OperatorKeys = NewType("OperatorKeys", Mapping[str, SecretText])
-"""The provider keys of the environment, by provider; checked before the cipher makes a master key."""
+"""The provider keys of the environment, by provider; validated before the cipher creates a master key."""
 
 USE_CASES = "polyant.domain.use_cases"
 
@@ -56,21 +56,21 @@ HTTP_SESSION = LazyType[object]("aiohttp.client", "ClientSession")
 
 @asynccontextmanager
 async def open_container(
-    settings: Settings, environ: Mapping[str, str], *, create: bool, instead: Mapping[Any, Any] | None = None
+    settings: Settings, environ: Mapping[str, str], *, create: bool, overrides: Mapping[Any, Any] | None = None
 ) -> AsyncIterator[Container]:
-    """Yields the container of an engine.
+    """Yields a container with all adapters and shared instances registered.
 
     Args:
-        settings: Which adapters are chosen, and how they are set.
-        environ: The environment, for adapters with settings of their own.
-        create: Whether what is missing in POLYANT_HOME may be made.
-        instead: Types that use cases are given in place of some that they ask for.
+        settings: The settings that select and configure the adapters.
+        environ: The environment, for adapters that read settings of their own.
+        create: Whether to create missing files in POLYANT_HOME.
+        overrides: The types to inject into use cases in place of annotated ones.
 
     Raises:
-        SettingsError: A secret that must be given isn't.
+        SettingsError: A required secret isn't set.
     """
     require_given_secrets(settings)
-    async with Container(autowired=USE_CASES, instead=instead) as container:
+    async with Container(autowired=USE_CASES, overrides=overrides) as container:
         _register_adapters(container, settings)
         _register_values(container, settings, environ)
         _register_shared(container, settings, create=create)
@@ -83,14 +83,14 @@ def _register_adapters(container: Container, settings: Settings) -> None:
     if settings.rate_limit_fail is RateLimitFail.OPEN:
         chosen = adapter_type(RATE_LIMITER, settings.rate_limiter)
         container.register(chosen, AdapterRecipe(RATE_LIMITER, settings.rate_limiter), listed=False)
-        container.register(RateLimiter, Recipe(FailOpenRateLimiter, instead={RateLimiter: chosen}))
-    container.register(Mapping[str, ChatModel], _several(container, CHAT_MODEL, settings.chat_models))
-    container.register(Mapping[str, Tool], _several(container, TOOL, tool_names_of(settings)))
-    observers = _several(container, TURN_OBSERVER, settings.turn_observer_names)
+        container.register(RateLimiter, Recipe(FailOpenRateLimiter, overrides={RateLimiter: chosen}))
+    container.register(Mapping[str, ChatModel], _named_adapters(container, CHAT_MODEL, settings.chat_models))
+    container.register(Mapping[str, Tool], _named_adapters(container, TOOL, tool_names_of(settings)))
+    observers = _named_adapters(container, TURN_OBSERVER, settings.turn_observer_names)
     container.register(Mapping[str, TurnObserver], observers, listed=False)
 
 
-def _several(container: Container, group: Group[Any], names: Iterable[str]) -> AdaptersRecipe:
+def _named_adapters(container: Container, group: Group[Any], names: Iterable[str]) -> AdaptersRecipe:
     for name in names:
         container.register(adapter_type(group, name), AdapterRecipe(group, name), listed=False)
     return AdaptersRecipe(group, names)
@@ -167,13 +167,13 @@ def _adapter_options(
         except TypeError as error:
             raise AdapterError(f"The adapter '{name}' can't be used: {error}") from None
         if kind is not None and declared.get(name) is not None:
-            raise AdapterError(f"Two adapters called '{name}' have options: enable only one of them")
+            raise AdapterError(f"Two adapters with the name '{name}' have options: enable only one of them")
         declared[name] = kind or declared.get(name)
     return AdapterOptions(declared)
 
 
 def _database(settings: Settings) -> "PiccoloDatabase":
-    from polyant.adapters.piccolo.database import PiccoloDatabase  # noqa: PLC0415 - only some engines have one
+    from polyant.adapters.piccolo.database import PiccoloDatabase  # noqa: PLC0415 - not every configuration uses a database
 
     try:
         return PiccoloDatabase(database_url_of(settings).reveal(), max_connections=settings.database_pool_size)
@@ -182,12 +182,12 @@ def _database(settings: Settings) -> "PiccoloDatabase":
 
 
 def _memory() -> "MemoryStore":
-    from polyant.adapters.memory.store import MemoryStore  # noqa: PLC0415 - only some engines keep things there
+    from polyant.adapters.memory.store import MemoryStore  # noqa: PLC0415 - not every configuration uses memory adapters
 
     return MemoryStore()
 
 
 def _http_session() -> object:
-    from polyant.adapters.llm.http import open_session  # noqa: PLC0415 - only some commands talk to providers
+    from polyant.adapters.llm.http import open_session  # noqa: PLC0415 - only some commands call providers
 
     return open_session()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from polyant.cli.banner import Facts, banner, is_loopback
+from polyant.cli.banner import StartupInfo, banner, is_loopback
 from polyant.domain.instances import InstanceId, InstanceStatus, InstanceSummary, Slug
 from polyant.domain.limits import TurnLimits
 from polyant.settings import read_settings
@@ -39,13 +39,13 @@ def said(
     password_file: Path | None = None,
     **variables: str,
 ) -> str:
-    facts = Facts(model=model, open_slugs=(), port=4000, options=by_option, password_file=password_file)
-    return banner(read_settings({**by_option, **variables}), facts)
+    info = StartupInfo(model=model, open_slugs=(), port=4000, options=by_option, password_file=password_file)
+    return banner(read_settings({**by_option, **variables}), info)
 
 
 def test_without_an_active_instance_it_says_how_to_make_one() -> None:
     text = said(None)
-    assert "There is no active instance. This makes one:\n\n  polyant instances create SLUG\n" in text
+    assert "There is no active instance. This command creates one:\n\n  polyant instances create SLUG\n" in text
     assert "curl" not in text
 
 
@@ -64,7 +64,7 @@ def test_closed_instance_is_called_with_a_key() -> None:
 
 def test_real_provider_is_named_with_its_model() -> None:
     assert "  Model      support-bot (openai: gpt-x)\n" in said(summary(provider="openai"))
-    assert "  Model      support-bot (a built-in demonstration" in said(summary())
+    assert "  Model      support-bot (a built-in demo" in said(summary())
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_commands_are_those_of_somebody_who_uses_uv(monkeypatch: pytest.MonkeyPa
 def test_no_secret_is_shown() -> None:
     url, key, secret = "postgresql://me:the-password@db/polyant", "0f" * 32, "more than thirty-two characters..."
     text = said(summary(), DATABASE_URL=url, ENCRYPTION_KEY=key, AUTH_SECRET=secret)
-    assert "  Data       the PostgreSQL database of DATABASE_URL\n" in text
+    assert "  Data       the PostgreSQL database in DATABASE_URL\n" in text
     assert "  Keys       from the environment\n" in text
     for hidden in ("the-password", key, secret):
         assert hidden not in text

@@ -65,7 +65,7 @@ def test_wrong_settings_are_faults(polyant: Polyant, home: Path) -> None:
 def test_unknown_adapter_is_a_fault(polyant: Polyant, home: Path) -> None:
     [(state, about, says)] = findings(polyant, CHAT_MODELS="nobody's")
     assert (state, about) == ("fault", "adapters")
-    assert "No installed package offers the chat_model adapter" in says
+    assert "No installed package provides the chat_model adapter" in says
 
 
 @pytest.mark.parametrize("name", ["polyant.db", ".", "keys", "keys/encryption.key", "keys/auth.secret"])
@@ -97,7 +97,7 @@ def test_lost_key_file_is_a_fault(polyant: Polyant, home: Path, name: str) -> No
 def test_older_and_newer_schemas_are_told_apart(polyant: Polyant, home: Path) -> None:
     execute(home, "INSERT INTO migration (name, app_name) VALUES ('9999', 'polyant')")
     assert findings(polyant) == [
-        ("fault", "store", "the database was made by a newer version of polyant: update this one, or restore a backup")
+        ("fault", "store", "the database was made by a newer version of polyant: update polyant, or restore a backup")
     ]
     for _ in range(2):
         execute(home, "DELETE FROM migration WHERE name = (SELECT max(name) FROM migration)")
@@ -121,13 +121,13 @@ def test_instance_that_nobody_can_talk_to_is_warned_of(polyant: Polyant, home: P
     polyant.succeed("keys", "issue", "demo-bot")
     polyant.succeed("keys", "revoke", "demo-bot")
     assert findings(polyant) == [
-        ("warning", "instance demo-bot", "asks for a key and has none: polyant keys issue demo-bot")
+        ("warning", "instance demo-bot", "requires an API key but has none: run `polyant keys issue demo-bot`")
     ]
 
 
 def test_provider_that_is_not_enabled_is_a_fault(polyant: Polyant, home: Path) -> None:
     assert findings(polyant, CHAT_MODELS="openai") == [
-        ("fault", "instance demo-bot", "its provider scripted is not enabled: list it in CHAT_MODELS")
+        ("fault", "instance demo-bot", "its provider scripted is not enabled: add it to CHAT_MODELS")
     ]
 
 

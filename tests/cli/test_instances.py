@@ -100,7 +100,7 @@ def test_failures_have_a_message_and_a_code(
 
 def test_deleting_is_not_done_unasked(polyant: Polyant, home: Path) -> None:
     done = polyant("instances", "delete", "demo-bot")
-    assert done == Done(1, "", "polyant: deleting needs --yes when nobody can be asked\n")
+    assert done == Done(1, "", "polyant: no terminal to ask for confirmation: pass --yes to delete\n")
     assert polyant("instances", "show", "demo-bot").code == 0
     assert polyant.succeed("instances", "delete", "demo-bot", "--yes").stdout == "Deleted demo-bot.\n"
     assert polyant("instances", "show", "demo-bot").code == 4
@@ -209,8 +209,8 @@ def test_options_are_set_shown_and_removed(polyant: Polyant) -> None:
         ("scripted", "{}", "The adapter 'scripted' has no options"),
         ("tool_loop", "{}", "The adapter 'tool_loop' has no options"),
         ("calculate", "{}", "The adapter 'calculate' has no options"),
-        ("thinker", "effort=high", "--options thinker: give a JSON object or null"),
-        ("thinker", "[]", "--options thinker: give a JSON object or null"),
+        ("thinker", "effort=high", "--options thinker: expected a JSON object or null"),
+        ("thinker", "[]", "--options thinker: expected a JSON object or null"),
     ],
 )
 def test_options_that_an_adapter_refuses_are_wrong_usage(polyant: Polyant, name: str, value: str, message: str) -> None:

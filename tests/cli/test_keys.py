@@ -30,7 +30,7 @@ def test_auth_is_left_as_it_is_if_asked_to(polyant: Polyant, home: Path) -> None
     polyant.succeed("keys", "issue", "demo-bot", "--keep-open")
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["authEnabled"] is False
     assert polyant.succeed("keys", "revoke", "demo-bot").stdout == (
-        "Revoked the key of demo-bot; auth is off: everybody gets in.\n"
+        "Revoked the key of demo-bot; auth is off: no key is required.\n"
     )
 
 
@@ -50,7 +50,7 @@ def test_running_server_asks_for_the_key_and_shuts_when_it_is_revoked(polyant: P
     eventually(lambda: status(server, "guarded", key), (401, "Invalid API key"))
     assert status(server, "guarded", second)[0] == 200
     said = polyant.succeed("keys", "revoke", "guarded").stdout
-    assert said == "Revoked the key of guarded; auth is on: nobody gets in.\n"
+    assert said == "Revoked the key of guarded; auth is on: all calls are refused.\n"
     eventually(lambda: status(server, "guarded", second), (401, "Auth enabled but no API key configured"))
 
 

@@ -53,7 +53,7 @@ def test_missing_home_is_said_and_not_made(polyant: Polyant, tmp_path: Path, com
     done = polyant(*command)
     assert done.code == 3
     assert f"There is no data in {tmp_path}/.polyant/polyant.db" in done.stderr
-    assert "POLYANT_HOME and DATABASE_URL say where it is" in done.stderr
+    assert "set POLYANT_HOME or DATABASE_URL to existing data" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

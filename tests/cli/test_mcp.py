@@ -36,11 +36,11 @@ def test_server_is_set_listed_replaced_and_deleted(polyant: Polyant, home: Path)
 def test_secret_of_a_header_is_asked_for_and_bound_to_the_server(polyant: Polyant, home: Path) -> None:
     put = ("mcp", "set", "demo-bot", "crm", URL, "--header", "Authorization=crm_token")
     done = polyant.succeed(*put)
-    assert "demo-bot has the MCP server crm." in done.stdout
+    assert "Set the MCP server crm of demo-bot." in done.stdout
     assert "crm_token of instance 'demo-bot' for the MCP server crm is missing" in done.stderr
     assert "polyant secrets set demo-bot crm_token" in done.stderr
     stored = polyant.succeed("secrets", "set", "demo-bot", "crm_token", given="Bearer abc")
-    assert "to be sent to https://crm.example:443 only" in stored.stdout
+    assert "to be sent only to https://crm.example:443" in stored.stdout
     assert polyant.succeed(*put).stderr == ""
     moved = polyant.succeed(*put[:4], "https://crm.example:8443/", *put[5:])
     assert "was entered for another address" in moved.stderr

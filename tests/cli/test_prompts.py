@@ -95,7 +95,7 @@ def test_question_can_be_left(polyant: Polyant, terminal_of: Open, typed: str) -
 @pytest.mark.parametrize("typed, code", [("demo-bot\n", 0), ("yes\n", 1)])
 def test_deleting_is_confirmed_with_the_slug(polyant: Polyant, terminal_of: Open, typed: str, code: int) -> None:
     terminal = terminal_of("instances", "delete", "demo-bot")
-    terminal.wait_for("Type its slug: ")
+    terminal.wait_for("Type its slug to confirm: ")
     terminal.type(typed)
     assert terminal.wait() == code
     assert polyant("instances", "show", "demo-bot").code == (0 if code else 4)

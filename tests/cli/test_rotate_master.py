@@ -89,8 +89,11 @@ def test_key_file_is_replaced_and_everything_is_sealed_with_the_new_key(polyant:
     (old,), old_ids = keys_of(data), key_ids_of(data)
     done = polyant.succeed("keys", "rotate-master")
     assert done.stdout.splitlines() == [
-        "Resealed 4 secrets of 4 instances; 0 could not be read.",
-        ".polyant/keys/encryption.previous may go once `polyant doctor` says so; keep a copy with older backups.",
+        "Re-encrypted 4 secrets of 4 instances; 0 could not be decrypted.",
+        (
+            "Remove .polyant/keys/encryption.previous once `polyant doctor` reports that no secret needs it; "
+            "keep a copy with older backups."
+        ),
     ]
     assert done.stderr == ""
     new, *older = keys_of(data)
@@ -131,7 +134,7 @@ def test_interrupted_rotation_goes_on_with_the_same_key(
     (old,) = keys_of(data)
     interrupt_after(saves, monkeypatch)
     assert polyant("keys", "rotate-master") == Done(
-        130, "", "polyant: not finished: `polyant keys rotate-master` goes on where it stopped\n"
+        130, "", "polyant: not finished: run `polyant keys rotate-master` again to resume\n"
     )
     monkeypatch.undo()
     monkeypatch.chdir(data.parent)
@@ -139,7 +142,7 @@ def test_interrupted_rotation_goes_on_with_the_same_key(
     assert older == [old]
     assert older_keys(polyant) == (
         "warning",
-        f"{4 - saves} secrets of {4 - saves} instances need one: polyant keys rotate-master",
+        f"{4 - saves} secrets of {4 - saves} instances need one: run `polyant keys rotate-master`",
     )
     assert polyant("instances", "list", ENCRYPTION_KEY=old).code == 3
     alone = polyant("instances", "list", ENCRYPTION_KEY=new)
@@ -160,7 +163,7 @@ def test_rotation_interrupted_before_anything_was_resealed_is_told_by_the_doctor
     (keys / "encryption.key").write_text(NEW)
     assert older_keys(polyant) == (
         "warning",
-        "a new key has not replaced the last one yet: polyant keys rotate-master",
+        "a key rotation is unfinished: run `polyant keys rotate-master`",
     )
     assert polyant.succeed("keys", "rotate-master", "--json").json["secrets"] == 0
     assert keys_of(home)[0] == NEW
@@ -171,10 +174,10 @@ def test_secret_that_cannot_be_read_is_named_and_stops_nothing(polyant: Polyant,
     tamper(data, "second")
     done = polyant("keys", "rotate-master")
     assert done.code == 1
-    assert done.stdout.startswith("Resealed 3 secrets of 3 instances; 1 could not be read.\n")
+    assert done.stdout.startswith("Re-encrypted 3 secrets of 3 instances; 1 could not be decrypted.\n")
     assert done.stderr == (
-        "polyant: no key opens the secret openai_api_key of instance 'second': "
-        "set it again (polyant secrets set second openai_api_key) or give the key that sealed it\n"
+        "polyant: no key decrypts the secret openai_api_key of instance 'second': "
+        "set it again (polyant secrets set second openai_api_key) or provide the key that encrypted it\n"
     )
     assert polyant("keys", "rotate-master", "--json").json["unreadable"] == [
         {"instance": "second", "name": "openai_api_key"}
@@ -187,7 +190,7 @@ def test_older_keys_that_others_can_get_at_are_warned_of(polyant: Polyant, data:
     polyant.succeed("keys", "rotate-master")
     assert "warning" not in polyant("doctor").stdout
     (data / "keys" / "encryption.previous").chmod(0o640)
-    assert "warning  files: others on this machine can get at encryption.previous" in polyant("doctor").stdout
+    assert "warning  files: other users can access encryption.previous" in polyant("doctor").stdout
 
 
 def test_progress_is_drawn_on_a_terminal(polyant: Polyant, data: Path) -> None:
@@ -206,7 +209,7 @@ def test_progress_is_drawn_on_a_terminal(polyant: Polyant, data: Path) -> None:
     drawn = os.read(terminal, 10_000).decode()
     os.close(side)
     os.close(terminal)
-    assert done.stdout.startswith("Resealed 4 secrets")
+    assert done.stdout.startswith("Re-encrypted 4 secrets")
     first, second, rest = drawn.split("\r\n")
     assert first.split("\r")[1] == f"Round 1 [{'.' * 30}] 0/4 instances"
     assert first.split("\r")[-1] == f"Round 1 [{'#' * 30}] 4/4 instances"
@@ -223,7 +226,7 @@ def test_environment_without_an_older_key_is_told_the_steps(polyant: Polyant, da
     told = polyant("keys", "rotate-master", ENCRYPTION_KEY=key)
     assert told.code == 3
     lines = told.stderr.splitlines()
-    assert [line.split()[1] for line in lines] == ["ENCRYPTION_KEY", "1.", "2.", "3.", "4."]
+    assert [line.split()[1] for line in lines] == ["All", "1.", "2.", "3.", "4."]
     assert "set ENCRYPTION_KEY to the new key and ENCRYPTION_KEY_PREVIOUS to the old one" in told.stderr
     assert key not in told.stderr
     assert (keys_of(data), key_ids_of(data)) == ([key], before)
@@ -234,15 +237,15 @@ def test_new_key_in_the_environment_replaces_the_one_before(polyant: Polyant, da
     both = {"ENCRYPTION_KEY": NEW, "ENCRYPTION_KEY_PREVIOUS": old}
     assert older_keys(polyant, **both)[0] == "warning"
     done = polyant.succeed("keys", "rotate-master", **both)
-    assert done.stdout.startswith("Resealed 4 secrets of 4 instances")
+    assert done.stdout.startswith("Re-encrypted 4 secrets of 4 instances")
     assert older_keys(polyant, **both) == (
         "ok",
-        "no secret needs one: ENCRYPTION_KEY_PREVIOUS may go; keep a copy with older backups",
+        "no secret needs one: you can remove ENCRYPTION_KEY_PREVIOUS; keep a copy with older backups",
     )
     assert keys_of(data) == [old]
     assert older_keys(polyant, ENCRYPTION_KEY=NEW) == ("ok", "no secret needs one")
     again = polyant.succeed("keys", "rotate-master", **both)
-    assert again.stdout.startswith("Resealed 0 secrets of 0 instances; 0 could not be read.\n")
+    assert again.stdout.startswith("Re-encrypted 0 secrets of 0 instances; 0 could not be decrypted.\n")
 
 
 def test_new_key_without_the_one_before_is_refused(polyant: Polyant, data: Path) -> None:

@@ -12,7 +12,7 @@ VALUE = "sk-a-value-nobody-may-see"
 def test_value_comes_from_standard_input_and_is_never_shown(polyant: Polyant, home: Path) -> None:
     polyant.succeed("instances", "create", "bot", "--provider", "openai")
     stored = polyant.succeed("secrets", "set", "bot", "openai_api_key", given=f"{VALUE}\n")
-    assert stored.stdout == "Stored openai_api_key of bot, to be sent to https://api.openai.com:443 only.\n"
+    assert stored.stdout == "Stored openai_api_key of bot, to be sent only to https://api.openai.com:443.\n"
     listed = polyant.succeed("secrets", "list", "bot")
     shown = polyant.succeed("instances", "show", "bot", "--json")
     assert listed.stdout.splitlines()[1].split()[0] == "openai_api_key"

@@ -96,7 +96,7 @@ def test_trail_tells_that_it_was_the_command_line(polyant: Polyant, home: Path) 
         (("enable", "nobody@example.com"), "", 4, "Unknown user"),
         (("disable", "nobody@example.com"), "", 4, "Unknown user"),
         (("create", "eve@example.com"), "", 2, "A password has 12 to 1024 characters"),
-        (("create", "eve@example.com"), b"\xff" * 12, 2, "no text in UTF-8"),
+        (("create", "eve@example.com"), b"\xff" * 12, 2, "not valid UTF-8"),
         ((), "", 2, "ACTION"),
     ],
 )

@@ -56,11 +56,11 @@ FAULTS = {
     "failing": "The secret_cipher adapter 'failing' can't be built: ValueError: no luck",
     "closed": "The secret_cipher adapter 'closed' can't be built: OSError: the vault is shut",
     "unresolved": "The secret_cipher adapter 'unresolved': the annotation of its argument 'keys' can't be resolved: Na",
-    "demanding": "The secret_cipher adapter 'demanding' asks for vault: str, which can't be injected; injectable types",
+    "demanding": "The secret_cipher adapter 'demanding' requires vault: str, which can't be injected; injectable types",
     "later": "The secret_cipher adapter 'later' is an asynchronous function",
     "text": "The secret_cipher adapter 'text' is missing ",
     "nothing": "The secret_cipher adapter 'nothing' (acme_faults:NOTHING) isn't callable",
-    "nobody's": "No installed package offers the secret_cipher adapter 'nobody's'",
+    "nobody's": "No installed package provides the secret_cipher adapter 'nobody's'",
 }
 
 Run = Callable[[Path, dict[str, str]], "subprocess.CompletedProcess[str]"]
@@ -93,7 +93,10 @@ def test_every_fault_is_one_line_and_changes_nothing(tmp_path: Path, packages: s
 
 def test_model_that_calls_itself_otherwise_is_a_fault(tmp_path: Path, packages: str) -> None:
     done = run_polyant(tmp_path, "migrate", PYTHONPATH=packages, CHAT_MODELS="poser")
-    assert (done.returncode, done.stderr) == (3, "polyant: The chat_model adapter 'poser' calls itself 'poet'\n")
+    assert (done.returncode, done.stderr) == (
+        3,
+        "polyant: The chat_model adapter 'poser' has the name 'poet' in its info\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,10 @@ def test_banner_says_where_everything_is(server: Server) -> None:
     home = server.folder / ".polyant"
     said = server.stdout.text
     assert re.search(r"Base URL +http://localhost:\d+/v1\n", said)
-    assert re.search(r"Model +demo-bot \(.*demonstration", said)
+    assert re.search(r"Model +demo-bot \(.*demo", said)
     assert re.search(rf"Data +{home}/polyant\.db\n", said)
     assert re.search(rf"Keys +{home}/keys\n", said)
-    assert "GET /v1/models asks for an API key" in said
+    assert "GET /v1/models requires an API key" in said
     assert "polyant keys issue demo-bot\n" in said
     assert server.stderr.text == ""
 
@@ -84,7 +84,9 @@ def test_second_start_keeps_what_there_is(tmp_path: Path) -> None:
 
 def test_open_instance_on_a_public_address_is_warned_of_by_name(tmp_path: Path) -> None:
     with serving(tmp_path, "--host", "0.0.0.0") as server:
-        assert "WARNING polyant: everybody who reaches 0.0.0.0 may talk to demo-bot without a key" in server.stderr.text
+        assert (
+            "WARNING polyant: everyone who can reach 0.0.0.0 can use demo-bot without an API key" in server.stderr.text
+        )
         assert run_polyant(tmp_path, "keys", "issue", "demo-bot").returncode == 0
     with serving(tmp_path, "--host", "0.0.0.0") as server:
         assert server.stderr.text == ""

@@ -32,7 +32,7 @@ async def test_commands_on_an_empty_database_say_what_to_do(tmp_path: Path, post
 
 def _serve_twice(folder: Path, variables: dict[str, str]) -> None:
     with serving(folder, **variables) as server:
-        assert "PostgreSQL database of DATABASE_URL" in server.stdout.text
+        assert "PostgreSQL database in DATABASE_URL" in server.stdout.text
         assert "Keys       from the environment" in server.stdout.text
         assert _ask(server).status_code == 200
         key = run_polyant(folder, "keys", "issue", "demo-bot", **variables).stdout.strip()

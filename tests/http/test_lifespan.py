@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from polyant.domain.errors import StorageUnavailableError
-from polyant.http.lifespan import ExplainedStart
+from polyant.http.lifespan import StartupErrorReporter
 from support.asgi import Lifespan
 
 SCOPE: dict[str, Any] = {"type": "lifespan"}
@@ -42,7 +42,7 @@ async def log_of(failure: BaseException) -> list[Any]:
         sent.append(message)
 
     with pytest.raises(type(failure)):
-        await ExplainedStart(Application(failure), (StorageUnavailableError,))(SCOPE, receive, send)
+        await StartupErrorReporter(Application(failure), (StorageUnavailableError,))(SCOPE, receive, send)
     return sent
 
 
@@ -60,7 +60,7 @@ async def test_failure_that_nobody_foresaw_keeps_its_traceback(failure: Exceptio
 
 async def test_good_start_and_everything_else_pass_through() -> None:
     application = Application()
-    explained = ExplainedStart(application, (StorageUnavailableError,))
+    explained = StartupErrorReporter(application, (StorageUnavailableError,))
     async with Lifespan(explained):
         await explained({"type": "http"}, asyncio.Event().wait, asyncio.sleep)  # type: ignore[arg-type]
     assert application.scopes == ["lifespan", "http"]

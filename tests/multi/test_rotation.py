@@ -49,7 +49,7 @@ async def paced(*arguments, **options):
 PiccoloInstanceRepo.save = paced
 main(["keys", "rotate-master"])
 """
-NOT_FINISHED = "polyant: not finished: `polyant keys rotate-master` goes on where it stopped\n"
+NOT_FINISHED = "polyant: not finished: run `polyant keys rotate-master` again to resume\n"
 
 
 @dataclass

@@ -45,7 +45,7 @@ def test_defaults_and_choices_are_in_the_last_column() -> None:
 
 
 def test_exit_codes_are_those_of_the_program() -> None:
-    assert EXIT_CODES[exit_code_of(SettingsError())].startswith("unusable settings")
+    assert EXIT_CODES[exit_code_of(SettingsError())].startswith("invalid settings")
     assert EXIT_CODES[exit_code_of(InvalidInputError("no"))].startswith("invalid usage")
     assert all(f"| {code} | {meaning} |" in commands_markdown() for code, meaning in EXIT_CODES.items())
 

@@ -1,1 +1,1 @@
-"""The command line: each command decodes its arguments, calls one use case and prints what comes back."""
+"""The command line: each command decodes its arguments, calls one use case and prints the result."""

@@ -1,4 +1,4 @@
-"""polyant adapters: which adapters are installed, and which are chosen."""
+"""polyant adapters: lists the installed adapters and shows which are in use."""
 
 import argparse
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ def _list(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     chosen = chosen_adapters(read_settings(environ))
     found = [
         {
-            "group": offer.group,
-            "name": offer.name,
-            "package": offer.package,
-            "version": offer.version,
-            "chosen": (offer.group, offer.name) in chosen,
+            "group": adapter.group,
+            "name": adapter.name,
+            "package": adapter.package,
+            "version": adapter.version,
+            "chosen": (adapter.group, adapter.name) in chosen,
         }
-        for offer in plugins.offers(group.name for group in GROUPS)
+        for adapter in plugins.installed_adapters(group.name for group in GROUPS)
     ]
     if args.json:
         print_json({"adapters": found})

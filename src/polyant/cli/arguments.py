@@ -1,14 +1,18 @@
-"""How options of several commands are read."""
+"""Parsers for options that several commands share."""
 
 import re
 from collections.abc import Callable
 
 DEFAULT = "default"
-"""Takes a number back."""
+"""The value that resets a number to its default."""
 
 
 def or_default(kind: Callable[[str], float]) -> Callable[[str], float | str]:
-    """Returns what reads a number, or the word that takes it back."""
+    """Returns a parser that accepts a number or `default`.
+
+    Args:
+        kind: Parses the number.
+    """
 
     def number(text: str) -> float | str:
         return text if text == DEFAULT else kind(text)
@@ -17,5 +21,5 @@ def or_default(kind: Callable[[str], float]) -> Callable[[str], float | str]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Returns what stands between commas and spaces."""
+    """Returns the words of a list that is separated by commas or spaces."""
     return tuple(word for word in re.split(r"[\s,]+", text) if word)

@@ -1,4 +1,4 @@
-"""What `polyant serve` says once it serves."""
+"""The startup message of `polyant serve`."""
 
 import os
 import shlex
@@ -13,34 +13,34 @@ from polyant.domain.instances import InstanceSummary
 from polyant.home import database_file_of
 from polyant.settings import FIRST_EMAIL, Settings
 
-_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+_WILDCARD_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say."""
+class StartupInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The data that the startup message shows."""
 
     model: InstanceSummary | None
     """The instance to try first."""
     open_slugs: tuple[str, ...]
-    """The instances that ask nobody for a key."""
+    """The active instances that require no API key."""
     port: int
     options: Mapping[str, str]
-    """The variables that were set by options, which another command has to be told too."""
+    """The environment variables set by options; other commands need them, too."""
     password_file: Path | None = None
-    """Where the password stands that was made for the first user."""
+    """The file with the generated password of the first user."""
 
 
-def banner(settings: Settings, facts: Facts) -> str:
-    """Returns what a person needs to know to begin."""
-    base = _base_url(settings.host, facts.port)
-    model, command, file = facts.model, _command(settings, facts.options), facts.password_file
+def banner(settings: Settings, info: StartupInfo) -> str:
+    """Returns the startup message: addresses, places of data and keys, and first steps."""
+    base = _base_url(settings.host, info.port)
+    model, command, file = info.model, _command(settings, info.options), info.password_file
     lines = [
         f"Polyant {__version__} is ready.",
         "",
         f"  Base URL   {base}",
-        *([f"  Model      {model.slug} ({_nature_of(model)})"] if model else []),
-        f"  Data       {database_file_of(settings) or 'the PostgreSQL database of DATABASE_URL'}",
-        f"  Keys       {_places_of_keys(settings)}",
+        *([f"  Model      {model.slug} ({_model_description(model)})"] if model else []),
+        f"  Data       {database_file_of(settings) or 'the PostgreSQL database in DATABASE_URL'}",
+        f"  Keys       {_key_location(settings)}",
         *([f"  Password   of {settings.initial_admin_email or FIRST_EMAIL} in {file}"] if file else []),
         "",
         *(_first_steps(base, model, command) if model else _no_instance(command)),
@@ -50,7 +50,7 @@ def banner(settings: Settings, facts: Facts) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Returns whether only this machine reaches the address."""
+    """Returns whether the address is reachable from this machine only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -58,18 +58,18 @@ def is_loopback(host: str) -> bool:
 
 
 def _base_url(host: str, port: int) -> str:
-    if is_loopback(host) or host in _EVERY_ADDRESS:
+    if is_loopback(host) or host in _WILDCARD_ADDRESSES:
         host = "localhost"
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
 
-def _nature_of(model: InstanceSummary) -> str:
+def _model_description(model: InstanceSummary) -> str:
     if model.provider == "scripted":
-        return "a built-in demonstration that echoes what you say"
+        return "a built-in demo that echoes your message"
     return f"{model.provider}: {model.model}"
 
 
-def _places_of_keys(settings: Settings) -> str:
+def _key_location(settings: Settings) -> str:
     if settings.encryption_key and settings.auth_secret:
         return "from the environment"
     return str(settings.home.absolute() / "keys")
@@ -78,24 +78,24 @@ def _places_of_keys(settings: Settings) -> str:
 def _first_steps(base: str, model: InstanceSummary, command: str) -> list[str]:
     key = " -H 'Authorization: Bearer YOUR-KEY'" if model.auth_enabled else ""
     return [
-        "Talk to it:",
+        "Send a message:",
         "",
         f"  curl {base}/chat/completions -H 'Content-Type: application/json'{key} \\",
         f"""    -d '{{"model": "{model.slug}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'""",
         "",
-        "GET /v1/models asks for an API key. This makes one, and from then on the instance asks for it too:",
+        "GET /v1/models requires an API key. This command issues one; from then on, the instance requires it, too:",
         "",
         f"  {command} keys issue {model.slug}",
     ]
 
 
 def _no_instance(command: str) -> list[str]:
-    return ["There is no active instance. This makes one:", "", f"  {command} instances create SLUG"]
+    return ["There is no active instance. This command creates one:", "", f"  {command} instances create SLUG"]
 
 
 def _command(settings: Settings, options: Mapping[str, str]) -> str:
-    """Returns how this person calls polyant, so that it finds the same data."""
-    places = {"POLYANT_HOME": str(settings.home.absolute()), "DATABASE_URL": options.get("DATABASE_URL", "")}
-    told = [f"{name}={shlex.quote(place)}" for name, place in places.items() if name in options]
-    runner = ["uv", "run"] if "UV" in os.environ else []  # uv tells the commands that it runs where it is itself
-    return " ".join([*told, *runner, "polyant"])
+    """Returns the command that runs polyant with the same data."""
+    values = {"POLYANT_HOME": str(settings.home.absolute()), "DATABASE_URL": options.get("DATABASE_URL", "")}
+    assignments = [f"{name}={shlex.quote(value)}" for name, value in values.items() if name in options]
+    runner = ["uv", "run"] if "UV" in os.environ else []  # uv sets UV for the commands that it runs
+    return " ".join([*assignments, *runner, "polyant"])

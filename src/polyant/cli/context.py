@@ -1,4 +1,4 @@
-"""Opens what commands work with, beside a server that may be running."""
+"""Opens the settings and the container for commands; a server may be running at the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,30 +21,30 @@ T = TypeVar("T")
 SCHEMA_FAULTS: Mapping[str, str] = {
     "empty": "is empty: run `polyant migrate`",
     "older": "was made by an older version of polyant: run `polyant migrate`",
-    "newer": "was made by a newer version of polyant: update this one, or restore a backup",
+    "newer": "was made by a newer version of polyant: update polyant, or restore a backup",
 }
 
 
 class CliContext(msgspec.Struct, frozen=True):
-    """What one command works with."""
+    """The settings and the container of one command."""
 
     settings: Settings
     container: Container
 
     async def get(self, kind: "type[T] | LazyType[T]") -> T:
-        """Returns the port, use case or other instance of that type.
+        """Returns the port, use case or other instance of a type.
 
         Raises:
-            WiringError: It can't be built.
+            WiringError: The instance can't be built.
         """
         return await self.container.get(kind)
 
 
 def run(work: Callable[[CliContext], Awaitable[int | None]], environ: Mapping[str, str]) -> int | None:
-    """Runs the work on the store that the environment names and returns its exit code.
+    """Runs a command's work on the data that the environment selects, and returns its exit code.
 
     Raises:
-        SettingsError: There is no data, or its schema isn't this program's.
+        SettingsError: There is no data, or its schema has another version.
     """
 
     async def open_and_work() -> int | None:
@@ -58,22 +58,22 @@ def run(work: Callable[[CliContext], Awaitable[int | None]], environ: Mapping[st
 
 
 def find_data(environ: Mapping[str, str]) -> Settings:
-    """Returns the settings if they lead to data.
+    """Returns the settings if data exists.
 
     Raises:
-        SettingsError: They don't; the message says where it was looked for.
+        SettingsError: There is no data; the message names the expected file.
     """
     settings = read_settings(environ)
     if not data_exists(settings):
         raise SettingsError(
-            f"There is no data in {database_file_of(settings)}: `polyant serve` or `polyant migrate` creates it; "
-            "POLYANT_HOME and DATABASE_URL say where it is"
+            f"There is no data in {database_file_of(settings)}. Run `polyant serve` or `polyant migrate` to create it, "
+            "or set POLYANT_HOME or DATABASE_URL to existing data"
         )
     return settings
 
 
 async def schema_fault(context: CliContext) -> str | None:
-    """Returns what is wrong with the schema of the instances' database, and what to do; None if nothing is."""
+    """Returns the fault of the database schema and its fix, or None if the schema is current."""
     if not context.container.needs(InstanceRepo, DATABASE):
         return None
     state = await (await context.get(DATABASE)).schema()
@@ -81,7 +81,7 @@ async def schema_fault(context: CliContext) -> str | None:
 
 
 async def tools_of(context: CliContext, instance: Instance) -> tuple[EnabledTool, ...]:
-    """Returns the instance's tools as they stand; builds the tools only for an instance that has some."""
+    """Returns the instance's tools with their state; builds the tools only if the instance has any."""
     return enabled_tools(instance, await context.get(Mapping[str, Tool])) if instance.tools else ()
 
 

@@ -1,4 +1,4 @@
-"""polyant doctor: checks everything the server needs and says what to do."""
+"""polyant doctor: checks settings, database, keys and providers, and suggests fixes."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ from polyant.domain.provider_keys import ProviderKeys, base_url_of
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.use_cases.reseal_secrets import ResealSecrets
 from polyant.home import auth_secret_of, database_file_of, encryption_key_file_of
-from polyant.master_keys import older_keys_file_of, places_of_older_keys
+from polyant.master_keys import older_key_locations, older_keys_file_of
 from polyant.settings import Settings, SettingsError
 from polyant.wiring import open_container
 
@@ -28,11 +28,11 @@ _OTHERS = 0o077
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one check found, and what is to be done about it."""
+    """The result of one check, with a suggested fix."""
 
     state: Literal["ok", "warning", "fault"]
     about: str
-    says: str
+    description: str = msgspec.field(name="says")
 
 
 def add_to(commands: Any) -> None:
@@ -48,16 +48,16 @@ def _examine(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print_json({"findings": findings})
     else:
         for finding in findings:
-            print(f"{finding.state:<8} {finding.about}: {finding.says}")
+            print(f"{finding.state:<8} {finding.about}: {finding.description}")
     return 1 if any(finding.state == "fault" for finding in findings) else 0
 
 
 async def _findings(environ: Mapping[str, str]) -> list[Finding]:
-    """Returns what was found; a fault that makes later checks senseless ends the list."""
+    """Returns the results of all checks; a fault that makes later checks pointless ends the list."""
     findings: list[Finding] = []
     try:
         settings = find_data(environ)
-        findings += [Finding("ok", "settings", "can be used"), *_files(settings)]
+        findings += [Finding("ok", "settings", "are valid"), *_files(settings)]
         async with open_container(settings, environ, create=False) as container:
             context = CliContext(settings, container)
             findings += [finding async for finding in _store(context)]
@@ -78,7 +78,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
     for path in filter(None, (file, settings.home, keys, *key_files)):
         if path.exists() and path.stat().st_mode & _OTHERS:
             command = f"chmod go= {shlex.quote(str(path.absolute()))}"
-            yield Finding("warning", "files", f"others on this machine can get at {path.name or path}: {command}")
+            yield Finding("warning", "files", f"other users can access {path.name or path}: run {command}")
 
 
 async def _store(context: CliContext) -> AsyncIterator[Finding]:
@@ -86,26 +86,26 @@ async def _store(context: CliContext) -> AsyncIterator[Finding]:
     fault = await schema_fault(context)
     if fault is not None:
         raise UnavailableError(f"the {fault}")
-    yield Finding("ok", "database", "answers, and its schema is this program's")
+    yield Finding("ok", "database", "is available, and its schema is current")
     await (await context.get(CheckMasterKey)).verify()
-    yield Finding("ok", "encryption key", "is the one that sealed the stored secrets")
+    yield Finding("ok", "encryption key", "matches the stored secrets")
     yield await _older_keys(context)
     auth_secret_of(context.settings, create=False)
-    yield Finding("ok", "auth secret", "is there")
+    yield Finding("ok", "auth secret", "exists")
     total = (await repo.list(InstanceQuery(limit=1))).total
     yield Finding("ok" if total else "warning", "instances", f"{total} stored")
 
 
 async def _older_keys(context: CliContext) -> Finding:
-    about, places = "older encryption keys", " and ".join(places_of_older_keys(context.settings))
+    about, places = "older encryption keys", " and ".join(older_key_locations(context.settings))
     sealed = (await (await context.get(ResealSecrets)).survey()).readable
     if sealed:
-        says = f"{sum(sealed.values())} secrets of {len(sealed)} instances need one: polyant keys rotate-master"
-        return Finding("warning", about, says)
+        need = f"{sum(sealed.values())} secrets of {len(sealed)} instances need one"
+        return Finding("warning", about, f"{need}: run `polyant keys rotate-master`")
     if not await (await context.get(CheckMasterKey)).is_settled():
-        return Finding("warning", about, "a new key has not replaced the last one yet: polyant keys rotate-master")
-    may_go = f": {places} may go; keep a copy with older backups" if places else ""
-    return Finding("ok", about, f"no secret needs one{may_go}")
+        return Finding("warning", about, "a key rotation is unfinished: run `polyant keys rotate-master`")
+    removable = f": you can remove {places}; keep a copy with older backups" if places else ""
+    return Finding("ok", about, f"no secret needs one{removable}")
 
 
 async def _instances(context: CliContext) -> AsyncIterator[Finding]:
@@ -130,10 +130,10 @@ async def _instance(
         except PolyantError as error:
             yield Finding("fault", about, f"{secret.name}: {error.explanation}")
     if instance.auth_enabled and not instance.has_auth_key:
-        yield Finding("warning", about, f"asks for a key and has none: polyant keys issue {instance.slug}")
+        yield Finding("warning", about, f"requires an API key but has none: run `polyant keys issue {instance.slug}`")
     model = (await context.get(Mapping[str, ChatModel])).get(instance.provider)
     if model is None:
-        yield Finding("fault", about, f"its provider {instance.provider} is not enabled: list it in CHAT_MODELS")
+        yield Finding("fault", about, f"its provider {instance.provider} is not enabled: add it to CHAT_MODELS")
         return
     try:
         await (await context.get(ProviderKeys)).key_for(instance, model.info)
@@ -150,5 +150,5 @@ async def _reach(context: CliContext, provider: str, address: str) -> Finding:
     try:
         await (await context.get(Mapping[str, ChatModel]))[provider].check(address)
     except PolyantError as error:
-        return Finding("fault", about, f"{error.message}: is the address right, and the network open?")
+        return Finding("fault", about, f"{error.message}: check the address and the network")
     return Finding("ok", about, "can be reached")

@@ -1,4 +1,4 @@
-"""The settings and exit codes as text, for --help and for the generated reference pages."""
+"""The settings and exit codes as text for `--help` and for the generated reference pages."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,14 +15,14 @@ EXIT_CODES: Mapping[int, str] = {
     0: "success",
     1: "failure; for `polyant doctor`, at least one check failed",
     2: "invalid usage or value",
-    3: "unusable settings, data, database or keys",
+    3: "invalid settings, or unusable data, database or keys",
     4: "not found",
-    5: "conflict: it already exists, or it was changed by somebody else",
+    5: "conflict: already exists, or was changed meanwhile",
 }
 
 
 class SettingRow(msgspec.Struct, frozen=True):
-    """One environment variable as it is shown to an operator."""
+    """The texts that describe one environment variable."""
 
     name: str
     description: str

@@ -1,4 +1,4 @@
-"""polyant instances: create, list, show, change and delete instances."""
+"""polyant instances: creates, lists, shows, changes and deletes instances."""
 
 import argparse
 import sys
@@ -185,14 +185,14 @@ def _options_in(pairs: Sequence[tuple[str, str]]) -> dict[str, JsonObject | None
     """Returns the options by adapter.
 
     Raises:
-        InvalidInputError: One is no JSON object.
+        InvalidInputError: A text is neither a JSON object nor null.
     """
     options: dict[str, JsonObject | None] = {}
     for name, text in pairs:
         try:
             options[name] = msgspec.json.decode(text, type=dict[str, Any] | None)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise InvalidInputError(f"--options {name}: give a JSON object or null ({error})") from None
+            raise InvalidInputError(f"--options {name}: expected a JSON object or null ({error})") from None
     return options
 
 
@@ -203,7 +203,7 @@ def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> 
             edit=await context.get(EditInstance),
             providers=providers,
             tools=await context.get(ToolNames),
-            # Only options take building every adapter.
+            # Built only if needed: it builds every adapter.
             adapter_options=AdapterOptions({}) if patch.options is UNSET else await context.get(AdapterOptions),
         )
         instance = await update(parse_slug(args.slug), patch, by=CLI)
@@ -237,6 +237,6 @@ def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
 
 def _confirmed(slug: Slug) -> bool:
     if not sys.stdin.isatty():
-        print("polyant: deleting needs --yes when nobody can be asked", file=sys.stderr)
+        print("polyant: no terminal to ask for confirmation: pass --yes to delete", file=sys.stderr)
         return False
-    return input(f"Delete {slug} with its prompts and secrets? Type its slug: ").strip() == slug
+    return input(f"Delete {slug} with its prompts and secrets? Type its slug to confirm: ").strip() == slug

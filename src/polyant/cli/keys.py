@@ -1,4 +1,4 @@
-"""polyant keys: issue and revoke the API keys of instances, and replace the master key."""
+"""polyant keys: issues and revokes the API keys of instances, and replaces the master key."""
 
 import argparse
 import sys
@@ -61,7 +61,7 @@ def _issue(args: argparse.Namespace, environ: Environ) -> int | None:
 def _revoke(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(context: CliContext) -> None:
         instance = await (await context.get(DeleteSecret))(parse_slug(args.slug), AUTH_API_KEY, by=CLI)
-        state = "auth is on: nobody gets in" if instance.auth_enabled else "auth is off: everybody gets in"
+        state = "auth is on: all calls are refused" if instance.auth_enabled else "auth is off: no key is required"
         if args.json:
             print_json({"deleted": True})
         else:

@@ -1,4 +1,4 @@
-"""Finds the command that was asked for, runs it and turns failures into messages and exit codes."""
+"""Parses the command line, runs the command and maps errors to messages and exit codes."""
 
 import argparse
 import os
@@ -34,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         code = parsed.run(parsed, os.environ)
         sys.stdout.flush()
-    except (KeyboardInterrupt, EOFError):  # EOFError: the end of input, typed where a value was asked for
+    except (KeyboardInterrupt, EOFError):  # EOFError: end of input at a prompt
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader went away; nothing more can be said, not even at exit.
+        # The reader closed the pipe. Without the redirection, Python's flush at exit would fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILURE
     except (PolyantError, WiringError, SettingsError) as error:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def exit_code_of(error: Exception) -> int:
-    """Returns the exit code that tells scripts what went wrong."""
+    """Returns the exit code for an error."""
     match error:
         case SettingsError() | WiringError() | UnavailableError():
             return EXIT_UNUSABLE

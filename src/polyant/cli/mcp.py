@@ -1,4 +1,4 @@
-"""polyant mcp: set, list and delete an instance's MCP servers."""
+"""polyant mcp: sets, lists and deletes an instance's MCP servers."""
 
 import argparse
 import sys
@@ -67,7 +67,7 @@ def _set(args: argparse.Namespace, environ: Environ) -> int | None:
         if args.json:
             print_json(mcp_server_fields(server))
         else:
-            print(f"{args.slug} has the MCP server {server.name}.")
+            print(f"Set the MCP server {server.name} of {args.slug}.")
         for fault in unusable_headers(instance):
             print(f"polyant: {fault}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""polyant migrate: create the database, or bring it up to date."""
+"""polyant migrate: creates the database, or migrates it to the current schema."""
 
 import argparse
 import asyncio

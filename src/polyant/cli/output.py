@@ -1,4 +1,4 @@
-"""How commands print: text for people, JSON for programs."""
+"""Prints results as text for people or as JSON for programs."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
-    """Returns what may be shown of an instance."""
+    """Returns the fields of an instance to print; they include no secret."""
     return {
         "id": instance.id,
         "slug": instance.slug,
@@ -43,7 +43,7 @@ def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
 
 
 def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, as_json: bool) -> None:
-    """Prints one instance with its tools as they stand; its secrets by name only."""
+    """Prints one instance with the state of its tools and the names of its secrets."""
     fields = {
         **instance_fields(instance),
         "tools": [{"name": tool.name, "ready": tool.ready, "state": tool.state} for tool in tools],
@@ -63,7 +63,7 @@ def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, as_json:
 
 
 def mcp_server_fields(server: McpServer) -> dict[str, object]:
-    """Returns what is shown of an MCP server: all of it, since its headers are names of secrets."""
+    """Returns the fields of an MCP server to print; its headers contain names of secrets, not values."""
     return {"name": server.name, "url": server.url, "headers": server.headers, "tools": server.tools}
 
 

@@ -1,4 +1,4 @@
-"""polyant keys rotate-master: a new master key in place of the current one, beside servers that may be running."""
+"""polyant keys rotate-master: replaces the master key; servers may be running at the same time."""
 
 import argparse
 import sys
@@ -13,14 +13,14 @@ from polyant.domain.injectables import MasterKeyring
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.use_cases.reseal_secrets import Resealed, ResealSecrets, SecretPlace
-from polyant.master_keys import places_of_older_keys, replace_key_file
+from polyant.master_keys import older_key_locations, replace_key_file
 from polyant.settings import SettingsError
 
 _HOW_TO = """\
-ENCRYPTION_KEY sealed all that is stored, and there is no ENCRYPTION_KEY_PREVIOUS. To replace the key:
-1. make a new one: python3 -c 'import secrets; print(secrets.token_hex(32))'
+All secrets are encrypted with ENCRYPTION_KEY, and ENCRYPTION_KEY_PREVIOUS is not set. To replace the key:
+1. generate a new one: python3 -c 'import secrets; print(secrets.token_hex(32))'
 2. set ENCRYPTION_KEY to the new key and ENCRYPTION_KEY_PREVIOUS to the old one, for all servers and commands
-3. restart the servers, one after another; store no secret until the last one is back
+3. restart the servers, one after another; store no secret until the last one has restarted
 4. run `polyant keys rotate-master`"""
 
 _BAR_CELLS = 30
@@ -40,23 +40,23 @@ def _rotate(args: argparse.Namespace, environ: Mapping[str, str]) -> int | None:
         reseal = await context.get(ResealSecrets)
         with ProgressBar() as bar:
             resealed = await reseal(bar.draw, by=CLI)
-        _print(resealed, places_of_older_keys(context.settings), as_json=args.json)
+        _print(resealed, older_key_locations(context.settings), as_json=args.json)
         return 1 if resealed.unreadable else 0
 
     run(_provide_key, environ)
     try:
-        # In a new container, so that a cipher that looks at its keys only once has the new one.
+        # A new container, so that a cipher that reads its keys only once uses the new key.
         return run(work, environ)
     except (KeyboardInterrupt, StorageUnavailableError):
-        print("polyant: not finished: `polyant keys rotate-master` goes on where it stopped", file=sys.stderr)
+        print("polyant: not finished: run `polyant keys rotate-master` again to resume", file=sys.stderr)
         raise
 
 
 async def _provide_key(context: CliContext) -> None:
-    """Sees to a new master key, unless there is one that hasn't sealed everything yet.
+    """Provides a new master key, unless an unfinished rotation has already introduced one.
 
     Raises:
-        SettingsError: It is for the operator to give one; the message says how.
+        SettingsError: The operator has to provide the key; the message lists the steps.
     """
     if not context.container.needs(SecretCipher, MasterKeyring):  # the cipher has keys of its own
         return
@@ -76,43 +76,50 @@ def _print(resealed: Resealed, older_keys: Sequence[str], *, as_json: bool) -> N
         print_json(resealed)
         return
     print(
-        f"Resealed {_count(resealed.secrets, 'secret')} of {_count(resealed.instances, 'instance')}; "
-        f"{len(resealed.unreadable)} could not be read."
+        f"Re-encrypted {_count(resealed.secrets, 'secret')} of {_count(resealed.instances, 'instance')}; "
+        f"{len(resealed.unreadable)} could not be decrypted."
     )
     for place in resealed.unreadable:
-        print(f"polyant: {_complaint(place)}", file=sys.stderr)
+        print(f"polyant: {_unreadable_message(place)}", file=sys.stderr)
     if older_keys:
-        print(f"{' and '.join(older_keys)} may go once `polyant doctor` says so; keep a copy with older backups.")
+        names = " and ".join(older_keys)
+        print(f"Remove {names} once `polyant doctor` reports that no secret needs it; keep a copy with older backups.")
 
 
-def _complaint(place: SecretPlace) -> str:
+def _unreadable_message(place: SecretPlace) -> str:
     return (
-        f"no key opens the secret {place.name} of instance '{place.instance}': "
-        f"set it again (polyant secrets set {place.instance} {place.name}) or give the key that sealed it"
+        f"no key decrypts the secret {place.name} of instance '{place.instance}': "
+        f"set it again (polyant secrets set {place.instance} {place.name}) or provide the key that encrypted it"
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class ProgressBar:
-    """Draws, on a terminal, how far the work is; elsewhere nothing."""
+    """Draws a progress bar if standard error is a terminal."""
 
     def __init__(self) -> None:
         self._is_drawing = False
 
     def __enter__(self) -> Self:
-        """Draws nothing yet."""
+        """Returns the bar; nothing is drawn yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the line that a bar was left on."""
+        """Ends the line of an unfinished bar."""
         if self._is_drawing:
             print(file=sys.stderr)
 
     def draw(self, number: int, done: int, total: int) -> None:
-        """Shows how many instances of how many are done in this round; each round has a line of its own."""
+        """Draws the progress of a round; each round has its own line.
+
+        Args:
+            number: The number of the round.
+            done: The number of finished instances.
+            total: The number of instances.
+        """
         if not sys.stderr.isatty():
             return
         cells = _BAR_CELLS * done // total if total else _BAR_CELLS

@@ -1,4 +1,4 @@
-"""polyant secrets: set, list and delete an instance's secrets; values go in and never come out."""
+"""polyant secrets: sets, lists and deletes an instance's secrets; values are never printed."""
 
 import argparse
 import getpass
@@ -43,7 +43,7 @@ def _set(args: argparse.Namespace, environ: Environ) -> int | None:
         await (await context.get(ShowInstance))(slug)
 
     run(check, environ)
-    # Asked for outside the event loop, where Ctrl-C ends the question.
+    # Read outside the event loop, so that Ctrl-C ends the prompt.
     value = read_value(f"Value of {name}: ")
 
     async def work(context: CliContext) -> None:
@@ -52,7 +52,7 @@ def _set(args: argparse.Namespace, environ: Environ) -> int | None:
         if args.json:
             print_json(_fields(stored))
         else:
-            print(f"Stored {name} of {slug}" + (f", to be sent to {stored.origin} only." if stored.origin else "."))
+            print(f"Stored {name} of {slug}" + (f", to be sent only to {stored.origin}." if stored.origin else "."))
 
     return run(work, environ)
 
@@ -93,11 +93,15 @@ def _fields(secret: SealedSecret) -> dict[str, object]:
 
 
 def read_value(prompt: str) -> str:
-    """Returns the value typed at a prompt that doesn't show it, else all of standard input less its last line end."""
+    """Returns a value typed at a prompt without echo, or standard input without its final line end.
+
+    Raises:
+        InvalidInputError: Standard input isn't valid UTF-8.
+    """
     if sys.stdin.isatty():
         return getpass.getpass(prompt)
     try:
         text = sys.stdin.read()
     except UnicodeDecodeError:
-        raise InvalidInputError("The value on standard input is no text in UTF-8") from None
+        raise InvalidInputError("The value on standard input is not valid UTF-8") from None
     return text.removesuffix("\n").removesuffix("\r")

@@ -1,4 +1,4 @@
-"""polyant serve: everything that is needed, created, checked and served."""
+"""polyant serve: creates missing data, checks it and runs the server."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from polyant import logs
-from polyant.cli.banner import Facts, banner, is_loopback
+from polyant.cli.banner import StartupInfo, banner, is_loopback
 from polyant.cli.help import setting_rows
 from polyant.domain.instances import InstanceQuery, InstanceStatus
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -27,7 +27,7 @@ log = logging.getLogger("polyant")
 
 _BACKLOG = 2_048
 _SECONDS_TO_CLOSE = 5
-"""What the server gets to close connections after the turns have ended."""
+"""The time to close connections after the last turn has ended, in seconds."""
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -39,7 +39,7 @@ _OPTIONS: Mapping[str, str] = {
     "--rate-limit": "RATE_LIMIT",
     "--log-format": "LOG_FORMAT",
 }
-"""The variable that each option sets."""
+"""The environment variable that each option sets."""
 
 
 def add_to(commands: Any) -> None:
@@ -64,30 +64,30 @@ def add_to(commands: Any) -> None:
 
 def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     options = {name: value for name in _OPTIONS.values() if (value := getattr(args, name)) is not None}
-    os.environ.update(options)  # where the workers read them
+    os.environ.update(options)  # workers read their settings there
     if args.workers < 1:
         raise SettingsError("--workers must be at least 1")
     settings = _settings(environ, workers=args.workers)
     logs.configure(settings.log_format)
     with _listen(settings) as listener:
-        facts = asyncio.run(_prepare(settings, environ, options, port=int(listener.getsockname()[1])))
-        _warn_of_open_doors(settings, facts)
+        info = asyncio.run(_prepare(settings, environ, options, port=int(listener.getsockname()[1])))
+        _warn_about_missing_auth(settings, info)
         with _shared_metrics(settings, workers=args.workers):
-            return _run(settings, listener, workers=args.workers, says=banner(settings, facts))
+            return _run(settings, listener, workers=args.workers, message=banner(settings, info))
 
 
 def _settings(environ: Mapping[str, str], *, workers: int) -> Settings:
     settings = read_settings(environ)
     if workers > 1 or settings.uses_postgresql or environ.get("RATE_LIMITER", "").strip():
         return settings
-    # Nobody shares the limit with the one worker of an embedded database.
+    # A single worker on an embedded database shares its limits with no other process.
     os.environ["RATE_LIMITER"] = "memory"
     return msgspec.structs.replace(settings, rate_limiter="memory")
 
 
 @contextlib.contextmanager
 def _shared_metrics(settings: Settings, *, workers: int) -> Iterator[None]:
-    """While open, workers add up their metrics, so that any of them shows those of all."""
+    """While open, workers share a metrics folder, so that each of them reports the metrics of all."""
     if settings.metrics_token is None or workers == 1 or _METRICS_FOLDER in os.environ:
         yield
         return
@@ -96,17 +96,17 @@ def _shared_metrics(settings: Settings, *, workers: int) -> Iterator[None]:
         yield
 
 
-def _warn_of_open_doors(settings: Settings, facts: Facts) -> None:
-    if facts.open_slugs and not is_loopback(settings.host):
+def _warn_about_missing_auth(settings: Settings, info: StartupInfo) -> None:
+    if info.open_slugs and not is_loopback(settings.host):
         log.warning(
-            "everybody who reaches %s may talk to %s without a key; `polyant keys issue SLUG` turns auth on",
+            "everyone who can reach %s can use %s without an API key; run `polyant keys issue SLUG` to turn auth on",
             settings.host,
-            ", ".join(facts.open_slugs),
+            ", ".join(info.open_slugs),
         )
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Returns a listening socket; made before anything else, so that a start on a taken port changes nothing."""
+    """Returns a listening socket; opened first, so that a start on a port in use changes no data."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -114,23 +114,25 @@ def _listen(settings: Settings) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)  # binding alone would let a second server through that starts at the same moment
+        listener.listen(_BACKLOG)  # bind alone would let a second server start at the same time
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "that is no host name"
+        reason = error.strerror if isinstance(error, OSError) else "the host name is invalid"
         raise SettingsError(
             f"Can't listen on {settings.host}:{settings.port}: {reason}. "
-            "Stop what uses it, or choose another with --port (API_PORT) or --host (API_HOST)"
+            "Stop the process that uses it, or set another --port (API_PORT) or --host (API_HOST)"
         ) from None
     listener.set_inheritable(True)
     return listener
 
 
-async def _prepare(settings: Settings, environ: Mapping[str, str], options: Mapping[str, str], *, port: int) -> Facts:
+async def _prepare(
+    settings: Settings, environ: Mapping[str, str], options: Mapping[str, str], *, port: int
+) -> StartupInfo:
     async with open_container(settings, environ, create=True) as container:
         await prepare(container, settings)
         active = (await (await container.get(InstanceRepo)).list(InstanceQuery(status=InstanceStatus.ACTIVE))).instances
     password_file = initial_password_file_of(settings).absolute()
-    return Facts(
+    return StartupInfo(
         model=next((found for found in active if found.slug == DEMO_SLUG), next(iter(active), None)),
         open_slugs=tuple(found.slug for found in active if not found.auth_enabled),
         port=port,
@@ -139,18 +141,18 @@ async def _prepare(settings: Settings, environ: Mapping[str, str], options: Mapp
     )
 
 
-def _run(settings: Settings, listener: socket.socket, *, workers: int, says: str) -> int:
-    """Serves until a signal says stop, and returns the exit code."""
+def _run(settings: Settings, listener: socket.socket, *, workers: int, message: str) -> int:
+    """Serves until a signal stops the server, and returns the exit code."""
     import uvicorn  # noqa: PLC0415 - only this command needs it
     from uvicorn.config import STARTUP_FAILURE  # noqa: PLC0415 - the same
     from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - the same
 
     class AnnouncingServer(uvicorn.Server):
-        """Says so once it serves."""
+        """A server that prints the startup message once it accepts connections."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            print(says, flush=True)
+            print(message, flush=True)
 
     config = uvicorn.Config(
         "polyant.bootstrap:create_app",
@@ -169,11 +171,11 @@ def _run(settings: Settings, listener: socket.socket, *, workers: int, says: str
         if workers == 1:
             AnnouncingServer(config).run(sockets=[listener])
         else:
-            print(says, flush=True)
+            print(message, flush=True)
             supervisor = Multiprocess(config, sockets=[listener])
             supervisor.run()
             if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
                 return STARTUP_FAILURE
     except KeyboardInterrupt:
-        pass  # stopped as asked
+        pass  # stopped by Ctrl-C
     return 0

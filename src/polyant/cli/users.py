@@ -1,4 +1,4 @@
-"""polyant users: create, list, disable and delete those who may manage instances, and set their passwords."""
+"""polyant users: creates, lists, disables and deletes users, and sets their passwords."""
 
 import argparse
 from collections.abc import Mapping
@@ -100,11 +100,11 @@ def _enable(args: argparse.Namespace, environ: Environ) -> int | None:
     return _update(args, environ, UserPatch(disabled=False), "Enabled {}.")
 
 
-def _update(args: argparse.Namespace, environ: Environ, patch: UserPatch, says: str) -> int | None:
+def _update(args: argparse.Namespace, environ: Environ, patch: UserPatch, message: str) -> int | None:
     async def work(context: CliContext) -> None:
         update = await context.get(UpdateUser)
         user = await update((await _find(context, args.email)).id, patch, by=CLI)
-        _print(user, args, says.format(user.email))
+        _print(user, args, message.format(user.email))
 
     return run(work, environ)
 
@@ -129,15 +129,15 @@ async def _find(context: CliContext, email: str) -> User:
 
 
 def _read_password() -> SecretText:
-    """Returns what is asked for outside the event loop, where Ctrl-C ends the question."""
+    """Returns the password; call it outside the event loop, so that Ctrl-C ends the prompt."""
     return SecretText(check_password(read_value("Password: ")))
 
 
-def _print(user: User, args: argparse.Namespace, says: str) -> None:
+def _print(user: User, args: argparse.Namespace, message: str) -> None:
     if args.json:
         print_json(_fields(user))
     else:
-        print(says)
+        print(message)
 
 
 def _fields(user: User) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the server's log says when the application can't start."""
+"""Reports why the application can't start."""
 
 from typing import Any
 
@@ -7,18 +7,20 @@ from litestar.types import ASGIApp, Receive, Send
 from polyant.domain.errors import PolyantError
 
 
-class ExplainedStart:
-    """Lets a start that fails with one of the errors foreseen do so in one clear line.
+class StartupErrorReporter:
+    """Reports an expected startup error by its message; other errors keep the traceback that Litestar reports.
 
-    Litestar has the server log the traceback, which is right for what nobody foresaw.
+    Args:
+        app: The wrapped application.
+        expected: The types of errors that need no traceback.
     """
 
-    def __init__(self, app: ASGIApp, foreseen: tuple[type[Exception], ...]) -> None:
+    def __init__(self, app: ASGIApp, expected: tuple[type[Exception], ...]) -> None:
         self._app = app
-        self._foreseen = foreseen
+        self._expected = expected
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Handles one connection, or the whole life of the application."""
+        """Handles one connection or the application's lifespan."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
         else:
@@ -37,17 +39,17 @@ class ExplainedStart:
             await self._app(scope, receive, hold_failure)
         except BaseException as error:
             if failure:
-                reason = _find(error, self._foreseen)
-                await send(failure if reason is None else {**failure, "message": _said(reason)})
+                reason = _find(error, self._expected)
+                await send(failure if reason is None else {**failure, "message": _message_of(reason)})
             raise
 
 
-def _said(reason: BaseException) -> str:
+def _message_of(reason: BaseException) -> str:
     return reason.explanation if isinstance(reason, PolyantError) else str(reason)
 
 
 def _find(error: BaseException, wanted: tuple[type[Exception], ...]) -> BaseException | None:
-    """Returns the first error of a wanted kind, in groups of errors too."""
+    """Returns the first error of a wanted type; searches exception groups, too."""
     if isinstance(error, BaseExceptionGroup):
         return next((found for inner in error.exceptions if (found := _find(inner, wanted))), None)
     return error if isinstance(error, wanted) else None
