@@ -24,7 +24,7 @@ def harness() -> UseCaseHarness:
 @pytest.fixture
 async def bot(harness: UseCaseHarness) -> Slug:
     """An instance of the vendor."""
-    return await harness.add("bot", provider="vendor")
+    return await harness.add_instance("bot", provider="vendor")
 
 
 def keys(harness: UseCaseHarness, *trusted: str, operator: Mapping[str, str] | None = None) -> ProviderKeys:
@@ -45,7 +45,7 @@ def revealed(key: SecretText | None) -> str | None:
 
 
 async def test_operators_key_goes_to_the_vendor(harness: UseCaseHarness, bot: Slug) -> None:
-    assert revealed(await keys(harness).key_for(await harness.stored(bot), VENDOR)) == OPERATORS
+    assert revealed(await keys(harness).key_for(await harness.load(bot), VENDOR)) == OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_operators_key_goes_to_the_origins_that_the_operator_lists(harness
 
 async def test_instances_own_key_beats_the_operators(harness: UseCaseHarness, bot: Slug) -> None:
     await harness.set_secret(bot, "vendor_api_key", OWN)
-    assert revealed(await keys(harness).key_for(await harness.stored(bot), VENDOR)) == OWN
+    assert revealed(await keys(harness).key_for(await harness.load(bot), VENDOR)) == OWN
 
 
 async def test_own_key_does_not_follow_a_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
@@ -97,7 +97,7 @@ async def test_own_key_does_not_follow_a_new_base_url(harness: UseCaseHarness, b
 async def test_own_key_entered_anew_goes_to_the_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
     await moved(harness, bot, PROXY)
     await harness.set_secret(bot, "vendor_api_key", OWN)
-    assert revealed(await keys(harness).key_for(await harness.stored(bot), VENDOR)) == OWN
+    assert revealed(await keys(harness).key_for(await harness.load(bot), VENDOR)) == OWN
     with pytest.raises(UnavailableError):
         await keys(harness).key_for(await moved(harness, bot, None), VENDOR)
 
@@ -119,7 +119,7 @@ async def test_origin_rewritten_in_the_store_does_not_open_the_key(harness: UseC
 
 async def test_missing_key_is_said_with_both_ways_to_give_one(harness: UseCaseHarness, bot: Slug) -> None:
     with pytest.raises(UnavailableError) as caught:
-        await keys(harness, operator={}).key_for(await harness.stored(bot), VENDOR)
+        await keys(harness, operator={}).key_for(await harness.load(bot), VENDOR)
     assert caught.value.message == "No API key for the provider vendor"
     assert caught.value.hint == (
         "Set the instance's secret vendor_api_key (polyant secrets set bot vendor_api_key) or VENDOR_API_KEY in the "
@@ -133,14 +133,14 @@ async def test_other_servers_than_the_vendors_need_no_key(harness: UseCaseHarnes
 
 
 async def test_provider_without_keys_gets_none(harness: UseCaseHarness) -> None:
-    instance = await harness.stored(await harness.add("parrot"))
+    instance = await harness.load(await harness.add_instance("parrot"))
     assert await keys(harness).key_for(instance, ECHO) is None
 
 
 async def test_base_url_is_the_instances_or_the_vendors_without_a_trailing_slash(
     harness: UseCaseHarness, bot: Slug
 ) -> None:
-    instance = await harness.stored(bot)
+    instance = await harness.load(bot)
     assert base_url_of(instance, msgspec.structs.replace(VENDOR, base_url="https://x.example/v1/")) == (
         "https://x.example/v1"
     )
@@ -149,7 +149,7 @@ async def test_base_url_is_the_instances_or_the_vendors_without_a_trailing_slash
 
 async def test_moved_key_is_told_for_the_instances_own_provider_alone(harness: UseCaseHarness, bot: Slug) -> None:
     await harness.set_secret(bot, "vendor_api_key", OWN)
-    assert moved_key(await harness.stored(bot), harness.providers) is None
+    assert moved_key(await harness.load(bot), harness.providers) is None
     instance = await moved(harness, bot, PROXY)
     assert "delete it" in (moved_key(instance, harness.providers) or "")
     assert moved_key(msgspec.structs.replace(instance, provider="echo"), harness.providers) is None
@@ -157,5 +157,5 @@ async def test_moved_key_is_told_for_the_instances_own_provider_alone(harness: U
 
 
 async def test_secret_of_no_provider_is_bound_to_no_origin(harness: UseCaseHarness, bot: Slug) -> None:
-    instance = await harness.stored(bot)
+    instance = await harness.load(bot)
     assert secret_origin(instance, SecretName("smtp_password"), harness.providers) is None

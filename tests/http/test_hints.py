@@ -38,7 +38,7 @@ async def app() -> AsyncIterator[App]:
 
 @pytest.fixture
 async def api(app: App) -> Api:
-    return Api(app, await app.office.token())
+    return Api(app, await app.management.add_user_token())
 
 
 def steps(error: PolyantError, *, begun: bool) -> tuple[Step, ...]:
@@ -82,9 +82,9 @@ async def test_who_has_not_logged_in_reads_no_hint(app: App, api: Api, monkeypat
     async def fail(*_: object, **__: object) -> None:
         raise StorageUnavailableError(hint="Cannot use PostgreSQL at db.internal")
 
-    monkeypatch.setattr(app.office.users, "find", fail)
+    monkeypatch.setattr(app.management.users, "find", fail)
     assert_refused(await Api(app, None).post("/auth/login", LOGIN), 503, "The database is unavailable")
-    monkeypatch.setattr(app.office.sessions, "user_of", fail)
+    monkeypatch.setattr(app.management.sessions, "user_of", fail)
     assert_refused(await api.get("/instances"), 503, "The database is unavailable")
     app.storage_failure = StorageUnavailableError(hint="Cannot use PostgreSQL at db.internal")
     assert_refused(await app.get("/health/ready"), 503, "The database is unavailable")

@@ -70,8 +70,8 @@ class App:
         self.runner = TurnRunner(
             self.supervisor, clock=self.clock, max_turns=max_turns, budget=budget, observers=observers
         )
-        self.office = ManagementHarness(self.runner, self.cipher)
-        self.repo = self.office.repo
+        self.management = ManagementHarness(self.runner, self.cipher)
+        self.repo = self.management.repo
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
         self.storage_failure: Exception | None = None
         """What the storage answers with when it is asked whether it is there."""
@@ -151,10 +151,10 @@ class App:
 
     @asynccontextmanager
     async def _open_instances(self) -> AsyncIterator[Instances]:
-        yield _Instances(self.office, await self._own_instances())
+        yield _Instances(self.management, await self._own_instances())
 
     async def _own_instances(self) -> dict[type, object]:
-        recognise = await self.office.get(RecogniseUser)
+        recognise = await self.management.get(RecogniseUser)
         return {
             Clock: self.clock,
             RateLimiter: self.rate_limiter,
@@ -178,14 +178,14 @@ class CheckedStorage(CheckStorage):
 
 
 class _Instances(Instances):
-    """Those of the application, and the office's for all others."""
+    """The application's own instances, and the management harness for all other types."""
 
-    def __init__(self, office: ManagementHarness, own: Mapping[type, Any]) -> None:
-        self._office = office
+    def __init__(self, management: ManagementHarness, own: Mapping[type, Any]) -> None:
+        self._management = management
         self._own = own
 
     async def get(self, kind: type[T]) -> T:
-        found: T = self._own[kind] if kind in self._own else await self._office.get(kind)
+        found: T = self._own[kind] if kind in self._own else await self._management.get(kind)
         return found
 
 
@@ -194,7 +194,7 @@ async def serving(*, max_turns: int = 1_000, budget: TurnBudget | None = None, *
     """Yields a started application; there is no rate limit unless one is given."""
     app = App(HttpSettings(**{"rate_limit": None, **settings}), max_turns=max_turns, budget=budget)
     await app.add("demo-bot")
-    await app.office.open()
+    await app.management.add_default_user()
     async with app.runner.observation, Lifespan(app.asgi):
         yield app
     app.retire()

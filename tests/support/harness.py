@@ -1,4 +1,4 @@
-"""The use cases on memory adapters, and somebody who writes at the worst moment."""
+"""The instance use cases on memory adapters, with a repo that simulates concurrent writes."""
 
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ ADAPTER_OPTIONS = AdapterOptions({"echo": None, "vendor": Thinking, "calculate":
 
 
 class RacedInstanceRepo(MemoryInstanceRepo):
-    """Lets somebody else write just before each of the next `races` saves."""
+    """An instance repo in which a concurrent write precedes each of the next `races` saves."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class RacedInstanceRepo(MemoryInstanceRepo):
 
 @dataclass(kw_only=True)
 class UseCaseHarness:
-    """The use cases on memory adapters."""
+    """The instance use cases on memory adapters, called as the command line calls them."""
 
     repo: RacedInstanceRepo = field(default_factory=RacedInstanceRepo)
     clock: ManualClock = field(default_factory=ManualClock)
@@ -112,24 +112,26 @@ class UseCaseHarness:
     def delete_secret(self) -> partial[Coroutine[Any, Any, Instance]]:
         return partial(DeleteSecret(edit=self.edit), by=CLI)
 
-    async def add(self, slug: str, *, active: bool = True, provider: str = "echo") -> Slug:
-        """Stores an instance and moves the clock on, so that each is younger than the one before."""
+    async def add_instance(self, slug: str, *, active: bool = True, provider: str = "echo") -> Slug:
+        """Stores an instance and advances the clock, so that each instance has a later creation time."""
         instance = await self.create(slug, provider=provider)
         if not active:
-            await self.change(instance.slug, disabled)
+            await self.apply_edit(instance.slug, disabled)
         self.clock.advance(1)
         return instance.slug
 
-    async def change(self, slug: Slug, edit: InstanceEdit, *, expected_versions: set[int] | None = None) -> Instance:
-        """Returns the instance as stored after the edit, which the command line makes."""
+    async def apply_edit(
+        self, slug: Slug, edit: InstanceEdit, *, expected_versions: set[int] | None = None
+    ) -> Instance:
+        """Returns the stored instance after an edit with the command line as its actor."""
         return await self.edit(slug, edit, Change(CLI, "instance.update"), expected_versions=expected_versions)
 
-    async def stored(self, slug: Slug) -> Instance:
+    async def load(self, slug: Slug) -> Instance:
         found = await self.repo.get(slug)
         assert found is not None
         return found
 
-    def opened(self, instance: Instance, name: str) -> str:
+    def plaintext(self, instance: Instance, name: str) -> str:
         """Returns the plaintext of a stored secret."""
         secret = instance.secrets[SecretName(name)]
         return result_of(self.cipher.open(secret.sealed, instance.address_of(secret))).reveal()

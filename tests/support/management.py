@@ -1,4 +1,4 @@
-"""What the management API stands on in tests: memory adapters, cheap hashes, two providers and two tools."""
+"""The use cases of the management API on memory adapters, with cheap hashes, two providers and two tools."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -43,7 +43,7 @@ from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
 from polyant.domain.use_cases.run_turn import RunTurn
-from polyant.domain.users import Email, Role, SessionRevocation, StoredSession, User, UserId, parse_email
+from polyant.domain.users import Email, Role, SessionRevocation, StoredSession, User, UserId
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.manual_clock import ManualClock
 from polyant.wiring import USE_CASES
@@ -56,16 +56,16 @@ T = TypeVar("T")
 PASSWORD = "correct horse battery staple"
 
 
-class Nothing(msgspec.Struct):
+class NoArguments(msgspec.Struct):
     """No arguments."""
 
 
 class LookUpTool(Tool):
-    """Needs a secret of the instance."""
+    """A tool that needs a secret of the instance."""
 
     name = "look_up"
     description = "Looks a customer up."
-    arguments = Nothing
+    arguments = NoArguments
     secrets = (SecretName("crm_token"),)
 
     async def run(self, arguments: object, context: ToolContext) -> str:
@@ -73,7 +73,7 @@ class LookUpTool(Tool):
 
 
 class RacedUserRepo(MemoryUserRepo):
-    """Lets somebody else write just before each of the next `races` saves."""
+    """A user repo in which a concurrent write precedes each of the next `races` saves."""
 
     races = 0
 
@@ -86,11 +86,11 @@ class RacedUserRepo(MemoryUserRepo):
         return await super().save(user, ends=ends, audit=audit)
 
 
-class ToolsEach(ToolServers):
-    """Says of every server that it has as many tools as the office says."""
+class CountedToolServers(ToolServers):
+    """MCP servers that each offer `tools_per_server` tools, a number set on the harness."""
 
-    def __init__(self, office: "ManagementHarness") -> None:
-        self._office = office
+    def __init__(self, management: "ManagementHarness") -> None:
+        self._management = management
 
     @asynccontextmanager
     async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[Sequence[OfferedTool]]:
@@ -98,22 +98,22 @@ class ToolsEach(ToolServers):
             return arguments
 
         yield [
-            OfferedTool(spec=tool_spec(f"{access.server.name}__find{more or ''}", "Finds.", Nothing), call=call)
+            OfferedTool(spec=tool_spec(f"{access.server.name}__find{more or ''}", "Finds.", NoArguments), call=call)
             for access in accesses
-            for more in range(self._office.tools_per_server)
+            for more in range(self._management.tools_per_server)
         ]
 
 
 class ManagementHarness:
-    """Users, their sessions and the trail of what they do.
+    """The management use cases on memory adapters, with users, their sessions and the audit trail.
 
-    There is one user from the start, whose session is that of `session_token()`.
+    `add_default_user` adds the user whose session `support.sessions.session_token()` belongs to.
     """
 
     def __init__(self, runner: TurnRunner, cipher: AesGcmSecretCipher) -> None:
         self.memory = memory = MemoryStore()
         self.clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
-        """Starts at the real time, which Litestar holds the tokens against."""
+        """Starts at the real time, because Litestar compares the tokens' expiry with it."""
         self.repo = MemoryInstanceRepo(memory=memory)
         self.users = RacedUserRepo(memory=memory)
         self.sessions = MemorySessionRepo(memory=memory)
@@ -144,7 +144,7 @@ class ManagementHarness:
             (Mapping[str, ProviderInfo], providers),
             (Mapping[str, Tool], tools),
             (ToolNames, tuple(tools)),
-            (ToolAccess, ToolAccess(tools=tools, tool_servers=ToolsEach(self), cipher=cipher)),
+            (ToolAccess, ToolAccess(tools=tools, tool_servers=CountedToolServers(self), cipher=cipher)),
             (AdapterOptions, ADAPTER_OPTIONS),
             (SystemPromptComposer, composer),
             (Catalog, Catalog(providers=providers, tools=tools)),
@@ -153,47 +153,43 @@ class ManagementHarness:
             self._container.register_value(kind, instance)
 
     async def get(self, kind: type[T]) -> T:
-        """Returns a use case on the parts of this office, or one of the parts, by its type."""
+        """Returns a use case or one of its adapters, by type."""
         return await self._container.get(kind)
 
-    async def entries(self) -> list[tuple[str, str, str | None, str | None, tuple[str, ...]]]:
-        """Returns what the trail tells: actor, action, instance, user and details, the oldest first."""
+    async def audit_entries(self) -> list[tuple[str, str, str | None, str | None, tuple[str, ...]]]:
+        """Returns the audit entries, oldest first: actor, action, instance, user and details."""
         found = (await self.audit_log.list(AuditQuery(limit=1_000))).entries
         return [(each.actor, each.action, each.instance, each.user, each.details) for each in reversed(found)]
 
-    async def open(self) -> None:
-        """Stores the first user, in the session that test tokens are of."""
-        user = await self.users.add(self._user("user-1@example.com", Role.USER, USER_ID))
-        await self._begin(user, TOKEN_ID)
+    async def add_default_user(self) -> None:
+        """Stores the user and the session that test tokens belong to."""
+        user = await self.users.add(self._build_user("user-1@example.com", Role.USER, USER_ID))
+        await self._start_session(user, TOKEN_ID)
 
     async def add_user(self, email: str = "ada@example.com", *, role: Role = Role.USER, password: str = "") -> User:
-        """Stores a user; one without a password can't log in with any."""
+        """Stores a user. Without a password, the user can't log in."""
         hashed = await self.hasher.hash(SecretText(password)) if password else ""
-        user = msgspec.structs.replace(self._user(email, role, self.tokens.user_id()), password_hash=hashed)
+        user = msgspec.structs.replace(self._build_user(email, role, self.tokens.user_id()), password_hash=hashed)
         return await self.users.add(user)
 
-    async def session_of(self, user: User) -> str:
-        """Returns the token of a new session."""
-        return self.session_tokens.issue(await self.begin(user)).reveal()
+    async def issue_token(self, user: User) -> str:
+        """Returns the token of a new session of the user."""
+        return self.session_tokens.issue(await self.start_session(user)).reveal()
 
-    async def begin(self, user: User) -> Session:
-        """Returns a new session."""
-        return await self._begin(user, self.tokens.session_id())
+    async def start_session(self, user: User) -> Session:
+        """Returns a new session of the user."""
+        return await self._start_session(user, self.tokens.session_id())
 
-    @staticmethod
-    def email(text: str) -> Email:
-        return parse_email(text)
+    async def add_user_token(self, role: Role = Role.USER) -> str:
+        """Adds a user and returns a session token of that user."""
+        return await self.issue_token(await self.add_user(f"{self.tokens.session_id()}@example.com", role=role))
 
-    async def token(self, role: Role = Role.USER) -> str:
-        """Returns the session token of a new user."""
-        return await self.session_of(await self.add_user(f"{self.tokens.session_id()}@example.com", role=role))
-
-    async def _begin(self, user: User, token_id: str) -> Session:
+    async def _start_session(self, user: User, token_id: str) -> Session:
         session = Session(user_id=user.id, token_id=token_id, expires_at=self.clock.now() + timedelta(hours=12))
         stored = StoredSession(token_id=token_id, user_id=user.id, expires_at=session.expires_at)
         await self.sessions.add(stored, user_version=user.version, now=self.clock.now())
         return session
 
-    def _user(self, email: str, role: Role, user_id: str) -> User:
+    def _build_user(self, email: str, role: Role, user_id: str) -> User:
         now = self.clock.now()
         return User(id=UserId(user_id), email=Email(email), role=role, password_hash="", created_at=now, updated_at=now)

@@ -96,7 +96,7 @@ def live(**settings: Any) -> Iterator[LiveServer]:
     """Yields a running server with the instance `demo-bot`; there is no rate limit unless one is given."""
     app = App(HttpSettings(**{"rate_limit": None, **settings}))
     asyncio.run(app.add("demo-bot"))
-    asyncio.run(app.office.open())
+    asyncio.run(app.management.add_default_user())
     server = LiveServer(app)
     server.start()
     try:

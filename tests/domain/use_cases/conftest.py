@@ -13,11 +13,11 @@ def harness() -> UseCaseHarness:
 
 
 @pytest.fixture
-def office(harness: UseCaseHarness) -> ManagementHarness:
+def management(harness: UseCaseHarness) -> ManagementHarness:
     return ManagementHarness(TurnRunner(ScriptedSupervisor()), harness.cipher)
 
 
 @pytest.fixture
 async def slug(harness: UseCaseHarness) -> Slug:
-    """An instance's."""
-    return await harness.add("support-bot")
+    """The slug of a stored instance."""
+    return await harness.add_instance("support-bot")

@@ -39,7 +39,7 @@ async def test_turn_has_all_of_the_request_and_the_instance(
     events = await events_of(await answer(request, None, CONTEXT))
     assert events == [TextDelta("Hello!"), TURN_FINISHED]
     turn = supervisor.turns[0]
-    assert turn.instance == await harness.stored(slug)
+    assert turn.instance == await harness.load(slug)
     assert (turn.messages, turn.caller_instructions) == (request.messages, request.caller_instructions)
     assert (turn.sampling, turn.stream) == (request.sampling, True)
     assert turn.context == CONTEXT
@@ -53,7 +53,7 @@ async def test_nothing_runs_before_the_first_event_is_asked_for(
 
 
 async def test_unknown_and_disabled_instances_are_unknown_models(harness: UseCaseHarness, answer: AnswerChat) -> None:
-    await harness.add("asleep", active=False)
+    await harness.add_instance("asleep", active=False)
     for slug in ("nobody", "asleep"):
         with pytest.raises(UnknownModelError):
             await answer(asking(slug), None, CONTEXT)
@@ -63,12 +63,12 @@ async def test_closed_instance_answers_the_holder_of_its_key_alone(
     harness: UseCaseHarness, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
 ) -> None:
     key = await harness.issue_key(slug)
-    other = await harness.issue_key(await harness.add("other"))
+    other = await harness.issue_key(await harness.add_instance("other"))
     for bearer in (None, other):
         with pytest.raises(AuthenticationError):
             await answer(asking(slug), bearer, CONTEXT)
     assert await events_of(await answer(asking(slug), key, CONTEXT))
     (turn,) = supervisor.turns
-    stored = (await harness.stored(slug)).secrets[AUTH_API_KEY]
+    stored = (await harness.load(slug)).secrets[AUTH_API_KEY]
     assert stored.fingerprint
     assert turn.context.caller.key_id == f"key_{stored.fingerprint[:12]}"

@@ -22,24 +22,24 @@ BOT = Slug("bot")
 CRM = McpServer(name="crm", url="https://crm.example/mcp")
 
 
-async def test_every_change_is_told_of_once_by_its_name(office: ManagementHarness) -> None:
-    await (await office.get(CreateInstance))(BOT, by=ADA, provider="echo")
-    await (await office.get(UpdateInstance))(BOT, InstancePatch(name="Bot", max_steps=3, base_url=None), by=ADA)
-    await (await office.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate",)), by=ADA)
-    await (await office.get(UpdatePrompts))(BOT, {SectionKey.SOUL: "Be kind."}, by=ADA)
-    await (await office.get(SetSecret))(BOT, "one_token", "value-of-one", by=ADA)
-    await (await office.get(SetSecret)).set_many(
+async def test_every_change_is_told_of_once_by_its_name(management: ManagementHarness) -> None:
+    await (await management.get(CreateInstance))(BOT, by=ADA, provider="echo")
+    await (await management.get(UpdateInstance))(BOT, InstancePatch(name="Bot", max_steps=3, base_url=None), by=ADA)
+    await (await management.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate",)), by=ADA)
+    await (await management.get(UpdatePrompts))(BOT, {SectionKey.SOUL: "Be kind."}, by=ADA)
+    await (await management.get(SetSecret))(BOT, "one_token", "value-of-one", by=ADA)
+    await (await management.get(SetSecret)).set_many(
         BOT, {"two_token": "value-of-two", "three_token": "value-of-three"}, by=ADA
     )
-    await (await office.get(DeleteSecret))(BOT, SecretName("two_token"), by=ADA)
-    key = await (await office.get(IssueKey))(BOT, by=ADA)
-    await (await office.get(IssueKey))(BOT, by=ADA, given="sk-of-our-own-choice", grace_seconds=60)
-    await (await office.get(DeleteSecret))(BOT, AUTH_API_KEY, by=ADA)
-    await (await office.get(SetMcpServer))(BOT, CRM, by=ADA)
-    await (await office.get(DeleteMcpServer))(BOT, "crm", by=ADA)
-    await (await office.get(ReplaceMcpServers))(BOT, [CRM], by=ADA)
-    await (await office.get(DeleteInstance))(BOT, by=ADA)
-    entries = await office.entries()
+    await (await management.get(DeleteSecret))(BOT, SecretName("two_token"), by=ADA)
+    key = await (await management.get(IssueKey))(BOT, by=ADA)
+    await (await management.get(IssueKey))(BOT, by=ADA, given="sk-of-our-own-choice", grace_seconds=60)
+    await (await management.get(DeleteSecret))(BOT, AUTH_API_KEY, by=ADA)
+    await (await management.get(SetMcpServer))(BOT, CRM, by=ADA)
+    await (await management.get(DeleteMcpServer))(BOT, "crm", by=ADA)
+    await (await management.get(ReplaceMcpServers))(BOT, [CRM], by=ADA)
+    await (await management.get(DeleteInstance))(BOT, by=ADA)
+    entries = await management.audit_entries()
     assert {(actor, instance, user) for actor, _, instance, user, _ in entries} == {("ada@example.com", "bot", None)}
     assert [(action, details) for _, action, _, _, details in entries] == [
         ("instance.create", ()),

@@ -13,30 +13,30 @@ NEW = "another password of mine"
 
 
 @pytest.fixture
-async def who(office: ManagementHarness) -> LoggedIn:
-    await office.add_user(password=PASSWORD)
-    return await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
+async def who(management: ManagementHarness) -> LoggedIn:
+    await management.add_user(password=PASSWORD)
+    return await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
-async def test_new_password_lets_in_and_the_old_one_no_more(office: ManagementHarness, who: LoggedIn) -> None:
-    user = await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+async def test_new_password_lets_in_and_the_old_one_no_more(management: ManagementHarness, who: LoggedIn) -> None:
+    user = await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert user.version == 2
-    assert (await (await office.get(LogIn))("ada@example.com", SecretText(NEW))).user == user
+    assert (await (await management.get(LogIn))("ada@example.com", SecretText(NEW))).user == user
     with pytest.raises(WrongPasswordError):
-        await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
+        await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
-async def test_other_sessions_end_and_this_one_stays(office: ManagementHarness, who: LoggedIn) -> None:
-    await office.begin(who.user)
-    await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
-    assert set(office.memory.sessions) == {who.session.token_id}
+async def test_other_sessions_end_and_this_one_stays(management: ManagementHarness, who: LoggedIn) -> None:
+    await management.start_session(who.user)
+    await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    assert set(management.memory.sessions) == {who.session.token_id}
 
 
-async def test_change_is_audited_without_either_password(office: ManagementHarness, who: LoggedIn) -> None:
-    await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+async def test_change_is_audited_without_either_password(management: ManagementHarness, who: LoggedIn) -> None:
+    await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     changed = ("ada@example.com", "user.update", None, "ada@example.com", ("password",))
-    assert (await office.entries())[-1] == changed
-    assert NEW not in repr(office.memory.users)
+    assert (await management.audit_entries())[-1] == changed
+    assert NEW not in repr(management.memory.users)
 
 
 @pytest.mark.parametrize(
@@ -48,19 +48,19 @@ async def test_change_is_audited_without_either_password(office: ManagementHarne
     ],
 )
 async def test_refused_change_changes_nothing(
-    office: ManagementHarness, who: LoggedIn, current: str, new: str, kind: type[Exception]
+    management: ManagementHarness, who: LoggedIn, current: str, new: str, kind: type[Exception]
 ) -> None:
-    await office.begin(who.user)
+    await management.start_session(who.user)
     with pytest.raises(kind) as caught:
-        await (await office.get(ChangePassword))(who, current=SecretText(current), new=SecretText(new))
+        await (await management.get(ChangePassword))(who, current=SecretText(current), new=SecretText(new))
     assert new not in str(caught.value)
-    assert await office.users.get(who.user.id) == who.user
-    assert len(office.memory.sessions) == 2
+    assert await management.users.get(who.user.id) == who.user
+    assert len(management.memory.sessions) == 2
 
 
-async def test_who_is_shut_out_meanwhile_changes_nothing(office: ManagementHarness, who: LoggedIn) -> None:
+async def test_who_is_shut_out_meanwhile_changes_nothing(management: ManagementHarness, who: LoggedIn) -> None:
     """An admin has set another password since the request began."""
-    await (await office.get(UpdateUser))(who.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI)
+    await (await management.get(UpdateUser))(who.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI)
     with pytest.raises(UserChangedError):
-        await (await office.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
-    assert (await (await office.get(LogIn))("ada@example.com", SecretText("set by an admin"))).user.version == 2
+        await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+    assert (await (await management.get(LogIn))("ada@example.com", SecretText("set by an admin"))).user.version == 2

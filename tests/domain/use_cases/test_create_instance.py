@@ -9,7 +9,7 @@ from support.harness import UseCaseHarness
 
 async def test_new_instance_is_active_open_and_ready_to_talk(harness: UseCaseHarness) -> None:
     created = await harness.create("support-bot", provider="echo")
-    assert created == await harness.stored(created.slug)
+    assert created == await harness.load(created.slug)
     assert (created.status, created.auth_enabled, created.version) == (InstanceStatus.ACTIVE, False, 1)
     assert created.created_at == created.updated_at == START
     assert created.secrets == {}
@@ -45,7 +45,7 @@ async def test_taken_slug_is_refused(harness: UseCaseHarness) -> None:
     first = await harness.create("support-bot", provider="echo")
     with pytest.raises(InstanceExistsError, match="'support-bot' exists already"):
         await harness.create("support-bot", provider="echo", name="Another")
-    assert await harness.stored(first.slug) == first
+    assert await harness.load(first.slug) == first
 
 
 @pytest.mark.parametrize(

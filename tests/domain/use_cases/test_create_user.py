@@ -11,18 +11,20 @@ from polyant.domain.users import Role
 from support.management import PASSWORD, ManagementHarness
 
 
-async def test_user_can_log_in_and_is_audited(office: ManagementHarness) -> None:
-    user = await (await office.get(CreateUser))("Ada@Example.com", SecretText(PASSWORD), role=Role.SUPERADMIN, by=CLI)
+async def test_user_can_log_in_and_is_audited(management: ManagementHarness) -> None:
+    user = await (await management.get(CreateUser))(
+        "Ada@Example.com", SecretText(PASSWORD), role=Role.SUPERADMIN, by=CLI
+    )
     assert (user.email, user.role, user.disabled, user.version) == ("ada@example.com", Role.SUPERADMIN, False, 1)
     assert re.fullmatch("[0-9a-f]{32}", user.id)
-    assert user.created_at == user.updated_at == office.clock.now()
-    assert (await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))).user == user
-    assert (await office.entries())[0] == ("cli", "user.create", None, "ada@example.com", ("superadmin",))
+    assert user.created_at == user.updated_at == management.clock.now()
+    assert (await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))).user == user
+    assert (await management.audit_entries())[0] == ("cli", "user.create", None, "ada@example.com", ("superadmin",))
 
 
-async def test_password_is_kept_as_a_hash_that_differs_each_time(office: ManagementHarness) -> None:
-    one = await (await office.get(CreateUser))("one@example.com", SecretText(PASSWORD), by=CLI)
-    two = await (await office.get(CreateUser))("two@example.com", SecretText(PASSWORD), by=CLI)
+async def test_password_is_kept_as_a_hash_that_differs_each_time(management: ManagementHarness) -> None:
+    one = await (await management.get(CreateUser))("one@example.com", SecretText(PASSWORD), by=CLI)
+    two = await (await management.get(CreateUser))("two@example.com", SecretText(PASSWORD), by=CLI)
     assert one.password_hash != two.password_hash
     assert PASSWORD not in one.password_hash
     assert one.role is Role.USER
@@ -42,16 +44,16 @@ async def test_password_is_kept_as_a_hash_that_differs_each_time(office: Managem
     ],
 )
 async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
-    office: ManagementHarness, email: str, password: str
+    management: ManagementHarness, email: str, password: str
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        await (await office.get(CreateUser))(email, SecretText(password), by=CLI)
+        await (await management.get(CreateUser))(email, SecretText(password), by=CLI)
     assert password not in str(caught.value)
-    assert (await office.users.list()).total == 0
-    assert await office.entries() == []
+    assert (await management.users.list()).total == 0
+    assert await management.audit_entries() == []
 
 
-async def test_address_is_taken_in_upper_case_as_well(office: ManagementHarness) -> None:
-    await office.add_user()
+async def test_address_is_taken_in_upper_case_as_well(management: ManagementHarness) -> None:
+    await management.add_user()
     with pytest.raises(UserExistsError):
-        await (await office.get(CreateUser))("ADA@EXAMPLE.COM", SecretText(PASSWORD), by=CLI)
+        await (await management.get(CreateUser))("ADA@EXAMPLE.COM", SecretText(PASSWORD), by=CLI)

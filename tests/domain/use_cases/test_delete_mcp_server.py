@@ -16,7 +16,7 @@ async def test_server_is_removed_and_its_secrets_stay(harness: UseCaseHarness, s
         await harness.set_mcp_server(slug, server)
     await harness.set_secret(slug, TOKEN, "Bearer abc")
     returned = await harness.delete_mcp_server(slug, "crm")
-    assert returned == await harness.stored(slug)
+    assert returned == await harness.load(slug)
     assert returned.mcp_servers == (FILES,)
     assert TOKEN in returned.secrets
 

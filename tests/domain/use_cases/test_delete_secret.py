@@ -12,7 +12,7 @@ async def test_only_that_secret_goes(harness: UseCaseHarness, slug: Slug) -> Non
     await harness.set_secret(slug, "two", "second")
     after = await harness.delete_secret(slug, SecretName("one"))
     assert set(after.secrets) == {"two"}
-    assert await harness.stored(slug) == after
+    assert await harness.load(slug) == after
 
 
 async def test_instance_without_its_key_is_closed_not_open(harness: UseCaseHarness, slug: Slug) -> None:

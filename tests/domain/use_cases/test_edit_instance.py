@@ -16,14 +16,14 @@ def renamed(instance: Instance, _: datetime) -> Instance:
 
 
 async def test_edit_is_stored_with_its_time(harness: UseCaseHarness, slug: Slug) -> None:
-    edited = await harness.change(slug, renamed)
-    assert edited == await harness.stored(slug)
+    edited = await harness.apply_edit(slug, renamed)
+    assert edited == await harness.load(slug)
     assert (edited.name, edited.version, edited.updated_at) == ("Renamed", 2, harness.clock.now())
 
 
 async def test_edit_that_lost_a_race_is_applied_to_what_the_other_wrote(harness: UseCaseHarness, slug: Slug) -> None:
     harness.repo.races = 3
-    edited = await harness.change(slug, renamed)
+    edited = await harness.apply_edit(slug, renamed)
     assert (edited.name, edited.description, edited.version) == ("Renamed", "xxx", 5)
 
 
@@ -36,39 +36,39 @@ async def test_asynchronous_edit_that_lost_a_race_is_applied_again(harness: UseC
         return msgspec.structs.replace(instance, name="Renamed")
 
     harness.repo.races = 1
-    edited = await harness.change(slug, rename)
+    edited = await harness.apply_edit(slug, rename)
     assert (edited.name, edited.description, seen) == ("Renamed", "x", [1, 2])
 
 
 async def test_edit_that_loses_every_race_gives_up(harness: UseCaseHarness, slug: Slug) -> None:
     harness.repo.races = OFTEN
     with pytest.raises(InstanceChangedError):
-        await harness.change(slug, renamed)
-    assert (await harness.stored(slug)).name == "support-bot"
+        await harness.apply_edit(slug, renamed)
+    assert (await harness.load(slug)).name == "support-bot"
     assert harness.repo.races
 
 
 async def test_edit_of_an_expected_version_is_not_applied_to_another(harness: UseCaseHarness, slug: Slug) -> None:
-    version = (await harness.stored(slug)).version
+    version = (await harness.load(slug)).version
     with pytest.raises(InstanceChangedError):
-        await harness.change(slug, renamed, expected_versions={version + 1})
+        await harness.apply_edit(slug, renamed, expected_versions={version + 1})
     harness.repo.races = 1
     with pytest.raises(InstanceChangedError):
-        await harness.change(slug, renamed, expected_versions={version})
-    assert (await harness.stored(slug)).name == "support-bot"
+        await harness.apply_edit(slug, renamed, expected_versions={version})
+    assert (await harness.load(slug)).name == "support-bot"
 
 
 async def test_edit_of_an_expected_version_is_stored(harness: UseCaseHarness, slug: Slug) -> None:
-    assert (await harness.change(slug, renamed, expected_versions={1})).version == 2
+    assert (await harness.apply_edit(slug, renamed, expected_versions={1})).version == 2
 
 
 async def test_edit_that_breaks_a_rule_is_not_stored(harness: UseCaseHarness, slug: Slug) -> None:
-    before = await harness.stored(slug)
+    before = await harness.load(slug)
     with pytest.raises(InvalidInputError, match="name must have"):
-        await harness.change(slug, lambda instance, _: msgspec.structs.replace(instance, name=""))
-    assert await harness.stored(slug) == before
+        await harness.apply_edit(slug, lambda instance, _: msgspec.structs.replace(instance, name=""))
+    assert await harness.load(slug) == before
 
 
 async def test_unknown_instance_cannot_be_edited(harness: UseCaseHarness) -> None:
     with pytest.raises(UnknownInstanceError):
-        await harness.change(Slug("nobody"), renamed)
+        await harness.apply_edit(Slug("nobody"), renamed)

@@ -58,7 +58,7 @@ async def test_key_of_an_active_instance_identifies_it(
 ) -> None:
     key = await harness.issue_key(slug)
     assert await identify(Credentials(bearer=key)) == slug
-    await harness.change(slug, disabled)
+    await harness.apply_edit(slug, disabled)
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=key))
 
@@ -77,21 +77,21 @@ async def test_key_that_was_replaced_identifies_until_it_expires(
 async def test_key_that_two_instances_share_is_good(
     harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
 ) -> None:
-    other = await harness.add("other")
+    other = await harness.add_instance("other")
     for holder in (slug, other):
         await harness.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) in {slug, other}
-    await harness.change(slug, disabled)
+    await harness.apply_edit(slug, disabled)
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
 
 
 async def test_unreadable_key_spoils_nothing_but_itself(
     harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
 ) -> None:
-    other = await harness.add("other")
+    other = await harness.add_instance("other")
     for holder in (slug, other):
         await harness.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
-    stored = await harness.stored(slug)
+    stored = await harness.load(slug)
     tampered = msgspec.structs.replace(stored.secrets[AUTH_API_KEY], sealed="v1.tampered")
     await harness.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: tampered}))
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other

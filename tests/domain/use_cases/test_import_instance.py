@@ -31,41 +31,41 @@ CONTENT = InstanceContent(
 )
 
 
-async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(office: ManagementHarness) -> None:
-    instance = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
-    assert instance == await office.repo.get(BOT)
+async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(management: ManagementHarness) -> None:
+    instance = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI)
+    assert instance == await management.repo.get(BOT)
     assert content_of(instance) == CONTENT
-    assert (instance.version, instance.secrets, instance.created_at) == (1, {}, office.clock.now())
-    assert await office.entries() == [("cli", "instance.import", "bot", None, ())]
+    assert (instance.version, instance.secrets, instance.created_at) == (1, {}, management.clock.now())
+    assert await management.audit_entries() == [("cli", "instance.import", "bot", None, ())]
 
 
-async def test_what_is_exported_and_imported_is_the_same_again(office: ManagementHarness) -> None:
-    first = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
-    second = await (await office.get(ImportInstance))(Slug("copy"), content_of(first), by=CLI)
+async def test_what_is_exported_and_imported_is_the_same_again(management: ManagementHarness) -> None:
+    first = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI)
+    second = await (await management.get(ImportInstance))(Slug("copy"), content_of(first), by=CLI)
     assert content_of(second) == content_of(first)
     assert second.id != first.id
 
 
-async def test_sections_that_are_not_given_are_the_default_ones(office: ManagementHarness) -> None:
+async def test_sections_that_are_not_given_are_the_default_ones(management: ManagementHarness) -> None:
     content = InstanceContent(name="Bot", provider="echo", model="parrot", sections={SectionKey.SOUL: "Be kind."})
-    instance = await (await office.get(ImportInstance))(BOT, content, by=CLI)
+    instance = await (await management.get(ImportInstance))(BOT, content, by=CLI)
     assert instance.sections == default_sections("Bot") | {SectionKey.SOUL: "Be kind."}
 
 
-async def test_taken_slug_is_overwritten_only_if_asked_to(office: ManagementHarness) -> None:
-    before = await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
+async def test_taken_slug_is_overwritten_only_if_asked_to(management: ManagementHarness) -> None:
+    before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
     with pytest.raises(InstanceExistsError):
-        await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI)
-    assert await office.repo.get(BOT) == before
+        await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI)
+    assert await management.repo.get(BOT) == before
 
 
-async def test_overwritten_instance_keeps_its_identity_and_its_secrets(office: ManagementHarness) -> None:
-    before = await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
-    await (await office.get(IssueKey))(BOT, by=CLI)
-    after = await (await office.get(ImportInstance))(BOT, CONTENT, by=CLI, overwrite=True)
+async def test_overwritten_instance_keeps_its_identity_and_its_secrets(management: ManagementHarness) -> None:
+    before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    await (await management.get(IssueKey))(BOT, by=CLI)
+    after = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI, overwrite=True)
     assert content_of(after) == CONTENT
     assert (after.id, after.created_at, after.has_auth_key) == (before.id, before.created_at, True)
-    assert (await office.entries())[-1] == ("cli", "instance.import", "bot", None, ())
+    assert (await management.audit_entries())[-1] == ("cli", "instance.import", "bot", None, ())
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ async def test_overwritten_instance_keeps_its_identity_and_its_secrets(office: M
     ],
 )
 async def test_content_that_breaks_a_rule_is_not_stored(
-    office: ManagementHarness, change: dict[str, object], message: str
+    management: ManagementHarness, change: dict[str, object], message: str
 ) -> None:
     content = msgspec.structs.replace(CONTENT, **change)
     with pytest.raises(InvalidInputError, match=message):
-        await (await office.get(ImportInstance))(BOT, content, by=CLI)
-    before = await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")
+        await (await management.get(ImportInstance))(BOT, content, by=CLI)
+    before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
     with pytest.raises(InvalidInputError, match=message):
-        await (await office.get(ImportInstance))(BOT, content, by=CLI, overwrite=True)
-    assert await office.repo.get(BOT) == before
+        await (await management.get(ImportInstance))(BOT, content, by=CLI, overwrite=True)
+    assert await management.repo.get(BOT) == before

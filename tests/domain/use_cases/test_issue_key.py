@@ -14,7 +14,7 @@ from support.harness import UseCaseHarness
 
 async def test_key_lets_its_holder_in_and_turns_auth_on(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug)
-    stored = await harness.stored(slug)
+    stored = await harness.load(slug)
     assert stored.auth_enabled
     await authorise(stored, key, harness.cipher, harness.clock.now())
 
@@ -27,10 +27,10 @@ async def test_key_has_192_random_bits_or_more(harness: UseCaseHarness, slug: Sl
 
 async def test_key_is_stored_sealed_and_found_by_its_fingerprint(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug)
-    stored = await harness.stored(slug)
+    stored = await harness.load(slug)
     secret = stored.secrets[AUTH_API_KEY]
     assert key.reveal() not in secret.sealed
-    assert harness.opened(stored, AUTH_API_KEY) == key.reveal()
+    assert harness.plaintext(stored, AUTH_API_KEY) == key.reveal()
     assert secret.fingerprint == (await harness.cipher.fingerprints(key))[0]
     assert secret.updated_at == harness.clock.now()
 
@@ -38,26 +38,26 @@ async def test_key_is_stored_sealed_and_found_by_its_fingerprint(harness: UseCas
 async def test_new_key_replaces_the_earlier_one(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.issue_key(slug)
     second = await harness.issue_key(slug)
-    assert harness.opened(await harness.stored(slug), AUTH_API_KEY) == second.reveal()
+    assert harness.plaintext(await harness.load(slug), AUTH_API_KEY) == second.reveal()
 
 
 async def test_auth_stays_as_it_is_if_asked_to(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.issue_key(slug, keep_open=True)
-    assert not (await harness.stored(slug)).auth_enabled
+    assert not (await harness.load(slug)).auth_enabled
     await harness.issue_key(slug)
     await harness.issue_key(slug, keep_open=True)
-    assert (await harness.stored(slug)).auth_enabled
+    assert (await harness.load(slug)).auth_enabled
 
 
 async def test_key_that_lost_a_race_is_the_one_returned(harness: UseCaseHarness, slug: Slug) -> None:
     harness.repo.races = 2
     key = await harness.issue_key(slug)
-    assert harness.opened(await harness.stored(slug), AUTH_API_KEY) == key.reveal()
+    assert harness.plaintext(await harness.load(slug), AUTH_API_KEY) == key.reveal()
 
 
 async def good_keys(harness: UseCaseHarness, slug: Slug, *keys: SecretText) -> list[SecretText]:
     """Returns those of the keys that let their holder in now."""
-    stored, now = await harness.stored(slug), harness.clock.now()
+    stored, now = await harness.load(slug), harness.clock.now()
     return [key for key in keys if await key_held(stored, key, harness.cipher, now)]
 
 
@@ -77,9 +77,9 @@ async def test_previous_key_is_sealed_for_its_own_place_and_found_by_its_fingerp
     first = await harness.issue_key(slug)
     harness.clock.advance(5)
     await harness.issue_key(slug, grace_seconds=60)
-    stored = await harness.stored(slug)
+    stored = await harness.load(slug)
     previous = stored.secrets[PREVIOUS_AUTH_API_KEY]
-    assert harness.opened(stored, PREVIOUS_AUTH_API_KEY) == first.reveal()
+    assert harness.plaintext(stored, PREVIOUS_AUTH_API_KEY) == first.reveal()
     assert previous.fingerprint == (await harness.cipher.fingerprints(first))[0]
     assert previous.expires_at == harness.clock.now() + timedelta(seconds=60)
 
@@ -96,43 +96,43 @@ async def test_without_a_grace_every_earlier_key_stops_at_once(harness: UseCaseH
     second = await harness.issue_key(slug, grace_seconds=60)
     third = await harness.issue_key(slug)
     assert await good_keys(harness, slug, first, second, third) == [third]
-    assert set((await harness.stored(slug)).secrets) == {AUTH_API_KEY}
+    assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
 async def test_first_key_has_none_to_replace(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug, grace_seconds=60)
     assert await good_keys(harness, slug, key) == [key]
-    assert set((await harness.stored(slug)).secrets) == {AUTH_API_KEY}
+    assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
 async def test_key_that_does_not_open_can_be_replaced(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.issue_key(slug)
-    stored = await harness.stored(slug)
+    stored = await harness.load(slug)
     damaged = msgspec.structs.replace(stored.secrets[AUTH_API_KEY], sealed="v1.damaged")
     await harness.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: damaged}))
     key = await harness.issue_key(slug, grace_seconds=60)
     assert await good_keys(harness, slug, key) == [key]
-    assert set((await harness.stored(slug)).secrets) == {AUTH_API_KEY}
+    assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
 async def test_other_secrets_stay(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.set_secret(slug, "one", "first")
     await harness.issue_key(slug)
     await harness.issue_key(slug, grace_seconds=60)
-    assert harness.opened(await harness.stored(slug), "one") == "first"
+    assert harness.plaintext(await harness.load(slug), "one") == "first"
 
 
 @pytest.mark.parametrize("seconds", [-1, MAX_GRACE_SECONDS + 1, 10**30])
 async def test_grace_out_of_bounds_is_refused(harness: UseCaseHarness, slug: Slug, seconds: int) -> None:
     with pytest.raises(InvalidInputError, match="0 to 2592000 seconds"):
         await harness.issue_key(slug, grace_seconds=seconds)
-    assert (await harness.stored(slug)).secrets == {}
+    assert (await harness.load(slug)).secrets == {}
 
 
 async def test_given_key_is_stored_as_it_is(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug, given="sk-of-our-own-choice")
-    stored = await harness.stored(slug)
-    assert key.reveal() == harness.opened(stored, AUTH_API_KEY) == "sk-of-our-own-choice"
+    stored = await harness.load(slug)
+    assert key.reveal() == harness.plaintext(stored, AUTH_API_KEY) == "sk-of-our-own-choice"
     assert stored.auth_enabled
 
 
@@ -140,4 +140,4 @@ async def test_given_key_is_stored_as_it_is(harness: UseCaseHarness, slug: Slug)
 async def test_given_key_that_no_header_can_carry_is_refused(harness: UseCaseHarness, slug: Slug, given: str) -> None:
     with pytest.raises(InvalidInputError):
         await harness.issue_key(slug, given=given)
-    assert (await harness.stored(slug)).secrets == {}
+    assert (await harness.load(slug)).secrets == {}

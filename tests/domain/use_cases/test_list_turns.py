@@ -13,8 +13,8 @@ from support.management import ManagementHarness
 BOT = Slug("bot")
 
 
-async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(office: ManagementHarness) -> None:
-    created = (await (await office.get(CreateInstance))(BOT, by=CLI, provider="echo")).created_at
+async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(management: ManagementHarness) -> None:
+    created = (await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")).created_at
     records = [
         TurnRecord(
             slug=BOT,
@@ -26,12 +26,12 @@ async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(office: Ma
         for seconds in (-1, 0, 1)
     ]
     for record in records:
-        office.turn_log.note(record)
-    page = await (await office.get(ListTurns))(BOT, limit=1)
+        management.turn_log.note(record)
+    page = await (await management.get(ListTurns))(BOT, limit=1)
     assert (page.turns, page.total) == ((records[2],), 2)
-    assert (await (await office.get(ListTurns))(BOT, limit=5, offset=1)).turns == (records[1],)
+    assert (await (await management.get(ListTurns))(BOT, limit=5, offset=1)).turns == (records[1],)
 
 
-async def test_unknown_instance_is_told_of(office: ManagementHarness) -> None:
+async def test_unknown_instance_is_told_of(management: ManagementHarness) -> None:
     with pytest.raises(UnknownInstanceError):
-        await (await office.get(ListTurns))(BOT, limit=1)
+        await (await management.get(ListTurns))(BOT, limit=1)

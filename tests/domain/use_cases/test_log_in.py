@@ -15,53 +15,53 @@ from support.management import PASSWORD, ManagementHarness
 class WatchedHasher(PasswordHasher):
     """Lets somebody act while a password is checked, and notes what it was checked against."""
 
-    def __init__(self, office: ManagementHarness, act: Callable[[], Awaitable[object]] | None = None) -> None:
-        self._office = office
+    def __init__(self, management: ManagementHarness, act: Callable[[], Awaitable[object]] | None = None) -> None:
+        self._management = management
         self._act = act
         self.checked: list[str | None] = []
 
     async def hash(self, password: SecretText) -> str:
-        return await self._office.hasher.hash(password)
+        return await self._management.hasher.hash(password)
 
     async def verify(self, password: SecretText, hashed: str | None) -> bool:
         self.checked.append(hashed)
-        good = await self._office.hasher.verify(password, hashed)
+        good = await self._management.hasher.verify(password, hashed)
         if self._act is not None:
             await self._act()
         return good
 
 
-def log_in_with(office: ManagementHarness, hasher: PasswordHasher) -> LogIn:
+def log_in_with(management: ManagementHarness, hasher: PasswordHasher) -> LogIn:
     return LogIn(
-        users=office.users,
-        sessions=office.sessions,
+        users=management.users,
+        sessions=management.sessions,
         hasher=hasher,
-        clock=office.clock,
-        tokens=office.tokens,
-        session_tokens=office.session_tokens,
+        clock=management.clock,
+        tokens=management.tokens,
+        session_tokens=management.session_tokens,
     )
 
 
-async def test_session_lasts_twelve_hours_and_is_audited(office: ManagementHarness) -> None:
-    user = await office.add_user(password=PASSWORD)
-    who = await (await office.get(LogIn))(" Ada@Example.com ", SecretText(PASSWORD))
+async def test_session_lasts_twelve_hours_and_is_audited(management: ManagementHarness) -> None:
+    user = await management.add_user(password=PASSWORD)
+    who = await (await management.get(LogIn))(" Ada@Example.com ", SecretText(PASSWORD))
     assert (who.user, who.actor) == (user, "ada@example.com")
-    assert who.session.expires_at == office.clock.now() + timedelta(hours=12)
-    assert await office.entries() == [("ada@example.com", "session.login", None, "ada@example.com", ())]
+    assert who.session.expires_at == management.clock.now() + timedelta(hours=12)
+    assert await management.audit_entries() == [("ada@example.com", "session.login", None, "ada@example.com", ())]
 
 
-async def test_token_is_returned_with_the_session_that_it_speaks_for(office: ManagementHarness) -> None:
-    await office.add_user(password=PASSWORD)
-    opened = await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD))
-    assert office.session_tokens.verify(opened.token) == opened.session
-    recognised = await (await office.get(RecogniseUser))(opened.token)
+async def test_token_is_returned_with_the_session_that_it_speaks_for(management: ManagementHarness) -> None:
+    await management.add_user(password=PASSWORD)
+    opened = await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
+    assert management.session_tokens.verify(opened.token) == opened.session
+    recognised = await (await management.get(RecogniseUser))(opened.token)
     assert recognised is not None
     assert (recognised.user, recognised.session) == (opened.user, opened.session)
 
 
-async def test_each_session_has_a_token_of_its_own(office: ManagementHarness) -> None:
-    await office.add_user(password=PASSWORD)
-    both = [await (await office.get(LogIn))("ada@example.com", SecretText(PASSWORD)) for _ in range(2)]
+async def test_each_session_has_a_token_of_its_own(management: ManagementHarness) -> None:
+    await management.add_user(password=PASSWORD)
+    both = [await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD)) for _ in range(2)]
     assert both[0].session.token_id != both[1].session.token_id
 
 
@@ -78,48 +78,50 @@ async def test_each_session_has_a_token_of_its_own(office: ManagementHarness) ->
     ],
 )
 async def test_every_failure_is_the_same_costs_a_check_and_leaves_no_session(
-    office: ManagementHarness, email: str, password: str
+    management: ManagementHarness, email: str, password: str
 ) -> None:
-    await office.add_user(password=PASSWORD)
-    await office.add_user("passwordless@example.com")
-    asleep = await office.add_user("asleep@example.com", password=PASSWORD)
-    await office.users.save(msgspec.structs.replace(asleep, disabled=True))
-    hasher = WatchedHasher(office)
+    await management.add_user(password=PASSWORD)
+    await management.add_user("passwordless@example.com")
+    asleep = await management.add_user("asleep@example.com", password=PASSWORD)
+    await management.users.save(msgspec.structs.replace(asleep, disabled=True))
+    hasher = WatchedHasher(management)
     with pytest.raises(WrongPasswordError, match="Wrong email address or password"):
-        await log_in_with(office, hasher)(email, SecretText(password))
+        await log_in_with(management, hasher)(email, SecretText(password))
     assert len(hasher.checked) == 1
-    assert office.memory.sessions == {}
-    assert await office.entries() == []
+    assert management.memory.sessions == {}
+    assert await management.audit_entries() == []
 
 
 @pytest.mark.parametrize("change", [{"password_hash": "another"}, {"disabled": True}])
 async def test_who_is_shut_out_between_the_check_and_the_session_gets_none(
-    office: ManagementHarness, change: dict[str, object]
+    management: ManagementHarness, change: dict[str, object]
 ) -> None:
-    user = await office.add_user(password=PASSWORD)
-    hasher = WatchedHasher(office, lambda: office.users.save(msgspec.structs.replace(user, **change)))
+    user = await management.add_user(password=PASSWORD)
+    hasher = WatchedHasher(management, lambda: management.users.save(msgspec.structs.replace(user, **change)))
     with pytest.raises(WrongPasswordError):
-        await log_in_with(office, hasher)("ada@example.com", SecretText(PASSWORD))
-    assert office.memory.sessions == {}
+        await log_in_with(management, hasher)("ada@example.com", SecretText(PASSWORD))
+    assert management.memory.sessions == {}
 
 
-async def test_who_is_deleted_between_the_check_and_the_session_gets_none(office: ManagementHarness) -> None:
-    user = await office.add_user(password=PASSWORD)
-    hasher = WatchedHasher(office, lambda: office.users.delete(user.id))
+async def test_who_is_deleted_between_the_check_and_the_session_gets_none(management: ManagementHarness) -> None:
+    user = await management.add_user(password=PASSWORD)
+    hasher = WatchedHasher(management, lambda: management.users.delete(user.id))
     with pytest.raises(WrongPasswordError):
-        await log_in_with(office, hasher)("ada@example.com", SecretText(PASSWORD))
-    assert office.memory.sessions == {}
+        await log_in_with(management, hasher)("ada@example.com", SecretText(PASSWORD))
+    assert management.memory.sessions == {}
 
 
-async def test_another_change_at_that_moment_keeps_nobody_out(office: ManagementHarness) -> None:
-    user = await office.add_user(password=PASSWORD)
-    hasher = WatchedHasher(office, lambda: office.users.save(msgspec.structs.replace(user, role=Role.SUPERADMIN)))
-    who = await log_in_with(office, hasher)("ada@example.com", SecretText(PASSWORD))
-    assert (who.user.role, len(office.memory.sessions), len(hasher.checked)) == (Role.SUPERADMIN, 1, 1)
+async def test_another_change_at_that_moment_keeps_nobody_out(management: ManagementHarness) -> None:
+    user = await management.add_user(password=PASSWORD)
+    hasher = WatchedHasher(
+        management, lambda: management.users.save(msgspec.structs.replace(user, role=Role.SUPERADMIN))
+    )
+    who = await log_in_with(management, hasher)("ada@example.com", SecretText(PASSWORD))
+    assert (who.user.role, len(management.memory.sessions), len(hasher.checked)) == (Role.SUPERADMIN, 1, 1)
 
 
-async def test_password_shows_in_no_failure(office: ManagementHarness) -> None:
-    await office.add_user(password=PASSWORD, role=Role.SUPERADMIN)
+async def test_password_shows_in_no_failure(management: ManagementHarness) -> None:
+    await management.add_user(password=PASSWORD, role=Role.SUPERADMIN)
     with pytest.raises(WrongPasswordError) as caught:
-        await (await office.get(LogIn))("ada@example.com", SecretText("a secret that is wrong"))
+        await (await management.get(LogIn))("ada@example.com", SecretText("a secret that is wrong"))
     assert "a secret that is wrong" not in repr(caught.value)

@@ -20,7 +20,7 @@ async def test_servers_are_these_and_no_others(harness: UseCaseHarness, slug: Sl
     await replace(slug, [CRM], by=CLI)
     assert (await replace(slug, [FILES], by=CLI)).mcp_servers == (FILES,)
     assert (await replace(slug, [], by=CLI)).mcp_servers == ()
-    assert (await harness.stored(slug)).mcp_servers == ()
+    assert (await harness.load(slug)).mcp_servers == ()
 
 
 async def test_faults_are_told_apart_and_nothing_is_stored(
@@ -32,4 +32,4 @@ async def test_faults_are_told_apart_and_nothing_is_stored(
         await replace(slug, [CRM], by=CLI, expected_versions={9})
     with pytest.raises(UnknownInstanceError):
         await replace(Slug("nobody"), [CRM], by=CLI)
-    assert (await harness.stored(slug)).mcp_servers == ()
+    assert (await harness.load(slug)).mcp_servers == ()

@@ -58,7 +58,7 @@ class Store:
     async def fill(self) -> None:
         await self.check(OLD).keep()
         for slug in SLUGS:
-            await self.harness.add(slug, provider="vendor", active=slug != SLUGS[-1])
+            await self.harness.add_instance(slug, provider="vendor", active=slug != SLUGS[-1])
             await self.harness.set_secret(slug, AUTH_API_KEY, f"sk-of-callers-{slug}")
             await self.harness.set_secret(slug, VENDOR_KEY, f"sk-of-vendor-{slug}")
         self.harness.clock.advance(60)
@@ -76,7 +76,7 @@ class Store:
         )
 
     async def instances(self) -> list[Instance]:
-        return [await self.harness.stored(slug) for slug in SLUGS]
+        return [await self.harness.load(slug) for slug in SLUGS]
 
     async def opened(self, *keys: SecretText) -> dict[str, str]:
         """Returns every secret; the keys must open them all."""
@@ -103,7 +103,7 @@ class Store:
             changed = msgspec.structs.replace(instance.secrets[name], sealed=sealed)
             return msgspec.structs.replace(instance, secrets={**instance.secrets, name: changed})
 
-        await self.harness.change(slug, change)
+        await self.harness.apply_edit(slug, change)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ async def test_server_is_added(harness: UseCaseHarness, slug: Slug) -> None:
     set_server = harness.set_mcp_server
     await set_server(slug, CRM)
     returned = await set_server(slug, FILES)
-    assert returned == await harness.stored(slug)
+    assert returned == await harness.load(slug)
     assert returned.mcp_servers == (CRM, FILES)
 
 
@@ -29,7 +29,7 @@ async def test_server_takes_the_place_of_the_one_of_its_name(harness: UseCaseHar
 async def test_server_that_breaks_a_rule_is_not_stored(harness: UseCaseHarness, slug: Slug) -> None:
     with pytest.raises(InvalidInputError, match="MCP server 'my_crm'"):
         await harness.set_mcp_server(slug, msgspec.structs.replace(CRM, name="my_crm"))
-    assert (await harness.stored(slug)).mcp_servers == ()
+    assert (await harness.load(slug)).mcp_servers == ()
 
 
 async def test_unknown_instance_gets_none(harness: UseCaseHarness) -> None:

@@ -18,23 +18,23 @@ VALUE = "vendor-key-0123456789"
 
 async def test_secret_is_stored_sealed(harness: UseCaseHarness, slug: Slug) -> None:
     sealed = await harness.set_secret(slug, "smtp_password", "correct horse battery staple")
-    stored = await harness.stored(slug)
+    stored = await harness.load(slug)
     assert stored.secrets == {"smtp_password": sealed}
     assert "horse" not in str(stored) + sealed.sealed
-    assert harness.opened(stored, "smtp_password") == "correct horse battery staple"
+    assert harness.plaintext(stored, "smtp_password") == "correct horse battery staple"
     assert (sealed.origin, sealed.fingerprint, sealed.updated_at) == (None, None, harness.clock.now())
 
 
 async def test_secret_does_not_open_for_another_instance(harness: UseCaseHarness, slug: Slug) -> None:
     sealed = await harness.set_secret(slug, "smtp_password", "correct horse")
-    other = await harness.stored(await harness.add("other"))
+    other = await harness.load(await harness.add_instance("other"))
     with pytest.raises(SecretUnreadableError):
         await harness.cipher.open(sealed.sealed, SecretAddress(instance_id=other.id, name=sealed.name))
 
 
 async def test_key_of_the_operators_choice_identifies_callers(harness: UseCaseHarness, slug: Slug) -> None:
     sealed = await harness.set_secret(slug, AUTH_API_KEY, "sk-myinstancekey")
-    stored = await harness.stored(slug)
+    stored = await harness.load(slug)
     assert sealed.fingerprint is not None
     assert stored.has_auth_key
     assert not stored.auth_enabled
@@ -45,11 +45,11 @@ async def test_key_of_the_operators_choice_may_replace_another_with_a_grace(
 ) -> None:
     await harness.set_secret(slug, AUTH_API_KEY, "sk-the-first")
     await harness.set_secret(slug, AUTH_API_KEY, "sk-the-second", grace_seconds=60)
-    stored = await harness.stored(slug)
-    assert harness.opened(stored, AUTH_API_KEY) == "sk-the-second"
-    assert harness.opened(stored, PREVIOUS_AUTH_API_KEY) == "sk-the-first"
+    stored = await harness.load(slug)
+    assert harness.plaintext(stored, AUTH_API_KEY) == "sk-the-second"
+    assert harness.plaintext(stored, PREVIOUS_AUTH_API_KEY) == "sk-the-first"
     await harness.set_secret(slug, AUTH_API_KEY, "sk-the-third")
-    assert set((await harness.stored(slug)).secrets) == {AUTH_API_KEY}
+    assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
 @pytest.mark.parametrize("name, seconds", [("one", 60), (AUTH_API_KEY, -1)])
@@ -58,11 +58,11 @@ async def test_grace_is_for_callers_keys_and_not_negative(
 ) -> None:
     with pytest.raises(InvalidInputError, match="grace"):
         await harness.set_secret(slug, name, "sk-long-enough", grace_seconds=seconds)
-    assert (await harness.stored(slug)).secrets == {}
+    assert (await harness.load(slug)).secrets == {}
 
 
 async def test_vendors_key_is_bound_to_where_it_is_sent_now(harness: UseCaseHarness) -> None:
-    slug = await harness.add("bot", provider="vendor")
+    slug = await harness.add_instance("bot", provider="vendor")
     assert (await harness.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
     await harness.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
     assert (await harness.set_secret(slug, "vendor_api_key", VALUE)).origin == "http://localhost:8000"
@@ -80,8 +80,8 @@ async def test_secret_replaces_the_earlier_one_and_no_other(harness: UseCaseHarn
     await harness.set_secret(slug, "two", "second")
     harness.repo.races = 1
     await harness.set_secret(slug, "one", "third")
-    stored = await harness.stored(slug)
-    assert {name: harness.opened(stored, name) for name in stored.secrets} == {"one": "third", "two": "second"}
+    stored = await harness.load(slug)
+    assert {name: harness.plaintext(stored, name) for name in stored.secrets} == {"one": "third", "two": "second"}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_name_or_value_that_breaks_its_rule_is_refused(
 ) -> None:
     with pytest.raises(InvalidInputError):
         await harness.set_secret(slug, name, value)
-    assert (await harness.stored(slug)).secrets == {}
+    assert (await harness.load(slug)).secrets == {}
 
 
 async def test_refused_value_is_not_in_the_message(harness: UseCaseHarness, slug: Slug) -> None:
@@ -111,12 +111,12 @@ async def test_unknown_instance_has_no_secrets(harness: UseCaseHarness) -> None:
 
 
 async def test_several_are_stored_together_each_bound_to_its_own_address(harness: UseCaseHarness) -> None:
-    slug = await harness.add("bot", provider="vendor")
+    slug = await harness.add_instance("bot", provider="vendor")
     store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
     values = {"vendor_api_key": "sk-1234567890", "crm_token": "a token", AUTH_API_KEY: "sk-of-callers"}
     instance = await store.set_many(slug, values, by=CLI)
-    assert instance == await harness.stored(slug)
-    assert {name: harness.opened(instance, name) for name in instance.secrets} == values
+    assert instance == await harness.load(slug)
+    assert {name: harness.plaintext(instance, name) for name in instance.secrets} == values
     assert instance.secrets[SecretName("vendor_api_key")].origin == "https://api.vendor.example:443"
     assert instance.secrets[SecretName("crm_token")].origin is None
     assert instance.secrets[AUTH_API_KEY].fingerprint is not None
@@ -131,11 +131,11 @@ async def test_if_one_of_several_breaks_its_rule_none_is_stored(
     with pytest.raises(InvalidInputError) as caught:
         await store.set_many(slug, {"good_token": "value-of-it", name: value}, by=CLI)
     assert "value-of-it" not in str(caught.value)
-    assert (await harness.stored(slug)).secrets == {}
+    assert (await harness.load(slug)).secrets == {}
 
 
 async def test_several_are_stored_on_an_expected_version_only(harness: UseCaseHarness, slug: Slug) -> None:
     store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
     with pytest.raises(InstanceChangedError):
         await store.set_many(slug, {"good_token": "value"}, by=CLI, expected_versions={5})
-    assert (await harness.stored(slug)).secrets == {}
+    assert (await harness.load(slug)).secrets == {}

@@ -13,13 +13,13 @@ from support.turn_runner import TurnRunner, events_of
 async def test_closed_and_disabled_instances_answer_whoever_manages_them(harness: UseCaseHarness) -> None:
     supervisor = ScriptedSupervisor()
     attempt = TryInstance(repo=harness.repo, run_turn=TurnRunner(supervisor).run_turn)
-    slug = await harness.add("asleep", active=False)
+    slug = await harness.add_instance("asleep", active=False)
     await harness.issue_key(slug)
     request = ChatRequest(model=slug, messages=(UserMessage.of("Hi"),), sampling=Sampling(seed=1), stream=True)
     turn = await attempt(request, CONTEXT)
     assert supervisor.turns == []
     assert await events_of(turn) == [TextDelta("Hello!"), TURN_FINISHED]
-    assert turn.instance == supervisor.turns[0].instance == await harness.stored(slug)
+    assert turn.instance == supervisor.turns[0].instance == await harness.load(slug)
     assert (supervisor.turns[0].messages, supervisor.turns[0].sampling) == (request.messages, request.sampling)
 
 

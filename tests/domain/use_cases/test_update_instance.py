@@ -9,16 +9,16 @@ from support.harness import UseCaseHarness
 
 
 async def test_only_what_the_patch_has_is_changed(harness: UseCaseHarness, slug: Slug) -> None:
-    before = await harness.stored(slug)
+    before = await harness.load(slug)
     after = await harness.update(slug, InstancePatch(name="Susie", temperature=0.5))
     assert (after.name, after.temperature) == ("Susie", 0.5)
     assert (after.slug, after.model, after.sections) == (before.slug, before.model, before.sections)
-    assert await harness.stored(slug) == after
+    assert await harness.load(slug) == after
 
 
 async def test_null_takes_a_value_back(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.update(slug, InstancePatch(temperature=0.5, base_url="http://localhost:1/"))
-    assert (await harness.stored(slug)).base_url == "http://localhost:1"
+    assert (await harness.load(slug)).base_url == "http://localhost:1"
     after = await harness.update(slug, InstancePatch(temperature=None, base_url=None))
     assert (after.temperature, after.base_url) == (None, None)
 
@@ -49,10 +49,10 @@ async def test_new_provider_brings_its_default_model_along(harness: UseCaseHarne
 async def test_value_that_breaks_its_rule_is_refused(
     harness: UseCaseHarness, slug: Slug, patch: InstancePatch, message: str
 ) -> None:
-    before = await harness.stored(slug)
+    before = await harness.load(slug)
     with pytest.raises(InvalidInputError, match=message):
         await harness.update(slug, patch)
-    assert await harness.stored(slug) == before
+    assert await harness.load(slug) == before
 
 
 async def test_auth_is_not_turned_on_without_a_key(harness: UseCaseHarness, slug: Slug) -> None:
@@ -86,7 +86,7 @@ async def test_tools_are_those_of_the_patch_in_its_order_each_once(harness: UseC
 
 
 async def test_tool_that_is_not_installed_any_more_may_stay(harness: UseCaseHarness, slug: Slug) -> None:
-    await harness.change(slug, lambda instance, _: msgspec.structs.replace(instance, tools=("gone",)))
+    await harness.apply_edit(slug, lambda instance, _: msgspec.structs.replace(instance, tools=("gone",)))
     assert (await harness.update(slug, InstancePatch(tools=("gone", "calculate")))).tools == ("gone", "calculate")
     await harness.update(slug, InstancePatch(tools=("calculate",)))
     with pytest.raises(InvalidInputError, match="Unknown tool 'gone'"):
@@ -104,7 +104,7 @@ async def test_options_are_replaced_by_adapter_and_taken_back_by_null(harness: U
 
 
 async def test_options_of_an_adapter_that_is_gone_stay_and_can_be_removed(harness: UseCaseHarness, slug: Slug) -> None:
-    await harness.change(slug, lambda instance, _: msgspec.structs.replace(instance, options={"gone": {"x": 1}}))
+    await harness.apply_edit(slug, lambda instance, _: msgspec.structs.replace(instance, options={"gone": {"x": 1}}))
     after = await harness.update(slug, InstancePatch(options={"vendor": {}}))
     assert after.options == {"gone": {"x": 1}, "vendor": {}}
     assert (await harness.update(slug, InstancePatch(options={"gone": None}))).options == {"vendor": {}}
@@ -124,10 +124,10 @@ async def test_options_of_an_adapter_that_is_gone_stay_and_can_be_removed(harnes
 async def test_options_that_an_adapter_refuses_are_not_stored(
     harness: UseCaseHarness, slug: Slug, options: dict[str, dict[str, object] | None], message: str
 ) -> None:
-    before = await harness.stored(slug)
+    before = await harness.load(slug)
     with pytest.raises(InvalidInputError, match=message):
         await harness.update(slug, InstancePatch(name="Susie", options=options))
-    assert await harness.stored(slug) == before
+    assert await harness.load(slug) == before
 
 
 async def test_each_limit_is_set_and_taken_back_by_itself(harness: UseCaseHarness, slug: Slug) -> None:

@@ -16,9 +16,9 @@ def update(harness: UseCaseHarness) -> UpdatePrompts:
 async def test_given_sections_change_and_others_stay(
     harness: UseCaseHarness, slug: Slug, update: UpdatePrompts
 ) -> None:
-    before = await harness.stored(slug)
+    before = await harness.load(slug)
     after = await update(slug, {SectionKey.SOUL: "Be brief.", SectionKey.MEMORY: ""}, by=CLI)
-    assert after == await harness.stored(slug)
+    assert after == await harness.load(slug)
     assert after.sections == {**before.sections, SectionKey.SOUL: "Be brief.", SectionKey.MEMORY: ""}
 
 
@@ -36,10 +36,10 @@ async def test_two_who_change_different_sections_don_t_overwrite_each_other(
 async def test_one_faulty_section_keeps_all_from_being_stored(
     harness: UseCaseHarness, slug: Slug, update: UpdatePrompts, content: str
 ) -> None:
-    before = await harness.stored(slug)
+    before = await harness.load(slug)
     with pytest.raises(InvalidInputError, match="Section 03-tooling must have at most 32768 characters"):
         await update(slug, {SectionKey.SOUL: "Be brief.", SectionKey.TOOLING: content}, by=CLI)
-    assert await harness.stored(slug) == before
+    assert await harness.load(slug) == before
 
 
 async def test_longest_section_is_stored(slug: Slug, update: UpdatePrompts) -> None:

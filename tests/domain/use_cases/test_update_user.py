@@ -18,19 +18,21 @@ from support.management import PASSWORD, ManagementHarness
 BOSS = Actor("boss@example.com")
 
 
-async def test_given_fields_change_and_others_stay(office: ManagementHarness) -> None:
-    user = await office.add_user(password=PASSWORD)
-    office.clock.advance(5)
+async def test_given_fields_change_and_others_stay(management: ManagementHarness) -> None:
+    user = await management.add_user(password=PASSWORD)
+    management.clock.advance(5)
     patch = UserPatch(email="Eve@example.com", role=Role.SUPERADMIN)
-    stored = await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
-    assert stored == await office.users.get(user.id)
+    stored = await (await management.get(UpdateUser))(user.id, patch, by=BOSS)
+    assert stored == await management.users.get(user.id)
     assert (stored.email, stored.role, stored.password_hash) == (
         "eve@example.com",
         Role.SUPERADMIN,
         user.password_hash,
     )
-    assert (stored.updated_at, stored.created_at) == (office.clock.now(), user.created_at)
-    assert await office.entries() == [("boss@example.com", "user.update", None, "ada@example.com", ("email", "role"))]
+    assert (stored.updated_at, stored.created_at) == (management.clock.now(), user.created_at)
+    assert await management.audit_entries() == [
+        ("boss@example.com", "user.update", None, "ada@example.com", ("email", "role"))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,59 +45,61 @@ async def test_given_fields_change_and_others_stay(office: ManagementHarness) ->
     ],
 )
 async def test_who_is_disabled_or_gets_another_password_is_logged_out_everywhere(
-    office: ManagementHarness, patch: UserPatch, *, ends: bool
+    management: ManagementHarness, patch: UserPatch, *, ends: bool
 ) -> None:
-    user = await office.add_user()
-    await office.begin(user)
-    await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
-    assert (office.memory.sessions == {}) is ends
+    user = await management.add_user()
+    await management.start_session(user)
+    await (await management.get(UpdateUser))(user.id, patch, by=BOSS)
+    assert (management.memory.sessions == {}) is ends
 
 
-async def test_new_password_is_the_one_to_log_in_with(office: ManagementHarness) -> None:
-    user = await office.add_user(password=PASSWORD)
-    await (await office.get(UpdateUser))(user.id, UserPatch(password=SecretText("another password")), by=BOSS)
-    assert (await (await office.get(LogIn))(user.email, SecretText("another password"))).user.id == user.id
+async def test_new_password_is_the_one_to_log_in_with(management: ManagementHarness) -> None:
+    user = await management.add_user(password=PASSWORD)
+    await (await management.get(UpdateUser))(user.id, UserPatch(password=SecretText("another password")), by=BOSS)
+    assert (await (await management.get(LogIn))(user.email, SecretText("another password"))).user.id == user.id
 
 
-async def test_edit_that_lost_a_race_is_applied_again(office: ManagementHarness) -> None:
-    user = await office.add_user()
-    office.users.races = 3
-    stored = await (await office.get(UpdateUser))(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
+async def test_edit_that_lost_a_race_is_applied_again(management: ManagementHarness) -> None:
+    user = await management.add_user()
+    management.users.races = 3
+    stored = await (await management.get(UpdateUser))(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
     assert (stored.role, stored.version) == (Role.SUPERADMIN, 5)
 
 
-async def test_whoever_always_loses_is_told_so(office: ManagementHarness) -> None:
-    user = await office.add_user()
-    office.users.races = 10_000
+async def test_whoever_always_loses_is_told_so(management: ManagementHarness) -> None:
+    user = await management.add_user()
+    management.users.races = 10_000
     with pytest.raises(UserChangedError):
-        await (await office.get(UpdateUser))(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
+        await (await management.get(UpdateUser))(user.id, UserPatch(role=Role.SUPERADMIN), by=BOSS)
 
 
-async def test_only_an_expected_version_is_changed(office: ManagementHarness) -> None:
-    user = await office.add_user()
+async def test_only_an_expected_version_is_changed(management: ManagementHarness) -> None:
+    user = await management.add_user()
     with pytest.raises(UserChangedError):
-        await (await office.get(UpdateUser))(user.id, UserPatch(disabled=True), by=BOSS, expected_versions={2, 3})
-    assert (await (await office.get(UpdateUser))(user.id, UserPatch(), by=BOSS, expected_versions={1, 9})).version == 2
+        await (await management.get(UpdateUser))(user.id, UserPatch(disabled=True), by=BOSS, expected_versions={2, 3})
+    assert (
+        await (await management.get(UpdateUser))(user.id, UserPatch(), by=BOSS, expected_versions={1, 9})
+    ).version == 2
 
 
 @pytest.mark.parametrize("patch", [UserPatch(disabled=True), UserPatch(role=Role.USER)])
-async def test_last_superadmin_stays_one(office: ManagementHarness, patch: UserPatch) -> None:
-    user = await office.add_user(role=Role.SUPERADMIN)
+async def test_last_superadmin_stays_one(management: ManagementHarness, patch: UserPatch) -> None:
+    user = await management.add_user(role=Role.SUPERADMIN)
     with pytest.raises(LastSuperadminError):
-        await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
-    assert await office.users.get(user.id) == user
-    assert await office.entries() == []
+        await (await management.get(UpdateUser))(user.id, patch, by=BOSS)
+    assert await management.users.get(user.id) == user
+    assert await management.audit_entries() == []
 
 
-async def test_faults_are_told_apart(office: ManagementHarness) -> None:
-    user, other = await office.add_user(), await office.add_user("other@example.com")
+async def test_faults_are_told_apart(management: ManagementHarness) -> None:
+    user, other = await management.add_user(), await management.add_user("other@example.com")
     with pytest.raises(UnknownUserError):
-        await (await office.get(UpdateUser))(UserId("0" * 32), UserPatch(disabled=True), by=BOSS)
+        await (await management.get(UpdateUser))(UserId("0" * 32), UserPatch(disabled=True), by=BOSS)
     with pytest.raises(UserExistsError):
-        await (await office.get(UpdateUser))(user.id, UserPatch(email=other.email), by=BOSS)
+        await (await management.get(UpdateUser))(user.id, UserPatch(email=other.email), by=BOSS)
     for patch in (UserPatch(email="nobody"), UserPatch(password=SecretText("short"))):
         with pytest.raises(InvalidInputError):
-            await (await office.get(UpdateUser))(user.id, patch, by=BOSS)
+            await (await management.get(UpdateUser))(user.id, patch, by=BOSS)
 
 
 def test_password_shows_in_no_patch() -> None:

@@ -67,7 +67,7 @@ async def test_refused_changes_leave_no_trace(api: Api) -> None:
 
 async def test_trail_is_filtered_by_instance_user_action_and_time(app: App, api: Api) -> None:
     await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "a_token", "value": "a"}]})
-    app.office.clock.advance(60)
+    app.management.clock.advance(60)
     await api.succeed("POST", "/instances", {"slug": "other", "name": "O", "provider": "echo"})
     await api.succeed("DELETE", "/instances/bot/secrets/a_token")
     moment = (await api.get("/audit?limit=1")).json["entries"][0]["at"].replace("+", "%2B")

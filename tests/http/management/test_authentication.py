@@ -124,12 +124,12 @@ async def test_unknown_paths_and_methods_are_not_found_without_any_session(app: 
 @pytest.fixture
 async def user(app: App) -> User:
     """One superadmin of two."""
-    await app.office.add_user("other@example.com", role=Role.SUPERADMIN)
-    return await app.office.add_user("eve@example.com", role=Role.SUPERADMIN)
+    await app.management.add_user("other@example.com", role=Role.SUPERADMIN)
+    return await app.management.add_user("eve@example.com", role=Role.SUPERADMIN)
 
 
 async def test_deleted_user_is_out_at_once(app: App, admin: Api, user: User) -> None:
-    client = Api(app, await app.office.session_of(user))
+    client = Api(app, await app.management.issue_token(user))
     assert (await client.get("/users")).status == 200
     await admin.succeed("DELETE", f"/users/{user.id}")
     assert (await client.get("/users")).status == 401
@@ -138,7 +138,7 @@ async def test_deleted_user_is_out_at_once(app: App, admin: Api, user: User) -> 
 
 
 async def test_disabled_user_is_out_at_once_and_stays_out_when_enabled_again(app: App, admin: Api, user: User) -> None:
-    client = Api(app, await app.office.session_of(user))
+    client = Api(app, await app.management.issue_token(user))
     await admin.succeed("PATCH", f"/users/{user.id}", {"disabled": True})
     assert (await client.get("/auth/me")).status == 401
     await admin.succeed("PATCH", f"/users/{user.id}", {"disabled": False})
@@ -146,14 +146,14 @@ async def test_disabled_user_is_out_at_once_and_stays_out_when_enabled_again(app
 
 
 async def test_demoted_user_manages_users_no_more(app: App, admin: Api, user: User) -> None:
-    client = Api(app, await app.office.session_of(user))
+    client = Api(app, await app.management.issue_token(user))
     await admin.succeed("PATCH", f"/users/{user.id}", {"role": "user"})
     assert (await client.get("/users")).status == 403
     assert (await client.get("/auth/me")).json["user"]["role"] == "user"
 
 
 async def test_user_whom_an_admin_logs_out_is_out_everywhere(app: App, admin: Api, user: User) -> None:
-    clients = [Api(app, await app.office.session_of(user)) for _ in range(2)]
+    clients = [Api(app, await app.management.issue_token(user)) for _ in range(2)]
     assert await admin.succeed("DELETE", f"/users/{user.id}/sessions") == {"deleted": True}
     assert [(await client.get("/auth/me")).status for client in clients] == [401, 401]
 
@@ -223,7 +223,7 @@ async def test_behind_a_proxy_the_origin_is_what_the_proxy_says_if_it_is_to_be_b
     hops: int, proto: str, *, good: bool
 ) -> None:
     async with serving(trusted_hops=hops) as app:
-        token = await app.office.token()
+        token = await app.management.add_user_token()
         headers = {"host": "polyant.example", "origin": "https://polyant.example", "x-forwarded-proto": proto}
         response = await Api(app, None).post("/auth/logout", cookie=f"{SESSION_COOKIE}={token}", **headers)
         assert response.status == (200 if good else 403)
@@ -240,7 +240,7 @@ async def test_unauthenticated_body_is_not_even_looked_at(app: App) -> None:
 
 
 async def test_forged_tokens_cost_no_question_to_the_store(app: App, api: Api) -> None:
-    app.office.memory.sessions = None  # type: ignore[assignment] # any question would fail
+    app.management.memory.sessions = None  # type: ignore[assignment] # any question would fail
     for what, token in BAD_TOKENS.items():
         if "session" not in what:
             assert (await Api(app, token).get("/auth/me")).status == 401
@@ -253,7 +253,7 @@ async def test_session_is_good_for_the_models_as_long_as_it_is_open(app: App, ap
 
 
 async def test_the_hash_of_a_password_is_never_shown(app: App, admin: Api) -> None:
-    user = await app.office.add_user(password=PASSWORD)
+    user = await app.management.add_user(password=PASSWORD)
     for path in ("/users", f"/users/{user.id}", "/auth/me", "/audit"):
         assert b"argon2" not in (await admin.get(path)).body
     assert b"argon2" not in msgspec.json.encode(repr(user))

@@ -51,7 +51,7 @@ async def test_body_may_say_it_in_other_words(api: Api, content_type: str) -> No
 
 async def test_large_body_is_refused() -> None:
     async with serving(max_body_bytes=1_024) as app:
-        api = Api(app, await app.office.token())
+        api = Api(app, await app.management.add_user_token())
         assert_refused(await api.patch("/instances/demo-bot", {"name": "B" * 1_024}), 413, "request entity too large")
 
 

@@ -26,7 +26,7 @@ async def test_instance_is_created_with_what_is_given_and_defaults_for_the_rest(
     assert (instance["temperature"], instance["limits"], instance["options"]) == (None, NO_LIMITS, {})
     assert (instance["authEnabled"], instance["hasAuthKey"]) == (False, False)
     created = datetime.fromisoformat(instance["createdAt"])
-    assert (created, created.utcoffset()) == (app.office.clock.now(), timedelta())
+    assert (created, created.utcoffset()) == (app.management.clock.now(), timedelta())
     assert (await api.get("/instances/new-bot")).json == response.json
 
 
@@ -54,7 +54,7 @@ async def test_instance_that_breaks_a_rule_is_not_created(api: Api, body: object
 
 async def test_instances_are_listed_oldest_first_in_pages_searched_and_by_status(app: App, api: Api) -> None:
     for slug in ("b-bot", "a-bot"):
-        app.office.clock.advance(1)
+        app.management.clock.advance(1)
         await api.succeed("POST", "/instances", {"slug": slug, "name": slug.upper(), "provider": "echo"})
     await api.succeed("PATCH", "/instances/a-bot", {"status": "disabled"})
     page = (await api.get("/instances?limit=2&offset=1")).json
@@ -85,13 +85,13 @@ async def test_parameter_that_breaks_its_rule_is_refused_by_its_name(api: Api, q
 
 async def test_given_fields_change_and_others_stay(app: App, api: Api) -> None:
     before = (await api.get("/instances/bot")).json["instance"]
-    app.office.clock.advance(5)
+    app.management.clock.advance(5)
     change = {"name": "Better", "temperature": 0.5, "limits": {"maxSteps": 3, "turnSeconds": 1.5}}
     after = (await api.patch("/instances/bot", change)).json["instance"]
     limits = {**NO_LIMITS, "maxSteps": 3, "turnSeconds": 1.5}
     updated = {"name": "Better", "temperature": 0.5, "limits": limits, "updatedAt": after["updatedAt"]}
     assert after == {**before, **updated}
-    assert datetime.fromisoformat(after["updatedAt"]) == app.office.clock.now()
+    assert datetime.fromisoformat(after["updatedAt"]) == app.management.clock.now()
     back = {"temperature": None, "limits": {"maxSteps": None}}
     after = (await api.patch("/instances/bot", back)).json["instance"]
     assert (after["temperature"], after["limits"]) == (None, {**NO_LIMITS, "turnSeconds": 1.5})
@@ -103,7 +103,7 @@ async def test_options_are_set_by_adapter_and_taken_back_with_null(app: App, api
     assert (await api.patch("/instances/bot", {"name": "B"})).json["instance"]["options"] == options
     assert (await api.get("/instances")).json["instances"][-1]["options"] == options
     assert (await api.patch("/instances/bot", {"options": {"vendor": None}})).json["instance"]["options"] == {}
-    details = [entry[-1] for entry in await app.office.entries() if entry[1] == "instance.update"]
+    details = [entry[-1] for entry in await app.management.audit_entries() if entry[1] == "instance.update"]
     assert details == [("options.vendor",), ("name",), ("options.vendor",)]
 
 

@@ -43,7 +43,7 @@ async def test_auth_stays_as_it_is_if_asked_to(app: App, api: Api) -> None:
 async def test_new_key_replaces_the_earlier_one_at_once_or_after_a_grace(app: App, api: Api) -> None:
     first, second = [(await api.post(PATH)).json["key"] for _ in range(2)]
     assert [await status(app, key) for key in (first, second)] == [401, 200]
-    app.clock.advance((app.office.clock.now() - app.clock.now()).total_seconds())  # both clocks tell the same time
+    app.clock.advance((app.management.clock.now() - app.clock.now()).total_seconds())  # both clocks tell the same time
     third = (await api.post(f"{PATH}?graceSeconds=60")).json["key"]
     assert [await status(app, key) for key in (first, second, third)] == [401, 200, 200]
     app.clock.advance(60)

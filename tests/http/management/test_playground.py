@@ -42,7 +42,7 @@ async def test_session_stands_for_the_key_and_for_the_status(app: App, api: Api)
 
 async def test_it_counts_against_the_turns_that_may_run_at_once() -> None:
     async with serving(rate_limit=None, max_turns=1) as app:
-        api = Api(app, await app.office.token())
+        api = Api(app, await app.management.add_user_token())
         gate = asyncio.Event()
         app.supervisor.plays(gate, TURN_FINISHED)
         waiting = asyncio.create_task(api.post("/instances/demo-bot/playground", asking("demo-bot")))
@@ -55,7 +55,7 @@ async def test_it_counts_against_the_turns_that_may_run_at_once() -> None:
 
 async def test_it_counts_against_the_rate_limit_of_its_address_as_chat_requests_do() -> None:
     async with serving(rate_limit=RateLimit(3, 60)) as app:
-        path, api = "/instances/demo-bot/playground", Api(app, await app.office.token())
+        path, api = "/instances/demo-bot/playground", Api(app, await app.management.add_user_token())
         assert (await app.chat(model="demo-bot")).status == 200
         answers = [await api.post(path, asking("demo-bot")), await api.post(path, {}), await api.post(path, {})]
         assert [(answer.status, answer.header("x-ratelimit-remaining")) for answer in answers] == [

@@ -111,7 +111,7 @@ async def test_import_overwrites_the_version_that_was_exported_or_nothing(api: A
 
 
 async def test_users_take_conditions_too(admin: Api) -> None:
-    user: User = await admin.app.office.add_user("eve@example.com")
+    user: User = await admin.app.management.add_user("eve@example.com")
     path = f"/users/{user.id}"
     for method, body in (("PATCH", {"disabled": True}), ("DELETE", msgspec.UNSET)):
         read = (await admin.get(path)).header("etag") or ""

@@ -70,5 +70,5 @@ async def test_preview_is_the_whole_prompt_as_the_model_would_see_it(api: Api) -
     await api.succeed("PATCH", "/instances/bot/tools", {"enabled": ["look_up"]})
     await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "crm_token", "value": "x"}]})
     prompt = (await api.get(f"{PATH}/preview")).json["prompt"]
-    now = api.app.office.date_time_formatter.describe(api.app.office.clock.now())
+    now = api.app.management.date_time_formatter.describe(api.app.management.clock.now())
     assert prompt == f"- look_up: Looks a customer up. {{{{unknown}}}}\n\n---\n\nIt is {now}."

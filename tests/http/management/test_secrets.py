@@ -26,7 +26,7 @@ async def test_stored_secret_shows_when_and_for_where_and_never_its_value(api: A
     response = await api.put(PATH, named("vendor_api_key"))
     stored = next(each for each in response.json["secrets"] if each["key"] == "vendor_api_key")
     assert (stored["configured"], stored["origin"]) == (True, "https://api.vendor.example:443")
-    assert datetime.fromisoformat(stored["updatedAt"]) == api.app.office.clock.now()
+    assert datetime.fromisoformat(stored["updatedAt"]) == api.app.management.clock.now()
     for path in (PATH, "/instances/bot", "/instances/bot/export", "/instances/bot/tools", "/audit"):
         assert VALUE.encode() not in (await api.get(path)).body
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from polyant.domain.users import parse_email
 from polyant.http.auth import SESSION_COOKIE
 from support.api import Api
 from support.app import App, serving
@@ -18,7 +19,7 @@ WRONG = "Wrong email address or password"
 @pytest.fixture
 async def anybody(app: App) -> Api:
     """A client without a session, beside a user who can log in."""
-    await app.office.add_user("eve@example.com", password=PASSWORD)
+    await app.management.add_user("eve@example.com", password=PASSWORD)
     return Api(app, None)
 
 
@@ -37,7 +38,7 @@ async def test_login_gives_a_token_its_end_the_user_and_a_cookie(app: App, anybo
     assert response.json["user"]["email"] == "eve@example.com"
     assert list(response.json["user"]) == ["id", "email", "role", "disabled", "createdAt", "updatedAt"]
     expires = datetime.fromisoformat(response.json["expiresAt"])
-    assert expires == app.office.clock.now() + timedelta(hours=12)
+    assert expires == app.management.clock.now() + timedelta(hours=12)
     value, attributes = cookie_in(response)
     assert value == response.json["token"]
     assert attributes == {"httponly", "max-age=43200", "path=/", "samesite=lax"}
@@ -54,7 +55,7 @@ async def test_token_and_cookie_are_both_good(app: App, anybody: Api) -> None:
 @pytest.mark.parametrize(("hops", "secure"), [(1, True), (0, False)])
 async def test_cookie_is_secure_behind_https(hops: int, *, secure: bool) -> None:
     async with serving(trusted_hops=hops) as app:
-        await app.office.add_user("eve@example.com", password=PASSWORD)
+        await app.management.add_user("eve@example.com", password=PASSWORD)
         response = await Api(app, None).post("/auth/login", LOGIN, x_forwarded_proto="https")
         assert ("secure" in cookie_in(response)[1]) is secure
 
@@ -83,7 +84,7 @@ async def test_an_account_has_five_attempts_a_minute_from_wherever_they_come(app
 
 
 async def test_no_other_spelling_gives_an_account_more_attempts(app: App, anybody: Api) -> None:
-    await app.office.add_user("kim@example.com", password=PASSWORD)
+    await app.management.add_user("kim@example.com", password=PASSWORD)
     spellings = [
         "kim@example.com",
         "KIM@EXAMPLE.COM",
@@ -136,9 +137,9 @@ async def test_password_is_changed_by_who_knows_it(app: App, anybody: Api) -> No
 
 
 async def test_guessing_the_current_password_is_limited_as_logging_in_is(app: App, anybody: Api) -> None:
-    user = await app.office.users.find(app.office.email("eve@example.com"))
+    user = await app.management.users.find(parse_email("eve@example.com"))
     assert user is not None
-    client = Api(app, await app.office.session_of(user))
+    client = Api(app, await app.management.issue_token(user))
     guess = {"currentPassword": "wrong", "newPassword": "another password"}
     assert [(await client.post("/me/password", guess)).status for _ in range(6)] == [403] * 5 + [429]
 

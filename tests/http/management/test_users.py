@@ -26,7 +26,7 @@ async def test_user_is_created_shown_changed_and_deleted(admin: Api) -> None:
 
 async def test_users_are_listed_by_address_in_pages_and_searched(app: App, admin: Api) -> None:
     for name in ("carl", "abe"):
-        await app.office.add_user(f"{name}@example.com")
+        await app.management.add_user(f"{name}@example.com")
     page = (await admin.get("/users?limit=2&offset=1")).json
     assert [user["email"] for user in page["users"]] == ["boss@example.com", "carl@example.com"]
     assert (page["total"], page["limit"], page["offset"]) == (4, 2, 1)
@@ -43,7 +43,7 @@ async def test_last_superadmin_can_t_be_removed(admin: Api) -> None:
 
 
 async def test_password_that_a_superadmin_sets_lets_in(app: App, admin: Api) -> None:
-    user = await app.office.add_user("eve@example.com", role=Role.USER)
+    user = await app.management.add_user("eve@example.com", role=Role.USER)
     await admin.succeed("PATCH", f"/users/{user.id}", {"password": "another password"})
     login = {"email": "eve@example.com", "password": "another password"}
     assert (await Api(app, None).post("/auth/login", login)).status == 200
@@ -79,7 +79,7 @@ async def test_unknown_user_is_not_found_whatever_the_id_looks_like(admin: Api, 
 
 
 async def test_change_is_refused_to_who_has_read_an_older_user(app: App, admin: Api) -> None:
-    user = await app.office.add_user("eve@example.com")
+    user = await app.management.add_user("eve@example.com")
     assert (await admin.patch(f"/users/{user.id}", {"disabled": True}, if_match='"1"')).status == 200
     response = await admin.patch(f"/users/{user.id}", {"disabled": False}, if_match='"1"')
     assert_refused(response, 412, "User 'eve@example.com' was changed meanwhile: read it again and repeat the change")

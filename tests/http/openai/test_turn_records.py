@@ -32,7 +32,7 @@ OK_TOOL = (
 
 
 async def turns_of(app: App) -> tuple[TurnRecord, ...]:
-    return (await app.office.turn_log.list(DEMO, limit=100)).turns
+    return (await app.management.turn_log.list(DEMO, limit=100)).turns
 
 
 @pytest.mark.parametrize("stream", [False, True])
