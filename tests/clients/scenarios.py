@@ -8,9 +8,9 @@ from typing import Any
 from polyant.domain.chat import ToolCall, Usage
 from polyant.domain.errors import ProviderFailure
 from polyant.testing.chat_model import ScriptedAnswer
-from support.openai_voice import openai_begins, openai_fails, openai_says
+from support.event_stream import byte_by_byte
+from support.openai_replies import openai_failure, openai_partial_stream, openai_responder
 from support.upstream import HANG_BEFORE_HEAD, Gate, Received, Reply, Responder, Then
-from support.voice import byte_by_byte
 
 HEARTBEAT_SECONDS = 0.05
 HEARTBEATS = 20
@@ -42,7 +42,7 @@ class Scenario:
 
     name: str
     verb: str
-    reply: Callable[[Hold], Responder] = field(default=lambda _: openai_says(GREETING))
+    reply: Callable[[Hold], Responder] = field(default=lambda _: openai_responder(GREETING))
     every_way: bool = False
     server: str = "main"
     model: str = "relay"
@@ -62,7 +62,7 @@ class Scenario:
 
 def _piece_by_piece(hold: Hold) -> Responder:
     def respond(request: Received) -> Reply:
-        reply = openai_says(GREETING, split=_by_event)(request)
+        reply = openai_responder(GREETING, split=_by_event)(request)
         pieces: list[Any] = []
         for number, event in enumerate(reply.pieces):
             pieces.append(event)
@@ -80,20 +80,20 @@ def _by_event(data: bytes) -> list[bytes]:
 def _with_a_slow_tool(_: Hold) -> Responder:
     def respond(request: Received) -> Reply:
         if any(message["role"] == "tool" for message in request.json()["messages"]):
-            return openai_says(AFTER_TOOL)(request)
+            return openai_responder(AFTER_TOOL)(request)
         url = f"http://{request.headers['host']}/slow"
         call = ToolCall(id="call_1", name="http_request", arguments=json.dumps({"url": url}))
-        return openai_says(ScriptedAnswer(text=(), tool_calls=(call,), finish_reason="tool_calls"))(request)
+        return openai_responder(ScriptedAnswer(text=(), tool_calls=(call,), finish_reason="tool_calls"))(request)
 
     return respond
 
 
 def _failing(kind: ProviderFailure) -> Callable[[Hold], Responder]:
-    return lambda _: openai_fails(kind)
+    return lambda _: openai_failure(kind)
 
 
 def _begun(then: Then) -> Callable[[Hold], Responder]:
-    return lambda _: lambda _: openai_begins(*HALF, then=then)
+    return lambda _: lambda _: openai_partial_stream(*HALF, then=then)
 
 
 SCENARIOS = (
@@ -104,7 +104,9 @@ SCENARIOS = (
     Scenario(name="stream", verb="stream", every_way=True, reply=_piece_by_piece),
     Scenario(name="usage", verb="stream", every_way=True, call={"usage": True, "retries": 0}),
     Scenario(name="tool", verb="stream", model="handy", reply=_with_a_slow_tool),
-    Scenario(name="unicode", verb="stream", every_way=True, reply=lambda _: openai_says(WIDTHS, split=byte_by_byte)),
+    Scenario(
+        name="unicode", verb="stream", every_way=True, reply=lambda _: openai_responder(WIDTHS, split=byte_by_byte)
+    ),
     Scenario(name="history", verb="answer", before=CONVERSATION),
     Scenario(name="parts", verb="answer", parts=PARTS),
     Scenario(

@@ -17,11 +17,11 @@ from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.secrets import SecretText
 from polyant.testing.chat_model import ChatModelContract, ProviderUnderTest, RemoteChatModelContract, ScriptedAnswer
-from support.anthropic_voice import anthropic_begins, anthropic_fails, anthropic_says
-from support.hurrying_clock import HurryingClock
-from support.openai_voice import openai_begins, openai_fails, openai_says
+from support.anthropic_replies import anthropic_failure, anthropic_partial_stream, anthropic_responder
+from support.event_stream import Split, at_random, byte_by_byte, whole
+from support.instant_clock import InstantClock
+from support.openai_replies import openai_failure, openai_partial_stream, openai_responder
 from support.upstream import HANG_BEFORE_HEAD, Reply, Responder, ScriptedUpstream, Then
-from support.voice import Split, at_random, byte_by_byte, whole
 
 SPLITS = [whole, byte_by_byte, *map(at_random, range(4))]
 SPLIT_NAMES = ["whole", "byte by byte", *(f"random {seed}" for seed in range(4))]
@@ -81,15 +81,15 @@ class VendorBehindHttp:
 
 
 class OpenAIBehindHttp(VendorBehindHttp):
-    says = staticmethod(openai_says)
-    fails = staticmethod(openai_fails)
-    begins = staticmethod(openai_begins)
+    says = staticmethod(openai_responder)
+    fails = staticmethod(openai_failure)
+    begins = staticmethod(openai_partial_stream)
 
 
 class AnthropicBehindHttp(VendorBehindHttp):
-    says = staticmethod(anthropic_says)
-    fails = staticmethod(anthropic_fails)
-    begins = staticmethod(anthropic_begins)
+    says = staticmethod(anthropic_responder)
+    fails = staticmethod(anthropic_failure)
+    begins = staticmethod(anthropic_partial_stream)
 
 
 class VendorContract(RemoteChatModelContract):
@@ -99,7 +99,7 @@ class VendorContract(RemoteChatModelContract):
     @pytest.fixture(params=SPLITS, ids=SPLIT_NAMES)
     async def provider(self, request: pytest.FixtureRequest) -> AsyncIterator[VendorBehindHttp]:
         async with ScriptedUpstream() as upstream, aiohttp.ClientSession() as http:
-            model = self.model(http=http, clock=HurryingClock(), timeouts=ProviderTimeouts())
+            model = self.model(http=http, clock=InstantClock(), timeouts=ProviderTimeouts())
             yield self.vendor(upstream, model, request.param)
 
 
@@ -130,7 +130,7 @@ class ScriptInFile:
 
     def answering(self, *outcomes: ScriptedAnswer | ProviderFailure) -> ChatModel:
         self._path.write_bytes(msgspec.json.encode([{"steps": [_lines(outcomes[0])]}]))
-        return ScriptedChatModel(clock=HurryingClock(), script=ScriptFile(self._path))
+        return ScriptedChatModel(clock=InstantClock(), script=ScriptFile(self._path))
 
 
 def _lines(outcome: ScriptedAnswer | ProviderFailure) -> list[dict[str, Any]]:

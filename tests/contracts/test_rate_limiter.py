@@ -7,7 +7,7 @@ from polyant.adapters.piccolo.rate_limiter import PiccoloRateLimiter
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.rate_limiter import LimiterRig, RateLimiterContract, RateLimiterOutageContract
-from support.log_rig import PiccoloRig
+from support.rate_limiter_rig import PiccoloRig
 
 
 class MemoryRig(LimiterRig):

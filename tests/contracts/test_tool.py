@@ -13,7 +13,7 @@ from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.ports.tool import Tool
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import CONTEXT, ToolContract, ToolRun, WaitingRun, WaitingToolContract
-from support.small_internet import SmallInternet
+from support.fake_network import FakeNetwork
 from support.upstream import HANG_BEFORE_HEAD, Received, Reply, ScriptedUpstream
 
 
@@ -73,14 +73,14 @@ class TestHttpRequestTool(WaitingToolContract):
             yield upstream
 
     @pytest.fixture
-    def tool(self, upstream: ScriptedUpstream, internet: SmallInternet) -> Tool:
-        internet.name("example.com", "93.184.215.14")
-        internet.place("93.184.215.14", upstream.url)
-        return HttpRequestTool(clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset()), resolver=internet)
+    def tool(self, upstream: ScriptedUpstream, network: FakeNetwork) -> Tool:
+        network.name("example.com", "93.184.215.14")
+        network.place("93.184.215.14", upstream.url)
+        return HttpRequestTool(clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset()), resolver=network)
 
     @pytest.fixture
-    async def internet(self, monkeypatch: pytest.MonkeyPatch) -> SmallInternet:
-        return SmallInternet(monkeypatch)
+    async def network(self, monkeypatch: pytest.MonkeyPatch) -> FakeNetwork:
+        return FakeNetwork(monkeypatch)
 
     @pytest.fixture
     def good(self) -> ToolRun:

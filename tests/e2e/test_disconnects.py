@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from support.openai_voice import openai_begins
+from support.openai_replies import openai_partial_stream
 from support.patience import PATIENCE
 from support.process import Server
 from support.upstream import HANG_BEFORE_HEAD, Received, Reply, Then, UpstreamThread
@@ -15,7 +15,7 @@ from support.upstream import HANG_BEFORE_HEAD, Received, Reply, Then, UpstreamTh
 
 @pytest.mark.parametrize(
     "stream, reply",
-    [(True, openai_begins("Hel", then=Then.HANG)), (True, HANG_BEFORE_HEAD), (False, HANG_BEFORE_HEAD)],
+    [(True, openai_partial_stream("Hel", then=Then.HANG)), (True, HANG_BEFORE_HEAD), (False, HANG_BEFORE_HEAD)],
     ids=["in mid-stream", "before the first byte", "without a stream"],
 )
 def test_upstream_request_ends_with_its_client(

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from support.dumps import dump_of
-from support.load import BELIEVING, new_address
+from support.load import TRUST_ONE_PROXY, new_address
 from support.postgres import PostgresServer
 from support.process import SECRETS, Server, eventually, run_polyant, serving
 
@@ -92,7 +92,7 @@ class Script:
 @pytest.fixture(params=["sqlite", "postgres"])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     first = {"INITIAL_ADMIN_EMAIL": ADMIN, "INITIAL_ADMIN_PASSWORD": PASSWORD, "METRICS_TOKEN": METRICS_TOKEN}
-    given = {**BELIEVING, "RATE_LIMIT": "off", "REPORT_USAGE": "true", **first}
+    given = {**TRUST_ONE_PROXY, "RATE_LIMIT": "off", "REPORT_USAGE": "true", **first}
     url: str | None = request.getfixturevalue("managed_url") if request.param == "postgres" else None
     variables = {} if url is None else {"DATABASE_URL": url, **SECRETS}
     dump = partial(dump_of, url or tmp_path / ".polyant" / "polyant.db")

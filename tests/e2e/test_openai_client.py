@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from polyant.domain.chat import Usage
 from polyant.domain.errors import ProviderFailure
 from polyant.testing.chat_model import ScriptedAnswer
-from support.openai_voice import openai_begins, openai_fails, openai_says
+from support.openai_replies import openai_failure, openai_partial_stream, openai_responder
 from support.process import Server, run_polyant, serving
 from support.upstream import Then, UpstreamThread, json_reply
 
@@ -50,7 +50,7 @@ def test_model_is_retrieved(client: openai.OpenAI) -> None:
 
 
 def test_whole_answer(client: openai.OpenAI, upstream: UpstreamThread) -> None:
-    upstream.upstream.replies.append(openai_says(GREETING))
+    upstream.upstream.replies.append(openai_responder(GREETING))
     answer = client.chat.completions.create(model="relay", messages=HELLO)
     assert answer.choices[0].message.content == "Grüß dich, Zoë 🐜!"
     assert answer.choices[0].finish_reason == "stop"
@@ -61,7 +61,7 @@ def test_whole_answer(client: openai.OpenAI, upstream: UpstreamThread) -> None:
 
 
 def test_stream(client: openai.OpenAI, upstream: UpstreamThread) -> None:
-    upstream.upstream.replies.append(openai_says(GREETING))
+    upstream.upstream.replies.append(openai_responder(GREETING))
     with client.chat.completions.create(model="relay", messages=HELLO, stream=True) as stream:
         chunks = list(stream)
     assert chunks[0].choices[0].delta.role == "assistant"
@@ -72,7 +72,7 @@ def test_stream(client: openai.OpenAI, upstream: UpstreamThread) -> None:
 
 
 def test_stream_with_usage(client: openai.OpenAI, upstream: UpstreamThread) -> None:
-    upstream.upstream.replies.append(openai_says(GREETING))
+    upstream.upstream.replies.append(openai_responder(GREETING))
     with client.chat.completions.create(
         model="relay", messages=HELLO, stream=True, stream_options={"include_usage": True}
     ) as stream:
@@ -84,7 +84,7 @@ def test_stream_with_usage(client: openai.OpenAI, upstream: UpstreamThread) -> N
 
 
 async def test_async_answers(aclient: openai.AsyncOpenAI, upstream: UpstreamThread) -> None:
-    upstream.upstream.replies += [openai_says(GREETING), openai_says(GREETING)]
+    upstream.upstream.replies += [openai_responder(GREETING), openai_responder(GREETING)]
     answer = await aclient.chat.completions.create(model="relay", messages=HELLO)
     stream = await aclient.chat.completions.create(model="relay", messages=HELLO, stream=True)
     async with stream:
@@ -94,7 +94,7 @@ async def test_async_answers(aclient: openai.AsyncOpenAI, upstream: UpstreamThre
 
 
 def test_streaming_helper_of_the_client(client: openai.OpenAI, upstream: UpstreamThread) -> None:
-    upstream.upstream.replies.append(openai_says(GREETING))
+    upstream.upstream.replies.append(openai_responder(GREETING))
     with client.chat.completions.stream(model="relay", messages=HELLO) as stream:
         final = stream.get_final_completion()
     assert final.choices[0].message.content == "Grüß dich, Zoë 🐜!"
@@ -103,7 +103,7 @@ def test_streaming_helper_of_the_client(client: openai.OpenAI, upstream: Upstrea
 def test_upstream_hears_one_system_message_and_the_whole_conversation(
     client: openai.OpenAI, upstream: UpstreamThread
 ) -> None:
-    upstream.upstream.replies.append(openai_says())
+    upstream.upstream.replies.append(openai_responder())
     client.chat.completions.create(
         model="relay",
         messages=[
@@ -148,7 +148,7 @@ def test_faulty_request_is_a_bad_request_error(client: openai.OpenAI) -> None:
 def test_failing_provider_is_an_internal_server_error_with_its_kind(
     client: openai.OpenAI, upstream: UpstreamThread, *, stream: bool
 ) -> None:
-    upstream.upstream.replies.append(openai_fails(ProviderFailure.AUTH))
+    upstream.upstream.replies.append(openai_failure(ProviderFailure.AUTH))
     with pytest.raises(openai.InternalServerError) as caught:
         client.chat.completions.create(model="relay", messages=HELLO, stream=stream)
     assert caught.value.status_code == 502
@@ -174,7 +174,7 @@ def test_missing_provider_key_is_an_internal_server_error_that_says_what_is_miss
 
 
 def test_failure_in_mid_stream_raises_after_what_was_said(client: openai.OpenAI, upstream: UpstreamThread) -> None:
-    upstream.upstream.replies.append(openai_begins("Half an ", "ans", then=Then.CUT))
+    upstream.upstream.replies.append(openai_partial_stream("Half an ", "ans", then=Then.CUT))
     with client.chat.completions.create(model="relay", messages=HELLO, stream=True) as stream:
         said = [next(stream).choices[0].delta.content for _ in range(3)]
         with pytest.raises(openai.APIError) as caught:

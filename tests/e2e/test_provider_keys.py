@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from support.openai_voice import openai_says
+from support.openai_replies import openai_responder
 from support.process import Server, eventually, run_polyant, serving
 from support.upstream import ScriptedUpstream, UpstreamThread, upstream_in_thread
 
@@ -24,7 +24,7 @@ def other(thread: UpstreamThread) -> Iterator[ScriptedUpstream]:
     """A second upstream, where none of the first one's keys belongs."""
     upstream = ScriptedUpstream()
     thread.run(upstream.__aenter__())
-    upstream.otherwise = openai_says("Stolen")
+    upstream.otherwise = openai_responder("Stolen")
     yield upstream
     thread.run(upstream.__aexit__())
 
@@ -32,7 +32,7 @@ def other(thread: UpstreamThread) -> Iterator[ScriptedUpstream]:
 @pytest.fixture(scope="module")
 def server(thread: UpstreamThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose operator gave a key, and trusts the first upstream with it."""
-    thread.upstream.otherwise = openai_says("Hello")
+    thread.upstream.otherwise = openai_responder("Hello")
     folder = tmp_path_factory.mktemp("provider-keys")
     with serving(folder, OPENAI_API_KEY=OPERATORS, PROVIDER_HOSTS=thread.upstream.url) as server:
         yield server

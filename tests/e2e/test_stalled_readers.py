@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from polyant.testing.chat_model import ScriptedAnswer
-from support.openai_voice import openai_says
+from support.openai_replies import openai_responder
 from support.process import Server, run_polyant, serving
 from support.upstream import Received, UpstreamThread
 
@@ -41,14 +41,14 @@ def engine(upstream: UpstreamThread, tmp_path: Path) -> Iterator[Server]:
 def test_stalled_readers_lose_their_turns_at_the_deadline(
     engine: Server, upstream: UpstreamThread, buffer: int | None
 ) -> None:
-    upstream.upstream.otherwise = openai_says(MORE_THAN_ALL_BUFFERS_HOLD)
+    upstream.upstream.otherwise = openai_responder(MORE_THAN_ALL_BUFFERS_HOLD)
     with ExitStack() as stack:
         for number in range(MAX_TURNS):
             stack.enter_context(stalled(engine, buffer))
             upstream.run(upstream.upstream.request(number), seconds=60)
         for received in upstream.upstream.posts:
             upstream.run(hung_up(received), seconds=60)
-        upstream.upstream.otherwise = openai_says("Hi")
+        upstream.upstream.otherwise = openai_responder("Hi")
         for _ in range(MAX_TURNS + 1):
             response = httpx.post(f"{engine.url}/v1/chat/completions", json=BODY, timeout=60)
             assert (response.status_code, response.json()["choices"][0]["message"]["content"]) == (200, "Hi")

@@ -11,15 +11,18 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from polyant.domain.chat import ToolCall, Usage
 from polyant.testing.chat_model import ScriptedAnswer
-from support.anthropic_voice import anthropic_says
+from support.anthropic_replies import anthropic_responder
 from support.mcp_server import McpServerProcess, mcp_server_process
-from support.openai_voice import openai_says
+from support.openai_replies import openai_responder
 from support.patience import PATIENCE, seconds
 from support.process import Server, run_polyant, serving
 from support.upstream import HANG_BEFORE_HEAD, Received, Responder, UpstreamThread, upstream_in_thread
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is six times seven?"}]
-VENDORS: dict[str, Callable[[ScriptedAnswer], Responder]] = {"openai": openai_says, "anthropic": anthropic_says}
+VENDORS: dict[str, Callable[[ScriptedAnswer], Responder]] = {
+    "openai": openai_responder,
+    "anthropic": anthropic_responder,
+}
 TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
 TOOL_SECONDS = str(seconds(0.5))
 NOTHING_BUT_TEXT = ("current_time", "calculate", "http_request", "tool", "call_", "forty")

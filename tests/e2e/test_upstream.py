@@ -9,11 +9,11 @@ import pytest
 
 from polyant.domain.errors import ProviderFailure
 from polyant.testing.chat_model import PROVIDER_TEXT, ScriptedAnswer
-from support.openai_voice import openai_begins, openai_events, openai_fails, openai_says
+from support.event_stream import EVENT_STREAM, Split, at_random, byte_by_byte, whole
+from support.openai_replies import openai_events, openai_failure, openai_partial_stream, openai_responder
 from support.patience import PATIENCE
 from support.process import Server
 from support.upstream import DROP, HANG_BEFORE_HEAD, Gate, Reply, Then, UpstreamThread, json_reply
-from support.voice import EVENT_STREAM, Split, at_random, byte_by_byte, whole
 
 TRICKY = ScriptedAnswer(text=("Zoë ", "🐜\u2028", "\n\ndata: [DONE]\n\n", "漢字"))
 KEY = "upstream-key-0123456789"
@@ -32,7 +32,7 @@ def ask(engine: Server) -> Ask:
 
 @pytest.mark.parametrize("split", [whole, byte_by_byte, at_random(1), at_random(2)])
 def test_stream_split_anywhere_arrives_as_it_was(ask: Ask, upstream: UpstreamThread, split: Split) -> None:
-    upstream.upstream.replies.append(openai_says(TRICKY, split))
+    upstream.upstream.replies.append(openai_responder(TRICKY, split))
     answer = ask(stream=True)
     assert answer.headers["Content-Type"] == "text/event-stream"
     assert _texts(answer) == list(TRICKY.text)
@@ -40,7 +40,7 @@ def test_stream_split_anywhere_arrives_as_it_was(ask: Ask, upstream: UpstreamThr
 
 
 def test_stream_and_whole_answer_say_the_same(ask: Ask, upstream: UpstreamThread) -> None:
-    upstream.upstream.replies += [openai_says(TRICKY), openai_says(TRICKY)]
+    upstream.upstream.replies += [openai_responder(TRICKY), openai_responder(TRICKY)]
     whole_answer = ask().json()["choices"][0]["message"]["content"]
     assert whole_answer == "".join(_texts(ask(stream=True))) == "".join(TRICKY.text)
 
@@ -65,7 +65,7 @@ def test_slow_stream_arrives_piece_by_piece(engine: Server, upstream: UpstreamTh
 def test_failure_that_stays_is_a_bad_gateway_after_one_attempt(
     ask: Ask, upstream: UpstreamThread, kind: ProviderFailure, *, stream: bool
 ) -> None:
-    upstream.upstream.replies += [openai_fails(kind)] * 3
+    upstream.upstream.replies += [openai_failure(kind)] * 3
     answer = ask(stream=stream)
     assert answer.status_code == 502
     assert answer.json()["message"] == f"The model provider failed to answer (openai: {kind})"
@@ -76,7 +76,7 @@ def test_failure_that_stays_is_a_bad_gateway_after_one_attempt(
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_may_pass_is_tried_three_times(ask: Ask, upstream: UpstreamThread, *, stream: bool) -> None:
     trouble = json_reply({}, status=500, headers={"Retry-After": "0"})
-    upstream.upstream.replies += [trouble, trouble, openai_says("At last")]
+    upstream.upstream.replies += [trouble, trouble, openai_responder("At last")]
     answer = ask(stream=stream)
     assert answer.status_code == 200
     assert "At last" in answer.text
@@ -111,7 +111,7 @@ def test_upstream_that_never_answers_is_a_gateway_timeout(ask: Ask, upstream: Up
 def test_failure_in_mid_stream_is_an_event_and_the_end(
     ask: Ask, upstream: UpstreamThread, then: Then, kind: str
 ) -> None:
-    upstream.upstream.replies.append(openai_begins("Half an ", "ans", then=then))
+    upstream.upstream.replies.append(openai_partial_stream("Half an ", "ans", then=then))
     answer = ask(stream=True)
     *chunks, error, done = _events(answer)
     assert answer.status_code == 200
@@ -141,7 +141,7 @@ def test_rubbish_is_a_bad_gateway(ask: Ask, upstream: UpstreamThread, rubbish: R
 def test_nothing_of_the_upstreams_text_and_no_key_reaches_callers_or_log(
     ask: Ask, engine: Server, upstream: UpstreamThread
 ) -> None:
-    upstream.upstream.replies.append(openai_fails(ProviderFailure.BAD_REQUEST))
+    upstream.upstream.replies.append(openai_failure(ProviderFailure.BAD_REQUEST))
     answer = ask()
     seen = answer.text + str(answer.headers) + engine.stdout.text + engine.stderr.text
     assert upstream.upstream.posts[0].headers["authorization"] == f"Bearer {KEY}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.load import BELIEVING, chat
+from support.load import TRUST_ONE_PROXY, chat
 from support.patience import PATIENCE, seconds
 from support.postgres import PostgresServer, running_server
 from support.process import SECRETS, Server, serving
@@ -72,7 +72,7 @@ def enough(status: int) -> Callable[[list[httpx.Response]], bool]:
 async def test_database_that_restarts_under_load_costs_503_while_it_is_away(
     tmp_path: Path, own_server: PostgresServer
 ) -> None:
-    variables = {"DATABASE_URL": own_server.url_of("test"), **SECRETS, **BELIEVING}
+    variables = {"DATABASE_URL": own_server.url_of("test"), **SECRETS, **TRUST_ONE_PROXY}
     with serving(tmp_path, **variables) as server:
         async with load_on(server) as load:
             await load.until(enough(200))

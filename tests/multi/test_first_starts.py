@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from polyant.adapters.piccolo.database import PiccoloDatabase
-from support.load import BELIEVING, chat
+from support.load import TRUST_ONE_PROXY, chat
 from support.patience import PATIENCE
 from support.process import SECRETS, run_polyant, starting
 
@@ -28,7 +28,7 @@ async def test_servers_that_start_at_once_on_nothing_all_serve_one_demo(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
     with ExitStack() as stack:
-        servers = [stack.enter_context(starting(tmp_path, **BELIEVING, **variables)) for _ in range(SERVERS)]
+        servers = [stack.enter_context(starting(tmp_path, **TRUST_ONE_PROXY, **variables)) for _ in range(SERVERS)]
         async with httpx.AsyncClient(timeout=PATIENCE) as client:
             for server in servers:
                 server.url = server.stdout.wait_for(r"Base URL +(\S+)/v1")[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.load import BELIEVING, chat, statuses_of_burst
+from support.load import TRUST_ONE_PROXY, chat, statuses_of_burst
 from support.patience import PATIENCE, seconds
 from support.postgres import PostgresServer
 from support.process import Server, run_polyant, serving
@@ -18,7 +18,7 @@ POOL = 2
 
 @pytest.fixture(scope="module")
 def variables(on_postgres: dict[str, str]) -> dict[str, str]:
-    return {**on_postgres, **BELIEVING, "DATABASE_POOL_SIZE": str(POOL)}
+    return {**on_postgres, **TRUST_ONE_PROXY, "DATABASE_POOL_SIZE": str(POOL)}
 
 
 @pytest.fixture(scope="module")

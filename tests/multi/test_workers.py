@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.load import BELIEVING, new_address, statuses_of_burst
+from support.load import TRUST_ONE_PROXY, new_address, statuses_of_burst
 from support.patience import seconds
 from support.process import SERVE, Server, eventually, serving, starting, uvicorn_serving
 
@@ -60,7 +60,7 @@ def statuses_of_requests(server: Server) -> set[int]:
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def two_workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     database = request.getfixturevalue("on_postgres") if request.param == "postgres" else {}
-    with serving(tmp_path_factory.mktemp("workers"), "--workers", "2", **BELIEVING, **database) as server:
+    with serving(tmp_path_factory.mktemp("workers"), "--workers", "2", **TRUST_ONE_PROXY, **database) as server:
         yield server
 
 

@@ -9,7 +9,12 @@ from support.asgi import Response
 
 
 class Api:
-    """Calls the API under one session, or without any."""
+    """Calls the API with one session token, or without authentication.
+
+    Args:
+        app: The application under test.
+        token: The session token, or None to send no `Authorization` header.
+    """
 
     def __init__(self, app: App, token: str | None) -> None:
         self.app = app
@@ -18,7 +23,7 @@ class Api:
     async def __call__(
         self, method: str, path: str, body: Any = msgspec.UNSET, *, client: str = "203.0.113.7", **headers: str
     ) -> Response:
-        """Returns the answer; a body is sent as JSON, bytes as they are."""
+        """Returns the response. A body is sent as JSON, bytes unchanged."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token is not None:
             given.setdefault("authorization", f"Bearer {self.token}")
@@ -44,7 +49,7 @@ class Api:
         return await self("DELETE", path, **headers)
 
     async def succeed(self, method: str, path: str, body: Any = msgspec.UNSET, **headers: str) -> Any:
-        """Returns what a call that has to succeed answers with."""
+        """Returns the JSON body of the response, whose status must be 200 or 201."""
         response = await self(method, path, body, **headers)
         assert response.status in {200, 201}, response.body
         return response.json

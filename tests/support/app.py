@@ -41,8 +41,8 @@ def chat_body(model: str = "demo-bot", text: str = "Hi", **fields: Any) -> bytes
     return msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": text}], **fields})
 
 
-class _Built:
-    """An application that has been built and can be opened on the parts of one test after the other."""
+class _BuiltApp:
+    """A built application that successive tests open with their own service registries."""
 
     def __init__(self, settings: HttpSettings) -> None:
         self.open_instances: OpenInstances
@@ -52,14 +52,14 @@ class _Built:
         return self.open_instances()
 
 
-_idle: dict[HttpSettings, _Built] = {}
-"""What nobody uses now, by its settings: building one takes many times as long as opening it."""
+_idle: dict[HttpSettings, _BuiltApp] = {}
+"""Applications not in use, by their settings. Building one takes many times as long as opening it."""
 
 
 class App:
-    """The application, the parts it stands on, and a client for it.
+    """The application on memory adapters, and an ASGI client for it.
 
-    There is one instance from the start: `demo-bot`, which asks for no key.
+    `serving` adds the instance `demo-bot`, which requires no key.
     """
 
     def __init__(self, settings: HttpSettings, *, max_turns: int = 1_000, budget: TurnBudget | None = None) -> None:
@@ -74,15 +74,15 @@ class App:
         self.repo = self.management.repo
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
         self.storage_failure: Exception | None = None
-        """What the storage answers with when it is asked whether it is there."""
+        """The error that the storage check raises, or None if the check succeeds."""
         self._settings = settings
         reused = _idle.pop(settings, None) if settings.metrics_token is None else None
-        self._built = reused or _Built(settings)
+        self._built = reused or _BuiltApp(settings)
         self._built.open_instances = self._open_instances
         self.asgi = self._built.asgi
 
     def retire(self) -> None:
-        """Leaves the application to another test."""
+        """Returns the built application to the pool, for another test."""
         if self._settings.metrics_token is None:  # secrets can't be compared
             _idle[self._settings] = self._built
 
@@ -95,7 +95,7 @@ class App:
         active: bool = True,
         created_at: datetime = START,
     ) -> Instance:
-        """Stores an instance; one with a key asks for it, unless told otherwise."""
+        """Stores an instance. An instance with a key requires it unless `auth_enabled` is False."""
         instance = InstanceFactory.build(
             slug=Slug(slug),
             status=InstanceStatus.ACTIVE if active else InstanceStatus.DISABLED,
@@ -120,30 +120,40 @@ class App:
         server: tuple[str, int | None] | None = ("198.51.100.1", 4000),
         complete: bool = True,
     ) -> Exchange:
-        """Begins a request; `body` may come in parts, and without `complete` its end never comes."""
+        """Starts a request.
+
+        Args:
+            method: The HTTP method.
+            target: The path and query.
+            body: The body, or a tuple of its parts.
+            headers: The request headers.
+            client: The address and port of the client.
+            server: The address and port of the server.
+            complete: Whether the body ends after its last part.
+        """
         scope = http_scope(method, target, headers=headers or {}, client=client, server=server)
         return Exchange(self.asgi, scope, (body,) if isinstance(body, bytes) else body, complete=complete)
 
-    async def request(self, method: str, target: str, **how: Any) -> Response:
-        """Returns the answer to a request; the options are those of `start`."""
-        return await self.start(method, target, **how).whole()
+    async def request(self, method: str, target: str, **options: Any) -> Response:
+        """Returns the response to a request; the options are those of `start`."""
+        return await self.start(method, target, **options).whole()
 
     async def get(self, target: str, *, bearer: str | None = None, **headers: str) -> Response:
-        """Returns the answer to a GET."""
+        """Returns the response to a GET request."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.request("GET", target, headers={**_authorization(bearer), **given})
 
     def start_chat(self, *, bearer: str | None = None, client: str = "203.0.113.7", **fields: Any) -> Exchange:
-        """Begins a chat request."""
+        """Starts a chat request."""
         headers = {"content-type": "application/json", **_authorization(bearer)}
         return self.start("POST", CHAT, body=chat_body(**fields), headers=headers, client=(client, 50_000))
 
     async def chat(self, *, bearer: str | None = None, client: str = "203.0.113.7", **fields: Any) -> Response:
-        """Returns the answer to a chat request."""
+        """Returns the response to a chat request."""
         return await self.start_chat(bearer=bearer, client=client, **fields).whole()
 
     async def post(self, body: bytes, *, content_type: str | None = "application/json", **headers: str) -> Response:
-        """Returns the answer to a chat request with any body."""
+        """Returns the response to a chat request with an arbitrary body."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.request(
             "POST", CHAT, body=body, headers={**({"content-type": content_type} if content_type else {}), **given}
@@ -160,12 +170,12 @@ class App:
             RateLimiter: self.rate_limiter,
             AnswerChat: AnswerChat(repo=self.repo, cipher=self.cipher, clock=self.clock, run_turn=self.runner.run_turn),
             IdentifyCaller: IdentifyCaller(repo=self.repo, cipher=self.cipher, recognise=recognise, clock=self.clock),
-            CheckStorage: CheckedStorage(self),
+            CheckStorage: FailingCheckStorage(self),
         }
 
 
-class CheckedStorage(CheckStorage):
-    """Fails as the test says."""
+class FailingCheckStorage(CheckStorage):
+    """A storage check that raises `App.storage_failure` if the test sets it."""
 
     def __init__(self, app: App) -> None:
         super().__init__(repo=app.repo)
@@ -191,7 +201,7 @@ class _Instances(Instances):
 
 @asynccontextmanager
 async def serving(*, max_turns: int = 1_000, budget: TurnBudget | None = None, **settings: Any) -> AsyncIterator[App]:
-    """Yields a started application; there is no rate limit unless one is given."""
+    """Yields a started application, without a rate limit unless the settings give one."""
     app = App(HttpSettings(**{"rate_limit": None, **settings}), max_turns=max_turns, budget=budget)
     await app.add("demo-bot")
     await app.management.add_default_user()

@@ -1,4 +1,4 @@
-"""A client that speaks ASGI to an application in the same loop, so that a test sees each message when it is sent."""
+"""An ASGI client in the application's event loop, which lets a test see each message when it is sent."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Message = dict[str, Any]
 
 
 class Response(NamedTuple):
-    """An answer, whole."""
+    """A complete response."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -35,18 +35,18 @@ class Response(NamedTuple):
 
 
 class Exchange:
-    """One request on its way; what the application sends is read message by message, or as a whole."""
+    """One request in progress, whose response is read message by message or as a whole."""
 
     def __init__(self, app: ASGIApp, scope: dict[str, Any], body: Sequence[bytes], *, complete: bool = True) -> None:
         self.sent: list[Message] = []
         """Every message sent so far."""
         self.sent_at: list[float] = []
-        """The loop's time at which each was sent."""
+        """The event loop's time at which each message was sent."""
         self.writable = asyncio.Event()
-        """Cleared, the client reads no more: sending blocks."""
+        """Cleared while the client stops reading, which blocks the application's sends."""
         self.writable.set()
         self.blocked = asyncio.Event()
-        """Set once the application tries to send while the client reads no more."""
+        """Set once the application tries to send while the client has stopped reading."""
         self._unread: asyncio.Queue[Message] = asyncio.Queue()
         self._gone = asyncio.Event()
         self._parts = [
@@ -56,7 +56,7 @@ class Exchange:
         self.task: asyncio.Task[None] = asyncio.create_task(self._run(app, scope))
 
     async def next(self) -> Message:
-        """Returns the next message, as soon as it is sent."""
+        """Returns the next message as soon as it is sent."""
         async with asyncio.timeout(PATIENCE):
             return await self._unread.get()
 
@@ -68,7 +68,7 @@ class Exchange:
         return body
 
     async def whole(self) -> Response:
-        """Returns the answer when the application has finished."""
+        """Returns the response once the application has finished."""
         async with asyncio.timeout(PATIENCE):
             await self.task
         start, *rest = self.sent
@@ -78,12 +78,12 @@ class Exchange:
         return Response(start["status"], headers, b"".join(message["body"] for message in rest))
 
     def disconnect(self) -> None:
-        """Lets the client go away; like a real server, it then swallows what is sent."""
+        """Disconnects the client. Later messages are discarded, as a real server does."""
         self._gone.set()
         self.writable.set()
 
     async def over(self) -> None:
-        """Returns when the application is done with a client that went away; it has a second."""
+        """Returns once the application has finished after a disconnect, within a second."""
         async with asyncio.timeout(seconds(1)):
             await self.task
 
@@ -100,7 +100,7 @@ class Exchange:
         if not self.writable.is_set():
             self.blocked.set()
         await self.writable.wait()
-        await asyncio.sleep(0)  # a server may let others run at any message
+        await asyncio.sleep(0)  # a server may yield to other tasks at any message
         if not self._gone.is_set():
             self.sent.append(message)
             self.sent_at.append(asyncio.get_running_loop().time())
@@ -108,7 +108,7 @@ class Exchange:
 
 
 async def settle() -> None:
-    """Lets everything run that can run without waiting."""
+    """Runs every task that is ready to run."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -121,7 +121,7 @@ def http_scope(
     client: tuple[str, int] | None,
     server: tuple[str, int | None] | None,
 ) -> dict[str, Any]:
-    """Returns what uvicorn makes of a request."""
+    """Returns the ASGI scope that uvicorn builds for a request."""
     raw_path, _, query = target.partition("?")
     return {
         "type": "http",
@@ -141,7 +141,7 @@ def http_scope(
 
 
 class Lifespan:
-    """Starts an application and stops it again, as a server does."""
+    """Starts and stops an application as a server does."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

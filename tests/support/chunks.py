@@ -1,4 +1,4 @@
-"""What a streamed chat completion is made of."""
+"""The chunks of a streamed chat completion."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ FINISH = delta(b"{}", b'"stop"')
 
 
 def head_of(first: bytes) -> bytes:
-    """Returns what all chunks of a stream have in common: id, object, created and model."""
+    """Returns the fields that all chunks of a stream share: id, object, created and model."""
     match = re.match(
         rb'data: \{("id":"chatcmpl-[0-9a-f]{24}","object":"chat\.completion\.chunk","created":\d+,"model":"demo-bot"),',
         first,

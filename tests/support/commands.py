@@ -1,4 +1,4 @@
-"""The command line, run in the test's own process."""
+"""The command line, run in the test process."""
 
 import io
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from polyant.cli.main import main
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left."""
+    """The exit code and the output of a command."""
 
     code: int
     stdout: str
@@ -24,14 +24,20 @@ class Done:
 
 
 class Polyant:
-    """Runs commands in the environment that a test has made."""
+    """Runs commands in the test's environment."""
 
     def __init__(self, environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._environ = environ
         self._capsys = capsys
 
     def __call__(self, *arguments: str, given: str | bytes = b"", **variables: str) -> Done:
-        """Returns what the command left; `given` is what it reads from standard input."""
+        """Returns the result of a command.
+
+        Args:
+            *arguments: The command and its arguments.
+            given: Standard input.
+            **variables: Environment variables to set.
+        """
         stdin = io.BytesIO(given.encode() if isinstance(given, str) else given)
         with self._environ.context() as context:
             context.setattr("sys.stdin", io.TextIOWrapper(stdin, encoding="utf-8"))
@@ -41,8 +47,8 @@ class Polyant:
                 main(arguments)
         code = ended.value.code
         assert isinstance(code, int)
-        said = self._capsys.readouterr()
-        return Done(code, said.out, said.err)
+        captured = self._capsys.readouterr()
+        return Done(code, captured.out, captured.err)
 
     def succeed(self, *arguments: str, given: str | bytes = b"", **variables: str) -> Done:
         done = self(*arguments, given=given, **variables)

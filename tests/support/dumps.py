@@ -1,4 +1,4 @@
-"""Everything that is in a database, as text."""
+"""Dumps the content of a database as text."""
 
 import asyncio
 import sqlite3
@@ -9,7 +9,7 @@ import asyncpg  # type: ignore[import-untyped] # it ships none
 
 
 def dump_of(place: str | Path) -> str:
-    """Returns all that is in the PostgreSQL database of a URL, or in an SQLite file."""
+    """Returns the content of a PostgreSQL database, given its URL, or of an SQLite file, given its path."""
     if isinstance(place, str):
         return asyncio.run(_dump_of_postgres(place))
     with closing(sqlite3.connect(place)) as database:
@@ -19,7 +19,7 @@ def dump_of(place: str | Path) -> str:
 async def _dump_of_postgres(url: str) -> str:
     connection = await asyncpg.connect(url)
     try:
-        # Each of these is a statement that gives a table's rows as text.
+        # This query returns one statement for each table, which selects its rows as text.
         listing = "SELECT format('SELECT t::text FROM %I AS t', tablename) FROM pg_tables WHERE schemaname = 'public'"
         tables = [await connection.fetch(select) for (select,) in await connection.fetch(listing)]
     finally:

@@ -1,4 +1,4 @@
-"""The one shape of all errors."""
+"""The error body that all endpoints share."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ from support.asgi import Response
 
 
 def envelope(status: int, message: str) -> bytes:
-    """Returns the documented body of an error: three keys, in this order."""
+    """Returns the documented body of an error: three keys in this order."""
     return msgspec.json.encode({"statusCode": status, "message": message, "error": HTTPStatus(status).phrase})
 
 

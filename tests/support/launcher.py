@@ -1,4 +1,4 @@
-"""Starts processes for the tests and kills them when the test process ends, even if that was killed itself.
+"""Starts processes for the tests and kills them when the test process ends, even if it was killed.
 
 Each test process has one launcher, a separate process that receives requests on a socket (see `support.launching`). The
 socket closes when the test process ends; the launcher then kills every process that is still running.
@@ -38,14 +38,14 @@ class Launcher:
         self._control = control
         self._running: set[int] = set()
         self._adopted: dict[int, int] = {}
-        """Processes that the tests started without the launcher, with the signal to send to each."""
+        """The signal to send to each process that the tests started without the launcher."""
         self._folders: set[str] = set()
 
     def serve(self) -> list[str] | None:
         """Handles requests until the test process ends.
 
         Returns:
-            None at the end. In a fork that is to run `polyant`: its arguments.
+            None at the end, or the arguments of `polyant` in a fork that has to run it.
         """
         wakeup, woken = socket.socketpair()
         wakeup.setblocking(False)
@@ -80,7 +80,7 @@ class Launcher:
         return (json.loads(data) if data else None), descriptors
 
     def _handle(self, request: dict[str, Any], descriptors: list[int]) -> list[str] | None:
-        """Carries out one request; in a fork that is to run `polyant`, returns its arguments."""
+        """Handles one request; returns the arguments of `polyant` in a fork that has to run it."""
         match request["do"]:
             case "start":
                 return self._start(request, descriptors)

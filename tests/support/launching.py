@@ -41,7 +41,7 @@ class Process:
             TimeoutError: The process is still running.
         """
         if not self._ended.wait(timeout):
-            raise TimeoutError(f"process {self.pid} still runs")
+            raise TimeoutError(f"process {self.pid} is still running")
         assert self._code is not None
         return self._code
 
@@ -66,7 +66,7 @@ class _Launcher:
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
-        # Its imports must not depend on this environment, except that they follow PYTHONPATH to a mutated copy.
+        # Only PYTHONPATH may affect the launcher's imports: it may point to a mutated copy.
         environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         self._process = subprocess.Popen(
             [sys.executable, _LAUNCHER, str(theirs.fileno())],
@@ -97,7 +97,7 @@ class _Launcher:
             assert self._started is not None
             return self._started
 
-    def tell(self, **request: Any) -> None:
+    def request(self, **request: Any) -> None:
         with self._one_request:
             self._ask(request, [])
 
@@ -107,7 +107,7 @@ class _Launcher:
             sent = socket.send_fds(self._control, [message], descriptors)
             message = message[sent:]
         self._control.sendall(message)
-        assert self._answered.acquire(timeout=PATIENCE), "the launcher doesn't answer"
+        assert self._answered.acquire(timeout=PATIENCE), "the launcher doesn't respond"
 
     def _listen(self) -> None:
         for line in self._control.makefile("rb"):
@@ -152,8 +152,8 @@ def start(
     Args:
         command: The program and its arguments.
         cwd: The working folder.
-        env: The whole environment.
-        stdin: An open file or descriptor; without one, there is no input.
+        env: The complete environment.
+        stdin: An open file or descriptor; None for no input.
         stdout: An open file or descriptor.
         stderr: An open file or descriptor.
         forked: Whether `polyant` may run in a fork of the launcher; if not, it is executed like any other command.
@@ -171,21 +171,21 @@ def start(
 
 def adopt(pid: int, number: signal.Signals) -> None:
     """Makes the launcher send a signal to a process when this test process ends."""
-    _launcher().tell(do="adopt", pid=pid, signal=number)
+    _launcher().request(do="adopt", pid=pid, signal=number)
 
 
 def release(pid: int) -> None:
     """Undoes `adopt`, after the process has ended."""
-    _launcher().tell(do="release", pid=pid)
+    _launcher().request(do="release", pid=pid)
 
 
 @contextlib.contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """Yields a folder that is removed at the end of the block, or when this test process ends before that."""
+    """Yields a folder that is removed at the end of the block, or earlier if this test process ends."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
-    _launcher().tell(do="adopt folder", folder=str(folder))
+    _launcher().request(do="adopt folder", folder=str(folder))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        _launcher().tell(do="release folder", folder=str(folder))
+        _launcher().request(do="release folder", folder=str(folder))

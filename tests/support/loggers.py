@@ -9,7 +9,7 @@ _NAMES = ("polyant", "uvicorn", "uvicorn.access", "piccolo")
 
 @contextmanager
 def restored_loggers() -> Iterator[dict[str, logging.Logger]]:
-    """Gives the loggers and leaves them as they were before."""
+    """Yields the loggers by name and restores their configuration at the end of the block."""
     loggers = {name: logging.getLogger(name) for name in _NAMES}
     last_resort, source_file = logging.lastResort, logging._srcfile
     before = {name: (logger.handlers[:], logger.level, logger.propagate) for name, logger in loggers.items()}

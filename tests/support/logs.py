@@ -1,4 +1,4 @@
-"""What the loggers write, also where `polyant.logs` keeps them from propagating."""
+"""Collects log records, including those of loggers that `polyant.logs` keeps from propagating."""
 
 import logging
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class _Collector(logging.Handler):
 
 @contextmanager
 def collected(name: str) -> Iterator[list[logging.LogRecord]]:
-    """Yields the list to which each record of that logger is added."""
+    """Yields a list that collects the records of the named logger."""
     logger = logging.getLogger(name)
     collector, level = _Collector(), logger.level
     logger.addHandler(collector)
@@ -30,6 +30,6 @@ def collected(name: str) -> Iterator[list[logging.LogRecord]]:
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Returns the fields that a record carries beside its message."""
+    """Returns the structured fields of a record."""
     fields: dict[str, Any] = getattr(record, "fields", {})
     return fields

@@ -1,7 +1,7 @@
-"""What `support.mcp_server` runs: prints its port, then serves until it is killed.
+"""The program that `support.mcp_server` runs: prints its port, then serves until it is killed.
 
-At /full/mcp are tools of every kind, at /legacy/mcp the same for clients that know no discovery, at /odd/mcp tools of
-which one alone can be offered, at /paged/mcp two pages of tools.
+/full/mcp offers tools of every kind. /legacy/mcp offers the same tools without support for discovery. /odd/mcp lists
+tools of which only one can be offered. /paged/mcp lists its tools on two pages.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 
-class Hanging:
-    """Counts the calls that hang."""
+class HangingCalls:
+    """Counts the hanging calls."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -47,7 +47,7 @@ class Hanging:
             self._changed.notify_all()
 
 
-hanging = Hanging()
+hanging = HangingCalls()
 full = MCPServer("full")
 
 
@@ -133,7 +133,7 @@ SERVERS = {
 
 
 async def legacy(scope: Any, receive: Any, send: Any) -> None:
-    """Refuses what today's clients ask first, as an older server does."""
+    """Rejects the discovery request that current clients send first, as an older server does."""
     if dict(scope["headers"]).get(b"mcp-method") == b"server/discover":
         await PlainTextResponse("", status_code=404)(scope, receive, send)
     else:
@@ -169,5 +169,5 @@ app = Starlette(
 
 if __name__ == "__main__":
     listening = socket.create_server(("127.0.0.1", 0))
-    print(listening.getsockname()[1], flush=True)  # noqa: T201 - what the test reads
+    print(listening.getsockname()[1], flush=True)  # noqa: T201 - the test reads it
     uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listening])

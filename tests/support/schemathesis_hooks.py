@@ -1,4 +1,4 @@
-"""What schemathesis is given: an open session, whatever its requests did to users and sessions, and no throttling."""
+"""Schemathesis hooks that keep a valid session and avoid rate limits, whatever users and sessions it changes."""
 
 import asyncio
 import os
@@ -19,8 +19,8 @@ from polyant.http.session_tokens import JwtSessionTokens
 TOKENS = JwtSessionTokens(SecretText(os.environ["AUTH_SECRET"]))
 
 
-class Desk:
-    """Keeps a superadmin in an open session, on the database of the server."""
+class SuperadminSession:
+    """Keeps a superadmin with a valid session in the server's database."""
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -31,19 +31,19 @@ class Desk:
         self._session: Session | None = None
 
     def token(self) -> str:
-        """Returns the token of a session that is good now."""
+        """Returns the token of a session that is valid now."""
         return self._runner.run(self._token())
 
     async def _token(self) -> str:
-        if self._session is None or not await self._is_good(self._session):
-            self._session = await self._begin()
+        if self._session is None or not await self._is_valid(self._session):
+            self._session = await self._start_session()
         return TOKENS.issue(self._session).reveal()
 
-    async def _is_good(self, session: Session) -> bool:
+    async def _is_valid(self, session: Session) -> bool:
         user = await self._sessions.user_of(session.token_id, now=datetime.now(UTC))
         return user is not None and user.is_active_superadmin
 
-    async def _begin(self) -> Session:
+    async def _start_session(self) -> Session:
         now = datetime.now(UTC)
         user = User(
             id=UserId(secrets.token_hex(16)),
@@ -60,15 +60,15 @@ class Desk:
         return session
 
 
-DESK = Desk()
+SUPERADMIN = SuperadminSession()
 
 
 @schemathesis.auth(refresh_interval=None)
-class OpenSession:
-    """Sends the token with each request."""
+class SessionAuth:
+    """Sends the session token with each request."""
 
     def get(self, case: Any, context: Any) -> str:
-        return DESK.token()
+        return SUPERADMIN.token()
 
     def set(self, case: Any, data: str, context: Any) -> None:
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
@@ -76,6 +76,6 @@ class OpenSession:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Lets each request come from another address: attempts to get in are limited by it."""
+    """Sends each request from a new client address, because failed logins are limited by address."""
     address = ".".join(str(byte) for byte in secrets.token_bytes(4))
     case.headers = {**(case.headers or {}), "X-Forwarded-For": address}

@@ -1,4 +1,4 @@
-"""A Supervisor that does what a test tells it, step by step."""
+"""A Supervisor that runs the steps that a test scripts."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -12,27 +12,27 @@ TOOL_STARTED = ToolStarted(call_id="1", name="calculate")
 TOOL_FINISHED = ToolFinished(call_id="1", name="calculate", milliseconds=3.5, ok=True)
 
 Step = SupervisorEvent | Exception | asyncio.Event
-"""An event is yielded, an exception raised; at an asyncio.Event the turn waits until it is set."""
+"""An event is yielded, an exception is raised, and an asyncio.Event is awaited."""
 
 
 class ScriptedSupervisor(Supervisor):
-    """Runs the same steps in every turn, and tells how the turns ended."""
+    """Runs the same steps in every turn, and records how the turns ended."""
 
     def __init__(self) -> None:
         self.script: Callable[[Turn], Sequence[Step]] = lambda _: says("Hello!")
         self.turns: list[Turn] = []
-        """Every turn that began."""
+        """Every turn that has started."""
         self.abandoned = asyncio.Event()
         """Set when a turn was left or cancelled before its last event."""
         self.running = 0
         self._begun = asyncio.Event()
         self.yielded = 0
-        """How many events were taken, of all turns."""
+        """The number of events consumed, over all turns."""
         self.cleanup: asyncio.Event | None = None
-        """What an abandoned turn waits for before it is over."""
+        """An event that an abandoned turn waits for before it ends, or None."""
 
     def plays(self, *steps: Step) -> None:
-        """Makes every turn from now on take these steps."""
+        """Makes every later turn run these steps."""
         self.script = lambda _: steps
 
     async def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
@@ -58,18 +58,18 @@ class ScriptedSupervisor(Supervisor):
             self.running -= 1
 
     async def runs(self, count: int = 1) -> None:
-        """Returns once that many turns, or more, are running."""
+        """Returns once at least `count` turns are running."""
         async with asyncio.timeout(PATIENCE):
             while self.running < count:
                 self._begun.clear()
                 await self._begun.wait()
 
     async def was_abandoned(self) -> None:
-        """Returns once a turn was abandoned; there is a second for it."""
+        """Returns once a turn has been abandoned, which must happen within a second."""
         async with asyncio.timeout(seconds(1)):
             await self.abandoned.wait()
 
 
 def says(*texts: str) -> tuple[Step, ...]:
-    """Returns the steps of a turn that answers with these pieces of text."""
+    """Returns the steps of a turn that streams these pieces of text."""
     return (*map(TextDelta, texts), TURN_FINISHED)

@@ -18,7 +18,7 @@ ResultT = TypeVar("ResultT")
 
 
 class _Server(uvicorn.Server):
-    """Tells other threads when it is ready, and in which loop."""
+    """A uvicorn server that exposes its event loop and when it is ready."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -32,7 +32,7 @@ class _Server(uvicorn.Server):
 
 
 class LiveServer:
-    """Serves an application, set up as `polyant serve` does it, on a free port."""
+    """An application served on a free port, configured as `polyant serve` configures it."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -54,28 +54,28 @@ class LiveServer:
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
 
     def start(self) -> None:
-        """Returns when the server accepts connections."""
+        """Returns once the server accepts connections."""
         self._thread.start()
-        assert self._server.ready.wait(PATIENCE), "the server didn't start"
+        assert self._server.ready.wait(PATIENCE), "the server did not start"
 
     def stop(self) -> None:
-        """Returns when the server is gone."""
+        """Returns once the server has stopped."""
         self._server.should_exit = True
         self._thread.join(PATIENCE)
         self._listener.close()
-        assert not self._thread.is_alive(), "the server didn't stop"
+        assert not self._thread.is_alive(), "the server did not stop"
 
-    def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Returns what the work gives, done in the server's own loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._server.loop).result(PATIENCE)
+    def run(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """Returns the result of a coroutine that runs in the server's event loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._server.loop).result(PATIENCE)
 
     def open(self, gate: asyncio.Event) -> None:
-        """Sets an event that a turn waits for."""
+        """Sets an event that a turn is waiting for."""
         self._server.loop.call_soon_threadsafe(gate.set)
 
     @contextmanager
     def connection(self) -> Iterator[http.client.HTTPConnection]:
-        """Yields a connection."""
+        """Yields an HTTP connection to the server."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             yield connection
@@ -84,7 +84,7 @@ class LiveServer:
 
     @contextmanager
     def socket(self) -> Iterator[socket.socket]:
-        """Yields a bare connection, for bytes that no client would send."""
+        """Yields a raw TCP connection, for bytes that no HTTP client would send."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             yield connection
             with suppress(OSError):  # the test may have closed it
@@ -93,7 +93,7 @@ class LiveServer:
 
 @contextmanager
 def live(**settings: Any) -> Iterator[LiveServer]:
-    """Yields a running server with the instance `demo-bot`; there is no rate limit unless one is given."""
+    """Yields a running server with the instance `demo-bot`, without a rate limit unless the settings give one."""
     app = App(HttpSettings(**{"rate_limit": None, **settings}))
     asyncio.run(app.add("demo-bot"))
     asyncio.run(app.management.add_default_user())

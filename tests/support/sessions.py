@@ -1,4 +1,4 @@
-"""Session tokens, good and bad."""
+"""Valid and invalid session tokens."""
 
 import json
 import time
@@ -12,9 +12,9 @@ TOKEN_ID = "token-1"
 
 
 def session_token(*, secret: str = AUTH_SECRET, algorithm: str = "HS256", **claims: Any) -> str:
-    """Returns a good session token but for what is given; a claim given as None is left out."""
+    """Returns a session token that is valid except for the given arguments; a claim of None is left out."""
     now = int(time.time())
-    good = {"sub": USER_ID, "iss": "polyant", "aud": "polyant", "iat": now, "exp": now + 3_600, "jti": TOKEN_ID}
-    payload = {name: value for name, value in {**good, **claims}.items() if value is not None}
-    # Not jwt.encode, which refuses claims that a verifier may well be shown.
+    valid = {"sub": USER_ID, "iss": "polyant", "aud": "polyant", "iat": now, "exp": now + 3_600, "jti": TOKEN_ID}
+    payload = {name: value for name, value in {**valid, **claims}.items() if value is not None}
+    # jwt.encode refuses some invalid claims that a verifier may receive.
     return jwt.PyJWS().encode(json.dumps(payload).encode(), secret, algorithm)

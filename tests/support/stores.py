@@ -1,4 +1,4 @@
-"""Users, sessions and the audit trail of one store, for contract kits that need all three."""
+"""Fixtures for the user, session and audit adapters of one store, for contracts that need all three."""
 
 import pytest
 

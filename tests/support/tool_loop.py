@@ -1,4 +1,4 @@
-"""The default Supervisor on a played model, played tools, and MCP servers that a test makes up."""
+"""The default Supervisor on a fake model, fake tools and fake MCP servers."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -35,8 +35,8 @@ KEY = "played-key-0123456789"
 Play = Sequence[FakeStep] | Callable[[ModelRequest], FakeStep]
 
 
-class MadeUpServers(ToolServers):
-    """Gives the tools that a test puts into it, and notes what it was asked for."""
+class FakeToolServers(ToolServers):
+    """MCP servers that offer the tools set by the test, and record the calls of `open`."""
 
     def __init__(self) -> None:
         self.tools: list[OfferedTool] = []
@@ -54,7 +54,7 @@ class MadeUpServers(ToolServers):
 
 
 class ToolLoop:
-    """Runs turns; what it runs on may be changed until the first one."""
+    """Runs turns of the default Supervisor; its attributes may be changed until the first turn."""
 
     def __init__(self) -> None:
         self.activity = Activity()
@@ -62,7 +62,7 @@ class ToolLoop:
         self.clock: Clock = SystemClock()
         self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
         self.tools: dict[str, Tool] = {}
-        self.servers = MadeUpServers()
+        self.servers = FakeToolServers()
         self.budget = TurnBudget()
         bare = InstanceFactory.build(
             provider="played",
@@ -90,7 +90,7 @@ class ToolLoop:
         self.instance = with_secret(self.instance, self.seal(self.instance, SecretName(name), value, origin))
 
     def limit(self, **limits: float) -> None:
-        """Sets limits of the instance's own."""
+        """Overrides limits on the instance."""
         own = msgspec.structs.replace(self.instance.limits, **limits)
         self.instance = msgspec.structs.replace(self.instance, limits=own)
 
@@ -113,7 +113,7 @@ class ToolLoop:
         return FakeChatModel(play, self.activity)
 
     async def run(self, play: Play) -> tuple[list[SupervisorEvent], list[ModelRequest]]:
-        """Returns the events of a turn and what its model was asked."""
+        """Returns the events of a turn and the requests its model received."""
         model = self.model(play)
         return await events_of(self.supervisor(model).run(self.turn)), model.requests
 
@@ -131,7 +131,7 @@ async def fail(_: object, __: ToolContext) -> str:
 
 
 def unusable(loop: ToolLoop) -> Mapping[str, Turn]:
-    """Returns turns that can't be run, by why."""
+    """Returns turns that can't run, by the reason."""
     instance = loop.instance
     broken = msgspec.structs.replace(instance.secrets[PROVIDER_KEY], sealed="v1:nonsense")
     instances = {
@@ -139,4 +139,4 @@ def unusable(loop: ToolLoop) -> Mapping[str, Turn]:
         "missing key": msgspec.structs.replace(instance, secrets={}),
         "unreadable key": with_secret(instance, broken),
     }
-    return {why: msgspec.structs.replace(loop.turn, instance=each) for why, each in instances.items()}
+    return {reason: msgspec.structs.replace(loop.turn, instance=each) for reason, each in instances.items()}

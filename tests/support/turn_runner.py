@@ -1,4 +1,4 @@
-"""RunTurn on a Supervisor of a test, with a turn log that everything is noted in."""
+"""RunTurn on a test's Supervisor, with a turn log that records every turn."""
 
 from collections.abc import Mapping
 
@@ -18,9 +18,9 @@ from polyant.testing.manual_clock import ManualClock
 
 
 class TurnRunner:
-    """The use case and its surroundings; observations are delivered while `observation` is entered.
+    """RunTurn and its dependencies; observations are delivered while `observation` is entered.
 
-    Durations are those of `clock`, which stands still; deadlines are real.
+    `clock` measures durations and stands still by default. Deadlines use real time.
     """
 
     def __init__(

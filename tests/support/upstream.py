@@ -1,13 +1,13 @@
-"""A real HTTP server that answers what a test tells it to, misbehaviour included.
+"""A real HTTP server that sends the replies that a test scripts, including protocol violations.
 
 In a test's own event loop:
 
     async with ScriptedUpstream() as upstream:
         upstream.replies.append(Reply(pieces=(b"...",)))
 
-Beside a server in another process, or a test without an event loop: `with upstream_in_thread() as thread:` and
-`thread.upstream`, whose coroutines `thread.run` runs. What to answer in a vendor's protocol is made by
-`support.openai_voice` and `support.anthropic_voice`.
+For a server in another process, or a test without an event loop, use `with upstream_in_thread() as thread:`.
+`thread.run` runs the coroutines of `thread.upstream`. `support.openai_replies` and `support.anthropic_replies` build
+replies in the providers' protocols.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ T = TypeVar("T")
 
 
 class Then(enum.Enum):
-    """What may stand among the pieces of a reply."""
+    """A misbehaviour among the pieces of a reply."""
 
     HANG = enum.auto()
-    """Nothing more is sent until the peer hangs up."""
+    """Sends nothing more until the peer hangs up."""
     CUT = enum.auto()
-    """The connection is closed."""
+    """Closes the connection."""
 
 
 class Gate:
-    """A piece that holds the rest of the reply until it is opened, in the server's event loop."""
+    """A piece that delays the rest of the reply until `open` is called in the server's event loop."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
@@ -52,7 +52,10 @@ class Gate:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One answer; a number among the pieces is a pause in seconds. A raw one has no head but what its pieces say."""
+    """One reply.
+
+    A number among the pieces is a pause in seconds. With `raw` framing, the pieces include the head.
+    """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class Reply:
 
 @dataclass(eq=False, kw_only=True)
 class Received:
-    """One request, as it came."""
+    """One request as received."""
 
     connection: int
     method: str
@@ -70,7 +73,7 @@ class Received:
     headers: Mapping[str, str]
     body: bytes
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the peer has closed the connection that the request came on."""
+    """Set once the peer has closed the connection of the request."""
 
     def json(self) -> Any:
         return msgspec.json.decode(self.body)
@@ -84,13 +87,13 @@ _NO_REPLY = Reply(status=500, pieces=(b"the test has scripted no reply",))
 
 
 def json_reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """Returns a whole JSON document as a reply."""
+    """Returns a reply with a complete JSON document."""
     typed = {"Content-Type": "application/json", **(headers or {})}
     return Reply(status=status, headers=typed, pieces=(msgspec.json.encode(body),))
 
 
 class ScriptedUpstream:
-    """Gives each request the next of `replies`, and `otherwise` when there is none left."""
+    """Answers each request with the next of `replies`, or with `otherwise` if none is left."""
 
     def __init__(self) -> None:
         self.replies: deque[Reply | Responder] = deque()
@@ -116,11 +119,11 @@ class ScriptedUpstream:
 
     @property
     def posts(self) -> list[Received]:
-        """The requests that asked for something, without those that only looked whether the server is there."""
+        """The POST requests, without the availability checks."""
         return [request for request in self.requests if request.method == "POST"]
 
     async def request(self, number: int = 0) -> Received:
-        """Returns the request of that number, once it has come."""
+        """Returns the request with this index once it has arrived."""
         while len(self.requests) <= number:
             self._arrived.clear()
             await self._arrived.wait()
@@ -146,7 +149,7 @@ class ScriptedUpstream:
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int, received: list[Received]
     ) -> bool:
-        """Takes one request and answers it; returns whether the connection stays open."""
+        """Serves one request; returns whether the connection stays open."""
         request = await _receive(reader, connection)
         received.append(request)
         self.requests.append(request)
@@ -202,20 +205,20 @@ def _head(reply: Reply) -> bytes:
 
 
 class UpstreamThread:
-    """A scripted upstream with an event loop of its own."""
+    """A scripted upstream with its own event loop."""
 
     def __init__(self, upstream: ScriptedUpstream, loop: asyncio.AbstractEventLoop) -> None:
         self.upstream = upstream
         self._loop = loop
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, seconds: float = PATIENCE) -> T:
-        """Returns what the coroutine returns in the server's event loop."""
+        """Returns the result of a coroutine that runs in the server's event loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
 
 @contextmanager
 def upstream_in_thread() -> Iterator[UpstreamThread]:
-    """Gives a scripted upstream that runs in a thread until the block is left."""
+    """Yields a scripted upstream that runs in a thread until the end of the block."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""Waiting for what nobody announces."""
+"""Polls for conditions that can't be awaited."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from support.patience import PATIENCE
 
 
-async def until(holds: Callable[[], Awaitable[object]]) -> None:
-    """Returns once it holds."""
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Returns once the condition holds."""
     async with asyncio.timeout(PATIENCE):
-        while not await holds():  # noqa: ASYNC110 - what others do to a database can't be awaited
+        while not await condition():  # noqa: ASYNC110 - a database can't be awaited
             await asyncio.sleep(0.01)

@@ -5,7 +5,7 @@ import pytest
 
 from polyant.domain.chat import ModelRequest, UserMessage
 from polyant.domain.secrets import SecretText
-from support.hurrying_clock import HurryingClock
+from support.instant_clock import InstantClock
 from support.upstream import ScriptedUpstream
 
 
@@ -22,8 +22,8 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def clock() -> HurryingClock:
-    return HurryingClock()
+def clock() -> InstantClock:
+    return InstantClock()
 
 
 @pytest.fixture

@@ -7,23 +7,23 @@ from polyant.domain.chat import ModelRequest, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.testing.chat_model import HELLO, events_of, expected_events
-from support.anthropic_voice import anthropic_begins, anthropic_events, anthropic_says
-from support.hurrying_clock import HurryingClock
+from support.anthropic_replies import anthropic_events, anthropic_partial_stream, anthropic_responder
+from support.event_stream import event, stream
+from support.instant_clock import InstantClock
 from support.upstream import ScriptedUpstream, Then
-from support.voice import event, stream
 
 OVERLOADED = event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "error")
 
 
 @pytest.fixture
-def model(http: aiohttp.ClientSession, clock: HurryingClock) -> AnthropicChatModel:
+def model(http: aiohttp.ClientSession, clock: InstantClock) -> AnthropicChatModel:
     return AnthropicChatModel(http=http, clock=clock, timeouts=ProviderTimeouts())
 
 
 async def test_a_call_has_the_vendor_s_form(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
-    upstream.otherwise = anthropic_says()
+    upstream.otherwise = anthropic_responder()
     await events_of(model, model_request)
     (sent,) = upstream.requests
     assert (sent.method, sent.path) == ("POST", "/v1/messages")
@@ -35,7 +35,7 @@ async def test_a_call_has_the_vendor_s_form(
 async def test_a_server_without_keys_is_sent_none(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
-    upstream.otherwise = anthropic_says()
+    upstream.otherwise = anthropic_responder()
     await events_of(model, msgspec.structs.replace(model_request, api_key=None))
     assert "x-api-key" not in upstream.requests[0].headers
 
@@ -43,14 +43,14 @@ async def test_a_server_without_keys_is_sent_none(
 async def test_a_stream_that_starts_with_an_error_is_retried(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
-    upstream.replies.extend([stream([OVERLOADED]), anthropic_says()])
+    upstream.replies.extend([stream([OVERLOADED]), anthropic_responder()])
     assert await events_of(model, model_request) == expected_events(HELLO, stream=True)
 
 
 async def test_an_error_in_mid_stream_ends_it(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
-    begun = anthropic_begins("Hel", then=Then.CUT).pieces[:-1]
+    begun = anthropic_partial_stream("Hel", then=Then.CUT).pieces[:-1]
     upstream.otherwise = stream([*(piece for piece in begun if isinstance(piece, bytes)), OVERLOADED])
     events = model.generate(model_request)
     assert await anext(events) == TextDelta("Hel")
@@ -62,7 +62,7 @@ async def test_an_error_in_mid_stream_ends_it(
 async def test_the_connection_of_a_finished_stream_is_used_again(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
-    upstream.otherwise = anthropic_says()
+    upstream.otherwise = anthropic_responder()
     for _ in range(3):
         await events_of(model, model_request)
     assert [request.connection for request in upstream.requests] == [1, 1, 1]

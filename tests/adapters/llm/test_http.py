@@ -20,11 +20,11 @@ from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.secrets import SecretText
 from polyant.testing.chat_model import HELLO, ScriptedAnswer, events_of, expected_events
-from support.hurrying_clock import HurryingClock
-from support.openai_voice import openai_begins, openai_events, openai_says
+from support.event_stream import EVENT_STREAM, stream
+from support.instant_clock import InstantClock
+from support.openai_replies import openai_events, openai_partial_stream, openai_responder
 from support.patience import PATIENCE, seconds
 from support.upstream import HANG_BEFORE_HEAD, Gate, Reply, ScriptedUpstream, Then, json_reply
-from support.voice import EVENT_STREAM, stream
 
 SHORT = seconds(0.1)
 NONE_BY_CHANCE = PATIENCE
@@ -35,7 +35,7 @@ MakeModel = Callable[[ProviderTimeouts], OpenAIChatModel]
 
 
 @pytest.fixture
-def make_model(http: aiohttp.ClientSession, clock: HurryingClock) -> MakeModel:
+def make_model(http: aiohttp.ClientSession, clock: InstantClock) -> MakeModel:
     return lambda timeouts: OpenAIChatModel(http=http, clock=clock, timeouts=timeouts)
 
 
@@ -68,7 +68,7 @@ class OddAnswer(Answer):
 
 
 async def attempt(http: aiohttp.ClientSession, url: str, answer: Answer, **headers: str) -> None:
-    vendor = VendorHttp(http=http, clock=HurryingClock(), timeouts=PATIENT)
+    vendor = VendorHttp(http=http, clock=InstantClock(), timeouts=PATIENT)
     call = VendorCall(url=url, headers=headers, body=b"{}", stream=False, deadline=NONE_BY_CHANCE)
     async with aclosing(vendor.attempt(call, answer)) as events:
         async for _ in events:
@@ -132,7 +132,7 @@ class TestTimeouts:
     async def test_a_stream_that_falls_silent_is_late(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
-        upstream.otherwise = openai_begins("Hel", then=Then.HANG)
+        upstream.otherwise = openai_partial_stream("Hel", then=Then.HANG)
         timeouts = msgspec.structs.replace(PATIENT, idle=SHORT)
         assert await failure_of(make_model(timeouts), model_request) == ([TextDelta("Hel")], ProviderFailure.TIMEOUT)
         await upstream.requests[0].hung_up.wait()
@@ -169,14 +169,14 @@ class TestTimeouts:
     async def test_a_stream_has_until_the_deadline(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
-        upstream.otherwise = openai_begins("Hel", then=Then.HANG)
+        upstream.otherwise = openai_partial_stream("Hel", then=Then.HANG)
         request = msgspec.structs.replace(model_request, deadline=SHORT)
         assert await failure_of(model, request) == ([TextDelta("Hel")], ProviderFailure.TIMEOUT)
 
     async def test_the_deadline_holds_for_a_slow_consumer_too(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
-        upstream.otherwise = openai_begins("Hel", then=Then.HANG)
+        upstream.otherwise = openai_partial_stream("Hel", then=Then.HANG)
         async with aclosing(model.generate(msgspec.structs.replace(model_request, deadline=SHORT))) as events:
             await anext(events)
             await upstream.requests[0].hung_up.wait()
@@ -185,7 +185,7 @@ class TestTimeouts:
         assert caught.value.kind is ProviderFailure.TIMEOUT
 
     async def test_a_host_that_doesn_t_take_the_connection_is_late_and_not_tried_again(
-        self, clock: HurryingClock, model_request: ModelRequest
+        self, clock: InstantClock, model_request: ModelRequest
     ) -> None:
         resolver = _Resolver(asyncio.Event().wait)
         timeouts = msgspec.structs.replace(PATIENT, connect=SHORT)
@@ -214,7 +214,7 @@ class TestConnections:
         model_request: ModelRequest,
         streamed: bool,
     ) -> None:
-        upstream.otherwise = openai_says()
+        upstream.otherwise = openai_responder()
         for _ in range(3):
             await events_of(model, msgspec.structs.replace(model_request, stream=streamed))
         assert [request.connection for request in upstream.requests] == [1, 1, 1]
@@ -236,7 +236,7 @@ class TestConnections:
     async def test_a_call_past_its_deadline_sends_nothing_over_an_open_connection(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
-        upstream.otherwise = openai_says()
+        upstream.otherwise = openai_responder()
         await events_of(model, model_request)
         request = msgspec.structs.replace(model_request, deadline=0.0)
         assert await failure_of(model, request) == ([], ProviderFailure.TIMEOUT)
@@ -392,7 +392,7 @@ class TestUnreachable:
             request = msgspec.structs.replace(model_request, base_url=f"https://127.0.0.1:{port}/v1")
             assert await failure_of(model, request) == ([], ProviderFailure.UNREACHABLE)
 
-    async def test_a_name_that_is_not_known(self, clock: HurryingClock, model_request: ModelRequest) -> None:
+    async def test_a_name_that_is_not_known(self, clock: InstantClock, model_request: ModelRequest) -> None:
         async def fail() -> None:
             raise OSError(-2, "Name or service not known")
 

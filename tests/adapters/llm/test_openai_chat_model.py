@@ -7,20 +7,20 @@ from polyant.domain.chat import ModelRequest, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.testing.chat_model import events_of
-from support.hurrying_clock import HurryingClock
-from support.openai_voice import openai_says
+from support.instant_clock import InstantClock
+from support.openai_replies import openai_responder
 from support.upstream import Received, Reply, ScriptedUpstream, json_reply
 
 
 @pytest.fixture
-def model(http: aiohttp.ClientSession, clock: HurryingClock) -> OpenAIChatModel:
+def model(http: aiohttp.ClientSession, clock: InstantClock) -> OpenAIChatModel:
     return OpenAIChatModel(http=http, clock=clock, timeouts=ProviderTimeouts())
 
 
 async def test_a_call_has_the_vendor_s_form(
     upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
 ) -> None:
-    upstream.otherwise = openai_says()
+    upstream.otherwise = openai_responder()
     await events_of(model, model_request)
     (sent,) = upstream.requests
     assert (sent.method, sent.path) == ("POST", "/v1/chat/completions")
@@ -32,19 +32,19 @@ async def test_a_call_has_the_vendor_s_form(
 async def test_a_server_without_keys_is_sent_none(
     upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
 ) -> None:
-    upstream.otherwise = openai_says()
+    upstream.otherwise = openai_responder()
     await events_of(model, msgspec.structs.replace(model_request, api_key=None))
     assert "authorization" not in upstream.requests[0].headers
 
 
 async def test_a_server_that_refuses_stream_options_is_not_sent_them_again(
-    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest, clock: HurryingClock
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest, clock: InstantClock
 ) -> None:
     def strict(request: Received) -> Reply:
         if "stream_options" in request.json():
             detail = [{"type": "extra_forbidden", "loc": ["body", "stream_options", "include_usage"]}]
             return json_reply({"object": "error", "message": {"detail": detail}}, status=422)
-        return openai_says("ant")(request)
+        return openai_responder("ant")(request)
 
     upstream.otherwise = strict
     for _ in range(2):
@@ -66,6 +66,6 @@ async def test_a_retry_starts_afresh(
     upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
 ) -> None:
     half_a_call = b'data: {"choices":[{"delta":{"tool_calls":[{"id":"a","function":{"name":"weather"}}]}}]}\n\n'
-    upstream.replies.extend([Reply(framing="close", pieces=(half_a_call,)), openai_says("ant")])
+    upstream.replies.extend([Reply(framing="close", pieces=(half_a_call,)), openai_responder("ant")])
     events = await events_of(model, model_request)
     assert [type(event).__name__ for event in events] == ["TextDelta", "ModelFinished"]

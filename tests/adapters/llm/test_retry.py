@@ -15,8 +15,8 @@ from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.testing.chat_model import events_of
 from polyant.testing.manual_clock import ManualClock
-from support.hurrying_clock import HurryingClock
-from support.openai_voice import openai_says
+from support.instant_clock import InstantClock
+from support.openai_replies import openai_responder
 from support.upstream import Reply, ScriptedUpstream
 
 PASSES = CallFailedError(ProviderFailure.OVERLOADED, retry=True)
@@ -48,7 +48,7 @@ def asks_to_wait(seconds: float) -> CallFailedError:
     return CallFailedError(ProviderFailure.RATE_LIMIT, retry=True, wait=seconds)
 
 
-async def test_the_waits_are_jittered_and_grow(clock: HurryingClock) -> None:
+async def test_the_waits_are_jittered_and_grow(clock: InstantClock) -> None:
     assert await outcome_of(clock, PASSES, PASSES, ANSWER) == ANSWER
     first, second = clock.waits
     assert 0.24 <= first <= 0.36
@@ -56,42 +56,42 @@ async def test_the_waits_are_jittered_and_grow(clock: HurryingClock) -> None:
 
 
 async def test_waits_differ_from_call_to_call() -> None:
-    clocks = [HurryingClock() for _ in range(20)]
+    clocks = [InstantClock() for _ in range(20)]
     for clock in clocks:
         await outcome_of(clock, PASSES, ANSWER)
     assert len({clock.waits[0] for clock in clocks}) > 1
 
 
-async def test_it_gives_up_after_the_second_retry(clock: HurryingClock) -> None:
+async def test_it_gives_up_after_the_second_retry(clock: InstantClock) -> None:
     with pytest.raises(ProviderError) as caught:
         await outcome_of(clock, PASSES, PASSES, PASSES, ANSWER)
     assert (caught.value.provider, caught.value.kind) == ("openai", ProviderFailure.OVERLOADED)
 
 
-async def test_a_vendor_s_wish_of_up_to_two_seconds_is_obeyed(clock: HurryingClock) -> None:
+async def test_a_vendor_s_wish_of_up_to_two_seconds_is_obeyed(clock: InstantClock) -> None:
     assert await outcome_of(clock, asks_to_wait(2.0), asks_to_wait(0.0), ANSWER) == ANSWER
     assert clock.waits == [2.0, 0.0]
 
 
-async def test_a_longer_wish_fails_at_once(clock: HurryingClock) -> None:
+async def test_a_longer_wish_fails_at_once(clock: InstantClock) -> None:
     with pytest.raises(ProviderError):
         await outcome_of(clock, asks_to_wait(2.1), ANSWER)
     assert clock.waits == []
 
 
-async def test_nobody_waits_past_the_deadline(clock: HurryingClock) -> None:
+async def test_nobody_waits_past_the_deadline(clock: InstantClock) -> None:
     with pytest.raises(ProviderError) as caught:
         await outcome_of(clock, PASSES, ANSWER, deadline=0.2)
     assert (caught.value.kind, clock.waits) == (ProviderFailure.OVERLOADED, [])
 
 
-async def test_a_failure_that_stays_is_not_retried(clock: HurryingClock) -> None:
+async def test_a_failure_that_stays_is_not_retried(clock: InstantClock) -> None:
     with pytest.raises(ProviderError):
         await outcome_of(clock, CallFailedError(ProviderFailure.AUTH), ANSWER)
     assert clock.waits == []
 
 
-async def test_the_error_leads_to_nothing_that_the_vendor_or_the_http_client_said(clock: HurryingClock) -> None:
+async def test_the_error_leads_to_nothing_that_the_vendor_or_the_http_client_said(clock: InstantClock) -> None:
     with pytest.raises(ProviderError) as caught:
         await outcome_of(clock, CallFailedError(ProviderFailure.AUTH))
     assert caught.value.__context__ is None
@@ -119,12 +119,12 @@ async def test_the_wish_is_read_from_the_answer_s_headers(
     *,
     upstream: ScriptedUpstream,
     http: aiohttp.ClientSession,
-    clock: HurryingClock,
+    clock: InstantClock,
     model_request: ModelRequest,
     header: dict[str, str],
     waits: list[float],
 ) -> None:
-    upstream.replies.extend([Reply(status=429, headers=header), openai_says("ant")])
+    upstream.replies.extend([Reply(status=429, headers=header), openai_responder("ant")])
     model = OpenAIChatModel(http=http, clock=clock, timeouts=ProviderTimeouts())
     assert (await events_of(model, msgspec.structs.replace(model_request, stream=False)))[0] == TextDelta("ant")
     assert clock.waits == waits

@@ -24,7 +24,7 @@ from polyant.domain.injectables import ScriptFile
 from polyant.domain.urls import origin_of
 from polyant.testing.chat_model import events_of
 from polyant.testing.manual_clock import ManualClock
-from support.hurrying_clock import HurryingClock
+from support.instant_clock import InstantClock
 
 TOOL = ToolSpec(name="current_time", description="Tells it.", parameters=msgspec.Raw(b"{}"))
 CALL = ToolCall(id="call_1", name="current_time", arguments="{}")
@@ -54,7 +54,7 @@ def script(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def scripted(script: Path, clock: HurryingClock) -> ScriptedChatModel:
+def scripted(script: Path, clock: InstantClock) -> ScriptedChatModel:
     return ScriptedChatModel(clock=clock, script=ScriptFile(script))
 
 
@@ -79,7 +79,7 @@ def text_of(events: list[ModelEvent]) -> str:
 
 class TestEcho:
     @pytest.fixture
-    def model(self, clock: HurryingClock) -> ScriptedChatModel:
+    def model(self, clock: InstantClock) -> ScriptedChatModel:
         return ScriptedChatModel(clock=clock)
 
     async def test_it_says_what_it_is_repeats_the_user_and_how_to_get_more(self, model: ScriptedChatModel) -> None:
@@ -118,7 +118,7 @@ class TestScript:
         request = asking("What time is it?", AssistantMessage("Late."), "Thanks")
         assert text_of(await events_of(scripted, request)) == "Anything else?"
 
-    async def test_if_no_scene_fits_it_echoes(self, tmp_path: Path, clock: HurryingClock) -> None:
+    async def test_if_no_scene_fits_it_echoes(self, tmp_path: Path, clock: InstantClock) -> None:
         path = tmp_path / "script.json"
         path.write_text('[{"when": "time", "steps": [[]]}]')
         model = ScriptedChatModel(clock=clock, script=ScriptFile(path))
@@ -165,9 +165,7 @@ class TestScript:
         assert await following == TextDelta("b")
         await events.aclose()
 
-    async def test_a_pause_past_the_deadline_ends_there(
-        self, scripted: ScriptedChatModel, clock: HurryingClock
-    ) -> None:
+    async def test_a_pause_past_the_deadline_ends_there(self, scripted: ScriptedChatModel, clock: InstantClock) -> None:
         with pytest.raises(ProviderError) as caught:
             await events_of(scripted, asking("slow", deadline=1.5))
         assert (caught.value.kind, clock.waits) == (ProviderFailure.TIMEOUT, [1.5])
@@ -204,7 +202,7 @@ class TestScript:
     ],
 )
 def test_a_script_that_can_t_be_played_is_refused_with_file_and_place(
-    tmp_path: Path, clock: HurryingClock, script: str, says: str
+    tmp_path: Path, clock: InstantClock, script: str, says: str
 ) -> None:
     path = tmp_path / "script.json"
     path.write_text(script, errors="surrogateescape")
@@ -214,7 +212,7 @@ def test_a_script_that_can_t_be_played_is_refused_with_file_and_place(
     assert says in caught.value.message
 
 
-def test_a_script_that_isn_t_there_is_refused(tmp_path: Path, clock: HurryingClock) -> None:
+def test_a_script_that_isn_t_there_is_refused(tmp_path: Path, clock: InstantClock) -> None:
     with pytest.raises(InvalidInputError, match="No such file"):
         ScriptedChatModel(clock=clock, script=ScriptFile(tmp_path / "none.json"))
 

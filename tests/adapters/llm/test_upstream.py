@@ -3,13 +3,13 @@
 import json
 from urllib.request import Request, urlopen
 
-from support.openai_voice import openai_says
+from support.openai_replies import openai_responder
 from support.upstream import upstream_in_thread
 
 
 def test_an_upstream_in_a_thread_answers_and_tells_what_it_received() -> None:
     with upstream_in_thread() as thread:
-        thread.upstream.otherwise = openai_says("ant")
+        thread.upstream.otherwise = openai_responder("ant")
         body = {"messages": [{"role": "user", "content": "?"}]}
         request = Request(f"{thread.upstream.url}/v1/chat/completions", json.dumps(body).encode())  # noqa: S310 - http
         with urlopen(request) as response:  # noqa: S310 - http

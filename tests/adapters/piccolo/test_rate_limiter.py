@@ -15,8 +15,8 @@ from polyant.adapters.piccolo.rate_limiter import PiccoloRateLimiter
 from polyant.adapters.piccolo.sqlite import SqliteBackend
 from polyant.domain.limits import LimitState, RateLimit
 from polyant.testing.manual_clock import ManualClock
-from support.log_rig import PiccoloRig
 from support.postgres import PostgresServer
+from support.rate_limiter_rig import PiccoloRig
 from support.waiting import until
 
 LIMIT = RateLimit(20, 60)

@@ -2,13 +2,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from support.small_internet import SmallInternet
+from support.fake_network import FakeNetwork
 from support.upstream import Reply, ScriptedUpstream
 
 
 @pytest.fixture
-async def internet(monkeypatch: pytest.MonkeyPatch) -> SmallInternet:
-    return SmallInternet(monkeypatch)
+async def network(monkeypatch: pytest.MonkeyPatch) -> FakeNetwork:
+    return FakeNetwork(monkeypatch)
 
 
 @pytest.fixture

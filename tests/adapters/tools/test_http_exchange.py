@@ -10,7 +10,7 @@ from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.tools import ToolError
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import ToolRun, result_of
-from support.small_internet import SmallInternet
+from support.fake_network import FakeNetwork
 from support.upstream import Reply, ScriptedUpstream
 
 PUBLIC = "93.184.215.14"
@@ -18,9 +18,9 @@ PUBLIC = "93.184.215.14"
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """An internet, a server on it that is example.com, and one inside, on the loopback, that is not."""
+    """A network, a server on it that is example.com, and one inside, on the loopback, that is not."""
 
-    internet: SmallInternet
+    network: FakeNetwork
     outside: ScriptedUpstream
     inside: ScriptedUpstream
 
@@ -29,7 +29,7 @@ class World:
         return int(self.inside.url.rpartition(":")[2])
 
     def tool(self, *allowed: str, system_look_up: bool = False) -> HttpRequestTool:
-        resolver = None if system_look_up else self.internet
+        resolver = None if system_look_up else self.network
         return HttpRequestTool(
             clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset(allowed)), resolver=resolver
         )
@@ -38,19 +38,19 @@ class World:
         return self.inside._connections == 0
 
     def nobody_was_called(self) -> bool:
-        return self.internet.dialled == [] and self.nobody_came()
+        return self.network.dialled == [] and self.nobody_came()
 
     def redirect(self, location: str, status: int = 302) -> Reply:
         return Reply(status=status, headers={"Location": location.format(port=self.port)})
 
 
 @pytest.fixture
-async def world(internet: SmallInternet, upstream: ScriptedUpstream) -> AsyncIterator[World]:
+async def world(network: FakeNetwork, upstream: ScriptedUpstream) -> AsyncIterator[World]:
     async with ScriptedUpstream() as outside:
         outside.otherwise = Reply(pieces=(b"welcome",))
-        internet.name("example.com", PUBLIC)
-        internet.place(PUBLIC, outside.url)
-        yield World(internet, outside, upstream)
+        network.name("example.com", PUBLIC)
+        network.place(PUBLIC, outside.url)
+        yield World(network, outside, upstream)
 
 
 async def attack(tool: HttpRequestTool, url: str) -> str:
@@ -127,7 +127,7 @@ async def test_name_of_the_machine_itself_is_refused(host: str, world: World) ->
 async def test_name_with_an_address_inside_is_refused_and_the_address_kept_secret(
     host: str, address: str, world: World
 ) -> None:
-    world.internet.name(host, address)
+    world.network.name(host, address)
     reason = await refused(world.tool(), f"http://{host}:{world.port}/")
     assert reason.startswith(f"Requests to {host}:{world.port} are refused: it isn't on the public internet")
     assert address not in reason
@@ -135,15 +135,15 @@ async def test_name_with_an_address_inside_is_refused_and_the_address_kept_secre
 
 
 async def test_of_a_names_addresses_only_the_public_ones_are_called(world: World) -> None:
-    world.internet.name("both.example", ("127.0.0.1", PUBLIC, "10.0.0.1"))
+    world.network.name("both.example", ("127.0.0.1", PUBLIC, "10.0.0.1"))
     assert "welcome" in await attack(world.tool(), f"http://both.example:{world.port}/")
-    assert world.internet.dialled == [(PUBLIC, world.port)]
+    assert world.network.dialled == [(PUBLIC, world.port)]
     assert world.nobody_came()
 
 
 async def test_name_that_changes_between_look_ups_is_refused(world: World) -> None:
     """The first look-up gives a public address, each later one the loopback: DNS rebinding."""
-    world.internet.name("rebind.example", PUBLIC, "127.0.0.1")
+    world.network.name("rebind.example", PUBLIC, "127.0.0.1")
     tool = world.tool()
     assert "welcome" in await attack(tool, f"http://rebind.example:{world.port}/")
     assert "isn't on the public internet" in await refused(tool, f"http://rebind.example:{world.port}/")
@@ -152,7 +152,7 @@ async def test_name_that_changes_between_look_ups_is_refused(world: World) -> No
 
 
 async def test_name_that_changes_before_its_redirect_is_refused(world: World) -> None:
-    world.internet.name("rebind.example", PUBLIC, "127.0.0.1")
+    world.network.name("rebind.example", PUBLIC, "127.0.0.1")
     world.outside.replies.append(world.redirect("/again"))
     assert "isn't on the public internet" in await refused(world.tool(), f"http://rebind.example:{world.port}/")
     assert len(world.outside.requests) == 1
@@ -176,8 +176,8 @@ async def test_name_that_changes_before_its_redirect_is_refused(world: World) ->
 )
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirect_to_the_inside_is_refused(status: int, location: str, world: World) -> None:
-    world.internet.name("inside.example", "127.0.0.1")
-    world.internet.name("localhost", "127.0.0.1")
+    world.network.name("inside.example", "127.0.0.1")
+    world.network.name("localhost", "127.0.0.1")
     world.outside.replies.append(world.redirect(location, status))
     await refused(world.tool(), "http://example.com/")
     assert len(world.outside.requests) == 1
@@ -192,7 +192,7 @@ async def test_proxy_of_the_environment_is_not_used(world: World, monkeypatch: p
 
 
 async def test_host_that_the_operator_allows_is_called_wherever_it_is(world: World) -> None:
-    world.internet.name("intranet.example", "127.0.0.1")
+    world.network.name("intranet.example", "127.0.0.1")
     tool = world.tool(f"intranet.example:{world.port}")
     assert "what stands inside" in await attack(tool, f"http://intranet.example:{world.port}/")
     assert len(world.inside.requests) == 1
@@ -201,7 +201,7 @@ async def test_host_that_the_operator_allows_is_called_wherever_it_is(world: Wor
 @pytest.mark.parametrize("host", ["127.0.0.1", "evil.example", "localhost", "intranet.example."])
 async def test_no_other_host_inside_is_called_then(host: str, world: World) -> None:
     for name in ("intranet.example", "intranet.example.", "evil.example", "localhost"):
-        world.internet.name(name, "127.0.0.1")
+        world.network.name(name, "127.0.0.1")
     tool = world.tool(f"intranet.example:{world.port}")
     await attack(tool, f"http://intranet.example:{world.port}/")
     assert "isn't on the public internet" in await refused(tool, f"http://{host}:{world.port}/")
@@ -209,7 +209,7 @@ async def test_no_other_host_inside_is_called_then(host: str, world: World) -> N
 
 
 async def test_allowed_host_that_redirects_to_another_one_inside_is_not_followed(world: World) -> None:
-    world.internet.name("intranet.example", "127.0.0.1")
+    world.network.name("intranet.example", "127.0.0.1")
     world.inside.replies.append(world.redirect("http://127.0.0.1:{port}/admin"))
     reason = await refused(world.tool(f"intranet.example:{world.port}"), f"http://intranet.example:{world.port}/")
     assert reason.startswith(f"Requests to 127.0.0.1:{world.port} are refused")

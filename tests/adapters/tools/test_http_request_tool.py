@@ -11,20 +11,20 @@ from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.tools import ToolError
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import CONTEXT, ToolRun, result_of
+from support.fake_network import FakeNetwork
 from support.patience import PATIENCE
-from support.small_internet import SmallInternet
 from support.upstream import HANG_BEFORE_HEAD, Gate, Reply, ScriptedUpstream, Then, json_reply
 
 PUBLIC = "93.184.215.14"
 
 
 @pytest.fixture
-def tool(internet: SmallInternet, upstream: ScriptedUpstream) -> HttpRequestTool:
-    """A tool of an operator who allows nothing, on an internet where example.com is the upstream."""
-    internet.name("example.com", PUBLIC)
-    internet.name("other.example", PUBLIC)
-    internet.place(PUBLIC, upstream.url)
-    return HttpRequestTool(clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset()), resolver=internet)
+def tool(network: FakeNetwork, upstream: ScriptedUpstream) -> HttpRequestTool:
+    """A tool of an operator who allows nothing, on a network where example.com is the upstream."""
+    network.name("example.com", PUBLIC)
+    network.name("other.example", PUBLIC)
+    network.place(PUBLIC, upstream.url)
+    return HttpRequestTool(clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset()), resolver=network)
 
 
 async def send(tool: HttpRequestTool, url: str = "http://example.com/", **more: Any) -> str:
@@ -165,14 +165,14 @@ async def test_unknown_host_is_a_failure_that_says_so(tool: HttpRequestTool) -> 
 
 
 async def test_server_without_a_secure_connection_is_a_failure_that_says_so(
-    tool: HttpRequestTool, internet: SmallInternet
+    tool: HttpRequestTool, network: FakeNetwork
 ) -> None:
     async def speak_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
     async with await asyncio.start_server(speak_plainly, "127.0.0.1", 0) as server:
-        internet.place(PUBLIC, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        network.place(PUBLIC, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         with pytest.raises(ToolError, match=r"example\.com offers no secure connection that can be trusted"):
             await send(tool, "https://example.com/")
 

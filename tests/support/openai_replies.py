@@ -1,4 +1,4 @@
-"""Replies in OpenAI's protocol, from a server that refuses what OpenAI or a strict compatible server refuses."""
+"""Replies in OpenAI's protocol, from a server that rejects what OpenAI or a strict compatible server rejects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from polyant.domain.chat import ToolCall
 from polyant.domain.errors import ProviderFailure
 from polyant.testing.chat_model import HELLO, PROVIDER_TEXT, ScriptedAnswer
+from support.event_stream import Split, event, stream, whole
 from support.upstream import DROP, Received, Reply, Responder, Then, json_reply
-from support.voice import Split, event, stream, whole
 
 _STATUSES = {
     ProviderFailure.AUTH: 401,
@@ -19,23 +19,23 @@ _STATUSES = {
 _DONE = b"data: [DONE]\n\n"
 
 
-def openai_says(answer: ScriptedAnswer | str = HELLO, split: Split = whole) -> Responder:
-    """Returns a responder that gives the answer whole or streamed, as the request asks."""
-    said = ScriptedAnswer(text=(answer,)) if isinstance(answer, str) else answer
+def openai_responder(answer: ScriptedAnswer | str = HELLO, split: Split = whole) -> Responder:
+    """Returns a responder that sends the answer, streamed if the request asks for a stream."""
+    scripted = ScriptedAnswer(text=(answer,)) if isinstance(answer, str) else answer
 
     def respond(request: Received) -> Reply:
         body = request.json()
         if reason := _objection(body):
             return json_reply({"error": {"message": reason, "type": "invalid_request_error"}}, status=400)
         if not body.get("stream"):
-            return json_reply(_completion(said))
-        return stream([*openai_events(said), _usage_event(said), _DONE], split=split)
+            return json_reply(_completion(scripted))
+        return stream([*openai_events(scripted), _usage_event(scripted), _DONE], split=split)
 
     return respond
 
 
-def openai_fails(kind: ProviderFailure) -> Responder:
-    """Returns a responder that fails in that way, and writes about it what may not be passed on."""
+def openai_failure(kind: ProviderFailure) -> Responder:
+    """Returns a responder that fails in the given way, with an error text that must not reach users."""
 
     def respond(request: Received) -> Reply:
         if kind is ProviderFailure.UNREACHABLE:
@@ -43,20 +43,20 @@ def openai_fails(kind: ProviderFailure) -> Responder:
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
         text = f"{PROVIDER_TEXT} {key}"
         if kind is ProviderFailure.BAD_RESPONSE:
-            return json_reply({"unheard": text})
+            return json_reply({"unexpected": text})
         error = {"error": {"message": text, "type": text, "code": text}}
         return json_reply(error, status=_STATUSES[kind], headers={"x-request-id": key})
 
     return respond
 
 
-def openai_begins(*text: str, then: Then) -> Reply:
-    """Returns a stream that says so much, and what happens after it."""
+def openai_partial_stream(*text: str, then: Then) -> Reply:
+    """Returns a stream that sends the text and then misbehaves as `then` specifies."""
     return stream(openai_events(ScriptedAnswer(text=text), ended=False), then)
 
 
 def openai_events(answer: ScriptedAnswer, *, ended: bool = True) -> Iterator[bytes]:
-    """Yields the events of a stream up to the finish reason."""
+    """Yields the events of a stream, including the finish reason if it has `ended`."""
     yield _chunk({"role": "assistant", "content": ""})
     for text in answer.text:
         yield _chunk({"content": text})
@@ -73,8 +73,8 @@ def _chunk(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
     return event({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": choices, "usage": None})
 
 
-def _call_piece(index: int, around: dict[str, Any], **function: str) -> bytes:
-    return _chunk({"tool_calls": [{"index": index, **around, "function": function}]})
+def _call_piece(index: int, fields: dict[str, Any], **function: str) -> bytes:
+    return _chunk({"tool_calls": [{"index": index, **fields, "function": function}]})
 
 
 def _usage_event(answer: ScriptedAnswer) -> bytes:
@@ -105,7 +105,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
 def _objection(body: dict[str, Any]) -> str | None:
     messages = body["messages"]
     if not any(message["role"] == "user" for message in messages):
-        return "no user message"
+        return "there is no user message"
     if any(message["role"] == "system" for message in messages[1:]):
         return "the system message is not the first"
     if body.get("tools") == []:
@@ -113,6 +113,6 @@ def _objection(body: dict[str, Any]) -> str | None:
     called: list[str] = []
     for message in messages:
         if message["role"] == "tool" and message["tool_call_id"] not in called:
-            return "a result without its call"
+            return "a tool result has no call"
         called += [call["id"] for call in message.get("tool_calls", ())]
     return None

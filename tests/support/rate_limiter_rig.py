@@ -1,4 +1,4 @@
-"""The rate limiter's log in a database, and how it grows older without time passing."""
+"""A rig that ages the rate limiter's log in a database without waiting."""
 
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.rate_limiter import PiccoloRateLimiter
@@ -17,7 +17,7 @@ _MAKE_OLDER = {
 
 
 class PiccoloRig(LimiterRig):
-    """Makes the log older instead of waiting: all that the limiter knows is in the table."""
+    """Shifts the log's timestamps instead of waiting, since the table holds the limiter's whole state."""
 
     def __init__(self, database: PiccoloDatabase) -> None:
         self.limiter: PiccoloRateLimiter = PiccoloRateLimiter(database=database)
@@ -27,7 +27,7 @@ class PiccoloRig(LimiterRig):
         await self._database.run(_MAKE_OLDER[self._database.dialect], round(seconds * 1_000_000))
 
     async def set_clock_back(self, seconds: float) -> None:
-        """Has the calls so far lie that much later than the clock says it is."""
+        """Moves the previous calls into the future, as if the clock had been set back."""
         await self.advance(-seconds)
 
     async def held_keys(self) -> int:
@@ -35,7 +35,7 @@ class PiccoloRig(LimiterRig):
         return await self._rows()
 
     async def holds_rows(self, number: int) -> bool:
-        """Returns whether there are so many rows, without anything done about it."""
+        """Returns whether the table has this number of rows, without sweeping it."""
         return await self._rows() == number
 
     async def _rows(self) -> int:

@@ -1,4 +1,4 @@
-"""An internet of a few names and public addresses, behind which stand servers of the test."""
+"""A fake network that resolves test names and routes public addresses to the test's servers."""
 
 import asyncio
 import socket
@@ -10,10 +10,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 
-class SmallInternet(AbstractResolver):
-    """Looks names up, and has connections to its addresses end at the servers behind them.
+class FakeNetwork(AbstractResolver):
+    """A resolver that also redirects connections to its addresses to the test's servers.
 
-    Connections to any other address are made as always. All that were tried are in `dialled`.
+    Connections to other addresses are not redirected. `dialled` lists every attempted connection.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,11 +25,11 @@ class SmallInternet(AbstractResolver):
         monkeypatch.setattr(loop, "sock_connect", self._dial)
 
     def name(self, host: str, *answers: str | tuple[str, ...]) -> None:
-        """Gives a name its addresses: one answer for each look-up, the last one for all that follow."""
+        """Sets the addresses of a name: one answer for each look-up; the last answer repeats."""
         self._answers[host] = deque((answer,) if isinstance(answer, str) else answer for answer in answers)
 
     def place(self, address: str, url: str) -> None:
-        """Puts the server with that URL behind a public address, whatever the port."""
+        """Routes connections to a public address, on any port, to the server at the URL."""
         server = URL(url)
         assert server.host is not None
         assert server.port is not None
@@ -48,7 +48,7 @@ class SmallInternet(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """Does nothing; there is nothing to release."""
 
     async def _dial(self, sock: socket.socket, address: Any) -> None:
         self.dialled.append((address[0], address[1]))

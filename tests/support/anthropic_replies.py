@@ -1,4 +1,4 @@
-"""Replies in Anthropic's protocol, from a server that refuses what Anthropic refuses."""
+"""Replies in Anthropic's protocol, from a server that rejects the requests that Anthropic rejects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +8,8 @@ import msgspec
 from polyant.domain.chat import ToolCall
 from polyant.domain.errors import ProviderFailure
 from polyant.testing.chat_model import HELLO, PROVIDER_TEXT, ScriptedAnswer
+from support.event_stream import Split, event, stream, whole
 from support.upstream import DROP, Received, Reply, Responder, Then, json_reply
-from support.voice import Split, event, stream, whole
 
 _FAILURES = {
     ProviderFailure.AUTH: (401, "authentication_error"),
@@ -28,43 +28,43 @@ _PING = event({"type": "ping"}, "ping")
 _STOP = event({"type": "message_stop"}, "message_stop")
 
 
-def anthropic_says(answer: ScriptedAnswer | str = HELLO, split: Split = whole) -> Responder:
-    """Returns a responder that gives the answer whole or streamed, as the request asks."""
-    said = ScriptedAnswer(text=(answer,)) if isinstance(answer, str) else answer
+def anthropic_responder(answer: ScriptedAnswer | str = HELLO, split: Split = whole) -> Responder:
+    """Returns a responder that sends the answer, streamed if the request asks for a stream."""
+    scripted = ScriptedAnswer(text=(answer,)) if isinstance(answer, str) else answer
 
     def respond(request: Received) -> Reply:
         body = request.json()
         if reason := _objection(request, body):
             return _error(400, "invalid_request_error", reason)
         if not body.get("stream"):
-            return json_reply(_message(said))
-        return stream([*anthropic_events(said), _STOP], split=split)
+            return json_reply(_message(scripted))
+        return stream([*anthropic_events(scripted), _STOP], split=split)
 
     return respond
 
 
-def anthropic_fails(kind: ProviderFailure) -> Responder:
-    """Returns a responder that fails in that way, and writes about it what may not be passed on."""
+def anthropic_failure(kind: ProviderFailure) -> Responder:
+    """Returns a responder that fails in the given way, with an error text that must not reach users."""
 
     def respond(request: Received) -> Reply:
         if kind is ProviderFailure.UNREACHABLE:
             return DROP
         key = request.headers.get("x-api-key", "")
         if kind is ProviderFailure.BAD_RESPONSE:
-            return json_reply({"unheard": f"{PROVIDER_TEXT} {key}"})
+            return json_reply({"unexpected": f"{PROVIDER_TEXT} {key}"})
         status, name = _FAILURES[kind]
         return _error(status, name, f"{PROVIDER_TEXT} {key}", request_id=key)
 
     return respond
 
 
-def anthropic_begins(*text: str, then: Then) -> Reply:
-    """Returns a stream that says so much, and what happens after it."""
+def anthropic_partial_stream(*text: str, then: Then) -> Reply:
+    """Returns a stream that sends the text and then misbehaves as `then` specifies."""
     return stream(anthropic_events(ScriptedAnswer(text=text), ended=False), then)
 
 
 def anthropic_events(answer: ScriptedAnswer, *, ended: bool = True) -> Iterator[bytes]:
-    """Yields the events of a stream up to the stop reason."""
+    """Yields the events of a stream, including the stop reason if it has `ended`."""
     usage = {"input_tokens": answer.usage.prompt_tokens - 3, "cache_read_input_tokens": 3, "output_tokens": 1}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "usage": usage}
     yield event({"type": "message_start", "message": {**message, "stop_reason": None}}, "message_start")
@@ -124,17 +124,17 @@ def _error(status: int, name: str, message: str, request_id: str = "req_1") -> R
 
 def _objection(request: Received, body: dict[str, Any]) -> str | None:
     if request.headers.get("anthropic-version") != "2023-06-01":
-        return "no version"
+        return "the version header is missing"
     if not isinstance(body.get("max_tokens"), int):
-        return "no max_tokens"
+        return "max_tokens is missing"
     roles = [message["role"] for message in body["messages"]]
     if roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
-        return "the roles don't alternate, or the conversation ends with the assistant"
+        return "the roles must alternate, and the last message must be the user's"
     blocks = [block for message in body["messages"] for block in message["content"]]
     if not all(message["content"] for message in body["messages"]):
-        return "an empty message"
+        return "a message is empty"
     if any(block["type"] == "text" and not block["text"].strip() for block in blocks):
-        return "a blank text"
+        return "a text block is blank"
     return _tool_objection(body, blocks)
 
 
@@ -142,9 +142,9 @@ def _tool_objection(body: dict[str, Any], blocks: list[dict[str, Any]]) -> str |
     called = [block["id"] for block in blocks if block["type"] == "tool_use"]
     answered = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
     if called != answered:
-        return "a call without its result"
+        return "a tool call has no result"
     if called and not body.get("tools"):
-        return "calls of tools that are not defined"
+        return "a tool call needs tools to be defined"
     if any(not isinstance(block["input"], dict) for block in blocks if block["type"] == "tool_use"):
-        return "the input of a call is not an object"
+        return "the input of a tool call is not an object"
     return None

@@ -1,4 +1,4 @@
-"""What the two vendors' voices share: server-sent events, split as a test wants them."""
+"""Replies of server-sent events, split as a test requires; both providers' protocols use them."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -31,12 +31,12 @@ def at_random(seed: int) -> Split:
 
 
 def event(data: object, name: str = "") -> bytes:
-    """Returns one event with that data as JSON."""
+    """Returns one event with the data as JSON."""
     named = f"event: {name}\n".encode() if name else b""
     return b"%bdata: %b\n\n" % (named, msgspec.json.encode(data))
 
 
 def stream(events: Iterable[bytes], *then: Then, split: Split = whole) -> Reply:
-    """Returns a reply that streams the events, and what happens after them."""
+    """Returns a reply that streams the events and then behaves as `then` specifies."""
     data = b"".join(events)
     return Reply(headers=EVENT_STREAM, framing="chunked", pieces=(*(split(data) if data else ()), *then))

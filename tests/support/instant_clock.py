@@ -1,10 +1,10 @@
-"""A clock for tests in which somebody waits."""
+"""A clock for tests whose code sleeps."""
 
 from polyant.testing.manual_clock import ManualClock
 
 
-class HurryingClock(ManualClock):
-    """Lets the time pass at once for whoever sleeps, and remembers for how long."""
+class InstantClock(ManualClock):
+    """A manual clock whose `sleep` advances the time at once and records the duration."""
 
     def __init__(self) -> None:
         super().__init__()
