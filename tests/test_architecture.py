@@ -80,11 +80,11 @@ def may_import(module: str, name: str) -> bool:
     return any(is_below(module, place) for place in ALLOWED[listed])
 
 
-def test_packages_are_imported_only_where_they_may_be() -> None:
+def test_packages_are_imported_only_where_allowed() -> None:
     assert violations(SOURCE) == []
 
 
-def test_table_lists_nothing_that_is_not_imported() -> None:
+def test_table_lists_only_imported_packages() -> None:
     found = {(package, module) for module, name in imports_of(SOURCE) for package in ALLOWED if is_below(name, package)}
     unused = [
         f"{package} below {place}"
@@ -119,7 +119,7 @@ def test_table_lists_nothing_that_is_not_imported() -> None:
         ("domain/errors.py", "from ..http import app"),
     ],
 )
-def test_import_that_may_not_be_is_found(tmp_path: Path, path: str, line: str) -> None:
+def test_forbidden_import_is_found(tmp_path: Path, path: str, line: str) -> None:
     file = tmp_path / "polyant" / path
     file.parent.mkdir(parents=True)
     file.write_text(f"import asyncio\nimport msgspec\nfrom polyant.domain import users\n{line}\n")
@@ -157,7 +157,7 @@ def lint_imports(project: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_contracts_of_the_layers_are_kept_by_an_empty_project(skeleton: Path) -> None:
+def test_empty_project_keeps_the_layer_contracts(skeleton: Path) -> None:
     done = lint_imports(skeleton)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -176,7 +176,7 @@ def test_contracts_of_the_layers_are_kept_by_an_empty_project(skeleton: Path) ->
         ("another/__init__.py", "", "another (Since this contract is marked as 'exhaustive'"),
     ],
 )
-def test_import_against_the_layers_and_a_module_without_a_layer_are_found(
+def test_layer_violation_and_module_without_a_layer_are_found(
     skeleton: Path, path: str, line: str, message: str
 ) -> None:
     file = skeleton / "polyant" / path
@@ -213,7 +213,7 @@ def entry_points() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("port", "target"), entry_points())
-def test_adapter_is_named_after_its_port_and_stands_where_its_entry_point_says(port: str, target: str) -> None:
+def test_adapter_is_named_after_its_port_and_its_entry_point_resolves(port: str, target: str) -> None:
     module, _, name = target.partition(":")
     stem = module.rpartition(".")[2]
     assert port in PORTS

@@ -54,15 +54,15 @@ def shown(make: Callable[..., object]) -> list[str]:
         (Clock, []),
     ],
 )
-def test_arguments_are_read_from_annotations_in_text_too(make: Callable[..., object], arguments: list[str]) -> None:
+def test_arguments_are_read_from_string_annotations(make: Callable[..., object], arguments: list[str]) -> None:
     assert shown(make) == arguments
 
 
-def test_argument_without_a_name_is_told_apart() -> None:
+def test_positional_only_argument_is_distinguished() -> None:
     assert [argument.positional for argument in arguments_of(positional, "it")] == [True, False]
 
 
-def test_annotation_that_cannot_be_resolved_names_its_argument() -> None:
+def test_unresolvable_annotation_names_its_argument() -> None:
     def make(clock: "Clock", tool: "Tool") -> None: ...
 
     message = r"\Ait: the annotation of its argument 'tool' can't be resolved: NameError: name 'Tool' is not defined\Z"
@@ -94,5 +94,5 @@ def test_types_have_full_names_and_short_ones(kind: Any, key: str, name: str | N
         (UnavailableError("Away"), "Away"),
     ],
 )
-def test_errors_are_told_in_one_line(error: Exception, line: str) -> None:
+def test_error_is_described_in_one_line(error: Exception, line: str) -> None:
     assert one_line(error) == line

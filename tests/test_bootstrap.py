@@ -35,7 +35,7 @@ async def ask(app: ASGIApp, body: bytes = chat_body(), **headers: str) -> Respon
     return await Exchange(app, scope, (body,)).whole()
 
 
-async def test_application_of_the_environment_answers(environ: dict[str, str]) -> None:
+async def test_application_configured_by_the_environment_responds(environ: dict[str, str]) -> None:
     app = create_app(environ)
     async with Lifespan(app):
         answer = await ask(app)
@@ -43,7 +43,7 @@ async def test_application_of_the_environment_answers(environ: dict[str, str]) -
     assert answer.json["usage"]["total_tokens"] == 0
 
 
-async def test_each_setting_about_http_is_heeded(environ: dict[str, str]) -> None:
+async def test_http_settings_are_applied(environ: dict[str, str]) -> None:
     choice = {
         "RATE_LIMIT": "2/60",
         "TRUST_PROXY": "1",
@@ -73,7 +73,7 @@ async def test_rate_limit_can_be_turned_off(environ: dict[str, str]) -> None:
     assert "x-ratelimit-limit" not in answers[0].names
 
 
-def test_wrong_settings_stop_the_worker_for_good(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_settings_stop_the_worker_permanently(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         create_app({"API_PORT": "no", "LOG_FORMAT": "xml"})
     assert ended.value.code == 3

@@ -70,7 +70,7 @@ def container(log: list[str]) -> Container:
     return container
 
 
-async def test_arguments_are_found_by_their_annotated_types(container: Container, log: list[str]) -> None:
+async def test_arguments_are_injected_by_annotated_type(container: Container, log: list[str]) -> None:
     async with container:
         reader = await container.get(Reader)
         assert reader.cache is await container.get(Cache)
@@ -79,7 +79,7 @@ async def test_arguments_are_found_by_their_annotated_types(container: Container
     assert log.count("built store") == 1
 
 
-async def test_first_calls_that_overlap_build_once(container: Container, log: list[str]) -> None:
+async def test_concurrent_first_calls_build_once(container: Container, log: list[str]) -> None:
     async with container:
         reader, cache, store = await asyncio.gather(container.get(Reader), container.get(Cache), container.get(Store))
         assert reader.cache is cache
@@ -87,7 +87,7 @@ async def test_first_calls_that_overlap_build_once(container: Container, log: li
     assert log.count("built store") == log.count("entered store") == log.count("entered cache") == 1
 
 
-async def test_instances_are_closed_in_reverse_order_whatever_fails(
+async def test_instances_are_closed_in_reverse_order_despite_errors(
     container: Container, log: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with container:
@@ -99,7 +99,7 @@ async def test_instances_are_closed_in_reverse_order_whatever_fails(
     ]
 
 
-async def test_next_caller_builds_where_the_first_was_cancelled(container: Container) -> None:
+async def test_next_caller_builds_after_the_first_is_cancelled(container: Container) -> None:
     started = asyncio.Event()
 
     async def slow() -> Cache:
@@ -119,7 +119,7 @@ async def test_next_caller_builds_where_the_first_was_cancelled(container: Conta
         assert await second == "a cache"  # type: ignore[comparison-overlap]
 
 
-async def test_function_may_build_an_instance_and_wait(container: Container, log: list[str]) -> None:
+async def test_async_function_may_build_an_instance(container: Container, log: list[str]) -> None:
     async def make(store: Store) -> str:
         await asyncio.sleep(0)
         return f"on {type(store).__name__}"
@@ -128,7 +128,7 @@ async def test_function_may_build_an_instance_and_wait(container: Container, log
     assert await container.get(str) == "on Store"
 
 
-async def test_instead_gives_another_type_to_one_class_alone(container: Container, log: list[str]) -> None:
+async def test_instead_replaces_a_type_for_one_class_only(container: Container, log: list[str]) -> None:
     class FileStore(Store): ...
 
     container.register(FileStore, FileStore)
@@ -138,12 +138,12 @@ async def test_instead_gives_another_type_to_one_class_alone(container: Containe
     assert type(reader.store) is Store
 
 
-async def test_class_is_registered_without_being_imported(container: Container) -> None:
+async def test_registration_does_not_import_the_class(container: Container) -> None:
     container.register(LazyType[Store](__name__, "Store"), lambda: "lazy")
     assert (await container.get(Cache)).store == "lazy"  # type: ignore[comparison-overlap]
 
 
-async def test_mappings_are_told_apart_by_what_they_hold(container: Container) -> None:
+async def test_mappings_are_distinguished_by_their_types(container: Container) -> None:
     def count(ports: "Mapping[str, Port]", names: Mapping[str, str]) -> str:
         return f"{len(ports)} {len(names)}"
 
@@ -153,7 +153,7 @@ async def test_mappings_are_told_apart_by_what_they_hold(container: Container) -
     assert await container.get(str) == "2 1"
 
 
-async def test_classes_of_the_autowired_package_need_no_registration(log: list[str]) -> None:
+async def test_autowired_classes_need_no_registration(log: list[str]) -> None:
     container = Container(autowired=__name__, overrides={Clock: Port})
     container.register_value(list[str], log)
     container.register_value(Port, Port(1))
@@ -162,7 +162,7 @@ async def test_classes_of_the_autowired_package_need_no_registration(log: list[s
         await container.get(Clock)
 
 
-async def test_what_an_instance_needs_is_known_before_any_is_built(container: Container, log: list[str]) -> None:
+async def test_dependencies_are_known_before_any_instance_is_built(container: Container, log: list[str]) -> None:
     assert container.needs(Reader, Store)
     assert container.needs(Cache, Store)
     assert not container.needs(Store, Cache)
@@ -176,7 +176,7 @@ async def test_what_an_instance_needs_is_known_before_any_is_built(container: Co
         (Loop, r"\ALoop needs itself: Loop → OtherLoop → Loop\Z"),
     ],
 )
-async def test_type_that_cannot_be_built_is_refused_before_anything_is_built(
+async def test_unbuildable_type_is_refused_before_anything_is_built(
     container: Container, log: list[str], kind: type, message: str
 ) -> None:
     if kind is Loop:
@@ -187,7 +187,7 @@ async def test_type_that_cannot_be_built_is_refused_before_anything_is_built(
     assert log == []
 
 
-async def test_argument_that_cannot_be_injected_is_named_with_what_can(container: Container) -> None:
+async def test_uninjectable_argument_is_named_with_the_injectable_types(container: Container) -> None:
     def tell(moon: Clock | None) -> str:
         return str(moon)
 

@@ -71,7 +71,7 @@ def names_in(cell: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", re.sub(r"\(.*?\)", "", cell)))
 
 
-def test_every_module_is_in_the_table_and_nothing_else_is() -> None:
+def test_table_lists_exactly_the_modules() -> None:
     source = ROOT / "src" / "polyant"
     modules = {path.name for path in source.glob("*.py")} - {"__init__.py"}
     packages = {f"{path.relative_to(source)}/" for path in source.rglob("*") if (path / "__init__.py").exists()}
@@ -90,7 +90,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("module", ["settings.py", "plugins.py", "home.py", "logs.py"])
-def test_module_imports_what_the_table_allows(module: str) -> None:
+def test_module_imports_only_what_the_table_allows(module: str) -> None:
     assert imports_of(ROOT / "src" / "polyant" / module) <= names_in(table_of("Modules")[module][1])
 
 
@@ -104,7 +104,7 @@ def entry_points() -> dict[str, set[str]]:
     }
 
 
-def test_every_port_is_in_the_table_and_nothing_else_is() -> None:
+def test_table_lists_exactly_the_ports() -> None:
     files = (ROOT / "src" / "polyant" / "domain" / "ports").glob("*.py")
     ports = {path.stem.title().replace("_", "") for path in files if path.stem != "__init__"}
     assert table_of("Ports").keys() == ports
@@ -112,7 +112,7 @@ def test_every_port_is_in_the_table_and_nothing_else_is() -> None:
 
 
 @pytest.mark.parametrize("port", sorted(table_of("Ports")))
-def test_adapters_in_the_table_are_the_entry_points(port: str) -> None:
+def test_table_lists_exactly_the_adapters_with_entry_points(port: str) -> None:
     cell = table_of("Ports")[port][1]
     if port in entry_points():
         assert names_in(cell) == entry_points()[port]
@@ -153,7 +153,7 @@ def test_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_opens_with_its_readers(page: Path) -> None:
+def test_page_opens_with_its_audience(page: Path) -> None:
     assert re.match(r"# [^\n]+\n\nFor (developers|operators)", page.read_text())
 
 
@@ -166,7 +166,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if "://" in link:
             continue
@@ -187,7 +187,7 @@ def paths_in_source() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("file", "path"), sorted(set(paths_in_source())))
-def test_page_that_a_file_names_exists(file: str, path: str) -> None:
+def test_page_named_in_a_file_exists(file: str, path: str) -> None:
     assert (ROOT / path).exists()
 
 
@@ -256,20 +256,20 @@ def test_python_example_prints_the_answer(server: Server) -> None:
 
 
 @needs_curl
-def test_commands_that_set_a_key_let_its_holder_list_the_models(server: Server) -> None:
+def test_key_set_by_the_commands_can_list_the_models(server: Server) -> None:
     set_key, list_models = blocks(section(INSTANCES, "Require an API key"), "sh")
     assert "authEnabled  yes" in run_in_shell(server.folder, set_key)
     models = json.loads(run_in_shell(server.folder, list_models, url=server.url))["data"]
     assert [model["id"] for model in models] == ["demo-bot"]
 
 
-def test_commands_that_choose_a_model(data: Path) -> None:
+def test_commands_choose_a_model(data: Path) -> None:
     openai, other = blocks(section(README, "First real model"), "sh")
     assert "Stored openai_api_key of demo-bot" in run_in_shell(data, openai, given="sk-of-the-provider")
     assert re.search(r"model +llama3\.2\n", run_in_shell(data, other))
 
 
-def test_commands_that_configure_an_instance(data: Path) -> None:
+def test_commands_configure_an_instance(data: Path) -> None:
     create, *_, tools, mcp, limits = blocks(INSTANCES.read_text(), "sh")
     assert re.search(r"slug +support\n", run_in_shell(data, create))
     assert "current_time, calculate" in run_in_shell(data, tools)
@@ -277,7 +277,7 @@ def test_commands_that_configure_an_instance(data: Path) -> None:
     assert "maxSteps 5" in run_in_shell(data, limits)
 
 
-def test_commands_that_replace_keys(data: Path) -> None:
+def test_commands_replace_keys(data: Path) -> None:
     rotate, issue = blocks(KEYS.read_text(), "sh")
     assert "Re-encrypted" in run_in_shell(data, rotate)
     assert run_in_shell(data, issue).startswith("sk-")
@@ -291,7 +291,7 @@ def dotted(path: str) -> object:
     return getattr(importlib.import_module(module), name)
 
 
-def test_ports_that_take_adapters_are_those_of_the_table() -> None:
+def test_table_lists_exactly_the_pluggable_ports() -> None:
     table = {row[0].strip("`"): row[1:] for row in rows(section(ADAPTERS, "Ports that take adapters"))}
     assert table.keys() == {f"polyant.{group.name}" for group in GROUPS}
     settings = {variable.name for variable in variables().values()}
@@ -303,7 +303,7 @@ def test_ports_that_take_adapters_are_those_of_the_table() -> None:
         assert dotted(contract.strip("`")).__name__ == f"{group.port.__name__}Contract"  # type: ignore[attr-defined]
 
 
-async def test_injectable_types_are_those_of_the_table() -> None:
+async def test_table_lists_exactly_the_injectable_types() -> None:
     table = [row[0].strip("`") for row in rows(section(ADAPTERS, "Constructor arguments"))]
     async with open_container(Settings(), {}, create=False) as container:
         assert sorted(table) == container.injectables
@@ -351,7 +351,7 @@ def test_example_fulfils_the_contract(example: Path) -> None:
     assert int(passed[1]) >= sum(name.startswith("test_") for name in dir(RateLimiterContract))
 
 
-def test_example_is_found_when_it_is_chosen_and_shares_the_limit_among_workers(example: Path, tmp_path: Path) -> None:
+def test_example_is_loaded_and_shares_the_limit_among_workers(example: Path, tmp_path: Path) -> None:
     install(example)
     chosen = {"RATE_LIMITER": "file", "LIMITER_FILE": "limiter.db", "PYTHONPATH": str(example / "src")}
     with serving(tmp_path, "--workers", "2", "--rate-limit", "3/60", **chosen) as server:

@@ -77,13 +77,13 @@ def said(kind: str) -> list[Said]:
     return [each for place, tree in trees.items() for each in said_in(place, tree, names)]
 
 
-def test_no_message_tells_a_caller_what_only_an_operator_may_know() -> None:
+def test_messages_to_callers_contain_no_operator_details() -> None:
     found = said(errors.PolyantError.__name__)
     assert {"Unknown model", "Server is busy", "request entity too large"} <= {each.text for each in found}
     assert [each for each in found if each.text is not None and FOR_OPERATORS.search(each.text)] == []
 
 
-def test_messages_of_what_an_operator_has_to_mend_are_written_where_they_are_raised() -> None:
+def test_unavailable_errors_are_raised_with_literal_messages() -> None:
     """So that the test before this one sees them."""
     written_here = {errors.UnavailableError.__name__, "__init__"}  # others have messages of their own
     found = [each for each in said(errors.UnavailableError.__name__) if each.name in written_here]
@@ -100,5 +100,5 @@ def test_messages_of_what_an_operator_has_to_mend_are_written_where_they_are_rai
         "not in the server's environment",
     ],
 )
-def test_what_only_operators_may_know_is_recognised(message: str) -> None:
+def test_operator_details_are_recognised(message: str) -> None:
     assert FOR_OPERATORS.search(message)

@@ -43,7 +43,7 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.parametrize("processes", ["0", "1"])
-def test_servers_and_folders_of_a_test_process_that_is_killed_go_with_it(tmp_path: Path, processes: str) -> None:
+def test_killed_test_process_leaves_no_servers_or_folders(tmp_path: Path, processes: str) -> None:
     (tmp_path / "test_hangs.py").write_text(HANGS)
     command: list[str | Path] = [
         sys.executable,
@@ -72,7 +72,7 @@ def test_servers_and_folders_of_a_test_process_that_is_killed_go_with_it(tmp_pat
     eventually(lambda: Path(data).exists() or Path(folder).exists(), expected=False)
 
 
-def test_forked_polyant_is_like_one_that_is_executed(tmp_path: Path) -> None:
+def test_forked_polyant_behaves_like_an_executed_one(tmp_path: Path) -> None:
     variables = {"ENCRYPTION_KEY": "0f" * 32}
     for arguments in (["--version"], ["instances", "list"], ["no-such-command"], ["users", "create", "nobody"]):
         given = "Grüße\n"
@@ -97,14 +97,14 @@ def test_forked_polyant_is_like_one_that_is_executed(tmp_path: Path) -> None:
     ("command", "code"),
     [(["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -TERM $$"], -signal.SIGTERM), (["/no/such/program"], 1)],
 )
-def test_exit_code_is_known(tmp_path: Path, command: list[str], code: int) -> None:
+def test_exit_code_is_returned(tmp_path: Path, command: list[str], code: int) -> None:
     with (tmp_path / "printed.txt").open("w") as printed:
         process = launching.start(command, cwd=tmp_path, env=os.environ, stdout=printed, stderr=printed)
         assert process.wait() == code
     assert process.poll() == code
 
 
-def test_limits_grow_with_the_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_scale_with_the_factor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(patience.VARIABLE, "2.5")
     assert patience.seconds(4) == 10
 

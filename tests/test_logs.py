@@ -28,7 +28,7 @@ def failed() -> logging.LogRecord:
     return made
 
 
-def test_text_is_one_line_with_the_fields_that_have_a_value() -> None:
+def test_text_is_one_line_with_the_non_empty_fields() -> None:
     line = TextFormatter().format(record(status=200, ms=1.5, slug=None))
     assert line == "2026-11-22T10:44:00.500Z INFO polyant.access: request status=200 ms=1.5"
 
@@ -36,12 +36,12 @@ def test_text_is_one_line_with_the_fields_that_have_a_value() -> None:
 @pytest.mark.parametrize(
     "value, shown", [("two words", '"two words"'), ("a=b", '"a=b"'), ('say "hi"', '"say \\"hi\\""'), ("", '""')]
 )
-def test_text_quotes_what_could_be_taken_for_something_else(value: str, shown: str) -> None:
+def test_text_quotes_ambiguous_values(value: str, shown: str) -> None:
     assert TextFormatter().format(record(path=value)).endswith(f"path={shown}")
 
 
 @pytest.mark.parametrize("evil", ["a\nb", "a\r\nb", "a\x1b[2Jb", "a\u2028b", "a\x85b", "a\ud800b"])
-def test_nobody_can_forge_a_line_or_move_the_cursor(evil: str) -> None:
+def test_control_characters_are_escaped(evil: str) -> None:
     for line in (TextFormatter().format(record(evil)), TextFormatter().format(record("%s", evil))):
         assert line.isprintable()
     assert len(TextFormatter().format(record(path=evil)).splitlines()) == 1
@@ -55,7 +55,7 @@ def test_text_of_an_exception_follows_the_line() -> None:
     assert rest[-1].startswith("ValueError: ")
 
 
-def test_json_is_one_object_a_line() -> None:
+def test_json_is_one_object_per_line() -> None:
     line = JsonFormatter().format(record("%d things\n", 3, status=200, slug=None, path="/v1/ü"))
     assert "\n" not in line
     assert json.loads(line) == {
@@ -75,7 +75,7 @@ def test_json_has_the_exception_in_the_same_object() -> None:
     assert "ValueError: " in json.loads(line)["exception"]
 
 
-def test_json_takes_any_value() -> None:
+def test_json_accepts_any_value() -> None:
     assert json.loads(JsonFormatter().format(record(error=ValueError("odd"))))["error"] == "odd"
 
 
@@ -102,7 +102,7 @@ def test_each_event_is_written_once_to_standard_error(
 
 
 @pytest.mark.parametrize("log_format", LogFormat)
-def test_what_nobody_else_handles_is_written_in_the_same_form(
+def test_unhandled_records_are_written_in_the_same_format(
     loggers: dict[str, logging.Logger], monkeypatch: pytest.MonkeyPatch, log_format: LogFormat
 ) -> None:
     stderr = io.StringIO()
@@ -116,13 +116,13 @@ def test_what_nobody_else_handles_is_written_in_the_same_form(
     assert "somebody.else" in line
 
 
-def test_uvicorns_own_line_for_each_request_is_left_out(loggers: dict[str, logging.Logger]) -> None:
+def test_uvicorn_access_log_is_disabled(loggers: dict[str, logging.Logger]) -> None:
     loggers["uvicorn.access"].addHandler(logging.StreamHandler())
     logs.configure(LogFormat.TEXT)
     assert not loggers["uvicorn.access"].hasHandlers()
 
 
-def test_other_peoples_loggers_stay_as_they_are(loggers: dict[str, logging.Logger]) -> None:
+def test_other_loggers_are_unchanged(loggers: dict[str, logging.Logger]) -> None:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     logs.configure(LogFormat.TEXT)

@@ -57,7 +57,7 @@ def test_older_keys_follow_the_current_one(keys: Path, settings: Settings) -> No
     assert older_key_locations(settings) == [str(keys / "encryption.previous")]
 
 
-def test_keys_in_the_environment_are_all_there_are(keys: Path) -> None:
+def test_keys_in_the_environment_replace_those_in_the_file(keys: Path) -> None:
     (keys / "encryption.previous").write_text(A)
     settings = settings_in(keys, ENCRYPTION_KEY=B, ENCRYPTION_KEY_PREVIOUS=f"{C},{A}")
     assert read(settings) == [B, C, A]
@@ -65,7 +65,7 @@ def test_keys_in_the_environment_are_all_there_are(keys: Path) -> None:
     assert read(settings_in(keys, ENCRYPTION_KEY=B)) == [B]
 
 
-def test_older_keys_of_the_environment_are_added_to_those_in_the_file(keys: Path) -> None:
+def test_older_keys_in_the_environment_are_added_to_those_in_the_file(keys: Path) -> None:
     (keys / "encryption.previous").write_text(B)
     settings = settings_in(keys, ENCRYPTION_KEY_PREVIOUS=C)
     assert read(settings) == [A, C, B]
@@ -73,14 +73,14 @@ def test_older_keys_of_the_environment_are_added_to_those_in_the_file(keys: Path
 
 
 @pytest.mark.parametrize("text", ["abc", f"{A},{A[:63]}", f"{A};{B}", f"{A},xyz"])
-def test_older_keys_that_are_none_are_refused_and_not_shown(keys: Path, text: str) -> None:
+def test_invalid_older_keys_are_refused_without_showing_them(keys: Path, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings_in(keys, ENCRYPTION_KEY_PREVIOUS=text)
     assert str(caught.value) == ("ENCRYPTION_KEY_PREVIOUS must be keys of 64 hexadecimal digits, separated by commas")
 
 
 @pytest.mark.parametrize("text", ["abc", f"{A}\n{B[:63]}", f"{A},{B}", "Schlüssel"])
-def test_damaged_file_of_older_keys_is_said_and_not_shown(keys: Path, settings: Settings, text: str) -> None:
+def test_damaged_file_of_older_keys_is_reported_without_showing_it(keys: Path, settings: Settings, text: str) -> None:
     (keys / "encryption.previous").write_text(text)
     with pytest.raises(SettingsError, match=r"keys/encryption\.previous") as caught:
         read(settings)
@@ -96,7 +96,7 @@ def test_settings_do_not_show_keys(keys: Path) -> None:
 # A key that is replaced while a server runs
 
 
-def test_who_goes_through_them_again_gets_the_keys_of_now(keys: Path, settings: Settings) -> None:
+def test_re_iterating_yields_the_current_keys(keys: Path, settings: Settings) -> None:
     found = MasterKeys(settings, create=False)
     replace_key_file(settings, SecretText(A))
     new, *older = texts(found)
@@ -119,9 +119,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     return noted
 
 
-def test_files_are_read_once_and_again_when_one_has_changed(
-    keys: Path, settings: Settings, reads: list[Settings]
-) -> None:
+def test_files_are_read_again_only_after_a_change(keys: Path, settings: Settings, reads: list[Settings]) -> None:
     found = MasterKeys(settings, create=False)
     for _ in range(3):
         assert texts(found) == [A]
@@ -136,14 +134,14 @@ def test_files_are_read_once_and_again_when_one_has_changed(
     assert len(reads) == 3
 
 
-def test_keys_of_the_environment_take_no_look_at_the_files(keys: Path, reads: list[Settings]) -> None:
+def test_keys_in_the_environment_do_not_read_the_files(keys: Path, reads: list[Settings]) -> None:
     found = MasterKeys(settings_in(keys, ENCRYPTION_KEY=B), create=False)
     (keys / "encryption.key").write_text(C)
     assert texts(found) == [B]
     assert len(reads) == 1
 
 
-def test_file_that_is_damaged_is_read_until_it_is_whole(keys: Path, settings: Settings, reads: list[Settings]) -> None:
+def test_damaged_file_is_read_again_until_it_is_valid(keys: Path, settings: Settings, reads: list[Settings]) -> None:
     found = MasterKeys(settings, create=False)
     (keys / "encryption.key").write_text(B[:63])
     for _ in range(2):
@@ -153,7 +151,7 @@ def test_file_that_is_damaged_is_read_until_it_is_whole(keys: Path, settings: Se
     assert len(reads) == 4
 
 
-def test_change_while_the_files_are_read_is_noticed_the_next_time(
+def test_change_during_a_read_is_noticed_the_next_time(
     keys: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = MasterKeys(settings, create=False)
@@ -171,13 +169,13 @@ def test_change_while_the_files_are_read_is_noticed_the_next_time(
     assert texts(found) == [C]
 
 
-def test_keys_read_last_stay_when_the_files_cannot_be_read(keys: Path, settings: Settings) -> None:
+def test_last_read_keys_stay_when_the_files_cannot_be_read(keys: Path, settings: Settings) -> None:
     found = MasterKeys(settings, create=False)
     keys.rename(keys.with_name("elsewhere"))
     assert texts(found) == [A]
 
 
-def test_missing_key_is_said_at_the_start(keys: Path, settings: Settings) -> None:
+def test_missing_key_is_reported_at_startup(keys: Path, settings: Settings) -> None:
     (keys / "encryption.key").unlink()
     with pytest.raises(SettingsError, match="ENCRYPTION_KEY is not set"):
         read(settings)
@@ -186,7 +184,7 @@ def test_missing_key_is_said_at_the_start(keys: Path, settings: Settings) -> Non
 # The replacement
 
 
-def test_new_key_comes_in_place_of_the_current_one_which_joins_the_older_ones(keys: Path, settings: Settings) -> None:
+def test_new_key_becomes_current_and_the_old_one_joins_the_older_ones(keys: Path, settings: Settings) -> None:
     for count in range(1, 4):
         before = read(settings)
         replace_key_file(settings, current_of(settings))
@@ -196,13 +194,13 @@ def test_new_key_comes_in_place_of_the_current_one_which_joins_the_older_ones(ke
         assert len(bytes.fromhex(after[0])) == 32
 
 
-def test_files_are_readable_by_their_owner_alone_and_nothing_else_is_left(keys: Path, settings: Settings) -> None:
+def test_files_are_private_and_no_draft_is_left(keys: Path, settings: Settings) -> None:
     replace_key_file(settings, SecretText(A))
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in keys.iterdir()}
     assert modes == {"encryption.key": 0o600, "encryption.previous": 0o600}
 
 
-def test_all_who_replace_one_key_at_once_have_the_same_new_one(settings: Settings) -> None:
+def test_concurrent_replacements_return_the_same_new_key(settings: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: replace_key_file(settings, SecretText(A)), range(16)))
     assert read(settings)[1:] == [A]
@@ -229,7 +227,7 @@ def test_no_key_is_lost_in_a_crash(settings: Settings, monkeypatch: pytest.Monke
     assert read(settings)[1:] == [A]
 
 
-def test_folder_that_cannot_be_written_is_said(keys: Path, settings: Settings) -> None:
+def test_unwritable_folder_is_reported(keys: Path, settings: Settings) -> None:
     keys.rename(keys.with_name("elsewhere"))
     with pytest.raises(SettingsError, match=f"POLYANT_HOME: can't write to {keys}"):
         replace_key_file(settings, SecretText(A))

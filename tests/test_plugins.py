@@ -153,7 +153,7 @@ def acme(folder: Path) -> None:
     install(folder, "acme-limits", SOURCE, [*(("rate_limiter", name.lower(), name) for name in offered), *models])
 
 
-def test_our_own_adapters_are_offered_like_anybody_elses() -> None:
+def test_built_in_adapters_are_offered_like_third_party_ones() -> None:
     found = {
         (adapter.group, adapter.name, adapter.package)
         for adapter in installed_adapters(["instance_repo", "rate_limiter"])
@@ -162,7 +162,7 @@ def test_our_own_adapters_are_offered_like_anybody_elses() -> None:
     assert load(RATE_LIMITER, "memory") is MemoryRateLimiter
 
 
-def test_installed_adapters_have_package_and_version_without_being_imported(folder: Path) -> None:
+def test_offers_contain_package_and_version_without_importing_it(folder: Path) -> None:
     install(folder, "acme-broken", "raise RuntimeError('imported')", [("rate_limiter", "broken", "Limiter")])
     found = {adapter.name: adapter for adapter in installed_adapters(["rate_limiter"])}
     assert (found["broken"].package, found["broken"].version) == ("acme-broken", "1.2.3")
@@ -170,7 +170,7 @@ def test_installed_adapters_have_package_and_version_without_being_imported(fold
 
 
 @pytest.mark.usefixtures("acme")
-async def test_adapter_gets_what_its_annotations_ask_for_and_keeps_its_other_defaults() -> None:
+async def test_adapter_arguments_are_injected_by_annotation_and_others_keep_their_defaults() -> None:
     built = await build(RATE_LIMITER, "limiter")
     assert vars(built) == {"clock": CLOCK, "unheard_of": 7, "others": {}}
 
@@ -194,7 +194,7 @@ async def test_adapters_of_one_package_share_a_class_of_that_package() -> None:
 
 
 @pytest.mark.usefixtures("acme")
-async def test_class_of_another_package_is_not_built_for_an_adapter(folder: Path) -> None:
+async def test_adapter_does_not_get_a_class_of_another_package(folder: Path) -> None:
     source = "import acme_limits as a\nclass Other(a.Sharing):\n  def __init__(self, c: a.Connection): ..."
     install(folder, "other-limits", source, [("rate_limiter", "other", "Other")])
     async with Container(autowired="no.package") as container:
@@ -229,7 +229,7 @@ async def test_class_of_another_package_is_not_built_for_an_adapter(folder: Path
         ("nothing", r"{} \(acme_limits:NOTHING\) isn't callable"),
     ],
 )
-async def test_adapter_that_cannot_be_used_is_refused_in_one_line_with_the_reason(name: str, message: str) -> None:
+async def test_unusable_adapter_is_refused_in_one_line_with_the_reason(name: str, message: str) -> None:
     with pytest.raises(WiringError) as refused:
         await build(RATE_LIMITER, name)
     assert re.fullmatch(message.replace("{}", f"The rate_limiter adapter '{name}'"), str(refused.value))
@@ -243,12 +243,12 @@ async def test_adapter_that_cannot_be_used_is_refused_in_one_line_with_the_reaso
         ("posing", "'posing' can't be built: RuntimeError: no info"),
     ],
 )
-async def test_missing_attribute_is_named_as_well_as_a_missing_method(name: str, message: str) -> None:
+async def test_missing_attributes_and_methods_are_named(name: str, message: str) -> None:
     with pytest.raises(AdapterError, match=message):
         await build(CHAT_MODEL, name)
 
 
-async def test_adapter_that_says_why_it_is_unavailable_is_quoted(folder: Path) -> None:
+async def test_reason_of_an_unavailable_adapter_is_quoted(folder: Path) -> None:
     source = """
 from polyant.domain.errors import UnavailableError
 class Away:
@@ -273,7 +273,7 @@ async def test_adapter_offered_by_two_packages_is_refused(folder: Path) -> None:
         await build(RATE_LIMITER, "limiter")
 
 
-async def test_package_found_twice_on_the_path_is_no_double_offer(
+async def test_package_found_twice_on_the_path_is_offered_once(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = tmp_path_factory.mktemp("again")
@@ -283,7 +283,7 @@ async def test_package_found_twice_on_the_path_is_no_double_offer(
     assert vars(await build(RATE_LIMITER, "twice"))["clock"] is CLOCK
 
 
-async def test_type_that_does_not_tell_its_parameters_is_refused_for_its_shape(folder: Path) -> None:
+async def test_type_with_unreadable_parameters_is_refused_for_its_shape(folder: Path) -> None:
     install(folder, "acme-odd", "Odd = dict", [("rate_limiter", "odd", "Odd")])
     with pytest.raises(AdapterError, match="'odd' is missing hit"):
         await build(RATE_LIMITER, "odd")

@@ -68,7 +68,7 @@ async def test_first_instance_is_the_built_in_demonstration(environ: dict[str, s
         ({"CHAT_MODELS": "openai"}, "openai"),
     ],
 )
-async def test_first_instance_is_of_the_vendor_whose_key_is_given(
+async def test_first_instance_uses_the_provider_whose_key_is_set(
     environ: dict[str, str], variables: dict[str, str], provider: str
 ) -> None:
     async with prepared(environ, **variables) as context:
@@ -95,7 +95,7 @@ async def test_another_key_is_refused(environ: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("variable", ADAPTERS)
-async def test_unknown_adapter_is_refused_before_anything_is_made(environ: dict[str, str], variable: str) -> None:
+async def test_unknown_adapter_is_refused_before_anything_is_created(environ: dict[str, str], variable: str) -> None:
     with pytest.raises(AdapterError, match="No installed package provides"):
         async with prepared(environ, **{variable: "nobody's"}):
             pass
@@ -103,7 +103,7 @@ async def test_unknown_adapter_is_refused_before_anything_is_made(environ: dict[
 
 
 @pytest.mark.parametrize("variables", [{"ANTHROPIC_API_KEY": "two words"}, {"SCRIPTED_TURNS": __file__}])
-async def test_setting_that_an_adapter_refuses_leaves_no_trace(
+async def test_setting_refused_by_an_adapter_creates_nothing(
     environ: dict[str, str], variables: dict[str, str]
 ) -> None:
     with pytest.raises((SettingsError, AdapterError)):
@@ -127,7 +127,7 @@ async def lets_in(context: CliContext, user: User, password: str) -> bool:
     return await (await context.get(PasswordHasher)).verify(SecretText(password), user.password_hash)
 
 
-async def test_first_user_has_a_random_password_that_stands_in_a_file_for_its_owner_alone(
+async def test_first_user_has_a_random_password_in_a_private_file(
     environ: dict[str, str],
 ) -> None:
     file = Path(environ["POLYANT_HOME"]) / FILE
@@ -140,7 +140,7 @@ async def test_first_user_has_a_random_password_that_stands_in_a_file_for_its_ow
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_first_user_is_the_one_of_the_settings_and_no_password_is_written(environ: dict[str, str]) -> None:
+async def test_first_user_comes_from_the_settings_and_no_password_is_written(environ: dict[str, str]) -> None:
     async with prepared(environ, **GIVEN) as context:
         user = await only_user_of(context)
         assert user.email == "ada@example.com"
@@ -148,7 +148,7 @@ async def test_first_user_is_the_one_of_the_settings_and_no_password_is_written(
     assert not (Path(environ["POLYANT_HOME"]) / FILE).exists()
 
 
-async def test_where_there_is_a_user_no_other_is_made_and_no_password_changed(environ: dict[str, str]) -> None:
+async def test_existing_user_is_unchanged_and_no_other_is_created(environ: dict[str, str]) -> None:
     file = Path(environ["POLYANT_HOME"]) / FILE
     async with prepared(environ):
         password = file.read_text()
@@ -157,7 +157,7 @@ async def test_where_there_is_a_user_no_other_is_made_and_no_password_changed(en
     assert file.read_text() == password
 
 
-async def test_password_that_stands_in_the_file_already_is_kept(environ: dict[str, str]) -> None:
+async def test_existing_password_file_is_kept(environ: dict[str, str]) -> None:
     """As after a start that was killed between the file and the user."""
     file = Path(environ["POLYANT_HOME"]) / FILE
     file.parent.mkdir()
@@ -167,7 +167,7 @@ async def test_password_that_stands_in_the_file_already_is_kept(environ: dict[st
     assert file.read_text() == "a password of before\n"
 
 
-async def test_start_goes_on_without_a_user_where_no_password_can_be_kept(
+async def test_startup_continues_without_a_user_if_the_password_cannot_be_stored(
     environ: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     (Path(environ["POLYANT_HOME"]) / FILE).mkdir(parents=True)
@@ -176,9 +176,7 @@ async def test_start_goes_on_without_a_user_where_no_password_can_be_kept(
     assert "run `polyant users create EMAIL` to create one" in caplog.text
 
 
-async def test_of_several_first_starts_on_one_database_one_makes_the_user(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
+async def test_concurrent_first_starts_create_one_user(environ: dict[str, str], tmp_path: Path) -> None:
     """Whoever comes second from another machine doesn't keep a password that lets nobody in."""
     elsewhere = {"POLYANT_HOME": str(tmp_path / "elsewhere"), "DATABASE_URL": f"sqlite:///{tmp_path}/home/polyant.db"}
     async with prepared(environ) as context:

@@ -44,14 +44,14 @@ BUILD = names(PYPROJECT["build-system"]["requires"])
 
 
 @pytest.mark.parametrize("host", REGISTRIES)
-def test_no_committed_file_names_the_host_of_a_registry(host: str) -> None:
+def test_committed_files_name_no_registry_host(host: str) -> None:
     files = output_of("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     there = [ROOT / name for name in files if name and (ROOT / name).is_file()]
     assert there
     assert [path for path in there if host.encode() in path.read_bytes()] == []
 
 
-def test_each_dependency_is_explained_and_nothing_else_is() -> None:
+def test_exactly_the_dependencies_are_explained() -> None:
     explained = re.findall(r"(?m)^- `([a-z0-9-]+)` ", CONTRIBUTING.partition("## Dependencies")[2])
     assert sorted(explained) == sorted(RUNTIME + DEVELOPMENT + BUILD)
 
@@ -62,7 +62,7 @@ def test_versions_of_all_direct_dependencies_are_pinned() -> None:
     assert [pin for pin in pins if not is_exact(pin)] == []
 
 
-def test_versions_of_what_builds_the_wheel_are_pinned() -> None:
+def test_build_dependencies_are_pinned() -> None:
     pins = PYPROJECT["tool"]["uv"]["build-constraint-dependencies"]
     assert set(BUILD) < set(names(pins))
     assert [pin for pin in pins if not is_exact(pin)] == []
@@ -73,7 +73,7 @@ def is_exact(pin: str) -> bool:
 
 
 @pytest.mark.parametrize("pin", ["a>=1", "a==1.*", "a==1,<2", "a", "a~=1.0", "a @ https://host.example/a.whl"])
-def test_what_is_not_one_version_is_no_pin(pin: str) -> None:
+def test_version_range_is_not_a_pin(pin: str) -> None:
     assert not is_exact(pin)
 
 
@@ -82,7 +82,7 @@ def recipes() -> set[str]:
     return set(output_of(Path(sys.executable).with_name("just"), "--summary").split())
 
 
-def test_recipes_are_those_that_contributing_explains(recipes: set[str]) -> None:
+def test_contributing_explains_exactly_the_recipes(recipes: set[str]) -> None:
     assert set(re.findall(r"(?m)^\| `just ([a-z-]+)", CONTRIBUTING)) == recipes
 
 

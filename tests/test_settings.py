@@ -86,12 +86,12 @@ def field_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("name, text, value", GOOD)
-def test_good_value_is_read(name: str, text: str, value: Any) -> None:
+def test_valid_value_is_read(name: str, text: str, value: Any) -> None:
     assert getattr(read_settings({name: text}), field_of(name)) == value
 
 
 @pytest.mark.parametrize("name, text", BAD)
-def test_bad_value_is_refused_with_what_it_must_be(name: str, text: str) -> None:
+def test_invalid_value_is_refused_with_the_allowed_values(name: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings({name: text})
     assert str(caught.value) == f"{name} must be {variables()[field_of(name)].allowed}"
@@ -118,7 +118,7 @@ def test_secret_is_read_and_never_shown(name: str, text: str) -> None:
     assert text not in repr(settings)
 
 
-def test_all_faults_are_reported_together() -> None:
+def test_all_errors_are_reported_together() -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings({"API_PORT": "no", "AUTH_SECRET": "short", "LOG_FORMAT": "text"})
     assert [line.split()[0] for line in str(caught.value).splitlines()] == ["API_PORT", "AUTH_SECRET"]
@@ -132,7 +132,7 @@ def test_empty_variable_counts_as_unset(text: str) -> None:
         assert getattr(blank, field) == getattr(unset, field)
 
 
-def test_spaces_around_a_value_do_not_count() -> None:
+def test_surrounding_spaces_are_ignored() -> None:
     assert read_settings({"API_PORT": " 4001\n"}).port == 4001
 
 
@@ -144,7 +144,7 @@ def test_defaults_are_safe_to_start_with() -> None:
     assert settings.provider_hosts == frozenset()
 
 
-def test_every_field_has_a_variable_of_its_own() -> None:
+def test_every_field_has_a_distinct_variable() -> None:
     names = [variable.name for variable in variables().values()]
     assert len(names) == len(set(names)) == len(Settings.__struct_fields__)
 
@@ -152,7 +152,7 @@ def test_every_field_has_a_variable_of_its_own() -> None:
 @pytest.mark.parametrize(
     "url, expected", [("postgresql://db/x", True), ("postgres://db/x", True), ("sqlite:///postgres.db", False)]
 )
-def test_postgresql_is_told_from_sqlite(url: str, *, expected: bool) -> None:
+def test_postgresql_is_distinguished_from_sqlite(url: str, *, expected: bool) -> None:
     assert read_settings({"DATABASE_URL": url}).uses_postgresql is expected
 
 

@@ -78,7 +78,7 @@ async def test_adapters_of_one_name_share_one_store(environ: dict[str, str], nam
 
 
 @pytest.mark.parametrize("name, uses_database", [("memory", False), ("piccolo", True)])
-async def test_container_tells_whether_the_chosen_adapters_use_the_database(
+async def test_container_reports_whether_the_chosen_adapters_use_the_database(
     environ: dict[str, str], name: str, *, uses_database: bool
 ) -> None:
     async with container_of(environ, **kept_by(name)) as container:
@@ -88,14 +88,14 @@ async def test_container_tells_whether_the_chosen_adapters_use_the_database(
 
 
 @pytest.mark.parametrize("fail, kind", [("open", FailOpenRateLimiter), ("closed", MemoryRateLimiter)])
-async def test_rate_limiter_stands_behind_what_rate_limit_fail_asks_for(
+async def test_rate_limiter_is_wrapped_according_to_rate_limit_fail(
     environ: dict[str, str], fail: str, kind: type
 ) -> None:
     async with container_of(environ, RATE_LIMITER="memory", RATE_LIMIT_FAIL=fail) as container:
         assert type(await container.get(RateLimiter)) is kind
 
 
-async def test_chosen_adapters_and_values_are_given_by_type(environ: dict[str, str], tmp_path: Path) -> None:
+async def test_chosen_adapters_and_values_are_resolved_by_type(environ: dict[str, str], tmp_path: Path) -> None:
     (script := tmp_path / "script.json").write_text("[]")
     chosen = {"CHAT_MODELS": "scripted", "SCRIPTED_TURNS": str(script), "HTTP_TOOL_HOSTS": "intranet"}
     async with container_of(environ, **chosen) as container:
@@ -122,14 +122,14 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("name, imported", [("memory", ""), ("piccolo", "asyncpg piccolo")])
-def test_only_what_is_asked_for_is_imported(environ: dict[str, str], name: str, imported: str) -> None:
+def test_only_chosen_adapters_are_imported(environ: dict[str, str], name: str, imported: str) -> None:
     variables = {**environ, "INSTANCE_REPO": name}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=variables, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == imported
 
 
 @pytest.mark.parametrize("use_case", sorted(path.stem for path in USE_CASES_FOLDER.glob("*.py") if path.stem[0] != "_"))
-async def test_every_use_case_can_be_built_by_its_annotations(environ: dict[str, str], use_case: str) -> None:
+async def test_every_use_case_can_be_built_from_its_annotations(environ: dict[str, str], use_case: str) -> None:
     kind = getattr(importlib.import_module(f"polyant.domain.use_cases.{use_case}"), use_case.title().replace("_", ""))
     async with container_of(environ) as container:
         container.register(SessionTokens, lambda: None)  # the server's own
@@ -145,7 +145,7 @@ async def test_turns_are_stored_when_the_engine_stops(environ: dict[str, str]) -
         assert (await (await container.get(TurnLog)).list(BOT, limit=5)).turns == (record,)
 
 
-async def test_turns_are_kept_for_the_days_set(environ: dict[str, str]) -> None:
+async def test_turns_are_kept_for_the_configured_days(environ: dict[str, str]) -> None:
     async with container_of(environ, **kept_by("memory"), TURN_LOG_DAYS="2") as container:
         now, log = (await container.get(Clock)).now(), await container.get(TurnLog)
         for days in (0, 1, 2, 3):
@@ -197,7 +197,7 @@ def optioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("optioned")
-async def test_options_are_those_of_chat_models_tools_and_the_supervisor(environ: dict[str, str]) -> None:
+async def test_options_cover_chat_models_tools_and_the_supervisor(environ: dict[str, str]) -> None:
     async with container_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="own") as container:
         options = await container.get(AdapterOptions)
     options.check({"openai": {"level": 1}, "own": {"level": 2}})
@@ -208,14 +208,14 @@ async def test_options_are_those_of_chat_models_tools_and_the_supervisor(environ
 
 
 @pytest.mark.usefixtures("optioned")
-async def test_two_adapters_of_one_name_cannot_both_have_options(environ: dict[str, str]) -> None:
+async def test_adapters_with_the_same_name_cannot_both_have_options(environ: dict[str, str]) -> None:
     async with container_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="openai") as container:
         with pytest.raises(AdapterError, match="Two adapters with the name 'openai' have options"):
             await container.get(AdapterOptions)
 
 
 @pytest.mark.usefixtures("optioned")
-async def test_options_that_are_no_struct_are_refused(environ: dict[str, str]) -> None:
+async def test_non_struct_options_are_refused(environ: dict[str, str]) -> None:
     async with container_of(environ, POLYANT_TOOLS="odd") as container:
         with pytest.raises(AdapterError, match="The adapter 'odd' can't be used: the attribute `options` must be"):
             await container.get(AdapterOptions)

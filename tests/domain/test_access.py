@@ -51,7 +51,7 @@ class TestBearerOf:
     @pytest.mark.parametrize(
         "header", [f"Bearer {KEY}", f"bearer {KEY}", f"BEARER {KEY}", f"  Bearer {KEY}  ", f"Bearer   {KEY}"]
     )
-    def test_token_is_found_whatever_the_case_and_the_spaces(self, header: str) -> None:
+    def test_token_is_found_in_any_case_and_spacing(self, header: str) -> None:
         token = bearer_of(header)
         assert token is not None
         assert token.reveal() == KEY
@@ -59,7 +59,7 @@ class TestBearerOf:
     @pytest.mark.parametrize(
         "header", [None, "", "   ", "Bearer", "Bearer ", "Bearer    ", KEY, f"Basic {KEY}", f"Bearers {KEY}"]
     )
-    def test_without_a_token_of_that_scheme_there_is_none(self, header: str | None) -> None:
+    def test_header_without_a_bearer_token_yields_none(self, header: str | None) -> None:
         assert bearer_of(header) is None
 
 
@@ -68,11 +68,11 @@ class TestAuthorise:
         await authorise(an_instance(), SecretText(KEY), CIPHER, NOW)
 
     @pytest.mark.parametrize("bearer", [None, SecretText("sk-anything")])
-    async def test_anybody_passes_while_auth_is_off(self, bearer: SecretText | None) -> None:
+    async def test_any_caller_passes_while_auth_is_off(self, bearer: SecretText | None) -> None:
         await authorise(an_instance(auth_enabled=False), bearer, CIPHER, NOW)
 
     @pytest.mark.parametrize("key", [KEY, None])
-    async def test_no_bearer_is_refused(self, key: str | None) -> None:
+    async def test_missing_bearer_is_refused(self, key: str | None) -> None:
         with pytest.raises(AuthenticationError, match=r"\AMissing Bearer token\Z"):
             await authorise(an_instance(key=key), None, CIPHER, NOW)
 
@@ -83,7 +83,7 @@ class TestAuthorise:
     @pytest.mark.parametrize(
         "bearer", ["x", KEY[:-1], KEY + "x", KEY.upper(), KEY + "\0", "clé", "\ud800", "🗝" * 1_000]
     )
-    async def test_wrong_key_is_refused_and_not_shown(self, bearer: str) -> None:
+    async def test_wrong_key_is_refused_without_showing_it(self, bearer: str) -> None:
         with pytest.raises(AuthenticationError, match=r"\AInvalid API key\Z"):
             await authorise(an_instance(), SecretText(bearer), CIPHER, NOW)
 
@@ -102,15 +102,15 @@ class TestAuthorise:
 
 class TestHoldsKey:
     @given(st.text(st.characters(exclude_categories=())), st.text(st.characters(exclude_categories=())))
-    async def test_bearer_holds_the_key_exactly_if_it_is_the_same_text(self, key: str, bearer: str) -> None:
+    async def test_bearer_matches_the_key_only_if_equal(self, key: str, bearer: str) -> None:
         held = await key_held(an_instance(key=key), SecretText(bearer), CIPHER, NOW)
         assert (held is not None) == (key == bearer)
         assert await key_held(an_instance(key=key), SecretText(key), CIPHER, NOW)
 
-    async def test_nobody_holds_the_key_of_an_instance_without_one(self) -> None:
+    async def test_bearer_does_not_match_an_instance_without_a_key(self) -> None:
         assert not await key_held(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
 
-    async def test_key_counts_whether_or_not_auth_is_on(self) -> None:
+    async def test_key_is_checked_regardless_of_auth(self) -> None:
         assert await key_held(an_instance(auth_enabled=False), SecretText(KEY), CIPHER, NOW)
 
 
@@ -121,18 +121,18 @@ class TestThePreviousKey:
     def instance(self) -> Instance:
         return holding(an_instance(), PREVIOUS_AUTH_API_KEY, OLD_KEY, expires_at=NOW)
 
-    async def test_until_it_expires_both_keys_are_good(self, instance: Instance) -> None:
+    async def test_both_keys_are_valid_until_the_previous_one_expires(self, instance: Instance) -> None:
         for key in (KEY, OLD_KEY):
             await authorise(instance, SecretText(key), CIPHER, NOW - MOMENT)
         assert not await key_held(instance, SecretText(OLD_KEY + "x"), CIPHER, NOW - MOMENT)
 
     @pytest.mark.parametrize("later", [timedelta(0), MOMENT, timedelta(days=9)])
-    async def test_then_the_present_one_alone(self, instance: Instance, later: timedelta) -> None:
+    async def test_only_the_current_key_is_valid_afterwards(self, instance: Instance, later: timedelta) -> None:
         await authorise(instance, SecretText(KEY), CIPHER, NOW + later)
         with pytest.raises(AuthenticationError, match=r"\AInvalid API key\Z"):
             await authorise(instance, SecretText(OLD_KEY), CIPHER, NOW + later)
 
-    async def test_sealed_as_the_present_key_it_does_not_open(self, instance: Instance) -> None:
+    async def test_previous_key_sealed_as_the_current_one_does_not_open(self, instance: Instance) -> None:
         previous = instance.secrets[PREVIOUS_AUTH_API_KEY]
         swapped = {AUTH_API_KEY: msgspec.structs.replace(previous, name=AUTH_API_KEY, expires_at=None)}
         with pytest.raises(SecretUnreadableError):

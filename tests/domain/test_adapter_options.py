@@ -24,7 +24,7 @@ OPTIONS = AdapterOptions({"vendor": Options, "other": Options, "bare": None})
     "options",
     [{}, {"vendor": {}}, {"vendor": {"maxLevel": 3, "inner": {"tags": ["a"]}}, "other": {"maxLevel": 1}}],
 )
-def test_options_that_their_adapters_take_pass(options: dict[str, dict[str, Any]]) -> None:
+def test_valid_options_pass(options: dict[str, dict[str, Any]]) -> None:
     OPTIONS.check(options)
 
 
@@ -40,15 +40,13 @@ def test_options_that_their_adapters_take_pass(options: dict[str, dict[str, Any]
         ({"vendor": {}, "other": {"maxLevel": None}}, "Expected `int`, got `null` - at `$.options.other.maxLevel`"),
     ],
 )
-def test_other_options_are_refused_with_what_is_wrong_and_where(
-    options: dict[str, dict[str, Any]], message: str
-) -> None:
+def test_invalid_options_are_refused_with_reason_and_path(options: dict[str, dict[str, Any]], message: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         OPTIONS.check(options)
     assert caught.value.message == message
 
 
-def test_fault_of_the_whole_object_is_located_as_well() -> None:
+def test_error_of_the_whole_object_has_a_path() -> None:
     class Strict(msgspec.Struct, frozen=True):
         level: int
 
@@ -57,7 +55,7 @@ def test_fault_of_the_whole_object_is_located_as_well() -> None:
     assert caught.value.message == "Object missing required field `level` - at `$.options.strict`"
 
 
-def test_without_any_adapter_with_options_the_message_says_so() -> None:
+def test_message_reports_that_no_adapter_has_options() -> None:
     with pytest.raises(InvalidInputError, match="those with options are none"):
         AdapterOptions({"bare": None}).check({"vendor": {}})
 
@@ -88,13 +86,13 @@ def test_attribute_of_another_type_is_refused(wrong: object) -> None:
         declared_options(wrong)
 
 
-def test_options_of_an_instance_are_decoded_and_else_the_defaults() -> None:
+def test_instance_options_are_decoded_with_defaults() -> None:
     instance = InstanceFactory.build(options={"vendor": {"maxLevel": 7}})
     assert options_of(instance, "vendor", Options) == Options(max_level=7)
     assert options_of(instance, "other", Options) == Options()
 
 
-def test_stored_options_that_no_longer_fit_are_the_operators_to_mend() -> None:
+def test_invalid_stored_options_are_a_configuration_error() -> None:
     with pytest.raises(UnavailableError) as caught:
         decode_options({"maxLevel": 0}, "vendor", Options)
     assert caught.value.message == "The instance is not configured correctly"

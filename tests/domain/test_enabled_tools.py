@@ -13,7 +13,7 @@ async def nothing(_: object, __: object) -> str:
     return ""
 
 
-def test_each_tool_of_an_instance_is_told_as_it_stands() -> None:
+def test_each_tool_of_an_instance_has_its_state() -> None:
     crm = FakeTool("crm", nothing, Activity(), secrets=(TOKEN, TENANT))
     secrets = {TENANT: SealedSecretFactory.build(name=TENANT)}
     instance = InstanceFactory.build(tools=("gone", "crm", "calculate"), secrets=secrets)
@@ -25,7 +25,7 @@ def test_each_tool_of_an_instance_is_told_as_it_stands() -> None:
     assert [tool.state for tool in (gone, lacking, ready)] == ["not installed", "needs crm_token", "ready"]
 
 
-def test_tool_that_has_its_secrets_is_ready() -> None:
+def test_tool_with_its_secrets_is_ready() -> None:
     crm = FakeTool("crm", nothing, Activity(), secrets=(TOKEN, TENANT))
     secrets = {name: SealedSecretFactory.build(name=name) for name in (TOKEN, TENANT)}
     instance = InstanceFactory.build(tools=("crm",), secrets=secrets)

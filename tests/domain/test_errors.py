@@ -22,11 +22,11 @@ MESSAGES: list[tuple[PolyantError, str]] = [
 
 
 @pytest.mark.parametrize(("error", "message"), MESSAGES, ids=[type(error).__name__ for error, _ in MESSAGES])
-def test_message_is_the_one_the_caller_sees(error: PolyantError, message: str) -> None:
+def test_message_is_shown_to_the_caller(error: PolyantError, message: str) -> None:
     assert error.message == str(error) == message
 
 
-def test_explanation_is_the_message_and_then_the_hint() -> None:
+def test_explanation_is_the_message_followed_by_the_hint() -> None:
     assert errors.UnavailableError("No key", hint="Set it").explanation == "No key. Set it"
     assert errors.UnavailableError("No key").explanation == "No key"
     assert str(errors.UnavailableError("No key", hint="Set it")) == "No key"
@@ -39,7 +39,7 @@ def test_provider_error_names_the_provider_and_the_kind(kind: ProviderFailure) -
     assert error.message.endswith(f"(anthropic: {kind.value})")
 
 
-def test_error_says_how_long_to_wait_where_waiting_helps() -> None:
+def test_temporary_error_has_a_retry_delay() -> None:
     assert RateLimitedError(retry_after=7).retry_after == 7
     assert errors.ServerBusyError().retry_after == 1
     assert errors.TurnTimeoutError().retry_after is None
@@ -59,5 +59,5 @@ def test_unknown_model_of_a_chat_is_a_failed_authentication_and_an_unknown_insta
         errors.ServerShuttingDownError,
     ],
 )
-def test_what_passes_by_itself_or_by_an_operators_hand_is_unavailable(unavailable: type[PolyantError]) -> None:
+def test_temporary_or_operator_fixable_error_is_unavailable(unavailable: type[PolyantError]) -> None:
     assert issubclass(unavailable, errors.UnavailableError)

@@ -35,19 +35,19 @@ INSTANCE = Instance(
 
 class TestParseSlug:
     @pytest.mark.parametrize("text", ["a", "7", "demo-bot", "gpt-4.1_mini", "a--b", "a" * 128])
-    def test_slug_is_returned_as_it_is(self, text: str) -> None:
+    def test_valid_slug_is_returned_unchanged(self, text: str) -> None:
         assert parse_slug(text) == text
 
     @pytest.mark.parametrize(
         "text", ["", "-a", "a-", ".a", "a_", "A", "Demo", "a b", "a/b", "a\n", "\na", "é", "a" * 129, "\u0661", "a\0"]
     )
-    def test_anything_else_is_refused_with_the_rule(self, text: str) -> None:
+    def test_invalid_slug_is_refused_with_the_rule(self, text: str) -> None:
         with pytest.raises(InvalidInputError) as caught:
             parse_slug(text)
         assert SLUG_RULE in caught.value.message
 
     @given(st.text(ENDS + "_.-A \n", max_size=140) | st.text())
-    def test_slug_is_accepted_exactly_if_it_keeps_the_rule(self, text: str) -> None:
+    def test_slug_is_accepted_only_if_it_follows_the_rule(self, text: str) -> None:
         fits = 1 <= len(text) <= 128 and set(text) <= set(ENDS + "_.-") and {text[0], text[-1]} <= set(ENDS)
         assert _accepts_slug(text) == fits
 
@@ -67,11 +67,11 @@ class TestParseBaseUrl:
             "https://host.example/a%20b",
         ],
     )
-    def test_http_url_is_returned_as_it_is(self, text: str) -> None:
+    def test_http_url_is_returned_unchanged(self, text: str) -> None:
         assert parse_base_url(text) == text
 
     @pytest.mark.parametrize("text", ["https://a.example/v1/", " https://a.example/v1 \n", "https://a.example/v1///"])
-    def test_spaces_around_it_and_trailing_slashes_go(self, text: str) -> None:
+    def test_surrounding_spaces_and_trailing_slashes_are_removed(self, text: str) -> None:
         assert parse_base_url(text) == "https://a.example/v1"
 
     @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ class TestParseBaseUrl:
             "https://[host]",
         ],
     )
-    def test_what_names_no_server_or_is_read_in_two_ways_is_refused(self, text: str) -> None:
+    def test_url_without_a_server_or_with_an_ambiguous_one_is_refused(self, text: str) -> None:
         with pytest.raises(InvalidInputError, match="starts with http:// or https:// and names a host"):
             parse_base_url(text)
 
@@ -131,13 +131,13 @@ class TestParseBaseUrl:
             "https://good.example\\@evil.example",
         ],
     )
-    def test_url_that_might_carry_a_secret_is_refused_and_not_shown(self, text: str) -> None:
+    def test_url_that_may_contain_a_secret_is_refused_without_showing_it(self, text: str) -> None:
         with pytest.raises(InvalidInputError, match="store keys as secrets") as caught:
             parse_base_url(text)
         assert "host/" not in caught.value.message
 
     @given(st.text(string.printable, max_size=40) | st.text(max_size=40))
-    def test_any_text_after_the_scheme_gives_a_url_with_an_origin_or_is_refused(self, text: str) -> None:
+    def test_any_text_after_the_scheme_has_an_origin_or_is_refused(self, text: str) -> None:
         try:
             url = parse_base_url(f"https://{text}")
         except InvalidInputError:
@@ -172,7 +172,7 @@ class TestOriginOf:
 
 
 class TestCheckInstance:
-    def test_instance_that_keeps_the_rules_is_returned(self) -> None:
+    def test_valid_instance_is_returned(self) -> None:
         assert check_instance(INSTANCE) is INSTANCE
 
     @pytest.mark.parametrize(
@@ -190,11 +190,11 @@ class TestCheckInstance:
             {"temperature": 2},
         ],
     )
-    def test_each_field_may_go_to_its_bounds(self, change: dict[str, object]) -> None:
+    def test_field_at_its_bounds_is_accepted(self, change: dict[str, object]) -> None:
         instance = msgspec.structs.replace(INSTANCE, **change)
         assert check_instance(instance) is instance
 
-    def test_options_may_have_16_kib_as_json_together(self) -> None:
+    def test_options_of_16_kib_as_json_are_accepted(self) -> None:
         empty = len(msgspec.json.encode({"a": {"x": ""}, "b": {}}))
         largest = {"a": {"x": "é" * ((16 * 1024 - empty) // 2)}, "b": {}}
         assert check_instance(msgspec.structs.replace(INSTANCE, options=largest)).options == largest
@@ -225,7 +225,7 @@ class TestCheckInstance:
             ({"temperature": float("nan")}, "temperature must be"),
         ],
     )
-    def test_field_that_breaks_its_rule_is_named(self, change: dict[str, object], message: str) -> None:
+    def test_invalid_field_is_named(self, change: dict[str, object], message: str) -> None:
         with pytest.raises(InvalidInputError, match=message):
             check_instance(msgspec.structs.replace(INSTANCE, **change))
 
@@ -241,7 +241,7 @@ class TestInstance:
             instance_id=INSTANCE.id, name=AUTH_API_KEY, origin="https://host:443"
         )
 
-    def test_instance_knows_whether_it_has_a_key_for_its_callers(self) -> None:
+    def test_instance_reports_whether_it_has_an_api_key(self) -> None:
         secret = SealedSecret(name=AUTH_API_KEY, sealed="v1.k.x", updated_at=NOW)
         assert not INSTANCE.has_auth_key
         assert msgspec.structs.replace(INSTANCE, secrets={AUTH_API_KEY: secret}).has_auth_key

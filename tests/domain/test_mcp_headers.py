@@ -51,7 +51,7 @@ async def test_secret_does_not_follow_a_server_to_another_origin(harness: UseCas
     assert await headers_for(back, back.mcp_servers[0], harness.cipher)
 
 
-async def test_secret_entered_before_its_server_was_listed_has_to_be_entered_again(harness: UseCaseHarness) -> None:
+async def test_secret_set_before_its_server_must_be_set_again(harness: UseCaseHarness) -> None:
     slug = await harness.add_instance("late")
     await harness.set_secret(slug, TOKEN, VALUE)
     instance = await harness.set_mcp_server(slug, CRM)
@@ -60,7 +60,7 @@ async def test_secret_entered_before_its_server_was_listed_has_to_be_entered_aga
     assert list(unusable_headers(await harness.load(slug))) == []
 
 
-async def test_each_secret_that_is_missing_is_told_once(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_missing_secret_is_reported_once(harness: UseCaseHarness, bot: Slug) -> None:
     twice = msgspec.structs.replace(CRM, headers={"Authorization": TOKEN, "X-Again": TOKEN})
     instance = await harness.set_mcp_server(bot, twice)
     (fault,) = unusable_headers(instance)

@@ -29,7 +29,7 @@ def with_fields(**fields: Any) -> McpServer:
         {"tools": ("find", "find.all", "a/b")},
     ],
 )
-def test_server_that_keeps_the_rules_is_accepted(fields: dict[str, Any]) -> None:
+def test_valid_server_is_accepted(fields: dict[str, Any]) -> None:
     check_mcp_servers([with_fields(**fields)])
 
 
@@ -65,12 +65,12 @@ def test_server_that_keeps_the_rules_is_accepted(fields: dict[str, Any]) -> None
         ({"headers": {"X-Key": PREVIOUS_AUTH_API_KEY}}, "is sent nowhere"),
     ],
 )
-def test_server_that_breaks_a_rule_is_refused_with_the_rule(fields: dict[str, Any], why: str) -> None:
+def test_invalid_server_is_refused_with_the_rule(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(InvalidInputError, match=why):
         check_mcp_servers([with_fields(**fields)])
 
 
-def test_each_server_of_an_instance_has_a_name_of_its_own() -> None:
+def test_server_names_of_an_instance_are_distinct() -> None:
     with pytest.raises(InvalidInputError, match="a name of its own"):
         check_mcp_servers([CRM, with_fields(url="https://crm.example/v2")])
 
@@ -81,14 +81,14 @@ def test_secret_goes_to_one_origin_only() -> None:
         check_mcp_servers([CRM, with_fields(name="again", url="https://crm.example:8443/mcp")])
 
 
-def test_instance_has_so_many_servers_at_most() -> None:
+def test_number_of_servers_is_limited() -> None:
     servers = [with_fields(name=f"crm-{number}") for number in range(MAX_MCP_SERVERS + 1)]
     check_mcp_servers(servers[1:])
     with pytest.raises(InvalidInputError, match="at most 16"):
         check_mcp_servers(servers)
 
 
-def test_tools_that_are_listed_are_allowed() -> None:
+def test_listed_tools_are_allowed() -> None:
     server = with_fields(tools=("find",))
     assert server.allows("find")
     assert not server.allows("delete")

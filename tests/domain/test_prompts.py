@@ -10,12 +10,12 @@ from polyant.domain.prompts import (
 )
 
 
-def test_there_are_eight_each_with_a_title() -> None:
+def test_eight_sections_have_a_title() -> None:
     assert len(SectionKey) == len(SECTION_TITLES) == 8
     assert list(SectionKey) == sorted(SectionKey)
 
 
-def test_defaults_are_for_all_sections_and_acceptable() -> None:
+def test_every_section_has_a_valid_default() -> None:
     sections = default_sections("Ada")
     assert set(sections) == set(SectionKey)
     assert all(check_section(key, content) == content for key, content in sections.items())
@@ -26,6 +26,6 @@ def test_longest_section_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("content", ["a" * (MAX_SECTION_CHARACTERS + 1), "a\0b", "half \ud83d"])
-def test_section_that_is_too_long_or_cannot_be_stored_is_refused(content: str) -> None:
+def test_overlong_or_unstorable_section_is_refused(content: str) -> None:
     with pytest.raises(InvalidInputError, match="Section 02-soul must have at most 32768 characters"):
         check_section(SectionKey.SOUL, content)

@@ -44,7 +44,7 @@ def revealed(key: SecretText | None) -> str | None:
     return None if key is None else key.reveal()
 
 
-async def test_operators_key_goes_to_the_vendor(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_operators_key_is_sent_to_the_provider(harness: UseCaseHarness, bot: Slug) -> None:
     assert revealed(await keys(harness).key_for(await harness.load(bot), VENDOR)) == OPERATORS
 
 
@@ -57,31 +57,31 @@ async def test_operators_key_goes_to_the_vendor(harness: UseCaseHarness, bot: Sl
         "https://evil.example/api.vendor.example/v1",
     ],
 )
-async def test_operators_key_goes_nowhere_that_only_looks_like_the_vendor(
+async def test_operators_key_is_not_sent_to_a_lookalike_origin(
     harness: UseCaseHarness, bot: Slug, base_url: str
 ) -> None:
     assert await keys(harness).key_for(await moved(harness, bot, base_url), VENDOR) is None
 
 
 @pytest.mark.parametrize("base_url", ["https://API.vendor.example/v2", "https://api.vendor.example:443"])
-async def test_operators_key_goes_to_the_vendor_however_it_is_written(
+async def test_operators_key_is_sent_to_the_provider_in_any_url_spelling(
     harness: UseCaseHarness, bot: Slug, base_url: str
 ) -> None:
     assert revealed(await keys(harness).key_for(await moved(harness, bot, base_url), VENDOR)) == OPERATORS
 
 
-async def test_operators_key_goes_to_the_origins_that_the_operator_lists(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_operators_key_is_sent_to_listed_origins(harness: UseCaseHarness, bot: Slug) -> None:
     instance = await moved(harness, bot, PROXY)
     assert await keys(harness).key_for(instance, VENDOR) is None
     assert revealed(await keys(harness, PROXY_ORIGIN).key_for(instance, VENDOR)) == OPERATORS
 
 
-async def test_instances_own_key_beats_the_operators(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_instance_key_overrides_the_operators(harness: UseCaseHarness, bot: Slug) -> None:
     await harness.set_secret(bot, "vendor_api_key", OWN)
     assert revealed(await keys(harness).key_for(await harness.load(bot), VENDOR)) == OWN
 
 
-async def test_own_key_does_not_follow_a_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_instance_key_is_not_sent_to_a_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
     await harness.set_secret(bot, "vendor_api_key", OWN)
     instance = await moved(harness, bot, PROXY)
     # Not even where the operator's key would go, and without falling back to that one.
@@ -94,7 +94,7 @@ async def test_own_key_does_not_follow_a_new_base_url(harness: UseCaseHarness, b
     )
 
 
-async def test_own_key_entered_anew_goes_to_the_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_instance_key_set_again_is_sent_to_the_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
     await moved(harness, bot, PROXY)
     await harness.set_secret(bot, "vendor_api_key", OWN)
     assert revealed(await keys(harness).key_for(await harness.load(bot), VENDOR)) == OWN
@@ -102,7 +102,7 @@ async def test_own_key_entered_anew_goes_to_the_new_base_url(harness: UseCaseHar
         await keys(harness).key_for(await moved(harness, bot, None), VENDOR)
 
 
-async def test_another_path_of_the_same_origin_is_no_other_address(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_another_path_of_the_same_origin_keeps_the_key(harness: UseCaseHarness, bot: Slug) -> None:
     await harness.set_secret(bot, "vendor_api_key", OWN)
     instance = await moved(harness, bot, "https://api.vendor.example/beta")
     assert revealed(await keys(harness).key_for(instance, VENDOR)) == OWN
@@ -117,7 +117,7 @@ async def test_origin_rewritten_in_the_store_does_not_open_the_key(harness: UseC
         await keys(harness).key_for(msgspec.structs.replace(instance, secrets={name: forged}), VENDOR)
 
 
-async def test_missing_key_is_said_with_both_ways_to_give_one(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_missing_key_is_reported_with_both_ways_to_set_it(harness: UseCaseHarness, bot: Slug) -> None:
     with pytest.raises(UnavailableError) as caught:
         await keys(harness, operator={}).key_for(await harness.load(bot), VENDOR)
     assert caught.value.message == "No API key for the provider vendor"
@@ -127,17 +127,17 @@ async def test_missing_key_is_said_with_both_ways_to_give_one(harness: UseCaseHa
     )
 
 
-async def test_other_servers_than_the_vendors_need_no_key(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_other_servers_need_no_key(harness: UseCaseHarness, bot: Slug) -> None:
     instance = await moved(harness, bot, "http://localhost:11434/v1")
     assert await keys(harness, operator={}).key_for(instance, VENDOR) is None
 
 
-async def test_provider_without_keys_gets_none(harness: UseCaseHarness) -> None:
+async def test_provider_without_keys_receives_none(harness: UseCaseHarness) -> None:
     instance = await harness.load(await harness.add_instance("parrot"))
     assert await keys(harness).key_for(instance, ECHO) is None
 
 
-async def test_base_url_is_the_instances_or_the_vendors_without_a_trailing_slash(
+async def test_base_url_is_the_instances_or_the_providers_without_a_trailing_slash(
     harness: UseCaseHarness, bot: Slug
 ) -> None:
     instance = await harness.load(bot)
@@ -147,7 +147,7 @@ async def test_base_url_is_the_instances_or_the_vendors_without_a_trailing_slash
     assert base_url_of(await moved(harness, bot, PROXY), VENDOR) == PROXY
 
 
-async def test_moved_key_is_told_for_the_instances_own_provider_alone(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_moved_key_is_reported_only_for_the_instances_provider(harness: UseCaseHarness, bot: Slug) -> None:
     await harness.set_secret(bot, "vendor_api_key", OWN)
     assert moved_key(await harness.load(bot), harness.providers) is None
     instance = await moved(harness, bot, PROXY)
@@ -156,6 +156,6 @@ async def test_moved_key_is_told_for_the_instances_own_provider_alone(harness: U
     assert moved_key(msgspec.structs.replace(instance, provider="gone"), harness.providers) is None
 
 
-async def test_secret_of_no_provider_is_bound_to_no_origin(harness: UseCaseHarness, bot: Slug) -> None:
+async def test_other_secrets_are_not_bound_to_an_origin(harness: UseCaseHarness, bot: Slug) -> None:
     instance = await harness.load(bot)
     assert secret_origin(instance, SecretName("smtp_password"), harness.providers) is None

@@ -35,7 +35,7 @@ async def test_full_register_admits_nothing_until_a_turn_is_released() -> None:
         (Interruption.SHUTDOWN, ServerShuttingDownError),
     ],
 )
-async def test_interruption_cancels_the_task_and_becomes_its_error(
+async def test_interruption_cancels_the_task_and_raises_its_error(
     interruption: Interruption, error: type[Exception]
 ) -> None:
     turn = RunningTurns(max_turns=1).admit()
@@ -57,7 +57,7 @@ async def test_only_the_first_interruption_counts() -> None:
     assert current_task().cancelling() == 0
 
 
-async def test_turn_that_ended_is_not_interrupted() -> None:
+async def test_finished_turn_is_not_interrupted() -> None:
     turn = RunningTurns(max_turns=1).admit()
     assert turn.end(None) is None
     turn.interrupt(Interruption.DEADLINE)
@@ -65,13 +65,13 @@ async def test_turn_that_ended_is_not_interrupted() -> None:
     assert current_task().cancelling() == 0
 
 
-async def test_other_errors_stay_what_they_are() -> None:
+async def test_other_errors_are_unchanged() -> None:
     turn = RunningTurns(max_turns=1).admit()
     error = KeyError("x")
     assert turn.end(error) is error
 
 
-async def test_whoever_else_cancels_the_task_has_it_cancelled() -> None:
+async def test_external_cancellation_is_propagated() -> None:
     """Also when the turn is interrupted at the same moment."""
     turns = RunningTurns(max_turns=1)
 

@@ -10,7 +10,7 @@ TOOLS = {"look_up": LookUpTool()}
 OLD = SecretName("an_old_one")
 
 
-def test_stored_secrets_and_those_that_could_be_used_are_shown_by_name() -> None:
+def test_stored_and_usable_secrets_are_listed_by_name() -> None:
     stored = SealedSecretFactory.build(name=OLD, origin="https://x.example:443", fingerprint=None)
     server = McpServer(name="crm", url="https://crm.example", headers={"X-Tenant": SecretName("crm_tenant")})
     instance = InstanceFactory.build(
@@ -25,13 +25,13 @@ def test_stored_secrets_and_those_that_could_be_used_are_shown_by_name() -> None
     assert missing_secrets(instance, PROVIDERS, TOOLS) == (AUTH_API_KEY, "crm_tenant", "crm_token", "vendor_api_key")
 
 
-def test_instance_of_a_provider_without_keys_or_of_an_unknown_one_needs_none_for_it() -> None:
+def test_keyless_or_unknown_provider_needs_no_secret() -> None:
     for provider in ("echo", "gone"):
         instance = InstanceFactory.build(provider=provider, tools=(), mcp_servers=(), secrets={})
         assert missing_secrets(instance, PROVIDERS, TOOLS) == (AUTH_API_KEY,)
 
 
-def test_nothing_of_a_value_is_told() -> None:
+def test_states_do_not_contain_values() -> None:
     secret = SealedSecretFactory.build()
     instance = InstanceFactory.build(secrets={AUTH_API_KEY: secret})
     told = repr(secret_states(instance, PROVIDERS, TOOLS))

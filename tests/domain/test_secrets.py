@@ -19,7 +19,7 @@ from polyant.domain.secrets import (
 NOTE = SecretName("signing_note")
 
 
-def test_no_text_of_a_secret_shows_it() -> None:
+def test_text_of_a_secret_does_not_show_it() -> None:
     secret = SecretText("sk-hidden")
     assert "hidden" not in f"{secret} {secret!r} {[secret]}"
     assert secret.reveal() == "sk-hidden"
@@ -46,7 +46,7 @@ def test_sealed_secret_shows_its_name_only() -> None:
     assert repr(sealed) == "SealedSecret(name='auth_api_key')"
 
 
-def test_sealed_secret_counts_until_it_expires() -> None:
+def test_sealed_secret_is_valid_until_it_expires() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     lasting = SealedSecret(name=NOTE, sealed="v1.abc.def", updated_at=moment)
     expiring = msgspec.structs.replace(lasting, expires_at=moment)
@@ -56,19 +56,19 @@ def test_sealed_secret_counts_until_it_expires() -> None:
 
 
 @given(st.from_regex(r"\A[a-z][a-z0-9_]{0,63}\Z"))
-def test_name_may_be_a_letter_and_up_to_63_letters_digits_and_underscores(text: str) -> None:
+def test_valid_name_is_accepted(text: str) -> None:
     assert parse_secret_name(text) == text
 
 
 @given(st.text())
-def test_name_is_accepted_exactly_if_it_keeps_the_rule(text: str) -> None:
+def test_name_is_accepted_only_if_it_follows_the_rule(text: str) -> None:
     letters, rest = set("abcdefghijklmnopqrstuvwxyz"), set("abcdefghijklmnopqrstuvwxyz0123456789_")
     fits = 1 <= len(text) <= 64 and text[0] in letters and set(text) <= rest
     assert _accepts_name(text) == fits
 
 
 @pytest.mark.parametrize("text", ["", "a" * 65, "1a", "_a", "A", "a-b", "a b", "a\n", "é", "a.b"])
-def test_any_other_name_is_refused(text: str) -> None:
+def test_invalid_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match="1 to 64 of a-z, 0-9 and _"):
         parse_secret_name(text)
 
@@ -84,7 +84,7 @@ def test_key_may_be_any_visible_ascii(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\0", "a\0b", "a" * 16_385])
-def test_empty_or_endless_value_is_refused(text: str) -> None:
+def test_empty_or_overlong_value_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match="1 to 16384 characters"):
         parse_secret_value(NOTE, text)
 
@@ -97,7 +97,7 @@ def test_longest_value_is_accepted() -> None:
     "text",
     ["short-1", "a" * 513, "with space", "line-break\n", "\rinjected", "umlaut-äöü", "tab\tinside", "del\x7fete"],
 )
-def test_key_that_no_header_can_carry_is_refused_and_not_shown(text: str) -> None:
+def test_key_invalid_in_a_header_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(InvalidInputError, match="auth_api_key must be 8 to 512 visible ASCII") as caught:
         parse_secret_value(AUTH_API_KEY, text)
     assert not re.search(re.escape(text), str(caught.value))

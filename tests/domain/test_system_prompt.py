@@ -53,28 +53,26 @@ def compose(
 
 
 class TestComposition:
-    def test_sections_stand_in_their_order_whatever_order_they_come_in(self) -> None:
+    def test_sections_have_a_fixed_order(self) -> None:
         assert compose({key: str(key) for key in reversed(SectionKey)}) == (
             "01-identity\n\n---\n\n02-soul\n\n---\n\n03-tooling\n\n---\n\n04-safety\n\n---\n\n"
             "05-skills\n\n---\n\n06-memory\n\n---\n\n07-user-identity\n\n---\n\n08-datetime"
         )
 
-    def test_sections_are_trimmed_and_empty_ones_left_out(self) -> None:
+    def test_sections_are_trimmed_and_empty_ones_omitted(self) -> None:
         sections = {SectionKey.IDENTITY: "\n  You are Ada. \n", SectionKey.SOUL: " \n\t", SectionKey.SAFETY: "Be safe."}
         assert compose(sections) == "You are Ada.\n\n---\n\nBe safe."
 
-    def test_section_that_a_variable_leaves_empty_is_left_out(self) -> None:
+    def test_section_left_empty_by_a_variable_is_omitted(self) -> None:
         sections = {SectionKey.IDENTITY: "You are Ada.", SectionKey.DATETIME: "{{datetime}}"}
         assert compose(sections, formatter=FixedWords("\n")) == "You are Ada."
 
-    def test_no_sections_make_no_text(self) -> None:
+    def test_prompt_without_sections_is_empty(self) -> None:
         assert compose({}) == ""
         assert compose({}, ["", " \n"]) == ""
 
     @given(st.dictionaries(st.sampled_from(SectionKey), plain), st.lists(plain, max_size=3))
-    def test_prompt_is_the_texts_that_say_something_and_nothing_else(
-        self, sections: dict[SectionKey, str], theirs: list[str]
-    ) -> None:
+    def test_prompt_consists_of_the_non_blank_texts(self, sections: dict[SectionKey, str], theirs: list[str]) -> None:
         expected = [sections[key].strip() for key in SectionKey if sections.get(key, "").strip()]
         caller = "\n\n".join(text.strip() for text in theirs if text.strip())
         if caller:
@@ -83,7 +81,7 @@ class TestComposition:
 
 
 class TestVariables:
-    def test_variables_are_replaced_where_they_belong_each_time_they_stand(self) -> None:
+    def test_every_occurrence_of_a_variable_is_replaced(self) -> None:
         assert compose({SectionKey.DATETIME: "{{datetime}}|{{timezone}}|{{datetime}}"}) == f"{NOW}|UTC|{NOW}"
 
     @pytest.mark.parametrize("name", VALUES)
@@ -95,21 +93,21 @@ class TestVariables:
     @pytest.mark.parametrize(
         "text", ["{{unknown}}", "{{ datetime }}", "{{Datetime}}", "{{}}", "{datetime}", "{{datetime}"]
     )
-    def test_what_is_no_known_variable_stays_as_it_is(self, text: str) -> None:
+    def test_unknown_variable_is_unchanged(self, text: str) -> None:
         assert compose({SectionKey.DATETIME: text}) == text
 
     @given(st.text(max_size=30).filter(lambda text: text == text.strip()))
-    def test_what_a_value_contains_is_not_replaced_again(self, value: str) -> None:
+    def test_variables_in_values_are_not_replaced(self, value: str) -> None:
         value = f"{value}{{{{timezone}}}}{{{{datetime}}}}\\1"
         assert compose({SectionKey.DATETIME: "{{datetime}}"}, formatter=FixedWords(value)) == value
 
-    def test_catalogue_has_a_line_for_each_tool_and_says_so_without_any(self) -> None:
+    def test_catalogue_has_a_line_for_each_tool_or_a_note(self) -> None:
         show = msgspec.structs.replace(FIND, name="show", description="Shows\n\n- all\tof it.")
         catalogue = {SectionKey.TOOLING: "{{toolCatalog}}"}
         assert compose(catalogue, tools=[FIND, show]) == "- find: Finds.\n- show: Shows - all of it."
         assert compose(catalogue, tools=[]) == "(none)"
 
-    def test_moment_is_the_present_one_in_the_operators_time_zone_and_language(self) -> None:
+    def test_current_time_uses_the_operators_time_zone_and_language(self) -> None:
         clock = ManualClock()
         in_rome = SystemDateTimeFormatter(timezone="Europe/Rome", locale="it-IT")
         composer = SystemPromptComposer(clock=clock, date_time_formatter=in_rome)
@@ -118,7 +116,7 @@ class TestVariables:
         clock.advance(timedelta(hours=1).total_seconds())
         assert composer.compose(instance, ()) == "domenica 22 novembre 2026 12:44 (Europe/Rome)"
 
-    def test_defaults_use_every_variable_that_would_be_missed(self) -> None:
+    def test_defaults_use_every_important_variable(self) -> None:
         prompt = compose(default_sections("Ada"))
         assert "You are Ada" in prompt
         assert "- find: Finds." in prompt
@@ -127,14 +125,14 @@ class TestVariables:
 
 
 class TestCallerInstructions:
-    def test_they_come_last_in_order_under_a_heading_that_says_whose_they_are(self) -> None:
+    def test_caller_instructions_come_last_under_a_heading(self) -> None:
         prompt = compose({SectionKey.DATETIME: "Now."}, [" First. ", "", "Second.\n"])
         assert prompt == f"Now.\n\n---\n\n{CALLER_HEADING}\n\nFirst.\n\nSecond."
         assert "caller" in CALLER_HEADING
         assert "does not override" in CALLER_HEADING
 
-    def test_they_are_not_searched_for_variables(self) -> None:
+    def test_variables_in_caller_instructions_are_not_replaced(self) -> None:
         assert compose({}, ["{{datetime}}"]).endswith("\n\n{{datetime}}")
 
-    def test_without_any_there_is_no_heading(self) -> None:
+    def test_heading_is_omitted_without_caller_instructions(self) -> None:
         assert CALLER_HEADING not in compose({SectionKey.SOUL: "Kind."}, ["", "  "])

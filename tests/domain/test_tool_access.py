@@ -61,7 +61,7 @@ async def result_of(tool: OfferedTool) -> str:
     return await tool.call("{}", CONTEXT)
 
 
-async def test_tools_that_are_not_installed_or_lack_a_secret_are_not_offered(loop: ToolLoop) -> None:
+async def test_uninstalled_tools_and_tools_without_their_secret_are_not_offered(loop: ToolLoop) -> None:
     loop.add_tool("crm", answer, secrets=(TOKEN, SecretName("crm_tenant")))
     loop.instance = msgspec.structs.replace(loop.instance, tools=("crm", "gone", "answer"))
     assert await offered(loop) == ["answer"]
@@ -71,12 +71,12 @@ async def test_tools_that_are_not_installed_or_lack_a_secret_are_not_offered(loo
     assert await offered(loop) == ["crm", "answer"]
 
 
-async def test_tool_that_is_installed_and_not_enabled_is_not_offered(loop: ToolLoop) -> None:
+async def test_disabled_tool_is_not_offered(loop: ToolLoop) -> None:
     loop.instance = msgspec.structs.replace(loop.instance, tools=("fail",))
     assert await offered(loop) == ["fail"]
 
 
-async def test_servers_are_not_asked_for_an_instance_without_any(loop: ToolLoop) -> None:
+async def test_servers_are_not_opened_for_an_instance_without_any(loop: ToolLoop) -> None:
     await available(loop)
     assert loop.servers.asked == []
 
@@ -91,7 +91,7 @@ async def test_tools_of_servers_follow_the_instance_s_own_while_the_servers_are_
     assert loop.servers.open_now == 0
 
 
-async def test_tool_of_a_server_does_not_take_the_place_of_the_instance_s_own(loop: ToolLoop) -> None:
+async def test_server_tool_does_not_replace_the_instance_s_own(loop: ToolLoop) -> None:
     with_servers(loop, FILES)
     loop.servers.tools = [remote("answer"), remote("files__read", "first"), remote("files__read", "second")]
     tools = await available(loop)
@@ -100,7 +100,7 @@ async def test_tool_of_a_server_does_not_take_the_place_of_the_instance_s_own(lo
     assert tools.found == 4
 
 
-async def test_no_more_tools_are_available_than_vendors_take(loop: ToolLoop) -> None:
+async def test_number_of_tools_is_limited_to_what_providers_accept(loop: ToolLoop) -> None:
     with_servers(loop, FILES)
     loop.servers.tools = [remote(f"files__{number}") for number in range(200)]
     tools = await available(loop)
@@ -108,19 +108,19 @@ async def test_no_more_tools_are_available_than_vendors_take(loop: ToolLoop) -> 
     assert await offered(loop) == ["answer", "fail", "hang", *(f"files__{number}" for number in range(125))]
 
 
-async def test_an_instance_s_own_tools_are_bounded_alike(loop: ToolLoop) -> None:
+async def test_number_of_the_instance_s_own_tools_is_limited(loop: ToolLoop) -> None:
     for number in range(200):
         loop.add_tool(f"own_{number}", answer)
     tools = await available(loop)
     assert (len(tools.tools), tools.found) == (128, 203)
 
 
-async def test_server_of_which_no_tool_is_allowed_is_not_opened(loop: ToolLoop) -> None:
+async def test_server_without_allowed_tools_is_not_opened(loop: ToolLoop) -> None:
     with_servers(loop, msgspec.structs.replace(FILES, tools=()))
     assert await used(loop) == []
 
 
-async def test_server_gets_its_headers_opened(loop: ToolLoop) -> None:
+async def test_server_receives_its_decrypted_headers(loop: ToolLoop) -> None:
     with_servers(loop, CRM, FILES)
     loop.set_secret("crm_token", "Bearer abc", origin="https://crm.example:443")
     await available(loop)
@@ -144,7 +144,7 @@ async def test_server_gets_its_headers_opened(loop: ToolLoop) -> None:
         ("grün", "https://crm.example:443", "is not what a header can hold"),
     ],
 )
-async def test_server_whose_secret_does_not_serve_costs_the_turn_its_tools_and_nothing_else(
+async def test_server_with_an_unusable_secret_only_loses_its_tools(
     loop: ToolLoop, value: str | None, origin: str | None, why: str
 ) -> None:
     with_servers(loop, CRM, FILES)

@@ -25,12 +25,12 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 @pytest.mark.parametrize("name", ["a", "current_time", "a1", "x" * 64])
-def test_tool_is_named_by_a_letter_and_letters_digits_and_underscores(name: str) -> None:
+def test_valid_tool_name_is_accepted(name: str) -> None:
     assert parse_tool_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a-b", "a b", "a\n", "é", "x" * 65])
-def test_other_names_are_refused(name: str) -> None:
+def test_invalid_tool_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidInputError, match="A tool's name is 1 to 64"):
         parse_tool_name(name)
 
@@ -44,7 +44,7 @@ def test_spec_names_and_describes_the_tool() -> None:
     assert (spec.name, spec.description) == ("go", "Goes.")
 
 
-def test_spec_has_the_schema_of_the_arguments_in_place_and_of_their_parts_beside_it() -> None:
+def test_spec_inlines_the_arguments_schema_and_keeps_nested_definitions() -> None:
     assert schema_of(Journey) == {
         "title": "Journey",
         "description": "A way to go.",
@@ -73,18 +73,18 @@ def test_tool_without_arguments_has_the_schema_of_an_empty_object() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "short", "é" * (MAX_RESULT_BYTES // 2), "x" * MAX_RESULT_BYTES])
-def test_result_that_is_not_too_long_stays_as_it_is(text: str) -> None:
+def test_short_result_is_unchanged(text: str) -> None:
     assert clip_result(text) == text
 
 
-def test_longer_result_is_cut_with_a_note() -> None:
+def test_long_result_is_truncated_with_a_note() -> None:
     assert clip_result("x" * (MAX_RESULT_BYTES + 1)) == (
         "x" * MAX_RESULT_BYTES
         + f"\n[The result was longer: only its first {MAX_RESULT_BYTES} of {MAX_RESULT_BYTES + 1} bytes are shown.]"
     )
 
 
-def test_result_is_cut_between_characters() -> None:
+def test_result_is_truncated_between_characters() -> None:
     kept, _, note = clip_result("x" + "🐜" * MAX_RESULT_BYTES).partition("\n")
     assert set(kept) == {"x", "🐜"}
     assert MAX_RESULT_BYTES - 4 < len(kept.encode()) <= MAX_RESULT_BYTES

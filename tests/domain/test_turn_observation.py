@@ -67,7 +67,7 @@ def publish_whole_turn(observation: TurnObservation) -> None:
 WHOLE_TURN = [f"started {TURN.id}", "step 1 after 1.5", "tool calculate after 2.5", "abandoned"]
 
 
-async def test_each_observer_is_told_everything_in_order() -> None:
+async def test_each_observer_receives_every_observation_in_order() -> None:
     observers = {"one": FakeObserver(), "two": FakeObserver()}
     async with TurnObservation(observers) as observation:
         publish_whole_turn(observation)
@@ -75,7 +75,7 @@ async def test_each_observer_is_told_everything_in_order() -> None:
     assert [observer.told for observer in observers.values()] == [WHOLE_TURN, WHOLE_TURN]
 
 
-async def test_observations_are_delivered_while_it_is_open() -> None:
+async def test_observations_are_delivered_while_open() -> None:
     told = asyncio.Event()
 
     async def tell() -> None:
@@ -100,7 +100,7 @@ async def test_failing_observer_loses_only_its_observations_and_is_logged_once(l
     assert "secret" not in str(record.__dict__)
 
 
-async def test_hanging_observer_delays_nobody_else_and_its_drops_are_counted_and_logged(
+async def test_hanging_observer_delays_no_other_and_its_drops_are_counted_and_logged(
     log: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turn_observation, "_CLOSE_SECONDS", 0.01)
@@ -119,7 +119,7 @@ async def test_hanging_observer_delays_nobody_else_and_its_drops_are_counted_and
     assert (lost.getMessage(), fields_of(lost)) == ("turn observations lost", {"observer": "stuck", "lost": 3})
 
 
-async def test_nothing_is_left_running_after_it_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn_observation, "_CLOSE_SECONDS", 0.01)
     before = asyncio.all_tasks()
     async with TurnObservation({"stuck": FakeObserver(hang), "good": FakeObserver()}) as observation:

@@ -31,13 +31,13 @@ def test_email_is_kept_in_lower_case_without_space_around_it(text: str, email: s
         *("x" * 65 + "@example.com", "x@" + "y" * 255),
     ],
 )
-def test_what_looks_like_no_email_is_refused(text: str) -> None:
+def test_invalid_email_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match="email must look like"):
         parse_email(text)
 
 
 @given(st.text())
-def test_email_that_is_accepted_has_printable_ascii_alone_and_stays_as_it_is(text: str) -> None:
+def test_accepted_email_has_only_printable_ascii_and_is_stable(text: str) -> None:
     try:
         email = parse_email(text + "@example.com")
     except InvalidInputError:
@@ -53,7 +53,7 @@ def test_password_has_12_to_1024_characters(password: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["", "elevenchars", "x" * 1_025])
-def test_other_passwords_are_refused_and_not_shown(password: str) -> None:
+def test_invalid_password_is_refused_without_showing_it(password: str) -> None:
     with pytest.raises(InvalidInputError, match="12 to 1024 characters") as caught:
         check_password(password)
     assert not password or password not in str(caught.value)
@@ -74,6 +74,6 @@ def test_active_superadmin_is_one_who_is_not_disabled(role: Role, *, disabled: b
     assert UserFactory.build(role=role, disabled=disabled).is_active_superadmin is active
 
 
-def test_no_text_of_a_user_shows_the_hash() -> None:
+def test_text_of_a_user_does_not_show_the_hash() -> None:
     user = UserFactory.build()
     assert user.password_hash not in f"{user} {user!r} {[user]}"

@@ -49,33 +49,33 @@ async def test_edit_is_stored() -> None:
     assert await NoteStore().edit() == Note("!", 2)
 
 
-async def test_lost_races_are_repeated_on_the_newer_state_up_to_the_last_attempt() -> None:
+async def test_lost_race_is_retried_on_the_newer_state() -> None:
     store = NoteStore(races=MAX_ATTEMPTS - 1)
     assert await store.edit() == Note("x" * (MAX_ATTEMPTS - 1) + "!", MAX_ATTEMPTS + 1)
 
 
-async def test_too_many_lost_races_are_reported_with_the_error_of_the_store() -> None:
+async def test_too_many_lost_races_raise_the_store_error() -> None:
     store = NoteStore(races=MAX_ATTEMPTS)
     with pytest.raises(PreconditionFailedError, match="stale"):
         await store.edit()
     assert store.reads == MAX_ATTEMPTS
 
 
-async def test_unexpected_version_is_reported_at_once() -> None:
+async def test_unexpected_version_is_a_conflict_at_once() -> None:
     store = NoteStore()
     with pytest.raises(ChangedError, match="version 1"):
         await store.edit(2, 3)
     assert (store.reads, store.note) == (1, Note())
 
 
-async def test_race_lost_with_an_expected_version_is_reported_and_not_repeated() -> None:
+async def test_race_lost_with_an_expected_version_is_not_retried() -> None:
     store = NoteStore(races=1)
     with pytest.raises(ChangedError, match="version 2"):
         await store.edit(1)
     assert store.note == Note("x", 2)
 
 
-async def test_other_errors_are_not_repeated() -> None:
+async def test_other_errors_are_not_retried() -> None:
     store = NoteStore()
 
     async def refuse(_: Note) -> Note:
@@ -86,7 +86,7 @@ async def test_other_errors_are_not_repeated() -> None:
     assert store.reads == 1
 
 
-def test_no_expected_versions_match_none_and_none_given_match_all() -> None:
+def test_empty_expected_versions_match_none_and_omitted_ones_match_all() -> None:
     check_version(Note(), None, conflict)
     check_version(Note(), {1, 7}, conflict)
     with pytest.raises(ChangedError):

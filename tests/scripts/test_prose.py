@@ -165,7 +165,7 @@ def test_module_is_split_into_texts() -> None:
     ]
 
 
-def test_messages_are_read_only_where_they_are_asked_for() -> None:
+def test_messages_are_read_only_on_request() -> None:
     assert Kind.MESSAGE not in {text.kind for text in texts_of_python(MODULE, messages=False)}
 
 
@@ -180,7 +180,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_clean_project_passes_and_is_told_to_lower_its_allowance(
+def test_clean_project_passes_and_is_asked_to_lower_its_allowance(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check.main([]) == 0

@@ -4,7 +4,7 @@ from polyant.domain.secrets import AUTH_API_KEY, parse_secret_name
 from polyant.testing.factories import InstanceFactory
 
 
-def test_instances_keep_the_rules_of_the_domain() -> None:
+def test_instances_are_valid() -> None:
     for instance in InstanceFactory.batch(200):
         check_instance(instance)
         for key, content in instance.sections.items():
@@ -14,7 +14,7 @@ def test_instances_keep_the_rules_of_the_domain() -> None:
         assert instance.base_url is None or parse_base_url(instance.base_url) == instance.base_url
 
 
-def test_instances_are_active_whole_and_new() -> None:
+def test_instances_are_active_complete_and_new() -> None:
     instance = InstanceFactory.build()
     assert instance.is_active
     assert instance.version == 0
@@ -27,7 +27,7 @@ def test_instances_differ() -> None:
     assert len({instance.slug for instance in instances}) == len({instance.id for instance in instances}) == 200
 
 
-def test_a_seed_makes_the_same_instances_again() -> None:
+def test_seed_reproduces_the_same_instances() -> None:
     InstanceFactory.seed_random(7)
     first = InstanceFactory.build(secrets={})
     InstanceFactory.seed_random(7)

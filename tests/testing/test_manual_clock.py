@@ -3,7 +3,7 @@ import asyncio
 from polyant.testing.manual_clock import ManualClock
 
 
-async def test_only_those_whose_time_has_come_wake() -> None:
+async def test_only_due_sleepers_wake() -> None:
     clock = ManualClock()
     early, late = (asyncio.create_task(clock.sleep(seconds)) for seconds in (1, 2))
     await clock.sleepers(2)
@@ -14,7 +14,7 @@ async def test_only_those_whose_time_has_come_wake() -> None:
     await late
 
 
-async def test_sleepers_waits_for_those_who_have_yet_to_fall_asleep() -> None:
+async def test_sleepers_waits_for_tasks_that_are_not_yet_asleep() -> None:
     clock = ManualClock()
     waiting = asyncio.create_task(clock.sleepers(2))
     first = asyncio.create_task(clock.sleep(1))
@@ -26,7 +26,7 @@ async def test_sleepers_waits_for_those_who_have_yet_to_fall_asleep() -> None:
     await asyncio.gather(first, second)
 
 
-async def test_who_was_woken_or_cancelled_sleeps_no_more() -> None:
+async def test_woken_or_cancelled_task_is_no_longer_a_sleeper() -> None:
     clock = ManualClock()
     woken, cancelled = (asyncio.create_task(clock.sleep(seconds)) for seconds in (1, 2))
     await clock.sleepers(2)

@@ -10,7 +10,7 @@ from polyant.testing.manual_clock import ManualClock
 BOT = Slug("bot")
 
 
-async def test_what_another_process_wrote_is_seen_though_the_cache_is_older() -> None:
+async def test_write_of_another_process_is_seen_despite_an_older_cache() -> None:
     store = MemoryInstanceRepo()
     stored = await store.add(InstanceFactory.build(slug=BOT))
     async with CachedInstanceRepo(store, clock=ManualClock()) as cache:
@@ -24,7 +24,7 @@ async def test_what_another_process_wrote_is_seen_though_the_cache_is_older() ->
         assert [shown.description for shown in page.instances] == ["from elsewhere"]
 
 
-async def test_what_is_written_through_it_is_in_the_cache_at_once() -> None:
+async def test_write_through_the_repo_is_cached_at_once() -> None:
     store = MemoryInstanceRepo()
     async with CachedInstanceRepo(store, clock=ManualClock()) as cache:
         fresh = FreshInstanceRepo(store, cache)

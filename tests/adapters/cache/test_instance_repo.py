@@ -110,29 +110,29 @@ async def change(store: Store) -> Instance:
 
 
 class TestGet:
-    async def test_a_known_instance_costs_no_question(self, repo: CachedInstanceRepo, store: Store) -> None:
+    async def test_cached_instance_needs_no_query(self, repo: CachedInstanceRepo, store: Store) -> None:
         first = await repo.get(BOT)
         assert [await repo.get(BOT) for _ in range(3)] == [first] * 3
         assert store.questions() == ["get bot"]
 
-    async def test_an_unknown_slug_costs_no_second_question(self, repo: CachedInstanceRepo, store: Store) -> None:
+    async def test_unknown_slug_is_queried_once(self, repo: CachedInstanceRepo, store: Store) -> None:
         assert [await repo.get(Slug("nobody")) for _ in range(3)] == [None] * 3
         assert store.questions() == ["get nobody"]
 
-    async def test_no_more_instances_are_kept_than_may_be(self, store: Store, clock: ManualClock) -> None:
+    async def test_cache_is_limited_to_its_maximum_size(self, store: Store, clock: ManualClock) -> None:
         async with CachedInstanceRepo(store, clock=clock, max_instances=2) as repo:
             store.questions()
             for slug in ["a", "b", "c", "c", "a"]:
                 await repo.get(Slug(slug))
             assert store.questions() == ["get a", "get b", "get c", "get a"]
 
-    async def test_those_who_ask_at_once_cost_one_question(self, repo: CachedInstanceRepo, store: Store) -> None:
+    async def test_concurrent_calls_share_one_query(self, repo: CachedInstanceRepo, store: Store) -> None:
         await asyncio.gather(*(repo.get(BOT) for _ in range(10)))
         assert store.questions() == ["get bot"]
 
 
 class TestChangesByOthers:
-    async def test_a_change_is_seen_after_the_next_look(
+    async def test_change_is_seen_after_the_next_poll(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         await repo.get(BOT)
@@ -140,12 +140,12 @@ class TestChangesByOthers:
         await pass_time(clock, 0.5)
         assert await repo.get(BOT) == changed
 
-    async def test_looks_go_on(self, repo: CachedInstanceRepo, store: Store, clock: ManualClock) -> None:
+    async def test_polling_continues(self, repo: CachedInstanceRepo, store: Store, clock: ManualClock) -> None:
         for revision in [1, 1, 1]:
             await pass_time(clock, 0.5)
             assert store.questions() == [f"changes since {revision}"]
 
-    async def test_what_did_not_change_is_kept(
+    async def test_unchanged_instance_stays_cached(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         await repo.get(BOT)
@@ -157,7 +157,7 @@ class TestChangesByOthers:
         await repo.get(Slug("nobody"))
         assert store.questions() == []
 
-    async def test_a_slug_that_was_unknown_is_seen_once_it_is_added(
+    async def test_unknown_slug_is_found_once_it_is_added(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         assert await repo.get(Slug("new")) is None
@@ -165,7 +165,7 @@ class TestChangesByOthers:
         await pass_time(clock, 0.5)
         assert await repo.get(Slug("new")) == added
 
-    async def test_a_load_that_began_before_a_change_is_not_kept(
+    async def test_load_that_began_before_a_change_is_not_cached(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         store.open.clear()
@@ -181,7 +181,7 @@ class TestChangesByOthers:
         assert old.version < changed.version
         assert await repo.get(BOT) == changed
 
-    async def test_a_store_that_went_back_in_time_is_believed(
+    async def test_store_restored_from_a_backup_is_reloaded(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         """Else a restored backup would go unnoticed until it has as many writes as the present had."""
@@ -198,23 +198,23 @@ class TestChangesByOthers:
 
 
 class TestOwnWrites:
-    async def test_a_saved_instance_is_seen_at_once(self, repo: CachedInstanceRepo) -> None:
+    async def test_saved_instance_is_seen_at_once(self, repo: CachedInstanceRepo) -> None:
         stored = await repo.get(BOT)
         assert stored is not None
         saved = await repo.save(replace(stored, name="Changed"))
         assert await repo.get(BOT) == saved
 
-    async def test_an_added_instance_is_seen_at_once(self, repo: CachedInstanceRepo) -> None:
+    async def test_added_instance_is_seen_at_once(self, repo: CachedInstanceRepo) -> None:
         assert await repo.get(Slug("new")) is None
         added = await repo.add(InstanceFactory.build(slug="new"))
         assert await repo.get(Slug("new")) == added
 
-    async def test_a_deleted_instance_is_gone_at_once(self, repo: CachedInstanceRepo) -> None:
+    async def test_deleted_instance_is_gone_at_once(self, repo: CachedInstanceRepo) -> None:
         await repo.get(BOT)
         await repo.delete(BOT)
         assert await repo.get(BOT) is None
 
-    async def test_after_a_refused_save_the_instance_is_read_anew(self, repo: CachedInstanceRepo, store: Store) -> None:
+    async def test_instance_is_read_again_after_a_refused_save(self, repo: CachedInstanceRepo, store: Store) -> None:
         known = await repo.get(BOT)
         assert known is not None
         theirs = await change(store)
@@ -223,7 +223,7 @@ class TestOwnWrites:
         assert await repo.get(BOT) == theirs
         assert (await repo.save(theirs)).version == theirs.version + 1
 
-    async def test_a_load_that_began_before_the_own_write_is_not_kept(
+    async def test_load_that_began_before_an_own_write_is_not_cached(
         self, repo: CachedInstanceRepo, store: Store, bot: Instance
     ) -> None:
         store.open.clear()
@@ -236,7 +236,7 @@ class TestOwnWrites:
         assert old.version < saved.version
         assert await repo.get(BOT) == saved
 
-    async def test_a_slug_that_cannot_be_changed_is_dropped_too(self, repo: CachedInstanceRepo) -> None:
+    async def test_slug_of_a_failed_write_is_dropped_from_the_cache(self, repo: CachedInstanceRepo) -> None:
         stored = await repo.get(BOT)
         assert stored is not None
         saved = await repo.save(replace(stored, slug=Slug("other"), name="Changed"))
@@ -244,7 +244,7 @@ class TestOwnWrites:
 
 
 class TestListing:
-    async def test_all_active_are_known_until_something_changes(
+    async def test_list_of_active_instances_is_cached_until_a_change(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         first = await repo.list(ALL_ACTIVE)
@@ -256,7 +256,7 @@ class TestListing:
         await pass_time(clock, 0.5)
         assert [shown.name for shown in (await repo.list(ALL_ACTIVE)).instances] == [changed.name]
 
-    async def test_own_writes_are_listed_at_once(self, repo: CachedInstanceRepo) -> None:
+    async def test_own_write_is_listed_at_once(self, repo: CachedInstanceRepo) -> None:
         assert (await repo.list(ALL_ACTIVE)).total == 1
         await repo.add(InstanceFactory.build())
         assert (await repo.list(ALL_ACTIVE)).total == 2
@@ -266,7 +266,7 @@ class TestListing:
     @pytest.mark.parametrize(
         "query", [InstanceQuery(), InstanceQuery(status=InstanceStatus.ACTIVE, limit=1), InstanceQuery(search="b")]
     )
-    async def test_other_lists_are_asked_for_each_time(
+    async def test_other_lists_are_queried_each_time(
         self, repo: CachedInstanceRepo, store: Store, query: InstanceQuery
     ) -> None:
         await repo.list(query)
@@ -275,7 +275,7 @@ class TestListing:
 
 
 class TestOutage:
-    async def test_within_max_age_what_is_known_is_answered(
+    async def test_cached_data_is_served_within_max_age(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         known = await repo.get(BOT)
@@ -284,7 +284,7 @@ class TestOutage:
         await pass_time(clock, 0.5)
         assert await repo.get(BOT) == known
 
-    async def test_nothing_older_than_max_age_is_answered(
+    async def test_data_older_than_max_age_is_not_served(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         await repo.get(BOT)
@@ -298,7 +298,7 @@ class TestOutage:
         with pytest.raises(StorageUnavailableError):
             await repo.list(ALL_ACTIVE)
 
-    async def test_the_age_counts_from_the_start_of_the_last_look(
+    async def test_age_is_measured_from_the_start_of_the_last_poll(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         """What the look found was true when it began, however long the answer took."""
@@ -312,7 +312,7 @@ class TestOutage:
         await repo.get(BOT)
         assert store.questions() == ["changes since 1"]
 
-    async def test_a_look_that_hangs_keeps_nothing_alive(
+    async def test_hanging_poll_does_not_extend_the_age(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         await repo.get(BOT)
@@ -327,7 +327,7 @@ class TestOutage:
         store.open.set()
         await asking
 
-    async def test_all_who_ask_while_looks_are_late_wait_for_one_and_ask_for_nothing_else(
+    async def test_callers_share_one_query_while_polls_are_late(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         """A store that is slow for a moment would otherwise be kept slow by everybody's questions."""
@@ -344,7 +344,7 @@ class TestOutage:
         assert (await asking_all).total == 1
         assert store.questions() == ["changes since 1"]
 
-    async def test_who_stops_waiting_for_a_look_leaves_it_to_the_others(
+    async def test_cancelled_caller_does_not_cancel_a_shared_poll(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         known = await repo.get(BOT)
@@ -357,7 +357,7 @@ class TestOutage:
         store.open.set()
         assert await staying == known
 
-    async def test_a_look_that_hangs_is_not_waited_for_by_those_who_come_later(
+    async def test_later_callers_do_not_wait_for_a_hanging_poll(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
         """What it finds was true when it began, which is too long ago for them."""
@@ -376,7 +376,7 @@ class TestOutage:
         await early
         assert await late == changed
 
-    async def test_looks_that_hang_are_few_and_end_with_the_cache(self, store: Store, clock: ManualClock) -> None:
+    async def test_hanging_polls_are_bounded_and_end_with_the_cache(self, store: Store, clock: ManualClock) -> None:
         async with CachedInstanceRepo(store, clock=clock, poll_seconds=1_000) as repo:
             store.open.clear()
             store.questions()
@@ -390,7 +390,7 @@ class TestOutage:
         assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
 
     @pytest.mark.parametrize("failure", [StorageUnavailableError(), ZeroDivisionError()], ids=["outage", "bug"])
-    async def test_looks_go_on_after_a_failure_and_find_what_was_missed(
+    async def test_polling_continues_after_a_failure_and_finds_missed_changes(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock, failure: Exception
     ) -> None:
         await repo.get(BOT)
@@ -405,7 +405,7 @@ class TestOutage:
         assert await repo.get(BOT) == changed
         assert store.questions() == ["get bot"]
 
-    async def test_it_opens_while_the_store_is_down(self, store: Store, clock: ManualClock) -> None:
+    async def test_cache_opens_while_the_store_is_down(self, store: Store, clock: ManualClock) -> None:
         store.failure = StorageUnavailableError()
         async with CachedInstanceRepo(store, clock=clock) as repo:
             with pytest.raises(StorageUnavailableError):
@@ -413,13 +413,13 @@ class TestOutage:
             store.failure = None
             assert await repo.get(BOT) is not None
 
-    async def test_refresh_tells_of_the_outage(self, repo: CachedInstanceRepo, store: Store) -> None:
+    async def test_refresh_reports_the_outage(self, repo: CachedInstanceRepo, store: Store) -> None:
         store.failure = StorageUnavailableError()
         with pytest.raises(StorageUnavailableError):
             await repo.refresh()
 
 
-async def test_one_that_was_never_opened_looks_for_changes_when_it_is_asked(store: Store, clock: ManualClock) -> None:
+async def test_unopened_cache_polls_for_changes_on_each_call(store: Store, clock: ManualClock) -> None:
     repo = CachedInstanceRepo(store, clock=clock)
     for _ in range(2):
         await repo.get(BOT)
@@ -428,7 +428,7 @@ async def test_one_that_was_never_opened_looks_for_changes_when_it_is_asked(stor
     assert store.questions() == ["changes since 0", "get bot", "changes since 1"]
 
 
-async def test_nothing_is_asked_after_it_is_closed(store: Store, clock: ManualClock) -> None:
+async def test_closed_cache_sends_no_query(store: Store, clock: ManualClock) -> None:
     async with CachedInstanceRepo(store, clock=clock):
         await clock.sleepers()
     store.questions()

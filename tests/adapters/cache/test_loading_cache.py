@@ -49,7 +49,7 @@ def ask(cache: LoadingCache[str, str], source: Source, key: str = "a") -> asynci
     return asyncio.create_task(cache.get(key, source.load))
 
 
-async def test_a_value_is_loaded_once(cache: LoadingCache[str, str], source: Source) -> None:
+async def test_value_is_loaded_once(cache: LoadingCache[str, str], source: Source) -> None:
     first = ask(cache, source)
     await settle()
     source.answer("value")
@@ -58,7 +58,7 @@ async def test_a_value_is_loaded_once(cache: LoadingCache[str, str], source: Sou
     assert source.asked == ["a"]
 
 
-async def test_those_who_ask_while_it_loads_share_the_load(cache: LoadingCache[str, str], source: Source) -> None:
+async def test_concurrent_callers_share_one_load(cache: LoadingCache[str, str], source: Source) -> None:
     asking = [ask(cache, source) for _ in range(5)]
     await settle()
     source.answer("value")
@@ -66,7 +66,7 @@ async def test_those_who_ask_while_it_loads_share_the_load(cache: LoadingCache[s
     assert source.asked == ["a"]
 
 
-async def test_who_stops_waiting_does_not_stop_the_others(cache: LoadingCache[str, str], source: Source) -> None:
+async def test_cancelled_caller_does_not_cancel_the_shared_load(cache: LoadingCache[str, str], source: Source) -> None:
     first, second = ask(cache, source), ask(cache, source)
     await settle()
     first.cancel()
@@ -77,7 +77,7 @@ async def test_who_stops_waiting_does_not_stop_the_others(cache: LoadingCache[st
     assert await cache.get("a", source.load) == "value"
 
 
-async def test_a_failed_load_is_told_to_all_who_wait_and_then_tried_again(
+async def test_failed_load_is_raised_to_all_waiting_callers_and_then_retried(
     cache: LoadingCache[str, str], source: Source
 ) -> None:
     asking = [ask(cache, source) for _ in range(2)]
@@ -90,7 +90,7 @@ async def test_a_failed_load_is_told_to_all_who_wait_and_then_tried_again(
     assert await again == "value"
 
 
-async def test_a_failed_load_that_nobody_waits_for_is_no_noise(
+async def test_failed_load_without_a_waiting_caller_is_not_logged(
     cache: LoadingCache[str, str], source: Source, caplog: pytest.LogCaptureFixture
 ) -> None:
     asking = ask(cache, source)
@@ -104,7 +104,7 @@ async def test_a_failed_load_that_nobody_waits_for_is_no_noise(
     assert caplog.messages == []
 
 
-async def test_a_load_that_began_before_a_drop_is_not_kept(cache: LoadingCache[str, str], source: Source) -> None:
+async def test_load_that_began_before_a_drop_is_not_cached(cache: LoadingCache[str, str], source: Source) -> None:
     before = ask(cache, source)
     await settle()
     cache.drop("a")
@@ -118,9 +118,7 @@ async def test_a_load_that_began_before_a_drop_is_not_kept(cache: LoadingCache[s
     assert source.asked == ["a", "a"]
 
 
-async def test_who_asks_after_a_drop_does_not_get_the_load_that_began_before(
-    cache: LoadingCache[str, str], source: Source
-) -> None:
+async def test_caller_after_a_drop_does_not_get_an_earlier_load(cache: LoadingCache[str, str], source: Source) -> None:
     before = ask(cache, source)
     await settle()
     cache.drop("a")
@@ -132,7 +130,7 @@ async def test_who_asks_after_a_drop_does_not_get_the_load_that_began_before(
     assert await cache.get("a", source.load) == "new"
 
 
-async def test_an_old_load_that_ends_last_does_not_replace_the_new_value(
+async def test_old_load_that_ends_last_does_not_replace_the_new_value(
     cache: LoadingCache[str, str], source: Source
 ) -> None:
     before = ask(cache, source)
@@ -149,7 +147,7 @@ async def test_an_old_load_that_ends_last_does_not_replace_the_new_value(
 
 
 @pytest.mark.parametrize("forget", [lambda cache: cache.drop("a"), lambda cache: cache.clear()])
-async def test_what_was_dropped_is_loaded_again(
+async def test_dropped_value_is_loaded_again(
     cache: LoadingCache[str, str], source: Source, forget: Callable[[LoadingCache[str, str]], None]
 ) -> None:
     first = ask(cache, source)
@@ -163,7 +161,7 @@ async def test_what_was_dropped_is_loaded_again(
     assert await second == "new"
 
 
-async def test_what_was_not_asked_for_the_longest_makes_room() -> None:
+async def test_least_recently_used_value_is_evicted() -> None:
     cache = LoadingCache[str, str](2)
     asked: list[str] = []
 

@@ -22,7 +22,7 @@ def hasher() -> Argon2idPasswordHasher:
     return Argon2idPasswordHasher(memory_kib=64, iterations=1)
 
 
-def test_the_preset_cost_is_the_one_recommended() -> None:
+def test_default_cost_is_the_recommended_one() -> None:
     # In a process of its own: in that of the tests, hashing is cheap.
     code = (
         "import asyncio\n"
@@ -38,7 +38,7 @@ def test_the_preset_cost_is_the_one_recommended() -> None:
 
 
 @pytest.mark.parametrize("hashed", [None, "", "$argon2id$", "$2b$12$somebody-elses"])
-async def test_who_has_no_hash_costs_what_a_hash_of_today_does(
+async def test_missing_hash_costs_as_much_as_a_current_hash(
     monkeypatch: pytest.MonkeyPatch, hashed: str | None
 ) -> None:
     """So that how long a login takes doesn't tell whether there is such a user."""
@@ -56,7 +56,7 @@ async def test_who_has_no_hash_costs_what_a_hash_of_today_does(
     assert costs == [{"length": 32, "lanes": 1, "memory_cost": 64, "iterations": 2}] * 3
 
 
-async def test_a_hash_of_the_reference_implementation_is_verified(hasher: Argon2idPasswordHasher) -> None:
+async def test_hash_of_the_reference_implementation_is_verified(hasher: Argon2idPasswordHasher) -> None:
     assert await hasher.verify(PASSWORD, REFERENCE)
     assert not await hasher.verify(SecretText("passwore"), REFERENCE)
 
@@ -78,7 +78,7 @@ async def test_a_hash_of_the_reference_implementation_is_verified(hasher: Argon2
         REFERENCE + "=",
     ],
 )
-async def test_a_hash_that_was_changed_is_nobodys(hasher: Argon2idPasswordHasher, changed: str) -> None:
+async def test_modified_hash_is_not_verified(hasher: Argon2idPasswordHasher, changed: str) -> None:
     assert not await hasher.verify(PASSWORD, changed)
 
 
@@ -102,7 +102,7 @@ class WatchedPasswordHasher(Argon2idPasswordHasher):
         return super()._verify(password, hashed)
 
 
-async def test_two_are_hashed_side_by_side_and_no_more() -> None:
+async def test_at_most_two_passwords_are_hashed_at_once() -> None:
     hasher = WatchedPasswordHasher()
     assert all(await asyncio.gather(*(hasher.verify(PASSWORD, REFERENCE) for _ in range(8))))
     assert hasher.most == 2

@@ -19,23 +19,21 @@ addresses = st.builds(SecretAddress, instance_id=any_text, name=any_text.map(Sec
 
 
 @given(any_text, addresses)
-async def test_any_secret_opens_at_its_address_with_its_key_current_or_previous(
-    text: str, address: SecretAddress
-) -> None:
+async def test_secret_opens_at_its_address_with_its_current_or_previous_key(text: str, address: SecretAddress) -> None:
     assert (await OLD.open(await OLD.seal(SecretText(text), address), address)).reveal() == text
     assert (await NEW.open(await NEW.seal(SecretText(text), address), address)).reveal() == text
     assert (await NEW.open(await OLD.seal(SecretText(text), address), address)).reveal() == text
 
 
 @given(any_text, addresses, addresses)
-async def test_no_secret_opens_at_another_address(text: str, address: SecretAddress, other: SecretAddress) -> None:
+async def test_secret_does_not_open_at_another_address(text: str, address: SecretAddress, other: SecretAddress) -> None:
     assume(address != other)
     with pytest.raises(SecretUnreadableError):
         await OLD.open(await OLD.seal(SecretText(text), address), other)
 
 
 @given(any_text, st.integers(0), st.characters(exclude_categories=()))
-async def test_a_form_with_any_character_changed_does_not_open(text: str, place: int, character: str) -> None:
+async def test_sealed_form_with_a_changed_character_does_not_open(text: str, place: int, character: str) -> None:
     sealed = await NEW.seal(SecretText(text), ADDRESS)
     place %= len(sealed)
     assume(sealed[place] != character)
@@ -44,18 +42,18 @@ async def test_a_form_with_any_character_changed_does_not_open(text: str, place:
 
 
 @given(any_text)
-async def test_any_text_that_is_no_sealed_form_is_refused_alike(text: str) -> None:
+async def test_invalid_sealed_forms_are_refused_with_the_same_error(text: str) -> None:
     for refused in (OLD.open(text, ADDRESS), OLD.key_id_of(text)):
         with pytest.raises(SecretUnreadableError, match=r"\AA stored secret can't be opened"):
             await refused
 
 
 @given(any_text, any_text)
-async def test_fingerprints_are_equal_exactly_for_equal_secrets(one: str, other: str) -> None:
+async def test_fingerprints_are_equal_only_for_equal_secrets(one: str, other: str) -> None:
     assert (await OLD.fingerprints(SecretText(one)) == await OLD.fingerprints(SecretText(other))) == (one == other)
 
 
-async def test_sealed_form_and_fingerprint_are_what_the_storage_expects() -> None:
+async def test_sealed_form_and_fingerprint_fit_the_storage_columns() -> None:
     sealed = await NEW.seal(SecretText("sk-secret"), ADDRESS)
     assert re.fullmatch(r"v1\.[0-9a-f]{12}\.[A-Za-z0-9_-]+", sealed)
     assert all(
@@ -63,7 +61,7 @@ async def test_sealed_form_and_fingerprint_are_what_the_storage_expects() -> Non
     )
 
 
-async def test_what_an_earlier_release_stored_still_opens_and_is_still_found() -> None:
+async def test_secret_stored_by_an_earlier_release_still_opens_and_is_found() -> None:
     """Fails when the format, a derived key or the address's encoding changes: that takes a new version."""
     cipher = AesGcmSecretCipher(master_keys=[SecretText("00112233445566778899aabbccddeeff" * 2)])
     address = SecretAddress(
@@ -76,12 +74,12 @@ async def test_what_an_earlier_release_stored_still_opens_and_is_still_found() -
     )
 
 
-async def test_key_given_in_upper_case_is_the_same_key() -> None:
+async def test_upper_case_key_is_the_same_key() -> None:
     upper = AesGcmSecretCipher(master_keys=[SecretText(OLD_KEY.reveal().upper())])
     assert (await upper.open(await OLD.seal(SecretText("sk-secret"), ADDRESS), ADDRESS)).reveal() == "sk-secret"
 
 
-async def test_key_given_twice_makes_one_fingerprint() -> None:
+async def test_duplicate_key_makes_one_fingerprint() -> None:
     twice = AesGcmSecretCipher(master_keys=[OLD_KEY, OLD_KEY])
     assert await twice.fingerprints(SecretText("sk-secret")) == await OLD.fingerprints(SecretText("sk-secret"))
 
@@ -89,7 +87,7 @@ async def test_key_given_twice_makes_one_fingerprint() -> None:
 @pytest.mark.parametrize(
     "text", ["", "0f" * 31, "0f" * 33, "0f" * 31 + "0g", "0f" * 32 + "\n", "0 f" * 21 + "0", "\u0660" * 64]
 )
-def test_key_that_is_not_64_hex_digits_is_refused_and_not_shown(text: str) -> None:
+def test_malformed_key_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(InvalidInputError, match="must be 64 hex digits") as caught:
         AesGcmSecretCipher(master_keys=[OLD_KEY, SecretText(text)])
     assert not text or text not in repr(caught.value)
@@ -106,7 +104,7 @@ def test_key_that_is_not_64_hex_digits_is_refused_and_not_shown(text: str) -> No
         pytest.param(lambda cipher: cipher.key_id(), id="key_id"),
     ],
 )
-async def test_key_that_comes_later_is_used_from_then_on(
+async def test_key_added_later_is_used_from_then_on(
     use: Callable[[AesGcmSecretCipher], Awaitable[object]],
 ) -> None:
     keys = [OLD_KEY]
@@ -122,7 +120,7 @@ async def test_key_that_comes_later_is_used_from_then_on(
     assert (await cipher.open(await OLD.seal(SecretText("sk-secret"), ADDRESS), ADDRESS)).reveal() == "sk-secret"
 
 
-async def test_key_that_is_taken_away_opens_nothing_any_more() -> None:
+async def test_removed_key_opens_nothing() -> None:
     keys = [NEW_KEY, OLD_KEY]
     cipher = AesGcmSecretCipher(master_keys=keys)
     sealed = await OLD.seal(SecretText("sk-secret"), ADDRESS)
@@ -132,12 +130,12 @@ async def test_key_that_is_taken_away_opens_nothing_any_more() -> None:
         await cipher.open(sealed, ADDRESS)
 
 
-def test_a_key_is_needed() -> None:
+def test_cipher_requires_a_key() -> None:
     with pytest.raises(InvalidInputError, match="key is needed"):
         AesGcmSecretCipher(master_keys=[])
 
 
-async def test_no_text_shows_a_key() -> None:
+async def test_repr_shows_no_key() -> None:
     sealed = await OLD.seal(SecretText("sk-secret"), ADDRESS)
     shown = f"{OLD!r} {OLD} {await OLD.key_id()} {sealed} {await OLD.fingerprints(SecretText('sk-secret'))}"
     assert "0f0f" not in shown

@@ -57,7 +57,7 @@ async def test_calls_are_counted_again_afterwards(limiter: FailOpenRateLimiter, 
     assert [(state.allowed, state.counted) for state in (before, after)] == [(True, True), (False, True)]
 
 
-async def test_it_is_logged_at_once_and_then_once_a_minute(
+async def test_outage_is_logged_at_once_and_then_once_a_minute(
     limiter: FailOpenRateLimiter, flaky: FlakyRateLimiter, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -68,7 +68,7 @@ async def test_it_is_logged_at_once_and_then_once_a_minute(
     assert [message.rpartition(" ")[2] for message in caplog.messages] == ["1", "7"]
 
 
-async def test_other_failures_are_not_hidden(clock: ManualClock) -> None:
+async def test_other_errors_are_raised(clock: ManualClock) -> None:
     class BrokenRateLimiter(RateLimiter):
         async def hit(self, key: str, limit: RateLimit) -> LimitState:
             raise ZeroDivisionError

@@ -46,14 +46,14 @@ def stops(reason: str | None, **usage: int | None) -> dict[str, Any]:
         {"type": "content_block_delta", "index": 0},
     ],
 )
-def test_an_event_without_text_has_none(event: dict[str, Any]) -> None:
+def test_event_without_text_yields_no_text(event: dict[str, Any]) -> None:
     answer = AnthropicAnswer()
     assert answer.read_event(msgspec.json.encode(event)) == ""
     assert not answer.began
     assert not answer.complete
 
 
-def test_what_the_model_thinks_is_not_shown_but_begins_the_answer() -> None:
+def test_thinking_is_hidden_but_counts_as_the_first_token() -> None:
     answer = AnthropicAnswer()
     assert answer.read_event(msgspec.json.encode(goes_on(0, type="thinking_delta", thinking="hm"))) == ""
     assert answer.began
@@ -72,16 +72,16 @@ def test_what_the_model_thinks_is_not_shown_but_begins_the_answer() -> None:
         ("something_new", "stop"),
     ],
 )
-def test_stop_reasons_are_known_or_a_stop(reason: str, expected: str) -> None:
+def test_unknown_stop_reason_becomes_stop(reason: str, expected: str) -> None:
     finished = ModelFinished(finish_reason=expected)  # type: ignore[arg-type]  # one of its literals
     assert read(stops(reason), STOP)[1] == [finished]
 
 
-def test_a_stop_reason_completes_an_answer_that_has_no_last_event() -> None:
+def test_stop_reason_completes_an_answer_without_a_last_event() -> None:
     assert read(goes_on(0, type="text_delta", text="ant"), stops("end_turn"))[0] == ["ant"]
 
 
-def test_usage_adds_up_from_the_start_and_the_end() -> None:
+def test_usage_combines_the_first_and_last_events() -> None:
     start = {"input_tokens": 5, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 100, "output_tokens": 1}
     message_start = {"type": "message_start", "message": {"usage": start}}
     assert read(message_start, stops("end_turn", output_tokens=30), STOP)[1] == [ModelFinished(usage=Usage(125, 30))]
@@ -113,7 +113,7 @@ def test_tool_calls_are_joined_by_index() -> None:
     )
 
 
-def test_nothing_is_read_after_the_end() -> None:
+def test_events_after_the_end_are_ignored() -> None:
     answer = AnthropicAnswer()
     answer.read_event(msgspec.json.encode(STOP))
     assert answer.done
@@ -133,7 +133,7 @@ def test_nothing_is_read_after_the_end() -> None:
         ({}, "bad_response"),
     ],
 )
-def test_an_error_inside_an_answer_is_a_failure_of_its_kind(error: dict[str, str], kind: str) -> None:
+def test_error_event_becomes_a_failure_of_its_kind(error: dict[str, str], kind: str) -> None:
     body = msgspec.json.encode({"type": "error", "error": error})
     for read_it in (AnthropicAnswer().read_event, AnthropicAnswer().read_whole):
         with pytest.raises(CallFailedError) as caught:
@@ -141,19 +141,19 @@ def test_an_error_inside_an_answer_is_a_failure_of_its_kind(error: dict[str, str
         assert caught.value.kind == kind
 
 
-def test_an_error_event_without_an_error_is_one() -> None:
+def test_error_event_without_an_error_is_a_failure() -> None:
     with pytest.raises(CallFailedError):
         AnthropicAnswer().read_event(b'{"type":"error"}')
 
 
 @pytest.mark.parametrize("data", [b"{}", b"[]", b'{"type":7}', b'{"type":"content_block_delta","index":"x"}'])
-def test_an_event_that_makes_no_sense_is_a_bad_response(data: bytes) -> None:
+def test_malformed_event_is_a_bad_response(data: bytes) -> None:
     with pytest.raises(CallFailedError) as caught:
         AnthropicAnswer().read_event(data)
     assert caught.value.kind == "bad_response"
 
 
-def test_a_whole_answer_is_read_past_the_model_s_thoughts() -> None:
+def test_whole_answer_skips_thinking_blocks() -> None:
     content = [
         {"type": "thinking", "thinking": "hm", "signature": "x"},
         {"type": "text", "text": "an"},
@@ -169,7 +169,7 @@ def test_a_whole_answer_is_read_past_the_model_s_thoughts() -> None:
     ]
 
 
-def test_a_document_without_a_stop_reason_is_no_whole_answer() -> None:
+def test_whole_answer_without_a_stop_reason_is_a_bad_response() -> None:
     answer = AnthropicAnswer()
     answer.read_whole(b'{"content":[{"type":"text","text":"an"}]}')
     assert not answer.complete

@@ -20,7 +20,7 @@ def model(http: aiohttp.ClientSession, clock: InstantClock) -> AnthropicChatMode
     return AnthropicChatModel(http=http, clock=clock, timeouts=ProviderTimeouts())
 
 
-async def test_a_call_has_the_vendor_s_form(
+async def test_request_has_the_provider_s_form(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
     upstream.otherwise = anthropic_responder()
@@ -32,7 +32,7 @@ async def test_a_call_has_the_vendor_s_form(
     assert "authorization" not in sent.headers
 
 
-async def test_a_server_without_keys_is_sent_none(
+async def test_server_without_a_key_receives_none(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
     upstream.otherwise = anthropic_responder()
@@ -40,14 +40,14 @@ async def test_a_server_without_keys_is_sent_none(
     assert "x-api-key" not in upstream.requests[0].headers
 
 
-async def test_a_stream_that_starts_with_an_error_is_retried(
+async def test_stream_that_starts_with_an_error_is_retried(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
     upstream.replies.extend([stream([OVERLOADED]), anthropic_responder()])
     assert await events_of(model, model_request) == expected_events(HELLO, stream=True)
 
 
-async def test_an_error_in_mid_stream_ends_it(
+async def test_error_in_mid_stream_ends_the_stream(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
     begun = anthropic_partial_stream("Hel", then=Then.CUT).pieces[:-1]
@@ -59,7 +59,7 @@ async def test_an_error_in_mid_stream_ends_it(
     assert (caught.value.kind, len(upstream.requests)) == (ProviderFailure.OVERLOADED, 1)
 
 
-async def test_the_connection_of_a_finished_stream_is_used_again(
+async def test_connection_of_a_finished_stream_is_reused(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
     upstream.otherwise = anthropic_responder()
@@ -68,7 +68,7 @@ async def test_the_connection_of_a_finished_stream_is_used_again(
     assert [request.connection for request in upstream.requests] == [1, 1, 1]
 
 
-async def test_a_stream_cut_after_its_stop_reason_is_complete(
+async def test_stream_cut_after_its_stop_reason_is_complete(
     upstream: ScriptedUpstream, model: AnthropicChatModel, model_request: ModelRequest
 ) -> None:
     upstream.otherwise = stream(anthropic_events(HELLO), Then.CUT)

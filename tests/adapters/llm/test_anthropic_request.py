@@ -41,7 +41,7 @@ def turns(*messages: ModelMessage) -> list[tuple[str, list[str]]]:
     ]
 
 
-def test_what_is_not_asked_for_is_not_sent_but_max_tokens() -> None:
+def test_unset_fields_except_max_tokens_are_not_sent() -> None:
     assert sent() == {
         "model": "claude-haiku-4-5",
         "max_tokens": 16_384,
@@ -50,7 +50,7 @@ def test_what_is_not_asked_for_is_not_sent_but_max_tokens() -> None:
     }
 
 
-def test_an_empty_system_prompt_is_left_out() -> None:
+def test_empty_system_prompt_is_left_out() -> None:
     assert "system" not in sent(system="")
 
 
@@ -66,7 +66,7 @@ def test_an_empty_system_prompt_is_left_out() -> None:
         (Sampling(stop=("\n",), seed=7, presence_penalty=1.0, frequency_penalty=1.0), {}),
     ],
 )
-def test_sampling_is_passed_on_as_far_as_the_vendor_takes_it(given: Sampling, expected: dict[str, object]) -> None:
+def test_supported_sampling_parameters_are_sent(given: Sampling, expected: dict[str, object]) -> None:
     plain = {"model", "system", "messages"} | ({"max_tokens"} - expected.keys())
     body = sent(sampling=given)
     assert {name: body[name] for name in body.keys() - plain} == expected
@@ -86,7 +86,7 @@ def test_sampling_is_passed_on_as_far_as_the_vendor_takes_it(given: Sampling, ex
         ("another-model", True),
     ],
 )
-def test_newer_models_are_sent_no_sampling_parameters(*, model: str, takes: bool) -> None:
+def test_newer_models_receive_no_sampling_parameters(*, model: str, takes: bool) -> None:
     assert ("temperature" in sent(model=model, sampling=Sampling(temperature=0.5))) is takes
     assert ("top_p" in sent(model=model, sampling=Sampling(top_p=0.5))) is takes
 
@@ -113,12 +113,12 @@ def test_blank_messages_are_left_out() -> None:
         ((UserMessage.of("a"), AssistantMessage("Hi.")), ["user", "assistant", "user"]),
     ],
 )
-def test_the_user_has_the_first_and_the_last_word(messages: tuple[ModelMessage, ...], roles: list[str]) -> None:
+def test_first_and_last_messages_are_from_the_user(messages: tuple[ModelMessage, ...], roles: list[str]) -> None:
     assert [role for role, _ in turns(*messages)] == roles
     assert all(text.strip() for _, texts in turns(*messages) for text in texts)
 
 
-def test_a_conversation_with_tools_keeps_its_form() -> None:
+def test_tool_calls_and_results_keep_their_form() -> None:
     second = ToolCall(id="toolu_2", name="weather", arguments="{}")
     messages = (
         UserMessage.of("How is it?"),
@@ -142,14 +142,14 @@ def test_a_conversation_with_tools_keeps_its_form() -> None:
     ]
 
 
-def test_tools_called_before_are_known_but_not_to_be_called_when_none_are_offered() -> None:
+def test_earlier_tools_are_declared_but_disabled_when_none_are_offered() -> None:
     body = sent(messages=ROUND)
     assert [tool["name"] for tool in body["tools"]] == ["weather"]
     assert body["tool_choice"] == {"type": "none"}
 
 
 @pytest.mark.parametrize("arguments", ["", "{", "[1]"])
-def test_arguments_that_are_no_object_are_sent_inside_one(arguments: str) -> None:
+def test_non_object_arguments_are_wrapped_in_an_object(arguments: str) -> None:
     call = msgspec.structs.replace(CALL, arguments=arguments)
     body = sent(messages=(UserMessage.of("?"), AssistantMessage("", (call,)), ROUND[-1]))
     assert body["messages"][1]["content"][0]["input"] == {"not_an_object": arguments}

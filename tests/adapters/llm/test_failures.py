@@ -39,7 +39,7 @@ NOW = datetime(2026, 11, 22, 10, 44, tzinfo=UTC)
         (529, "overloaded", True),
     ],
 )
-def test_a_status_has_its_kind_and_is_retried_if_it_may_pass(*, status: int, kind: str, retry: bool) -> None:
+def test_status_has_its_kind_and_is_retried_if_temporary(*, status: int, kind: str, retry: bool) -> None:
     failure = failure_of_answer(status, {}, NOW, "-")
     assert (kind_of_status(status), failure.kind, failure.retry, failure.wait) == (kind, kind, retry, None)
 
@@ -59,7 +59,7 @@ def test_a_status_has_its_kind_and_is_retried_if_it_may_pass(*, status: int, kin
         ((), "bad_response", True),
     ],
 )
-def test_an_error_inside_an_answer_is_known_by_its_first_known_name(
+def test_error_is_classified_by_its_first_known_name(
     *,
     names: tuple[object, ...],
     kind: str,
@@ -87,7 +87,7 @@ def test_an_error_inside_an_answer_is_known_by_its_first_known_name(
         ({"retry-after": "9", "retry-after-ms": "x"}, 9.0),
     ],
 )
-def test_a_vendor_s_wish_to_wait_is_read(headers: dict[str, str], wait: float | None) -> None:
+def test_requested_delay_is_read(headers: dict[str, str], wait: float | None) -> None:
     assert failure_of_answer(429, headers, NOW, "-").wait == wait
 
 
@@ -103,13 +103,13 @@ def test_a_vendor_s_wish_to_wait_is_read(headers: dict[str, str], wait: float | 
         (ValueError(), "bad_request", False),
     ],
 )
-def test_what_aiohttp_raises_has_its_kind(*, error: Exception, kind: str, retry: bool) -> None:
+def test_aiohttp_error_has_its_kind(*, error: Exception, kind: str, retry: bool) -> None:
     failure = failure_of_exception(error)
     assert (failure.kind, failure.retry) == (kind, retry)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[1", b'"\xff"', b"[" * 200_000, b'{"a": "text"}'])
-def test_what_can_t_be_decoded_is_a_bad_response(data: bytes) -> None:
+def test_undecodable_data_is_a_bad_response(data: bytes) -> None:
     with pytest.raises(CallFailedError) as caught:
         decode(msgspec.json.Decoder(dict[str, int]), data)
     assert (caught.value.kind, caught.value.retry) == (ProviderFailure.BAD_RESPONSE, False)

@@ -76,7 +76,7 @@ async def attempt(http: aiohttp.ClientSession, url: str, answer: Answer, **heade
 
 
 class TestValueErrors:
-    async def test_bug_in_our_decoder_is_no_failure_of_the_provider(
+    async def test_bug_in_the_decoder_is_not_a_provider_failure(
         self, upstream: ScriptedUpstream, http: aiohttp.ClientSession
     ) -> None:
         upstream.otherwise = json_reply({})
@@ -91,7 +91,7 @@ class TestValueErrors:
             ("http://127.0.0.1:99999/", {}, ProviderFailure.UNREACHABLE),
         ],
     )
-    async def test_request_that_cannot_be_sent_is_a_failed_call(
+    async def test_unsendable_request_is_a_failed_call(
         self,
         upstream: ScriptedUpstream,
         http: aiohttp.ClientSession,
@@ -105,7 +105,7 @@ class TestValueErrors:
 
 
 class TestTimeouts:
-    async def test_comments_don_t_count_as_the_first_token(
+    async def test_comments_do_not_count_as_the_first_token(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         pings = (b": ping\n\n", SHORT / 5) * 10
@@ -113,7 +113,7 @@ class TestTimeouts:
         timeouts = msgspec.structs.replace(PATIENT, first_token=SHORT)
         assert await failure_of(make_model(timeouts), model_request) == ([], ProviderFailure.TIMEOUT)
 
-    async def test_a_head_that_doesn_t_come_is_late_for_the_first_token(
+    async def test_missing_head_exceeds_the_first_token_timeout(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = HANG_BEFORE_HEAD
@@ -121,7 +121,7 @@ class TestTimeouts:
         assert await failure_of(make_model(timeouts), model_request) == ([], ProviderFailure.TIMEOUT)
         assert len(upstream.requests) == 1
 
-    async def test_the_first_token_may_take_longer_than_a_pause_between_tokens(
+    async def test_first_token_timeout_exceeds_the_pause_between_tokens(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         events = [*openai_events(HELLO), DONE]
@@ -129,7 +129,7 @@ class TestTimeouts:
         timeouts = msgspec.structs.replace(PATIENT, idle=SHORT)
         assert TextDelta("Hel") in await events_of(make_model(timeouts), model_request)
 
-    async def test_a_stream_that_falls_silent_is_late(
+    async def test_silent_stream_times_out(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = openai_partial_stream("Hel", then=Then.HANG)
@@ -137,7 +137,7 @@ class TestTimeouts:
         assert await failure_of(make_model(timeouts), model_request) == ([TextDelta("Hel")], ProviderFailure.TIMEOUT)
         await upstream.requests[0].hung_up.wait()
 
-    async def test_time_that_the_consumer_takes_is_not_the_vendor_s(
+    async def test_consumer_time_does_not_count_as_provider_time(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         first, rest, gate = *_two_halves(), Gate()
@@ -151,7 +151,7 @@ class TestTimeouts:
         assert rest_of_it[0] == TextDelta("lo, ")
 
     @pytest.mark.parametrize("reply", [HANG_BEFORE_HEAD, Reply(framing="chunked", pieces=(b"{", Then.HANG))])
-    async def test_a_whole_answer_has_until_the_deadline(
+    async def test_whole_answer_has_until_the_deadline(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest, reply: Reply
     ) -> None:
         upstream.otherwise = reply
@@ -159,21 +159,21 @@ class TestTimeouts:
         request = msgspec.structs.replace(whole(model_request), deadline=3 * SHORT)
         assert await failure_of(make_model(impatient), request) == ([], ProviderFailure.TIMEOUT)
 
-    async def test_a_whole_answer_may_take_longer_than_a_stream_s_first_token(
+    async def test_whole_answer_may_exceed_the_first_token_timeout(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = Reply(pieces=(SHORT, b'{"choices":[{"message":{"content":"late"}}]}'))
         model = make_model(msgspec.structs.replace(PATIENT, first_token=SHORT / 10, idle=SHORT / 10))
         assert (await events_of(model, whole(model_request)))[0] == TextDelta("late")
 
-    async def test_a_stream_has_until_the_deadline(
+    async def test_stream_has_until_the_deadline(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = openai_partial_stream("Hel", then=Then.HANG)
         request = msgspec.structs.replace(model_request, deadline=SHORT)
         assert await failure_of(model, request) == ([TextDelta("Hel")], ProviderFailure.TIMEOUT)
 
-    async def test_the_deadline_holds_for_a_slow_consumer_too(
+    async def test_deadline_holds_for_a_slow_consumer(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = openai_partial_stream("Hel", then=Then.HANG)
@@ -184,9 +184,7 @@ class TestTimeouts:
                 await anext(events)
         assert caught.value.kind is ProviderFailure.TIMEOUT
 
-    async def test_a_host_that_doesn_t_take_the_connection_is_late_and_not_tried_again(
-        self, clock: InstantClock, model_request: ModelRequest
-    ) -> None:
+    async def test_connection_timeout_is_not_retried(self, clock: InstantClock, model_request: ModelRequest) -> None:
         resolver = _Resolver(asyncio.Event().wait)
         timeouts = msgspec.structs.replace(PATIENT, connect=SHORT)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as http:
@@ -195,7 +193,7 @@ class TestTimeouts:
             assert await failure_of(model, request) == ([], ProviderFailure.TIMEOUT)
         assert clock.waits == []
 
-    async def test_a_check_does_not_wait_for_ever(
+    async def test_availability_check_times_out(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = HANG_BEFORE_HEAD
@@ -206,7 +204,7 @@ class TestTimeouts:
 
 class TestConnections:
     @pytest.mark.parametrize("streamed", [True, False])
-    async def test_the_connection_of_a_finished_call_is_used_again(
+    async def test_connection_of_a_finished_call_is_reused(
         self,
         *,
         upstream: ScriptedUpstream,
@@ -219,7 +217,7 @@ class TestConnections:
             await events_of(model, msgspec.structs.replace(model_request, stream=streamed))
         assert [request.connection for request in upstream.requests] == [1, 1, 1]
 
-    async def test_the_connection_is_used_again_although_the_body_ends_a_moment_after_the_answer(
+    async def test_connection_is_reused_when_the_body_ends_just_after_the_answer(
         self,
         upstream: ScriptedUpstream,
         model: OpenAIChatModel,
@@ -233,7 +231,7 @@ class TestConnections:
             await events_of(model, model_request)
         assert [request.connection for request in upstream.requests] == [1, 1]
 
-    async def test_a_call_past_its_deadline_sends_nothing_over_an_open_connection(
+    async def test_call_past_its_deadline_sends_nothing_over_an_open_connection(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = openai_responder()
@@ -242,7 +240,7 @@ class TestConnections:
         assert await failure_of(model, request) == ([], ProviderFailure.TIMEOUT)
         assert len(upstream.requests) == 1
 
-    async def test_what_follows_the_end_is_read_and_ignored(
+    async def test_data_after_the_end_is_read_and_ignored(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = stream([*openai_events(HELLO), DONE, b"data: rubbish\n\n", b"more"])
@@ -250,14 +248,14 @@ class TestConnections:
             assert len(await events_of(model, model_request)) == len(HELLO.text) + 1
         assert [request.connection for request in upstream.requests] == [1, 1]
 
-    async def test_a_body_that_doesn_t_end_after_the_answer_holds_nobody_up(
+    async def test_unfinished_body_after_the_answer_delays_nothing(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = stream([*openai_events(HELLO), DONE], Then.HANG)
         assert len(await events_of(model, model_request)) == len(HELLO.text) + 1
         await upstream.requests[0].hung_up.wait()
 
-    async def test_a_check_takes_any_answer_and_sends_no_key(
+    async def test_availability_check_accepts_any_response_and_sends_no_key(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = Reply(status=401, pieces=(b"no key",))
@@ -279,28 +277,28 @@ class TestBadAnswers:
         ],
         ids=["cut", "cut without chunks", "ended early", "no JSON", "no UTF-8"],
     )
-    async def test_a_stream_that_goes_wrong_half_way_is_a_bad_response(
+    async def test_broken_stream_is_a_bad_response(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest, reply: Reply
     ) -> None:
         upstream.otherwise = reply
         assert await failure_of(model, model_request) == ([TextDelta("Hel")], ProviderFailure.BAD_RESPONSE)
 
     @pytest.mark.parametrize("framing", ["chunked", "close"])
-    async def test_a_stream_cut_after_its_finish_reason_is_complete(
+    async def test_stream_cut_after_its_finish_reason_is_complete(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest, framing: str
     ) -> None:
         pieces = (b"".join(openai_events(HELLO)), Then.CUT)
         upstream.otherwise = Reply(headers=EVENT_STREAM, framing=framing, pieces=pieces)  # type: ignore[arg-type]  # one of its literals
         assert await events_of(model, model_request) == _without_usage(HELLO)
 
-    async def test_a_stream_that_falls_silent_after_its_finish_reason_is_complete(
+    async def test_silent_stream_after_its_finish_reason_is_complete(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = stream(openai_events(HELLO), Then.HANG)
         model = make_model(msgspec.structs.replace(PATIENT, idle=SHORT))
         assert await events_of(model, model_request) == _without_usage(HELLO)
 
-    async def test_a_whole_answer_that_is_cut_is_a_bad_response(
+    async def test_truncated_whole_answer_is_a_bad_response(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = Reply(framing="chunked", pieces=(b'{"choices":[', Then.CUT))
@@ -319,7 +317,7 @@ class TestBadAnswers:
         ],
         ids=["another protocol", "no chunk", "no length", "no gzip", "a page", "nothing"],
     )
-    async def test_rubbish_is_a_bad_response(
+    async def test_invalid_data_is_a_bad_response(
         self,
         *,
         upstream: ScriptedUpstream,
@@ -333,7 +331,7 @@ class TestBadAnswers:
         assert await failure_of(model, request) == ([], ProviderFailure.BAD_RESPONSE)
 
     @pytest.mark.parametrize("streamed", [True, False])
-    async def test_an_answer_without_end_is_a_bad_response(
+    async def test_endless_answer_is_a_bad_response(
         self,
         *,
         upstream: ScriptedUpstream,
@@ -347,7 +345,7 @@ class TestBadAnswers:
         request = msgspec.structs.replace(model_request, stream=streamed)
         assert await failure_of(model, request) == ([], ProviderFailure.BAD_RESPONSE)
 
-    async def test_compression_is_not_asked_for_and_counted_unpacked(
+    async def test_compression_is_not_requested_and_size_is_counted_decompressed(
         self,
         upstream: ScriptedUpstream,
         model: OpenAIChatModel,
@@ -361,14 +359,14 @@ class TestBadAnswers:
         assert await failure_of(model, whole(model_request)) == ([], ProviderFailure.BAD_RESPONSE)
         assert upstream.requests[0].headers["accept-encoding"] == "identity"
 
-    async def test_a_redirect_is_not_followed(
+    async def test_redirect_is_not_followed(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = Reply(status=307, headers={"Location": f"{upstream.url}/elsewhere"})
         assert await failure_of(model, model_request) == ([], ProviderFailure.BAD_RESPONSE)
         assert len(upstream.requests) == 1
 
-    async def test_a_whole_answer_to_a_request_for_a_stream_is_taken(
+    async def test_whole_answer_to_a_stream_request_is_accepted(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
     ) -> None:
         upstream.otherwise = json_reply({"choices": [{"message": {"content": "ant"}}]})
@@ -376,13 +374,13 @@ class TestBadAnswers:
 
 
 class TestUnreachable:
-    async def test_a_port_where_nobody_listens(self, model: OpenAIChatModel, model_request: ModelRequest) -> None:
+    async def test_closed_port_is_unreachable(self, model: OpenAIChatModel, model_request: ModelRequest) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
         request = msgspec.structs.replace(model_request, base_url=f"http://127.0.0.1:{port}/v1")
         assert await failure_of(model, request) == ([], ProviderFailure.UNREACHABLE)
 
-    async def test_a_server_that_does_not_speak_tls(self, model: OpenAIChatModel, model_request: ModelRequest) -> None:
+    async def test_server_without_tls_is_unreachable(self, model: OpenAIChatModel, model_request: ModelRequest) -> None:
         async def speak_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             writer.close()
@@ -392,7 +390,7 @@ class TestUnreachable:
             request = msgspec.structs.replace(model_request, base_url=f"https://127.0.0.1:{port}/v1")
             assert await failure_of(model, request) == ([], ProviderFailure.UNREACHABLE)
 
-    async def test_a_name_that_is_not_known(self, clock: InstantClock, model_request: ModelRequest) -> None:
+    async def test_unknown_host_is_unreachable(self, clock: InstantClock, model_request: ModelRequest) -> None:
         async def fail() -> None:
             raise OSError(-2, "Name or service not known")
 
@@ -402,7 +400,7 @@ class TestUnreachable:
             assert await failure_of(model, request) == ([], ProviderFailure.UNREACHABLE)
 
     @pytest.mark.parametrize("key", ["sk-0123\nX-Evil: 1", "sk-0123\r", "sk-Zoë", "sk-\x00"])
-    async def test_a_key_that_no_header_can_carry_is_not_sent(
+    async def test_key_with_invalid_header_characters_is_not_sent(
         self,
         *,
         upstream: ScriptedUpstream,
@@ -418,7 +416,7 @@ class TestUnreachable:
 
 
 class TestLog:
-    async def test_it_names_status_kind_and_the_vendor_s_request_id(
+    async def test_log_names_status_kind_and_provider_request_id(
         self,
         upstream: ScriptedUpstream,
         model: OpenAIChatModel,
@@ -432,7 +430,7 @@ class TestLog:
         ]
 
     @pytest.mark.parametrize("name", ["Bearer sk-0123456789abcdef", "x-sk-0123456789abcdef-x", "0123456789", "a b"])
-    async def test_it_shows_no_request_id_that_may_be_the_key(
+    async def test_log_omits_a_request_id_that_may_be_the_key(
         self,
         *,
         upstream: ScriptedUpstream,

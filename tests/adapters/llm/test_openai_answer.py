@@ -51,7 +51,7 @@ def call(name: str, arguments: str, call_id: str) -> ToolCall:
         {"choices": [], "usage": None},
     ],
 )
-def test_a_chunk_without_text_has_none(chunk: dict[str, Any]) -> None:
+def test_chunk_without_text_yields_no_text(chunk: dict[str, Any]) -> None:
     answer = OpenAIAnswer()
     assert answer.read_event(msgspec.json.encode(chunk)) == ""
     assert not answer.began
@@ -59,7 +59,7 @@ def test_a_chunk_without_text_has_none(chunk: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
-def test_what_the_model_thinks_is_not_shown_but_begins_the_answer(name: str) -> None:
+def test_reasoning_is_hidden_but_counts_as_the_first_token(name: str) -> None:
     answer = OpenAIAnswer()
     assert answer.read_event(msgspec.json.encode(delta(role="assistant", content="", **{name: "Let me think."}))) == ""
     assert answer.began
@@ -81,19 +81,19 @@ def test_content_may_be_a_list_of_parts() -> None:
         ("eos_token", "stop"),
     ],
 )
-def test_finish_reasons_are_known_or_a_stop(reason: str, expected: str) -> None:
+def test_unknown_finish_reason_becomes_stop(reason: str, expected: str) -> None:
     assert read({"choices": [{"delta": {}, "finish_reason": reason}]})[1] == [
         ModelFinished(finish_reason=expected)  # type: ignore[arg-type]  # one of its literals
     ]
 
 
-def test_usage_is_the_last_one_reported_and_its_nulls_are_zero() -> None:
+def test_last_reported_usage_counts_with_nulls_as_zero() -> None:
     chunks = [{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": tokens}} for tokens in (1, None, 5)]
     assert read(STOP, *chunks)[1] == [ModelFinished(usage=Usage(3, 5))]
     assert read(STOP, *chunks[:2])[1] == [ModelFinished(usage=Usage(3, 0))]
 
 
-def test_done_completes_an_answer_without_finish_reason_and_ends_the_reading() -> None:
+def test_done_event_completes_an_answer_without_a_finish_reason() -> None:
     answer = OpenAIAnswer()
     answer.read_event(b"[DONE]")
     assert answer.complete
@@ -169,17 +169,17 @@ def test_done_completes_an_answer_without_finish_reason_and_ends_the_reading() -
         "name comes late",
     ],
 )
-def test_tool_calls_are_joined_from_what_servers_send(chunks: list[object], calls: list[ToolCall]) -> None:
+def test_tool_calls_are_joined_from_the_chunks(chunks: list[object], calls: list[ToolCall]) -> None:
     finished = ModelFinished(finish_reason="tool_calls")
     assert read(*chunks, STOP) == ([], [*calls, finished])
 
 
-def test_calls_cut_by_the_length_keep_that_reason() -> None:
+def test_truncated_tool_calls_keep_the_length_finish_reason() -> None:
     chunks = [piece("{", index=0, id="a", name="weather"), {"choices": [{"finish_reason": "length"}]}]
     assert read(*chunks)[1] == [call("weather", "{", "a"), ModelFinished(finish_reason="length")]
 
 
-def test_a_call_without_a_name_is_a_bad_response() -> None:
+def test_tool_call_without_a_name_is_a_bad_response() -> None:
     with pytest.raises(CallFailedError):
         read(piece("{}", index=0, id="a"), STOP)
 
@@ -197,14 +197,14 @@ def test_a_call_without_a_name_is_a_bad_response() -> None:
         ({"choices": [{"delta": {"content": "ant"}, "finish_reason": "error"}]}, "bad_response"),
     ],
 )
-def test_an_error_inside_an_answer_is_a_failure_of_its_kind(error: dict[str, Any], kind: str) -> None:
+def test_error_in_the_stream_becomes_a_failure_of_its_kind(error: dict[str, Any], kind: str) -> None:
     for read_it in (OpenAIAnswer().read_event, OpenAIAnswer().read_whole):
         with pytest.raises(CallFailedError) as caught:
             read_it(msgspec.json.encode(error))
         assert caught.value.kind == kind
 
 
-def test_a_whole_answer_is_read() -> None:
+def test_whole_answer_is_read() -> None:
     answer = OpenAIAnswer()
     message = {
         "content": "ant",
@@ -223,14 +223,14 @@ def test_a_whole_answer_is_read() -> None:
     ]
 
 
-def test_a_whole_answer_may_lack_a_finish_reason() -> None:
+def test_whole_answer_may_lack_a_finish_reason() -> None:
     answer = OpenAIAnswer()
     assert answer.read_whole(b'{"choices":[{"message":{"content":"ant"},"finish_reason":null}]}') == "ant"
     assert answer.complete
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"choices":[]}', b"[]", b"null"])
-def test_a_whole_answer_without_choices_is_a_bad_response(body: bytes) -> None:
+def test_whole_answer_without_choices_is_a_bad_response(body: bytes) -> None:
     with pytest.raises(CallFailedError) as caught:
         OpenAIAnswer().read_whole(body)
     assert caught.value.kind is ProviderFailure.BAD_RESPONSE

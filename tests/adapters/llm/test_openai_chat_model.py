@@ -17,7 +17,7 @@ def model(http: aiohttp.ClientSession, clock: InstantClock) -> OpenAIChatModel:
     return OpenAIChatModel(http=http, clock=clock, timeouts=ProviderTimeouts())
 
 
-async def test_a_call_has_the_vendor_s_form(
+async def test_request_has_the_provider_s_form(
     upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
 ) -> None:
     upstream.otherwise = openai_responder()
@@ -29,7 +29,7 @@ async def test_a_call_has_the_vendor_s_form(
     assert sent.json()["model"] == "some-model"
 
 
-async def test_a_server_without_keys_is_sent_none(
+async def test_server_without_a_key_receives_none(
     upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
 ) -> None:
     upstream.otherwise = openai_responder()
@@ -37,7 +37,7 @@ async def test_a_server_without_keys_is_sent_none(
     assert "authorization" not in upstream.requests[0].headers
 
 
-async def test_a_server_that_refuses_stream_options_is_not_sent_them_again(
+async def test_rejected_stream_options_are_not_sent_again(
     upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest, clock: InstantClock
 ) -> None:
     def strict(request: Received) -> Reply:
@@ -53,7 +53,7 @@ async def test_a_server_that_refuses_stream_options_is_not_sent_them_again(
     assert clock.waits == [0.0]
 
 
-async def test_another_refusal_is_not_taken_for_that_one(
+async def test_other_rejection_keeps_stream_options(
     upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
 ) -> None:
     upstream.otherwise = json_reply({"error": {"message": "no such model"}}, status=400)
@@ -62,7 +62,7 @@ async def test_another_refusal_is_not_taken_for_that_one(
     assert (caught.value.kind, len(upstream.requests)) == (ProviderFailure.BAD_REQUEST, 1)
 
 
-async def test_a_retry_starts_afresh(
+async def test_retry_discards_the_failed_attempt(
     upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
 ) -> None:
     half_a_call = b'data: {"choices":[{"delta":{"tool_calls":[{"id":"a","function":{"name":"weather"}}]}}]}\n\n'

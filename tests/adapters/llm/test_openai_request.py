@@ -28,18 +28,18 @@ def sent(*, include_usage: bool = False, **changes: Any) -> dict[str, Any]:
     return msgspec.json.decode(body, type=dict[str, Any])
 
 
-def test_what_is_not_asked_for_is_not_sent() -> None:
+def test_unset_fields_are_not_sent() -> None:
     assert sent() == {
         "model": "llama3.2",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}],
     }
 
 
-def test_an_empty_system_prompt_is_left_out() -> None:
+def test_empty_system_prompt_is_left_out() -> None:
     assert [message["role"] for message in sent(system="")["messages"]] == ["user"]
 
 
-def test_sampling_is_passed_on() -> None:
+def test_sampling_parameters_are_sent() -> None:
     body = sent(sampling=SAMPLING)
     assert {name: body[name] for name in body.keys() - {"model", "messages"}} == {
         "temperature": 0.5,
@@ -52,17 +52,17 @@ def test_sampling_is_passed_on() -> None:
     }
 
 
-def test_zero_is_not_absent() -> None:
+def test_zero_is_sent() -> None:
     assert sent(sampling=Sampling(temperature=0.0, seed=0))["temperature"] == 0.0
     assert sent(sampling=Sampling(temperature=0.0, seed=0))["seed"] == 0
 
 
-def test_a_stream_asks_for_its_usage() -> None:
+def test_stream_requests_its_usage() -> None:
     body = sent(stream=True, include_usage=True)
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
 
 
-def test_a_conversation_with_tools_keeps_its_form() -> None:
+def test_tool_calls_and_results_keep_their_form() -> None:
     call = ToolCall(id="call_1", name="weather", arguments='{"city": "Oslo"}')
     messages = (
         UserMessage.of("How is it?"),
@@ -89,14 +89,14 @@ def test_a_conversation_with_tools_keeps_its_form() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", "{", "[1]", '"text"', '{"a":1} {'])
-def test_arguments_that_are_no_object_are_sent_inside_one(arguments: str) -> None:
+def test_non_object_arguments_are_wrapped_in_an_object(arguments: str) -> None:
     call = ToolCall(id="call_1", name="weather", arguments=arguments)
     body = sent(messages=(UserMessage.of("?"), AssistantMessage("", (call,))))
     function = body["messages"][2]["tool_calls"][0]["function"]
     assert msgspec.json.decode(function["arguments"]) == {"not_an_object": arguments}
 
 
-def test_a_conversation_without_a_user_gets_one_that_says_nothing() -> None:
+def test_conversation_without_a_user_gets_an_empty_user_message() -> None:
     assert [message["role"] for message in sent(messages=(AssistantMessage("Hi."),))["messages"]] == [
         "system",
         "assistant",
@@ -115,13 +115,13 @@ def test_a_conversation_without_a_user_gets_one_that_says_nothing() -> None:
         "https://ants.services.ai.azure.com/openai/v1",
     ],
 )
-def test_openai_itself_gets_the_newer_name_of_max_tokens(base_url: str) -> None:
+def test_openai_receives_max_completion_tokens(base_url: str) -> None:
     body = sent(base_url=base_url, model="gpt-4.1", sampling=SAMPLING)
     assert ("max_tokens" in body, body["max_completion_tokens"], body["temperature"]) == (False, 64, 0.5)
 
 
 @pytest.mark.parametrize("base_url", ["https://api.openai.com.evil.example/v1", "https://notapi.openai.com/v1"])
-def test_other_servers_get_the_name_that_all_know(base_url: str) -> None:
+def test_other_servers_receive_max_tokens(base_url: str) -> None:
     assert sent(base_url=base_url, sampling=SAMPLING)["max_tokens"] == 64
 
 
@@ -130,7 +130,7 @@ def test_other_servers_get_the_name_that_all_know(base_url: str) -> None:
     "model",
     ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5-mini", "gpt-5.6-luna", "gpt-6.1-terra", "openai/gpt-10"],
 )
-def test_a_reasoning_model_gets_no_sampling_parameters(base_url: str, model: str) -> None:
+def test_reasoning_model_receives_no_sampling_parameters(base_url: str, model: str) -> None:
     body = sent(base_url=base_url, model=model, sampling=SAMPLING)
     assert body.keys() == {"model", "messages", "max_completion_tokens", "seed"}
 
@@ -138,7 +138,7 @@ def test_a_reasoning_model_gets_no_sampling_parameters(base_url: str, model: str
 @pytest.mark.parametrize(
     "model", ["gpt-4o", "gpt-4.1-mini", "gpt-5-chat-latest", "gpt-oss-120b", "o1x", "olmo-2", "qwen3"]
 )
-def test_any_other_model_gets_them(model: str) -> None:
+def test_other_models_receive_sampling_parameters(model: str) -> None:
     assert sent(base_url=OPENAI, model=model, sampling=SAMPLING)["temperature"] == 0.5
 
 
@@ -153,7 +153,7 @@ def test_any_other_model_gets_them(model: str) -> None:
         (ELSEWHERE, "gpt-6.1-terra", None),
     ],
 )
-def test_a_model_that_reasons_without_tools_only_rests_when_it_gets_some(
+def test_model_that_reasons_only_without_tools_gets_no_effort_with_tools(
     base_url: str, model: str, effort: str | None
 ) -> None:
     assert sent(base_url=base_url, model=model, tools=(TOOL,)).get("reasoning_effort") == effort

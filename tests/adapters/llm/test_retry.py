@@ -48,57 +48,57 @@ def asks_to_wait(seconds: float) -> CallFailedError:
     return CallFailedError(ProviderFailure.RATE_LIMIT, retry=True, wait=seconds)
 
 
-async def test_the_waits_are_jittered_and_grow(clock: InstantClock) -> None:
+async def test_delays_are_jittered_and_grow(clock: InstantClock) -> None:
     assert await outcome_of(clock, PASSES, PASSES, ANSWER) == ANSWER
     first, second = clock.waits
     assert 0.24 <= first <= 0.36
     assert 0.8 <= second <= 1.2
 
 
-async def test_waits_differ_from_call_to_call() -> None:
+async def test_delays_differ_between_calls() -> None:
     clocks = [InstantClock() for _ in range(20)]
     for clock in clocks:
         await outcome_of(clock, PASSES, ANSWER)
     assert len({clock.waits[0] for clock in clocks}) > 1
 
 
-async def test_it_gives_up_after_the_second_retry(clock: InstantClock) -> None:
+async def test_retries_end_after_the_second(clock: InstantClock) -> None:
     with pytest.raises(ProviderError) as caught:
         await outcome_of(clock, PASSES, PASSES, PASSES, ANSWER)
     assert (caught.value.provider, caught.value.kind) == ("openai", ProviderFailure.OVERLOADED)
 
 
-async def test_a_vendor_s_wish_of_up_to_two_seconds_is_obeyed(clock: InstantClock) -> None:
+async def test_requested_delay_of_up_to_two_seconds_is_honoured(clock: InstantClock) -> None:
     assert await outcome_of(clock, asks_to_wait(2.0), asks_to_wait(0.0), ANSWER) == ANSWER
     assert clock.waits == [2.0, 0.0]
 
 
-async def test_a_longer_wish_fails_at_once(clock: InstantClock) -> None:
+async def test_longer_requested_delay_fails_at_once(clock: InstantClock) -> None:
     with pytest.raises(ProviderError):
         await outcome_of(clock, asks_to_wait(2.1), ANSWER)
     assert clock.waits == []
 
 
-async def test_nobody_waits_past_the_deadline(clock: InstantClock) -> None:
+async def test_retry_does_not_wait_past_the_deadline(clock: InstantClock) -> None:
     with pytest.raises(ProviderError) as caught:
         await outcome_of(clock, PASSES, ANSWER, deadline=0.2)
     assert (caught.value.kind, clock.waits) == (ProviderFailure.OVERLOADED, [])
 
 
-async def test_a_failure_that_stays_is_not_retried(clock: InstantClock) -> None:
+async def test_permanent_failure_is_not_retried(clock: InstantClock) -> None:
     with pytest.raises(ProviderError):
         await outcome_of(clock, CallFailedError(ProviderFailure.AUTH), ANSWER)
     assert clock.waits == []
 
 
-async def test_the_error_leads_to_nothing_that_the_vendor_or_the_http_client_said(clock: InstantClock) -> None:
+async def test_error_chain_contains_no_provider_or_client_text(clock: InstantClock) -> None:
     with pytest.raises(ProviderError) as caught:
         await outcome_of(clock, CallFailedError(ProviderFailure.AUTH))
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
 
 
-async def test_a_wait_can_be_abandoned() -> None:
+async def test_delay_can_be_cancelled() -> None:
     clock = ManualClock()
     task = asyncio.create_task(outcome_of(clock, PASSES, ANSWER))
     await clock.sleepers()
@@ -115,7 +115,7 @@ async def test_a_wait_can_be_abandoned() -> None:
         ({"Retry-After": format_datetime(ManualClock().now() + timedelta(seconds=2), usegmt=True)}, [2.0]),
     ],
 )
-async def test_the_wish_is_read_from_the_answer_s_headers(
+async def test_requested_delay_is_read_from_the_response_headers(
     *,
     upstream: ScriptedUpstream,
     http: aiohttp.ClientSession,

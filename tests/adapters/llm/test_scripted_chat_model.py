@@ -82,7 +82,7 @@ class TestEcho:
     def model(self, clock: InstantClock) -> ScriptedChatModel:
         return ScriptedChatModel(clock=clock)
 
-    async def test_it_says_what_it_is_repeats_the_user_and_how_to_get_more(self, model: ScriptedChatModel) -> None:
+    async def test_echo_introduces_itself_repeats_the_user_and_explains_scripts(self, model: ScriptedChatModel) -> None:
         text = text_of(await events_of(model, asking("old words", AssistantMessage("…"), "new words")))
         assert text.startswith("This is a demonstration")
         assert "You said: new words\n" in text
@@ -90,7 +90,7 @@ class TestEcho:
         assert text.endswith("the provider openai or anthropic and that provider's API key.")
 
     @pytest.mark.parametrize("words", ["hello", "  spaced \n\n out\t", "Zoë 🐜 {{user}} {{result}}", "", "\u2028 x"])
-    async def test_streamed_word_by_word_it_says_the_same(self, model: ScriptedChatModel, words: str) -> None:
+    async def test_streamed_echo_has_the_same_text(self, model: ScriptedChatModel, words: str) -> None:
         streamed = await events_of(model, asking(words))
         whole = await events_of(model, asking(words, stream=False))
         assert text_of(streamed) == text_of(whole)
@@ -98,33 +98,33 @@ class TestEcho:
         assert len(streamed) > 20
         assert len(whole) == 2
 
-    async def test_without_a_user_it_says_so(self, model: ScriptedChatModel) -> None:
+    async def test_echo_reports_a_missing_user_message(self, model: ScriptedChatModel) -> None:
         assert "You said nothing yet." in text_of(await events_of(model, asking()))
 
-    async def test_a_long_speech_is_repeated_in_part(self, model: ScriptedChatModel) -> None:
+    async def test_echo_truncates_a_long_message(self, model: ScriptedChatModel) -> None:
         assert f"{'x' * 2_000}…\n" in text_of(await events_of(model, asking("x" * 5_000)))
 
-    async def test_it_counts_words_as_tokens(self, model: ScriptedChatModel) -> None:
+    async def test_echo_counts_words_as_tokens(self, model: ScriptedChatModel) -> None:
         events = await events_of(model, asking("one two", AssistantMessage("three"), "four"))
         assert events[-1] == ModelFinished(usage=Usage(6, len(text_of(events).split())))
 
 
 class TestScript:
-    async def test_the_first_scene_that_fits_is_played(self, scripted: ScriptedChatModel) -> None:
+    async def test_first_matching_scene_is_used(self, scripted: ScriptedChatModel) -> None:
         assert text_of(await events_of(scripted, asking("What TIME is it?"))) == "Let me see. "
         assert text_of(await events_of(scripted, asking("Hello"))) == "Anything else?"
 
-    async def test_the_last_user_message_decides(self, scripted: ScriptedChatModel) -> None:
+    async def test_scene_is_matched_against_the_last_user_message(self, scripted: ScriptedChatModel) -> None:
         request = asking("What time is it?", AssistantMessage("Late."), "Thanks")
         assert text_of(await events_of(scripted, request)) == "Anything else?"
 
-    async def test_if_no_scene_fits_it_echoes(self, tmp_path: Path, clock: InstantClock) -> None:
+    async def test_model_echoes_if_no_scene_matches(self, tmp_path: Path, clock: InstantClock) -> None:
         path = tmp_path / "script.json"
         path.write_text('[{"when": "time", "steps": [[]]}]')
         model = ScriptedChatModel(clock=clock, script=ScriptFile(path))
         assert "You said: hello" in text_of(await events_of(model, asking("hello")))
 
-    async def test_a_step_s_tool_calls_follow_its_text(self, scripted: ScriptedChatModel) -> None:
+    async def test_tool_calls_of_a_step_follow_its_text(self, scripted: ScriptedChatModel) -> None:
         assert await events_of(scripted, asking("time?")) == [
             TextDelta("Let me see. "),
             CALL,
@@ -132,26 +132,24 @@ class TestScript:
             ModelFinished(usage=Usage(3, 3), finish_reason="tool_calls"),
         ]
 
-    async def test_after_tool_calls_the_next_step_is_due_and_the_last_one_stays(
-        self, scripted: ScriptedChatModel
-    ) -> None:
+    async def test_step_advances_after_tool_calls_and_the_last_step_repeats(self, scripted: ScriptedChatModel) -> None:
         step = (AssistantMessage("Let me see. ", (CALL,)), ToolResult(call_id="call_1", content="noon"))
         for steps in (1, 2, 5):
             events = await events_of(scripted, asking("time?", *(step * steps)))
             assert text_of(events) == "It is noon; you said time?."
 
-    async def test_an_earlier_turn_s_tool_calls_don_t_count(self, scripted: ScriptedChatModel) -> None:
+    async def test_tool_calls_of_an_earlier_turn_do_not_count(self, scripted: ScriptedChatModel) -> None:
         step = (AssistantMessage("", (CALL,)), ToolResult(call_id="call_1", content="noon"))
         assert text_of(await events_of(scripted, asking("time?", *step, "time?"))) == "Let me see. "
 
-    async def test_what_the_assistant_only_said_is_no_step(self, scripted: ScriptedChatModel) -> None:
+    async def test_assistant_text_does_not_advance_the_step(self, scripted: ScriptedChatModel) -> None:
         assert text_of(await events_of(scripted, asking("time?", AssistantMessage("Hm.")))) == "Let me see. "
 
     async def test_tools_that_are_not_offered_are_not_called(self, scripted: ScriptedChatModel) -> None:
         events = await events_of(scripted, asking("time?", tools=()))
         assert events == [TextDelta("Let me see. "), ModelFinished(usage=Usage(3, 3))]
 
-    async def test_a_pause_lasts_as_long_as_written(self, script: Path) -> None:
+    async def test_pause_lasts_as_long_as_scripted(self, script: Path) -> None:
         clock = ManualClock()
         model = ScriptedChatModel(clock=clock, script=ScriptFile(script))
         events = model.generate(asking("slow"))
@@ -165,19 +163,21 @@ class TestScript:
         assert await following == TextDelta("b")
         await events.aclose()
 
-    async def test_a_pause_past_the_deadline_ends_there(self, scripted: ScriptedChatModel, clock: InstantClock) -> None:
+    async def test_pause_past_the_deadline_ends_at_the_deadline(
+        self, scripted: ScriptedChatModel, clock: InstantClock
+    ) -> None:
         with pytest.raises(ProviderError) as caught:
             await events_of(scripted, asking("slow", deadline=1.5))
         assert (caught.value.kind, clock.waits) == (ProviderFailure.TIMEOUT, [1.5])
 
-    async def test_a_failure_comes_after_what_was_said(self, scripted: ScriptedChatModel) -> None:
+    async def test_failure_follows_the_text(self, scripted: ScriptedChatModel) -> None:
         events = scripted.generate(asking("break"))
         assert await anext(events) == TextDelta("Half")
         with pytest.raises(ProviderError) as caught:
             await anext(events)
         assert caught.value.kind is ProviderFailure.OVERLOADED
 
-    async def test_conversations_at_once_don_t_disturb_each_other(self, scripted: ScriptedChatModel) -> None:
+    async def test_concurrent_conversations_are_independent(self, scripted: ScriptedChatModel) -> None:
         requests = [asking(words) for words in ("time?", "Hello")] * 20
         answers = await asyncio.gather(*(events_of(scripted, request) for request in requests))
         assert [text_of(answer) for answer in answers] == ["Let me see. ", "Anything else?"] * 20
@@ -201,7 +201,7 @@ class TestScript:
         ('[{"steps": [[{"tool": 7}]]}]', "$[0].steps[0][0].tool"),
     ],
 )
-def test_a_script_that_can_t_be_played_is_refused_with_file_and_place(
+def test_invalid_script_is_refused_with_file_and_position(
     tmp_path: Path, clock: InstantClock, script: str, says: str
 ) -> None:
     path = tmp_path / "script.json"
@@ -212,10 +212,10 @@ def test_a_script_that_can_t_be_played_is_refused_with_file_and_place(
     assert says in caught.value.message
 
 
-def test_a_script_that_isn_t_there_is_refused(tmp_path: Path, clock: InstantClock) -> None:
+def test_missing_script_is_refused(tmp_path: Path, clock: InstantClock) -> None:
     with pytest.raises(InvalidInputError, match="No such file"):
         ScriptedChatModel(clock=clock, script=ScriptFile(tmp_path / "none.json"))
 
 
-def test_its_address_has_an_origin_like_any_other() -> None:
+def test_base_url_has_an_origin() -> None:
     assert origin_of(ScriptedChatModel.info.base_url) == "http://scripted.invalid:80"

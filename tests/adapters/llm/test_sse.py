@@ -39,43 +39,43 @@ def cut(data: bytes, at: Iterable[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise((0, *sorted(at), len(data)))]
 
 
-def test_a_whole_stream_is_decoded_as_the_specification_says() -> None:
+def test_whole_stream_is_decoded_as_specified() -> None:
     assert decoded([TRICKY]) == EVENTS
 
 
-def test_byte_by_byte_makes_no_difference() -> None:
+def test_single_bytes_are_decoded_the_same() -> None:
     assert decoded(TRICKY[at : at + 1] for at in range(len(TRICKY))) == EVENTS
 
 
-def test_no_single_split_makes_a_difference() -> None:
+def test_single_split_changes_nothing() -> None:
     for at in range(len(TRICKY) + 1):
         assert decoded(cut(TRICKY, [at])) == EVENTS, at
 
 
-def test_no_two_splits_make_a_difference() -> None:
+def test_two_splits_change_nothing() -> None:
     for first in range(len(TRICKY) + 1):
         for second in range(first, len(TRICKY) + 1, 3):
             assert decoded(cut(TRICKY, [first, second])) == EVENTS, (first, second)
 
 
 @given(st.lists(st.integers(0, len(TRICKY))))
-def test_no_splits_make_a_difference(at: list[int]) -> None:
+def test_random_splits_change_nothing(at: list[int]) -> None:
     assert decoded(cut(TRICKY, at)) == EVENTS
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
-def test_an_event_counts_once_its_blank_line_has_come(end: bytes) -> None:
+def test_event_is_complete_after_its_blank_line(end: bytes) -> None:
     decoder = SseDecoder()
     assert decoder.feed(b"data: ant" + end) == []
     assert decoder.feed(end) == [b"ant"]
 
 
-def test_an_event_is_given_at_once_although_a_line_feed_may_follow_its_carriage_return() -> None:
+def test_event_ending_in_carriage_return_is_yielded_at_once() -> None:
     decoder = SseDecoder()
     assert decoder.feed(b"data: a\r\r") == [b"a"]
     assert decoder.feed(b"\ndata: b\r\n\r") == [b"b"]
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")).map(str.encode), min_size=1))
-def test_what_is_sent_is_what_is_read(texts: list[bytes]) -> None:
+def test_sent_events_are_decoded_unchanged(texts: list[bytes]) -> None:
     assert decoded([b"data: %b\n\n" % text for text in texts]) == texts

@@ -7,7 +7,7 @@ from support.openai_replies import openai_responder
 from support.upstream import upstream_in_thread
 
 
-def test_an_upstream_in_a_thread_answers_and_tells_what_it_received() -> None:
+def test_upstream_in_a_thread_responds_and_records_requests() -> None:
     with upstream_in_thread() as thread:
         thread.upstream.otherwise = openai_responder("ant")
         body = {"messages": [{"role": "user", "content": "?"}]}

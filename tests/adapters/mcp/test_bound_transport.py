@@ -19,7 +19,7 @@ def client_for(url: str) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=BoundTransport(origin_of(url)), headers={"X-Key": "secret-0123456789"})
 
 
-async def test_request_to_its_origin_is_made_and_asks_for_no_compression(upstream: ScriptedUpstream) -> None:
+async def test_request_to_its_origin_is_sent_without_compression(upstream: ScriptedUpstream) -> None:
     upstream.otherwise = Reply(pieces=(b"Hello",))
     async with client_for(upstream.url) as client:
         assert (await client.get(f"{upstream.url}/path?a=1")).text == "Hello"
@@ -27,7 +27,7 @@ async def test_request_to_its_origin_is_made_and_asks_for_no_compression(upstrea
     assert (request.headers["x-key"], request.headers["accept-encoding"]) == ("secret-0123456789", "identity")
 
 
-async def test_request_to_any_other_origin_is_not_made(upstream: ScriptedUpstream) -> None:
+async def test_request_to_another_origin_is_not_sent(upstream: ScriptedUpstream) -> None:
     port = upstream.url.rpartition(":")[2]
     async with client_for(upstream.url) as client:
         for url in (f"http://localhost:{port}/", f"https://127.0.0.1:{port}/", "http://127.0.0.1/", "http://[::1]/"):
@@ -36,14 +36,14 @@ async def test_request_to_any_other_origin_is_not_made(upstream: ScriptedUpstrea
     assert upstream.requests == []
 
 
-async def test_not_even_the_same_host_gets_the_headers_over_tls() -> None:
+async def test_same_host_over_tls_receives_no_headers() -> None:
     """The package would follow a redirect from http to https; the secrets were entered for the one that is listed."""
     async with client_for("http://crm.example") as client:
         with pytest.raises(httpx2.UnsupportedProtocol):
             await client.get("https://crm.example/")
 
 
-async def test_response_that_never_ends_is_cut_off(upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_endless_response_is_cut_off(upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bound_transport, "MAX_BYTES", 1_000)
     upstream.otherwise = Reply(framing="chunked", pieces=(b"x" * 600, b"x" * 600))
     async with client_for(upstream.url) as client:
@@ -51,7 +51,7 @@ async def test_response_that_never_ends_is_cut_off(upstream: ScriptedUpstream, m
             await client.get(upstream.url)
 
 
-async def test_failure_of_the_last_message_is_kept_until_one_succeeds(upstream: ScriptedUpstream) -> None:
+async def test_last_failure_is_kept_until_a_message_succeeds(upstream: ScriptedUpstream) -> None:
     upstream.replies += [Reply(status=403), Reply(status=405), Reply()]
     transport = BoundTransport(origin_of(upstream.url))
     async with httpx2.AsyncClient(transport=transport) as client:

@@ -15,17 +15,17 @@ def schema_of(**schema: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["find", "Find-2", "find_it", "x" * 59])
-def test_tool_is_offered_under_the_server_s_name_and_its_own(name: str) -> None:
+def test_offered_tool_name_combines_the_server_and_the_tool(name: str) -> None:
     assert spec_of(SERVER, name, "Finds.", OBJECT).name == f"crm__{name}"
 
 
 @pytest.mark.parametrize("name", ["x" * 60, "a.b", "a/b", "é", "a b", "a\n"])
-def test_name_that_vendors_refuse_is_unfit(name: str) -> None:
+def test_name_that_providers_reject_is_refused(name: str) -> None:
     with pytest.raises(UnfitToolError, match="its name"):
         spec_of(SERVER, name, "Finds.", OBJECT)
 
 
-def test_schema_is_passed_on_as_it_is() -> None:
+def test_schema_is_unchanged() -> None:
     schema = {
         "type": "object",
         "properties": {"id": {"$ref": "#/$defs/Id"}, "by.name": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
@@ -36,7 +36,7 @@ def test_schema_is_passed_on_as_it_is() -> None:
     assert schema_of(**schema) == schema
 
 
-def test_schema_without_properties_gets_an_empty_set_of_them() -> None:
+def test_schema_without_properties_gets_empty_properties() -> None:
     assert schema_of(type="object") == {"type": "object", "properties": {}}
 
 
@@ -57,7 +57,7 @@ def test_schema_without_properties_gets_an_empty_set_of_them() -> None:
         ({**OBJECT, "description": "\ud800"}, "can't be sent as JSON"),
     ],
 )
-def test_schema_that_vendors_refuse_is_unfit(schema: dict[str, Any], why: str) -> None:
+def test_schema_that_providers_reject_is_refused(schema: dict[str, Any], why: str) -> None:
     with pytest.raises(UnfitToolError, match=why):
         schema_of(**schema)
 
@@ -66,5 +66,5 @@ def test_schema_that_vendors_refuse_is_unfit(schema: dict[str, Any], why: str) -
     ("description", "shown"),
     [("Finds.", "Finds."), ("  \n ", "find"), ("", "find"), ("half \ud800", "half ?"), ("x" * 2_000, "x" * 1_024)],
 )
-def test_description_is_one_that_vendors_take(description: str, shown: str) -> None:
+def test_description_is_adapted_to_providers(description: str, shown: str) -> None:
     assert spec_of(SERVER, "find", description, OBJECT).description == shown

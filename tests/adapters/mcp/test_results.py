@@ -34,20 +34,20 @@ from polyant.adapters.mcp.results import text_of
         ),
     ],
 )
-def test_each_kind_of_content_becomes_text(block: Any, text: str) -> None:
+def test_each_content_type_becomes_text(block: Any, text: str) -> None:
     assert text_of(CallToolResult(content=[block])) == text
 
 
-def test_several_parts_become_several_lines() -> None:
+def test_parts_become_lines() -> None:
     assert text_of(CallToolResult(content=[TextContent(text="a"), TextContent(text="b")])) == "a\nb"
 
 
-def test_result_of_structure_alone_is_shown_as_json() -> None:
+def test_structured_result_without_text_is_shown_as_json() -> None:
     assert text_of(CallToolResult(content=[], structured_content={"a": [1, None]})) == '{"a":[1,null]}'
     assert text_of(CallToolResult(content=[], structured_content=0)) == "0"
 
 
-def test_structure_beside_text_is_the_same_said_twice() -> None:
+def test_structured_content_beside_text_is_ignored() -> None:
     result = CallToolResult(content=[TextContent(text="5")], structured_content={"result": 5})
     assert text_of(result) == "5"
 

@@ -85,7 +85,7 @@ def test_package_is_imported_only_when_a_server_is_opened() -> None:
     assert done.stdout == "False\n"
 
 
-async def test_without_the_package_the_tools_are_missing_and_the_log_says_what_to_install(
+async def test_missing_package_removes_the_tools_and_is_logged_with_the_install_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delitem(sys.modules, "polyant.adapters.mcp.connection", raising=False)
@@ -98,7 +98,7 @@ async def test_without_the_package_the_tools_are_missing_and_the_log_says_what_t
     ]
 
 
-async def test_server_that_is_down_can_not_be_reached() -> None:
+async def test_unreachable_server_is_logged() -> None:
     assert await why_not("http://127.0.0.1:9/mcp") == "it can't be reached (ConnectError)"
 
 
@@ -118,7 +118,7 @@ async def test_server_that_is_down_can_not_be_reached() -> None:
     ],
     ids=["401", "404", "500", "hangs", "drops", "rubbish", "html", "broken", "redirects", "says nothing"],
 )
-async def test_server_that_does_not_behave_is_described(upstream: ScriptedUpstream, reply: Reply, why: str) -> None:
+async def test_misbehaving_server_is_logged_with_the_reason(upstream: ScriptedUpstream, reply: Reply, why: str) -> None:
     upstream.otherwise = reply
     assert await why_not(f"{upstream.url}/mcp") == why
 
@@ -126,12 +126,12 @@ async def test_server_that_does_not_behave_is_described(upstream: ScriptedUpstre
 @pytest.mark.parametrize(
     "listing", [{"tools": [{"name": "find"}]}, {"tools": "all"}, {}], ids=["no schema", "no list", "nothing"]
 )
-async def test_list_of_tools_that_is_none_can_not_be_used(upstream: ScriptedUpstream, listing: object) -> None:
+async def test_invalid_tool_list_is_logged(upstream: ScriptedUpstream, listing: object) -> None:
     upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": listing})
     assert await why_not(upstream.url) == "what it answers can't be used (ValidationError)"
 
 
-async def test_pages_without_an_end_are_read_only_so_far(upstream: ScriptedUpstream) -> None:
+async def test_endless_pages_are_read_up_to_a_limit(upstream: ScriptedUpstream) -> None:
     endless = {**FIND, "nextCursor": "more"}
     upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": endless})
     async with McpToolServers().open(SLUG, [access(upstream.url)]) as tools:
@@ -139,14 +139,14 @@ async def test_pages_without_an_end_are_read_only_so_far(upstream: ScriptedUpstr
     assert 2 <= sum(b"tools/list" in request.body for request in upstream.requests) <= 20
 
 
-async def test_all_pages_of_a_list_are_read() -> None:
+async def test_all_pages_are_read() -> None:
     with mcp_server_process() as process:
         async with McpToolServers().open(SLUG, [access(process.at("paged"))]) as tools:
             assert [tool.spec.name for tool in tools] == ["crm__first", "crm__second"]
             assert await call(tools[1]) == '{"called":"second"}'
 
 
-async def test_server_that_answers_no_goodbye_holds_up_nobody(upstream: ScriptedUpstream) -> None:
+async def test_server_that_ignores_the_closing_request_delays_nothing(upstream: ScriptedUpstream) -> None:
     upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": FIND}, goodbye=HANG_BEFORE_HEAD)
     before = asyncio.all_tasks()
     scope = McpToolServers().open(SLUG, [access(upstream.url), access(upstream.url, "again")])
@@ -158,7 +158,7 @@ async def test_server_that_answers_no_goodbye_holds_up_nobody(upstream: Scripted
         await request.hung_up.wait()
 
 
-async def test_server_that_hangs_at_a_call_after_its_goodbye_hangs_too_holds_up_nobody(
+async def test_server_that_hangs_in_a_call_and_at_closing_delays_nothing(
     upstream: ScriptedUpstream,
 ) -> None:
     results = {"initialize": INITIALIZED, "tools/list": FIND, "tools/call": HANG_BEFORE_HEAD}

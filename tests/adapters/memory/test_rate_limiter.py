@@ -40,7 +40,7 @@ class NaiveLimiter:
 
 
 @given(limits, st.lists(st.tuples(clients, pauses), max_size=100))
-async def test_it_says_exactly_what_the_law_says(limit: RateLimit, calls: list[tuple[str, float]]) -> None:
+async def test_limiter_matches_the_naive_model(limit: RateLimit, calls: list[tuple[str, float]]) -> None:
     clock = ManualClock()
     limiter, law = MemoryRateLimiter(clock=clock), NaiveLimiter(limit)
     for client, pause in calls:
@@ -49,7 +49,7 @@ async def test_it_says_exactly_what_the_law_says(limit: RateLimit, calls: list[t
 
 
 @given(limits, st.lists(st.tuples(clients, pauses), max_size=100))
-async def test_no_window_ever_holds_more_calls_than_the_limit(limit: RateLimit, calls: list[tuple[str, float]]) -> None:
+async def test_window_never_holds_more_calls_than_the_limit(limit: RateLimit, calls: list[tuple[str, float]]) -> None:
     clock = ManualClock()
     limiter = MemoryRateLimiter(clock=clock)
     passed: dict[str, list[float]] = defaultdict(list)
@@ -62,9 +62,7 @@ async def test_no_window_ever_holds_more_calls_than_the_limit(limit: RateLimit, 
 
 
 @given(limits, st.lists(pauses, max_size=30))
-async def test_a_refused_client_passes_when_its_oldest_call_leaves_and_not_a_moment_before(
-    limit: RateLimit, gaps: list[float]
-) -> None:
+async def test_refused_client_passes_exactly_when_its_oldest_call_expires(limit: RateLimit, gaps: list[float]) -> None:
     clock = ManualClock()
     limiter = MemoryRateLimiter(clock=clock)
     passed: list[float] = []
@@ -80,7 +78,7 @@ async def test_a_refused_client_passes_when_its_oldest_call_leaves_and_not_a_mom
     assert (await limiter.hit("a", limit)).allowed
 
 
-async def test_a_call_leaves_at_the_end_of_the_window_and_not_a_moment_before() -> None:
+async def test_call_expires_exactly_at_the_end_of_the_window() -> None:
     clock = ManualClock()
     limiter = MemoryRateLimiter(clock=clock)
     assert (await limiter.hit("a", RateLimit(1, 60))).allowed
@@ -91,7 +89,7 @@ async def test_a_call_leaves_at_the_end_of_the_window_and_not_a_moment_before() 
     assert (await limiter.hit("a", RateLimit(1, 60))).allowed
 
 
-async def test_lowered_limit_waits_until_enough_calls_have_left() -> None:
+async def test_lowered_limit_waits_until_enough_calls_have_expired() -> None:
     clock = ManualClock()
     limiter = MemoryRateLimiter(clock=clock)
     for _ in range(3):
@@ -105,7 +103,7 @@ async def test_lowered_limit_waits_until_enough_calls_have_left() -> None:
     assert (await limiter.hit("a", RateLimit(2, 60))).allowed
 
 
-async def test_room_is_freed_by_whoever_calls_next() -> None:
+async def test_next_call_removes_expired_keys() -> None:
     clock = ManualClock()
     limiter = MemoryRateLimiter(clock=clock)
     for number in range(50):
@@ -119,7 +117,7 @@ async def test_room_is_freed_by_whoever_calls_next() -> None:
     assert len(limiter._logs) == 2
 
 
-async def test_a_flood_of_keys_is_forgotten_in_small_steps() -> None:
+async def test_expired_keys_are_removed_in_small_steps() -> None:
     clock = ManualClock()
     limiter = MemoryRateLimiter(clock=clock)
     for number in range(1_000):

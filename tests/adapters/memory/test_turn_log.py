@@ -5,7 +5,7 @@ from polyant.testing.manual_clock import ManualClock
 from polyant.testing.turn_log import turn_of
 
 
-async def test_of_more_than_ten_thousand_turns_the_oldest_are_dropped() -> None:
+async def test_oldest_turns_beyond_ten_thousand_are_dropped() -> None:
     log = MemoryTurnLog(clock=ManualClock(), turn_log_days=TurnLogDays(1))
     for number in range(10_005):
         log.note(turn_of(steps=number))

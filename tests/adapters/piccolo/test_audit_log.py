@@ -25,9 +25,7 @@ SELECT at, 'actor' || i, action, 'bot-' || i, 'user' || i, details FROM audit_lo
         (AuditQuery(user="user7"), {"audit_log_actor", "audit_log_user"}),
     ],
 )
-async def test_entries_are_found_through_indexes(
-    database: PiccoloDatabase, query: AuditQuery, indexes: set[str]
-) -> None:
+async def test_queries_use_indexes(database: PiccoloDatabase, query: AuditQuery, indexes: set[str]) -> None:
     log, table = PiccoloAuditLog(database=database), database.bind(AuditRow)
     await log.add(entry_of())
     await database.write(table.raw(COPY).run)

@@ -110,7 +110,7 @@ class TestUrl:
             ("postgresql:///ants?host=/run/postgresql&password=hunter2", "ants at /run/postgresql"),
         ],
     )
-    def test_postgresql_place_has_no_password(self, url: str, place: str) -> None:
+    def test_postgresql_location_omits_the_password(self, url: str, place: str) -> None:
         assert PiccoloDatabase(url).place == f"the PostgreSQL database {place}"
 
     @pytest.mark.parametrize(
@@ -150,20 +150,20 @@ def printed(error: BaseException) -> str:
 
 
 class TestSchema:
-    async def test_a_missing_file_is_empty_and_stays_missing(self, sqlite_url: str, file: Path) -> None:
+    async def test_missing_file_is_empty_and_is_not_created(self, sqlite_url: str, file: Path) -> None:
         async with PiccoloDatabase(sqlite_url) as database:
             assert await database.schema() == "empty"
             with pytest.raises(StorageUnavailableError):
                 await ping(database)
         assert list(file.parent.iterdir()) == []
 
-    async def test_an_empty_file_is_empty_and_stays_empty(self, sqlite_url: str, file: Path) -> None:
+    async def test_empty_file_stays_empty(self, sqlite_url: str, file: Path) -> None:
         write(file, "")
         async with PiccoloDatabase(sqlite_url) as database:
             assert await database.schema() == "empty"
         assert size_of(file) == 0
 
-    async def test_a_fresh_database_is_empty_and_then_current(self, database_url: str) -> None:
+    async def test_fresh_database_is_empty_and_then_current(self, database_url: str) -> None:
         async with PiccoloDatabase(database_url) as database:
             assert await database.schema() == "empty"
             assert await database.schema() == "empty"
@@ -171,15 +171,15 @@ class TestSchema:
             assert await database.schema() == "current"
             await ping(database)
 
-    async def test_a_database_that_misses_a_migration_is_older(self, database: PiccoloDatabase) -> None:
+    async def test_database_missing_a_migration_is_older(self, database: PiccoloDatabase) -> None:
         await forget_last_migration(database)
         assert await database.schema() == "older"
 
-    async def test_a_database_with_an_unknown_migration_is_newer(self, database: PiccoloDatabase) -> None:
+    async def test_database_with_an_unknown_migration_is_newer(self, database: PiccoloDatabase) -> None:
         await record_unknown_migration(database)
         assert await database.schema() == "newer"
 
-    async def test_what_is_no_database_is_named(self, sqlite_url: str, file: Path) -> None:
+    async def test_invalid_database_file_is_named(self, sqlite_url: str, file: Path) -> None:
         write(file, "This is a diary and no database." * 100)
         async with PiccoloDatabase(sqlite_url) as database:
             with pytest.raises(StorageUnavailableError) as caught:
@@ -206,7 +206,7 @@ class HalfDone(Table):
 
 
 class TestMigrate:
-    async def test_file_is_for_its_owner_only_and_has_a_write_ahead_log(self, sqlite_url: str, file: Path) -> None:
+    async def test_file_is_private_and_has_a_write_ahead_log(self, sqlite_url: str, file: Path) -> None:
         async with PiccoloDatabase(sqlite_url) as database:
             await database.migrate()
         assert mode_of(file) == 0o600
@@ -234,7 +234,7 @@ class TestMigrate:
             await database.migrate()
         assert capsys.readouterr() == ("", "")
 
-    async def test_of_many_processes_at_once_one_migrates_and_all_succeed(self, database_url: str) -> None:
+    async def test_one_of_many_concurrent_processes_migrates_and_all_succeed(self, database_url: str) -> None:
         pipe = asyncio.subprocess.PIPE
         processes = [
             await asyncio.create_subprocess_exec(
@@ -250,7 +250,7 @@ class TestMigrate:
         async with PiccoloDatabase(database_url) as database:
             assert await recorded_migrations(database) == [module.ID for module in known_migrations()]
 
-    async def test_a_newer_schema_is_refused_and_left_alone(self, database: PiccoloDatabase) -> None:
+    async def test_newer_schema_is_refused_and_unchanged(self, database: PiccoloDatabase) -> None:
         await record_unknown_migration(database)
         await forget_last_migration(database)
         before = await recorded_migrations(database)
@@ -258,7 +258,7 @@ class TestMigrate:
             await database.migrate()
         assert await recorded_migrations(database) == before
 
-    async def test_a_schema_that_became_newer_meanwhile_is_refused(
+    async def test_schema_that_became_newer_during_migration_is_refused(
         self, database: PiccoloDatabase, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another process, of a newer version, may migrate between the look and the lock."""
@@ -271,7 +271,7 @@ class TestMigrate:
         with pytest.raises(SchemaTooNewError):
             await database.migrate()
 
-    async def test_a_migration_that_fails_leaves_the_old_schema_and_is_logged(
+    async def test_failed_migration_leaves_the_old_schema_and_is_logged(
         self, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def forwards() -> MigrationManager:
@@ -299,7 +299,7 @@ class TestMigrate:
             assert "ZeroDivisionError" in caplog.text
             assert not await database.read(database.bind(HalfDone).table_exists().run)
 
-    async def test_a_folder_that_is_missing_is_named(self, tmp_path: Path) -> None:
+    async def test_missing_folder_is_named(self, tmp_path: Path) -> None:
         async with PiccoloDatabase(f"sqlite:///{tmp_path}/missing/polyant.db") as database:
             with pytest.raises(StorageUnavailableError) as caught:
                 await database.migrate()
@@ -312,26 +312,26 @@ def shape_of(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 class TestOutages:
-    async def test_a_server_that_is_not_there_is_named_without_the_password(self) -> None:
+    async def test_missing_server_is_named_without_the_password(self) -> None:
         database = PiccoloDatabase("postgresql://bob:hunter2@127.0.0.1:1/ants")
         with pytest.raises(StorageUnavailableError) as caught:
             await database.__aenter__()
         assert "ants at 127.0.0.1:1" in str(caught.value.hint)
         assert "hunter2" not in printed(caught.value) + str(caught.value.hint)
 
-    async def test_a_database_that_is_not_there_is_named(self, postgres: PostgresServer) -> None:
+    async def test_missing_database_is_named(self, postgres: PostgresServer) -> None:
         with pytest.raises(StorageUnavailableError) as caught:
             async with PiccoloDatabase(postgres.url_of("no_such_ants")):
                 pass
         assert "no_such_ants" in str(caught.value.hint)
 
-    async def test_a_mistake_of_ours_is_no_outage(self, database: PiccoloDatabase) -> None:
+    async def test_internal_error_is_not_an_outage(self, database: PiccoloDatabase) -> None:
         recorded = database.bind(Migration)
         with pytest.raises(Exception, match="no_such_table") as caught:
             await database.read(recorded.raw("SELECT * FROM no_such_table").run)
         assert not isinstance(caught.value, StorageUnavailableError)
 
-    async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
+    async def test_outage_is_logged_when_it_begins_and_when_it_ends(
         self, sqlite_database: PiccoloDatabase, file: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
@@ -348,7 +348,7 @@ class TestOutages:
         ]
 
     @pytest.mark.parametrize("news_seconds, told", [(60, 1), (0, 3)])
-    async def test_outages_that_follow_each_other_quickly_are_logged_as_one(
+    async def test_outages_in_quick_succession_are_logged_as_one(
         self,
         sqlite_database: PiccoloDatabase,
         file: Path,
@@ -366,21 +366,19 @@ class TestOutages:
             await ping(sqlite_database)
         assert [message.split()[0] for message in caplog.messages] == ["Cannot", "Can"] * told
 
-    async def test_a_closed_database_does_not_answer(self, postgres_url: str) -> None:
+    async def test_closed_database_is_unavailable(self, postgres_url: str) -> None:
         async with PiccoloDatabase(postgres_url) as database:
             await ping(database)
         with pytest.raises(StorageUnavailableError):
             await ping(database)
 
-    async def test_a_connection_that_died_in_the_pool_costs_no_read(
-        self, postgres_url: str, postgres: PostgresServer
-    ) -> None:
+    async def test_dead_pooled_connection_fails_no_read(self, postgres_url: str, postgres: PostgresServer) -> None:
         async with PiccoloDatabase(postgres_url, min_connections=10) as database:
             for _ in range(10):
                 await ping(database)
                 await postgres.disconnect_all()
 
-    async def test_a_server_that_stops_and_starts_again_is_used_again(
+    async def test_restarted_server_is_used_again(
         self, own_server: PostgresServer, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with PiccoloDatabase(own_server.url_of("postgres"), min_connections=2, max_connections=2) as database:
@@ -396,7 +394,7 @@ class TestOutages:
             assert await database.schema() == "current"
         assert [record for record in caplog.records if record.exc_info] == []
 
-    async def test_waiting_for_a_connection_ends(self, postgres_url: str) -> None:
+    async def test_waiting_for_a_connection_times_out(self, postgres_url: str) -> None:
         async with PiccoloDatabase(postgres_url, max_connections=1, wait_seconds=0.05) as database:
             release = asyncio.Event()
             holding = asyncio.create_task(database.write(release.wait))
@@ -413,13 +411,13 @@ class TestRun:
 
     ONE = "SELECT 1"
 
-    async def test_a_statement_is_run_again_after_one_that_failed(self, database: PiccoloDatabase) -> None:
+    async def test_statement_runs_after_a_failed_one(self, database: PiccoloDatabase) -> None:
         with pytest.raises(Exception, match="no_such_table") as caught:
             await asyncio.gather(*(database.run("SELECT * FROM no_such_table") for _ in range(3)))
         assert not isinstance(caught.value, StorageUnavailableError)
         assert [tuple(row) for row in await database.run(self.ONE)] == [(1,)]
 
-    async def test_a_database_that_is_not_open_runs_nothing(self, database_url: str) -> None:
+    async def test_unopened_database_runs_nothing(self, database_url: str) -> None:
         database = PiccoloDatabase(database_url)
         for _ in range(2):
             with pytest.raises(StorageUnavailableError):
@@ -428,7 +426,7 @@ class TestRun:
                 await database.migrate()
                 await asyncio.gather(*(database.run(self.ONE) for _ in range(3)))
 
-    async def test_no_transaction_is_joined(self, database: PiccoloDatabase) -> None:
+    async def test_statement_joins_no_transaction(self, database: PiccoloDatabase) -> None:
         """It works beside a transaction of the same task, whose changes it doesn't see."""
         rows = "SELECT name FROM migration"
         before = [*await database.run(rows)]
@@ -454,14 +452,14 @@ class TestRunMany:
     async def ids(self, database: PiccoloDatabase) -> list[str]:
         return [id_ for (id_,) in await database.run("SELECT token_id FROM sessions ORDER BY token_id")]
 
-    async def test_each_row_is_stored_as_piccolo_stores_it(self, database: PiccoloDatabase) -> None:
+    async def test_rows_are_stored_as_piccolo_stores_them(self, database: PiccoloDatabase) -> None:
         await self.run_many(database, "a", "b")
         row = database.bind(SessionRow)(token_id="c", user_id="user", expires_at=START)
         await database.write(row.save().run)
         stored = await database.run("SELECT DISTINCT expires_at FROM sessions")
         assert (len([*stored]), await self.ids(database)) == (1, ["a", "b", "c"])
 
-    async def test_none_is_stored_if_one_fails(self, database: PiccoloDatabase) -> None:
+    async def test_no_row_is_stored_if_one_fails(self, database: PiccoloDatabase) -> None:
         with pytest.raises(Exception, match=r"(?i)unique") as caught:
             await self.run_many(database, "a", "b", "a")
         assert not isinstance(caught.value, StorageUnavailableError)
@@ -469,13 +467,11 @@ class TestRunMany:
         await self.run_many(database, "a")
         assert await self.ids(database) == ["a"]
 
-    async def test_a_database_that_is_not_open_runs_nothing(self, database_url: str) -> None:
+    async def test_unopened_database_runs_nothing(self, database_url: str) -> None:
         with pytest.raises(StorageUnavailableError):
             await self.run_many(PiccoloDatabase(database_url), "a")
 
-    async def test_rows_that_wait_for_a_writer_hold_up_no_other_statement(
-        self, sqlite_database: PiccoloDatabase
-    ) -> None:
+    async def test_rows_waiting_for_a_writer_delay_no_other_statement(self, sqlite_database: PiccoloDatabase) -> None:
         writing, written = asyncio.Event(), asyncio.Event()
 
         async def change() -> None:
@@ -495,7 +491,7 @@ class TestRunMany:
 
 
 class TestTransactions:
-    async def test_a_write_that_raises_changes_nothing(self, database: PiccoloDatabase) -> None:
+    async def test_failed_write_changes_nothing(self, database: PiccoloDatabase) -> None:
         before = await recorded_migrations(database)
 
         async def change() -> None:
@@ -506,9 +502,7 @@ class TestTransactions:
             await database.write(change)
         assert await recorded_migrations(database) == before
 
-    async def test_a_write_that_is_cancelled_changes_nothing_and_gives_its_connection_back(
-        self, database_url: str
-    ) -> None:
+    async def test_cancelled_write_changes_nothing_and_returns_its_connection(self, database_url: str) -> None:
         async with PiccoloDatabase(database_url, max_connections=1) as database:
             await database.migrate()
             before = await recorded_migrations(database)
@@ -527,7 +521,7 @@ class TestTransactions:
             assert await recorded_migrations(database) == before
             await record_unknown_migration(database)
 
-    async def test_a_read_sees_one_state_whatever_is_written_meanwhile(self, database: PiccoloDatabase) -> None:
+    async def test_read_sees_one_state_despite_concurrent_writes(self, database: PiccoloDatabase) -> None:
         recorded = database.bind(Migration)
 
         async def count_twice() -> tuple[int, int]:
@@ -538,7 +532,7 @@ class TestTransactions:
         first, second = await database.read(count_twice)
         assert first == second
 
-    async def test_writes_that_begin_by_reading_wait_for_each_other(
+    async def test_writes_that_begin_with_a_read_are_serialised(
         self, database: PiccoloDatabase, database_url: str
     ) -> None:
         async def read_and_write(where: PiccoloDatabase) -> None:
@@ -551,7 +545,7 @@ class TestTransactions:
             await asyncio.gather(*(each.write(functools.partial(read_and_write, each)) for each in (database, again)))
         assert len(await recorded_migrations(database)) == len(before) + 2
 
-    async def test_two_databases_in_one_process_are_two(
+    async def test_databases_in_one_process_are_independent(
         self, sqlite_database: PiccoloDatabase, postgres_database: PiccoloDatabase
     ) -> None:
         await record_unknown_migration(sqlite_database)

@@ -68,7 +68,7 @@ async def plan_of(database: PiccoloDatabase, repo: PiccoloInstanceRepo, query: I
     return "\n".join(str([*row.values()]) for row in rows)
 
 
-async def test_a_key_is_looked_up_through_indexes(database: PiccoloDatabase, repo: PiccoloInstanceRepo) -> None:
+async def test_key_lookup_uses_indexes(database: PiccoloDatabase, repo: PiccoloInstanceRepo) -> None:
     await repo.add(InstanceFactory.build())
     await copy_often(database)
     query = InstanceQuery(key_fingerprints=("print7", "print8"))
@@ -80,7 +80,7 @@ async def test_a_key_is_looked_up_through_indexes(database: PiccoloDatabase, rep
     assert "SCAN i" not in plan
 
 
-async def test_an_acknowledged_write_survives_a_crash(database_url: str, repo: PiccoloInstanceRepo) -> None:
+async def test_acknowledged_write_survives_a_crash(database_url: str, repo: PiccoloInstanceRepo) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", ADD_AND_DIE, database_url, stderr=asyncio.subprocess.PIPE
     )
@@ -90,7 +90,7 @@ async def test_an_acknowledged_write_survives_a_crash(database_url: str, repo: P
     assert (await repo.changes_since(0)).slugs == {"crashed"}
 
 
-async def test_two_repos_on_one_database_see_each_others_writes(database_url: str, repo: PiccoloInstanceRepo) -> None:
+async def test_repos_on_one_database_see_each_others_writes(database_url: str, repo: PiccoloInstanceRepo) -> None:
     async with PiccoloDatabase(database_url) as again:
         other = PiccoloInstanceRepo(database=again)
         stored = await repo.add(InstanceFactory.build())
@@ -98,7 +98,7 @@ async def test_two_repos_on_one_database_see_each_others_writes(database_url: st
         assert await repo.get(stored.slug) == saved
 
 
-async def test_writers_of_several_pools_wait_for_each_other(database_url: str, database: PiccoloDatabase) -> None:
+async def test_writers_in_different_pools_are_serialised(database_url: str, database: PiccoloDatabase) -> None:
     """Revisions have to become visible in their order, whoever writes."""
     async with PiccoloDatabase(database_url) as again:
         repos = [PiccoloInstanceRepo(database=each) for each in (database, again)]
@@ -107,7 +107,7 @@ async def test_writers_of_several_pools_wait_for_each_other(database_url: str, d
         assert (changes.revision, len(changes.slugs)) == (30, 30)
 
 
-async def test_a_refused_write_takes_no_revision(repo: PiccoloInstanceRepo) -> None:
+async def test_refused_write_takes_no_revision(repo: PiccoloInstanceRepo) -> None:
     stored = await repo.add(InstanceFactory.build())
     with pytest.raises(InstanceExistsError):
         await repo.add(stored)
@@ -116,16 +116,14 @@ async def test_a_refused_write_takes_no_revision(repo: PiccoloInstanceRepo) -> N
     assert (await repo.changes_since(0)).revision == 1
 
 
-async def test_what_an_instance_had_leaves_the_tables_with_it(
-    database: PiccoloDatabase, repo: PiccoloInstanceRepo
-) -> None:
+async def test_deleting_an_instance_deletes_all_its_rows(database: PiccoloDatabase, repo: PiccoloInstanceRepo) -> None:
     stored = await repo.add(InstanceFactory.build())
     await repo.delete(stored.slug)
     for table in (SecretRow, SectionRow, ToolRow, McpServerRow):
         assert await database.read(database.bind(table).count().run) == 0
 
 
-async def test_an_instance_whose_entry_cannot_be_stored_is_not_stored(
+async def test_instance_is_not_stored_if_its_audit_entry_fails(
     database: PiccoloDatabase, repo: PiccoloInstanceRepo
 ) -> None:
     stored = await repo.add(InstanceFactory.build())
@@ -142,7 +140,7 @@ async def test_an_instance_whose_entry_cannot_be_stored_is_not_stored(
     assert await repo.changes_since(0) == InstanceChanges(1, frozenset({stored.slug}))
 
 
-def test_postgresql_orders_slugs_by_code_whatever_its_locale(postgres_url: str) -> None:
+def test_postgresql_orders_slugs_by_code_point_in_any_locale(postgres_url: str) -> None:
     """The server of the tests has no locale that would show the difference."""
     repo = PiccoloInstanceRepo(database=PiccoloDatabase(postgres_url))
     assert ', slug COLLATE "C" ASC' in str(repo._selection(InstanceQuery()))

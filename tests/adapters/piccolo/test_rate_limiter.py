@@ -46,13 +46,13 @@ def rig(database: PiccoloDatabase) -> PiccoloRig:
     return PiccoloRig(database)
 
 
-async def test_of_many_calls_at_once_exactly_as_many_pass_as_the_limit_says(rig: PiccoloRig) -> None:
+async def test_concurrent_calls_pass_exactly_up_to_the_limit(rig: PiccoloRig) -> None:
     states = await asyncio.gather(*(rig.limiter.hit("a", LIMIT) for _ in range(HITS)))
     assert sum(state.allowed for state in states) == LIMIT.requests
     assert sorted(state.remaining for state in states if state.allowed) == [*range(LIMIT.requests)]
 
 
-async def test_of_many_calls_from_two_processes_exactly_as_many_pass_as_the_limit_says(
+async def test_calls_from_two_processes_pass_exactly_up_to_the_limit(
     database: PiccoloDatabase, database_url: str
 ) -> None:
     pipe = asyncio.subprocess.PIPE
@@ -68,7 +68,7 @@ async def test_of_many_calls_from_two_processes_exactly_as_many_pass_as_the_limi
     assert sum(int(output) for output, _ in outputs) == LIMIT.requests
 
 
-async def test_no_window_ever_holds_more_calls_than_the_limit(database: PiccoloDatabase, database_url: str) -> None:
+async def test_window_never_holds_more_calls_than_the_limit(database: PiccoloDatabase, database_url: str) -> None:
     """In real time: two pools, callers in a hurry and at leisure, and empty logs removed all the while."""
     passed: dict[str, list[tuple[float, float]]] = defaultdict(list)
     limit, ends = RateLimit(5, 1), time.monotonic() + 2.2
@@ -101,7 +101,7 @@ async def test_no_window_ever_holds_more_calls_than_the_limit(database: PiccoloD
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([0, 0, 1, 2, 5])), max_size=25),
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_it_says_what_the_limiter_in_memory_says(
+async def test_limiter_matches_the_memory_limiter(
     rig: PiccoloRig, limit: RateLimit, calls: list[tuple[str, int]]
 ) -> None:
     clock = ManualClock()
@@ -113,21 +113,21 @@ async def test_it_says_what_the_limiter_in_memory_says(
         assert await rig.limiter.hit(keys[client], limit) == await memory.hit(client, limit)
 
 
-async def test_time_stands_still_after_the_clock_was_set_back(rig: PiccoloRig) -> None:
+async def test_time_stands_still_after_the_clock_is_set_back(rig: PiccoloRig) -> None:
     await rig.limiter.hit("a", RateLimit(2, 60))
     await rig.set_clock_back(30)
     states = [await rig.limiter.hit("a", RateLimit(2, 60)) for _ in range(2)]
     assert [(state.allowed, state.remaining, state.retry_after) for state in states] == [(True, 0, 60), (False, 0, 60)]
 
 
-async def test_clock_set_back_by_more_than_the_window_does_not_shut_anybody_out(rig: PiccoloRig) -> None:
+async def test_clock_set_back_by_more_than_the_window_blocks_no_client(rig: PiccoloRig) -> None:
     await rig.limiter.hit("a", RateLimit(1, 60))
     await rig.set_clock_back(3_600)
     states = [await rig.limiter.hit("a", RateLimit(1, 60)) for _ in range(2)]
     assert [(state.allowed, state.retry_after) for state in states] == [(True, 60), (False, 60)]
 
 
-async def test_empty_logs_leave_by_themselves(database: PiccoloDatabase) -> None:
+async def test_empty_logs_are_removed_automatically(database: PiccoloDatabase) -> None:
     rig = PiccoloRig(database)
     for key in "abc":
         await rig.limiter.hit(key, RateLimit(1, 60))
@@ -138,14 +138,14 @@ async def test_empty_logs_leave_by_themselves(database: PiccoloDatabase) -> None
     assert not (await rig.limiter.hit("stays", RateLimit(1, 3_600))).allowed
 
 
-async def test_any_number_of_empty_logs_leaves_at_once(database: PiccoloDatabase) -> None:
+async def test_any_number_of_empty_logs_is_removed_at_once(database: PiccoloDatabase) -> None:
     rig = PiccoloRig(database)
     await asyncio.gather(*(rig.limiter.hit(next(new_keys), RateLimit(1, 60)) for _ in range(1_500)))
     await rig.advance(60)
     assert await rig.held_keys() == 0
 
 
-async def test_a_failure_does_not_end_the_removal_of_empty_logs(
+async def test_sweeping_continues_after_a_failure(
     sqlite_database: PiccoloDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = PiccoloRig(sqlite_database)
@@ -163,7 +163,7 @@ async def test_a_failure_does_not_end_the_removal_of_empty_logs(
 
 
 class TestOnPostgres:
-    async def test_a_call_is_one_round_trip(self, postgres_url: str) -> None:
+    async def test_call_is_one_round_trip(self, postgres_url: str) -> None:
         async with PiccoloDatabase(postgres_url, max_connections=1) as database:
             await database.migrate()
             limiter = PiccoloRateLimiter(database=database)
@@ -176,7 +176,7 @@ class TestOnPostgres:
         assert len(asked) == 3
         assert {query.split()[0] for query in asked} == {"INSERT"}
 
-    async def test_the_clock_is_read_behind_the_lock(
+    async def test_clock_is_read_while_holding_the_lock(
         self, postgres_database: PiccoloDatabase, postgres_url: str
     ) -> None:
         """Else who waited longest would be logged too early, and leave the log too early."""
@@ -192,7 +192,7 @@ class TestOnPostgres:
         assert await connection.fetchval("SELECT asked_at FROM rate_limits") >= released
         await connection.close()
 
-    async def test_a_connection_that_died_in_the_pool_costs_no_call(
+    async def test_dead_pooled_connection_fails_no_call(
         self, postgres_database: PiccoloDatabase, postgres: PostgresServer
     ) -> None:
         limiter = PiccoloRateLimiter(database=postgres_database)
@@ -200,7 +200,7 @@ class TestOnPostgres:
             await asyncio.gather(*(limiter.hit("a", LIMIT) for _ in range(10)))
             await postgres.disconnect_all()
 
-    async def test_the_table_is_cheap_to_write(self, postgres_database: PiccoloDatabase) -> None:
+    async def test_table_is_cheap_to_write(self, postgres_database: PiccoloDatabase) -> None:
         (table,) = await postgres_database.run(
             "SELECT relpersistence, reloptions FROM pg_class WHERE relname = 'rate_limits'"
         )
@@ -208,7 +208,7 @@ class TestOnPostgres:
 
 
 class TestOnSqlite:
-    async def test_a_call_is_one_statement_on_a_connection_that_stays(self, sqlite_database: PiccoloDatabase) -> None:
+    async def test_call_is_one_statement_on_a_persistent_connection(self, sqlite_database: PiccoloDatabase) -> None:
         limiter = PiccoloRateLimiter(database=sqlite_database)
         await limiter.hit("a", LIMIT)
         backend = sqlite_database._backend
@@ -221,7 +221,7 @@ class TestOnSqlite:
             await limiter.hit("a", LIMIT)
         assert [statement.split()[0] for statement in asked] == ["WITH"] * 3
 
-    async def test_the_clock_is_read_behind_the_lock(self, sqlite_database: PiccoloDatabase) -> None:
+    async def test_clock_is_read_while_holding_the_lock(self, sqlite_database: PiccoloDatabase) -> None:
         limiter = PiccoloRateLimiter(database=sqlite_database)
         await limiter.hit("a", LIMIT)
 

@@ -14,7 +14,7 @@ from support.patience import PATIENCE
 LATER = START + timedelta(hours=1)
 
 
-async def test_who_logs_in_does_not_wait_for_others_who_end_sessions(
+async def test_login_does_not_wait_for_concurrent_session_revocations(
     postgres_url: str, postgres_database: PiccoloDatabase
 ) -> None:
     ann, bob = [await PiccoloUserRepo(database=postgres_database).add(user) for user in UserFactory.batch(2)]

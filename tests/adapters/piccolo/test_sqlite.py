@@ -65,7 +65,7 @@ def three_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("three_attempts")
 @pytest.mark.parametrize("refusals", [0, 1, 2])
-async def test_write_ahead_log_is_asked_for_again_while_another_process_switches_the_file(refusals: int) -> None:
+async def test_write_ahead_log_is_retried_while_another_process_enables_it(refusals: int) -> None:
     connection = SwitchingConnection(refusals=refusals)
     async with connection:
         await sqlite._keep_write_ahead_log(connection)
@@ -76,7 +76,7 @@ async def test_write_ahead_log_is_asked_for_again_while_another_process_switches
 @pytest.mark.parametrize(
     ("code", "attempts"), [(sqlite3.SQLITE_BUSY, 3), (sqlite3.SQLITE_IOERR, 1), (sqlite3.SQLITE_CANTOPEN, 1)]
 )
-async def test_write_ahead_log_that_cannot_be_had_is_a_failure(code: int, attempts: int) -> None:
+async def test_unavailable_write_ahead_log_is_a_failure(code: int, attempts: int) -> None:
     connection = SwitchingConnection(refusals=9, code=code)
     async with connection:
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):

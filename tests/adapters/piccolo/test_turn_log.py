@@ -53,7 +53,7 @@ async def rows_of(database: PiccoloDatabase) -> int:
     return await database.read(database.bind(TurnRow).count().run)
 
 
-async def test_what_was_noted_is_stored_within_a_second(log: PiccoloTurnLog, clock: ManualClock) -> None:
+async def test_recorded_turn_is_stored_within_a_second(log: PiccoloTurnLog, clock: ManualClock) -> None:
     log.note(turn_of(steps=1))
     assert await steps_listed(log) == []
     await a_round(clock)
@@ -63,7 +63,7 @@ async def test_what_was_noted_is_stored_within_a_second(log: PiccoloTurnLog, clo
     assert await steps_listed(log) == [1, 2]
 
 
-async def test_many_are_stored_at_once(log: PiccoloTurnLog, clock: ManualClock) -> None:
+async def test_many_turns_are_stored_at_once(log: PiccoloTurnLog, clock: ManualClock) -> None:
     await a_round(clock)
     for number in range(MANY):
         log.note(turn_of(steps=number))
@@ -71,7 +71,7 @@ async def test_many_are_stored_at_once(log: PiccoloTurnLog, clock: ManualClock) 
     assert await steps_listed(log) == [*range(MANY)]
 
 
-async def test_nothing_is_asked_of_the_database_while_nothing_was_noted(
+async def test_idle_log_does_not_query_the_database(
     postgres_database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     def failures() -> list[str]:
@@ -98,9 +98,7 @@ async def renamed(database: PiccoloDatabase) -> AsyncIterator[None]:
     await database.write(table.raw("ALTER TABLE hidden RENAME TO turns").run)
 
 
-async def test_while_the_database_does_not_answer_turns_are_kept_and_the_oldest_dropped(
-    sqlite_url: str, clock: ManualClock
-) -> None:
+async def test_turns_are_queued_during_an_outage_and_the_oldest_dropped(sqlite_url: str, clock: ManualClock) -> None:
     async with PiccoloDatabase(sqlite_url) as database, log_on(database, clock, max_waiting=MANY + 10) as log:
         for number in range(MANY + 20):
             log.note(turn_of(steps=number))
@@ -113,7 +111,7 @@ async def test_while_the_database_does_not_answer_turns_are_kept_and_the_oldest_
         assert await steps_listed(log) == [*range(15, MANY + 25)]
 
 
-async def test_who_cannot_store_at_the_end_says_how_much_is_lost(
+async def test_number_of_lost_turns_is_logged_at_closing(
     lost_sqlite_database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with log_on(lost_sqlite_database, clock) as log:
@@ -124,7 +122,7 @@ async def test_who_cannot_store_at_the_end_says_how_much_is_lost(
     ]
 
 
-async def test_a_mistake_does_not_end_the_log(
+async def test_internal_error_does_not_stop_the_log(
     log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     await a_round(clock)
@@ -137,17 +135,13 @@ async def test_a_mistake_does_not_end_the_log(
     assert await steps_listed(log) == [2]
 
 
-async def test_a_log_that_is_closed_at_once_stores_what_was_noted(
-    database: PiccoloDatabase, clock: ManualClock
-) -> None:
+async def test_log_that_is_closed_at_once_stores_recorded_turns(database: PiccoloDatabase, clock: ManualClock) -> None:
     async with log_on(database, clock) as log:
         log.note(turn_of(steps=1))
     assert await steps_listed(log) == [1]
 
 
-async def test_what_is_noted_while_the_log_writes_is_stored_when_it_closes(
-    database: PiccoloDatabase, clock: ManualClock
-) -> None:
+async def test_turn_recorded_during_a_write_is_stored_at_closing(database: PiccoloDatabase, clock: ManualClock) -> None:
     async with log_on(database, clock) as log:
         await clock.sleepers()
         log.note(turn_of(steps=1))
@@ -158,7 +152,7 @@ async def test_what_is_noted_while_the_log_writes_is_stored_when_it_closes(
     assert await steps_listed(log) == [1, 2]
 
 
-async def test_old_turns_leave_the_table(log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock) -> None:
+async def test_expired_turns_are_deleted(log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock) -> None:
     """A thousand a second, so that nobody waits for the removal of many; then there is an hour's rest."""
     for _ in range(1_500):
         log.note(turn_of())
@@ -178,9 +172,7 @@ async def test_old_turns_leave_the_table(log: PiccoloTurnLog, database: PiccoloD
     assert await rows_of(database) == 1
 
 
-async def test_turns_are_found_through_an_index(
-    log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock
-) -> None:
+async def test_turn_query_uses_an_index(log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock) -> None:
     for number in range(3_000):
         log.note(turn_of(Slug(f"bot-{number}")))
     await a_round(clock)

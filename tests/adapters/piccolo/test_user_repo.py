@@ -29,7 +29,7 @@ async def rows_of(database: PiccoloDatabase, table: type[UserRow | SessionRow]) 
     return await database.read(database.bind(table).count().run)
 
 
-async def test_of_superadmins_who_go_at_once_on_two_servers_one_stays(database_url: str, repo: PiccoloUserRepo) -> None:
+async def test_concurrent_deletions_keep_the_last_superadmin(database_url: str, repo: PiccoloUserRepo) -> None:
     async with PiccoloDatabase(database_url) as again:
         repos = [repo, PiccoloUserRepo(database=again)]
         superadmins = [await repo.add(user) for user in UserFactory.batch(8, role=Role.SUPERADMIN)]
@@ -39,7 +39,7 @@ async def test_of_superadmins_who_go_at_once_on_two_servers_one_stays(database_u
         assert [type(outcome) for outcome in outcomes if outcome is not None] == [LastSuperadminError]
 
 
-async def test_a_user_whose_entry_cannot_be_stored_is_not_stored_and_no_session_ends(
+async def test_user_and_sessions_are_unchanged_if_the_audit_entry_fails(
     database: PiccoloDatabase, repo: PiccoloUserRepo
 ) -> None:
     sessions = PiccoloSessionRepo(database=database)
@@ -72,7 +72,7 @@ async def test_reading_does_not_wait_for_writers(database: PiccoloDatabase, repo
     await database.write(write_slowly)
 
 
-async def test_sessions_leave_the_table_when_they_have_expired_and_with_their_user(
+async def test_sessions_are_deleted_at_expiry_and_with_their_user(
     database: PiccoloDatabase, repo: PiccoloUserRepo
 ) -> None:
     sessions = PiccoloSessionRepo(database=database)
@@ -84,7 +84,7 @@ async def test_sessions_leave_the_table_when_they_have_expired_and_with_their_us
     assert await rows_of(database, SessionRow) == 0
 
 
-def test_postgresql_orders_addresses_by_code_whatever_its_locale(postgres_url: str) -> None:
+def test_postgresql_orders_addresses_by_code_point_in_any_locale(postgres_url: str) -> None:
     """The server of the tests has no locale that would show the difference."""
     repo = PiccoloUserRepo(database=PiccoloDatabase(postgres_url))
     assert 'email COLLATE "C" ASC' in str(repo._selection())

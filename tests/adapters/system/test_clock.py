@@ -5,7 +5,7 @@ import pytest
 from polyant.adapters.system.clock import SystemClock
 
 
-def test_sleep_is_never_too_short_where_the_event_loop_wakes_early() -> None:
+def test_sleep_is_never_too_short_on_an_event_loop_that_wakes_early() -> None:
     """Timers of uvloop are rounded to milliseconds."""
     uvloop = pytest.importorskip("uvloop")
     clock = SystemClock()

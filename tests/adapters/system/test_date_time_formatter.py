@@ -21,7 +21,7 @@ MOMENT = datetime(2026, 11, 22, 10, 44, tzinfo=UTC)
     ],
 )
 @pytest.mark.parametrize("locale", ["en-US", "en_US", "en-us"])
-def test_american_english_is_written_as_the_wire_says(moment: datetime, words: str, locale: str) -> None:
+def test_american_english_is_formatted_as_specified(moment: datetime, words: str, locale: str) -> None:
     assert describer(locale)(moment) == words
 
 
@@ -36,11 +36,11 @@ def test_american_english_is_written_as_the_wire_says(moment: datetime, words: s
         ("zh-Hant-TW", "2026年11月22日 星期日 上午10:44"),
     ],
 )
-def test_other_languages_are_written_as_unicode_cldr_says(locale: str, words: str) -> None:
+def test_other_languages_are_formatted_as_unicode_cldr_specifies(locale: str, words: str) -> None:
     assert describer(locale)(MOMENT) == words
 
 
-def test_words_of_a_locale_between_date_and_time_are_not_quoted() -> None:
+def test_words_between_date_and_time_are_not_quoted() -> None:
     assert describer("oc-FR")(MOMENT) == "dimenge 22 de novembre de 2026 a 10h44"
 
 

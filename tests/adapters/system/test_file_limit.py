@@ -15,13 +15,13 @@ def most() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_limit_is_raised_as_far_as_it_may_be(most: int) -> None:
+def test_limit_is_raised_to_the_maximum(most: int) -> None:
     raise_file_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
 
 
 @pytest.mark.parametrize("refusal", [ValueError, OSError])
-def test_refusal_changes_nothing(most: int, monkeypatch: pytest.MonkeyPatch, refusal: type[Exception]) -> None:
+def test_refused_change_leaves_the_limit(most: int, monkeypatch: pytest.MonkeyPatch, refusal: type[Exception]) -> None:
     def refuse(*_: object) -> None:
         raise refusal
 

@@ -2,7 +2,7 @@ from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.secrets import AUTH_API_KEY, parse_secret_value
 
 
-def test_api_key_may_be_stored_as_an_instances_key() -> None:
+def test_api_key_is_a_valid_instance_key() -> None:
     key = SystemTokenSource().api_key().reveal()
     assert parse_secret_value(AUTH_API_KEY, key).reveal() == key
 

@@ -52,7 +52,7 @@ async def left_while(events: AsyncGenerator[SupervisorEvent, None], begun: Any) 
     assert task.cancelled()
 
 
-async def test_turn_is_over_within_a_second_although_a_tool_goes_on_when_it_is_cancelled(loop: ToolLoop) -> None:
+async def test_turn_ends_within_a_second_although_a_tool_ignores_cancellation(loop: ToolLoop) -> None:
     stubborn = Stubborn()
     loop.add_tool("stubborn", stubborn)
     events = loop.supervisor(loop.model([FakeStep(tools=("hang", "stubborn"))])).run(loop.turn)
@@ -66,7 +66,7 @@ async def test_turn_is_over_within_a_second_although_a_tool_goes_on_when_it_is_c
     assert loop.activity.running == 0
 
 
-async def test_late_tool_that_goes_on_costs_neither_the_answer_nor_the_turn_s_end(loop: ToolLoop) -> None:
+async def test_timed_out_tool_that_ignores_cancellation_delays_nothing(loop: ToolLoop) -> None:
     stubborn = Stubborn()
     loop.add_tool("stubborn", stubborn)
     loop.limit(tool_seconds=0.05)
@@ -77,7 +77,7 @@ async def test_late_tool_that_goes_on_costs_neither_the_answer_nor_the_turn_s_en
     await stubborn.over.wait()
 
 
-async def test_late_tool_that_cleans_up_is_through_with_it_before_the_model_goes_on(loop: ToolLoop) -> None:
+async def test_timed_out_tool_finishes_its_cleanup_before_the_next_model_call(loop: ToolLoop) -> None:
     cleaned = asyncio.Event()
 
     async def tidy(_: object, __: ToolContext) -> str:
@@ -98,14 +98,14 @@ async def test_late_tool_that_cleans_up_is_through_with_it_before_the_model_goes
     assert text_in(events) == "It is so."
 
 
-async def test_tool_may_not_run_longer_than_the_turn(loop: ToolLoop) -> None:
+async def test_tool_does_not_run_longer_than_the_turn(loop: ToolLoop) -> None:
     loop.limit(tool_seconds=60, turn_seconds=0.05)
     with pytest.raises(TurnTimeoutError):
         await loop.run([FakeStep(tools=("hang", "answer"))])
     assert loop.activity.running == 0
 
 
-async def test_tool_is_told_the_earlier_of_both_deadlines(loop: ToolLoop) -> None:
+async def test_tool_receives_the_earlier_deadline(loop: ToolLoop) -> None:
     told: list[float] = []
 
     async def tell(_: object, context: ToolContext) -> str:
@@ -120,7 +120,7 @@ async def test_tool_is_told_the_earlier_of_both_deadlines(loop: ToolLoop) -> Non
     assert told == [20.0, 30.0]
 
 
-async def test_events_left_between_a_start_and_an_end_leave_nothing_running(loop: ToolLoop) -> None:
+async def test_turn_abandoned_between_start_and_end_leaves_nothing_running(loop: ToolLoop) -> None:
     events = loop.supervisor(loop.model([FakeStep(tools=("answer", "hang", "hang"))])).run(loop.turn)
     async for event in events:
         if isinstance(event, ToolFinished):
@@ -129,7 +129,7 @@ async def test_events_left_between_a_start_and_an_end_leave_nothing_running(loop
     assert loop.activity.running == 0
 
 
-async def test_hundred_turns_left_in_the_midst_of_their_tools_leave_no_task_and_no_server_open(loop: ToolLoop) -> None:
+async def test_hundred_turns_abandoned_during_tool_calls_leave_no_task_and_no_open_server(loop: ToolLoop) -> None:
     server = McpServer(name="crm", url="http://crm.example/", tools=("*",))
     loop.instance = msgspec.structs.replace(loop.instance, mcp_servers=(server,))
     supervisor = loop.supervisor(loop.model([FakeStep(text=("Hm",), tools=("hang", "hang"))]))
@@ -147,7 +147,7 @@ async def test_hundred_turns_left_in_the_midst_of_their_tools_leave_no_task_and_
     assert (loop.activity.running, loop.servers.open_now) == (0, 0)
 
 
-async def test_starts_are_told_before_ends(loop: ToolLoop) -> None:
+async def test_starts_are_reported_before_ends(loop: ToolLoop) -> None:
     events, _ = await loop.run([FakeStep(tools=("answer", "answer")), ANSWER])
     kinds = [type(event) for event in events if isinstance(event, ToolStarted | ToolFinished)]
     assert kinds == [ToolStarted, ToolStarted, ToolFinished, ToolFinished]

@@ -38,7 +38,7 @@ def loop(loop: ToolLoop) -> ToolLoop:
     return loop
 
 
-async def test_sub_agent_s_last_words_are_the_result_and_its_text_is_not_the_turn_s(loop: ToolLoop) -> None:
+async def test_sub_agent_result_is_its_last_text_and_is_not_streamed(loop: ToolLoop) -> None:
     def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
             asked = any(isinstance(message, AssistantMessage) for message in request.messages)
@@ -50,7 +50,7 @@ async def test_sub_agent_s_last_words_are_the_result_and_its_text_is_not_the_tur
     assert text_in(events) == "One moment. In sum."
 
 
-async def test_sub_agent_has_its_own_context_and_the_same_tools_but_its_own(loop: ToolLoop) -> None:
+async def test_sub_agent_has_its_own_context_and_all_tools_but_spawn_task(loop: ToolLoop) -> None:
     def play(request: ModelRequest) -> FakeStep:
         return SUMMARY if is_sub_agent(request) or len(request.messages) > 1 else spawns("Compute it.")
 
@@ -62,7 +62,7 @@ async def test_sub_agent_has_its_own_context_and_the_same_tools_but_its_own(loop
     assert (sub.api_key, sub.model, sub.stream) == (first.api_key, first.model, False)
 
 
-async def test_several_sub_agents_work_at_once(loop: ToolLoop) -> None:
+async def test_sub_agents_run_concurrently(loop: ToolLoop) -> None:
     barrier = asyncio.Barrier(3)
 
     async def meet(_: object, __: ToolContext) -> str:
@@ -79,7 +79,7 @@ async def test_several_sub_agents_work_at_once(loop: ToolLoop) -> None:
     assert results_in(requests[-1]) == ["We met."] * 3
 
 
-async def test_usage_steps_and_tool_calls_of_sub_agents_are_the_turn_s(loop: ToolLoop) -> None:
+async def test_usage_steps_and_tool_calls_of_sub_agents_count_for_the_turn(loop: ToolLoop) -> None:
     def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
             if len(request.messages) > 1:
@@ -93,7 +93,7 @@ async def test_usage_steps_and_tool_calls_of_sub_agents_are_the_turn_s(loop: Too
     assert (finished.usage, finished.steps) == (Usage(222, 222), 6)
 
 
-async def test_sub_agent_takes_at_most_ten_steps_the_last_without_tools(loop: ToolLoop) -> None:
+async def test_sub_agent_takes_at_most_ten_steps_and_the_last_has_no_tools(loop: ToolLoop) -> None:
     loop.limit(max_steps=50)
 
     def play(request: ModelRequest) -> FakeStep:
@@ -124,7 +124,7 @@ async def test_sub_agents_leave_the_turn_a_step_for_its_answer(loop: ToolLoop) -
     assert sum("steps are used up" in result for result in results) == 2
 
 
-async def test_sub_agents_share_the_turn_s_tool_calls(loop: ToolLoop) -> None:
+async def test_sub_agents_share_the_turn_s_tool_call_budget(loop: ToolLoop) -> None:
     loop.limit(max_tool_calls=3)
 
     def play(request: ModelRequest) -> FakeStep:
@@ -153,7 +153,7 @@ async def test_sub_agent_may_take_longer_than_a_tool(loop: ToolLoop) -> None:
     assert results_in(requests[-1]) == ["It hung."]
 
 
-async def test_sub_agent_is_over_when_the_turn_s_time_is(loop: ToolLoop) -> None:
+async def test_sub_agent_ends_at_the_turn_s_deadline(loop: ToolLoop) -> None:
     loop.limit(turn_seconds=0.05)
 
     def play(request: ModelRequest) -> FakeStep:
@@ -164,7 +164,7 @@ async def test_sub_agent_is_over_when_the_turn_s_time_is(loop: ToolLoop) -> None
     assert loop.activity.running == 0
 
 
-async def test_failure_of_a_sub_agent_s_model_is_a_result_that_says_so(loop: ToolLoop) -> None:
+async def test_model_failure_in_a_sub_agent_is_reported_in_its_result(loop: ToolLoop) -> None:
     def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):
             return FakeStep(fails=ProviderFailure.OVERLOADED)
@@ -177,7 +177,7 @@ async def test_failure_of_a_sub_agent_s_model_is_a_result_that_says_so(loop: Too
     assert text_in(events).endswith("In sum.")
 
 
-async def test_sub_agent_has_no_sub_agents_of_its_own(loop: ToolLoop) -> None:
+async def test_sub_agent_cannot_spawn_sub_agents(loop: ToolLoop) -> None:
     """Not even through another tool that delegates."""
 
     async def pass_on(_: object, context: ToolContext) -> str:
@@ -194,7 +194,7 @@ async def test_sub_agent_has_no_sub_agents_of_its_own(loop: ToolLoop) -> None:
     assert results_in(sub) == ["A sub-agent has no sub-agents of its own."]
 
 
-async def test_sub_agents_end_with_the_turn_that_is_left(loop: ToolLoop) -> None:
+async def test_sub_agents_end_with_an_abandoned_turn(loop: ToolLoop) -> None:
     def play(request: ModelRequest) -> FakeStep:
         return FakeStep(tools=("hang", "hang")) if is_sub_agent(request) else spawns("a", "b")
 

@@ -56,7 +56,7 @@ async def test_first_request_has_the_conversation_the_tools_and_the_key(loop: To
     assert request.api_key.reveal() == KEY
 
 
-async def test_what_the_instance_s_tool_access_leaves_out_is_logged(loop: ToolLoop) -> None:
+async def test_omitted_tools_are_logged(loop: ToolLoop) -> None:
     server = McpServer(name="crm", url="https://crm.example", headers={"X-Key": SecretName("crm_token")}, tools=("*",))
     loop.instance = msgspec.structs.replace(loop.instance, mcp_servers=(server,))
     for number in range(130):
@@ -72,7 +72,7 @@ async def test_what_the_instance_s_tool_access_leaves_out_is_logged(loop: ToolLo
     assert counted == {"slug": slug, "tools": 133, "offered": 128}
 
 
-async def test_tool_of_an_mcp_server_is_called_as_any_other(loop: ToolLoop) -> None:
+async def test_mcp_tool_is_called_like_any_other(loop: ToolLoop) -> None:
     async def call(arguments: str, _: ToolContext) -> str:
         return f"theirs {arguments}"
 
@@ -84,13 +84,13 @@ async def test_tool_of_an_mcp_server_is_called_as_any_other(loop: ToolLoop) -> N
     assert loop.servers.open_now == 0
 
 
-async def test_every_request_has_the_instances_options_for_the_provider(loop: ToolLoop) -> None:
+async def test_requests_have_the_instance_options_for_the_provider(loop: ToolLoop) -> None:
     loop.instance = msgspec.structs.replace(loop.instance, options={"played": {"level": 1}, "answer": {"level": 2}})
     _, requests = await loop.run([ASK, ANSWER])
     assert [request.options for request in requests] == [{"level": 1}] * 2
 
 
-async def test_next_request_has_what_was_said_and_the_results_in_the_order_of_the_calls(loop: ToolLoop) -> None:
+async def test_next_request_has_the_text_and_the_results_in_call_order(loop: ToolLoop) -> None:
     step = FakeStep(text=("Wait", "."), tools=("fail", "answer"))
     _, (_, request) = await loop.run([step, ANSWER])
     _, said, failed, answered = request.messages
@@ -102,7 +102,7 @@ async def test_next_request_has_what_was_said_and_the_results_in_the_order_of_th
     assert (failed.is_error, answered.is_error, answered.content) == (True, False, "forty-two")
 
 
-async def test_temperature_is_the_callers_or_else_the_instances(loop: ToolLoop) -> None:
+async def test_temperature_of_the_caller_overrides_that_of_the_instance(loop: ToolLoop) -> None:
     loop.instance = msgspec.structs.replace(loop.instance, temperature=0.3)
     _, (request,) = await loop.run([ANSWER])
     assert request.sampling.temperature == 0.3
@@ -125,7 +125,7 @@ async def test_system_prompt_lists_the_tools_and_ends_with_the_callers_instructi
     assert system.endswith("Rhyme.")
 
 
-async def test_instance_without_tools_offers_none(loop: ToolLoop) -> None:
+async def test_instance_without_tools_offers_no_tools(loop: ToolLoop) -> None:
     loop.instance = msgspec.structs.replace(loop.instance, tools=())
     _, (request,) = await loop.run([ANSWER])
     assert request.tools == ()
@@ -143,13 +143,13 @@ async def test_last_step_has_no_tools_so_that_the_turn_ends_in_an_answer(loop: T
 
 
 @pytest.mark.parametrize(("most", "offers"), [(1, [False]), (2, [True, False]), (20, [True] * 19 + [False])])
-async def test_instance_may_have_fewer_or_more_steps(loop: ToolLoop, most: int, offers: list[bool]) -> None:
+async def test_instance_sets_its_step_limit(loop: ToolLoop, most: int, offers: list[bool]) -> None:
     loop.limit(max_steps=most)
     _, requests = await loop.run(lambda request: ASK if request.tools else ANSWER)
     assert [bool(request.tools) for request in requests] == offers
 
 
-async def test_tools_called_in_the_last_step_all_the_same_are_not_run(loop: ToolLoop) -> None:
+async def test_tools_called_in_the_last_step_are_not_run(loop: ToolLoop) -> None:
     loop.limit(max_steps=2)
     events, requests = await loop.run([ASK, FakeStep(text=("So be it.",), tools=("answer",))])
     assert len(requests) == 2
@@ -157,14 +157,14 @@ async def test_tools_called_in_the_last_step_all_the_same_are_not_run(loop: Tool
     assert text_in(events) == "So be it."
 
 
-async def test_model_that_calls_a_tool_where_there_is_none_is_told_so(loop: ToolLoop) -> None:
+async def test_call_without_tools_gets_an_error_result(loop: ToolLoop) -> None:
     loop.instance = msgspec.structs.replace(loop.instance, tools=())
     events, (_, request) = await loop.run([ASK, ANSWER])
     assert [result.content for result in results_in(request)] == ["There is no tool 'answer'. There are: none."]
     assert text_in(events) == "It is so."
 
 
-async def test_when_the_tool_calls_are_used_up_the_rest_is_refused_and_the_model_has_to_answer(loop: ToolLoop) -> None:
+async def test_calls_beyond_the_limit_are_refused_and_the_model_must_answer(loop: ToolLoop) -> None:
     loop.limit(max_tool_calls=3)
     step = FakeStep(tools=("answer", "answer"))
     events, requests = await loop.run(lambda request: step if request.tools else ANSWER)
@@ -175,13 +175,13 @@ async def test_when_the_tool_calls_are_used_up_the_rest_is_refused_and_the_model
     assert text_in(events) == "It is so."
 
 
-async def test_fifty_tools_may_be_called_unless_the_instance_says_otherwise(loop: ToolLoop) -> None:
+async def test_fifty_tool_calls_are_allowed_by_default(loop: ToolLoop) -> None:
     step = FakeStep(tools=("answer",) * 60)
     _, requests = await loop.run([step, ANSWER])
     assert sum(not result.is_error for result in results_in(requests[-1])) == TurnBudget().max_tool_calls == 50
 
 
-async def test_instance_that_may_call_no_tool_is_offered_none(loop: ToolLoop) -> None:
+async def test_tool_limit_of_zero_offers_no_tools(loop: ToolLoop) -> None:
     loop.limit(max_tool_calls=0)
     _, (request,) = await loop.run([ANSWER])
     assert request.tools == ()
@@ -190,7 +190,7 @@ async def test_instance_that_may_call_no_tool_is_offered_none(loop: ToolLoop) ->
 # Side by side
 
 
-async def test_tools_of_one_step_run_at_once(loop: ToolLoop) -> None:
+async def test_tools_of_one_step_run_concurrently(loop: ToolLoop) -> None:
     meeting = Meeting(5)
     loop.add_tool("meet", meeting)
     events, _ = await loop.run([FakeStep(tools=("meet",) * 5), ANSWER])
@@ -198,7 +198,7 @@ async def test_tools_of_one_step_run_at_once(loop: ToolLoop) -> None:
     assert loop.activity.max_running == 5
 
 
-async def test_tool_that_hangs_is_cut_off_and_the_others_have_their_results(loop: ToolLoop) -> None:
+async def test_hanging_tool_times_out_and_the_others_return_results(loop: ToolLoop) -> None:
     loop.limit(tool_seconds=0.05)
     events, (_, request) = await loop.run([FakeStep(tools=("hang", "answer", "fail")), ANSWER])
     hung, answered, failed = results_in(request)
@@ -214,7 +214,7 @@ async def test_tool_that_hangs_is_cut_off_and_the_others_have_their_results(loop
 @given(
     st.lists(st.lists(st.sampled_from(["", "call_1", "call_2", "x"]), min_size=1, max_size=4), min_size=1, max_size=4)
 )
-def test_every_call_of_a_conversation_has_an_id_of_its_own(steps: list[list[str]]) -> None:
+def test_calls_of_a_conversation_have_distinct_ids(steps: list[list[str]]) -> None:
     messages: tuple[Any, ...] = ()
     for ids in steps:
         reply = Reply()
@@ -240,9 +240,7 @@ async def test_missing_and_repeated_ids_are_replaced_in_events_calls_and_results
 @pytest.mark.parametrize(
     ("name", "shown"), [("functions.answer", "functions_answer"), ("", "unnamed"), ("é" * 99, "_" * 64)]
 )
-async def test_name_that_vendors_would_refuse_is_changed_to_one_they_take(
-    loop: ToolLoop, name: str, shown: str
-) -> None:
+async def test_name_that_providers_reject_is_replaced(loop: ToolLoop, name: str, shown: str) -> None:
     step = FakeStep(calls=(ToolCall(id="1", name=name, arguments="{}"),))
     _, (_, request) = await loop.run([step, ANSWER])
     assert [call.name for call in calls_in(request)] == [shown]
@@ -252,7 +250,7 @@ async def test_name_that_vendors_would_refuse_is_changed_to_one_they_take(
 # What it costs
 
 
-async def test_each_model_call_and_the_turn_tell_the_sums_so_far(loop: ToolLoop) -> None:
+async def test_model_calls_and_the_turn_report_cumulative_usage(loop: ToolLoop) -> None:
     steps = [FakeStep(tools=("answer",), usage=Usage(3, 1)), ANSWER]
     events, _ = await loop.run(steps)
     told = [event for event in events if isinstance(event, StepFinished | TurnFinished)]
@@ -262,7 +260,7 @@ async def test_each_model_call_and_the_turn_tell_the_sums_so_far(loop: ToolLoop)
 # Long results and the model's own time
 
 
-async def test_long_result_is_cut_with_a_note(loop: ToolLoop) -> None:
+async def test_long_result_is_truncated_with_a_note(loop: ToolLoop) -> None:
     async def babble(_: object, __: ToolContext) -> str:
         return "é" * MAX_RESULT_BYTES
 

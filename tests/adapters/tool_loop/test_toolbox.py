@@ -45,12 +45,12 @@ def raises(error: BaseException) -> Any:
     return play
 
 
-async def test_tool_gets_its_arguments_as_its_struct(loop: ToolLoop) -> None:
+async def test_tool_receives_its_arguments_as_a_struct(loop: ToolLoop) -> None:
     result = await result_of(loop, show, '{"city":"Zürich"}', arguments=Place)
     assert result == ToolResult(call_id="1", content="Place(city='Zürich')")
 
 
-async def test_tool_gets_the_instances_options_for_it(loop: ToolLoop) -> None:
+async def test_tool_receives_its_instance_options(loop: ToolLoop) -> None:
     async def show_options(_: object, context: ToolContext) -> str:
         return repr(context.options)
 
@@ -60,7 +60,7 @@ async def test_tool_gets_the_instances_options_for_it(loop: ToolLoop) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", " \n", "null", "{}"])
-async def test_no_arguments_may_be_written_in_several_ways(loop: ToolLoop, arguments: str) -> None:
+async def test_empty_arguments_may_be_written_in_several_ways(loop: ToolLoop, arguments: str) -> None:
     assert (await result_of(loop, show, arguments, arguments=Place)).content == "Place(city='Rome')"
 
 
@@ -76,15 +76,13 @@ async def test_no_arguments_may_be_written_in_several_ways(loop: ToolLoop, argum
         ('{"city":"\ud800"}', "don't fit"),
     ],
 )
-async def test_arguments_that_do_not_fit_are_refused_with_what_is_wrong(
-    loop: ToolLoop, arguments: str, says: str
-) -> None:
+async def test_invalid_arguments_are_refused_with_the_reason(loop: ToolLoop, arguments: str, says: str) -> None:
     result = await result_of(loop, show, arguments, arguments=Place)
     assert result.is_error
     assert re.search(says, result.content)
 
 
-async def test_unknown_tool_is_answered_with_those_there_are(loop: ToolLoop) -> None:
+async def test_unknown_tool_gets_a_list_of_the_available_ones(loop: ToolLoop) -> None:
     toolbox = Toolbox(loop.turn, [offer(loop.tools["answer"]), offer(loop.tools["fail"])], loop.cipher)
     call = ToolCall(id="1", name="weather", arguments="{}")
     result = await toolbox.run(call, deadline=1.0, delegate=no_sub_agent)
@@ -93,7 +91,7 @@ async def test_unknown_tool_is_answered_with_those_there_are(loop: ToolLoop) -> 
     )
 
 
-async def test_tool_error_is_told_to_the_model(loop: ToolLoop) -> None:
+async def test_tool_error_is_passed_to_the_model(loop: ToolLoop) -> None:
     result = await result_of(loop, raises(ToolError("No such city: use its English name")))
     assert result == ToolResult(call_id="1", content="No such city: use its English name", is_error=True)
 
@@ -110,9 +108,7 @@ async def test_tool_error_is_told_to_the_model(loop: ToolLoop) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_any_other_failure_tells_the_model_that_the_tool_failed_and_the_log_where(
-    loop: ToolLoop, error: BaseException
-) -> None:
+async def test_unexpected_error_is_hidden_from_the_model_and_logged(loop: ToolLoop, error: BaseException) -> None:
     with collected("polyant.turn") as records:
         result = await result_of(loop, raises(error))
     assert result == ToolResult(
@@ -124,20 +120,20 @@ async def test_any_other_failure_tells_the_model_that_the_tool_failed_and_the_lo
     assert SECRET not in f"{records[0].getMessage()} {fields}"
 
 
-async def test_keyboard_interrupt_is_not_for_the_model(loop: ToolLoop) -> None:
+async def test_keyboard_interrupt_is_raised(loop: ToolLoop) -> None:
     with pytest.raises(KeyboardInterrupt):
         await result_of(loop, raises(KeyboardInterrupt()))
 
 
 @pytest.mark.parametrize("result", [None, b"bytes", {"a": 1}, 42])
-async def test_result_that_is_no_text_is_a_failure(loop: ToolLoop, result: object) -> None:
+async def test_non_text_result_is_a_failure(loop: ToolLoop, result: object) -> None:
     async def play(_: object, __: ToolContext) -> Any:
         return result
 
     assert (await result_of(loop, play)).is_error
 
 
-async def test_result_that_utf_8_can_not_say_is_made_one_that_it_can(loop: ToolLoop) -> None:
+async def test_result_is_made_encodable_as_utf_8(loop: ToolLoop) -> None:
     async def play(_: object, __: ToolContext) -> str:
         return "half a \ud83d pair"
 
@@ -147,7 +143,7 @@ async def test_result_that_utf_8_can_not_say_is_made_one_that_it_can(loop: ToolL
 # Secrets
 
 
-async def test_tool_gets_the_secrets_it_declares_and_no_others(loop: ToolLoop) -> None:
+async def test_tool_receives_only_the_secrets_it_declares(loop: ToolLoop) -> None:
     loop.set_secret(TOKEN, SECRET)
     given: dict[SecretName, str] = {}
 
@@ -173,7 +169,7 @@ async def test_secret_in_a_result_or_an_error_is_replaced_by_its_name(loop: Tool
     assert (result.content, result.is_error) == ("403 for Bearer [crm_token]!", raising)
 
 
-async def test_secret_that_does_not_open_fails_the_call(loop: ToolLoop, caplog: pytest.LogCaptureFixture) -> None:
+async def test_undecryptable_secret_fails_the_call(loop: ToolLoop, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     loop.set_secret(TOKEN, SECRET)
     broken = msgspec.structs.replace(loop.instance.secrets[TOKEN], sealed="v1:nonsense")

@@ -40,15 +40,15 @@ def test_listed_host_is_allowed(entry: str, url: str) -> None:
         ("localhost", "http://127.0.0.1/"),
     ],
 )
-def test_any_other_host_or_port_is_not(entry: str, url: str) -> None:
+def test_other_host_or_port_is_not_allowed(entry: str, url: str) -> None:
     assert URL(url) not in AllowedHosts([entry])
 
 
-def test_nothing_is_allowed_unless_it_is_listed() -> None:
+def test_unlisted_host_is_not_allowed() -> None:
     assert URL("http://localhost/") not in AllowedHosts([])
 
 
 @pytest.mark.parametrize("entry", ["", "a/b", "http://a", "a@b", "a?b", "a#b", "a b", "a:b", "::1", "a:99999", "a\\b"])
-def test_entry_that_is_no_host_is_refused(entry: str) -> None:
+def test_invalid_entry_is_refused(entry: str) -> None:
     with pytest.raises(InvalidInputError, match="An allowed host is written as host or host:port"):
         AllowedHosts([entry])

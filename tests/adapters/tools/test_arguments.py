@@ -12,12 +12,12 @@ every_tool = pytest.mark.parametrize("arguments", [Calculate, CurrentTime, HttpR
 
 
 @every_tool
-def test_model_is_told_of_each_argument_what_it_means(arguments: type[msgspec.Struct]) -> None:
+def test_each_argument_has_a_description(arguments: type[msgspec.Struct]) -> None:
     schema = msgspec.json.schema(arguments)["$defs"][arguments.__name__]
     assert all(argument.get("description") for argument in schema["properties"].values())
 
 
 @every_tool
-def test_argument_that_does_not_exist_is_refused(arguments: type[msgspec.Struct]) -> None:
+def test_unknown_argument_is_refused(arguments: type[msgspec.Struct]) -> None:
     with pytest.raises(msgspec.ValidationError, match="unknown field `nonsense`"):
         msgspec.json.decode(b'{"nonsense":1}', type=arguments)

@@ -115,7 +115,7 @@ def test_result_is_exact_and_readable(expression: str, result: str) -> None:
 
 
 @pytest.mark.parametrize(("expression", "value"), ROUNDED)
-def test_rounded_result_is_close_and_says_so(expression: str, value: float) -> None:
+def test_rounded_result_is_close_and_marked(expression: str, value: float) -> None:
     sign, _, shown = describe(evaluate(expression)).partition(" ")
     assert sign == "≈"
     assert float(shown) == pytest.approx(value, rel=1e-15)
@@ -132,12 +132,12 @@ def test_expression_without_a_value_is_refused_with_the_reason(expression: str, 
 
 
 @pytest.mark.parametrize(("expression", "reason"), TOO_MUCH, ids=[case[0][:20] for case in TOO_MUCH])
-def test_too_much_work_is_refused_before_it_is_done(expression: str, reason: str) -> None:
+def test_excessive_work_is_refused_before_it_starts(expression: str, reason: str) -> None:
     with pytest.raises(ToolError, match=reason):
         evaluate(expression)
 
 
-def test_long_sums_are_no_nesting() -> None:
+def test_long_sum_does_not_count_as_nesting() -> None:
     assert describe(evaluate("+".join(["1"] * 500))) == "500"
 
 
@@ -161,13 +161,13 @@ def combined(parts: st.SearchStrategy[tuple[str, Fraction]]) -> st.SearchStrateg
 
 
 @given(st.recursive(numbers, combined, max_leaves=12))
-def test_it_calculates_as_fractions_do(case: tuple[str, Fraction]) -> None:
+def test_result_matches_fractions(case: tuple[str, Fraction]) -> None:
     text, value = case
     assert evaluate(text) == (value, True)
 
 
 @given(st.text(alphabet="0123456789.e+-*/%(), pisqrtmaxround", max_size=60))
-def test_any_text_has_a_value_or_is_refused(text: str) -> None:
+def test_any_text_is_evaluated_or_refused(text: str) -> None:
     try:
         assert describe(evaluate(text))
     except ToolError as error:

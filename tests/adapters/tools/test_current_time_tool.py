@@ -16,7 +16,7 @@ async def tell(timezone: str | None, moment: datetime = datetime(2026, 11, 22, 1
     return await tool.run(CurrentTime(timezone), CONTEXT)
 
 
-async def test_time_is_told_with_all_that_a_model_may_need() -> None:
+async def test_result_has_date_weekday_time_zone_and_offset() -> None:
     assert await tell("Asia/Kathmandu") == (
         "Date: 2026-11-22\n"
         "Weekday: Sunday\n"
@@ -26,17 +26,17 @@ async def test_time_is_told_with_all_that_a_model_may_need() -> None:
     )
 
 
-async def test_without_a_zone_it_is_the_operators_time() -> None:
+async def test_default_zone_is_the_operators() -> None:
     told = await tell(None)
     assert "Time zone: Europe/Rome (CET, UTC+01:00)" in told
     assert "ISO 8601: 2026-11-22T11:44:07+01:00" in told
 
 
-async def test_summer_time_counts() -> None:
+async def test_summer_time_is_applied() -> None:
     assert "Europe/Rome (CEST, UTC+02:00)" in await tell("Europe/Rome", datetime(2026, 7, 1, tzinfo=UTC))
 
 
-async def test_date_and_weekday_are_those_of_the_place() -> None:
+async def test_date_and_weekday_are_local() -> None:
     told = await tell("Pacific/Kiritimati")
     assert "Date: 2026-11-23\nWeekday: Monday" in told
 
@@ -46,11 +46,11 @@ async def test_zone_west_of_greenwich_has_a_negative_offset() -> None:
 
 
 @pytest.mark.parametrize("written", ["america/new_york", "America/New York", " AMERICA/NEW_YORK "])
-async def test_zone_may_be_written_carelessly(written: str) -> None:
+async def test_zone_spelling_is_lenient(written: str) -> None:
     assert "Time zone: America/New_York (EST, UTC-05:00)" in await tell(written)
 
 
-async def test_every_zone_that_python_has_is_known() -> None:
+async def test_every_python_zone_is_known() -> None:
     """All but those that only the machine's own database has."""
     for name in available_timezones() - {"localtime", "posixrules"}:
         if not name.startswith(("posix/", "right/", "SystemV/")) and name != "Factory":
@@ -67,7 +67,7 @@ async def test_every_zone_that_python_has_is_known() -> None:
         ("Tokio", "Asia/Tokyo"),
     ],
 )
-async def test_unknown_zone_is_answered_with_near_ones(written: str, meant: str) -> None:
+async def test_unknown_zone_gets_similar_suggestions(written: str, meant: str) -> None:
     with pytest.raises(ToolError, match=f"There is no time zone '{written}': did you mean .*{meant}"):
         await tell(written)
 
@@ -75,6 +75,6 @@ async def test_unknown_zone_is_answered_with_near_ones(written: str, meant: str)
 @pytest.mark.parametrize(
     "written", ["", "Nowhere at all", "../../etc/passwd", "/etc/localtime", "U\0TC", "Europe", "🐜"]
 )
-async def test_what_is_like_no_zone_is_answered_with_how_one_is_written(written: str) -> None:
+async def test_unrecognisable_zone_gets_an_example(written: str) -> None:
     with pytest.raises(ToolError, match="There is no time zone"):
         await tell(written)

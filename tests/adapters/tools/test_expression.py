@@ -56,39 +56,39 @@ TRICKS = [
 
 
 @pytest.mark.parametrize("text", TRICKS)
-def test_what_is_no_arithmetic_is_refused(text: str) -> None:
+def test_non_arithmetic_is_refused(text: str) -> None:
     with pytest.raises(ToolError, match=r"are understood here|is unknown"):
         parse(text)
 
 
 @pytest.mark.parametrize("text", ["", " ", "1 +", "(1", "1)", "1 2", "* 2", "007", "max(,)", "(" * MAX_NESTING])
-def test_what_is_no_whole_expression_is_refused(text: str) -> None:
+def test_incomplete_expression_is_refused(text: str) -> None:
     with pytest.raises(ToolError, match="isn't a complete arithmetic expression"):
         parse(text)
 
 
-def test_caret_is_answered_with_how_a_power_is_written() -> None:
+def test_caret_gets_a_hint_about_powers() -> None:
     with pytest.raises(ToolError, match=r"written with \*\*, not with \^"):
         parse("2^3")
 
 
-def test_unknown_name_is_answered_with_those_that_are_known() -> None:
+def test_unknown_name_gets_a_list_of_the_known_ones() -> None:
     with pytest.raises(ToolError, match=r"'sin' is unknown: there are abs, .*sqrt, e, pi"):
         parse("sin(1)")
 
 
-def test_too_long_an_expression_is_refused_unread() -> None:
+def test_overlong_expression_is_refused_unparsed() -> None:
     with pytest.raises(ToolError, match="too long"):
         parse("(" * (MAX_CHARACTERS + 1))
 
 
-def test_too_many_parentheses_never_reach_pythons_parser() -> None:
+def test_excessive_parentheses_never_reach_the_python_parser() -> None:
     with pytest.raises(ToolError, match="nested more than"):
         parse("(" * (MAX_NESTING + 1) + "1" + ")" * (MAX_NESTING + 1))
 
 
 @given(st.text(alphabet="01.eEx+-*/%(), \n\t÷abpimsqrt_'\"[]{}=<>!^&|~:;@#\\", max_size=40))
-def test_tree_holds_nothing_but_arithmetic(text: str) -> None:
+def test_tree_contains_only_arithmetic(text: str) -> None:
     try:
         tree, source = parse(text)
     except ToolError:

@@ -21,7 +21,7 @@ def body_of(told: str) -> str:
     return told.partition("\n\n")[2]
 
 
-def test_model_is_told_status_address_headers_and_body() -> None:
+def test_result_has_status_address_headers_and_body() -> None:
     made = answer(
         b'{"a":1}',
         "application/json",
@@ -38,7 +38,7 @@ def test_unknown_status_has_no_phrase() -> None:
     assert describe(answer(status=799)).startswith("Status: 799\n")
 
 
-def test_answer_without_a_body_says_so() -> None:
+def test_empty_body_is_reported() -> None:
     assert body_of(describe(answer(status=204))) == "[no body]"
 
 
@@ -62,51 +62,51 @@ def test_answer_without_a_body_says_so() -> None:
         ("../../x", "Grüße".encode()),
     ],
 )
-def test_text_is_read_in_its_charset_and_else_as_utf_8(charset: str | None, body: bytes) -> None:
+def test_text_is_decoded_in_its_charset_or_else_utf_8(charset: str | None, body: bytes) -> None:
     assert body_of(describe(answer(body, charset=charset))) == "Grüße"
 
 
-def test_what_the_charset_can_t_say_is_marked() -> None:
+def test_undecodable_bytes_are_marked() -> None:
     assert body_of(describe(answer(b"a\xffb\0c"))) == "a\ufffdb\ufffdc"
 
 
 @pytest.mark.parametrize("content_type", ["application/octet-stream", "application/vnd.x+json", "x/y", "image/svg+xml"])
-def test_utf_8_is_text_whatever_its_type(content_type: str) -> None:
+def test_utf_8_is_text_regardless_of_its_type(content_type: str) -> None:
     assert body_of(describe(answer("Grüße".encode(), content_type))) == "Grüße"
 
 
 @pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n\0", b"text with\0NUL", b"\xff\xfe"])
-def test_of_a_body_that_is_no_text_type_and_size_are_told(body: bytes) -> None:
+def test_binary_body_is_reported_by_type_and_size(body: bytes) -> None:
     told = body_of(describe(answer(body, "image/png")))
     assert told == f"[a body that is no text: image/png, {len(body)} bytes]"
 
 
-def test_body_that_was_cut_is_told_so_before_it() -> None:
+def test_truncated_body_has_a_note_before_it() -> None:
     body = ("x" + "é" * MAX_BODY_BYTES).encode()[:MAX_BODY_BYTES]
     head, _, text = describe(answer(body, cut=True)).partition("\n\n")
     assert head.endswith(f"Note: the body is longer; these are its first {MAX_BODY_BYTES} bytes")
     assert set(text) == {"x", "é"}
 
 
-def test_binary_body_that_was_cut_is_at_least_so_long() -> None:
+def test_truncated_binary_body_has_a_minimum_size() -> None:
     assert "more than 3 bytes" in describe(answer(b"\0\1\2", "image/png", cut=True))
 
 
 @pytest.mark.parametrize(
     ("coding", "pack"), [("gzip", gzip.compress), ("X-GZip", gzip.compress), ("deflate", zlib.compress)]
 )
-def test_compressed_body_is_unpacked(coding: str, pack: Any) -> None:
+def test_compressed_body_is_decompressed(coding: str, pack: Any) -> None:
     assert body_of(describe(answer(pack("Grüße".encode()), headers={"Content-Encoding": coding}))) == "Grüße"
 
 
-def test_no_more_is_unpacked_than_is_shown() -> None:
+def test_only_the_shown_part_is_decompressed() -> None:
     bomb = gzip.compress(b"x" * (100 * MAX_BODY_BYTES))
     told = describe(answer(bomb, headers={"Content-Encoding": "gzip"}))
     assert "Note: the body is longer" in told
     assert body_of(told) == "x" * MAX_BODY_BYTES
 
 
-def test_compressed_body_of_which_only_the_begin_was_read_is_unpacked_so_far() -> None:
+def test_truncated_compressed_body_is_decompressed_as_far_as_read() -> None:
     packed = gzip.compress(bytes(range(256)).hex().encode() * 9)
     told = describe(answer(packed[: len(packed) // 2], headers={"Content-Encoding": "gzip"}, cut=True))
     assert "Note: the body is longer" in told
@@ -116,20 +116,20 @@ def test_compressed_body_of_which_only_the_begin_was_read_is_unpacked_so_far() -
 @pytest.mark.parametrize(
     ("coding", "reason"), [("gzip", "damaged"), ("br", "can't be unpacked"), ("gzip, gzip", "can't be")]
 )
-def test_what_can_t_be_unpacked_is_a_failure(coding: str, reason: str) -> None:
+def test_invalid_compressed_body_is_a_failure(coding: str, reason: str) -> None:
     with pytest.raises(ToolError, match=reason):
         describe(answer(b"rubbish", headers={"Content-Encoding": coding}))
 
 
-def test_coding_of_a_body_that_is_not_there_does_not_matter() -> None:
+def test_coding_of_an_empty_body_is_ignored() -> None:
     assert body_of(describe(answer(headers={"Content-Encoding": "br"}))) == "[no body]"
 
 
-def test_header_without_end_or_of_no_valid_text_is_shown_shortened() -> None:
+def test_long_or_invalid_header_is_shortened() -> None:
     told = describe(answer(headers={"Link": "\udcff" + "x" * 5_000}))
     assert f"Link: ?{'x' * 499}\n" in told
 
 
 @given(st.binary(max_size=200), st.sampled_from([None, "utf-8", "utf-16", "utf-16be", "gbk", "cp932", "big5", "utf-7"]))
-def test_any_body_becomes_text_that_json_can_carry(body: bytes, charset: str | None) -> None:
+def test_any_body_becomes_json_encodable_text(body: bytes, charset: str | None) -> None:
     assert describe(answer(body, charset=charset)).encode()

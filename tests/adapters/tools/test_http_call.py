@@ -12,7 +12,7 @@ def call(method: Any = "GET", url: str = URL, **more: Any) -> HttpCall:
     return HttpCall.of(HttpRequest(url=url, method=method, **more))
 
 
-def test_url_is_called_as_it_is_written_but_for_the_fragment() -> None:
+def test_url_is_unchanged_except_for_the_fragment() -> None:
     """A signature may cover the letters, as in `%2F`."""
     assert str(call(url=f"{URL}#part").url) == URL
 
@@ -32,7 +32,7 @@ def test_url_is_encoded_where_it_needs_to_be(written: str, called: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["HTTP://EXAMPLE.COM/", "hTTps://example.com/"])
-def test_scheme_and_host_may_be_in_capitals(url: str) -> None:
+def test_scheme_and_host_may_be_upper_case(url: str) -> None:
     assert str(call(url=url).url) == url.lower()
 
 
@@ -54,7 +54,7 @@ def test_scheme_and_host_may_be_in_capitals(url: str) -> None:
         "/path",
     ],
 )
-def test_other_schemes_than_http_and_https_are_refused(url: str) -> None:
+def test_scheme_other_than_http_and_https_is_refused(url: str) -> None:
     with pytest.raises(ToolError, match="Only absolute URLs that start with http:// or https://"):
         call(url=url)
 
@@ -69,7 +69,7 @@ def test_other_schemes_than_http_and_https_are_refused(url: str) -> None:
         "http://user@example.com/",
     ],
 )
-def test_user_in_the_url_is_refused_and_not_repeated(url: str) -> None:
+def test_url_with_credentials_is_refused_without_showing_them(url: str) -> None:
     with pytest.raises(ToolError, match="user name or password") as caught:
         call(url=url)
     assert "127.0.0.1" not in str(caught.value)
@@ -78,13 +78,13 @@ def test_user_in_the_url_is_refused_and_not_repeated(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://", "http:///path", "http://exa%6dple.com/", "http://[fe80::1%25eth0]/", "http://a,b/"]
 )
-def test_url_without_a_proper_host_is_refused(url: str) -> None:
+def test_url_without_a_valid_host_is_refused(url: str) -> None:
     with pytest.raises(ToolError, match="names no host"):
         call(url=url)
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://example.com:99999/", "http://example.com:http/"])
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ToolError, match="isn't a URL"):
         call(url=url)
 
@@ -103,12 +103,12 @@ def test_what_is_no_url_is_refused(url: str) -> None:
         "http://example.com/\ud800",
     ],
 )
-def test_url_with_characters_that_no_url_has_is_refused(url: str) -> None:
+def test_url_with_invalid_characters_is_refused(url: str) -> None:
     with pytest.raises(ToolError, match="no spaces, control characters or backslashes"):
         call(url=url)
 
 
-def test_headers_are_sent_by_name_in_lower_case() -> None:
+def test_header_names_are_sent_in_lower_case() -> None:
     assert call(headers={"Authorization": "Bearer x", "X-Empty": ""}).headers == {
         "authorization": "Bearer x",
         "x-empty": "",
@@ -122,7 +122,7 @@ def test_headers_are_sent_by_name_in_lower_case() -> None:
         *("Trailer", "Expect", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"),
     ],
 )
-def test_headers_that_the_connection_is_made_of_are_refused(name: str) -> None:
+def test_connection_headers_are_refused(name: str) -> None:
     with pytest.raises(ToolError, match=f"Leave out the header {name.lower()}"):
         call(headers={name: "1"})
 
@@ -144,7 +144,7 @@ def test_headers_that_the_connection_is_made_of_are_refused(name: str) -> None:
         ("X" * 129, "1"),
     ],
 )
-def test_header_that_could_become_another_one_is_refused(name: str, value: str) -> None:
+def test_header_injection_is_refused(name: str, value: str) -> None:
     with pytest.raises(ToolError, match="A header has a name without spaces"):
         call(headers={name: value})
 
@@ -159,13 +159,13 @@ def test_text_body_is_sent_as_text() -> None:
     assert (made.body, made.headers) == ("é".encode(), {"content-type": "text/plain; charset=utf-8"})
 
 
-def test_type_of_a_body_may_be_given() -> None:
+def test_content_type_may_be_given() -> None:
     made = call("PATCH", text="a=1", headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert made.headers == {"content-type": "application/x-www-form-urlencoded"}
 
 
 @pytest.mark.parametrize("body", [{"json": {}}, {"json": []}, {"text": ""}])
-def test_empty_body_is_a_body(body: dict[str, Any]) -> None:
+def test_empty_body_is_sent(body: dict[str, Any]) -> None:
     assert call("POST", **body).body is not None
     assert call("POST").body is None
 
@@ -176,7 +176,7 @@ def test_two_bodies_are_refused() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_body_of_a_request_that_has_none_is_refused(method: str) -> None:
+def test_body_of_a_bodiless_method_is_refused(method: str) -> None:
     with pytest.raises(ToolError, match=f"{method} has no body"):
         call(method, text="x")
 
@@ -198,7 +198,7 @@ def test_body_of_a_request_that_has_none_is_refused(method: str) -> None:
         (302, "GET", "GET"),
     ],
 )
-def test_redirect_keeps_or_changes_the_method_as_http_has_it(status: int, method: str, then: str) -> None:
+def test_redirect_keeps_or_changes_the_method_as_http_specifies(status: int, method: str, then: str) -> None:
     body = {} if method in {"GET", "HEAD"} else {"text": "x"}
     redirected = call(method, headers={"Content-Language": "en"}, **body).redirected(status, "/there")
     assert (redirected.method, str(redirected.url)) == (then, "https://example.com/there")
@@ -229,12 +229,12 @@ SECRET = {"Authorization": "Bearer x", "Cookie": "c=1", "X-Api-Key": "k", "Accep
 @pytest.mark.parametrize(
     "location", ["http://example.com/", "https://example.com:8443/", "https://www.example.com/", "//evil.example/"]
 )
-def test_no_secret_header_goes_to_another_origin(location: str) -> None:
+def test_secret_header_is_not_sent_to_another_origin(location: str) -> None:
     assert call(headers=SECRET).redirected(307, location).headers == {"accept": "text/html"}
 
 
 @pytest.mark.parametrize("location", ["/x", "https://example.com:443/", "https://EXAMPLE.com/"])
-def test_headers_stay_within_an_origin(location: str) -> None:
+def test_headers_are_kept_within_an_origin(location: str) -> None:
     made = call(headers=SECRET)
     assert made.redirected(307, location).headers == made.headers
 
@@ -242,10 +242,10 @@ def test_headers_stay_within_an_origin(location: str) -> None:
 @pytest.mark.parametrize(
     "location", ["file:///etc/passwd", "gopher://x/", "http://user@127.0.0.1/", "http://[::1", "http://"]
 )
-def test_redirect_to_what_is_not_called_is_refused(location: str) -> None:
+def test_redirect_to_an_unsupported_url_is_refused(location: str) -> None:
     with pytest.raises(ToolError, match=r"example\.com redirects to a URL that isn't called"):
         call().redirected(302, location)
 
 
-def test_call_shows_nothing_of_its_headers() -> None:
+def test_repr_shows_no_headers() -> None:
     assert "Bearer" not in repr(call(headers=SECRET))

@@ -35,7 +35,7 @@ def redirect(location: str, status: int = 302) -> Reply:
     return Reply(status=status, headers={"Location": location})
 
 
-async def test_answer_of_the_server_is_the_result(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_response_is_the_result(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     upstream.replies.append(json_reply({"ants": 3}))
     told = await send(tool, "http://example.com/ants?of=us#top")
     assert told == (
@@ -45,13 +45,13 @@ async def test_answer_of_the_server_is_the_result(tool: HttpRequestTool, upstrea
     assert upstream.requests[0].path == "/ants?of=us"
 
 
-async def test_refusal_of_the_server_is_a_result_too(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_error_response_is_a_result(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     upstream.replies.append(json_reply({"error": "no"}, status=403))
     assert "Status: 403 Forbidden" in await send(tool)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-async def test_request_is_sent_as_asked(method: str, tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_request_is_sent_as_given(method: str, tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     upstream.otherwise = Reply(status=204)
     await send(tool, method=method, headers={"X-Key": "k"})
     (request,) = upstream.requests
@@ -95,26 +95,28 @@ async def test_five_redirects_are_followed_and_a_sixth_is_refused(
 @pytest.mark.parametrize(
     "reply", [Reply(status=302), Reply(status=304, headers={"Location": "/x"}), redirect("/x", 300)]
 )
-async def test_what_leads_nowhere_is_an_answer(reply: Reply, tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_redirect_without_a_location_is_a_result(
+    reply: Reply, tool: HttpRequestTool, upstream: ScriptedUpstream
+) -> None:
     upstream.replies.append(reply)
     assert f"Status: {reply.status}" in await send(tool)
     assert len(upstream.requests) == 1
 
 
-async def test_no_cookie_is_kept(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_cookies_are_not_kept(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     upstream.replies.append(Reply(status=302, headers={"Location": "/b", "Set-Cookie": "c=1"}))
     await send(tool)
     await send(tool)
     assert [request.headers.get("cookie") for request in upstream.requests] == [None] * 3
 
 
-async def test_no_connection_is_used_twice(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_connections_are_not_reused(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     await send(tool)
     await send(tool)
     assert [request.connection for request in upstream.requests] == [1, 2]
 
 
-async def test_endless_body_is_cut(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_endless_body_is_truncated(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     assert f"the first {MAX_BODY_BYTES // 1024} KiB of it" in tool.description
     more = tuple(b"x" * 65_536 for _ in range(8))
     upstream.replies.append(Reply(headers={"Content-Type": "text/plain"}, framing="chunked", pieces=(*more, Then.HANG)))
@@ -125,7 +127,7 @@ async def test_endless_body_is_cut(tool: HttpRequestTool, upstream: ScriptedUpst
 
 
 @pytest.mark.parametrize("reply", [HANG_BEFORE_HEAD, Reply(framing="chunked", pieces=(b"begin", Then.HANG))])
-async def test_server_that_takes_too_long_is_a_failure_before_the_deadline(
+async def test_slow_server_fails_before_the_deadline(
     reply: Reply, tool: HttpRequestTool, upstream: ScriptedUpstream
 ) -> None:
     upstream.replies.append(reply)
@@ -136,7 +138,7 @@ async def test_server_that_takes_too_long_is_a_failure_before_the_deadline(
         await upstream.requests[0].hung_up.wait()
 
 
-async def test_no_time_left_is_a_failure_too(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_expired_deadline_is_a_failure(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     context = msgspec.structs.replace(CONTEXT, deadline=-1.0)
     with pytest.raises(ToolError, match="did not answer in time"):
         await result_of(tool, ToolRun(arguments={"url": "http://example.com/"}, context=context))
@@ -151,7 +153,7 @@ async def test_no_time_left_is_a_failure_too(tool: HttpRequestTool, upstream: Sc
         (Reply(framing="raw", pieces=(b"SSH-2.0-OpenSSH\r\n\r\n", Then.CUT)), "isn't HTTP"),
     ],
 )
-async def test_broken_answer_is_a_failure_that_says_so(
+async def test_broken_response_is_a_failure_with_the_reason(
     reply: Reply, reason: str, tool: HttpRequestTool, upstream: ScriptedUpstream
 ) -> None:
     upstream.otherwise = reply
@@ -159,14 +161,12 @@ async def test_broken_answer_is_a_failure_that_says_so(
         await send(tool)
 
 
-async def test_unknown_host_is_a_failure_that_says_so(tool: HttpRequestTool) -> None:
+async def test_unknown_host_is_a_failure_with_the_reason(tool: HttpRequestTool) -> None:
     with pytest.raises(ToolError, match=r"No host named nowhere\.example is known"):
         await send(tool, "http://nowhere.example/")
 
 
-async def test_server_without_a_secure_connection_is_a_failure_that_says_so(
-    tool: HttpRequestTool, network: FakeNetwork
-) -> None:
+async def test_server_without_tls_is_a_failure_with_the_reason(tool: HttpRequestTool, network: FakeNetwork) -> None:
     async def speak_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
@@ -177,7 +177,7 @@ async def test_server_without_a_secure_connection_is_a_failure_that_says_so(
             await send(tool, "https://example.com/")
 
 
-async def test_runs_do_not_wait_for_each_other(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
+async def test_runs_are_concurrent(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     gate = Gate()
     upstream.replies.append(Reply(framing="chunked", pieces=(b"slow", gate)))
     slow = asyncio.create_task(send(tool))
@@ -188,6 +188,6 @@ async def test_runs_do_not_wait_for_each_other(tool: HttpRequestTool, upstream: 
     assert "slow" in await slow
 
 
-def test_operator_is_told_of_a_host_that_can_t_be_one() -> None:
+def test_invalid_allowed_host_is_reported() -> None:
     with pytest.raises(InvalidInputError, match="An allowed host is written as"):
         HttpRequestTool(clock=ManualClock(), http_tool_hosts=HttpToolHosts(frozenset({"http://inside/"})))

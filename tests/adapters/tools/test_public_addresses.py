@@ -42,27 +42,27 @@ NO_ADDRESS = [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_address_of_the_public_internet_is_public(address: str) -> None:
+def test_internet_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("address", INSIDE)
-def test_any_other_address_is_not(address: str) -> None:
+def test_other_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("text", NO_ADDRESS)
-def test_what_is_no_address_is_not_public(text: str) -> None:
+def test_invalid_address_is_not_public(text: str) -> None:
     assert not is_public(text)
 
 
 @given(st.ip_addresses(v=4))
-def test_ipv6_address_that_stands_for_an_ipv4_one_is_as_public_as_that(address: IPv4Address) -> None:
+def test_ipv6_mapped_address_is_public_if_its_ipv4_address_is(address: IPv4Address) -> None:
     assert is_public(f"::ffff:{address}") == is_public(f"64:ff9b::{address}") == is_public(f"{address}")
 
 
 @given(st.ip_addresses(v=4))
-def test_address_of_a_tunnel_is_never_public(address: IPv4Address) -> None:
+def test_tunnel_address_is_never_public(address: IPv4Address) -> None:
     inside = f"{int(address) >> 16:x}:{int(address) & 0xFFFF:x}"
     assert not is_public(f"2002:{inside}::1")
     assert not is_public(f"2001:0:{inside}::1")
@@ -70,5 +70,5 @@ def test_address_of_a_tunnel_is_never_public(address: IPv4Address) -> None:
 
 
 @given(st.ip_addresses(v=6))
-def test_nothing_that_python_calls_private_is_public(address: IPv6Address) -> None:
+def test_python_private_addresses_are_not_public(address: IPv6Address) -> None:
     assert not (is_public(f"{address}") and address.is_private and not address.ipv4_mapped)

@@ -6,7 +6,7 @@ from polyant.domain.tools import ToolError
 from polyant.testing.tool import CONTEXT
 
 
-async def test_sub_agent_gets_the_task_word_for_word_and_its_text_is_the_result() -> None:
+async def test_sub_agent_receives_the_task_verbatim_and_its_text_is_the_result() -> None:
     tasks: list[str] = []
 
     async def delegate(task: str) -> str:
@@ -18,7 +18,7 @@ async def test_sub_agent_gets_the_task_word_for_word_and_its_text_is_the_result(
     assert tasks == [" Count\nthe ants. "]
 
 
-async def test_model_is_told_why_there_is_no_sub_agent() -> None:
+async def test_refused_sub_agent_is_explained() -> None:
     async def delegate(_: str) -> str:
         raise ToolError("A sub-agent can't have one of its own")
 
@@ -26,6 +26,6 @@ async def test_model_is_told_why_there_is_no_sub_agent() -> None:
         await SpawnTaskTool().run(SpawnTask("Count."), msgspec.structs.replace(CONTEXT, delegate=delegate))
 
 
-def test_task_has_to_say_something() -> None:
+def test_empty_task_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="length >= 1"):
         msgspec.json.decode(b'{"task":""}', type=SpawnTask)

@@ -26,7 +26,7 @@ def asking(slug: str) -> ChatRequest:
     return ChatRequest(model=Slug(slug), messages=(UserMessage.of("Hi"),))
 
 
-async def test_turn_has_all_of_the_request_and_the_instance(
+async def test_turn_contains_the_request_and_the_instance(
     harness: UseCaseHarness, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
 ) -> None:
     request = ChatRequest(
@@ -45,7 +45,7 @@ async def test_turn_has_all_of_the_request_and_the_instance(
     assert turn.context == CONTEXT
 
 
-async def test_nothing_runs_before_the_first_event_is_asked_for(
+async def test_turn_does_not_run_before_its_first_event_is_requested(
     slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
 ) -> None:
     async with await answer(asking(slug), None, CONTEXT):
@@ -59,7 +59,7 @@ async def test_unknown_and_disabled_instances_are_unknown_models(harness: UseCas
             await answer(asking(slug), None, CONTEXT)
 
 
-async def test_closed_instance_answers_the_holder_of_its_key_alone(
+async def test_closed_instance_answers_only_holders_of_its_key(
     harness: UseCaseHarness, slug: Slug, answer: AnswerChat, supervisor: ScriptedSupervisor
 ) -> None:
     key = await harness.issue_key(slug)

@@ -22,7 +22,7 @@ BOT = Slug("bot")
 CRM = McpServer(name="crm", url="https://crm.example/mcp")
 
 
-async def test_every_change_is_told_of_once_by_its_name(management: ManagementHarness) -> None:
+async def test_every_change_is_recorded_once_by_name(management: ManagementHarness) -> None:
     await (await management.get(CreateInstance))(BOT, by=ADA, provider="echo")
     await (await management.get(UpdateInstance))(BOT, InstancePatch(name="Bot", max_steps=3, base_url=None), by=ADA)
     await (await management.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate",)), by=ADA)

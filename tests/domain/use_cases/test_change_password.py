@@ -18,7 +18,7 @@ async def who(management: ManagementHarness) -> LoggedIn:
     return await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
-async def test_new_password_lets_in_and_the_old_one_no_more(management: ManagementHarness, who: LoggedIn) -> None:
+async def test_new_password_replaces_the_old_one(management: ManagementHarness, who: LoggedIn) -> None:
     user = await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert user.version == 2
     assert (await (await management.get(LogIn))("ada@example.com", SecretText(NEW))).user == user
@@ -26,7 +26,7 @@ async def test_new_password_lets_in_and_the_old_one_no_more(management: Manageme
         await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
-async def test_other_sessions_end_and_this_one_stays(management: ManagementHarness, who: LoggedIn) -> None:
+async def test_other_sessions_end_and_the_current_one_stays(management: ManagementHarness, who: LoggedIn) -> None:
     await management.start_session(who.user)
     await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert set(management.memory.sessions) == {who.session.token_id}
@@ -58,7 +58,7 @@ async def test_refused_change_changes_nothing(
     assert len(management.memory.sessions) == 2
 
 
-async def test_who_is_shut_out_meanwhile_changes_nothing(management: ManagementHarness, who: LoggedIn) -> None:
+async def test_user_locked_out_during_the_change_changes_nothing(management: ManagementHarness, who: LoggedIn) -> None:
     """An admin has set another password since the request began."""
     await (await management.get(UpdateUser))(who.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI)
     with pytest.raises(UserChangedError):

@@ -47,7 +47,7 @@ async def test_any_key_fits_a_new_store_and_verifying_changes_nothing(key_check:
     assert await key_check.read() is None
 
 
-async def test_key_that_was_kept_first_is_the_only_one_that_fits(key_check: MemoryKeyCheck) -> None:
+async def test_first_stored_key_is_the_only_one_that_fits(key_check: MemoryKeyCheck) -> None:
     await checking(key_check, "a").keep()
     kept = await key_check.read()
     await checking(key_check, "a").verify()
@@ -60,12 +60,12 @@ async def test_key_that_was_kept_first_is_the_only_one_that_fits(key_check: Memo
     assert kept is not None
 
 
-async def test_new_key_fits_together_with_the_one_before(key_check: MemoryKeyCheck) -> None:
+async def test_new_key_fits_together_with_the_previous_one(key_check: MemoryKeyCheck) -> None:
     await checking(key_check, "a").keep()
     await checking(key_check, "b", "a").verify()
 
 
-async def test_while_the_key_is_replaced_both_are_needed(key_check: MemoryKeyCheck) -> None:
+async def test_both_keys_are_required_during_a_rotation(key_check: MemoryKeyCheck) -> None:
     await checking(key_check, "a").keep()
     await checking(key_check, "b", "a").begin_change()
     await checking(key_check, "b", "a").verify()
@@ -77,7 +77,7 @@ async def test_while_the_key_is_replaced_both_are_needed(key_check: MemoryKeyChe
     assert "Give the one before as ENCRYPTION_KEY_PREVIOUS" in caught.value.explanation
 
 
-async def test_after_the_change_the_new_key_is_enough(key_check: MemoryKeyCheck) -> None:
+async def test_new_key_is_enough_after_a_rotation(key_check: MemoryKeyCheck) -> None:
     await checking(key_check, "a").keep()
     await checking(key_check, "b", "a").begin_change()
     await checking(key_check, "b", "a").end_change()
@@ -86,7 +86,7 @@ async def test_after_the_change_the_new_key_is_enough(key_check: MemoryKeyCheck)
         await checking(key_check, "a").verify()
 
 
-async def test_settled_is_what_needs_the_current_key_alone(key_check: MemoryKeyCheck) -> None:
+async def test_store_is_settled_if_it_needs_only_the_current_key(key_check: MemoryKeyCheck) -> None:
     assert await checking(key_check, "a").is_settled()
     assert await key_check.read() is None
     await checking(key_check, "a").keep()
@@ -99,7 +99,7 @@ async def test_settled_is_what_needs_the_current_key_alone(key_check: MemoryKeyC
     assert await changing.is_settled()
 
 
-async def test_step_that_was_taken_already_changes_nothing(key_check: MemoryKeyCheck) -> None:
+async def test_completed_step_changes_nothing(key_check: MemoryKeyCheck) -> None:
     await checking(key_check, "a").keep()
     changing = checking(key_check, "b", "a")
     for step in (changing.begin_change, changing.end_change):
@@ -110,7 +110,7 @@ async def test_step_that_was_taken_already_changes_nothing(key_check: MemoryKeyC
 
 
 @pytest.mark.parametrize("step", ["begin_change", "end_change"])
-async def test_step_that_lost_a_race_is_taken_on_what_the_other_left(key_check: MemoryKeyCheck, step: str) -> None:
+async def test_step_that_lost_a_race_continues_from_the_new_state(key_check: MemoryKeyCheck, step: str) -> None:
     await checking(key_check, "a").keep()
     raced = RacedKeyCheck(key_check, checking(key_check, "b", "a"))
     await getattr(checking(raced, "c", "b", "a"), step)()

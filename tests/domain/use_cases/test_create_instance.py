@@ -7,7 +7,7 @@ from polyant.testing.manual_clock import START
 from support.harness import UseCaseHarness
 
 
-async def test_new_instance_is_active_open_and_ready_to_talk(harness: UseCaseHarness) -> None:
+async def test_new_instance_is_active_open_and_usable(harness: UseCaseHarness) -> None:
     created = await harness.create("support-bot", provider="echo")
     assert created == await harness.load(created.slug)
     assert (created.status, created.auth_enabled, created.version) == (InstanceStatus.ACTIVE, False, 1)
@@ -16,17 +16,17 @@ async def test_new_instance_is_active_open_and_ready_to_talk(harness: UseCaseHar
     assert created.tools == ()
 
 
-async def test_every_section_has_a_default_and_knows_the_name(harness: UseCaseHarness) -> None:
+async def test_default_sections_contain_the_name(harness: UseCaseHarness) -> None:
     created = await harness.create("support-bot", provider="echo", name="Susie")
     assert set(created.sections) == set(SectionKey)
     assert "You are Susie" in created.sections[SectionKey.IDENTITY]
 
 
-async def test_without_a_name_it_is_called_by_its_slug(harness: UseCaseHarness) -> None:
+async def test_name_defaults_to_the_slug(harness: UseCaseHarness) -> None:
     assert (await harness.create("support-bot", provider="echo")).name == "support-bot"
 
 
-async def test_without_a_model_it_has_its_providers_default(harness: UseCaseHarness) -> None:
+async def test_model_defaults_to_the_providers(harness: UseCaseHarness) -> None:
     assert (await harness.create("one", provider="vendor")).model == "small"
     assert (await harness.create("two", provider="vendor", model="large")).model == "large"
 
@@ -36,7 +36,7 @@ async def test_base_url_is_stored_without_a_trailing_slash(harness: UseCaseHarne
     assert created.base_url == "http://localhost:11434/v1"
 
 
-async def test_ids_are_never_the_same(harness: UseCaseHarness) -> None:
+async def test_ids_are_distinct(harness: UseCaseHarness) -> None:
     ids = {(await harness.create(f"bot-{number}", provider="echo")).id for number in range(10)}
     assert len(ids) == 10
 
@@ -60,7 +60,7 @@ async def test_taken_slug_is_refused(harness: UseCaseHarness) -> None:
         ("bot", {"base_url": "https://user:secret@example.com"}, "A base URL has no user"),
     ],
 )
-async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
+async def test_invalid_value_is_refused_and_nothing_is_stored(
     harness: UseCaseHarness, slug: str, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):

@@ -22,7 +22,7 @@ async def test_user_can_log_in_and_is_audited(management: ManagementHarness) -> 
     assert (await management.audit_entries())[0] == ("cli", "user.create", None, "ada@example.com", ("superadmin",))
 
 
-async def test_password_is_kept_as_a_hash_that_differs_each_time(management: ManagementHarness) -> None:
+async def test_password_is_stored_as_a_salted_hash(management: ManagementHarness) -> None:
     one = await (await management.get(CreateUser))("one@example.com", SecretText(PASSWORD), by=CLI)
     two = await (await management.get(CreateUser))("two@example.com", SecretText(PASSWORD), by=CLI)
     assert one.password_hash != two.password_hash
@@ -43,7 +43,7 @@ async def test_password_is_kept_as_a_hash_that_differs_each_time(management: Man
         ("ada@example.com", "x" * 1_025),
     ],
 )
-async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
+async def test_invalid_value_is_refused_and_nothing_is_stored(
     management: ManagementHarness, email: str, password: str
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
@@ -53,7 +53,7 @@ async def test_value_that_breaks_its_rule_is_refused_and_nothing_is_stored(
     assert await management.audit_entries() == []
 
 
-async def test_address_is_taken_in_upper_case_as_well(management: ManagementHarness) -> None:
+async def test_address_is_unique_regardless_of_case(management: ManagementHarness) -> None:
     await management.add_user()
     with pytest.raises(UserExistsError):
         await (await management.get(CreateUser))("ADA@EXAMPLE.COM", SecretText(PASSWORD), by=CLI)

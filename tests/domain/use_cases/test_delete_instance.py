@@ -11,7 +11,7 @@ from support.management import ManagementHarness
 BOT = Slug("bot")
 
 
-async def test_instance_is_gone_and_the_trail_still_tells_of_it(management: ManagementHarness) -> None:
+async def test_instance_is_deleted_and_stays_in_the_audit_trail(management: ManagementHarness) -> None:
     await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
     await (await management.get(DeleteInstance))(BOT, by=CLI)
     with pytest.raises(UnknownInstanceError):
@@ -30,7 +30,7 @@ async def test_only_an_expected_version_is_deleted(management: ManagementHarness
 
 
 @pytest.mark.parametrize("versions", [None, {1}])
-async def test_unknown_instance_is_told_of(management: ManagementHarness, versions: set[int] | None) -> None:
+async def test_unknown_instance_is_reported(management: ManagementHarness, versions: set[int] | None) -> None:
     with pytest.raises(UnknownInstanceError):
         await (await management.get(DeleteInstance))(BOT, by=CLI, expected_versions=versions)
     assert await management.audit_entries() == []

@@ -21,7 +21,7 @@ async def test_server_is_removed_and_its_secrets_stay(harness: UseCaseHarness, s
     assert TOKEN in returned.secrets
 
 
-async def test_unknown_server_and_unknown_instance_are_told_apart(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_unknown_server_and_unknown_instance_are_distinguished(harness: UseCaseHarness, slug: Slug) -> None:
     with pytest.raises(NotFoundError, match=f"Instance '{slug}' has no MCP server 'crm'"):
         await harness.delete_mcp_server(slug, "crm")
     with pytest.raises(UnknownInstanceError):

@@ -7,7 +7,7 @@ from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretNa
 from support.harness import UseCaseHarness
 
 
-async def test_only_that_secret_goes(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_only_the_named_secret_is_deleted(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.set_secret(slug, "one", "first")
     await harness.set_secret(slug, "two", "second")
     after = await harness.delete_secret(slug, SecretName("one"))
@@ -15,7 +15,7 @@ async def test_only_that_secret_goes(harness: UseCaseHarness, slug: Slug) -> Non
     assert await harness.load(slug) == after
 
 
-async def test_instance_without_its_key_is_closed_not_open(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_deleting_the_key_closes_the_instance(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug)
     after = await harness.delete_secret(slug, AUTH_API_KEY)
     assert after.auth_enabled
@@ -23,20 +23,20 @@ async def test_instance_without_its_key_is_closed_not_open(harness: UseCaseHarne
         await authorise(after, key, harness.cipher, harness.clock.now())
 
 
-async def test_with_the_key_goes_the_one_before(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_deleting_the_key_deletes_the_previous_one(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.set_secret(slug, "one", "first")
     await harness.issue_key(slug)
     await harness.issue_key(slug, grace_seconds=60)
     assert set((await harness.delete_secret(slug, AUTH_API_KEY)).secrets) == {"one"}
 
 
-async def test_the_key_before_can_go_alone(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_previous_key_can_be_deleted_separately(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.issue_key(slug)
     await harness.issue_key(slug, grace_seconds=60)
     assert set((await harness.delete_secret(slug, PREVIOUS_AUTH_API_KEY)).secrets) == {AUTH_API_KEY}
 
 
-async def test_secret_that_is_not_there_is_not_found(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_missing_secret_is_not_found(harness: UseCaseHarness, slug: Slug) -> None:
     with pytest.raises(NotFoundError, match="'support-bot' has no secret one"):
         await harness.delete_secret(slug, SecretName("one"))
 

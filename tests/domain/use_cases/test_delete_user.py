@@ -7,7 +7,7 @@ from polyant.domain.users import Role, UserId
 from support.management import ManagementHarness
 
 
-async def test_user_is_gone_with_all_sessions_and_the_trail_tells_of_it(management: ManagementHarness) -> None:
+async def test_user_is_deleted_with_all_sessions_and_audited(management: ManagementHarness) -> None:
     user = await management.add_user()
     await management.start_session(user)
     await (await management.get(DeleteUser))(user.id, by=CLI)

@@ -21,7 +21,7 @@ async def test_edit_is_stored_with_its_time(harness: UseCaseHarness, slug: Slug)
     assert (edited.name, edited.version, edited.updated_at) == ("Renamed", 2, harness.clock.now())
 
 
-async def test_edit_that_lost_a_race_is_applied_to_what_the_other_wrote(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_edit_that_lost_a_race_is_applied_to_the_newer_version(harness: UseCaseHarness, slug: Slug) -> None:
     harness.repo.races = 3
     edited = await harness.apply_edit(slug, renamed)
     assert (edited.name, edited.description, edited.version) == ("Renamed", "xxx", 5)
@@ -48,7 +48,9 @@ async def test_edit_that_loses_every_race_gives_up(harness: UseCaseHarness, slug
     assert harness.repo.races
 
 
-async def test_edit_of_an_expected_version_is_not_applied_to_another(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_edit_of_an_expected_version_is_not_applied_to_another_version(
+    harness: UseCaseHarness, slug: Slug
+) -> None:
     version = (await harness.load(slug)).version
     with pytest.raises(InstanceChangedError):
         await harness.apply_edit(slug, renamed, expected_versions={version + 1})
@@ -62,7 +64,7 @@ async def test_edit_of_an_expected_version_is_stored(harness: UseCaseHarness, sl
     assert (await harness.apply_edit(slug, renamed, expected_versions={1})).version == 2
 
 
-async def test_edit_that_breaks_a_rule_is_not_stored(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_invalid_edit_is_not_stored(harness: UseCaseHarness, slug: Slug) -> None:
     before = await harness.load(slug)
     with pytest.raises(InvalidInputError, match="name must have"):
         await harness.apply_edit(slug, lambda instance, _: msgspec.structs.replace(instance, name=""))

@@ -63,7 +63,7 @@ async def test_key_of_an_active_instance_identifies_it(
         await identify(Credentials(bearer=key))
 
 
-async def test_key_that_was_replaced_identifies_until_it_expires(
+async def test_replaced_key_identifies_until_it_expires(
     harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
 ) -> None:
     first = await harness.issue_key(slug)
@@ -74,7 +74,7 @@ async def test_key_that_was_replaced_identifies_until_it_expires(
         await identify(Credentials(bearer=first))
 
 
-async def test_key_that_two_instances_share_is_good(
+async def test_key_shared_by_two_instances_is_valid(
     harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
 ) -> None:
     other = await harness.add_instance("other")
@@ -85,7 +85,7 @@ async def test_key_that_two_instances_share_is_good(
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
 
 
-async def test_unreadable_key_spoils_nothing_but_itself(
+async def test_unreadable_key_does_not_affect_other_keys(
     harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
 ) -> None:
     other = await harness.add_instance("other")
@@ -97,29 +97,29 @@ async def test_unreadable_key_spoils_nothing_but_itself(
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
 
 
-async def test_session_is_good_as_bearer_and_as_cookie(identify: IdentifyCaller, user: User) -> None:
+async def test_session_is_valid_as_bearer_and_as_cookie(identify: IdentifyCaller, user: User) -> None:
     good = SecretText("good-session")
     assert await identify(Credentials(bearer=good)) == LoggedIn(user, SESSION)
     assert await identify(Credentials(cookie=good)) == LoggedIn(user, SESSION)
 
 
-async def test_session_that_is_over_is_worth_nothing(identify: IdentifyCaller) -> None:
+async def test_ended_session_is_invalid(identify: IdentifyCaller) -> None:
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=SecretText("good-session")))
 
 
-async def test_bad_bearer_beats_a_good_cookie(identify: IdentifyCaller, user: User) -> None:
+async def test_invalid_bearer_overrides_a_valid_cookie(identify: IdentifyCaller, user: User) -> None:
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=SecretText("bad"), cookie=SecretText("good-session")))
 
 
-async def test_key_in_a_cookie_is_worth_nothing(harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller) -> None:
+async def test_key_in_a_cookie_is_invalid(harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller) -> None:
     key = await harness.issue_key(slug)
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(cookie=key))
 
 
-async def test_no_credential_is_another_failure_than_a_bad_one(identify: IdentifyCaller) -> None:
+async def test_missing_credential_differs_from_an_invalid_one(identify: IdentifyCaller) -> None:
     with pytest.raises(AuthenticationError, match="Missing authentication") as caught:
         await identify(Credentials())
     assert not isinstance(caught.value, InvalidCredentialError)

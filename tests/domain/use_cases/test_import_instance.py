@@ -31,7 +31,7 @@ CONTENT = InstanceContent(
 )
 
 
-async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(management: ManagementHarness) -> None:
+async def test_new_instance_has_the_content_and_a_new_identity(management: ManagementHarness) -> None:
     instance = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI)
     assert instance == await management.repo.get(BOT)
     assert content_of(instance) == CONTENT
@@ -39,14 +39,14 @@ async def test_new_instance_has_all_of_the_content_and_an_identity_of_its_own(ma
     assert await management.audit_entries() == [("cli", "instance.import", "bot", None, ())]
 
 
-async def test_what_is_exported_and_imported_is_the_same_again(management: ManagementHarness) -> None:
+async def test_exported_instance_is_imported_unchanged(management: ManagementHarness) -> None:
     first = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI)
     second = await (await management.get(ImportInstance))(Slug("copy"), content_of(first), by=CLI)
     assert content_of(second) == content_of(first)
     assert second.id != first.id
 
 
-async def test_sections_that_are_not_given_are_the_default_ones(management: ManagementHarness) -> None:
+async def test_missing_sections_get_their_defaults(management: ManagementHarness) -> None:
     content = InstanceContent(name="Bot", provider="echo", model="parrot", sections={SectionKey.SOUL: "Be kind."})
     instance = await (await management.get(ImportInstance))(BOT, content, by=CLI)
     assert instance.sections == default_sections("Bot") | {SectionKey.SOUL: "Be kind."}
@@ -83,7 +83,7 @@ async def test_overwritten_instance_keeps_its_identity_and_its_secrets(managemen
         ({"options": {"vendor": {"maxTokens": 0}}}, "maxTokens"),
     ],
 )
-async def test_content_that_breaks_a_rule_is_not_stored(
+async def test_invalid_content_is_not_stored(
     management: ManagementHarness, change: dict[str, object], message: str
 ) -> None:
     content = msgspec.structs.replace(CONTENT, **change)

@@ -12,7 +12,7 @@ from polyant.domain.use_cases.set_secret import MAX_GRACE_SECONDS
 from support.harness import UseCaseHarness
 
 
-async def test_key_lets_its_holder_in_and_turns_auth_on(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_issued_key_is_valid_and_turns_auth_on(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug)
     stored = await harness.load(slug)
     assert stored.auth_enabled
@@ -25,7 +25,7 @@ async def test_key_has_192_random_bits_or_more(harness: UseCaseHarness, slug: Sl
     assert all(re.fullmatch(r"sk-[A-Za-z0-9_-]{32,}", key) for key in keys)
 
 
-async def test_key_is_stored_sealed_and_found_by_its_fingerprint(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_key_is_stored_encrypted_and_found_by_its_fingerprint(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug)
     stored = await harness.load(slug)
     secret = stored.secrets[AUTH_API_KEY]
@@ -35,13 +35,13 @@ async def test_key_is_stored_sealed_and_found_by_its_fingerprint(harness: UseCas
     assert secret.updated_at == harness.clock.now()
 
 
-async def test_new_key_replaces_the_earlier_one(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_new_key_replaces_the_previous_one(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.issue_key(slug)
     second = await harness.issue_key(slug)
     assert harness.plaintext(await harness.load(slug), AUTH_API_KEY) == second.reveal()
 
 
-async def test_auth_stays_as_it_is_if_asked_to(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_auth_is_unchanged_on_request(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.issue_key(slug, keep_open=True)
     assert not (await harness.load(slug)).auth_enabled
     await harness.issue_key(slug)
@@ -61,7 +61,7 @@ async def good_keys(harness: UseCaseHarness, slug: Slug, *keys: SecretText) -> l
     return [key for key in keys if await key_held(stored, key, harness.cipher, now)]
 
 
-async def test_within_the_grace_both_keys_are_good_and_then_the_new_one(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_both_keys_are_valid_during_the_overlap_period(harness: UseCaseHarness, slug: Slug) -> None:
     first = await harness.issue_key(slug)
     second = await harness.issue_key(slug, grace_seconds=60)
     assert await good_keys(harness, slug, first, second) == [first, second]
@@ -71,7 +71,7 @@ async def test_within_the_grace_both_keys_are_good_and_then_the_new_one(harness:
     assert await good_keys(harness, slug, first, second) == [second]
 
 
-async def test_previous_key_is_sealed_for_its_own_place_and_found_by_its_fingerprint(
+async def test_previous_key_is_encrypted_under_its_own_address_and_found_by_its_fingerprint(
     harness: UseCaseHarness, slug: Slug
 ) -> None:
     first = await harness.issue_key(slug)
@@ -84,14 +84,14 @@ async def test_previous_key_is_sealed_for_its_own_place_and_found_by_its_fingerp
     assert previous.expires_at == harness.clock.now() + timedelta(seconds=60)
 
 
-async def test_only_the_last_key_is_replaced_with_a_grace(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_only_the_last_key_gets_an_overlap_period(harness: UseCaseHarness, slug: Slug) -> None:
     first = await harness.issue_key(slug)
     second = await harness.issue_key(slug, grace_seconds=60)
     third = await harness.issue_key(slug, grace_seconds=60)
     assert await good_keys(harness, slug, first, second, third) == [second, third]
 
 
-async def test_without_a_grace_every_earlier_key_stops_at_once(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_earlier_keys_expire_at_once_without_an_overlap_period(harness: UseCaseHarness, slug: Slug) -> None:
     first = await harness.issue_key(slug)
     second = await harness.issue_key(slug, grace_seconds=60)
     third = await harness.issue_key(slug)
@@ -99,13 +99,13 @@ async def test_without_a_grace_every_earlier_key_stops_at_once(harness: UseCaseH
     assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
-async def test_first_key_has_none_to_replace(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_first_key_replaces_no_key(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug, grace_seconds=60)
     assert await good_keys(harness, slug, key) == [key]
     assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
-async def test_key_that_does_not_open_can_be_replaced(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_undecryptable_key_can_be_replaced(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.issue_key(slug)
     stored = await harness.load(slug)
     damaged = msgspec.structs.replace(stored.secrets[AUTH_API_KEY], sealed="v1.damaged")
@@ -123,13 +123,13 @@ async def test_other_secrets_stay(harness: UseCaseHarness, slug: Slug) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, MAX_GRACE_SECONDS + 1, 10**30])
-async def test_grace_out_of_bounds_is_refused(harness: UseCaseHarness, slug: Slug, seconds: int) -> None:
+async def test_out_of_range_overlap_period_is_refused(harness: UseCaseHarness, slug: Slug, seconds: int) -> None:
     with pytest.raises(InvalidInputError, match="0 to 2592000 seconds"):
         await harness.issue_key(slug, grace_seconds=seconds)
     assert (await harness.load(slug)).secrets == {}
 
 
-async def test_given_key_is_stored_as_it_is(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_given_key_is_stored_unchanged(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug, given="sk-of-our-own-choice")
     stored = await harness.load(slug)
     assert key.reveal() == harness.plaintext(stored, AUTH_API_KEY) == "sk-of-our-own-choice"
@@ -137,7 +137,7 @@ async def test_given_key_is_stored_as_it_is(harness: UseCaseHarness, slug: Slug)
 
 
 @pytest.mark.parametrize("given", ["", "short", "two words of it", "x" * 513])
-async def test_given_key_that_no_header_can_carry_is_refused(harness: UseCaseHarness, slug: Slug, given: str) -> None:
+async def test_given_key_invalid_in_a_header_is_refused(harness: UseCaseHarness, slug: Slug, given: str) -> None:
     with pytest.raises(InvalidInputError):
         await harness.issue_key(slug, given=given)
     assert (await harness.load(slug)).secrets == {}

@@ -32,6 +32,6 @@ async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(management
     assert (await (await management.get(ListTurns))(BOT, limit=5, offset=1)).turns == (records[1],)
 
 
-async def test_unknown_instance_is_told_of(management: ManagementHarness) -> None:
+async def test_unknown_instance_is_reported(management: ManagementHarness) -> None:
     with pytest.raises(UnknownInstanceError):
         await (await management.get(ListTurns))(BOT, limit=1)

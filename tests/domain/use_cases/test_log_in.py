@@ -50,7 +50,7 @@ async def test_session_lasts_twelve_hours_and_is_audited(management: ManagementH
     assert await management.audit_entries() == [("ada@example.com", "session.login", None, "ada@example.com", ())]
 
 
-async def test_token_is_returned_with_the_session_that_it_speaks_for(management: ManagementHarness) -> None:
+async def test_token_is_returned_with_its_session(management: ManagementHarness) -> None:
     await management.add_user(password=PASSWORD)
     opened = await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
     assert management.session_tokens.verify(opened.token) == opened.session
@@ -59,7 +59,7 @@ async def test_token_is_returned_with_the_session_that_it_speaks_for(management:
     assert (recognised.user, recognised.session) == (opened.user, opened.session)
 
 
-async def test_each_session_has_a_token_of_its_own(management: ManagementHarness) -> None:
+async def test_sessions_have_distinct_tokens(management: ManagementHarness) -> None:
     await management.add_user(password=PASSWORD)
     both = [await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD)) for _ in range(2)]
     assert both[0].session.token_id != both[1].session.token_id
@@ -77,7 +77,7 @@ async def test_each_session_has_a_token_of_its_own(management: ManagementHarness
         ("passwordless@example.com", ""),
     ],
 )
-async def test_every_failure_is_the_same_costs_a_check_and_leaves_no_session(
+async def test_failed_logins_are_alike_verify_a_hash_and_start_no_session(
     management: ManagementHarness, email: str, password: str
 ) -> None:
     await management.add_user(password=PASSWORD)
@@ -93,7 +93,7 @@ async def test_every_failure_is_the_same_costs_a_check_and_leaves_no_session(
 
 
 @pytest.mark.parametrize("change", [{"password_hash": "another"}, {"disabled": True}])
-async def test_who_is_shut_out_between_the_check_and_the_session_gets_none(
+async def test_user_locked_out_after_the_password_check_gets_no_session(
     management: ManagementHarness, change: dict[str, object]
 ) -> None:
     user = await management.add_user(password=PASSWORD)
@@ -103,7 +103,7 @@ async def test_who_is_shut_out_between_the_check_and_the_session_gets_none(
     assert management.memory.sessions == {}
 
 
-async def test_who_is_deleted_between_the_check_and_the_session_gets_none(management: ManagementHarness) -> None:
+async def test_user_deleted_after_the_password_check_gets_no_session(management: ManagementHarness) -> None:
     user = await management.add_user(password=PASSWORD)
     hasher = WatchedHasher(management, lambda: management.users.delete(user.id))
     with pytest.raises(WrongPasswordError):
@@ -111,7 +111,7 @@ async def test_who_is_deleted_between_the_check_and_the_session_gets_none(manage
     assert management.memory.sessions == {}
 
 
-async def test_another_change_at_that_moment_keeps_nobody_out(management: ManagementHarness) -> None:
+async def test_other_change_after_the_password_check_does_not_prevent_login(management: ManagementHarness) -> None:
     user = await management.add_user(password=PASSWORD)
     hasher = WatchedHasher(
         management, lambda: management.users.save(msgspec.structs.replace(user, role=Role.SUPERADMIN))
@@ -120,7 +120,7 @@ async def test_another_change_at_that_moment_keeps_nobody_out(management: Manage
     assert (who.user.role, len(management.memory.sessions), len(hasher.checked)) == (Role.SUPERADMIN, 1, 1)
 
 
-async def test_password_shows_in_no_failure(management: ManagementHarness) -> None:
+async def test_failures_do_not_show_the_password(management: ManagementHarness) -> None:
     await management.add_user(password=PASSWORD, role=Role.SUPERADMIN)
     with pytest.raises(WrongPasswordError) as caught:
         await (await management.get(LogIn))("ada@example.com", SecretText("a secret that is wrong"))

@@ -8,7 +8,7 @@ from polyant.domain.users import UserId
 from support.management import ManagementHarness
 
 
-async def test_one_session_ends_and_others_stay(management: ManagementHarness) -> None:
+async def test_only_the_given_session_ends(management: ManagementHarness) -> None:
     user = await management.add_user()
     first, second = await management.start_session(user), await management.start_session(user)
     await (await management.get(LogOut))(LoggedIn(user, first))
@@ -16,7 +16,7 @@ async def test_one_session_ends_and_others_stay(management: ManagementHarness) -
     assert await management.audit_entries() == [("ada@example.com", "session.logout", None, "ada@example.com", ())]
 
 
-async def test_all_sessions_of_a_user_end_and_nobody_else_s(management: ManagementHarness) -> None:
+async def test_only_sessions_of_the_user_end(management: ManagementHarness) -> None:
     user, other = await management.add_user(), await management.add_user("other@example.com")
     kept = await management.start_session(other)
     for _ in range(3):
@@ -26,6 +26,6 @@ async def test_all_sessions_of_a_user_end_and_nobody_else_s(management: Manageme
     assert await management.audit_entries() == [("cli", "session.logout", None, "ada@example.com", ("everywhere",))]
 
 
-async def test_unknown_user_is_told_of(management: ManagementHarness) -> None:
+async def test_unknown_user_is_reported(management: ManagementHarness) -> None:
     with pytest.raises(UnknownUserError):
         await (await management.get(LogOut)).log_out_all(UserId("0" * 32), by=CLI)

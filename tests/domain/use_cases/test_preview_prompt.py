@@ -28,7 +28,7 @@ async def preview(management: ManagementHarness) -> str:
     return await (await management.get(PreviewPrompt))(BOT)
 
 
-async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(management: ManagementHarness) -> None:
+async def test_prompt_is_complete_with_the_operator_s_time(management: ManagementHarness) -> None:
     prompt = await preview(management)
     assert prompt.startswith("# Identity\n\nYou are bot, an AI assistant.")
     now = management.date_time_formatter.describe(management.clock.now())
@@ -36,7 +36,7 @@ async def test_prompt_is_whole_with_the_time_of_the_operator_s_clock(management:
     assert "\n\n---\n\n(none)\n\n---\n\n" in prompt
 
 
-async def test_tools_that_could_run_are_in_it_and_others_are_not(management: ManagementHarness) -> None:
+async def test_prompt_lists_only_usable_tools(management: ManagementHarness) -> None:
     await (await management.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate", "look_up")), by=CLI)
     prompt = await preview(management)
     assert "\n- calculate: " in prompt
@@ -45,7 +45,7 @@ async def test_tools_that_could_run_are_in_it_and_others_are_not(management: Man
     assert "\n- look_up: Looks a customer up.\n" in await preview(management)
 
 
-async def test_tools_of_mcp_servers_are_in_it_if_their_secrets_are_there(management: ManagementHarness) -> None:
+async def test_prompt_lists_mcp_tools_whose_secrets_are_set(management: ManagementHarness) -> None:
     servers = [
         McpServer(name="open", url="https://open.example/mcp", tools=("*",)),
         McpServer(name="idle", url="https://idle.example/mcp"),
@@ -61,7 +61,7 @@ async def test_tools_of_mcp_servers_are_in_it_if_their_secrets_are_there(managem
     assert "\n- shut__find: Finds.\n" in await preview(management)
 
 
-async def test_no_more_tools_are_in_it_than_a_turn_is_offered(management: ManagementHarness) -> None:
+async def test_prompt_lists_at_most_the_tools_of_a_turn(management: ManagementHarness) -> None:
     servers = [
         McpServer(name=f"server-{number}", url=f"https://{number}.example/mcp", tools=("*",)) for number in range(16)
     ]
@@ -70,6 +70,6 @@ async def test_no_more_tools_are_in_it_than_a_turn_is_offered(management: Manage
     assert (await preview(management)).count("Finds.") == 128
 
 
-async def test_unknown_instance_has_none(management: ManagementHarness) -> None:
+async def test_unknown_instance_has_no_prompt(management: ManagementHarness) -> None:
     with pytest.raises(UnknownInstanceError):
         await (await management.get(PreviewPrompt))(Slug("nobody"))

@@ -18,7 +18,7 @@ async def test_user_is_as_last_stored(management: ManagementHarness) -> None:
     assert (who.user, who.user.role, who.actor) == (stored, Role.USER, "ada@example.com")
 
 
-async def test_nobody_is_recognised_once_the_session_has_ended_or_expired(management: ManagementHarness) -> None:
+async def test_ended_or_expired_session_is_not_recognised(management: ManagementHarness) -> None:
     user = await management.add_user()
     first, second = [SecretText(await management.issue_token(user)) for _ in range(2)]
     session = management.session_tokens.verify(first)
@@ -30,7 +30,7 @@ async def test_nobody_is_recognised_once_the_session_has_ended_or_expired(manage
     assert await (await management.get(RecogniseUser))(second) is None
 
 
-async def test_nobody_is_recognised_who_is_gone_or_disabled(management: ManagementHarness) -> None:
+async def test_deleted_or_disabled_user_is_not_recognised(management: ManagementHarness) -> None:
     for email in ("gone@example.com", "asleep@example.com"):
         user = await management.add_user(email)
         token = SecretText(await management.issue_token(user))
@@ -41,14 +41,14 @@ async def test_nobody_is_recognised_who_is_gone_or_disabled(management: Manageme
         assert await (await management.get(RecogniseUser))(token) is None
 
 
-async def test_session_of_another_user_is_worth_nothing(management: ManagementHarness) -> None:
+async def test_session_of_another_user_is_invalid(management: ManagementHarness) -> None:
     """However a token came to name one user and the session of another."""
     await management.add_default_user()
     assert await (await management.get(RecogniseUser))(SecretText(session_token())) is not None
     assert await (await management.get(RecogniseUser))(SecretText(session_token(sub="user-2"))) is None
 
 
-async def test_forged_or_expired_token_costs_no_question_to_the_store(management: ManagementHarness) -> None:
+async def test_forged_or_expired_token_needs_no_query(management: ManagementHarness) -> None:
     await management.add_default_user()
     management.memory.sessions = None  # type: ignore[assignment] # any question would fail
     for token in (session_token(secret="of somebody else, also long enough"), session_token(exp=1), "rubbish"):

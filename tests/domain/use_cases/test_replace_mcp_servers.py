@@ -16,14 +16,14 @@ def replace(harness: UseCaseHarness) -> ReplaceMcpServers:
     return ReplaceMcpServers(edit=harness.edit)
 
 
-async def test_servers_are_these_and_no_others(harness: UseCaseHarness, slug: Slug, replace: ReplaceMcpServers) -> None:
+async def test_servers_are_replaced(harness: UseCaseHarness, slug: Slug, replace: ReplaceMcpServers) -> None:
     await replace(slug, [CRM], by=CLI)
     assert (await replace(slug, [FILES], by=CLI)).mcp_servers == (FILES,)
     assert (await replace(slug, [], by=CLI)).mcp_servers == ()
     assert (await harness.load(slug)).mcp_servers == ()
 
 
-async def test_faults_are_told_apart_and_nothing_is_stored(
+async def test_errors_are_distinguished_and_nothing_is_stored(
     harness: UseCaseHarness, slug: Slug, replace: ReplaceMcpServers
 ) -> None:
     with pytest.raises(InvalidInputError, match="a name of its own"):

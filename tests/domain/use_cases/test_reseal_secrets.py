@@ -113,14 +113,14 @@ async def store() -> Store:
     return store
 
 
-async def test_afterwards_the_new_key_alone_opens_everything(store: Store) -> None:
+async def test_new_key_alone_decrypts_everything_afterwards(store: Store) -> None:
     before = await store.opened(OLD)
     assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=6, instances=3, unreadable=())
     assert await store.opened(NEW) == before
     assert before["bot-2 vendor_api_key"] == "sk-of-vendor-bot-2"
 
 
-async def test_nothing_else_of_an_instance_changes_but_its_version(store: Store) -> None:
+async def test_only_secrets_and_version_of_an_instance_change(store: Store) -> None:
     before = await store.instances()
     await store.reseal(NEW, OLD)(by=CLI)
     for old, new in zip(before, await store.instances(), strict=True):
@@ -133,7 +133,7 @@ async def test_nothing_else_of_an_instance_changes_but_its_version(store: Store)
             assert msgspec.structs.replace(secret, sealed=was.sealed, fingerprint=was.fingerprint) == was
 
 
-async def test_key_in_its_grace_expires_when_it_would_have(store: Store) -> None:
+async def test_previous_key_keeps_its_expiry(store: Store) -> None:
     await store.harness.issue_key(SLUGS[0], grace_seconds=60)
     before = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
     await store.reseal(NEW, OLD)(by=CLI)
@@ -151,21 +151,21 @@ async def test_caller_is_found_by_the_new_keys_fingerprint(store: Store) -> None
     assert (await store.instances())[1].secrets[VENDOR_KEY].fingerprint is None
 
 
-async def test_where_nothing_is_to_be_done_nothing_is_written(store: Store) -> None:
+async def test_completed_rotation_writes_nothing(store: Store) -> None:
     await store.reseal(NEW, OLD)(by=CLI)
     before = (await store.repo.changes_since(0)).revision, await store.key_check.read()
     assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=0, instances=0, unreadable=())
     assert ((await store.repo.changes_since(0)).revision, await store.key_check.read()) == before
 
 
-async def test_empty_store_takes_the_key(store: Store) -> None:
+async def test_empty_store_accepts_the_key(store: Store) -> None:
     for slug in SLUGS:
         await store.repo.delete(slug)
     assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=0, instances=0, unreadable=())
     assert await store.who_may_start() == {"new", "both"}
 
 
-async def test_who_may_start_before_meanwhile_and_afterwards(store: Store) -> None:
+async def test_accepted_keys_change_during_the_rotation(store: Store) -> None:
     meanwhile: list[set[str]] = []
 
     async def note(_: Instance) -> None:
@@ -179,7 +179,7 @@ async def test_who_may_start_before_meanwhile_and_afterwards(store: Store) -> No
 
 
 @pytest.mark.parametrize("saves", range(3))
-async def test_interrupted_anywhere_it_goes_on_where_it_stopped(store: Store, saves: int) -> None:
+async def test_interrupted_rotation_resumes_where_it_stopped(store: Store, saves: int) -> None:
     left = saves
 
     async def interrupt(_: Instance) -> None:
@@ -199,7 +199,7 @@ async def test_interrupted_anywhere_it_goes_on_where_it_stopped(store: Store, sa
     assert await store.who_may_start() == {"new", "both"}
 
 
-async def test_key_replaced_again_before_the_last_change_has_ended(store: Store) -> None:
+async def test_key_can_be_replaced_again_during_a_rotation(store: Store) -> None:
     async def interrupt(instance: Instance) -> None:
         if instance.slug == SLUGS[1]:
             raise StorageUnavailableError
@@ -216,21 +216,21 @@ async def test_key_replaced_again_before_the_last_change_has_ended(store: Store)
     await store.check(NEWEST).verify()
 
 
-async def test_change_can_be_taken_back(store: Store) -> None:
+async def test_rotation_can_be_reverted(store: Store) -> None:
     await store.reseal(NEW, OLD)(by=CLI)
     assert (await store.reseal(OLD, NEW)(by=CLI)).secrets == 6
     assert len(await store.opened(OLD)) == 6
     assert await store.who_may_start() == {"old", "both"}
 
 
-async def test_what_others_write_meanwhile_is_kept_and_sealed_anew(store: Store) -> None:
+async def test_concurrent_write_is_kept_and_re_encrypted(store: Store) -> None:
     store.repo.races = 2
     assert (await store.reseal(NEW, OLD)(by=CLI)).secrets == 6
     assert [instance.description for instance in await store.instances()] == ["x", "x", ""]
     assert len(await store.opened(NEW)) == 6
 
 
-async def test_instance_deleted_meanwhile_is_no_hindrance(store: Store) -> None:
+async def test_instance_deleted_during_the_rotation_is_skipped(store: Store) -> None:
     async def delete(instance: Instance) -> None:
         if instance.slug == SLUGS[1]:
             await store.repo.delete(instance.slug)
@@ -239,7 +239,7 @@ async def test_instance_deleted_meanwhile_is_no_hindrance(store: Store) -> None:
     assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=4, instances=2, unreadable=())
 
 
-async def test_what_others_seal_with_the_old_key_meanwhile_is_found(store: Store) -> None:
+async def test_secret_encrypted_with_the_old_key_during_the_rotation_is_found(store: Store) -> None:
     async def somebody_else_stores(instance: Instance) -> None:
         if instance.slug == SLUGS[2]:
             store.repo.before_save = None
@@ -250,14 +250,14 @@ async def test_what_others_seal_with_the_old_key_meanwhile_is_found(store: Store
     assert (await store.opened(NEW))["bot-0 another"] == "sealed late"
 
 
-async def test_instances_changed_all_the_time_keep_the_change_from_ending(store: Store) -> None:
+async def test_constantly_changed_instances_prevent_completion(store: Store) -> None:
     store.repo.races = 1_000
     with pytest.raises(OlderKeyInUseError):
         await store.reseal(NEW, OLD)(by=CLI)
     assert await store.who_may_start() == {"both"}
 
 
-async def test_what_no_key_opens_is_reported_and_stops_nothing(store: Store) -> None:
+async def test_undecryptable_secret_is_reported_and_skipped(store: Store) -> None:
     secret = (await store.instances())[2].secrets[VENDOR_KEY]
     moved = secret.sealed
     foreign = await ring(NEWEST).seal(SecretText("sk-foreign"), (await store.instances())[1].address_of(secret))
@@ -283,13 +283,13 @@ async def test_survey_counts_and_changes_nothing(store: Store) -> None:
     assert await store.who_may_start() == {"old", "both"}
 
 
-async def test_progress_is_told_for_each_round(store: Store) -> None:
+async def test_progress_is_reported_for_each_round(store: Store) -> None:
     told: list[tuple[int, int, int]] = []
     await store.reseal(NEW, OLD)(lambda *progress: told.append(progress), by=CLI)
     assert told == [(number, done, 3) for number in (1, 2) for done in range(4)]
 
 
-async def test_trail_tells_of_each_instance_and_at_the_end_of_the_key(store: Store) -> None:
+async def test_audit_trail_has_each_instance_and_finally_the_key(store: Store) -> None:
     async def actions() -> list[tuple[str, str | None, tuple[str, ...]]]:
         entries = (await store.audit_log.list(AuditQuery(user=CLI, action="secret.reseal"))).entries
         rotations = (await store.audit_log.list(AuditQuery(action="master_key"))).entries
@@ -303,9 +303,7 @@ async def test_trail_tells_of_each_instance_and_at_the_end_of_the_key(store: Sto
     assert len(await actions()) == 4
 
 
-async def test_rotation_that_is_interrupted_at_its_very_end_is_in_the_trail(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rotation_interrupted_at_the_very_end_is_audited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(_: CheckMasterKey) -> None:
         raise StorageUnavailableError
 

@@ -70,7 +70,7 @@ async def test_turn_has_the_budget_and_the_deadline_of_its_instance(supervisor: 
     assert [(turn.deadline, turn.budget.max_steps) for turn in supervisor.turns] == [(300.0, 15), (20.0, 3)]
 
 
-async def test_observers_are_told_of_a_turn_in_order(supervisor: ScriptedSupervisor) -> None:
+async def test_observers_receive_the_events_of_a_turn_in_order(supervisor: ScriptedSupervisor) -> None:
     observer = NotingObserver()
     runner = TurnRunner(supervisor, observers={"noting": observer})
     supervisor.plays(STEP, TOOL_STARTED, TOOL_FINISHED, *says("Hi"))
@@ -81,7 +81,7 @@ async def test_observers_are_told_of_a_turn_in_order(supervisor: ScriptedSupervi
     assert len(observer.turns.pop()) == 32
 
 
-async def test_observers_are_told_where_the_turn_comes_from(supervisor: ScriptedSupervisor) -> None:
+async def test_observers_receive_the_origin_of_the_turn(supervisor: ScriptedSupervisor) -> None:
     seen: list[ObservedTurn] = []
 
     class Seeing(NotingObserver):
@@ -97,7 +97,7 @@ async def test_observers_are_told_where_the_turn_comes_from(supervisor: Scripted
     assert turn.started_at == runner.clock.now()
 
 
-async def test_record_and_usage_are_those_of_the_events(supervisor: ScriptedSupervisor) -> None:
+async def test_record_and_usage_match_the_events(supervisor: ScriptedSupervisor) -> None:
     runner = TurnRunner(supervisor)
     supervisor.plays(STEP, TOOL_STARTED, TOOL_FINISHED, TextDelta("Hi"), TURN_FINISHED)
     run = started(runner, stream=True)
@@ -159,12 +159,12 @@ async def test_turn_ends_at_its_deadline_while_its_consumer_is_busy(supervisor: 
     assert (supervisor.running, len(runner.turns)) == (0, 0)
 
 
-async def test_turn_that_ended_in_time_is_not_interrupted_later(supervisor: ScriptedSupervisor) -> None:
+async def test_finished_turn_is_not_interrupted_later(supervisor: ScriptedSupervisor) -> None:
     await events_of(started(TurnRunner(supervisor), instance_of(turn_seconds=0.01)))
     await asyncio.sleep(0.2)
 
 
-async def test_error_of_the_turn_is_raised_as_it_is(supervisor: ScriptedSupervisor) -> None:
+async def test_error_of_the_turn_is_raised_unchanged(supervisor: ScriptedSupervisor) -> None:
     error = ProviderError("vendor", ProviderFailure.AUTH)
     supervisor.plays(STEP, error)
     run = started(TurnRunner(supervisor))

@@ -18,7 +18,7 @@ async def test_server_is_added(harness: UseCaseHarness, slug: Slug) -> None:
     assert returned.mcp_servers == (CRM, FILES)
 
 
-async def test_server_takes_the_place_of_the_one_of_its_name(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_server_replaces_the_one_with_its_name(harness: UseCaseHarness, slug: Slug) -> None:
     set_server = harness.set_mcp_server
     for server in (CRM, FILES):
         await set_server(slug, server)
@@ -26,18 +26,18 @@ async def test_server_takes_the_place_of_the_one_of_its_name(harness: UseCaseHar
     assert (await set_server(slug, other)).mcp_servers == (other, FILES)
 
 
-async def test_server_that_breaks_a_rule_is_not_stored(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_invalid_server_is_not_stored(harness: UseCaseHarness, slug: Slug) -> None:
     with pytest.raises(InvalidInputError, match="MCP server 'my_crm'"):
         await harness.set_mcp_server(slug, msgspec.structs.replace(CRM, name="my_crm"))
     assert (await harness.load(slug)).mcp_servers == ()
 
 
-async def test_unknown_instance_gets_none(harness: UseCaseHarness) -> None:
+async def test_unknown_instance_is_refused(harness: UseCaseHarness) -> None:
     with pytest.raises(UnknownInstanceError):
         await harness.set_mcp_server(Slug("nobody"), CRM)
 
 
-async def test_what_somebody_else_wrote_meanwhile_is_kept(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_concurrent_write_is_kept(harness: UseCaseHarness, slug: Slug) -> None:
     harness.repo.races = 2
     instance = await harness.set_mcp_server(slug, CRM)
     assert (instance.description, instance.mcp_servers) == ("xx", (CRM,))

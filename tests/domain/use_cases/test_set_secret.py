@@ -16,7 +16,7 @@ from support.harness import UseCaseHarness
 VALUE = "vendor-key-0123456789"
 
 
-async def test_secret_is_stored_sealed(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_secret_is_stored_encrypted(harness: UseCaseHarness, slug: Slug) -> None:
     sealed = await harness.set_secret(slug, "smtp_password", "correct horse battery staple")
     stored = await harness.load(slug)
     assert stored.secrets == {"smtp_password": sealed}
@@ -32,7 +32,7 @@ async def test_secret_does_not_open_for_another_instance(harness: UseCaseHarness
         await harness.cipher.open(sealed.sealed, SecretAddress(instance_id=other.id, name=sealed.name))
 
 
-async def test_key_of_the_operators_choice_identifies_callers(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_chosen_key_identifies_callers(harness: UseCaseHarness, slug: Slug) -> None:
     sealed = await harness.set_secret(slug, AUTH_API_KEY, "sk-myinstancekey")
     stored = await harness.load(slug)
     assert sealed.fingerprint is not None
@@ -40,9 +40,7 @@ async def test_key_of_the_operators_choice_identifies_callers(harness: UseCaseHa
     assert not stored.auth_enabled
 
 
-async def test_key_of_the_operators_choice_may_replace_another_with_a_grace(
-    harness: UseCaseHarness, slug: Slug
-) -> None:
+async def test_chosen_key_may_replace_another_with_an_overlap_period(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.set_secret(slug, AUTH_API_KEY, "sk-the-first")
     await harness.set_secret(slug, AUTH_API_KEY, "sk-the-second", grace_seconds=60)
     stored = await harness.load(slug)
@@ -53,7 +51,7 @@ async def test_key_of_the_operators_choice_may_replace_another_with_a_grace(
 
 
 @pytest.mark.parametrize("name, seconds", [("one", 60), (AUTH_API_KEY, -1)])
-async def test_grace_is_for_callers_keys_and_not_negative(
+async def test_overlap_period_is_for_api_keys_and_not_negative(
     harness: UseCaseHarness, slug: Slug, name: str, seconds: int
 ) -> None:
     with pytest.raises(InvalidInputError, match="grace"):
@@ -61,21 +59,19 @@ async def test_grace_is_for_callers_keys_and_not_negative(
     assert (await harness.load(slug)).secrets == {}
 
 
-async def test_vendors_key_is_bound_to_where_it_is_sent_now(harness: UseCaseHarness) -> None:
+async def test_provider_key_is_bound_to_its_current_origin(harness: UseCaseHarness) -> None:
     slug = await harness.add_instance("bot", provider="vendor")
     assert (await harness.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
     await harness.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
     assert (await harness.set_secret(slug, "vendor_api_key", VALUE)).origin == "http://localhost:8000"
 
 
-async def test_key_of_a_vendor_that_the_instance_does_not_use_is_bound_to_that_vendor(
-    harness: UseCaseHarness, slug: Slug
-) -> None:
+async def test_key_of_an_unused_provider_is_bound_to_that_provider(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.update(slug, InstancePatch(base_url="http://localhost:8000/v1"))
     assert (await harness.set_secret(slug, "vendor_api_key", VALUE)).origin == "https://api.vendor.example:443"
 
 
-async def test_secret_replaces_the_earlier_one_and_no_other(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_secret_replaces_only_the_previous_one(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.set_secret(slug, "one", "first")
     await harness.set_secret(slug, "two", "second")
     harness.repo.races = 1
@@ -91,9 +87,7 @@ async def test_secret_replaces_the_earlier_one_and_no_other(harness: UseCaseHarn
         *(("vendor_api_key", "with spaces"), ("auth_api_key", "short"), ("auth_api_key_previous", "sk-long-enough")),
     ],
 )
-async def test_name_or_value_that_breaks_its_rule_is_refused(
-    harness: UseCaseHarness, slug: Slug, name: str, value: str
-) -> None:
+async def test_invalid_name_or_value_is_refused(harness: UseCaseHarness, slug: Slug, name: str, value: str) -> None:
     with pytest.raises(InvalidInputError):
         await harness.set_secret(slug, name, value)
     assert (await harness.load(slug)).secrets == {}
@@ -110,7 +104,7 @@ async def test_unknown_instance_has_no_secrets(harness: UseCaseHarness) -> None:
         await harness.set_secret(Slug("nobody"), SecretName("one"), "first")
 
 
-async def test_several_are_stored_together_each_bound_to_its_own_address(harness: UseCaseHarness) -> None:
+async def test_secrets_set_together_are_bound_to_their_own_addresses(harness: UseCaseHarness) -> None:
     slug = await harness.add_instance("bot", provider="vendor")
     store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
     values = {"vendor_api_key": "sk-1234567890", "crm_token": "a token", AUTH_API_KEY: "sk-of-callers"}
@@ -124,7 +118,7 @@ async def test_several_are_stored_together_each_bound_to_its_own_address(harness
 
 
 @pytest.mark.parametrize(("name", "value"), [("No Name", "x"), ("crm_token", ""), ("x_key", "two words")])
-async def test_if_one_of_several_breaks_its_rule_none_is_stored(
+async def test_no_secret_is_stored_if_one_is_invalid(
     harness: UseCaseHarness, slug: Slug, name: str, value: str
 ) -> None:
     store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
@@ -134,7 +128,7 @@ async def test_if_one_of_several_breaks_its_rule_none_is_stored(
     assert (await harness.load(slug)).secrets == {}
 
 
-async def test_several_are_stored_on_an_expected_version_only(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_secrets_are_stored_only_on_an_expected_version(harness: UseCaseHarness, slug: Slug) -> None:
     store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
     with pytest.raises(InstanceChangedError):
         await store.set_many(slug, {"good_token": "value"}, by=CLI, expected_versions={5})

@@ -11,7 +11,7 @@ async def test_active_instance_is_shown(harness: UseCaseHarness, slug: Slug) -> 
 
 
 @pytest.mark.parametrize("text", ["nobody", "asleep", "No Slug", "", "support-bot\n"])
-async def test_everything_else_is_not_found(harness: UseCaseHarness, slug: Slug, text: str) -> None:
+async def test_other_instances_are_not_found(harness: UseCaseHarness, slug: Slug, text: str) -> None:
     await harness.add_instance("asleep", active=False)
     with pytest.raises(NotFoundError, match="Unknown model"):
         await ShowModel(repo=harness.repo)(text)

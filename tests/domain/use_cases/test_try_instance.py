@@ -10,7 +10,7 @@ from support.scripted_supervisor import TURN_FINISHED, ScriptedSupervisor
 from support.turn_runner import TurnRunner, events_of
 
 
-async def test_closed_and_disabled_instances_answer_whoever_manages_them(harness: UseCaseHarness) -> None:
+async def test_closed_and_disabled_instances_answer_managers(harness: UseCaseHarness) -> None:
     supervisor = ScriptedSupervisor()
     attempt = TryInstance(repo=harness.repo, run_turn=TurnRunner(supervisor).run_turn)
     slug = await harness.add_instance("asleep", active=False)
@@ -23,7 +23,7 @@ async def test_closed_and_disabled_instances_answer_whoever_manages_them(harness
     assert (supervisor.turns[0].messages, supervisor.turns[0].sampling) == (request.messages, request.sampling)
 
 
-async def test_unknown_instance_is_told_of(harness: UseCaseHarness) -> None:
+async def test_unknown_instance_is_reported(harness: UseCaseHarness) -> None:
     with pytest.raises(UnknownInstanceError):
         await TryInstance(repo=harness.repo, run_turn=TurnRunner(ScriptedSupervisor()).run_turn)(
             ChatRequest(model=Slug("nobody"), messages=()), CONTEXT

@@ -8,7 +8,7 @@ from polyant.domain.use_cases.update_instance import InstancePatch
 from support.harness import UseCaseHarness
 
 
-async def test_only_what_the_patch_has_is_changed(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_only_fields_of_the_patch_change(harness: UseCaseHarness, slug: Slug) -> None:
     before = await harness.load(slug)
     after = await harness.update(slug, InstancePatch(name="Susie", temperature=0.5))
     assert (after.name, after.temperature) == ("Susie", 0.5)
@@ -16,14 +16,14 @@ async def test_only_what_the_patch_has_is_changed(harness: UseCaseHarness, slug:
     assert await harness.load(slug) == after
 
 
-async def test_null_takes_a_value_back(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_null_resets_a_value(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.update(slug, InstancePatch(temperature=0.5, base_url="http://localhost:1/"))
     assert (await harness.load(slug)).base_url == "http://localhost:1"
     after = await harness.update(slug, InstancePatch(temperature=None, base_url=None))
     assert (after.temperature, after.base_url) == (None, None)
 
 
-async def test_new_provider_brings_its_default_model_along(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_new_provider_sets_its_default_model(harness: UseCaseHarness, slug: Slug) -> None:
     assert (await harness.update(slug, InstancePatch(provider="vendor"))).model == "small"
     assert (await harness.update(slug, InstancePatch(model="large"))).model == "large"
     assert (await harness.update(slug, InstancePatch(provider="vendor"))).model == "large"
@@ -46,7 +46,7 @@ async def test_new_provider_brings_its_default_model_along(harness: UseCaseHarne
         (InstancePatch(tool_seconds=3_601), r"at `\$.tool_seconds`"),
     ],
 )
-async def test_value_that_breaks_its_rule_is_refused(
+async def test_invalid_value_is_refused(
     harness: UseCaseHarness, slug: Slug, patch: InstancePatch, message: str
 ) -> None:
     before = await harness.load(slug)
@@ -78,14 +78,14 @@ async def test_unknown_instance_cannot_be_updated(harness: UseCaseHarness) -> No
         await harness.update(Slug("nobody"), InstancePatch(name="Susie"))
 
 
-async def test_tools_are_those_of_the_patch_in_its_order_each_once(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_tools_have_the_order_of_the_patch_without_duplicates(harness: UseCaseHarness, slug: Slug) -> None:
     tools = ("current_time", "calculate", "current_time")
     assert (await harness.update(slug, InstancePatch(tools=tools))).tools == ("current_time", "calculate")
     assert (await harness.update(slug, InstancePatch(name="Susie"))).tools == ("current_time", "calculate")
     assert (await harness.update(slug, InstancePatch(tools=()))).tools == ()
 
 
-async def test_tool_that_is_not_installed_any_more_may_stay(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_uninstalled_tool_may_stay(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.apply_edit(slug, lambda instance, _: msgspec.structs.replace(instance, tools=("gone",)))
     assert (await harness.update(slug, InstancePatch(tools=("gone", "calculate")))).tools == ("gone", "calculate")
     await harness.update(slug, InstancePatch(tools=("calculate",)))
@@ -93,7 +93,7 @@ async def test_tool_that_is_not_installed_any_more_may_stay(harness: UseCaseHarn
         await harness.update(slug, InstancePatch(tools=("gone",)))
 
 
-async def test_options_are_replaced_by_adapter_and_taken_back_by_null(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_options_are_replaced_for_each_adapter_and_reset_by_null(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.update(slug, InstancePatch(options={"vendor": {"maxTokens": 5, "effort": "high"}}))
     after = await harness.update(slug, InstancePatch(options={"vendor": {"maxTokens": 6}}))
     assert after.options == {"vendor": {"maxTokens": 6}}
@@ -103,7 +103,7 @@ async def test_options_are_replaced_by_adapter_and_taken_back_by_null(harness: U
     assert (await harness.update(slug, InstancePatch(options={"vendor": None}))).options == {}
 
 
-async def test_options_of_an_adapter_that_is_gone_stay_and_can_be_removed(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_options_of_a_missing_adapter_stay_and_can_be_removed(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.apply_edit(slug, lambda instance, _: msgspec.structs.replace(instance, options={"gone": {"x": 1}}))
     after = await harness.update(slug, InstancePatch(options={"vendor": {}}))
     assert after.options == {"gone": {"x": 1}, "vendor": {}}
@@ -121,7 +121,7 @@ async def test_options_of_an_adapter_that_is_gone_stay_and_can_be_removed(harnes
         ({"vendor": {"effort": "some"}}, r"Invalid enum value 'some' - at `\$.options.vendor.effort`"),
     ],
 )
-async def test_options_that_an_adapter_refuses_are_not_stored(
+async def test_invalid_options_are_not_stored(
     harness: UseCaseHarness, slug: Slug, options: dict[str, dict[str, object] | None], message: str
 ) -> None:
     before = await harness.load(slug)
@@ -130,7 +130,7 @@ async def test_options_that_an_adapter_refuses_are_not_stored(
     assert await harness.load(slug) == before
 
 
-async def test_each_limit_is_set_and_taken_back_by_itself(harness: UseCaseHarness, slug: Slug) -> None:
+async def test_limits_are_set_and_reset_independently(harness: UseCaseHarness, slug: Slug) -> None:
     await harness.update(slug, InstancePatch(max_steps=5, max_tool_calls=0, turn_seconds=60.5, tool_seconds=2))
     after = await harness.update(slug, InstancePatch(max_tool_calls=None))
     assert after.limits == TurnLimits(max_steps=5, turn_seconds=60.5, tool_seconds=2)

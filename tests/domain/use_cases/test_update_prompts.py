@@ -22,7 +22,7 @@ async def test_given_sections_change_and_others_stay(
     assert after.sections == {**before.sections, SectionKey.SOUL: "Be brief.", SectionKey.MEMORY: ""}
 
 
-async def test_two_who_change_different_sections_don_t_overwrite_each_other(
+async def test_concurrent_changes_of_different_sections_are_both_kept(
     harness: UseCaseHarness, slug: Slug, update: UpdatePrompts
 ) -> None:
     await update(slug, {SectionKey.SOUL: "Be brief."}, by=CLI)
@@ -33,7 +33,7 @@ async def test_two_who_change_different_sections_don_t_overwrite_each_other(
 
 
 @pytest.mark.parametrize("content", ["x" * (MAX_SECTION_CHARACTERS + 1), "\0", "\ud800"])
-async def test_one_faulty_section_keeps_all_from_being_stored(
+async def test_no_section_is_stored_if_one_is_invalid(
     harness: UseCaseHarness, slug: Slug, update: UpdatePrompts, content: str
 ) -> None:
     before = await harness.load(slug)

@@ -44,7 +44,7 @@ async def test_given_fields_change_and_others_stay(management: ManagementHarness
         (UserPatch(role=Role.SUPERADMIN), False),
     ],
 )
-async def test_who_is_disabled_or_gets_another_password_is_logged_out_everywhere(
+async def test_disabling_a_user_or_changing_the_password_ends_all_sessions(
     management: ManagementHarness, patch: UserPatch, *, ends: bool
 ) -> None:
     user = await management.add_user()
@@ -53,7 +53,7 @@ async def test_who_is_disabled_or_gets_another_password_is_logged_out_everywhere
     assert (management.memory.sessions == {}) is ends
 
 
-async def test_new_password_is_the_one_to_log_in_with(management: ManagementHarness) -> None:
+async def test_new_password_is_valid_for_login(management: ManagementHarness) -> None:
     user = await management.add_user(password=PASSWORD)
     await (await management.get(UpdateUser))(user.id, UserPatch(password=SecretText("another password")), by=BOSS)
     assert (await (await management.get(LogIn))(user.email, SecretText("another password"))).user.id == user.id
@@ -66,7 +66,7 @@ async def test_edit_that_lost_a_race_is_applied_again(management: ManagementHarn
     assert (stored.role, stored.version) == (Role.SUPERADMIN, 5)
 
 
-async def test_whoever_always_loses_is_told_so(management: ManagementHarness) -> None:
+async def test_edit_that_loses_every_race_is_a_conflict(management: ManagementHarness) -> None:
     user = await management.add_user()
     management.users.races = 10_000
     with pytest.raises(UserChangedError):
@@ -83,7 +83,7 @@ async def test_only_an_expected_version_is_changed(management: ManagementHarness
 
 
 @pytest.mark.parametrize("patch", [UserPatch(disabled=True), UserPatch(role=Role.USER)])
-async def test_last_superadmin_stays_one(management: ManagementHarness, patch: UserPatch) -> None:
+async def test_last_superadmin_keeps_the_role(management: ManagementHarness, patch: UserPatch) -> None:
     user = await management.add_user(role=Role.SUPERADMIN)
     with pytest.raises(LastSuperadminError):
         await (await management.get(UpdateUser))(user.id, patch, by=BOSS)
@@ -91,7 +91,7 @@ async def test_last_superadmin_stays_one(management: ManagementHarness, patch: U
     assert await management.audit_entries() == []
 
 
-async def test_faults_are_told_apart(management: ManagementHarness) -> None:
+async def test_errors_are_distinguished(management: ManagementHarness) -> None:
     user, other = await management.add_user(), await management.add_user("other@example.com")
     with pytest.raises(UnknownUserError):
         await (await management.get(UpdateUser))(UserId("0" * 32), UserPatch(disabled=True), by=BOSS)
@@ -102,5 +102,5 @@ async def test_faults_are_told_apart(management: ManagementHarness) -> None:
             await (await management.get(UpdateUser))(user.id, patch, by=BOSS)
 
 
-def test_password_shows_in_no_patch() -> None:
+def test_patch_does_not_show_the_password() -> None:
     assert "another password" not in repr(UserPatch(password=SecretText("another password"), email=UNSET))
