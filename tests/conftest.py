@@ -9,14 +9,14 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 pytest.register_assert_rewrite("polyant.testing", "support")
 
-from support import launching, patience  # noqa: E402 - not before its assertions are rewritten
+from support import launching, patience  # noqa: E402 - after its assertions are registered for rewriting
 
 pytest_plugins = ["support.postgres", "support.databases"]
 
-# A test's own limit (a mark) and --timeout on the command line override this.
+# A timeout mark on a test and --timeout on the command line override this.
 os.environ.setdefault("PYTEST_TIMEOUT", str(patience.seconds(120)))
 
-hypothesis.settings.register_profile(  # its limits are in milliseconds, whatever the machine
+hypothesis.settings.register_profile(  # hypothesis' own limits don't scale with the machine
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("patient")
@@ -24,13 +24,13 @@ hypothesis.settings.load_profile("patient")
 for phase in ("connect", "read", "write", "pool"):  # httpx's default, 5 s, is too short on a slow machine
     setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, phase, patience.PATIENCE)
 
-# httpx.get and its like build an SSL context for each call, which reads every CA certificate.
-httpx._transports.default.create_ssl_context = functools.cache(  # type: ignore[attr-defined] # it is imported there
+# Functions such as httpx.get build an SSL context for each call, which reads every CA certificate.
+httpx._transports.default.create_ssl_context = functools.cache(  # type: ignore[attr-defined] # httpx imports it there
     httpx._config.create_ssl_context
 )
 
-_TOGETHER = ("tests/clients/", "tests/multi/")
-"""Folders whose tests load the machine themselves: each stays in one process, its tests one after another."""
+_SERIAL = ("tests/clients/", "tests/multi/")
+"""Folders whose tests load the machine: the tests of each run serially in one process."""
 
 _FIRST = (
     *(
@@ -43,14 +43,14 @@ _FIRST = (
     ),
     *("tests/contracts/", "tests/cli/", "tests/wire/"),
 )
-"""The slowest folders and files, in starting order. Started last, one would run while the other processes are idle."""
+"""The slowest folders and files, in starting order. They start first so that no process idles at the end."""
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Assigns whole files to processes, so that the tests of a file share servers that are slow to start."""
+    """Assigns whole files to processes, so that the tests of a file share slow-starting servers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((place for place in _TOGETHER if nodeid.startswith(place)), nodeid.partition("::")[0])
+        return next((place for place in _SERIAL if nodeid.startswith(place)), nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_hashes() -> Iterator[None]:
-    """Makes Argon2id cheap wherever a test uses its default cost."""
+    """Lowers the default cost of Argon2id for all tests."""
     from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher  # noqa: PLC0415 - slow to import
 
     presets = Argon2idPasswordHasher.__init__.__kwdefaults__

@@ -1,8 +1,8 @@
-"""Tests the tests: makes small changes to the source and prints those that no test notices.
+"""Runs mutation tests: makes small changes to the source and prints those that no test catches.
 
 `just mutants --sample 40 --seed 1` tries a reproducible sample. Each mutant is one change in a copy of `src`. The tests
 named after its module run first, then those in the folder of that name, then all tests that start no servers. A mutant
-that survives them all is either a hole in the tests or an equivalent change, which a person has to tell apart.
+that survives them all is either a gap in the tests or an equivalent change; a person has to decide which.
 
 mutmut and cosmic-ray were considered. Neither takes a seeded sample; mutmut needs one run of the whole suite in one
 process under its trampolines, and cosmic-ray runs one fixed test command for every mutant.
@@ -27,12 +27,12 @@ from support.patience import seconds
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 TESTS = ROOT / "tests"
-LEFT_OUT = ("testing/", "piccolo_migrations/", "__main__.py")
+EXCLUDED = ("testing/", "piccolo_migrations/", "__main__.py")
 """Parts of the package that are not mutated."""
 SLOW = ("clients", "e2e", "multi", "bench")
-"""Test folders that are left out: they start servers, which takes long."""
+"""Test folders that are skipped, because they start servers and are slow."""
 MINUTES = 10
-"""After how long a mutant counts as caught, because it made the tests hang."""
+"""The time after which a mutant that makes the tests hang counts as caught."""
 
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "!=",
@@ -60,7 +60,7 @@ OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one file."""
+    """One change to one file."""
 
     path: Path
     begin: int
@@ -172,7 +172,7 @@ class _Finder(ast.NodeVisitor):
         self._add(*self._span(node), text)
 
     def _between(self, left: ast.expr, right: ast.expr, operator: str) -> None:
-        """Replaces the operator between two operands, unless parentheses or comments stand there too."""
+        """Replaces the operator between two operands, unless parentheses or comments surround it."""
         begin, end = self._span(left)[1], self._span(right)[0]
         if not set("()#\n") & set(self._source[begin:end].decode()):
             self._add(begin, end, f" {operator} ")
@@ -181,20 +181,20 @@ class _Finder(ast.NodeVisitor):
         mutant = Mutant(self._path, begin, end, text.encode())
         try:
             ast.parse(mutant.source())
-        except SyntaxError:  # an f-string's inside, before Python 3.12
+        except SyntaxError:  # inside an f-string, before Python 3.12
             return
         self.found.append(mutant)
 
 
 def mutants() -> Iterator[Mutant]:
-    """Yields every mutant there is, in a fixed order."""
+    """Yields every possible mutant in a fixed order."""
     for path in sorted((SOURCE / "polyant").rglob("*.py")):
-        if not any(part in str(path) for part in LEFT_OUT):
+        if not any(part in str(path) for part in EXCLUDED):
             yield from _Finder(path).found
 
 
 def tests_for(path: Path) -> Iterator[tuple[list[Path], str]]:
-    """Yields the tests for a module, the likeliest to fail first, and in how many processes to run them."""
+    """Yields the tests for a module, those most likely to fail first, with the number of processes to use."""
     inside = path.relative_to(SOURCE / "polyant")
     named = [found for found in TESTS.rglob(f"test_{inside.stem}.py") if found.relative_to(TESTS).parts[0] not in SLOW]
     if named:
@@ -206,7 +206,7 @@ def tests_for(path: Path) -> Iterator[tuple[list[Path], str]]:
 
 
 def is_noticed(copy: Path, tests: list[Path], processes: str) -> bool:
-    """Returns whether the tests fail with a copy of the source."""
+    """Returns whether the tests fail on a copy of the source."""
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     ignored = (f"--ignore={TESTS / folder}" for folder in SLOW)
     options = ("-x", "-q", "-p", "no:cacheprovider", "-n", processes)
@@ -221,7 +221,7 @@ def is_noticed(copy: Path, tests: list[Path], processes: str) -> bool:
 
 
 def is_caught(mutant: Mutant, copy: Path) -> bool:
-    """Returns whether any test notices the change."""
+    """Returns whether any test catches the change."""
     place = copy / mutant.path.relative_to(SOURCE)
     place.write_bytes(mutant.source())
     try:
@@ -231,11 +231,11 @@ def is_caught(mutant: Mutant, copy: Path) -> bool:
 
 
 def main() -> None:
-    """Tries a sample of the mutants and exits with 1 if one survives."""
+    """Tries a sample of the mutants and exits with 1 if any survives."""
     parser = argparse.ArgumentParser(prog="just mutants", description=__doc__)
-    parser.add_argument("--sample", type=int, default=40, help="how many to try [40]")
-    parser.add_argument("--seed", type=int, default=1, help="which ones [1]")
-    parser.add_argument("--only", default="", help="a part of the path of the modules to change")
+    parser.add_argument("--sample", type=int, default=40, help="the number of mutants to try [40]")
+    parser.add_argument("--seed", type=int, default=1, help="the random seed of the sample [1]")
+    parser.add_argument("--only", default="", help="a substring of the paths of the modules to mutate")
     arguments = parser.parse_args()
     known = [mutant for mutant in mutants() if arguments.only in str(mutant.path)]
     sample = random.Random(arguments.seed).sample(known, min(arguments.sample, len(known)))  # noqa: S311 - no secret
@@ -243,14 +243,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="polyant-mutants-") as folder:
         copy = Path(shutil.copytree(SOURCE, Path(folder) / "src"))
         if is_noticed(copy, [TESTS], "logical"):
-            parser.exit(2, "The tests fail without any change: run `just test` first.\n")
+            parser.exit(2, "The tests fail on unmodified source. Run `just test` first.\n")
         for number, mutant in enumerate(sample, 1):
             began = time.monotonic()
             caught = is_caught(mutant, copy)
             survivors += not caught
             verdict = "caught" if caught else "SURVIVED"
             print(f"{number}/{len(sample)} {verdict} in {time.monotonic() - began:.0f} s  {mutant}", flush=True)
-    print(f"{len(sample) - survivors} of {len(sample)} mutants caught (of {len(known)} that there are)")
+    print(f"{len(sample) - survivors} of {len(sample)} mutants caught ({len(known)} in total)")
     raise SystemExit(1 if survivors else 0)
 
 

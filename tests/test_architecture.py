@@ -1,4 +1,4 @@
-"""Which package is imported where, whether the import contracts hold, and that names lead from port to adapter."""
+"""Checks package imports, the import contracts, and the naming of ports and adapters."""
 
 import ast
 import importlib
@@ -39,7 +39,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "uvicorn": ("polyant.cli",),
     "yarl": ("polyant.adapters.tools",),
 }
-"""Below which modules a package may be imported; one that isn't listed may be imported nowhere."""
+"""The modules below which each package may be imported. Unlisted packages may not be imported."""
 
 
 def is_below(module: str, package: str) -> bool:
@@ -47,7 +47,7 @@ def is_below(module: str, package: str) -> bool:
 
 
 def imports_of(source: Path) -> Iterator[tuple[str, str]]:
-    """Yields each module below the folder and what it imports, in functions and for type checkers too."""
+    """Yields each module below the folder with each import, including those in functions and for type checkers."""
     for path in sorted(source.rglob("*.py")):
         parts = path.relative_to(source).with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -67,13 +67,13 @@ def imported_by(node: ast.AST) -> Iterator[str]:
 
 
 def violations(source: Path) -> list[str]:
-    """Returns what the modules below the folder import and may not."""
+    """Returns the forbidden imports of the modules below the folder."""
     return [f"{module} imports {name}" for module, name in imports_of(source) if not may_import(module, name)]
 
 
 def may_import(module: str, name: str) -> bool:
     if name.startswith("."):
-        return False  # which ruff refuses, too
+        return False  # ruff forbids relative imports, too
     listed = next((package for package in ALLOWED if is_below(name, package)), None)
     if listed is None:
         return name.partition(".")[0] in {*sys.stdlib_module_names, "polyant"}
@@ -128,7 +128,7 @@ def test_forbidden_import_is_found(tmp_path: Path, path: str, line: str) -> None
 
 @pytest.fixture
 def skeleton(tmp_path: Path) -> Path:
-    """The project with nothing in its modules, and the contracts that import-linter holds them to."""
+    """A copy of the project with empty modules and the import-linter contracts."""
     for package in ("domain", "http", "testing", "cli", "adapters", "adapters/memory", "adapters/piccolo"):
         (tmp_path / "polyant" / package).mkdir(parents=True)
         (tmp_path / "polyant" / package / "__init__.py").touch()
@@ -202,7 +202,7 @@ def test_port_is_a_small_runtime_checkable_protocol_of_abstract_methods(stem: st
 
 
 def entry_points() -> list[tuple[str, str]]:
-    """Returns the port and the target of each adapter that pyproject.toml names."""
+    """Returns the port and the target of each adapter in pyproject.toml."""
     groups: dict[str, dict[str, str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
     return [
         (group.removeprefix("polyant."), target)

@@ -32,7 +32,7 @@ class Calling:
     def __call__(self, clock: Clock, *rest: str) -> None: ...
 
 
-def positional(clock: "Clock", /, days: "Optional[Days]" = None) -> None:  # noqa: UP045 - both spellings are found
+def positional(clock: "Clock", /, days: "Optional[Days]" = None) -> None:  # noqa: UP045 - tests both spellings
     ...
 
 

@@ -20,7 +20,7 @@ def loggers() -> Iterator[None]:
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """What keeps everything in memory but the keys."""
+    """The environment of a server that keeps everything but its keys in memory."""
     return {"POLYANT_HOME": str(tmp_path / "home"), "INSTANCE_REPO": "memory", "KEY_CHECK": "memory"}
 
 

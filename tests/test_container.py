@@ -11,7 +11,7 @@ Port = NewType("Port", int)
 
 
 class Store:
-    """Counts how often one is built, entered and left."""
+    """A store that logs when it is built, entered and exited."""
 
     def __init__(self, log: list[str]) -> None:
         self.log = log

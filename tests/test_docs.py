@@ -1,4 +1,4 @@
-"""The documentation against the program: tables, commands, links, and the examples as printed."""
+"""Checks the documentation against the program: tables, commands, links and printed examples."""
 
 import ast
 import importlib
@@ -44,7 +44,7 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the exampl
 def section(page: Path, heading: str) -> str:
     """Returns the text under a heading of the second level."""
     found = re.search(rf"(?ms)^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page.read_text())
-    assert found, f"no section {heading!r} in {page}"
+    assert found, f"{page} has no section {heading!r}"
     return found[1]
 
 
@@ -53,7 +53,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def rows(text: str) -> list[list[str]]:
-    """Returns the cells of each row of the tables in the text, without their heads."""
+    """Returns the cells of each table row in the text, without the header rows."""
     lines = re.findall(r"(?m)^\| (`.*) \|$", text)
     return [line.split(" | ") for line in lines]
 
@@ -67,7 +67,7 @@ def table_of(heading: str) -> dict[str, list[str]]:
 
 
 def names_in(cell: str) -> set[str]:
-    """Returns the names in code, without those in a remark in parentheses."""
+    """Returns the names in code font, except those in parentheses."""
     return set(re.findall(r"`([^`]+)`", re.sub(r"\(.*?\)", "", cell)))
 
 
@@ -80,7 +80,7 @@ def test_table_lists_exactly_the_modules() -> None:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Returns the modules and packages of ours that a module imports, adapters by their package."""
+    """Returns the internal modules and packages that a module imports; adapters count by package."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "polyant":
@@ -95,7 +95,7 @@ def test_module_imports_only_what_the_table_allows(module: str) -> None:
 
 
 def entry_points() -> dict[str, set[str]]:
-    """Returns the names of the adapters that pyproject.toml offers for each port."""
+    """Returns the names of the adapters in pyproject.toml for each port."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return {
         group.removeprefix("polyant.").title().replace("_", ""): set(names)
@@ -145,7 +145,7 @@ def test_uvicorn_command_names_the_factory() -> None:
     assert callable(getattr(importlib.import_module(found[1]), found[2]))
 
 
-# The shape of pages
+# Page structure
 
 
 def test_readme_is_short() -> None:
@@ -177,7 +177,7 @@ def test_links_resolve(page: Path) -> None:
 
 
 def paths_in_source() -> Iterator[tuple[str, str]]:
-    """Yields each path of a page that a file of the project names, with the file."""
+    """Yields each page path named in a project file, with the file."""
     for name in ("justfile", ".ci/run", "docs/deploy/polyant.service", "docs/deploy/Containerfile"):
         yield from ((name, path) for path in re.findall(r"\bdocs/[\w/.-]+\w", (ROOT / name).read_text()))
     for folder in ("src", "bench", "scripts"):
@@ -201,21 +201,21 @@ def test_every_decision_is_listed() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A fresh start. Whether demo-bot requires the example's key by now or not, that key is accepted."""
+    """A server after a fresh start; `demo-bot` accepts the example's key, whether or not it requires one."""
     with serving(tmp_path_factory.mktemp("readme")) as started:
         yield started
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder with the data of a fresh start, and no server."""
+    """A folder with the data of a fresh start, without a server."""
     done = run_polyant(tmp_path, "migrate")
     assert done.returncode == 0, done.stderr
     return tmp_path
 
 
 def run_as_printed(folder: Path, code: str, *interpreter: str, url: str = "", given: str = "") -> str:
-    """Returns the output of an example, run with the address of the test's server."""
+    """Returns the output of an example that runs against the test's server."""
     code = code.replace("http://localhost:4000", url).replace("uv run polyant", f"{sys.executable} -m polyant")
     done = subprocess.run(
         [*interpreter, "-c", code],
@@ -283,7 +283,7 @@ def test_commands_replace_keys(data: Path) -> None:
     assert run_in_shell(data, issue).startswith("sk-")
 
 
-# Adapters of other people
+# Third-party adapters
 
 
 def dotted(path: str) -> object:
@@ -311,7 +311,7 @@ async def test_table_lists_exactly_the_injectable_types() -> None:
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
-    """Writes the example's files where they say they belong."""
+    """The folder of the example, with its files at the paths they state."""
     files = re.findall(r"(?ms)^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", section(ADAPTERS, "An example"))
     for name, content in files:
         path = tmp_path / "example" / name
@@ -321,7 +321,7 @@ def example(tmp_path: Path) -> Path:
 
 
 def install(example: Path) -> None:
-    """Does what an installation leaves of the package's metadata, without asking a registry for a build tool."""
+    """Writes the package metadata that an installation would write, without a build tool."""
     project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
     metadata = example / "src" / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     metadata.mkdir()
@@ -360,7 +360,7 @@ def test_example_is_loaded_and_shares_the_limit_among_workers(example: Path, tmp
 
 
 def chat_status(url: str) -> int:
-    """Returns the status of a chat request over a connection of its own, which any worker may accept."""
+    """Returns the status of a chat request over a new connection, which any worker may accept."""
     with closing(HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as connection:
         connection.request("POST", CHAT, chat_body(), {"Content-Type": "application/json"})
         return connection.getresponse().status

@@ -1,4 +1,4 @@
-"""What tests start ends with them, however they end."""
+"""Processes started by tests end with the test process, even if it is killed."""
 
 import os
 import signal

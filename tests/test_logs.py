@@ -81,7 +81,7 @@ def test_json_accepts_any_value() -> None:
 
 @pytest.fixture
 def loggers() -> Iterator[dict[str, logging.Logger]]:
-    """The loggers that are configured, put back as they were afterwards."""
+    """The configured loggers, whose configuration is restored afterwards."""
     with restored_loggers() as loggers:
         yield loggers
 

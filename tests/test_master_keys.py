@@ -14,7 +14,7 @@ A, B, C = (digit * 64 for digit in "abc")
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """The folder of the key files, with the key A in use."""
+    """The folder of the key files, with A as the current key."""
     folder = tmp_path / "keys"
     folder.mkdir()
     (folder / "encryption.key").write_text(f"{A}\n")
@@ -42,7 +42,7 @@ def current_of(settings: Settings) -> SecretText:
     return next(iter(MasterKeys(settings, create=False)))
 
 
-# Where keys come from
+# Sources of keys
 
 
 def test_key_in_the_file_is_the_only_one(settings: Settings) -> None:
@@ -93,7 +93,7 @@ def test_settings_do_not_show_keys(keys: Path) -> None:
     assert A not in repr(settings)
 
 
-# A key that is replaced while a server runs
+# Key replacement while a server runs
 
 
 def test_re_iterating_yields_the_current_keys(keys: Path, settings: Settings) -> None:
@@ -107,7 +107,7 @@ def test_re_iterating_yields_the_current_keys(keys: Path, settings: Settings) ->
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """Has an entry for each time the key files are read."""
+    """A list that gets an entry each time the key files are read."""
     noted: list[Settings] = []
     read_files = master_keys._read
 
@@ -181,7 +181,7 @@ def test_missing_key_is_reported_at_startup(keys: Path, settings: Settings) -> N
         read(settings)
 
 
-# The replacement
+# Replacing the key
 
 
 def test_new_key_becomes_current_and_the_old_one_joins_the_older_ones(keys: Path, settings: Settings) -> None:
@@ -208,7 +208,7 @@ def test_concurrent_replacements_return_the_same_new_key(settings: Settings) -> 
 
 @pytest.mark.parametrize("steps", range(2))
 def test_no_key_is_lost_in_a_crash(settings: Settings, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """Both files are exchanged by a rename; before the first and before the second the machine stops."""
+    """Each file is replaced by a rename; the machine stops before the first or the second rename."""
     replace, left = Path.replace, steps
 
     def crash(draft: Path, target: Path) -> Path:

@@ -116,7 +116,7 @@ CLOCK = ManualClock()
 
 
 async def build(group: Group[PortT], name: str) -> PortT:
-    """Returns the adapter of that name, in an engine that has a clock."""
+    """Returns the named adapter, from a container that has a clock."""
     async with Container(autowired="no.package") as container:
         container.register_value(Clock, CLOCK)
         container.register(group.port, AdapterRecipe(group, name))
@@ -132,7 +132,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def acme(folder: Path) -> None:
-    """A package that offers good and bad rate limiters."""
+    """A package that offers usable and unusable rate limiters."""
     offered = (
         *(
             "Limiter",

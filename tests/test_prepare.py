@@ -47,7 +47,7 @@ async def demo_of(context: CliContext) -> Instance | None:
     return await (await context.get(InstanceRepo)).get(DEMO)
 
 
-def is_home_made(environ: dict[str, str]) -> bool:
+def has_home_folder(environ: dict[str, str]) -> bool:
     return Path(environ["POLYANT_HOME"]).exists()
 
 
@@ -99,7 +99,7 @@ async def test_unknown_adapter_is_refused_before_anything_is_created(environ: di
     with pytest.raises(AdapterError, match="No installed package provides"):
         async with prepared(environ, **{variable: "nobody's"}):
             pass
-    assert not is_home_made(environ)
+    assert not has_home_folder(environ)
 
 
 @pytest.mark.parametrize("variables", [{"ANTHROPIC_API_KEY": "two words"}, {"SCRIPTED_TURNS": __file__}])
@@ -109,7 +109,7 @@ async def test_setting_refused_by_an_adapter_creates_nothing(
     with pytest.raises((SettingsError, AdapterError)):
         async with prepared(environ, **variables):
             pass
-    assert not is_home_made(environ)
+    assert not has_home_folder(environ)
 
 
 # The first user
@@ -123,7 +123,7 @@ async def only_user_of(context: CliContext) -> User:
     return user
 
 
-async def lets_in(context: CliContext, user: User, password: str) -> bool:
+async def can_log_in(context: CliContext, user: User, password: str) -> bool:
     return await (await context.get(PasswordHasher)).verify(SecretText(password), user.password_hash)
 
 
@@ -134,7 +134,7 @@ async def test_first_user_has_a_random_password_in_a_private_file(
     async with prepared(environ) as context:
         user = await only_user_of(context)
         assert (user.email, user.role) == ("admin@localhost", Role.SUPERADMIN)
-        assert await lets_in(context, user, file.read_text().strip())
+        assert await can_log_in(context, user, file.read_text().strip())
         (entry,) = (await (await context.get(AuditLog)).list(AuditQuery(action="user"))).entries
         assert (entry.actor, entry.action, entry.user) == ("server", "user.create", "admin@localhost")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -144,7 +144,7 @@ async def test_first_user_comes_from_the_settings_and_no_password_is_written(env
     async with prepared(environ, **GIVEN) as context:
         user = await only_user_of(context)
         assert user.email == "ada@example.com"
-        assert await lets_in(context, user, GIVEN["INITIAL_ADMIN_PASSWORD"])
+        assert await can_log_in(context, user, GIVEN["INITIAL_ADMIN_PASSWORD"])
     assert not (Path(environ["POLYANT_HOME"]) / FILE).exists()
 
 
@@ -158,12 +158,12 @@ async def test_existing_user_is_unchanged_and_no_other_is_created(environ: dict[
 
 
 async def test_existing_password_file_is_kept(environ: dict[str, str]) -> None:
-    """As after a start that was killed between the file and the user."""
+    """The file is left from a start that was killed before it created the user."""
     file = Path(environ["POLYANT_HOME"]) / FILE
     file.parent.mkdir()
     file.write_text("a password of before\n")
     async with prepared(environ) as context:
-        assert await lets_in(context, await only_user_of(context), "a password of before")
+        assert await can_log_in(context, await only_user_of(context), "a password of before")
     assert file.read_text() == "a password of before\n"
 
 
@@ -177,14 +177,14 @@ async def test_startup_continues_without_a_user_if_the_password_cannot_be_stored
 
 
 async def test_concurrent_first_starts_create_one_user(environ: dict[str, str], tmp_path: Path) -> None:
-    """Whoever comes second from another machine doesn't keep a password that lets nobody in."""
+    """A second start on another machine does not keep a password file that is invalid."""
     elsewhere = {"POLYANT_HOME": str(tmp_path / "elsewhere"), "DATABASE_URL": f"sqlite:///{tmp_path}/home/polyant.db"}
     async with prepared(environ) as context:
         keys = tmp_path / "home" / "keys"
         given = {"ENCRYPTION_KEY": (keys / "encryption.key").read_text(), **elsewhere}
         async with open_container(read_settings(given), given, create=True) as second:
             await create_first_user(second, read_settings(given))
-        assert await lets_in(context, await only_user_of(context), (tmp_path / "home" / FILE).read_text().strip())
+        assert await can_log_in(context, await only_user_of(context), (tmp_path / "home" / FILE).read_text().strip())
         async with open_container(read_settings(environ), environ, create=True) as third:
             await create_first_user(third, read_settings(environ))
     assert not (tmp_path / "elsewhere" / FILE).exists()

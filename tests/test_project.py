@@ -1,4 +1,4 @@
-"""The project's own files: what they may name, what they must explain, and that they agree with each other."""
+"""Checks the project's own files: forbidden names, required explanations, and consistency."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def output_of(*command: str | Path) -> str:
 
 
 def names(requirements: Iterable[str]) -> list[str]:
-    """Returns the packages that requirements are about."""
+    """Returns the package names of the requirements."""
     return [found[0] for requirement in requirements if (found := re.match(r"[A-Za-z0-9._-]+", requirement))]
 
 

@@ -57,15 +57,15 @@ async def container_of(environ: dict[str, str], **variables: str) -> AsyncIterat
         yield container
 
 
-def kept_by(name: str) -> dict[str, str]:
-    """Returns the settings by which the adapters of that name keep everything."""
+def storage_settings(name: str) -> dict[str, str]:
+    """Returns the settings that select the named storage adapters."""
     return dict.fromkeys(STORES, name)
 
 
 @pytest.mark.parametrize("name", ["memory", "piccolo"])
 async def test_adapters_of_one_name_share_one_store(environ: dict[str, str], name: str) -> None:
     entry = AuditEntry(at=START, actor="cli", action="a")
-    async with container_of(environ, **kept_by(name)) as container:
+    async with container_of(environ, **storage_settings(name)) as container:
         users, sessions = await container.get(UserRepo), await container.get(SessionRepo)
         if name == "piccolo":
             await (await container.get(DATABASE)).migrate()
@@ -81,7 +81,7 @@ async def test_adapters_of_one_name_share_one_store(environ: dict[str, str], nam
 async def test_container_reports_whether_the_chosen_adapters_use_the_database(
     environ: dict[str, str], name: str, *, uses_database: bool
 ) -> None:
-    async with container_of(environ, **kept_by(name)) as container:
+    async with container_of(environ, **storage_settings(name)) as container:
         for port in (InstanceRepo, UserRepo, SessionRepo, AuditLog, TurnLog):
             assert container.needs(port, DATABASE) is uses_database
         assert container.needs(CheckMasterKey, DATABASE)
@@ -132,7 +132,7 @@ def test_only_chosen_adapters_are_imported(environ: dict[str, str], name: str, i
 async def test_every_use_case_can_be_built_from_its_annotations(environ: dict[str, str], use_case: str) -> None:
     kind = getattr(importlib.import_module(f"polyant.domain.use_cases.{use_case}"), use_case.title().replace("_", ""))
     async with container_of(environ) as container:
-        container.register(SessionTokens, lambda: None)  # the server's own
+        container.register(SessionTokens, lambda: None)  # the server registers its own
         container.check(kind)
 
 
@@ -146,7 +146,7 @@ async def test_turns_are_stored_when_the_engine_stops(environ: dict[str, str]) -
 
 
 async def test_turns_are_kept_for_the_configured_days(environ: dict[str, str]) -> None:
-    async with container_of(environ, **kept_by("memory"), TURN_LOG_DAYS="2") as container:
+    async with container_of(environ, **storage_settings("memory"), TURN_LOG_DAYS="2") as container:
         now, log = (await container.get(Clock)).now(), await container.get(TurnLog)
         for days in (0, 1, 2, 3):
             log.note(turn_of(BOT, at=now - timedelta(days=days)))
@@ -186,7 +186,7 @@ class OptionedSupervisor:
 
 
 @pytest.fixture
-def optioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def adapters_with_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offers = [
         ("tool", "openai", "OptionedTool"),
         ("tool", "odd", "OddTool"),
@@ -196,7 +196,7 @@ def optioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
-@pytest.mark.usefixtures("optioned")
+@pytest.mark.usefixtures("adapters_with_options")
 async def test_options_cover_chat_models_tools_and_the_supervisor(environ: dict[str, str]) -> None:
     async with container_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="own") as container:
         options = await container.get(AdapterOptions)
@@ -207,14 +207,14 @@ async def test_options_cover_chat_models_tools_and_the_supervisor(environ: dict[
         options.check({"anthropic": {}})
 
 
-@pytest.mark.usefixtures("optioned")
+@pytest.mark.usefixtures("adapters_with_options")
 async def test_adapters_with_the_same_name_cannot_both_have_options(environ: dict[str, str]) -> None:
     async with container_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="openai") as container:
         with pytest.raises(AdapterError, match="Two adapters with the name 'openai' have options"):
             await container.get(AdapterOptions)
 
 
-@pytest.mark.usefixtures("optioned")
+@pytest.mark.usefixtures("adapters_with_options")
 async def test_non_struct_options_are_refused(environ: dict[str, str]) -> None:
     async with container_of(environ, POLYANT_TOOLS="odd") as container:
         with pytest.raises(AdapterError, match="The adapter 'odd' can't be used: the attribute `options` must be"):

@@ -27,12 +27,12 @@ SPLITS = [whole, byte_by_byte, *map(at_random, range(4))]
 SPLIT_NAMES = ["whole", "byte by byte", *(f"random {seed}" for seed in range(4))]
 
 
-class VendorBehindHttp:
-    """A vendor's protocol, spoken by a scripted upstream."""
+class ProviderBehindHttp:
+    """A scripted upstream that uses a provider's protocol."""
 
-    says: Callable[[ScriptedAnswer, Split], Responder]
-    fails: Callable[[ProviderFailure], Responder]
-    begins: Callable[..., Reply]
+    responder: Callable[[ScriptedAnswer, Split], Responder]
+    failure: Callable[[ProviderFailure], Responder]
+    partial_stream: Callable[..., Reply]
 
     def __init__(self, upstream: ScriptedUpstream, model: ChatModel, split: Split) -> None:
         self._upstream = upstream
@@ -58,15 +58,15 @@ class VendorBehindHttp:
 
     def _responder(self, outcome: ScriptedAnswer | ProviderFailure) -> Responder:
         if isinstance(outcome, ProviderFailure):
-            return type(self).fails(outcome)
-        return type(self).says(outcome, self._split)
+            return type(self).failure(outcome)
+        return type(self).responder(outcome, self._split)
 
     def breaking_off(self, *text: str) -> ChatModel:
-        self._upstream.otherwise = type(self).begins(*text, then=Then.CUT)
+        self._upstream.otherwise = type(self).partial_stream(*text, then=Then.CUT)
         return self._model
 
     def hanging(self, *text: str) -> ChatModel:
-        self._upstream.otherwise = type(self).begins(*text, then=Then.HANG) if text else HANG_BEFORE_HEAD
+        self._upstream.otherwise = type(self).partial_stream(*text, then=Then.HANG) if text else HANG_BEFORE_HEAD
         return self._model
 
     async def called(self) -> None:
@@ -80,41 +80,41 @@ class VendorBehindHttp:
             return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-class OpenAIBehindHttp(VendorBehindHttp):
-    says = staticmethod(openai_responder)
-    fails = staticmethod(openai_failure)
-    begins = staticmethod(openai_partial_stream)
+class OpenAIBehindHttp(ProviderBehindHttp):
+    responder = staticmethod(openai_responder)
+    failure = staticmethod(openai_failure)
+    partial_stream = staticmethod(openai_partial_stream)
 
 
-class AnthropicBehindHttp(VendorBehindHttp):
-    says = staticmethod(anthropic_responder)
-    fails = staticmethod(anthropic_failure)
-    begins = staticmethod(anthropic_partial_stream)
+class AnthropicBehindHttp(ProviderBehindHttp):
+    responder = staticmethod(anthropic_responder)
+    failure = staticmethod(anthropic_failure)
+    partial_stream = staticmethod(anthropic_partial_stream)
 
 
-class VendorContract(RemoteChatModelContract):
-    vendor: type[VendorBehindHttp]
+class HttpProviderContract(RemoteChatModelContract):
+    provider_type: type[ProviderBehindHttp]
     model: type[OpenAIChatModel | AnthropicChatModel]
 
     @pytest.fixture(params=SPLITS, ids=SPLIT_NAMES)
-    async def provider(self, request: pytest.FixtureRequest) -> AsyncIterator[VendorBehindHttp]:
+    async def provider(self, request: pytest.FixtureRequest) -> AsyncIterator[ProviderBehindHttp]:
         async with ScriptedUpstream() as upstream, aiohttp.ClientSession() as http:
             model = self.model(http=http, clock=InstantClock(), timeouts=ProviderTimeouts())
-            yield self.vendor(upstream, model, request.param)
+            yield self.provider_type(upstream, model, request.param)
 
 
-class TestOpenAIChatModel(VendorContract):
-    vendor = OpenAIBehindHttp
+class TestOpenAIChatModel(HttpProviderContract):
+    provider_type = OpenAIBehindHttp
     model = OpenAIChatModel
 
 
-class TestAnthropicChatModel(VendorContract):
-    vendor = AnthropicBehindHttp
+class TestAnthropicChatModel(HttpProviderContract):
+    provider_type = AnthropicBehindHttp
     model = AnthropicChatModel
 
 
 class ScriptInFile:
-    """A script that has one scene of one step."""
+    """A script with one scene of one step."""
 
     request: ClassVar = ModelRequest(
         model="demo",
@@ -143,6 +143,6 @@ def _lines(outcome: ScriptedAnswer | ProviderFailure) -> list[dict[str, Any]]:
 class TestScriptedChatModel(ChatModelContract):
     @pytest.fixture
     def provider(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProviderUnderTest:
-        # The model counts words; the contract's answers say what they cost.
+        # The model counts words, while the contract's answers state their usage.
         monkeypatch.setattr("polyant.adapters.llm.scripted_chat_model._usage", lambda *_: Usage(12, 34))
         return ScriptInFile(tmp_path / "script.json")

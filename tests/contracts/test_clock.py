@@ -31,7 +31,7 @@ class TestSystemClock(ClockContract):
     def advance(self, clock: Clock) -> Advance:
         async def advance(seconds: float) -> None:
             until = clock.monotonic() + seconds
-            while clock.monotonic() < until:  # noqa: ASYNC110 - time passes by itself, nothing announces it
+            while clock.monotonic() < until:  # noqa: ASYNC110 - the passing of time can't be awaited
                 await asyncio.sleep(until - clock.monotonic())
 
         return advance

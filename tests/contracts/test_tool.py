@@ -47,7 +47,7 @@ class TestCalculateTool(ToolContract):
 
 
 class HangingServer:
-    """A request that a server has taken and doesn't answer."""
+    """A request that the server has received and does not answer."""
 
     run = ToolRun(arguments={"url": "http://example.com/hang"})
 
@@ -96,7 +96,7 @@ class TestHttpRequestTool(WaitingToolContract):
 
 
 class HangingSubAgent:
-    """A task that a sub-agent never ends."""
+    """A task that a sub-agent never finishes."""
 
     def __init__(self) -> None:
         self.run = ToolRun(

@@ -65,7 +65,7 @@ def access(name: str, url: str, *tools: str) -> ServerAccess:
 class TestMcpToolServers(ToolServersContract):
     @pytest.fixture
     def process(self, request: pytest.FixtureRequest, shared_process: McpServerProcess) -> Iterator[McpServerProcess]:
-        """The server of all tests, but one of its own for the test after which it is gone."""
+        """The shared server, or a separate one for the test that kills it."""
         if "gone" in request.node.name:
             with mcp_server_process() as process:
                 yield process

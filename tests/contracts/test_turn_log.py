@@ -13,7 +13,7 @@ from polyant.testing.turn_log import DAYS, Close, TurnLogContract, TurnLogOutage
 
 @pytest.fixture
 async def opened() -> AsyncIterator[AsyncExitStack]:
-    """What the log is opened in."""
+    """The exit stack that closes the log."""
     async with AsyncExitStack() as stack:
         yield stack
 

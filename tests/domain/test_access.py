@@ -41,7 +41,7 @@ def an_instance(*, auth_enabled: bool = True, key: str | None = KEY, id_: str = 
 
 
 def holding(instance: Instance, name: SecretName, key: str, *, expires_at: datetime | None = None) -> Instance:
-    """Returns the instance with that key as well."""
+    """Returns the instance with an additional key."""
     sealed = result_of(CIPHER.seal(SecretText(key), SecretAddress(instance_id=instance.id, name=name)))
     secret = SealedSecret(name=name, sealed=sealed, updated_at=NOW, expires_at=expires_at)
     return msgspec.structs.replace(instance, secrets={**instance.secrets, name: secret})
@@ -114,8 +114,8 @@ class TestHoldsKey:
         assert await key_held(an_instance(auth_enabled=False), SecretText(KEY), CIPHER, NOW)
 
 
-class TestThePreviousKey:
-    """The instance's key was replaced, and the one before counts until now."""
+class TestPreviousKey:
+    """The instance's key was replaced, and the previous key expires now."""
 
     @pytest.fixture
     def instance(self) -> Instance:

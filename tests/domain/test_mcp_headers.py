@@ -21,7 +21,7 @@ def harness() -> UseCaseHarness:
 
 @pytest.fixture
 async def bot(harness: UseCaseHarness) -> Slug:
-    """An instance that has the server, whose secret was not entered yet."""
+    """An instance with a server whose secret is not set."""
     slug = await harness.add_instance("bot")
     await harness.set_mcp_server(slug, CRM)
     return slug

@@ -34,7 +34,7 @@ def test_valid_server_is_accepted(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "why"),
+    ("fields", "reason"),
     [
         ({"name": ""}, "the name is"),
         ({"name": "CRM"}, "the name is"),
@@ -65,8 +65,8 @@ def test_valid_server_is_accepted(fields: dict[str, Any]) -> None:
         ({"headers": {"X-Key": PREVIOUS_AUTH_API_KEY}}, "is sent nowhere"),
     ],
 )
-def test_invalid_server_is_refused_with_the_rule(fields: dict[str, Any], why: str) -> None:
-    with pytest.raises(InvalidInputError, match=why):
+def test_invalid_server_is_refused_with_the_rule(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInputError, match=reason):
         check_mcp_servers([with_fields(**fields)])
 
 

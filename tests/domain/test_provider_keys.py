@@ -23,7 +23,7 @@ def harness() -> UseCaseHarness:
 
 @pytest.fixture
 async def bot(harness: UseCaseHarness) -> Slug:
-    """An instance of the vendor."""
+    """An instance that uses the provider `vendor`."""
     return await harness.add_instance("bot", provider="vendor")
 
 
@@ -84,7 +84,7 @@ async def test_instance_key_overrides_the_operators(harness: UseCaseHarness, bot
 async def test_instance_key_is_not_sent_to_a_new_base_url(harness: UseCaseHarness, bot: Slug) -> None:
     await harness.set_secret(bot, "vendor_api_key", OWN)
     instance = await moved(harness, bot, PROXY)
-    # Not even where the operator's key would go, and without falling back to that one.
+    # This holds even for origins that get the operator's key, which is not used as a fallback.
     with pytest.raises(UnavailableError) as caught:
         await keys(harness, PROXY_ORIGIN).key_for(instance, VENDOR)
     assert caught.value.message == "The API key for the provider vendor can't be used"

@@ -72,7 +72,7 @@ async def test_other_errors_are_unchanged() -> None:
 
 
 async def test_external_cancellation_is_propagated() -> None:
-    """Also when the turn is interrupted at the same moment."""
+    """This holds even if the turn is interrupted at the same moment."""
     turns = RunningTurns(max_turns=1)
 
     async def run() -> None:

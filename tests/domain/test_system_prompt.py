@@ -29,7 +29,7 @@ plain = st.text(st.characters(exclude_characters="{}"), max_size=30)
 
 
 class FixedWords(DateTimeFormatter):
-    """Describes every moment by the same words."""
+    """A formatter that describes every moment with the same words."""
 
     def __init__(self, words: str) -> None:
         self._words = words

@@ -1,4 +1,4 @@
-"""Which tools an instance's model has, and which secrets go to which server."""
+"""The tools available to an instance's model, and the secrets sent to each MCP server."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ def with_servers(loop: ToolLoop, *servers: McpServer) -> None:
 
 @pytest.fixture
 async def loop() -> ToolLoop:
-    """An instance with three tools, and servers that a test makes up."""
+    """An instance with three tools and fake MCP servers."""
     return ToolLoop()
 
 
@@ -52,7 +52,7 @@ async def offered(loop: ToolLoop) -> list[str]:
 
 
 async def used(loop: ToolLoop) -> Sequence[McpServer]:
-    """Returns the servers that are opened for a turn."""
+    """Returns the servers opened for a turn."""
     await available(loop)
     return [access.server for _, accesses in loop.servers.asked for access in accesses]
 
@@ -134,7 +134,7 @@ async def test_server_receives_its_decrypted_headers(loop: ToolLoop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "origin", "why"),
+    ("value", "origin", "reason"),
     [
         (None, None, "is missing"),
         ("Bearer abc", None, "was entered for another address"),
@@ -145,14 +145,14 @@ async def test_server_receives_its_decrypted_headers(loop: ToolLoop) -> None:
     ],
 )
 async def test_server_with_an_unusable_secret_only_loses_its_tools(
-    loop: ToolLoop, value: str | None, origin: str | None, why: str
+    loop: ToolLoop, value: str | None, origin: str | None, reason: str
 ) -> None:
     with_servers(loop, CRM, FILES)
     if value is not None:
         loop.set_secret("crm_token", value, origin)
     assert await used(loop) == [FILES]
     error = (await available(loop)).unusable_servers["crm"]
-    assert why in error.explanation
+    assert reason in error.explanation
     assert value is None or value not in error.explanation
 
 

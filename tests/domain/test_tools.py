@@ -20,7 +20,7 @@ class Journey(msgspec.Struct, frozen=True):
     stops: tuple[Place, ...] = ()
 
 
-class Nothing(msgspec.Struct, frozen=True):
+class NoArguments(msgspec.Struct, frozen=True):
     pass
 
 
@@ -67,7 +67,7 @@ def test_spec_inlines_the_arguments_schema_and_keeps_nested_definitions() -> Non
 
 
 def test_tool_without_arguments_has_the_schema_of_an_empty_object() -> None:
-    schema = schema_of(Nothing)
+    schema = schema_of(NoArguments)
     assert (schema["type"], schema["properties"], schema["additionalProperties"]) == ("object", {}, False)
     assert "$defs" not in schema
 
@@ -93,5 +93,5 @@ def test_result_is_truncated_between_characters() -> None:
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_result_can_always_be_sent_as_json(text: str) -> None:
-    """A lone surrogate, which no UTF-8 can say, would else fail the next call of the model."""
+    """Otherwise a lone surrogate, which UTF-8 can't encode, would fail the next model call."""
     assert msgspec.json.decode(msgspec.json.encode(clip_result(text))) == clip_result(text)

@@ -1,4 +1,4 @@
-"""Observers can neither hold a turn up nor take it along."""
+"""Observers can neither delay nor fail a turn."""
 
 import asyncio
 import logging
@@ -19,10 +19,10 @@ TURN = observed_turn()
 
 
 class FakeObserver(TurnObserver):
-    """Notes what it is told of, after it did what a test wants."""
+    """An observer that records its observations after an optional action of the test."""
 
     def __init__(self, play: Callable[[], Awaitable[None]] | None = None) -> None:
-        self.told: list[str] = []
+        self.observed: list[str] = []
         self._play = play
 
     async def turn_started(self, turn: ObservedTurn) -> None:
@@ -37,10 +37,10 @@ class FakeObserver(TurnObserver):
     async def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
         await self._note(f"{record.outcome}")
 
-    async def _note(self, what: str) -> None:
+    async def _note(self, observation: str) -> None:
         if self._play is not None:
             await self._play()
-        self.told.append(what)
+        self.observed.append(observation)
 
 
 @pytest.fixture
@@ -71,21 +71,21 @@ async def test_each_observer_receives_every_observation_in_order() -> None:
     observers = {"one": FakeObserver(), "two": FakeObserver()}
     async with TurnObservation(observers) as observation:
         publish_whole_turn(observation)
-        assert [observer.told for observer in observers.values()] == [[], []]  # publishing runs no observer
-    assert [observer.told for observer in observers.values()] == [WHOLE_TURN, WHOLE_TURN]
+        assert [observer.observed for observer in observers.values()] == [[], []]  # publishing runs no observer
+    assert [observer.observed for observer in observers.values()] == [WHOLE_TURN, WHOLE_TURN]
 
 
 async def test_observations_are_delivered_while_open() -> None:
-    told = asyncio.Event()
+    delivered = asyncio.Event()
 
-    async def tell() -> None:
-        told.set()
+    async def note_delivery() -> None:
+        delivered.set()
 
-    async with TurnObservation({"one": FakeObserver(tell)}) as observation:
+    async with TurnObservation({"one": FakeObserver(note_delivery)}) as observation:
         for _ in range(3):
-            told.clear()
+            delivered.clear()
             observation.turn_started(TURN)
-            await asyncio.wait_for(told.wait(), 30)
+            await asyncio.wait_for(delivered.wait(), 30)
 
 
 async def test_failing_observer_loses_only_its_observations_and_is_logged_once(log: list[logging.LogRecord]) -> None:
@@ -93,7 +93,7 @@ async def test_failing_observer_loses_only_its_observations_and_is_logged_once(l
     async with TurnObservation({"bad": FakeObserver(fail), "good": good}) as observation:
         publish_whole_turn(observation)
         publish_whole_turn(observation)
-    assert good.told == WHOLE_TURN * 2
+    assert good.observed == WHOLE_TURN * 2
     (record,) = log
     assert (record.getMessage(), fields_of(record)["observer"]) == ("turn observer failed", "bad")
     assert fields_of(record)["error"] == "ValueError"
@@ -109,8 +109,8 @@ async def test_hanging_observer_delays_no_other_and_its_drops_are_counted_and_lo
         for _ in range(5):
             observation.turn_started(TURN)
             await asyncio.sleep(0.001)
-        assert len(good.told) == 5
-        assert observation.dropped == {"stuck": 2, "good": 0}  # one is with it, two wait
+        assert len(good.observed) == 5
+        assert observation.dropped == {"stuck": 2, "good": 0}  # one is being handled, two are queued
     slow, lost = log
     assert (slow.getMessage(), fields_of(slow)) == (
         "turn observer is too slow",
@@ -133,5 +133,5 @@ async def test_publishing_before_and_after_delivery_is_harmless() -> None:
     observation.turn_started(TURN)
     async with observation:
         pass
-    assert len(observer.told) == 1
+    assert len(observer.observed) == 1
     observation.turn_started(TURN)

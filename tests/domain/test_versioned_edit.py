@@ -13,7 +13,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class ChangedError(PreconditionFailedError):
-    """Made by `conflict`, as opposed to what the store raises."""
+    """The error made by `conflict`, distinct from the store's error."""
 
 
 def conflict(note: Note) -> ChangedError:
@@ -21,7 +21,7 @@ def conflict(note: Note) -> ChangedError:
 
 
 class NoteStore:
-    """Keeps one note; somebody else writes just before each of the next `races` saves."""
+    """A store of one note in which a concurrent write precedes each of the next `races` saves."""
 
     def __init__(self, races: int = 0) -> None:
         self.note = Note()

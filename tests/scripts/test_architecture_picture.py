@@ -6,7 +6,7 @@ from scripts.architecture_picture import PICTURE, picture
 
 
 def drawn() -> ET.Element:
-    return ET.fromstring(picture())  # noqa: S314 - our own document
+    return ET.fromstring(picture())  # noqa: S314 - a trusted document
 
 
 def test_picture_is_up_to_date() -> None:

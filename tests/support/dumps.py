@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped] # it ships none
+import asyncpg  # type: ignore[import-untyped] # the package has no type hints
 
 
 def dump_of(place: str | Path) -> str:

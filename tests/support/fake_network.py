@@ -25,7 +25,7 @@ class FakeNetwork(AbstractResolver):
         monkeypatch.setattr(loop, "sock_connect", self._dial)
 
     def name(self, host: str, *answers: str | tuple[str, ...]) -> None:
-        """Sets the addresses of a name: one answer for each look-up; the last answer repeats."""
+        """Sets the addresses of a name: one answer for each lookup; the last answer repeats."""
         self._answers[host] = deque((answer,) if isinstance(answer, str) else answer for answer in answers)
 
     def place(self, address: str, url: str) -> None:

@@ -23,7 +23,7 @@ class ScriptedSupervisor(Supervisor):
         self.turns: list[Turn] = []
         """Every turn that has started."""
         self.abandoned = asyncio.Event()
-        """Set when a turn was left or cancelled before its last event."""
+        """Set when a turn was abandoned or cancelled before its last event."""
         self.running = 0
         self._begun = asyncio.Event()
         self.yielded = 0

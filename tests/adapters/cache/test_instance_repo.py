@@ -19,16 +19,16 @@ from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import ManualClock
 
 BOT = Slug("bot")
-Questions = list[str]  # inside the class, list is the port's method
+Queries = list[str]  # inside the class, list is the port's method
 ALL_ACTIVE = InstanceQuery(status=InstanceStatus.ACTIVE)
 
 
 class Store(MemoryInstanceRepo):
-    """A memory that notes the questions it is asked, can fail, and can be made to wait before it answers."""
+    """A memory store that records its queries, and can fail or delay its responses."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: Questions = []
+        self.asked: Queries = []
         self.failure: Exception | None = None
         self.open = asyncio.Event()
         self.open.set()
@@ -48,18 +48,18 @@ class Store(MemoryInstanceRepo):
         await self._note(f"changes since {revision}")
         return changes
 
-    async def _note(self, question: str) -> None:
-        self.asked.append(question)
+    async def _note(self, query: str) -> None:
+        self.asked.append(query)
         await self.open.wait()
         if self.failure is not None:
             raise self.failure
 
     def restore(self) -> None:
-        """Is empty again, as it was in its first backup."""
+        """Empties the store, like a restore of its first backup."""
         super().__init__()
 
-    def questions(self) -> Questions:
-        """Returns what was asked since this was called last."""
+    def queries(self) -> Queries:
+        """Returns the queries since the previous call."""
         asked, self.asked = self.asked, []
         return asked
 
@@ -76,7 +76,7 @@ async def bot() -> Instance:
 
 @pytest.fixture
 async def store(bot: Instance) -> Store:
-    """A store that has a bot."""
+    """A store with one bot."""
     store = Store()
     await store.add(bot)
     return store
@@ -84,15 +84,15 @@ async def store(bot: Instance) -> Store:
 
 @pytest.fixture
 async def repo(store: Store, clock: ManualClock) -> AsyncIterator[CachedInstanceRepo]:
-    """A repository that has looked for changes just now, and does so again in half a second."""
+    """A repository that has just polled for changes, and polls again in half a second."""
     async with CachedInstanceRepo(store, clock=clock) as repo:
         await clock.sleepers()
-        store.questions()
+        store.queries()
         yield repo
 
 
 async def settle() -> None:
-    """Lets every task run until it waits for something that a test has to do."""
+    """Runs every task until it waits for an action of the test."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -103,7 +103,7 @@ async def pass_time(clock: ManualClock, seconds: float) -> None:
 
 
 async def change(store: Store) -> Instance:
-    """Changes the bot behind the repository's back."""
+    """Changes the bot in the store without the repository."""
     stored = await MemoryInstanceRepo.get(store, BOT)
     assert stored is not None
     return await store.save(replace(stored, name=f"{stored.name}!"))
@@ -113,22 +113,22 @@ class TestGet:
     async def test_cached_instance_needs_no_query(self, repo: CachedInstanceRepo, store: Store) -> None:
         first = await repo.get(BOT)
         assert [await repo.get(BOT) for _ in range(3)] == [first] * 3
-        assert store.questions() == ["get bot"]
+        assert store.queries() == ["get bot"]
 
     async def test_unknown_slug_is_queried_once(self, repo: CachedInstanceRepo, store: Store) -> None:
         assert [await repo.get(Slug("nobody")) for _ in range(3)] == [None] * 3
-        assert store.questions() == ["get nobody"]
+        assert store.queries() == ["get nobody"]
 
     async def test_cache_is_limited_to_its_maximum_size(self, store: Store, clock: ManualClock) -> None:
         async with CachedInstanceRepo(store, clock=clock, max_instances=2) as repo:
-            store.questions()
+            store.queries()
             for slug in ["a", "b", "c", "c", "a"]:
                 await repo.get(Slug(slug))
-            assert store.questions() == ["get a", "get b", "get c", "get a"]
+            assert store.queries() == ["get a", "get b", "get c", "get a"]
 
     async def test_concurrent_calls_share_one_query(self, repo: CachedInstanceRepo, store: Store) -> None:
         await asyncio.gather(*(repo.get(BOT) for _ in range(10)))
-        assert store.questions() == ["get bot"]
+        assert store.queries() == ["get bot"]
 
 
 class TestChangesByOthers:
@@ -143,7 +143,7 @@ class TestChangesByOthers:
     async def test_polling_continues(self, repo: CachedInstanceRepo, store: Store, clock: ManualClock) -> None:
         for revision in [1, 1, 1]:
             await pass_time(clock, 0.5)
-            assert store.questions() == [f"changes since {revision}"]
+            assert store.queries() == [f"changes since {revision}"]
 
     async def test_unchanged_instance_stays_cached(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
@@ -152,10 +152,10 @@ class TestChangesByOthers:
         await repo.get(Slug("nobody"))
         await store.add(InstanceFactory.build())
         await pass_time(clock, 0.5)
-        store.questions()
+        store.queries()
         await repo.get(BOT)
         await repo.get(Slug("nobody"))
-        assert store.questions() == []
+        assert store.queries() == []
 
     async def test_unknown_slug_is_found_once_it_is_added(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
@@ -184,7 +184,7 @@ class TestChangesByOthers:
     async def test_store_restored_from_a_backup_is_reloaded(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
-        """Else a restored backup would go unnoticed until it has as many writes as the present had."""
+        """Otherwise a restored backup would go unnoticed until its revision reached the cached one."""
         for _ in range(3):
             await change(store)
         await pass_time(clock, 0.5)
@@ -236,7 +236,7 @@ class TestOwnWrites:
         assert old.version < saved.version
         assert await repo.get(BOT) == saved
 
-    async def test_slug_of_a_failed_write_is_dropped_from_the_cache(self, repo: CachedInstanceRepo) -> None:
+    async def test_attempted_slug_change_drops_the_cached_instance(self, repo: CachedInstanceRepo) -> None:
         stored = await repo.get(BOT)
         assert stored is not None
         saved = await repo.save(replace(stored, slug=Slug("other"), name="Changed"))
@@ -251,7 +251,7 @@ class TestListing:
         assert await repo.list(ALL_ACTIVE) == first
         await pass_time(clock, 0.5)
         assert await repo.list(ALL_ACTIVE) == first
-        assert store.questions() == ["list", "changes since 1"]
+        assert store.queries() == ["list", "changes since 1"]
         changed = await change(store)
         await pass_time(clock, 0.5)
         assert [shown.name for shown in (await repo.list(ALL_ACTIVE)).instances] == [changed.name]
@@ -271,7 +271,7 @@ class TestListing:
     ) -> None:
         await repo.list(query)
         await repo.list(query)
-        assert store.questions() == ["list", "list"]
+        assert store.queries() == ["list", "list"]
 
 
 class TestOutage:
@@ -301,16 +301,16 @@ class TestOutage:
     async def test_age_is_measured_from_the_start_of_the_last_poll(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
-        """What the look found was true when it began, however long the answer took."""
+        """The result of a poll is only known to be true at its start, however long the response takes."""
         await repo.get(BOT)
         store.open.clear()
-        await pass_time(clock, 0.5)  # the look begins
+        await pass_time(clock, 0.5)  # the poll starts
         await pass_time(clock, 2)
         store.open.set()
-        await settle()  # the look ends
-        store.questions()
+        await settle()  # the poll ends
+        store.queries()
         await repo.get(BOT)
-        assert store.questions() == ["changes since 1"]
+        assert store.queries() == ["changes since 1"]
 
     async def test_hanging_poll_does_not_extend_the_age(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
@@ -319,10 +319,10 @@ class TestOutage:
         store.open.clear()
         await pass_time(clock, 0.5)
         await pass_time(clock, 0.6)
-        store.questions()
+        store.queries()
         asking = asyncio.create_task(repo.get(BOT))
         await settle()
-        assert store.questions() == ["changes since 1"]
+        assert store.queries() == ["changes since 1"]
         assert not asking.done()
         store.open.set()
         await asking
@@ -330,19 +330,19 @@ class TestOutage:
     async def test_callers_share_one_query_while_polls_are_late(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
-        """A store that is slow for a moment would otherwise be kept slow by everybody's questions."""
+        """Otherwise the queries of all callers would keep a briefly slow store slow."""
         known = await repo.get(BOT), await repo.get(Slug("nobody"))
         await repo.list(ALL_ACTIVE)
         store.open.clear()
-        await pass_time(clock, 1.1)  # in which the look that was due hangs
-        store.questions()
+        await pass_time(clock, 1.1)  # meanwhile the due poll hangs
+        store.queries()
         asking = [asyncio.create_task(repo.get(slug)) for slug in (BOT, Slug("nobody")) for _ in range(50)]
         asking_all = asyncio.create_task(repo.list(ALL_ACTIVE))
         await settle()
         store.open.set()
         assert await asyncio.gather(*asking) == [known[0]] * 50 + [known[1]] * 50
         assert (await asking_all).total == 1
-        assert store.questions() == ["changes since 1"]
+        assert store.queries() == ["changes since 1"]
 
     async def test_cancelled_caller_does_not_cancel_a_shared_poll(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
@@ -360,18 +360,18 @@ class TestOutage:
     async def test_later_callers_do_not_wait_for_a_hanging_poll(
         self, repo: CachedInstanceRepo, store: Store, clock: ManualClock
     ) -> None:
-        """What it finds was true when it began, which is too long ago for them."""
+        """The result of the hanging poll would be too old for them."""
         await repo.get(BOT)
         store.open.clear()
         await pass_time(clock, 1.1)
         early = asyncio.create_task(repo.get(BOT))
         await settle()
         changed = await change(store)
-        store.questions()
+        store.queries()
         clock.advance(1.1)
         late = asyncio.create_task(repo.get(BOT))
         await settle()
-        assert "changes since 1" in store.questions()
+        assert "changes since 1" in store.queries()
         store.open.set()
         await early
         assert await late == changed
@@ -379,13 +379,13 @@ class TestOutage:
     async def test_hanging_polls_are_bounded_and_end_with_the_cache(self, store: Store, clock: ManualClock) -> None:
         async with CachedInstanceRepo(store, clock=clock, poll_seconds=1_000) as repo:
             store.open.clear()
-            store.questions()
+            store.queries()
             waiting = []
             for _ in range(9):
                 clock.advance(1.1)
                 waiting.append(asyncio.create_task(repo.get(BOT)))
                 await settle()
-            assert store.questions().count("changes since 1") == 3
+            assert store.queries().count("changes since 1") == 3
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
 
@@ -400,10 +400,10 @@ class TestOutage:
         changed = await change(store)
         store.failure = None
         await pass_time(clock, 0.5)
-        store.questions()
+        store.queries()
         assert await repo.get(BOT) == changed
         assert await repo.get(BOT) == changed
-        assert store.questions() == ["get bot"]
+        assert store.queries() == ["get bot"]
 
     async def test_cache_opens_while_the_store_is_down(self, store: Store, clock: ManualClock) -> None:
         store.failure = StorageUnavailableError()
@@ -419,18 +419,18 @@ class TestOutage:
             await repo.refresh()
 
 
-async def test_unopened_cache_polls_for_changes_on_each_call(store: Store, clock: ManualClock) -> None:
+async def test_unopened_cache_polls_on_demand(store: Store, clock: ManualClock) -> None:
     repo = CachedInstanceRepo(store, clock=clock)
     for _ in range(2):
         await repo.get(BOT)
         await repo.get(BOT)
         clock.advance(1.1)
-    assert store.questions() == ["changes since 0", "get bot", "changes since 1"]
+    assert store.queries() == ["changes since 0", "get bot", "changes since 1"]
 
 
 async def test_closed_cache_sends_no_query(store: Store, clock: ManualClock) -> None:
     async with CachedInstanceRepo(store, clock=clock):
         await clock.sleepers()
-    store.questions()
+    store.queries()
     await pass_time(clock, 5)
-    assert store.questions() == []
+    assert store.queries() == []

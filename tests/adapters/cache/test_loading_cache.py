@@ -8,7 +8,7 @@ from polyant.adapters.cache.loading_cache import LoadingCache
 
 
 class Source:
-    """Answers each question when it is told to, and notes what it was asked."""
+    """A source that records its loads and completes each one when the test calls `answer`."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -21,7 +21,7 @@ class Source:
         return await answer
 
     def answer(self, value: str | Exception) -> None:
-        """Answers the oldest question that is open."""
+        """Completes the oldest pending load."""
         future = self._answers.pop(0)
         if isinstance(value, Exception):
             future.set_exception(value)
@@ -40,7 +40,7 @@ def cache() -> LoadingCache[str, str]:
 
 
 async def settle() -> None:
-    """Lets every task run until it waits for something that a test has to do."""
+    """Runs every task until it waits for an action of the test."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -99,7 +99,7 @@ async def test_failed_load_without_a_waiting_caller_is_not_logged(
     await settle()
     source.answer(ConnectionError())
     await settle()
-    del asking  # its traceback holds the load
+    del asking  # its traceback keeps the load alive
     gc.collect()
     assert caplog.messages == []
 

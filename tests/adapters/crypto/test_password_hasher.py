@@ -18,12 +18,12 @@ REFERENCE = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7
 
 @pytest.fixture
 def hasher() -> Argon2idPasswordHasher:
-    """One that is cheap."""
+    """A hasher with a low cost."""
     return Argon2idPasswordHasher(memory_kib=64, iterations=1)
 
 
 def test_default_cost_is_the_recommended_one() -> None:
-    # In a process of its own: in that of the tests, hashing is cheap.
+    # Runs in a separate process, because the test process lowers the cost.
     code = (
         "import asyncio\n"
         "from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher\n"
@@ -41,7 +41,7 @@ def test_default_cost_is_the_recommended_one() -> None:
 async def test_missing_hash_costs_as_much_as_a_current_hash(
     monkeypatch: pytest.MonkeyPatch, hashed: str | None
 ) -> None:
-    """So that how long a login takes doesn't tell whether there is such a user."""
+    """Otherwise the duration of a login would reveal whether the user exists."""
     costs: list[dict[str, Any]] = []
 
     def watched(*, salt: bytes, **cost: Any) -> Argon2id:
@@ -83,26 +83,26 @@ async def test_modified_hash_is_not_verified(hasher: Argon2idPasswordHasher, cha
 
 
 class WatchedPasswordHasher(Argon2idPasswordHasher):
-    """Notes how many verify at a time; each waits until two do."""
+    """A hasher that records its maximum concurrency; each verification waits for a second one."""
 
     def __init__(self) -> None:
         super().__init__(memory_kib=64, iterations=1)
-        self.most = 0
-        self._inside = 0
+        self.max_running = 0
+        self._running = 0
         self._lock = threading.Lock()
         self._both = threading.Barrier(2)
 
     def _verify(self, password: SecretText, hashed: str) -> bool:
         with self._lock:
-            self._inside += 1
-            self.most = max(self.most, self._inside)
+            self._running += 1
+            self.max_running = max(self.max_running, self._running)
         self._both.wait(timeout=PATIENCE)
         with self._lock:
-            self._inside -= 1
+            self._running -= 1
         return super()._verify(password, hashed)
 
 
 async def test_at_most_two_passwords_are_hashed_at_once() -> None:
     hasher = WatchedPasswordHasher()
     assert all(await asyncio.gather(*(hasher.verify(PASSWORD, REFERENCE) for _ in range(8))))
-    assert hasher.most == 2
+    assert hasher.max_running == 2

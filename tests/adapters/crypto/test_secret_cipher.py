@@ -14,7 +14,7 @@ OLD_KEY, NEW_KEY = (SecretText(digits * 32) for digits in ("0f", "a1"))
 OLD, NEW = (AesGcmSecretCipher(master_keys=keys) for keys in ([OLD_KEY], [NEW_KEY, OLD_KEY]))
 ADDRESS = SecretAddress(instance_id="0" * 32, name=SecretName("openai_api_key"))
 
-any_text = st.text(st.characters(exclude_categories=()))  # half surrogate pairs too
+any_text = st.text(st.characters(exclude_categories=()))  # including lone surrogates
 addresses = st.builds(SecretAddress, instance_id=any_text, name=any_text.map(SecretName), origin=st.none() | any_text)
 
 
@@ -62,7 +62,7 @@ async def test_sealed_form_and_fingerprint_fit_the_storage_columns() -> None:
 
 
 async def test_secret_stored_by_an_earlier_release_still_opens_and_is_found() -> None:
-    """Fails when the format, a derived key or the address's encoding changes: that takes a new version."""
+    """Fails when the format, a derived key or the encoding of the address changes, which requires a new version."""
     cipher = AesGcmSecretCipher(master_keys=[SecretText("00112233445566778899aabbccddeeff" * 2)])
     address = SecretAddress(
         instance_id="0123456789abcdef" * 2, name=SecretName("openai_api_key"), origin="https://api.openai.com:443"

@@ -13,7 +13,7 @@ LIMIT = RateLimit(1, 60)
 
 
 class FlakyRateLimiter(RateLimiter):
-    """Loses its log now and then."""
+    """A rate limiter that loses its log when the test asks for it."""
 
     def __init__(self, inner: RateLimiter) -> None:
         self._inner = inner
@@ -62,7 +62,7 @@ async def test_outage_is_logged_at_once_and_then_once_a_minute(
 ) -> None:
     caplog.set_level(logging.WARNING)
     flaky.lost = True
-    for _ in range(7):  # a call every ten seconds
+    for _ in range(7):  # one call every ten seconds
         await limiter.hit("a", LIMIT)
         clock.advance(10)
     assert [message.rpartition(" ")[2] for message in caplog.messages] == ["1", "7"]

@@ -12,22 +12,22 @@ START = {"type": "message_start", "message": {"content": [], "usage": {"input_to
 
 
 def read(*events: dict[str, Any]) -> tuple[list[str], list[ToolCall | ModelFinished]]:
-    """Returns the texts of a stream and what follows them."""
+    """Returns the texts of a stream and the events after them."""
     answer = AnthropicAnswer()
     texts = [answer.read_event(msgspec.json.encode(event)) for event in events]
     assert answer.complete
     return [text for text in texts if text], answer.end()
 
 
-def starts(index: int, **block: object) -> dict[str, Any]:
+def block_start(index: int, **block: object) -> dict[str, Any]:
     return {"type": "content_block_start", "index": index, "content_block": block}
 
 
-def goes_on(index: int, **delta: object) -> dict[str, Any]:
+def block_delta(index: int, **delta: object) -> dict[str, Any]:
     return {"type": "content_block_delta", "index": index, "delta": delta}
 
 
-def stops(reason: str | None, **usage: int | None) -> dict[str, Any]:
+def message_delta(reason: str | None, **usage: int | None) -> dict[str, Any]:
     return {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": usage}
 
 
@@ -37,11 +37,11 @@ def stops(reason: str | None, **usage: int | None) -> dict[str, Any]:
         {"type": "ping"},
         {"type": "something_new", "delta": {"text": "not text"}},
         START,
-        starts(0, type="text", text=""),
-        starts(0, type="thinking", thinking="hm", signature=""),
-        starts(0, type="something_new", text="not text"),
-        goes_on(0, type="signature_delta", signature="x"),
-        goes_on(9, type="input_json_delta", partial_json="{"),
+        block_start(0, type="text", text=""),
+        block_start(0, type="thinking", thinking="hm", signature=""),
+        block_start(0, type="something_new", text="not text"),
+        block_delta(0, type="signature_delta", signature="x"),
+        block_delta(9, type="input_json_delta", partial_json="{"),
         {"type": "content_block_stop", "index": 0},
         {"type": "content_block_delta", "index": 0},
     ],
@@ -55,7 +55,7 @@ def test_event_without_text_yields_no_text(event: dict[str, Any]) -> None:
 
 def test_thinking_is_hidden_but_counts_as_the_first_token() -> None:
     answer = AnthropicAnswer()
-    assert answer.read_event(msgspec.json.encode(goes_on(0, type="thinking_delta", thinking="hm"))) == ""
+    assert answer.read_event(msgspec.json.encode(block_delta(0, type="thinking_delta", thinking="hm"))) == ""
     assert answer.began
     assert not answer.complete
 
@@ -74,32 +74,34 @@ def test_thinking_is_hidden_but_counts_as_the_first_token() -> None:
 )
 def test_unknown_stop_reason_becomes_stop(reason: str, expected: str) -> None:
     finished = ModelFinished(finish_reason=expected)  # type: ignore[arg-type]  # one of its literals
-    assert read(stops(reason), STOP)[1] == [finished]
+    assert read(message_delta(reason), STOP)[1] == [finished]
 
 
 def test_stop_reason_completes_an_answer_without_a_last_event() -> None:
-    assert read(goes_on(0, type="text_delta", text="ant"), stops("end_turn"))[0] == ["ant"]
+    assert read(block_delta(0, type="text_delta", text="ant"), message_delta("end_turn"))[0] == ["ant"]
 
 
 def test_usage_combines_the_first_and_last_events() -> None:
     start = {"input_tokens": 5, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 100, "output_tokens": 1}
     message_start = {"type": "message_start", "message": {"usage": start}}
-    assert read(message_start, stops("end_turn", output_tokens=30), STOP)[1] == [ModelFinished(usage=Usage(125, 30))]
-    later = stops("end_turn", input_tokens=6, cache_read_input_tokens=None, output_tokens=30)
+    assert read(message_start, message_delta("end_turn", output_tokens=30), STOP)[1] == [
+        ModelFinished(usage=Usage(125, 30))
+    ]
+    later = message_delta("end_turn", input_tokens=6, cache_read_input_tokens=None, output_tokens=30)
     assert read(message_start, later, STOP)[1] == [ModelFinished(usage=Usage(126, 30))]
 
 
 def test_tool_calls_are_joined_by_index() -> None:
     events = [
-        starts(0, type="text", text=""),
-        goes_on(0, type="text_delta", text="Let me see."),
-        starts(1, type="tool_use", id="toolu_1", name="weather", input={}),
-        goes_on(1, type="input_json_delta", partial_json=""),
-        starts(2, type="tool_use", id="toolu_2", name="time", input={}),
-        goes_on(1, type="input_json_delta", partial_json='{"city":'),
-        goes_on(1, type="input_json_delta", partial_json='"Oslo"}'),
-        starts(3, type="tool_use", id="toolu_3", name="weather", input={"city": "Paris"}),
-        stops("tool_use"),
+        block_start(0, type="text", text=""),
+        block_delta(0, type="text_delta", text="Let me see."),
+        block_start(1, type="tool_use", id="toolu_1", name="weather", input={}),
+        block_delta(1, type="input_json_delta", partial_json=""),
+        block_start(2, type="tool_use", id="toolu_2", name="time", input={}),
+        block_delta(1, type="input_json_delta", partial_json='{"city":'),
+        block_delta(1, type="input_json_delta", partial_json='"Oslo"}'),
+        block_start(3, type="tool_use", id="toolu_3", name="weather", input={"city": "Paris"}),
+        message_delta("tool_use"),
         STOP,
     ]
     assert read(*events) == (

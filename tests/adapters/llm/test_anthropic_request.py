@@ -29,12 +29,12 @@ REQUEST = ModelRequest(
 
 
 def sent(**changes: Any) -> dict[str, Any]:
-    """Returns the body of the request with these changes."""
+    """Returns the body of a request with these changes."""
     return msgspec.json.decode(encode_request(msgspec.structs.replace(REQUEST, **changes)), type=dict[str, Any])
 
 
 def turns(*messages: ModelMessage) -> list[tuple[str, list[str]]]:
-    """Returns the roles and texts that the messages become."""
+    """Returns the roles and texts that the messages are converted to."""
     return [
         (message["role"], [block["text"] for block in message["content"]])
         for message in sent(messages=messages)["messages"]

@@ -1,4 +1,4 @@
-"""How a call behaves when the network or the vendor doesn't; driven through the provider openai."""
+"""Calls when the network or the provider misbehaves, tested with the provider openai."""
 
 import asyncio
 import gzip
@@ -45,12 +45,12 @@ def model(make_model: MakeModel) -> OpenAIChatModel:
 
 
 async def failure_of(model: OpenAIChatModel, request: ModelRequest) -> tuple[list[ModelEvent], ProviderFailure]:
-    """Returns what came before a call failed, and how it failed."""
+    """Returns the events before a call failed, and the kind of failure."""
     came: list[ModelEvent] = []
     try:
         async with aclosing(model.generate(request)) as events:
             async for event in events:
-                came.append(event)  # noqa: PERF401 - what came has to be known when it raises
+                came.append(event)  # noqa: PERF401 - the events must survive the error
     except ProviderError as error:
         return came, error.kind
     pytest.fail("the call did not fail")
@@ -60,17 +60,17 @@ def whole(request: ModelRequest) -> ModelRequest:
     return msgspec.structs.replace(request, stream=False)
 
 
-class OddAnswer(Answer):
-    """Has a bug."""
+class BrokenAnswer(Answer):
+    """A decoder with a bug."""
 
     def read_whole(self, body: bytes) -> str:
         raise ValueError("a bug")
 
 
 async def attempt(http: aiohttp.ClientSession, url: str, answer: Answer, **headers: str) -> None:
-    vendor = VendorHttp(http=http, clock=InstantClock(), timeouts=PATIENT)
+    vendor_http = VendorHttp(http=http, clock=InstantClock(), timeouts=PATIENT)
     call = VendorCall(url=url, headers=headers, body=b"{}", stream=False, deadline=NONE_BY_CHANCE)
-    async with aclosing(vendor.attempt(call, answer)) as events:
+    async with aclosing(vendor_http.attempt(call, answer)) as events:
         async for _ in events:
             pass
 
@@ -81,7 +81,7 @@ class TestValueErrors:
     ) -> None:
         upstream.otherwise = json_reply({})
         with pytest.raises(ValueError, match="a bug"):
-            await attempt(http, upstream.url, OddAnswer())
+            await attempt(http, upstream.url, BrokenAnswer())
 
     @pytest.mark.parametrize(
         ("url", "headers", "kind"),
@@ -100,7 +100,7 @@ class TestValueErrors:
         kind: ProviderFailure,
     ) -> None:
         with pytest.raises(CallFailedError) as caught:
-            await attempt(http, url.format(upstream=upstream.url), OddAnswer(), **headers)
+            await attempt(http, url.format(upstream=upstream.url), BrokenAnswer(), **headers)
         assert caught.value.kind is kind
 
 
@@ -121,7 +121,7 @@ class TestTimeouts:
         assert await failure_of(make_model(timeouts), model_request) == ([], ProviderFailure.TIMEOUT)
         assert len(upstream.requests) == 1
 
-    async def test_first_token_timeout_exceeds_the_pause_between_tokens(
+    async def test_first_token_may_take_longer_than_the_idle_timeout(
         self, upstream: ScriptedUpstream, make_model: MakeModel, model_request: ModelRequest
     ) -> None:
         events = [*openai_events(HELLO), DONE]
@@ -275,7 +275,7 @@ class TestBadAnswers:
             stream([*openai_events(ScriptedAnswer(text=("Hel",)), ended=False), b"data: {\n\n"]),
             stream([*openai_events(ScriptedAnswer(text=("Hel",)), ended=False), b'data: "\xff"\n\n']),
         ],
-        ids=["cut", "cut without chunks", "ended early", "no JSON", "no UTF-8"],
+        ids=["cut", "cut without chunks", "ended early", "invalid JSON", "invalid UTF-8"],
     )
     async def test_broken_stream_is_a_bad_response(
         self, upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest, reply: Reply
@@ -315,7 +315,7 @@ class TestBadAnswers:
             b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
             b"HTTP/1.1 204 No Content\r\n\r\n",
         ],
-        ids=["another protocol", "no chunk", "no length", "no gzip", "a page", "nothing"],
+        ids=["other protocol", "invalid chunk", "invalid length", "invalid gzip", "HTML page", "empty"],
     )
     async def test_invalid_data_is_a_bad_response(
         self,
@@ -445,15 +445,15 @@ class TestLog:
 
 
 class _Resolver(aiohttp.abc.AbstractResolver):
-    """Does something of the test's instead of asking for a name."""
+    """A resolver that runs an action of the test instead of a lookup."""
 
-    def __init__(self, does: Callable[[], object]) -> None:
-        self._does = does
+    def __init__(self, action: Callable[[], object]) -> None:
+        self._action = action
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[aiohttp.abc.ResolveResult]:
-        await self._does()  # type: ignore[misc]  # each does is a coroutine function
+        await self._action()  # type: ignore[misc]  # each action is a coroutine function
         raise AssertionError("nothing resolves")
 
     async def close(self) -> None: ...

@@ -22,7 +22,7 @@ def piece(arguments: object = None, *, name: str | None = None, **around: object
 
 
 def read(*chunks: object) -> tuple[list[str], list[ToolCall | ModelFinished]]:
-    """Returns the texts of a stream and what follows them."""
+    """Returns the texts of a stream and the events after them."""
     answer = OpenAIAnswer()
     texts = [answer.read_event(msgspec.json.encode(chunk)) for chunk in chunks]
     assert answer.complete
@@ -164,9 +164,9 @@ def test_done_event_completes_an_answer_without_a_finish_reason() -> None:
         "by id, interleaved",
         "name repeated, without ids",
         "arguments as an object",
-        "id comes late",
-        "index in the first piece alone",
-        "name comes late",
+        "id arrives late",
+        "index only in the first piece",
+        "name arrives late",
     ],
 )
 def test_tool_calls_are_joined_from_the_chunks(chunks: list[object], calls: list[ToolCall]) -> None:

@@ -23,7 +23,7 @@ REQUEST = ModelRequest(
 
 
 def sent(*, include_usage: bool = False, **changes: Any) -> dict[str, Any]:
-    """Returns the body of the request with these changes."""
+    """Returns the body of a request with these changes."""
     body = encode_request(msgspec.structs.replace(REQUEST, **changes), include_usage=include_usage)
     return msgspec.json.decode(body, type=dict[str, Any])
 

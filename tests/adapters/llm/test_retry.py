@@ -24,7 +24,7 @@ ANSWER: list[ModelEvent] = [TextDelta("ant"), ModelFinished()]
 
 
 def attempts(*outcomes: CallFailedError | list[ModelEvent]) -> Callable[[], AsyncGenerator[ModelEvent, None]]:
-    """Returns something to attempt; a failure comes before any event."""
+    """Returns a function whose calls have these outcomes; a failure precedes any event."""
     left: Iterator[CallFailedError | list[ModelEvent]] = iter(outcomes)
 
     async def attempt() -> AsyncGenerator[ModelEvent, None]:
@@ -44,7 +44,7 @@ async def outcome_of(
     return [event async for event in events]
 
 
-def asks_to_wait(seconds: float) -> CallFailedError:
+def failure_with_delay(seconds: float) -> CallFailedError:
     return CallFailedError(ProviderFailure.RATE_LIMIT, retry=True, wait=seconds)
 
 
@@ -69,13 +69,13 @@ async def test_retries_end_after_the_second(clock: InstantClock) -> None:
 
 
 async def test_requested_delay_of_up_to_two_seconds_is_honoured(clock: InstantClock) -> None:
-    assert await outcome_of(clock, asks_to_wait(2.0), asks_to_wait(0.0), ANSWER) == ANSWER
+    assert await outcome_of(clock, failure_with_delay(2.0), failure_with_delay(0.0), ANSWER) == ANSWER
     assert clock.waits == [2.0, 0.0]
 
 
 async def test_longer_requested_delay_fails_at_once(clock: InstantClock) -> None:
     with pytest.raises(ProviderError):
-        await outcome_of(clock, asks_to_wait(2.1), ANSWER)
+        await outcome_of(clock, failure_with_delay(2.1), ANSWER)
     assert clock.waits == []
 
 

@@ -184,7 +184,7 @@ class TestScript:
 
 
 @pytest.mark.parametrize(
-    ("script", "says"),
+    ("script", "message"),
     [
         ("", "truncated"),
         ("{}", "Expected `array`"),
@@ -202,14 +202,14 @@ class TestScript:
     ],
 )
 def test_invalid_script_is_refused_with_file_and_position(
-    tmp_path: Path, clock: InstantClock, script: str, says: str
+    tmp_path: Path, clock: InstantClock, script: str, message: str
 ) -> None:
     path = tmp_path / "script.json"
     path.write_text(script, errors="surrogateescape")
     with pytest.raises(InvalidInputError) as caught:
         ScriptedChatModel(clock=clock, script=ScriptFile(path))
     assert str(path) in caught.value.message
-    assert says in caught.value.message
+    assert message in caught.value.message
 
 
 def test_missing_script_is_refused(tmp_path: Path, clock: InstantClock) -> None:

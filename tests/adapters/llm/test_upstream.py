@@ -1,4 +1,4 @@
-"""The scripted upstream beside a test that has no event loop."""
+"""The scripted upstream in a thread, for tests without an event loop."""
 
 import json
 from urllib.request import Request, urlopen

@@ -37,7 +37,7 @@ async def test_request_to_another_origin_is_not_sent(upstream: ScriptedUpstream)
 
 
 async def test_same_host_over_tls_receives_no_headers() -> None:
-    """The package would follow a redirect from http to https; the secrets were entered for the one that is listed."""
+    """The package would follow a redirect from http to https, but the secrets belong to the listed origin."""
     async with client_for("http://crm.example") as client:
         with pytest.raises(httpx2.UnsupportedProtocol):
             await client.get("https://crm.example/")
@@ -56,7 +56,7 @@ async def test_last_failure_is_kept_until_a_message_succeeds(upstream: ScriptedU
     transport = BoundTransport(origin_of(upstream.url))
     async with httpx2.AsyncClient(transport=transport) as client:
         await client.post(upstream.url)
-        await client.get(upstream.url)  # which a server need not have
+        await client.get(upstream.url)  # a server need not support GET
         assert transport.failure == 403
         await client.post(upstream.url)
     assert transport.failure is None

@@ -1,4 +1,4 @@
-"""What the log says of servers that can't be used, and servers that don't behave."""
+"""Log records about unusable servers, and the handling of misbehaving ones."""
 
 import asyncio
 import logging
@@ -35,8 +35,8 @@ def access(url: str, name: str = "crm") -> ServerAccess:
     return ServerAccess(server=McpServer(name=name, url=url, tools=("*",)))
 
 
-async def why_not(url: str) -> str:
-    """Returns why a server isn't used."""
+async def reason_for_omission(url: str) -> str:
+    """Returns the logged reason why a server is not used."""
     with collected("polyant.mcp") as records:
         async with McpToolServers(open_seconds=OPEN_SECONDS).open(SLUG, [access(url)]) as tools:
             assert tools == []
@@ -49,12 +49,12 @@ async def why_not(url: str) -> str:
     return str(fields["why"])
 
 
-def answering(results: dict[str, Any], *, goodbye: Reply = _NOTHING) -> Callable[[Received], Reply]:
-    """Returns a responder of a server from before discovery that gives these results, by method."""
+def answering(results: dict[str, Any], *, closing: Reply = _NOTHING) -> Callable[[Received], Reply]:
+    """Returns a responder for a server without discovery that returns these results by method."""
 
     def respond(request: Received) -> Reply:
         if request.method == "DELETE":
-            return goodbye
+            return closing
         if request.method == "GET":
             return Reply(status=405)
         body = request.json()
@@ -99,7 +99,7 @@ async def test_missing_package_removes_the_tools_and_is_logged_with_the_install_
 
 
 async def test_unreachable_server_is_logged() -> None:
-    assert await why_not("http://127.0.0.1:9/mcp") == "it can't be reached (ConnectError)"
+    assert await reason_for_omission("http://127.0.0.1:9/mcp") == "it can't be reached (ConnectError)"
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ async def test_unreachable_server_is_logged() -> None:
         (Reply(status=307, headers={"Location": "http://other.example/"}), "it refused with code -32600"),
         (Reply(status=202), "it refused with code -32600"),
     ],
-    ids=["401", "404", "500", "hangs", "drops", "rubbish", "html", "broken", "redirects", "says nothing"],
+    ids=["401", "404", "500", "hangs", "drops", "invalid", "html", "broken", "redirects", "empty"],
 )
 async def test_misbehaving_server_is_logged_with_the_reason(upstream: ScriptedUpstream, reply: Reply, why: str) -> None:
     upstream.otherwise = reply
-    assert await why_not(f"{upstream.url}/mcp") == why
+    assert await reason_for_omission(f"{upstream.url}/mcp") == why
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_misbehaving_server_is_logged_with_the_reason(upstream: ScriptedUp
 )
 async def test_invalid_tool_list_is_logged(upstream: ScriptedUpstream, listing: object) -> None:
     upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": listing})
-    assert await why_not(upstream.url) == "what it answers can't be used (ValidationError)"
+    assert await reason_for_omission(upstream.url) == "what it answers can't be used (ValidationError)"
 
 
 async def test_endless_pages_are_read_up_to_a_limit(upstream: ScriptedUpstream) -> None:
@@ -147,7 +147,7 @@ async def test_all_pages_are_read() -> None:
 
 
 async def test_server_that_ignores_the_closing_request_delays_nothing(upstream: ScriptedUpstream) -> None:
-    upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": FIND}, goodbye=HANG_BEFORE_HEAD)
+    upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": FIND}, closing=HANG_BEFORE_HEAD)
     before = asyncio.all_tasks()
     scope = McpToolServers().open(SLUG, [access(upstream.url), access(upstream.url, "again")])
     assert len(await scope.__aenter__()) == 2
@@ -162,7 +162,7 @@ async def test_server_that_hangs_in_a_call_and_at_closing_delays_nothing(
     upstream: ScriptedUpstream,
 ) -> None:
     results = {"initialize": INITIALIZED, "tools/list": FIND, "tools/call": HANG_BEFORE_HEAD}
-    upstream.otherwise = answering(results, goodbye=HANG_BEFORE_HEAD)
+    upstream.otherwise = answering(results, closing=HANG_BEFORE_HEAD)
     async with McpToolServers().open(SLUG, [access(upstream.url)]) as (find,):
         calls = [asyncio.create_task(call(find)) for _ in range(3)]
         while sum(b"tools/call" in request.body for request in upstream.requests) < 3:

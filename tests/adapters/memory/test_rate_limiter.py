@@ -8,7 +8,7 @@ from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.domain.limits import LimitState, RateLimit
 from polyant.testing.manual_clock import ManualClock
 
-TICK = 1 / 64  # all times are multiples of it, so that floats hold them and their differences exactly
+TICK = 1 / 64  # all times are multiples of it, so floats represent them and their differences exactly
 
 limits = st.builds(RateLimit, st.integers(1, 5), st.integers(1, 5))
 pauses = st.sampled_from([0.0, TICK, 0.5, 1 - TICK, 1.0, 1 + TICK, 2.0, 5.0])
@@ -16,7 +16,7 @@ clients = st.sampled_from("abcde")
 
 
 class NaiveLimiter:
-    """The law as it is written, at any cost: keeps every call that ever passed."""
+    """A literal implementation of the rules that keeps every passed call."""
 
     def __init__(self, limit: RateLimit) -> None:
         self.limit = limit
@@ -96,7 +96,7 @@ async def test_lowered_limit_waits_until_enough_calls_have_expired() -> None:
         await limiter.hit("a", RateLimit(3, 60))
         clock.advance(10)
     refused = await limiter.hit("a", RateLimit(2, 60))
-    assert (refused.retry_after, refused.reset_after) == (40, 50)  # the call made after 10 s frees the place
+    assert (refused.retry_after, refused.reset_after) == (40, 50)  # the call made at 10 s frees a place
     clock.advance(39)
     assert not (await limiter.hit("a", RateLimit(2, 60))).allowed
     clock.advance(1)

@@ -71,7 +71,7 @@ def rename(file: Path, name: str) -> None:
 
 
 async def ping(database: PiccoloDatabase) -> None:
-    """Returns if the database answers a read."""
+    """Returns if the database can be read."""
     await database.read(database.bind(Migration).raw("SELECT 1").run)
 
 
@@ -202,7 +202,7 @@ async def record_unknown_migration(database: PiccoloDatabase) -> None:
 
 
 class HalfDone(Table):
-    """What a migration had made when it failed."""
+    """A table created by a migration that failed."""
 
 
 class TestMigrate:
@@ -214,7 +214,7 @@ class TestMigrate:
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
     async def test_tables_are_as_declared(self, sqlite_database: PiccoloDatabase, file: Path) -> None:
-        """Fails when a table changes and no migration says so."""
+        """Fails when a table changes without a migration."""
         with contextlib.closing(sqlite3.connect(":memory:")) as declared:
             for table in (vars(tables) | vars(management_tables)).values():
                 if isinstance(table, type) and issubclass(table, Table) and table is not Table:
@@ -261,7 +261,7 @@ class TestMigrate:
     async def test_schema_that_became_newer_during_migration_is_refused(
         self, database: PiccoloDatabase, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Another process, of a newer version, may migrate between the look and the lock."""
+        """A process of a newer version may migrate between the check and the lock."""
         await record_unknown_migration(database)
 
         async def older(_: PiccoloDatabase) -> str:
@@ -307,7 +307,7 @@ class TestMigrate:
 
 
 def shape_of(connection: sqlite3.Connection) -> dict[str, str]:
-    """Returns the statements that made the tables and indexes."""
+    """Returns the statements that create the tables and indexes."""
     return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall())
 
 
@@ -384,7 +384,7 @@ class TestOutages:
         async with PiccoloDatabase(own_server.url_of("postgres"), min_connections=2, max_connections=2) as database:
             await database.migrate()
             await asyncio.to_thread(own_server.stop)
-            for _ in range(5):  # more often than there are connections: none may be lost for good
+            for _ in range(5):  # more attempts than connections: none may be lost permanently
                 with pytest.raises(StorageUnavailableError):
                     await ping(database)
                 with pytest.raises(StorageUnavailableError):
@@ -427,7 +427,7 @@ class TestRun:
                 await asyncio.gather(*(database.run(self.ONE) for _ in range(3)))
 
     async def test_statement_joins_no_transaction(self, database: PiccoloDatabase) -> None:
-        """It works beside a transaction of the same task, whose changes it doesn't see."""
+        """The statement does not see the changes of a transaction in the same task."""
         rows = "SELECT name FROM migration"
         before = [*await database.run(rows)]
 
@@ -537,7 +537,7 @@ class TestTransactions:
     ) -> None:
         async def read_and_write(where: PiccoloDatabase) -> None:
             await where.bind(Migration).count()
-            await asyncio.sleep(0.01)  # both would have read by now
+            await asyncio.sleep(0.01)  # without serialisation, both would have read by now
             await insert_migration(where)
 
         before = await recorded_migrations(database)

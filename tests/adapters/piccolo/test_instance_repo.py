@@ -50,7 +50,7 @@ def repo(database: PiccoloDatabase) -> PiccoloInstanceRepo:
 
 
 async def copy_often(database: PiccoloDatabase) -> None:
-    """Makes thousands of copies of the one instance, each with a key of its own, and lets the planner know."""
+    """Makes thousands of copies of the instance with distinct keys, and updates the planner's statistics."""
     instances = database.bind(InstanceRow)
 
     async def copy() -> None:
@@ -99,7 +99,7 @@ async def test_repos_on_one_database_see_each_others_writes(database_url: str, r
 
 
 async def test_writers_in_different_pools_are_serialised(database_url: str, database: PiccoloDatabase) -> None:
-    """Revisions have to become visible in their order, whoever writes."""
+    """Revisions must become visible in order, regardless of the writer."""
     async with PiccoloDatabase(database_url) as again:
         repos = [PiccoloInstanceRepo(database=each) for each in (database, again)]
         await asyncio.gather(*(repos[number % 2].add(InstanceFactory.build()) for number in range(30)))
@@ -141,6 +141,6 @@ async def test_instance_is_not_stored_if_its_audit_entry_fails(
 
 
 def test_postgresql_orders_slugs_by_code_point_in_any_locale(postgres_url: str) -> None:
-    """The server of the tests has no locale that would show the difference."""
+    """Checks the collation, because the test server has no locale that would show the difference."""
     repo = PiccoloInstanceRepo(database=PiccoloDatabase(postgres_url))
     assert ', slug COLLATE "C" ASC' in str(repo._selection(InstanceQuery()))

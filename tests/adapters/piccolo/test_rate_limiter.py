@@ -4,7 +4,7 @@ import sys
 import time
 from collections import defaultdict
 
-import asyncpg  # type: ignore[import-untyped] # it ships none
+import asyncpg  # type: ignore[import-untyped] # the package has no type hints
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -69,7 +69,7 @@ async def test_calls_from_two_processes_pass_exactly_up_to_the_limit(
 
 
 async def test_window_never_holds_more_calls_than_the_limit(database: PiccoloDatabase, database_url: str) -> None:
-    """In real time: two pools, callers in a hurry and at leisure, and empty logs removed all the while."""
+    """Runs in real time with two pools, fast and slow callers, and continuous sweeping."""
     passed: dict[str, list[tuple[float, float]]] = defaultdict(list)
     limit, ends = RateLimit(5, 1), time.monotonic() + 2.2
 
@@ -91,7 +91,7 @@ async def test_window_never_holds_more_calls_than_the_limit(database: PiccoloDat
     for times in passed.values():
         begun, ended = (sorted(each) for each in zip(*times, strict=True))
         assert len(times) > limit.requests
-        # Somewhere between its beginning and its end each call was counted.
+        # Each call was counted at some moment between its start and its end.
         gaps = [late - early for early, late in zip(begun, ended[limit.requests :], strict=False)]
         assert min(gaps) >= limit.seconds
 
@@ -167,7 +167,7 @@ class TestOnPostgres:
         async with PiccoloDatabase(postgres_url, max_connections=1) as database:
             await database.migrate()
             limiter = PiccoloRateLimiter(database=database)
-            await limiter.hit("a", LIMIT)  # which prepares the statement
+            await limiter.hit("a", LIMIT)  # prepares the statement
             asked: list[str] = []
             async with database.engine.pool.acquire() as connection:  # type: ignore[attr-defined] # the only one
                 connection.add_query_logger(lambda record: asked.append(record.query))
@@ -179,7 +179,7 @@ class TestOnPostgres:
     async def test_clock_is_read_while_holding_the_lock(
         self, postgres_database: PiccoloDatabase, postgres_url: str
     ) -> None:
-        """Else who waited longest would be logged too early, and leave the log too early."""
+        """Otherwise a call that waited long would be logged, and expire, too early."""
         limiter = PiccoloRateLimiter(database=postgres_database)
         await limiter.hit("a", LIMIT)
         connection = await asyncpg.connect(postgres_url)
@@ -227,7 +227,7 @@ class TestOnSqlite:
 
         async def hold() -> float:
             waiting.append(asyncio.create_task(limiter.hit("a", LIMIT)))
-            await asyncio.sleep(0.05)  # by then it waits for the lock
+            await asyncio.sleep(0.05)  # by then, the call waits for the lock
             return time.time()
 
         waiting: list[asyncio.Task[LimitState]] = []

@@ -1,7 +1,7 @@
 import asyncio
 from datetime import timedelta
 
-import asyncpg  # type: ignore[import-untyped] # it ships none
+import asyncpg  # type: ignore[import-untyped] # the package has no type hints
 
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.session_repo import PiccoloSessionRepo

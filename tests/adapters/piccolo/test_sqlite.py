@@ -1,4 +1,4 @@
-"""What cancelled tasks leave of SQLite's connections, and how a file begins; the rest is in test_database.py."""
+"""SQLite connections of cancelled tasks, and new files; test_database.py covers the rest."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ Run = Callable[[PiccoloDatabase], Coroutine[Any, Any, None]]
 
 
 class Cancelled:
-    """Awaits a coroutine, and cancels it when it waits for the nth time and the next few times."""
+    """Awaits a coroutine and cancels it at its nth wait and at the next few."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, object], *, at: int, times: int) -> None:
         self._waits = coroutine.__await__()
@@ -40,7 +40,7 @@ class Cancelled:
 
 
 class SwitchingConnection(aiosqlite.Connection):
-    """A connection to a file that another process makes keep a write-ahead log at the same time."""
+    """A connection to a file on which another process is enabling the write-ahead log."""
 
     def __init__(self, *, refusals: int, code: int = sqlite3.SQLITE_BUSY) -> None:
         super().__init__(lambda: sqlite3.connect(":memory:"), 1)
@@ -86,7 +86,7 @@ async def test_unavailable_write_ahead_log_is_a_failure(code: int, attempts: int
 
 @pytest.fixture
 def threads() -> set[threading.Thread]:
-    """Those that run without any connection."""
+    """The threads that run without any connection."""
     return {*threading.enumerate()}
 
 

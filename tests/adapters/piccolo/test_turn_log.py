@@ -31,13 +31,13 @@ def log_on(database: PiccoloDatabase, clock: ManualClock, *, max_waiting: int = 
 
 @pytest.fixture
 async def log(database: PiccoloDatabase, clock: ManualClock) -> AsyncIterator[PiccoloTurnLog]:
-    """One that is open."""
+    """An open turn log."""
     async with log_on(database, clock) as log:
         yield log
 
 
-async def a_round(clock: ManualClock) -> None:
-    """Lets a second pass, and what is done then be done."""
+async def run_round(clock: ManualClock) -> None:
+    """Advances the clock by a second and lets the log run its round."""
     await clock.sleepers()
     clock.advance(1)
     await clock.sleepers()
@@ -56,15 +56,15 @@ async def rows_of(database: PiccoloDatabase) -> int:
 async def test_recorded_turn_is_stored_within_a_second(log: PiccoloTurnLog, clock: ManualClock) -> None:
     log.note(turn_of(steps=1))
     assert await steps_listed(log) == []
-    await a_round(clock)
+    await run_round(clock)
     assert await steps_listed(log) == [1]
     log.note(turn_of(steps=2))
-    await a_round(clock)
+    await run_round(clock)
     assert await steps_listed(log) == [1, 2]
 
 
 async def test_many_turns_are_stored_at_once(log: PiccoloTurnLog, clock: ManualClock) -> None:
-    await a_round(clock)
+    await run_round(clock)
     for number in range(MANY):
         log.note(turn_of(steps=number))
     await until(lambda: steps_listed(log))
@@ -79,19 +79,19 @@ async def test_idle_log_does_not_query_the_database(
 
     with caplog.at_level(logging.DEBUG, PiccoloTurnLog.__module__):
         async with log_on(postgres_database, clock) as log:
-            await a_round(clock)
+            await run_round(clock)
             await postgres_database.__aexit__(None, None, None)
             for _ in range(5):
-                await a_round(clock)
+                await run_round(clock)
             assert failures() == []
             log.note(turn_of())
-            await a_round(clock)
+            await run_round(clock)
             assert failures() == ["The database doesn't answer: 1 turns wait to be written"]
 
 
 @asynccontextmanager
 async def renamed(database: PiccoloDatabase) -> AsyncIterator[None]:
-    """Hides the table of turns meanwhile."""
+    """Hides the table of turns within the block."""
     table = database.bind(TurnRow)
     await database.write(table.raw("ALTER TABLE turns RENAME TO hidden").run)
     yield
@@ -102,12 +102,12 @@ async def test_turns_are_queued_during_an_outage_and_the_oldest_dropped(sqlite_u
     async with PiccoloDatabase(sqlite_url) as database, log_on(database, clock, max_waiting=MANY + 10) as log:
         for number in range(MANY + 20):
             log.note(turn_of(steps=number))
-        await a_round(clock)
+        await run_round(clock)
         for number in range(MANY + 20, MANY + 25):
             log.note(turn_of(steps=number))
-        await a_round(clock)
+        await run_round(clock)
         await database.migrate()
-        await a_round(clock)
+        await run_round(clock)
         assert await steps_listed(log) == [*range(15, MANY + 25)]
 
 
@@ -125,13 +125,13 @@ async def test_number_of_lost_turns_is_logged_at_closing(
 async def test_internal_error_does_not_stop_the_log(
     log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await a_round(clock)
+    await run_round(clock)
     async with renamed(database):
         log.note(turn_of(steps=1))
-        await a_round(clock)
+        await run_round(clock)
     assert "Turns could not be written or removed" in caplog.messages
     log.note(turn_of(steps=2))
-    await a_round(clock)
+    await run_round(clock)
     assert await steps_listed(log) == [2]
 
 
@@ -146,26 +146,26 @@ async def test_turn_recorded_during_a_write_is_stored_at_closing(database: Picco
         await clock.sleepers()
         log.note(turn_of(steps=1))
         clock.advance(1)
-        for _ in range(3):  # so that the log has begun
+        for _ in range(3):  # so that the log has started
             await asyncio.sleep(0)
         log.note(turn_of(steps=2))
     assert await steps_listed(log) == [1, 2]
 
 
 async def test_expired_turns_are_deleted(log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock) -> None:
-    """A thousand a second, so that nobody waits for the removal of many; then there is an hour's rest."""
+    """A thousand turns a second, so that no writer waits long; then the log pauses for an hour."""
     for _ in range(1_500):
         log.note(turn_of())
     log.note(turn_of(at=START + timedelta(hours=2)))
-    await a_round(clock)
+    await run_round(clock)
     assert await rows_of(database) == 1_501
     clock.advance(DAYS * DAY)
     await clock.sleepers()
     assert await rows_of(database) == 501
-    await a_round(clock)
+    await run_round(clock)
     assert await rows_of(database) == 1
     log.note(turn_of())
-    await a_round(clock)
+    await run_round(clock)
     assert await rows_of(database) == 2
     clock.advance(60 * 60)
     await clock.sleepers()
@@ -175,7 +175,7 @@ async def test_expired_turns_are_deleted(log: PiccoloTurnLog, database: PiccoloD
 async def test_turn_query_uses_an_index(log: PiccoloTurnLog, database: PiccoloDatabase, clock: ManualClock) -> None:
     for number in range(3_000):
         log.note(turn_of(Slug(f"bot-{number}")))
-    await a_round(clock)
+    await run_round(clock)
     table = database.bind(TurnRow)
     explain = {"sqlite": "EXPLAIN QUERY PLAN {}", "postgres": "EXPLAIN {}"}[database.dialect]
     await database.write(table.raw("ANALYZE").run)

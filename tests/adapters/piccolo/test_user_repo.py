@@ -85,6 +85,6 @@ async def test_sessions_are_deleted_at_expiry_and_with_their_user(
 
 
 def test_postgresql_orders_addresses_by_code_point_in_any_locale(postgres_url: str) -> None:
-    """The server of the tests has no locale that would show the difference."""
+    """Checks the collation, because the test server has no locale that would show the difference."""
     repo = PiccoloUserRepo(database=PiccoloDatabase(postgres_url))
     assert 'email COLLATE "C" ASC' in str(repo._selection())

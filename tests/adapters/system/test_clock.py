@@ -6,7 +6,7 @@ from polyant.adapters.system.clock import SystemClock
 
 
 def test_sleep_is_never_too_short_on_an_event_loop_that_wakes_early() -> None:
-    """Timers of uvloop are rounded to milliseconds."""
+    """uvloop rounds timers to milliseconds."""
     uvloop = pytest.importorskip("uvloop")
     clock = SystemClock()
 
@@ -18,4 +18,4 @@ def test_sleep_is_never_too_short_on_an_event_loop_that_wakes_early() -> None:
     async def many() -> list[float]:
         return await asyncio.gather(*(surplus(number / 3_000) for number in range(100)))
 
-    assert min(uvloop.run(many())) >= -1e-9  # what a float's difference may lose
+    assert min(uvloop.run(many())) >= -1e-9  # the rounding error of a float difference

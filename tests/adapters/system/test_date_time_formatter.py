@@ -70,7 +70,7 @@ def test_unknown_time_zone_is_refused(timezone: str) -> None:
 
 
 def test_time_is_described_in_the_operators_zone() -> None:
-    """These two are 25 hours apart: never the same date."""
+    """The two zones are 25 hours apart, so their dates always differ."""
     zones = ("Pacific/Kiritimati", "Pacific/Pago_Pago")
     east, west = (SystemDateTimeFormatter(timezone=zone, locale="en-US").describe(MOMENT) for zone in zones)
     assert east.split(",")[0] != west.split(",")[0]

@@ -1,4 +1,4 @@
-"""A turn that is left, or whose time is over, takes all with it that it began."""
+"""Abandoned and timed-out turns stop everything they started."""
 
 import asyncio
 import gc
@@ -22,28 +22,28 @@ from support.tool_loop import ToolLoop
 OVER_AT_ONCE = seconds(1)
 
 
-class Stubborn:
-    """A tool that goes on when it is cancelled, until it is let go."""
+class UncancellableTool:
+    """A tool that ignores cancellation until the test releases it."""
 
     def __init__(self) -> None:
         self.cancelled = 0
         self.began = asyncio.Event()
-        self.let_go = asyncio.Event()
+        self.released = asyncio.Event()
         self.over = asyncio.Event()
 
     async def __call__(self, _: object, __: ToolContext) -> str:
         self.began.set()
-        while not self.let_go.is_set():
+        while not self.released.is_set():
             try:
-                await self.let_go.wait()
+                await self.released.wait()
             except asyncio.CancelledError:
                 self.cancelled += 1
         self.over.set()
         return "at last"
 
 
-async def left_while(events: AsyncGenerator[SupervisorEvent, None], begun: Any) -> None:
-    """Cancels whoever takes the events once that has happened, and returns when he is through."""
+async def abandon_once(events: AsyncGenerator[SupervisorEvent, None], begun: Any) -> None:
+    """Cancels the consumer of the events after `begun`, and returns once it has finished."""
     task = asyncio.create_task(events_of(events))
     await begun
     task.cancel()
@@ -53,28 +53,30 @@ async def left_while(events: AsyncGenerator[SupervisorEvent, None], begun: Any) 
 
 
 async def test_turn_ends_within_a_second_although_a_tool_ignores_cancellation(loop: ToolLoop) -> None:
-    stubborn = Stubborn()
-    loop.add_tool("stubborn", stubborn)
-    events = loop.supervisor(loop.model([FakeStep(tools=("hang", "stubborn"))])).run(loop.turn)
+    uncancellable = UncancellableTool()
+    loop.add_tool("uncancellable", uncancellable)
+    events = loop.supervisor(loop.model([FakeStep(tools=("hang", "uncancellable"))])).run(loop.turn)
     with collected("polyant.turn") as records:
-        await left_while(events, stubborn.began.wait())
-    assert stubborn.cancelled == 1
-    assert loop.activity.running == 1  # the stubborn one
-    assert [fields_of(record)["tool"] for record in records if "does not end" in record.getMessage()] == ["stubborn"]
-    stubborn.let_go.set()
-    await stubborn.over.wait()
+        await abandon_once(events, uncancellable.began.wait())
+    assert uncancellable.cancelled == 1
+    assert loop.activity.running == 1  # the tool that ignores cancellation
+    assert [fields_of(record)["tool"] for record in records if "does not end" in record.getMessage()] == [
+        "uncancellable"
+    ]
+    uncancellable.released.set()
+    await uncancellable.over.wait()
     assert loop.activity.running == 0
 
 
 async def test_timed_out_tool_that_ignores_cancellation_delays_nothing(loop: ToolLoop) -> None:
-    stubborn = Stubborn()
-    loop.add_tool("stubborn", stubborn)
+    uncancellable = UncancellableTool()
+    loop.add_tool("uncancellable", uncancellable)
     loop.limit(tool_seconds=0.05)
     async with asyncio.timeout(2 * OVER_AT_ONCE):
-        events, _ = await loop.run([FakeStep(tools=("stubborn",)), ANSWER])
+        events, _ = await loop.run([FakeStep(tools=("uncancellable",)), ANSWER])
     assert text_in(events) == "It is so."
-    stubborn.let_go.set()
-    await stubborn.over.wait()
+    uncancellable.released.set()
+    await uncancellable.over.wait()
 
 
 async def test_timed_out_tool_finishes_its_cleanup_before_the_next_model_call(loop: ToolLoop) -> None:
@@ -106,10 +108,10 @@ async def test_tool_does_not_run_longer_than_the_turn(loop: ToolLoop) -> None:
 
 
 async def test_tool_receives_the_earlier_deadline(loop: ToolLoop) -> None:
-    told: list[float] = []
+    received: list[float] = []
 
     async def tell(_: object, context: ToolContext) -> str:
-        told.append(context.deadline)
+        received.append(context.deadline)
         return ""
 
     loop.clock = ManualClock()
@@ -117,7 +119,7 @@ async def test_tool_receives_the_earlier_deadline(loop: ToolLoop) -> None:
     for limits in ({"turn_seconds": 20, "tool_seconds": 30}, {"turn_seconds": 300, "tool_seconds": 30}):
         loop.limit(**limits)
         await loop.run([FakeStep(tools=("tell",)), ANSWER])
-    assert told == [20.0, 30.0]
+    assert received == [20.0, 30.0]
 
 
 async def test_turn_abandoned_between_start_and_end_leaves_nothing_running(loop: ToolLoop) -> None:

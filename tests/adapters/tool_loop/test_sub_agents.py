@@ -1,4 +1,4 @@
-"""Sub-agents: a conversation of their own, the turn's budgets."""
+"""Sub-agents: their separate conversations and the shared turn budget."""
 
 import asyncio
 
@@ -32,7 +32,7 @@ def results_in(request: ModelRequest) -> list[str]:
 
 @pytest.fixture
 def loop(loop: ToolLoop) -> ToolLoop:
-    """With the tool that spawns sub-agents."""
+    """A tool loop with the tool that spawns sub-agents."""
     loop.tools["spawn_task"] = SpawnTaskTool()
     loop.instance = msgspec.structs.replace(loop.instance, tools=(*loop.instance.tools, "spawn_task"))
     return loop
@@ -178,7 +178,7 @@ async def test_model_failure_in_a_sub_agent_is_reported_in_its_result(loop: Tool
 
 
 async def test_sub_agent_cannot_spawn_sub_agents(loop: ToolLoop) -> None:
-    """Not even through another tool that delegates."""
+    """This holds for other tools that delegate, too."""
 
     async def pass_on(_: object, context: ToolContext) -> str:
         return await context.delegate("Do it for me.")

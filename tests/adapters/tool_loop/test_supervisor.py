@@ -1,4 +1,4 @@
-"""The loop: how many steps, which tools when, what the model is told."""
+"""The tool loop: its steps, the tools offered and the messages to the model."""
 
 import asyncio
 from typing import Any
@@ -45,7 +45,7 @@ def calls_in(request: ModelRequest) -> list[ToolCall]:
     return [call for message in said for call in message.tool_calls]
 
 
-# What the model is asked
+# Model requests
 
 
 async def test_first_request_has_the_conversation_the_tools_and_the_key(loop: ToolLoop) -> None:
@@ -131,7 +131,7 @@ async def test_instance_without_tools_offers_no_tools(loop: ToolLoop) -> None:
     assert request.tools == ()
 
 
-# How many steps
+# Step limits
 
 
 async def test_last_step_has_no_tools_so_that_the_turn_ends_in_an_answer(loop: ToolLoop) -> None:
@@ -142,9 +142,9 @@ async def test_last_step_has_no_tools_so_that_the_turn_ends_in_an_answer(loop: T
     assert text_in(events) == "It is so."
 
 
-@pytest.mark.parametrize(("most", "offers"), [(1, [False]), (2, [True, False]), (20, [True] * 19 + [False])])
-async def test_instance_sets_its_step_limit(loop: ToolLoop, most: int, offers: list[bool]) -> None:
-    loop.limit(max_steps=most)
+@pytest.mark.parametrize(("maximum", "offers"), [(1, [False]), (2, [True, False]), (20, [True] * 19 + [False])])
+async def test_instance_sets_its_step_limit(loop: ToolLoop, maximum: int, offers: list[bool]) -> None:
+    loop.limit(max_steps=maximum)
     _, requests = await loop.run(lambda request: ASK if request.tools else ANSWER)
     assert [bool(request.tools) for request in requests] == offers
 
@@ -187,7 +187,7 @@ async def test_tool_limit_of_zero_offers_no_tools(loop: ToolLoop) -> None:
     assert request.tools == ()
 
 
-# Side by side
+# Concurrency
 
 
 async def test_tools_of_one_step_run_concurrently(loop: ToolLoop) -> None:
@@ -247,7 +247,7 @@ async def test_name_that_providers_reject_is_replaced(loop: ToolLoop, name: str,
     assert results_in(request)[0].is_error
 
 
-# What it costs
+# Usage
 
 
 async def test_model_calls_and_the_turn_report_cumulative_usage(loop: ToolLoop) -> None:
@@ -257,7 +257,7 @@ async def test_model_calls_and_the_turn_report_cumulative_usage(loop: ToolLoop) 
     assert [(event.usage, event.steps) for event in told] == [(Usage(3, 1), 1), (Usage(23, 3), 2), (Usage(23, 3), 2)]
 
 
-# Long results and the model's own time
+# Long results and model failures
 
 
 async def test_long_result_is_truncated_with_a_note(loop: ToolLoop) -> None:
@@ -278,7 +278,7 @@ async def test_model_that_fails_after_tools_fails_the_turn(loop: ToolLoop) -> No
 
 
 class Meeting:
-    """A tool that ends once so many run."""
+    """A tool that returns once `size` calls of it are running."""
 
     def __init__(self, size: int) -> None:
         self._barrier = asyncio.Barrier(size)

@@ -1,4 +1,4 @@
-"""Whatever a tool does, the model gets a result."""
+"""The model gets a result from every tool call, even a failed one."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def result_of(loop: ToolLoop, play: Any, written: str = "{}", **more: Any) -> ToolResult:
-    """Returns the result of a call of a tool that does that."""
+    """Returns the result of a call of a fake tool."""
     tool = offer(FakeTool("tool", play, loop.activity, **more))
     toolbox = Toolbox(loop.turn, [tool], loop.cipher)
     call = ToolCall(id="1", name="tool", arguments=written)
@@ -65,7 +65,7 @@ async def test_empty_arguments_may_be_written_in_several_ways(loop: ToolLoop, ar
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ('{"city":5}', r"Expected `str`, got `int` - at `\$.city`"),
         ('{"city":"Constantinople"}', "length <= 10"),
@@ -76,10 +76,10 @@ async def test_empty_arguments_may_be_written_in_several_ways(loop: ToolLoop, ar
         ('{"city":"\ud800"}', "don't fit"),
     ],
 )
-async def test_invalid_arguments_are_refused_with_the_reason(loop: ToolLoop, arguments: str, says: str) -> None:
+async def test_invalid_arguments_are_refused_with_the_reason(loop: ToolLoop, arguments: str, message: str) -> None:
     result = await result_of(loop, show, arguments, arguments=Place)
     assert result.is_error
-    assert re.search(says, result.content)
+    assert re.search(message, result.content)
 
 
 async def test_unknown_tool_gets_a_list_of_the_available_ones(loop: ToolLoop) -> None:

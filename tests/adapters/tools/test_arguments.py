@@ -1,4 +1,4 @@
-"""What holds for the arguments of each built-in tool."""
+"""Rules for the arguments of every built-in tool."""
 
 import msgspec
 import pytest

@@ -171,4 +171,4 @@ def test_any_text_is_evaluated_or_refused(text: str) -> None:
     try:
         assert describe(evaluate(text))
     except ToolError as error:
-        assert str(error)  # noqa: PT017 - both are right
+        assert str(error)  # noqa: PT017 - an error is allowed

@@ -47,8 +47,8 @@ TRICKS = [
     "1 # 2",
     "1\\\n+1",
     "ⅷ",
-    "١+١",  # noqa: RUF001 - digits, but not those of arithmetic here
-    "𝐞",  # noqa: RUF001 - a name to Python, which takes it for e
+    "١+١",  # noqa: RUF001 - non-ASCII digits
+    "𝐞",  # noqa: RUF001 - Python normalises this name to e
     "1\0",
     "1_000",
     "\ud800",

@@ -17,8 +17,8 @@ def answer(body: bytes = b"", content_type: str = "text/plain", **more: Any) -> 
     return HttpAnswer(headers=headers, content_type=content_type, body=body, **given)
 
 
-def body_of(told: str) -> str:
-    return told.partition("\n\n")[2]
+def body_of(text: str) -> str:
+    return text.partition("\n\n")[2]
 
 
 def test_result_has_status_address_headers_and_body() -> None:
@@ -77,8 +77,8 @@ def test_utf_8_is_text_regardless_of_its_type(content_type: str) -> None:
 
 @pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n\0", b"text with\0NUL", b"\xff\xfe"])
 def test_binary_body_is_reported_by_type_and_size(body: bytes) -> None:
-    told = body_of(describe(answer(body, "image/png")))
-    assert told == f"[a body that is no text: image/png, {len(body)} bytes]"
+    text = body_of(describe(answer(body, "image/png")))
+    assert text == f"[a body that is no text: image/png, {len(body)} bytes]"
 
 
 def test_truncated_body_has_a_note_before_it() -> None:
@@ -101,16 +101,16 @@ def test_compressed_body_is_decompressed(coding: str, pack: Any) -> None:
 
 def test_only_the_shown_part_is_decompressed() -> None:
     bomb = gzip.compress(b"x" * (100 * MAX_BODY_BYTES))
-    told = describe(answer(bomb, headers={"Content-Encoding": "gzip"}))
-    assert "Note: the body is longer" in told
-    assert body_of(told) == "x" * MAX_BODY_BYTES
+    text = describe(answer(bomb, headers={"Content-Encoding": "gzip"}))
+    assert "Note: the body is longer" in text
+    assert body_of(text) == "x" * MAX_BODY_BYTES
 
 
 def test_truncated_compressed_body_is_decompressed_as_far_as_read() -> None:
     packed = gzip.compress(bytes(range(256)).hex().encode() * 9)
-    told = describe(answer(packed[: len(packed) // 2], headers={"Content-Encoding": "gzip"}, cut=True))
-    assert "Note: the body is longer" in told
-    assert body_of(told).startswith("000102")
+    text = describe(answer(packed[: len(packed) // 2], headers={"Content-Encoding": "gzip"}, cut=True))
+    assert "Note: the body is longer" in text
+    assert body_of(text).startswith("000102")
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_coding_of_an_empty_body_is_ignored() -> None:
 
 
 def test_long_or_invalid_header_is_shortened() -> None:
-    told = describe(answer(headers={"Link": "\udcff" + "x" * 5_000}))
-    assert f"Link: ?{'x' * 499}\n" in told
+    text = describe(answer(headers={"Link": "\udcff" + "x" * 5_000}))
+    assert f"Link: ?{'x' * 499}\n" in text
 
 
 @given(st.binary(max_size=200), st.sampled_from([None, "utf-8", "utf-16", "utf-16be", "gbk", "cp932", "big5", "utf-7"]))

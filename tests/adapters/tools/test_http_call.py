@@ -13,7 +13,7 @@ def call(method: Any = "GET", url: str = URL, **more: Any) -> HttpCall:
 
 
 def test_url_is_unchanged_except_for_the_fragment() -> None:
-    """A signature may cover the letters, as in `%2F`."""
+    """A signature may cover the exact spelling, such as `%2F`."""
     assert str(call(url=f"{URL}#part").url) == URL
 
 

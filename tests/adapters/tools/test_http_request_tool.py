@@ -20,7 +20,7 @@ PUBLIC = "93.184.215.14"
 
 @pytest.fixture
 def tool(network: FakeNetwork, upstream: ScriptedUpstream) -> HttpRequestTool:
-    """A tool of an operator who allows nothing, on a network where example.com is the upstream."""
+    """A tool without allowed hosts, on a network where example.com is the upstream."""
     network.name("example.com", PUBLIC)
     network.name("other.example", PUBLIC)
     network.place(PUBLIC, upstream.url)
@@ -37,8 +37,8 @@ def redirect(location: str, status: int = 302) -> Reply:
 
 async def test_response_is_the_result(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     upstream.replies.append(json_reply({"ants": 3}))
-    told = await send(tool, "http://example.com/ants?of=us#top")
-    assert told == (
+    result = await send(tool, "http://example.com/ants?of=us#top")
+    assert result == (
         "Status: 200 OK\nURL: http://example.com/ants?of=us\nContent-Type: application/json\nContent-Length: 10\n\n"
         '{"ants":3}'
     )
@@ -73,8 +73,8 @@ async def test_body_is_sent(tool: HttpRequestTool, upstream: ScriptedUpstream) -
 
 async def test_redirects_are_followed(tool: HttpRequestTool, upstream: ScriptedUpstream) -> None:
     upstream.replies.extend([redirect("/b"), redirect("http://other.example/c", 307)])
-    told = await send(tool, headers={"Authorization": "Bearer x", "Accept": "text/html"})
-    assert "URL: http://other.example/c" in told
+    result = await send(tool, headers={"Authorization": "Bearer x", "Accept": "text/html"})
+    assert "URL: http://other.example/c" in result
     assert [(got.headers["host"], got.path, got.headers.get("authorization")) for got in upstream.requests] == [
         ("example.com", "/", "Bearer x"),
         ("example.com", "/b", "Bearer x"),
@@ -95,7 +95,7 @@ async def test_five_redirects_are_followed_and_a_sixth_is_refused(
 @pytest.mark.parametrize(
     "reply", [Reply(status=302), Reply(status=304, headers={"Location": "/x"}), redirect("/x", 300)]
 )
-async def test_redirect_without_a_location_is_a_result(
+async def test_unfollowable_redirect_is_a_result(
     reply: Reply, tool: HttpRequestTool, upstream: ScriptedUpstream
 ) -> None:
     upstream.replies.append(reply)

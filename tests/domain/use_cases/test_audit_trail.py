@@ -1,4 +1,4 @@
-"""What the audit trail tells of each change to an instance: names, never values."""
+"""The audit trail of each change to an instance, with names but never values."""
 
 from polyant.domain.audit import Actor
 from polyant.domain.instances import Slug

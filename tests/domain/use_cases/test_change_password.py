@@ -13,27 +13,27 @@ NEW = "another password of mine"
 
 
 @pytest.fixture
-async def who(management: ManagementHarness) -> LoggedIn:
+async def logged_in(management: ManagementHarness) -> LoggedIn:
     await management.add_user(password=PASSWORD)
     return await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
-async def test_new_password_replaces_the_old_one(management: ManagementHarness, who: LoggedIn) -> None:
-    user = await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+async def test_new_password_replaces_the_old_one(management: ManagementHarness, logged_in: LoggedIn) -> None:
+    user = await (await management.get(ChangePassword))(logged_in, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert user.version == 2
     assert (await (await management.get(LogIn))("ada@example.com", SecretText(NEW))).user == user
     with pytest.raises(WrongPasswordError):
         await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
 
 
-async def test_other_sessions_end_and_the_current_one_stays(management: ManagementHarness, who: LoggedIn) -> None:
-    await management.start_session(who.user)
-    await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
-    assert set(management.memory.sessions) == {who.session.token_id}
+async def test_other_sessions_end_and_the_current_one_stays(management: ManagementHarness, logged_in: LoggedIn) -> None:
+    await management.start_session(logged_in.user)
+    await (await management.get(ChangePassword))(logged_in, current=SecretText(PASSWORD), new=SecretText(NEW))
+    assert set(management.memory.sessions) == {logged_in.session.token_id}
 
 
-async def test_change_is_audited_without_either_password(management: ManagementHarness, who: LoggedIn) -> None:
-    await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+async def test_change_is_audited_without_either_password(management: ManagementHarness, logged_in: LoggedIn) -> None:
+    await (await management.get(ChangePassword))(logged_in, current=SecretText(PASSWORD), new=SecretText(NEW))
     changed = ("ada@example.com", "user.update", None, "ada@example.com", ("password",))
     assert (await management.audit_entries())[-1] == changed
     assert NEW not in repr(management.memory.users)
@@ -48,19 +48,23 @@ async def test_change_is_audited_without_either_password(management: ManagementH
     ],
 )
 async def test_refused_change_changes_nothing(
-    management: ManagementHarness, who: LoggedIn, current: str, new: str, kind: type[Exception]
+    management: ManagementHarness, logged_in: LoggedIn, current: str, new: str, kind: type[Exception]
 ) -> None:
-    await management.start_session(who.user)
+    await management.start_session(logged_in.user)
     with pytest.raises(kind) as caught:
-        await (await management.get(ChangePassword))(who, current=SecretText(current), new=SecretText(new))
+        await (await management.get(ChangePassword))(logged_in, current=SecretText(current), new=SecretText(new))
     assert new not in str(caught.value)
-    assert await management.users.get(who.user.id) == who.user
+    assert await management.users.get(logged_in.user.id) == logged_in.user
     assert len(management.memory.sessions) == 2
 
 
-async def test_user_locked_out_during_the_change_changes_nothing(management: ManagementHarness, who: LoggedIn) -> None:
-    """An admin has set another password since the request began."""
-    await (await management.get(UpdateUser))(who.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI)
+async def test_user_locked_out_during_the_change_changes_nothing(
+    management: ManagementHarness, logged_in: LoggedIn
+) -> None:
+    """An admin sets another password during the request."""
+    await (await management.get(UpdateUser))(
+        logged_in.user.id, UserPatch(password=SecretText("set by an admin")), by=CLI
+    )
     with pytest.raises(UserChangedError):
-        await (await management.get(ChangePassword))(who, current=SecretText(PASSWORD), new=SecretText(NEW))
+        await (await management.get(ChangePassword))(logged_in, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert (await (await management.get(LogIn))("ada@example.com", SecretText("set by an admin"))).user.version == 2

@@ -12,7 +12,7 @@ from polyant.domain.use_cases.check_master_key import (
 
 
 class RacedKeyCheck(KeyCheck):
-    """Lets somebody else begin a change just before the next replacement."""
+    """A key check in which a concurrent rotation starts just before the next replacement."""
 
     def __init__(self, inner: KeyCheck, other: CheckMasterKey) -> None:
         self.races = 1

@@ -20,7 +20,7 @@ SESSION = Session(user_id="user-1", token_id="token-1", expires_at=datetime(2027
 
 
 class OneSession(SessionTokens):
-    """Knows one good token."""
+    """Session tokens of which only one is valid."""
 
     def issue(self, session: Session) -> SecretText:
         return SecretText("good-session")

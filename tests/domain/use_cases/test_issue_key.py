@@ -55,8 +55,8 @@ async def test_key_that_lost_a_race_is_the_one_returned(harness: UseCaseHarness,
     assert harness.plaintext(await harness.load(slug), AUTH_API_KEY) == key.reveal()
 
 
-async def good_keys(harness: UseCaseHarness, slug: Slug, *keys: SecretText) -> list[SecretText]:
-    """Returns those of the keys that let their holder in now."""
+async def valid_keys(harness: UseCaseHarness, slug: Slug, *keys: SecretText) -> list[SecretText]:
+    """Returns the keys that are valid now."""
     stored, now = await harness.load(slug), harness.clock.now()
     return [key for key in keys if await key_held(stored, key, harness.cipher, now)]
 
@@ -64,11 +64,11 @@ async def good_keys(harness: UseCaseHarness, slug: Slug, *keys: SecretText) -> l
 async def test_both_keys_are_valid_during_the_overlap_period(harness: UseCaseHarness, slug: Slug) -> None:
     first = await harness.issue_key(slug)
     second = await harness.issue_key(slug, grace_seconds=60)
-    assert await good_keys(harness, slug, first, second) == [first, second]
+    assert await valid_keys(harness, slug, first, second) == [first, second]
     harness.clock.advance(59)
-    assert await good_keys(harness, slug, first, second) == [first, second]
+    assert await valid_keys(harness, slug, first, second) == [first, second]
     harness.clock.advance(1)
-    assert await good_keys(harness, slug, first, second) == [second]
+    assert await valid_keys(harness, slug, first, second) == [second]
 
 
 async def test_previous_key_is_encrypted_under_its_own_address_and_found_by_its_fingerprint(
@@ -88,20 +88,20 @@ async def test_only_the_last_key_gets_an_overlap_period(harness: UseCaseHarness,
     first = await harness.issue_key(slug)
     second = await harness.issue_key(slug, grace_seconds=60)
     third = await harness.issue_key(slug, grace_seconds=60)
-    assert await good_keys(harness, slug, first, second, third) == [second, third]
+    assert await valid_keys(harness, slug, first, second, third) == [second, third]
 
 
 async def test_earlier_keys_expire_at_once_without_an_overlap_period(harness: UseCaseHarness, slug: Slug) -> None:
     first = await harness.issue_key(slug)
     second = await harness.issue_key(slug, grace_seconds=60)
     third = await harness.issue_key(slug)
-    assert await good_keys(harness, slug, first, second, third) == [third]
+    assert await valid_keys(harness, slug, first, second, third) == [third]
     assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
 async def test_first_key_replaces_no_key(harness: UseCaseHarness, slug: Slug) -> None:
     key = await harness.issue_key(slug, grace_seconds=60)
-    assert await good_keys(harness, slug, key) == [key]
+    assert await valid_keys(harness, slug, key) == [key]
     assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
@@ -111,7 +111,7 @@ async def test_undecryptable_key_can_be_replaced(harness: UseCaseHarness, slug: 
     damaged = msgspec.structs.replace(stored.secrets[AUTH_API_KEY], sealed="v1.damaged")
     await harness.repo.save(msgspec.structs.replace(stored, secrets={AUTH_API_KEY: damaged}))
     key = await harness.issue_key(slug, grace_seconds=60)
-    assert await good_keys(harness, slug, key) == [key]
+    assert await valid_keys(harness, slug, key) == [key]
     assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 

@@ -13,7 +13,7 @@ from support.management import PASSWORD, ManagementHarness
 
 
 class WatchedHasher(PasswordHasher):
-    """Lets somebody act while a password is checked, and notes what it was checked against."""
+    """A hasher that records the verified hashes and runs an action during each verification."""
 
     def __init__(self, management: ManagementHarness, act: Callable[[], Awaitable[object]] | None = None) -> None:
         self._management = management

@@ -42,7 +42,7 @@ async def test_deleted_or_disabled_user_is_not_recognised(management: Management
 
 
 async def test_session_of_another_user_is_invalid(management: ManagementHarness) -> None:
-    """However a token came to name one user and the session of another."""
+    """The token names one user and the session of another."""
     await management.add_default_user()
     assert await (await management.get(RecogniseUser))(SecretText(session_token())) is not None
     assert await (await management.get(RecogniseUser))(SecretText(session_token(sub="user-2"))) is None
@@ -50,6 +50,6 @@ async def test_session_of_another_user_is_invalid(management: ManagementHarness)
 
 async def test_forged_or_expired_token_needs_no_query(management: ManagementHarness) -> None:
     await management.add_default_user()
-    management.memory.sessions = None  # type: ignore[assignment] # any question would fail
+    management.memory.sessions = None  # type: ignore[assignment] # any query would fail
     for token in (session_token(secret="of somebody else, also long enough"), session_token(exp=1), "rubbish"):
         assert await (await management.get(RecogniseUser))(SecretText(token)) is None

@@ -34,7 +34,7 @@ def ring(*keys: SecretText) -> AesGcmSecretCipher:
 
 
 class WatchedInstanceRepo(RacedInstanceRepo):
-    """Has something done before each save."""
+    """An instance repo that runs an action before each save."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class WatchedInstanceRepo(RacedInstanceRepo):
 
 
 class Store:
-    """Three instances with two secrets each, sealed with the old key; the last one is disabled."""
+    """Three instances with two secrets each, encrypted with the old key; the last one is disabled."""
 
     def __init__(self) -> None:
         self.repo = WatchedInstanceRepo()
@@ -78,8 +78,8 @@ class Store:
     async def instances(self) -> list[Instance]:
         return [await self.harness.load(slug) for slug in SLUGS]
 
-    async def opened(self, *keys: SecretText) -> dict[str, str]:
-        """Returns every secret; the keys must open them all."""
+    async def decrypt(self, *keys: SecretText) -> dict[str, str]:
+        """Returns every secret; the keys must decrypt them all."""
         cipher = ring(*keys)
         return {
             f"{instance.slug} {secret.name}": (await cipher.open(secret.sealed, instance.address_of(secret))).reveal()
@@ -87,8 +87,8 @@ class Store:
             for secret in instance.secrets.values()
         }
 
-    async def who_may_start(self) -> set[str]:
-        """Returns which of the old key, the new one and both together a start passes with."""
+    async def accepted_keys(self) -> set[str]:
+        """Returns the accepted key sets at startup, out of `old`, `new` and `both`."""
         fit = set()
         for name, keys in {"old": (OLD,), "new": (NEW,), "both": (NEW, OLD)}.items():
             try:
@@ -114,9 +114,9 @@ async def store() -> Store:
 
 
 async def test_new_key_alone_decrypts_everything_afterwards(store: Store) -> None:
-    before = await store.opened(OLD)
+    before = await store.decrypt(OLD)
     assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=6, instances=3, unreadable=())
-    assert await store.opened(NEW) == before
+    assert await store.decrypt(NEW) == before
     assert before["bot-2 vendor_api_key"] == "sk-of-vendor-bot-2"
 
 
@@ -140,7 +140,7 @@ async def test_previous_key_keeps_its_expiry(store: Store) -> None:
     after = (await store.instances())[0].secrets[PREVIOUS_AUTH_API_KEY]
     assert after.expires_at == before.expires_at is not None
     assert (after.fingerprint,) == await ring(NEW).fingerprints(SecretText("sk-of-callers-bot-0"))
-    assert (await store.opened(NEW))["bot-0 auth_api_key_previous"] == "sk-of-callers-bot-0"
+    assert (await store.decrypt(NEW))["bot-0 auth_api_key_previous"] == "sk-of-callers-bot-0"
 
 
 async def test_caller_is_found_by_the_new_keys_fingerprint(store: Store) -> None:
@@ -162,20 +162,20 @@ async def test_empty_store_accepts_the_key(store: Store) -> None:
     for slug in SLUGS:
         await store.repo.delete(slug)
     assert await store.reseal(NEW, OLD)(by=CLI) == Resealed(secrets=0, instances=0, unreadable=())
-    assert await store.who_may_start() == {"new", "both"}
+    assert await store.accepted_keys() == {"new", "both"}
 
 
 async def test_accepted_keys_change_during_the_rotation(store: Store) -> None:
     meanwhile: list[set[str]] = []
 
     async def note(_: Instance) -> None:
-        meanwhile.append(await store.who_may_start())
+        meanwhile.append(await store.accepted_keys())
 
     store.repo.before_save = note
-    assert await store.who_may_start() == {"old", "both"}
+    assert await store.accepted_keys() == {"old", "both"}
     await store.reseal(NEW, OLD)(by=CLI)
     assert meanwhile == [{"both"}] * 3
-    assert await store.who_may_start() == {"new", "both"}
+    assert await store.accepted_keys() == {"new", "both"}
 
 
 @pytest.mark.parametrize("saves", range(3))
@@ -191,12 +191,12 @@ async def test_interrupted_rotation_resumes_where_it_stopped(store: Store, saves
     store.repo.before_save = interrupt
     with pytest.raises(StorageUnavailableError):
         await store.reseal(NEW, OLD)(by=CLI)
-    assert await store.who_may_start() == {"both"}
+    assert await store.accepted_keys() == {"both"}
     store.repo.before_save = None
     rest = await store.reseal(NEW, OLD)(by=CLI)
     assert (rest.instances, rest.secrets) == (3 - saves, 2 * (3 - saves))
-    assert len(await store.opened(NEW)) == 6
-    assert await store.who_may_start() == {"new", "both"}
+    assert len(await store.decrypt(NEW)) == 6
+    assert await store.accepted_keys() == {"new", "both"}
 
 
 async def test_key_can_be_replaced_again_during_a_rotation(store: Store) -> None:
@@ -212,22 +212,22 @@ async def test_key_can_be_replaced_again_during_a_rotation(store: Store) -> None
         with pytest.raises((WrongMasterKeyError, OlderMasterKeyMissingError)):
             await store.reseal(*too_few)(by=CLI)
     assert (await store.reseal(NEWEST, NEW, OLD)(by=CLI)).secrets == 6
-    assert len(await store.opened(NEWEST)) == 6
+    assert len(await store.decrypt(NEWEST)) == 6
     await store.check(NEWEST).verify()
 
 
 async def test_rotation_can_be_reverted(store: Store) -> None:
     await store.reseal(NEW, OLD)(by=CLI)
     assert (await store.reseal(OLD, NEW)(by=CLI)).secrets == 6
-    assert len(await store.opened(OLD)) == 6
-    assert await store.who_may_start() == {"old", "both"}
+    assert len(await store.decrypt(OLD)) == 6
+    assert await store.accepted_keys() == {"old", "both"}
 
 
 async def test_concurrent_write_is_kept_and_re_encrypted(store: Store) -> None:
     store.repo.races = 2
     assert (await store.reseal(NEW, OLD)(by=CLI)).secrets == 6
     assert [instance.description for instance in await store.instances()] == ["x", "x", ""]
-    assert len(await store.opened(NEW)) == 6
+    assert len(await store.decrypt(NEW)) == 6
 
 
 async def test_instance_deleted_during_the_rotation_is_skipped(store: Store) -> None:
@@ -240,21 +240,21 @@ async def test_instance_deleted_during_the_rotation_is_skipped(store: Store) -> 
 
 
 async def test_secret_encrypted_with_the_old_key_during_the_rotation_is_found(store: Store) -> None:
-    async def somebody_else_stores(instance: Instance) -> None:
+    async def store_concurrently(instance: Instance) -> None:
         if instance.slug == SLUGS[2]:
             store.repo.before_save = None
             await store.harness.set_secret(SLUGS[0], "another", "sealed late")
 
-    store.repo.before_save = somebody_else_stores
+    store.repo.before_save = store_concurrently
     assert (await store.reseal(NEW, OLD)(by=CLI)) == Resealed(secrets=7, instances=3, unreadable=())
-    assert (await store.opened(NEW))["bot-0 another"] == "sealed late"
+    assert (await store.decrypt(NEW))["bot-0 another"] == "sealed late"
 
 
 async def test_constantly_changed_instances_prevent_completion(store: Store) -> None:
     store.repo.races = 1_000
     with pytest.raises(OlderKeyInUseError):
         await store.reseal(NEW, OLD)(by=CLI)
-    assert await store.who_may_start() == {"both"}
+    assert await store.accepted_keys() == {"both"}
 
 
 async def test_undecryptable_secret_is_reported_and_skipped(store: Store) -> None:
@@ -270,7 +270,7 @@ async def test_undecryptable_secret_is_reported_and_skipped(store: Store) -> Non
     assert {(place.instance, place.name) for place in resealed.unreadable} == unreadable
     kept = await store.instances()
     assert [kept[0].secrets[VENDOR_KEY].sealed, kept[1].secrets[VENDOR_KEY].sealed] == [moved, foreign]
-    assert await store.who_may_start() == {"new", "both"}
+    assert await store.accepted_keys() == {"new", "both"}
 
 
 async def test_survey_counts_and_changes_nothing(store: Store) -> None:
@@ -280,13 +280,13 @@ async def test_survey_counts_and_changes_nothing(store: Store) -> None:
         readable={SLUGS[0]: 2, SLUGS[1]: 2, SLUGS[2]: 1}, unreadable=(SecretPlace(SLUGS[2], VENDOR_KEY),)
     )
     assert await store.instances() == before
-    assert await store.who_may_start() == {"old", "both"}
+    assert await store.accepted_keys() == {"old", "both"}
 
 
 async def test_progress_is_reported_for_each_round(store: Store) -> None:
-    told: list[tuple[int, int, int]] = []
-    await store.reseal(NEW, OLD)(lambda *progress: told.append(progress), by=CLI)
-    assert told == [(number, done, 3) for number in (1, 2) for done in range(4)]
+    reported: list[tuple[int, int, int]] = []
+    await store.reseal(NEW, OLD)(lambda *progress: reported.append(progress), by=CLI)
+    assert reported == [(number, done, 3) for number in (1, 2) for done in range(4)]
 
 
 async def test_audit_trail_has_each_instance_and_finally_the_key(store: Store) -> None:
@@ -299,7 +299,7 @@ async def test_audit_trail_has_each_instance_and_finally_the_key(store: Store) -
     resealed = [("secret.reseal", slug, names) for slug in SLUGS]
     await store.reseal(NEW, OLD)(by=CLI)
     assert await actions() == [("master_key.rotate", None, ()), *resealed]
-    await store.reseal(NEW, OLD)(by=CLI)  # which finds nothing to do
+    await store.reseal(NEW, OLD)(by=CLI)  # finds nothing to do
     assert len(await actions()) == 4
 
 

@@ -25,11 +25,11 @@ from support.turn_runner import TurnRunner, events_of
 STEP = StepFinished(usage=Usage(3, 1), steps=1, milliseconds=4.0)
 
 
-class NotingObserver(TurnObserver):
-    """Notes what it is told, in order."""
+class RecordingObserver(TurnObserver):
+    """An observer that records its observations in order."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.observed: list[tuple[Any, ...]] = []
         self.turns: set[str] = set()
 
     async def turn_started(self, turn: ObservedTurn) -> None:
@@ -44,9 +44,9 @@ class NotingObserver(TurnObserver):
     async def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
         self._note(turn, record.outcome)
 
-    def _note(self, turn: ObservedTurn, *what: Any) -> None:
+    def _note(self, turn: ObservedTurn, *observation: Any) -> None:
         self.turns.add(turn.id)
-        self.told.append(what)
+        self.observed.append(observation)
 
 
 @pytest.fixture
@@ -71,12 +71,12 @@ async def test_turn_has_the_budget_and_the_deadline_of_its_instance(supervisor: 
 
 
 async def test_observers_receive_the_events_of_a_turn_in_order(supervisor: ScriptedSupervisor) -> None:
-    observer = NotingObserver()
+    observer = RecordingObserver()
     runner = TurnRunner(supervisor, observers={"noting": observer})
     supervisor.plays(STEP, TOOL_STARTED, TOOL_FINISHED, *says("Hi"))
     async with runner.observation:
         await events_of(started(runner))
-    assert observer.told == [("started",), (STEP, 0.0), (TOOL_FINISHED, 0.0), (TurnOutcome.FINISHED,)]
+    assert observer.observed == [("started",), (STEP, 0.0), (TOOL_FINISHED, 0.0), (TurnOutcome.FINISHED,)]
     assert len(observer.turns) == 1
     assert len(observer.turns.pop()) == 32
 
@@ -84,11 +84,11 @@ async def test_observers_receive_the_events_of_a_turn_in_order(supervisor: Scrip
 async def test_observers_receive_the_origin_of_the_turn(supervisor: ScriptedSupervisor) -> None:
     seen: list[ObservedTurn] = []
 
-    class Seeing(NotingObserver):
+    class OriginObserver(RecordingObserver):
         async def turn_started(self, turn: ObservedTurn) -> None:
             seen.append(turn)
 
-    runner, instance = TurnRunner(supervisor, observers={"seeing": Seeing()}), instance_of()
+    runner, instance = TurnRunner(supervisor, observers={"seeing": OriginObserver()}), instance_of()
     async with runner.observation:
         await events_of(started(runner, instance, stream=True))
     (turn,) = seen
@@ -144,7 +144,7 @@ async def test_turn_ends_at_its_deadline_while_the_supervisor_hangs(supervisor: 
 
 
 async def test_turn_ends_at_its_deadline_while_its_consumer_is_busy(supervisor: ScriptedSupervisor) -> None:
-    """A generator suspended at `yield` can't time itself out."""
+    """A generator suspended at `yield` can't time out by itself."""
     runner = TurnRunner(supervisor)
     supervisor.plays(*says("Hel", "lo"))
     run = started(runner, instance_of(turn_seconds=0.05))
