@@ -1,1 +1,1 @@
-"""The questions that the domain asks the outside world, one port a file."""
+"""Ports: the interfaces through which the domain uses the outside world, one per file."""

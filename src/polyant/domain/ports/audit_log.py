@@ -8,20 +8,22 @@ from polyant.domain.audit import AuditEntry, AuditPage, AuditQuery
 
 @runtime_checkable
 class AuditLog(Protocol):
-    """Keeps the trail of changes; what tells of an instance, a user or a session is stored by the repos of these.
+    """Stores the audit trail.
 
-    Each method raises StorageUnavailableError when the store doesn't answer.
+    Entries about an instance, a user or a session are stored by the repo of that resource, not with `add`.
+
+    Each method raises StorageUnavailableError when the store is unavailable.
     """
 
     @abstractmethod
     async def add(self, entry: AuditEntry) -> None:
-        """Stores the entry of something that is no change to an instance or a user, such as a new master key."""
+        """Stores an entry that isn't about an instance or a user, such as the rotation of the master key."""
 
     @abstractmethod
     async def list(self, query: AuditQuery) -> AuditPage:
-        """Returns the entries that meet the query, newest first; of one moment, the one stored last first.
+        """Returns the entries that match the query, newest first.
 
-        Texts are compared literally, whatever special characters they have. `since` is included, `until` is not;
-        `limit` and `offset` cut the page, `total` counts without them. The entries of an instance or a user that is
-        gone stay.
+        Entries of the same moment are ordered by storage, the latest first. Text is compared literally, including
+        special characters. `since` is inclusive, `until` is exclusive. `limit` and `offset` select the page; `total`
+        ignores them. Entries remain after their instance or user is deleted.
         """

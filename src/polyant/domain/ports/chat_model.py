@@ -11,41 +11,41 @@ from polyant.domain.secrets import SecretName
 
 
 class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What Polyant has to know of a provider to call it."""
+    """The facts about a provider that Polyant needs to call it."""
 
     name: str
     default_model: str
     base_url: str
-    """The vendor's own address."""
+    """The provider's own base URL."""
     secret: SecretName | None
-    """The secret of an instance that holds the key; None for a provider without keys."""
+    """The name of the instance secret that holds the API key; None for a provider without keys."""
     environment_variable: str | None = None
-    """Where the operator's own key stands; it goes to the vendor and to PROVIDER_HOSTS only."""
+    """The variable that holds the operator's own key, which is sent only to the provider and to PROVIDER_HOSTS."""
 
 
 @runtime_checkable
 class ChatModel(Protocol):
-    """Speaks one provider's protocol."""
+    """A client for one provider's protocol."""
 
     info: ProviderInfo
 
     @abstractmethod
     def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        """Yields the answer as it comes: text deltas, then tool calls, then exactly one ModelFinished.
+        """Yields the model's output as it arrives: text deltas, then tool calls, then exactly one ModelFinished.
 
-        With `stream` the text comes in pieces as the provider sends them, else as one piece. Joined, both are the same.
-        A request without a user message is sent in a form that the provider accepts. Leaving or closing the generator
-        closes the connection to the provider at once.
+        With `stream`, text arrives in the provider's pieces, otherwise in one piece; the joined text is the same. A
+        request without a user message is sent in a form that the provider accepts. Leaving or closing the generator
+        immediately closes the connection to the provider.
 
         Raises:
-            ProviderError: The provider failed, after two retries where that might have helped; there is none after the
-                first event. Neither the key nor the provider's text is in the message.
+            ProviderError: The provider failed. Transient failures are retried twice, but never after the first event.
+                The message contains neither the API key nor the provider's text.
         """
 
     @abstractmethod
     async def check(self, base_url: str) -> None:
-        """Returns if the provider can be reached at that address, without a key and without asking a model.
+        """Checks that the provider is reachable at that base URL, without a key and without calling a model.
 
         Raises:
-            ProviderError: It can't.
+            ProviderError: The provider is unreachable.
         """

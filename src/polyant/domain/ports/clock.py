@@ -1,4 +1,4 @@
-"""Port: what time is it?"""
+"""Port: the current time, and waiting."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -7,15 +7,15 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Clock(Protocol):
-    """Tells the time and waits."""
+    """Provides the time and sleeps."""
 
     @abstractmethod
     def now(self) -> datetime:
-        """Returns the current time, aware, in UTC."""
+        """Returns the current time as an aware datetime in UTC."""
 
     @abstractmethod
     def monotonic(self) -> float:
-        """Returns seconds since an arbitrary moment; never goes back."""
+        """Returns the seconds since an arbitrary moment; the value never decreases."""
 
     @abstractmethod
     async def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Port: how does the operator write the date and the time?"""
+"""Port: dates and times in the operator's format."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -7,11 +7,11 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class DateTimeFormatter(Protocol):
-    """Writes moments in the operator's time zone and language."""
+    """Formats moments in the operator's time zone and language."""
 
     @abstractmethod
     def describe(self, moment: datetime) -> str:
-        """Returns the date and the time of an aware moment in words, to the minute."""
+        """Returns the date and time of an aware datetime as text, to the minute."""
 
     @abstractmethod
     def timezone_name(self) -> str:

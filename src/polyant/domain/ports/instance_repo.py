@@ -1,4 +1,4 @@
-"""Port: which assistants are there, and how is each configured?"""
+"""Port: storage of instances."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -9,25 +9,24 @@ from polyant.domain.instances import Instance, InstanceChanges, InstancePage, In
 
 @runtime_checkable
 class InstanceRepo(Protocol):
-    """Keeps instances, each whole: fields, sections, tools and sealed secrets change together or not at all.
+    """Stores instances atomically: fields, sections, tools and encrypted secrets change together or not at all.
 
-    An `audit` entry is stored together with the change that it tells of, where the AuditLog of the same store finds
-    it; when the change is refused, neither is.
+    An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog of the same store
+    lists it. When the change is refused, neither is stored.
 
-    Each method raises StorageUnavailableError when the store doesn't answer; a write that returned survives a crash.
+    Each method raises StorageUnavailableError when the store is unavailable. A completed write survives a crash.
     """
 
     @abstractmethod
     async def get(self, slug: Slug) -> Instance | None:
-        """Returns the instance with that slug as it was last stored, None if there is none."""
+        """Returns the instance with that slug as last stored, or None if it doesn't exist."""
 
     @abstractmethod
     async def list(self, query: InstanceQuery) -> InstancePage:
-        """Returns the instances that meet the query, ordered by creation time, then slug.
+        """Returns the instances that match the query, ordered by creation time, then slug.
 
-        `limit` and `offset` cut the page; `total` counts what meets the conditions without them. A search finds its
-        text literally, whatever special characters it has. A look-up by key fingerprint costs the same however many
-        instances there are.
+        `limit` and `offset` select the page; `total` ignores them. The search text is matched literally, including
+        special characters. The cost of a lookup by key fingerprint doesn't depend on the number of instances.
         """
 
     @abstractmethod
@@ -35,34 +34,35 @@ class InstanceRepo(Protocol):
         """Stores a new instance and returns it with version 1.
 
         Raises:
-            InstanceExistsError: Its slug is taken; nothing is stored. Of several at once exactly one succeeds.
+            InstanceExistsError: The slug is taken; nothing is stored. Of several concurrent calls, exactly one
+                succeeds.
         """
 
     @abstractmethod
     async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
-        """Stores a changed instance over its earlier state and returns it with its version counted up.
+        """Stores a changed instance and returns it with its version incremented.
 
-        Id, slug and creation time stay as they were stored.
+        The stored id, slug and creation time never change.
 
         Raises:
-            UnknownInstanceError: It isn't there any more.
-            InstanceChangedError: What is stored no longer has the version that `instance` was read with; nothing is
-                stored. Of several at once exactly one succeeds.
+            UnknownInstanceError: The instance no longer exists.
+            InstanceChangedError: The stored version differs from `instance.version`; nothing is stored. Of several
+                concurrent calls, exactly one succeeds.
         """
 
     @abstractmethod
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
-        """Removes the instance and everything of it but its audit trail.
+        """Deletes the instance and all its data except its audit trail.
 
         Raises:
-            UnknownInstanceError: There is none.
-            InstanceChangedError: What is stored doesn't have the version that is given; nothing is removed.
+            UnknownInstanceError: The instance doesn't exist.
+            InstanceChangedError: The stored version differs from `version`; nothing is deleted.
         """
 
     @abstractmethod
     async def changes_since(self, revision: int) -> InstanceChanges:
-        """Returns the slugs added, saved or deleted after that revision, and the revision now reached.
+        """Returns the slugs added, saved or deleted after that revision, and the current revision.
 
-        Revision 0 is before the first write; each write has a higher one than every write that ended before it began,
-        so that who asks again with the revision returned misses nothing. A slug may be named that did not change.
+        Revision 0 precedes the first write. Each write has a higher revision than every write that ended before it
+        began, so polling with the returned revision misses no change. The result may include unchanged slugs.
         """

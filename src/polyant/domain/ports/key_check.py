@@ -1,4 +1,4 @@
-"""Port: the value that tells whether the master key is the one the store was sealed with."""
+"""Port: the check value that shows whether the master key matches the stored secrets."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -6,30 +6,31 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class KeyCheck(Protocol):
-    """Keeps one sealed value of no other use beside the secrets."""
+    """Stores one encrypted check value next to the secrets; it serves no other purpose."""
 
     @abstractmethod
     async def read(self) -> str | None:
-        """Returns the value kept, None if none was kept yet.
+        """Returns the stored value, or None if there is none yet.
 
         Raises:
-            StorageUnavailableError: The store doesn't answer.
+            StorageUnavailableError: The store is unavailable.
         """
 
     @abstractmethod
     async def keep(self, sealed: str) -> str:
-        """Keeps the value unless one is kept already, and returns the one that is kept; atomic.
+        """Atomically stores the value unless one is already stored, and returns the stored value.
 
         Raises:
-            StorageUnavailableError: The store doesn't answer.
+            StorageUnavailableError: The store is unavailable.
         """
 
     @abstractmethod
     async def replace(self, expected: str, sealed: str) -> bool:
-        """Keeps the value in place of `expected`, and returns whether that was the one kept; atomic.
+        """Atomically replaces `expected` with the value, and returns whether `expected` was the stored value.
 
-        If another one is kept, or none, it stays so. Of several who expect the same exactly one succeeds.
+        If another value or none is stored, nothing changes. Of several concurrent calls that expect the same value,
+        exactly one succeeds.
 
         Raises:
-            StorageUnavailableError: The store doesn't answer.
+            StorageUnavailableError: The store is unavailable.
         """

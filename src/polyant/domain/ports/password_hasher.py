@@ -1,4 +1,4 @@
-"""Port: is this the password?"""
+"""Port: password hashing and verification."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -8,15 +8,15 @@ from polyant.domain.secrets import SecretText
 
 @runtime_checkable
 class PasswordHasher(Protocol):
-    """Hashes passwords slowly on purpose, away from the event loop."""
+    """Hashes passwords with a deliberately slow algorithm, without blocking the event loop."""
 
     @abstractmethod
     async def hash(self, password: SecretText) -> str:
-        """Returns a hash that names its method and parameters and differs at each call."""
+        """Returns a hash that contains its algorithm and parameters and differs on each call."""
 
     @abstractmethod
     async def verify(self, password: SecretText, hashed: str | None) -> bool:
-        """Returns whether the hash was made of that password.
+        """Returns whether the password matches the hash.
 
-        Without a hash, or with one that can't be read, it takes as long and returns False.
+        A missing or malformed hash takes as long to verify and returns False.
         """

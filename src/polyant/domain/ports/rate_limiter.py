@@ -1,4 +1,4 @@
-"""Port: may this client call now, and when again?"""
+"""Port: rate limiting."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -14,12 +14,14 @@ class RateLimiter(Protocol):
     async def hit(self, key: str, limit: RateLimit) -> LimitState:
         """Counts one call of `key` and returns whether it passes.
 
-        A refused call isn't counted and doesn't lengthen the wait. Keys don't affect each other. A call leaves the log
-        `limit.seconds` after it was counted, and a key whose log is empty takes no room. When a key comes with another
-        limit than before, the calls still in its log count against the new one. `remaining` counts the calls that
-        would still pass now, `retry_after` is 0 while there is one and else the whole seconds, rounded up, until the
-        next passes, `reset_after` the whole seconds, rounded up, until the log is empty.
+        - A refused call isn't counted and doesn't extend the wait.
+        - Keys are independent of each other. A key with an empty log uses no memory or storage.
+        - A call leaves the log `limit.seconds` after it was counted.
+        - When the limit of a key changes, the calls still in its log count against the new limit.
+        - `remaining` is the number of calls that would still pass now.
+        - `retry_after` is 0 while a call would pass, otherwise the seconds until the next one passes, rounded up.
+        - `reset_after` is the seconds until the log is empty, rounded up.
 
         Raises:
-            StorageUnavailableError: The log is shared and can't be reached.
+            StorageUnavailableError: The log is shared and unreachable.
         """

@@ -1,4 +1,4 @@
-"""Port: seal and open a secret, bound to where it lives."""
+"""Port: encryption of secrets, bound to the place where they are stored."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -8,44 +8,44 @@ from polyant.domain.secrets import SecretAddress, SecretText
 
 @runtime_checkable
 class SecretCipher(Protocol):
-    """Seals secrets for storage and makes keyed fingerprints to find them by.
+    """Encrypts secrets for storage and computes keyed fingerprints for looking them up.
 
-    Every method may call a key management service, so none blocks the event loop. Calls may overlap.
+    Any method may call a key management service, so no method blocks the event loop. Calls may overlap.
     """
 
     @abstractmethod
     async def seal(self, secret: SecretText, address: SecretAddress) -> str:
-        """Returns the sealed form of a secret.
+        """Returns the ciphertext of a secret.
 
-        The form is ASCII, names its version and the id of the key that sealed it, and differs at each call: equal
-        secrets can't be told from their sealed forms.
+        The ciphertext is ASCII and contains its format version and the id of the key that encrypted it. It differs on
+        each call, so it doesn't reveal whether two secrets are equal.
         """
 
     @abstractmethod
     async def open(self, sealed: str, address: SecretAddress) -> SecretText:
-        """Returns the secret that was sealed at that same address.
+        """Returns the secret that was encrypted for the same address.
 
         Raises:
-            SecretUnreadableError: The form is damaged or of an unknown version or key, or belongs to another address
-                (another instance, name or origin). The message shows neither the form nor the secret.
+            SecretUnreadableError: The ciphertext is damaged, has an unknown version or key, or belongs to another
+                address (another instance, name or origin). The message contains neither ciphertext nor secret.
         """
 
     @abstractmethod
     async def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
-        """Returns every keyed hash under which the secret may be stored, the current key's first.
+        """Returns every keyed hash under which the secret may be stored, starting with the current key's.
 
-        Equal secrets have equal fingerprints, others don't, and without the master key neither a secret can be
-        recovered from a fingerprint nor a guess be tested.
+        Two secrets have equal fingerprints if and only if they are equal. Without the master key, a fingerprint can be
+        used neither to recover a secret nor to test a guess.
         """
 
     @abstractmethod
     async def key_id(self) -> str:
-        """Returns the id of the key that seals now; it tells nothing of the key itself."""
+        """Returns the id of the key that encrypts now; the id reveals nothing about the key."""
 
     @abstractmethod
     async def key_id_of(self, sealed: str) -> str:
-        """Returns the id of the key that sealed this form.
+        """Returns the id of the key that produced this ciphertext.
 
         Raises:
-            SecretUnreadableError: It isn't a sealed form.
+            SecretUnreadableError: The text isn't a ciphertext of this cipher.
         """

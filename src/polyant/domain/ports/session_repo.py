@@ -1,4 +1,4 @@
-"""Port: which sessions are open?"""
+"""Port: storage of open sessions."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -10,37 +10,37 @@ from polyant.domain.users import StoredSession, User, UserId
 
 @runtime_checkable
 class SessionRepo(Protocol):
-    """Keeps the sessions that were issued, until they end; the users are those of the UserRepo of the same store.
+    """Stores issued sessions until they end; their users are those of the UserRepo of the same store.
 
-    An `audit` entry is stored together with the change that it tells of, where the AuditLog of the same store finds
-    it; when the change is refused, neither is.
+    An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog of the same store
+    lists it. When the change is refused, neither is stored.
 
-    Each method raises StorageUnavailableError when the store doesn't answer.
+    Each method raises StorageUnavailableError when the store is unavailable.
     """
 
     @abstractmethod
     async def add(
         self, session: StoredSession, *, user_version: int, now: datetime, audit: AuditEntry | None = None
     ) -> None:
-        """Stores a session, with a token id of its own; those that had expired by `now` take no room any more.
+        """Stores a session, which has a unique token id, and removes the sessions that had expired by `now`.
 
-        A change to the user that ends the user's sessions either ends this one as well or has it refused.
+        A concurrent change that ends the user's sessions either ends this session too or causes it to be refused.
 
         Raises:
-            UnknownUserError: The user isn't there any more; nothing is stored.
-            UserChangedError: What is stored of the user no longer has that version; nothing is stored.
+            UnknownUserError: The user no longer exists; nothing is stored.
+            UserChangedError: The stored user's version differs from `user_version`; nothing is stored.
         """
 
     @abstractmethod
     async def user_of(self, token_id: str, *, now: datetime) -> User | None:
-        """Returns the user of an open session as last stored, None if it ended, expired, or the user is gone.
+        """Returns the user of an open session as last stored, or None if the session isn't open.
 
-        A session has expired at its `expires_at`.
+        A session is open until it ends, its user is deleted, or `now` reaches its `expires_at`.
         """
 
     @abstractmethod
     async def end(self, token_id: str, *, audit: AuditEntry | None = None) -> None:
-        """Ends a session; one that isn't there is ended already."""
+        """Ends a session; does nothing if it doesn't exist."""
 
     @abstractmethod
     async def end_all(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Port: the tokens that prove a session."""
+"""Port: the tokens that authenticate a session."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -9,15 +9,15 @@ from polyant.domain.secrets import SecretText
 
 @runtime_checkable
 class SessionTokens(Protocol):
-    """Issues session tokens and verifies them; keeps none."""
+    """Issues and verifies session tokens without storing them."""
 
     @abstractmethod
     def issue(self, session: Session) -> SecretText:
-        """Returns a token that speaks for the session until it expires, in characters that a header can carry."""
+        """Returns a token that authenticates the session until it expires; the token is a valid header value."""
 
     @abstractmethod
     def verify(self, token: SecretText) -> Session | None:
-        """Returns the session that the token was issued for, with its expiry cut to whole seconds.
+        """Returns the session that the token was issued for, with its expiry truncated to whole seconds.
 
-        None if the token is malformed, forged, expired or meant for somebody else.
+        Returns None if the token is malformed, forged, expired or intended for another audience.
         """

@@ -1,4 +1,4 @@
-"""Port: fresh random identifiers and keys."""
+"""Port: new random identifiers and keys."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -10,7 +10,7 @@ from polyant.domain.users import UserId
 
 @runtime_checkable
 class TokenSource(Protocol):
-    """Makes values that nobody can guess and that don't repeat."""
+    """Generates unique values that can't be guessed."""
 
     @abstractmethod
     def instance_id(self) -> InstanceId:
@@ -18,7 +18,7 @@ class TokenSource(Protocol):
 
     @abstractmethod
     def api_key(self) -> SecretText:
-        """Returns `sk-` and at least 192 random bits in characters that need no quoting in a shell or URL."""
+        """Returns `sk-` and at least 192 random bits, in characters that need no quoting in a shell or URL."""
 
     @abstractmethod
     def user_id(self) -> UserId:
@@ -34,4 +34,4 @@ class TokenSource(Protocol):
 
     @abstractmethod
     def password(self) -> SecretText:
-        """Returns at least 12 characters with at least 96 random bits, letters and digits alone."""
+        """Returns at least 12 letters and digits with at least 96 random bits."""

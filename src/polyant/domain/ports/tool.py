@@ -1,4 +1,4 @@
-"""Port: one named function that the model may call."""
+"""Port: a named function that the model can call."""
 
 from abc import abstractmethod
 from typing import Any, Protocol, runtime_checkable
@@ -11,25 +11,29 @@ from polyant.domain.tools import ToolContext
 
 @runtime_checkable
 class Tool(Protocol):
-    """A function with a description that tells a model when and how to call it."""
+    """A function with a description from which the model learns when and how to call it."""
 
     name: str
-    """1 to 64 of a-z, 0-9 and _, starting with a letter; unlike any other enabled tool's."""
+    """1 to 64 characters: a-z, 0-9 and _, starting with a letter. Unique among the enabled tools."""
     description: str
-    """What it does and gives, for the model."""
+    """The tool's purpose and result, described for the model."""
     arguments: type[msgspec.Struct]
-    """What it takes; the model sees the JSON schema that msgspec derives from it."""
+    """The tool's parameters; the model sees the JSON schema that msgspec derives from this struct."""
     secrets: tuple[SecretName, ...]
-    """Names of the instance's secrets that it needs; without one of them it isn't offered."""
+    """The names of the instance secrets that the tool needs; the tool isn't offered while one is missing."""
 
     @abstractmethod
     async def run(self, arguments: Any, context: ToolContext) -> str:
-        """Returns the result as text for the model; `arguments` is an instance of the struct `arguments`.
+        """Returns the result as text for the model.
 
-        It is cancelled at the context's deadline and when the turn is abandoned, and leaves nothing running then. Runs
-        of the same tool may overlap.
+        The run is cancelled at the context's deadline and when the turn is abandoned; it must leave nothing running
+        then. Runs of the same tool may overlap.
+
+        Args:
+            arguments: An instance of the struct `arguments`.
+            context: The instance, turn, secrets and deadline of this run.
 
         Raises:
-            ToolError: It failed in a way that the model should know of. Any other exception tells the model only that
-                the tool failed.
+            ToolError: The run failed, and the model gets the message. For any other exception, the model only learns
+                that the tool failed.
         """

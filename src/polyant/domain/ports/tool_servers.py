@@ -1,4 +1,4 @@
-"""Port: which tools do an instance's MCP servers have, and what does a call of one give?"""
+"""Port: the tools of an instance's MCP servers."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool
 
 MIN_SECRET_CHARACTERS = 8
-"""What is shorter is no secret; to hide a tenant's number, say, would make a mess of results."""
+"""Shorter header values aren't treated as secrets: masking a tenant number, for example, would garble results."""
 
 
 class ServerAccess(msgspec.Struct, frozen=True, kw_only=True):
-    """A server, and what it takes to be let in."""
+    """A server and the headers that authenticate Polyant to it."""
 
     server: McpServer
     headers: Mapping[str, SecretText] = {}
@@ -25,23 +25,22 @@ class ServerAccess(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class ToolServers(Protocol):
-    """Speaks the Model Context Protocol with servers elsewhere."""
+    """A client for servers that speak the Model Context Protocol."""
 
     @abstractmethod
     def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AbstractAsyncContextManager[Sequence[OfferedTool]]:
-        """Gives the tools that the servers allow, named `server__tool`, for one turn of that instance.
+        """Returns a context manager that yields the allowed tools, named `server__tool`, for one turn of the instance.
 
-        The servers are asked side by side. One that can't be reached, fails or isn't ready within five seconds is left
-        out, and so is a tool that vendors refuse: its full name isn't 1 to 64 of a-z, A-Z, 0-9, _ and -, or its schema
-        isn't that of an object. The log has a warning of each; entering never fails.
+        The servers are contacted concurrently. A server that is unreachable, fails or isn't ready within five seconds
+        is skipped. A tool that providers would refuse is skipped too: its full name isn't 1 to 64 of a-z, A-Z, 0-9, _
+        and -, or its schema isn't an object's. Each skipped server or tool logs a warning; entering never fails.
 
-        A call gives the text of the server's result, with anything else described. It raises ToolError with the
-        server's own words if the tool failed, and ToolError if the server is gone. Calls may overlap, and one that is
-        cancelled ends at once.
+        A call returns the text of the server's result; other content is described. If the tool failed, the call
+        raises ToolError with the server's own text. If the server is gone, it raises ToolError too. Calls may overlap,
+        and a cancelled call ends immediately.
 
-        The headers are sent to the origin of their server and to no other, redirects included. Their values, if they
-        are long enough to be secrets, show neither in results nor in errors nor in the log.
+        Headers are sent only to the origin of their server, also after a redirect. Header values of at least
+        MIN_SECRET_CHARACTERS never appear in results, errors or the log.
 
-        Once it is left, by whichever task, nothing is open or running any more; that takes no longer than half a
-        second.
+        Any task may exit the context. Exiting closes and stops everything within half a second.
         """

@@ -1,4 +1,4 @@
-"""Port: what did the turns of an instance cost?"""
+"""Port: storage of turn metrics."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -10,24 +10,25 @@ from polyant.domain.turn_records import TurnPage, TurnRecord
 
 @runtime_checkable
 class TurnLog(Protocol):
-    """Keeps the figures of recent turns."""
+    """Stores the metrics of recent turns."""
 
     @abstractmethod
     def note(self, record: TurnRecord) -> None:
-        """Takes note of a turn and returns at once: it is stored later, with others.
+        """Queues a turn record and returns immediately; records are stored later, in batches.
 
-        Turns that aren't stored yet are stored when the log is closed and lost in a crash; a crash of the whole machine
-        may lose those of the last minute. While the store doesn't answer, they are kept, and when that takes long, the
-        oldest are dropped; noting never fails and never waits.
+        Closing the log stores the queued records. A crash of the process loses them, and a crash of the machine may
+        lose the records of the last minute. While the store is unavailable, records stay queued; during a long outage
+        the oldest are dropped. This method never fails and never waits.
         """
 
     @abstractmethod
     async def list(self, slug: Slug, *, limit: int, offset: int = 0, since: datetime | None = None) -> TurnPage:
-        """Returns the turns of that slug that are stored, newest first; those older than the log keeps are gone.
+        """Returns the stored turns of that slug, newest first, without those past the retention period.
 
-        With `since`, the creation time of the instance that has the slug now, those of an earlier one are left out.
-        Of one moment, the turn noted last is first. `limit` and `offset` cut the page, `total` counts without them.
+        Pass the current instance's creation time as `since` to exclude the turns of an earlier instance with the same
+        slug. Turns of the same moment are ordered by `note` call, the latest first. `limit` and `offset` select the
+        page; `total` ignores them.
 
         Raises:
-            StorageUnavailableError: The store doesn't answer.
+            StorageUnavailableError: The store is unavailable.
         """

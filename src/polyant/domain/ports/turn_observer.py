@@ -1,4 +1,4 @@
-"""Port: what happens in turns?"""
+"""Port: observers of turns."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -9,16 +9,16 @@ from polyant.domain.turn_records import ObservedTurn, TurnRecord
 
 @runtime_checkable
 class TurnObserver(Protocol):
-    """Is told of every turn, outside the turn's own task.
+    """Receives the events of every turn, outside the turn's own task.
 
-    Calls to one observer come one at a time and in the order of the events. A slow observer delays only its own later
-    calls; observations that exceed its queue are dropped, counted and logged. An exception is logged and loses only the
-    observation it came with. When the server stops, waiting observations are delivered for up to five seconds.
+    Calls to one observer are sequential and in the order of the events. A slow observer delays only its own later
+    calls; observations that exceed its queue are dropped, counted and logged. An exception is logged and loses only
+    that observation. When the server stops, queued observations are delivered for up to five seconds.
     """
 
     @abstractmethod
     async def turn_started(self, turn: ObservedTurn) -> None:
-        """Observes that a turn was admitted and starts."""
+        """Observes the start of an admitted turn."""
 
     @abstractmethod
     async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:

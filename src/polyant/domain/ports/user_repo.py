@@ -1,4 +1,4 @@
-"""Port: who may manage instances?"""
+"""Port: storage of users."""
 
 from abc import abstractmethod
 from typing import Protocol, runtime_checkable
@@ -9,28 +9,28 @@ from polyant.domain.users import Email, SessionRevocation, User, UserId, UserPag
 
 @runtime_checkable
 class UserRepo(Protocol):
-    """Keeps users.
+    """Stores users.
 
-    An `audit` entry is stored together with the change that it tells of, where the AuditLog of the same store finds
-    it; when the change is refused, neither is. However many write at once, an active superadmin always stays, once
-    there is one.
+    An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog of the same store
+    lists it. When the change is refused, neither is stored. Once there is an active superadmin, at least one always
+    remains, even under concurrent writes.
 
-    Each method raises StorageUnavailableError when the store doesn't answer; a write that returned survives a crash.
+    Each method raises StorageUnavailableError when the store is unavailable. A completed write survives a crash.
     """
 
     @abstractmethod
     async def get(self, user_id: UserId) -> User | None:
-        """Returns the user as last stored, None if there is none."""
+        """Returns the user as last stored, or None if it doesn't exist."""
 
     @abstractmethod
     async def find(self, email: Email) -> User | None:
-        """Returns the user with that address, None if there is none."""
+        """Returns the user with that email address, or None if it doesn't exist."""
 
     @abstractmethod
     async def list(self, *, search: str = "", limit: int | None = None, offset: int = 0) -> UserPage:
-        """Returns the users whose address contains the search text, in upper or lower case, ordered by address.
+        """Returns the users whose email address contains the search text, ignoring case, ordered by address.
 
-        `limit` and `offset` cut the page, `total` counts without them.
+        `limit` and `offset` select the page; `total` ignores them.
         """
 
     @abstractmethod
@@ -38,30 +38,31 @@ class UserRepo(Protocol):
         """Stores a new user and returns it with version 1.
 
         Raises:
-            UserExistsError: The address is taken; nothing is stored. Of several at once exactly one succeeds.
+            UserExistsError: The email address is taken; nothing is stored. Of several concurrent calls, exactly one
+                succeeds.
         """
 
     @abstractmethod
     async def save(self, user: User, *, ends: SessionRevocation | None = None, audit: AuditEntry | None = None) -> User:
-        """Stores a changed user over its earlier state and returns it with its version counted up.
+        """Stores a changed user and returns it with its version incremented.
 
-        Id and creation time stay as they were stored. Together with the change those sessions of the user end that the
-        SessionRepo of the same store has and `ends` tells of; without it they go on.
+        The stored id and creation time never change. The sessions that `ends` selects, in the SessionRepo of the same
+        store, end in the same transaction; without `ends`, no session ends.
 
         Raises:
-            UnknownUserError: It isn't there any more.
-            UserChangedError: What is stored no longer has the version that `user` was read with; nothing is stored. Of
-                several at once exactly one succeeds.
-            UserExistsError: The address is another user's; nothing is stored.
-            LastSuperadminError: It was the last active superadmin and no longer is one; nothing is stored.
+            UnknownUserError: The user no longer exists.
+            UserChangedError: The stored version differs from `user.version`; nothing is stored. Of several concurrent
+                calls, exactly one succeeds.
+            UserExistsError: Another user has the email address; nothing is stored.
+            LastSuperadminError: The change would leave no active superadmin; nothing is stored.
         """
 
     @abstractmethod
     async def delete(self, user_id: UserId, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
-        """Removes the user and all sessions of it that the SessionRepo of the same store has.
+        """Deletes the user and all its sessions in the SessionRepo of the same store.
 
         Raises:
-            UnknownUserError: There is none.
-            UserChangedError: What is stored doesn't have the version that is given; nothing is removed.
-            LastSuperadminError: It is the last active superadmin; nothing is removed.
+            UnknownUserError: The user doesn't exist.
+            UserChangedError: The stored version differs from `version`; nothing is deleted.
+            LastSuperadminError: The user is the last active superadmin; nothing is deleted.
         """
