@@ -160,4 +160,4 @@ def _instance(slug: str, upstream: str, tokens: TokenSource, *, at: datetime) ->
 
 async def _with_key(cipher: SecretCipher, instance: Instance) -> Instance:
     key = SecretText(key_of(instance.slug))
-    return await with_auth_key(cipher, instance, key, now=instance.created_at, grace=timedelta())
+    return await with_auth_key(cipher, instance, key, now=instance.created_at, overlap=timedelta())

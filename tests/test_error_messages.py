@@ -87,7 +87,7 @@ def test_unavailable_errors_are_raised_with_literal_messages() -> None:
     """Otherwise the previous test would not see them."""
     written_here = {errors.UnavailableError.__name__, "__init__"}  # other classes define their own messages
     found = [each for each in messages_of(errors.UnavailableError.__name__) if each.name in written_here]
-    assert "The master key is not the key that sealed the stored secrets" in {each.text for each in found}
+    assert "The master key is not the key that encrypted the stored secrets" in {each.text for each in found}
     assert [each for each in found if each.text is None] == []
 
 

@@ -201,7 +201,7 @@ async def test_options_cover_chat_models_tools_and_the_supervisor(environ: dict[
     async with container_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="own") as container:
         options = await container.get(AdapterOptions)
     options.check({"openai": {"level": 1}, "own": {"level": 2}})
-    with pytest.raises(InvalidInputError, match="those with options are openai, own"):
+    with pytest.raises(InvalidInputError, match="adapters with options: openai, own"):
         options.check({"tool_loop": {}})
     with pytest.raises(InvalidInputError, match="'anthropic' has no options"):
         options.check({"anthropic": {}})

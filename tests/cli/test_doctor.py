@@ -152,7 +152,7 @@ def test_key_for_another_address_is_a_fault(polyant: Polyant, home: Path, provid
     polyant.succeed("instances", "update", "bot", "--base-url", provider.upstream.url)
     [(state, about, says)] = findings(polyant)
     assert (state, about) == ("fault", "instance bot")
-    assert "entered for another address" in says
+    assert "entered for an address other than its base URL" in says
 
 
 def test_provider_that_cannot_be_reached_is_a_fault_once_for_all_its_instances(polyant: Polyant, home: Path) -> None:

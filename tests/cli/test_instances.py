@@ -75,12 +75,12 @@ def test_auth_is_not_turned_on_without_a_key(polyant: Polyant, home: Path) -> No
 @pytest.mark.parametrize(
     "arguments, code, says",
     [
-        (("create", "demo-bot"), 5, "Instance 'demo-bot' exists already"),
-        (("create", "Not A Slug"), 2, "A slug is 1 to 128 characters"),
-        (("create", "new", "--provider", "nobody"), 2, "Unknown provider 'nobody': there are"),
+        (("create", "demo-bot"), 5, "Instance 'demo-bot' already exists"),
+        (("create", "Not A Slug"), 2, "A slug must be 1 to 128 characters"),
+        (("create", "new", "--provider", "nobody"), 2, "Unknown provider 'nobody'; available"),
         (("create", "new", "--temperature", "9"), 2, "temperature must be a number from 0 to 2"),
         (("create", "new", "--temperature", "warm"), 2, "invalid"),
-        (("update", "demo-bot", "--base-url", "localhost"), 2, "A base URL starts with http:// or https://"),
+        (("update", "demo-bot", "--base-url", "localhost"), 2, "A base URL must start with http:// or https://"),
         (("show", "nobody"), 4, "Unknown instance"),
         (("update", "nobody", "--name", "x"), 4, "Unknown instance"),
         (("disable", "nobody"), 4, "Unknown instance"),
@@ -139,7 +139,7 @@ def test_tools_are_set_shown_as_they_stand_and_taken_away(polyant: Polyant, home
 def test_unknown_tool_is_wrong_usage_and_the_known_ones_are_named(polyant: Polyant, home: Path) -> None:
     done = polyant("instances", "update", "demo-bot", "--tools", "calculate,weather")
     assert done.code == 2
-    assert "Unknown tool 'weather': there are current_time, calculate, http_request, spawn_task" in done.stderr
+    assert "Unknown tool 'weather'; available: current_time, calculate, http_request, spawn_task" in done.stderr
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["tools"] == []
 
 
@@ -205,7 +205,7 @@ def test_options_are_set_shown_and_removed(polyant: Polyant) -> None:
     ("name", "value", "message"),
     [
         ("thinker", '{"effort":1}', "Expected `str`, got `int` - at `$.options.thinker.effort`"),
-        ("nobody", "{}", "Unknown adapter 'nobody': those with options are thinker"),
+        ("nobody", "{}", "Unknown adapter 'nobody'; adapters with options: thinker"),
         ("scripted", "{}", "The adapter 'scripted' has no options"),
         ("tool_loop", "{}", "The adapter 'tool_loop' has no options"),
         ("calculate", "{}", "The adapter 'calculate' has no options"),

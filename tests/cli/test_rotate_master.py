@@ -111,7 +111,7 @@ def test_afterwards_the_new_key_is_enough_and_the_old_one_is_refused(polyant: Po
     assert "fault" not in polyant.succeed("doctor").stdout
     refused = polyant("instances", "list", ENCRYPTION_KEY=old)
     assert refused.code == 3
-    assert refused.stderr.startswith("polyant: The master key is not the key that sealed the stored secrets")
+    assert refused.stderr.startswith("polyant: The master key is not the key that encrypted the stored secrets")
 
 
 def test_json_tells_the_counts(polyant: Polyant, data: Path) -> None:
@@ -147,7 +147,7 @@ def test_interrupted_rotation_goes_on_with_the_same_key(
     assert polyant("instances", "list", ENCRYPTION_KEY=old).code == 3
     alone = polyant("instances", "list", ENCRYPTION_KEY=new)
     assert alone.code == 3
-    assert "not every stored secret is sealed with the new one" in alone.stderr
+    assert "not every stored secret is encrypted with the new one" in alone.stderr
     assert polyant.succeed("keys", "rotate-master", "--json").json["instances"] == 4 - saves
     assert keys_of(data) == [new, old]
     assert older_keys(polyant)[0] == "ok"
@@ -251,7 +251,7 @@ def test_new_key_in_the_environment_replaces_the_one_before(polyant: Polyant, da
 def test_new_key_without_the_one_before_is_refused(polyant: Polyant, data: Path) -> None:
     refused = polyant("keys", "rotate-master", ENCRYPTION_KEY=NEW)
     assert refused.code == 3
-    assert "give it as ENCRYPTION_KEY_PREVIOUS beside the new one" in refused.stderr
+    assert "set ENCRYPTION_KEY_PREVIOUS to the old one" in refused.stderr
 
 
 def test_several_older_keys_are_taken(polyant: Polyant, data: Path) -> None:

@@ -31,7 +31,7 @@ def test_valid_options_pass(options: dict[str, dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"nobody": {}}, "Unknown adapter 'nobody': those with options are other, vendor - at `$.options.nobody`"),
+        ({"nobody": {}}, "Unknown adapter 'nobody'; adapters with options: other, vendor - at `$.options.nobody`"),
         ({"bare": {}}, "The adapter 'bare' has no options - at `$.options.bare`"),
         ({"vendor": {"maxLevel": 0}}, "Expected `int` >= 1 - at `$.options.vendor.maxLevel`"),
         ({"vendor": {"maxLevel": "1"}}, "Expected `int`, got `str` - at `$.options.vendor.maxLevel`"),
@@ -56,7 +56,7 @@ def test_error_of_the_whole_object_has_a_path() -> None:
 
 
 def test_message_reports_that_no_adapter_has_options() -> None:
-    with pytest.raises(InvalidInputError, match="those with options are none"):
+    with pytest.raises(InvalidInputError, match="adapters with options: none"):
         AdapterOptions({"bare": None}).check({"vendor": {}})
 
 
@@ -97,5 +97,6 @@ def test_invalid_stored_options_are_a_configuration_error() -> None:
         decode_options({"maxLevel": 0}, "vendor", Options)
     assert caught.value.message == "The instance is not configured correctly"
     assert caught.value.hint == (
-        "Its options for the adapter 'vendor' do not fit (Expected `int` >= 1 - at `$.maxLevel`): change or remove them"
+        "Its options for the adapter 'vendor' are invalid "
+        "(Expected `int` >= 1 - at `$.maxLevel`): change or remove them"
     )

@@ -6,10 +6,10 @@ from polyant.domain.errors import PolyantError, ProviderError, ProviderFailure, 
 MESSAGES: list[tuple[PolyantError, str]] = [
     (errors.UnknownModelError(), "Unknown model"),
     (errors.UnknownInstanceError(), "Unknown instance"),
-    (errors.InstanceExistsError("demo-bot"), "Instance 'demo-bot' exists already"),
+    (errors.InstanceExistsError("demo-bot"), "Instance 'demo-bot' already exists"),
     (
         errors.InstanceChangedError("demo-bot"),
-        "Instance 'demo-bot' was changed meanwhile: read it again and repeat the change",
+        "Instance 'demo-bot' has changed since it was read: read it again and repeat the change",
     ),
     (RateLimitedError(retry_after=7), "ThrottlerException: Too Many Requests"),
     (errors.StorageUnavailableError(), "The database is unavailable"),

@@ -113,7 +113,7 @@ class TestParseBaseUrl:
         ],
     )
     def test_url_without_a_server_or_with_an_ambiguous_one_is_refused(self, text: str) -> None:
-        with pytest.raises(InvalidInputError, match="starts with http:// or https:// and names a host"):
+        with pytest.raises(InvalidInputError, match="must start with http:// or https:// and contain a host"):
             parse_base_url(text)
 
     @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ class TestCheckInstance:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"slug": "Demo"}, "A slug is"),
+            ({"slug": "Demo"}, "A slug must be"),
             ({"name": ""}, "name must have"),
             ({"name": "  "}, "name must have"),
             ({"name": "n" * 129}, "name must have"),

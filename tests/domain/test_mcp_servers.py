@@ -36,12 +36,12 @@ def test_valid_server_is_accepted(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"name": ""}, "the name is"),
-        ({"name": "CRM"}, "the name is"),
-        ({"name": "my_crm"}, "the name is"),
-        ({"name": "2crm"}, "the name is"),
-        ({"name": "crm\n"}, "the name is"),
-        ({"name": "x" * 33}, "the name is"),
+        ({"name": ""}, "the name must be"),
+        ({"name": "CRM"}, "the name must be"),
+        ({"name": "my_crm"}, "the name must be"),
+        ({"name": "2crm"}, "the name must be"),
+        ({"name": "crm\n"}, "the name must be"),
+        ({"name": "x" * 33}, "the name must be"),
         ({"url": ""}, "the URL"),
         ({"url": "crm.example/mcp"}, "the URL"),
         ({"url": "ftp://crm.example/"}, "the URL"),
@@ -51,18 +51,18 @@ def test_valid_server_is_accepted(fields: dict[str, Any]) -> None:
         ({"url": "https://crm.example\\@evil.example/"}, "the URL"),
         ({"url": "https://crm.example:99999/"}, "the URL"),
         ({"url": f"https://crm.example/{'x' * 2048}"}, "the URL"),
-        ({"tools": ("",)}, "a tool's name"),
-        ({"tools": ("a b",)}, "a tool's name"),
-        ({"tools": ("x" * 129,)}, "a tool's name"),
-        ({"headers": {"": SecretName("a")}}, "a header has"),
-        ({"headers": {"X Key": SecretName("a")}}, "a header has"),
-        ({"headers": {"X-Key\n": SecretName("a")}}, "a header has"),
-        ({"headers": {"Host": SecretName("a")}}, "a header has"),
-        ({"headers": {"content-length": SecretName("a")}}, "a header has"),
-        ({"headers": {"MCP-Session-Id": SecretName("a")}}, "a header has"),
-        ({"headers": {"X-Key": SecretName("Not A Name")}}, "A secret's name"),
-        ({"headers": {"X-Key": AUTH_API_KEY}}, "is sent nowhere"),
-        ({"headers": {"X-Key": PREVIOUS_AUTH_API_KEY}}, "is sent nowhere"),
+        ({"tools": ("",)}, "a tool name"),
+        ({"tools": ("a b",)}, "a tool name"),
+        ({"tools": ("x" * 129,)}, "a tool name"),
+        ({"headers": {"": SecretName("a")}}, "a header must have"),
+        ({"headers": {"X Key": SecretName("a")}}, "a header must have"),
+        ({"headers": {"X-Key\n": SecretName("a")}}, "a header must have"),
+        ({"headers": {"Host": SecretName("a")}}, "a header must have"),
+        ({"headers": {"content-length": SecretName("a")}}, "a header must have"),
+        ({"headers": {"MCP-Session-Id": SecretName("a")}}, "a header must have"),
+        ({"headers": {"X-Key": SecretName("Not A Name")}}, "A secret name"),
+        ({"headers": {"X-Key": AUTH_API_KEY}}, "must not be sent to a server"),
+        ({"headers": {"X-Key": PREVIOUS_AUTH_API_KEY}}, "must not be sent to a server"),
     ],
 )
 def test_invalid_server_is_refused_with_the_rule(fields: dict[str, Any], reason: str) -> None:
@@ -71,13 +71,13 @@ def test_invalid_server_is_refused_with_the_rule(fields: dict[str, Any], reason:
 
 
 def test_server_names_of_an_instance_are_distinct() -> None:
-    with pytest.raises(InvalidInputError, match="a name of its own"):
+    with pytest.raises(InvalidInputError, match="unique names"):
         check_mcp_servers([CRM, with_fields(url="https://crm.example/v2")])
 
 
 def test_secret_goes_to_one_origin_only() -> None:
     check_mcp_servers([CRM, with_fields(name="again", url="https://CRM.example:443/v2")])
-    with pytest.raises(InvalidInputError, match="MCP server 'again': its secrets are sent to another address already"):
+    with pytest.raises(InvalidInputError, match="MCP server 'again': its secrets are already sent to another address"):
         check_mcp_servers([CRM, with_fields(name="again", url="https://crm.example:8443/mcp")])
 
 

@@ -89,7 +89,7 @@ async def test_instance_key_is_not_sent_to_a_new_base_url(harness: UseCaseHarnes
         await keys(harness, PROXY_ORIGIN).key_for(instance, VENDOR)
     assert caught.value.message == "The API key for the provider vendor can't be used"
     assert caught.value.hint == (
-        "The secret vendor_api_key of instance 'bot' was entered for another address than its base URL: "
+        "The secret vendor_api_key of instance 'bot' was entered for an address other than its base URL: "
         "enter it again (polyant secrets set bot vendor_api_key) or delete it"
     )
 

@@ -69,7 +69,7 @@ def test_name_is_accepted_only_if_it_follows_the_rule(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a" * 65, "1a", "_a", "A", "a-b", "a b", "a\n", "é", "a.b"])
 def test_invalid_name_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="1 to 64 of a-z, 0-9 and _"):
+    with pytest.raises(InvalidInputError, match="1 to 64 characters: a-z, 0-9 and _"):
         parse_secret_name(text)
 
 

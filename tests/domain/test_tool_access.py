@@ -140,8 +140,8 @@ async def test_server_receives_its_decrypted_headers(loop: ToolLoop) -> None:
         ("Bearer abc", None, "was entered for another address"),
         ("Bearer abc", "https://crm.example:8443", "was entered for another address"),
         ("Bearer abc", "http://crm.example:80", "was entered for another address"),
-        ("two\nlines", "https://crm.example:443", "is not what a header can hold"),
-        ("grün", "https://crm.example:443", "is not what a header can hold"),
+        ("two\nlines", "https://crm.example:443", "is not a valid header value"),
+        ("grün", "https://crm.example:443", "is not a valid header value"),
     ],
 )
 async def test_server_with_an_unusable_secret_only_loses_its_tools(

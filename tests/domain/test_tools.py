@@ -31,7 +31,7 @@ def test_valid_tool_name_is_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a-b", "a b", "a\n", "é", "x" * 65])
 def test_invalid_tool_name_is_refused(name: str) -> None:
-    with pytest.raises(InvalidInputError, match="A tool's name is 1 to 64"):
+    with pytest.raises(InvalidInputError, match="A tool name must be 1 to 64"):
         parse_tool_name(name)
 
 

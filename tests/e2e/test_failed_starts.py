@@ -87,7 +87,7 @@ def test_postgresql_without_keys(tmp_path: Path) -> None:
 
 def test_wrong_encryption_key(folder: Path) -> None:
     said = refusal(folder, ENCRYPTION_KEY=OTHER_KEY)
-    assert "The master key is not the key that sealed the stored secrets" in said
+    assert "The master key is not the key that encrypted the stored secrets" in said
     assert OTHER_KEY not in said
 
 

@@ -58,7 +58,7 @@ def test_wrong_key_ends_it_with_one_clear_line(tmp_path: Path) -> None:
     assert run_polyant(tmp_path, "migrate").returncode == 0
     with starting(tmp_path, (*UVICORN, "--port", "0"), ENCRYPTION_KEY="f" * 64) as server:
         assert server.wait() == 3
-    assert "ERROR uvicorn.error: The master key is not the key that sealed the stored secrets" in server.stderr.text
+    assert "ERROR uvicorn.error: The master key is not the key that encrypted the stored secrets" in server.stderr.text
     assert "Traceback" not in server.stderr.text
 
 

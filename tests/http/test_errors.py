@@ -68,8 +68,8 @@ def test_every_failure_of_the_domain_has_its_status(error: PolyantError, status:
 def test_a_failure_of_the_domain_shows_its_message_and_the_standard_phrase() -> None:
     record = RequestRecord("id")
     body = body_of(InstanceExistsError("demo-bot"), record)
-    assert (body.statusCode, body.message, body.error) == (409, "Instance 'demo-bot' exists already", "Conflict")
-    assert record.error == "Instance 'demo-bot' exists already"
+    assert (body.statusCode, body.message, body.error) == (409, "Instance 'demo-bot' already exists", "Conflict")
+    assert record.error == "Instance 'demo-bot' already exists"
 
 
 def test_hint_is_noted_for_the_log_and_joined_to_the_message_for_those_who_may_read_it() -> None:

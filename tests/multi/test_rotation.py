@@ -177,7 +177,7 @@ async def test_rotation_under_load_interrupted_killed_and_finished(store: Store)
 
         new = await current_key(store)
         assert "The master key is not the key" in (await store.start_with(store.old)).stderr
-        assert "not every stored secret is sealed with the new one" in (await store.start_with(new)).stderr
+        assert "not every stored secret is encrypted with the new one" in (await store.start_with(new)).stderr
 
         done = await store.run("keys", "rotate-master", "--json")
         assert msgspec.json.decode(done.stdout) == {

@@ -1,1 +1,1 @@
-"""What an assistant is, who may talk to it and how a turn runs; standard library and msgspec only."""
+"""Assistants, access rules and turns; this package depends only on the standard library and msgspec."""

@@ -1,4 +1,4 @@
-"""Who may talk to an instance: bearer tokens, API keys, sessions."""
+"""Access to instances: bearer tokens, API keys, sessions."""
 
 import hmac
 from datetime import datetime
@@ -14,7 +14,7 @@ _KEY_ID_DIGITS = 12
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a session token speaks for."""
+    """The user and session that a session token authenticates."""
 
     user_id: str
     token_id: str
@@ -22,25 +22,25 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller presents; a bearer token beats a cookie."""
+    """The credentials that a caller presents; a bearer token takes precedence over a cookie."""
 
     bearer: SecretText | None = None
     cookie: SecretText | None = None
 
 
 def bearer_of(header: str | None) -> SecretText | None:
-    """Returns the token of an Authorization header; None without one, for another scheme or an empty token."""
+    """Returns the bearer token of an Authorization header, or None if it has another scheme or no token."""
     scheme, _, token = (header or "").strip().partition(" ")
     token = token.strip()
     return SecretText(token) if scheme.lower() == "bearer" and token else None
 
 
 async def authorise(instance: Instance, bearer: SecretText | None, cipher: SecretCipher, now: datetime) -> str | None:
-    """Returns if the bearer may talk to the instance now: the public id of the key it is, None if none is required.
+    """Returns the public id of the API key that the bearer token matches, or None if the instance requires no key.
 
     Raises:
-        AuthenticationError: It may not; the message is the wire's own.
-        SecretUnreadableError: A stored key doesn't open.
+        AuthenticationError: The bearer token may not access the instance now; callers see the message on the wire.
+        SecretUnreadableError: A stored key can't be decrypted.
     """
     if not instance.auth_enabled:
         return None
@@ -55,12 +55,12 @@ async def authorise(instance: Instance, bearer: SecretText | None, cipher: Secre
 
 
 async def key_held(instance: Instance, bearer: SecretText, cipher: SecretCipher, now: datetime) -> SealedSecret | None:
-    """Returns the instance's API key, or the one before it until that expires, if the bearer is that key.
+    """Returns the stored API key that the bearer token matches: the current one, or the previous one until it expires.
 
-    It takes a time that doesn't tell how much of the bearer is right.
+    The comparison takes constant time, so timing doesn't reveal how much of the token is right.
 
     Raises:
-        SecretUnreadableError: A stored key doesn't open.
+        SecretUnreadableError: A stored key can't be decrypted.
     """
     for name in CALLER_KEYS:
         stored = instance.secrets.get(name)
@@ -72,13 +72,13 @@ async def key_held(instance: Instance, bearer: SecretText, cipher: SecretCipher,
 
 
 def key_id_of(key: SealedSecret) -> str | None:
-    """Returns the public id of an API key, which may be shown and logged; None for one stored without a fingerprint.
+    """Returns the public id of an API key, which may be shown and logged, or None for a key without a fingerprint.
 
-    A key keeps its id until the master key is rotated.
+    The id of a key changes when the master key is rotated.
     """
     return None if key.fingerprint is None else f"key_{key.fingerprint[:_KEY_ID_DIGITS]}"
 
 
 def _bytes_of(secret: SecretText) -> bytes:
-    # surrogatepass: a bearer is whatever a stranger sent, and no text may make the comparison raise.
+    # surrogatepass: a bearer token is untrusted input, and no text may make the comparison raise.
     return secret.reveal().encode("utf-8", "surrogatepass")

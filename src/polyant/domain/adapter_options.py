@@ -1,4 +1,4 @@
-"""Options of adapters: what an instance may set for a chat model, a tool or the Supervisor."""
+"""Adapter options: an instance's settings for a chat model, a tool or the Supervisor."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -12,36 +12,36 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 class AdapterOptions:
-    """Checks options against the struct that the adapter of their name declares.
+    """Validates options against the structs that the adapters declare.
 
     Args:
-        declared: The struct of each adapter, by the adapter's name; None for an adapter without options.
+        declared: The options struct of each adapter, by adapter name; None for an adapter without options.
     """
 
     def __init__(self, declared: Mapping[str, type[msgspec.Struct] | None]) -> None:
         self._declared = declared
 
     def check(self, options: Mapping[str, JsonObject]) -> None:
-        """Returns if every entry belongs to an adapter that takes it.
+        """Checks that every entry is valid for the adapter that it names.
 
         Raises:
-            InvalidInputError: A name is no adapter's, an adapter has no options, or its struct refuses the value or
-                has no such field; the message says which and where.
+            InvalidInputError: An adapter is unknown or has no options, or a value is invalid or an unknown field. The
+                message contains the name and the JSON path.
         """
         for name, value in options.items():
             self._check(name, value)
 
     def struct_of(self, name: str) -> type[msgspec.Struct]:
-        """Returns the struct that the adapter of that name declares.
+        """Returns the options struct that an adapter declares.
 
         Raises:
-            InvalidInputError: The name is no adapter's, or the adapter has no options.
+            InvalidInputError: The adapter is unknown or has no options.
         """
         place = f"$.options.{name}"
         if name not in self._declared:
             with_options = ", ".join(sorted(known for known, kind in self._declared.items() if kind is not None))
             raise InvalidInputError(
-                f"Unknown adapter '{name}': those with options are {with_options or 'none'} - at `{place}`"
+                f"Unknown adapter '{name}'; adapters with options: {with_options or 'none'} - at `{place}`"
             )
         kind = self._declared[name]
         if kind is None:
@@ -61,10 +61,10 @@ class AdapterOptions:
 
 
 def declared_options(adapter: object) -> type[msgspec.Struct] | None:
-    """Returns the struct of an adapter's options, which is its attribute `options`; None if it has none.
+    """Returns the struct in an adapter's attribute `options`, or None if the adapter has no options.
 
     Raises:
-        TypeError: The attribute is something else.
+        TypeError: The attribute is neither a msgspec.Struct class nor None.
     """
     kind: Any = getattr(adapter, "options", None)
     if kind is not None and not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
@@ -73,24 +73,29 @@ def declared_options(adapter: object) -> type[msgspec.Struct] | None:
 
 
 def options_of(instance: Instance, name: str, kind: type[StructT]) -> StructT:
-    """Returns the instance's options for the adapter of that name; the struct's defaults where it has none.
+    """Returns the instance's options for an adapter, with the struct's defaults for unset fields.
 
     Raises:
-        UnavailableError: What is stored does not fit the struct, for example after an upgrade of the adapter.
+        UnavailableError: The stored options are invalid, for example after an upgrade of the adapter.
     """
     return decode_options(instance.options.get(name, {}), name, kind)
 
 
 def decode_options(options: JsonObject, name: str, kind: type[StructT]) -> StructT:
-    """Returns options as ModelRequest and ToolContext have them, decoded; `name` is the adapter's.
+    """Returns the raw options of a ModelRequest or ToolContext decoded as the adapter's struct.
+
+    Args:
+        options: The raw options.
+        name: The adapter's name, for the error.
+        kind: The adapter's options struct.
 
     Raises:
-        UnavailableError: They do not fit the struct.
+        UnavailableError: The options don't match the struct.
     """
     try:
         return msgspec.convert(options, kind)
     except msgspec.ValidationError as error:
         raise UnavailableError(
             "The instance is not configured correctly",
-            hint=f"Its options for the adapter '{name}' do not fit ({error}): change or remove them",
+            hint=f"Its options for the adapter '{name}' are invalid ({error}): change or remove them",
         ) from None

@@ -1,4 +1,4 @@
-"""The audit trail: who changed what and when; never a value."""
+"""The audit trail: who changed what and when. It never contains values."""
 
 from datetime import datetime
 from typing import NewType
@@ -8,49 +8,49 @@ import msgspec
 from polyant.domain.instances import Slug
 
 Actor = NewType("Actor", str)
-"""Who changes something: a user's email address, or one of these."""
+"""The author of a change: a user's email address, `CLI` or `SERVER`."""
 
 CLI = Actor("cli")
 SERVER = Actor("server")
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change."""
+    """One recorded change."""
 
     at: datetime
     actor: str
-    """Who did it: a user's email address, `cli` for the command line, `server` for the server itself."""
+    """The author: a user's email address, `cli` for the command line, `server` for the server itself."""
     action: str
-    """What was done, as `instance.create`, `secret.set`, `user.disable`, `session.login`."""
+    """The kind of change, for example `instance.create`, `secret.set`, `user.update` or `session.login`."""
     instance: Slug | None = None
     user: str | None = None
-    """The email address of the user it was done to."""
+    """The email address of the affected user."""
     details: tuple[str, ...] = ()
-    """Names of what was changed: fields, sections, secrets, tools; never values."""
+    """The names of the changed fields, sections, secrets or tools; never values."""
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What is about to be done, and by whom."""
+    """A change that is about to be made, and its author."""
 
     actor: Actor
     action: str
     details: tuple[str, ...] = ()
 
     def entry(self, at: datetime, *, instance: Slug | None = None, user: str | None = None) -> AuditEntry:
-        """Returns the entry that tells of it."""
+        """Returns the audit entry for this change."""
         return AuditEntry(
             at=at, actor=self.actor, action=self.action, instance=instance, user=user, details=self.details
         )
 
 
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries to list: those that meet every condition given, newest first."""
+    """A query for audit entries that meet all given conditions, newest first."""
 
     instance: Slug | None = None
     user: str | None = None
-    """Who did it or whom it was done to."""
+    """The author of the change, or the affected user."""
     action: str | None = None
-    """The whole action, or what it begins with up to a dot: `secret` finds `secret.set`."""
+    """The full action, or its leading dot-separated parts: `secret` matches `secret.set`."""
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 50
@@ -58,7 +58,7 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditPage(msgspec.Struct, frozen=True):
-    """One page of the trail, and how many entries the whole of it has."""
+    """One page of audit entries, and the total number of entries that match the query."""
 
     entries: tuple[AuditEntry, ...]
     total: int

@@ -1,4 +1,4 @@
-"""A conversation turn: the caller's request, the model's request, and the events that come back."""
+"""A conversation turn: the caller's request, the model request, and the resulting events."""
 
 from typing import Literal, Self
 
@@ -11,23 +11,23 @@ from polyant.domain.turn_context import TurnContext
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens that a provider counted."""
+    """Token counts as reported by the provider."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
-        """The sum of both."""
+        """The sum of prompt and completion tokens."""
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
-        """Returns the usage of two calls together."""
+        """Returns the sum of two usages."""
         return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """How the model is to choose its words; None leaves it to the provider."""
+    """Sampling parameters of the model; None means the provider's default."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -39,19 +39,19 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderData(msgspec.Struct, frozen=True, kw_only=True):
-    """State that a provider wants back unchanged, such as a signature of the model's reasoning.
+    """Provider state that must be returned unchanged, such as a signature of the model's reasoning.
 
-    It lives for one turn. A Supervisor returns it with the message or the call it came with; only the ChatModel of the
-    same provider and model reads it. It is never part of a response, a log line or a repr.
+    It lives for one turn. A Supervisor sends it back with the message or tool call it arrived with; only the ChatModel
+    of the same provider and model reads it. It never appears in a response, a log line or a repr.
     """
 
     provider: str
     model: str
     data: msgspec.Raw
-    """JSON as the provider sent it."""
+    """The JSON as received from the provider."""
 
     def __repr__(self) -> str:
-        """Returns a text without the data."""
+        """Returns a representation without the data."""
         return f"ProviderData(provider={self.provider!r}, model={self.model!r})"
 
 
@@ -71,24 +71,24 @@ class TextPart(msgspec.Struct, frozen=True, tag="text"):
 
 
 class UserMessage(msgspec.Struct, frozen=True, tag="user"):
-    """A message of the user, in the order of its parts."""
+    """A user message; its parts are in order."""
 
     parts: tuple[TextPart, ...]
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Returns a message of that text alone."""
+        """Returns a message with a single text part."""
         return cls((TextPart(text),))
 
     @property
     def text(self) -> str:
-        """The text of all text parts, joined."""
+        """The concatenated text of all text parts."""
         parts = self.parts
         return parts[0].text if len(parts) == 1 else "".join(part.text for part in parts)
 
 
 class AssistantMessage(msgspec.Struct, frozen=True, tag="assistant"):
-    """A message of the assistant, with the tool calls it made."""
+    """An assistant message with its tool calls."""
 
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
@@ -96,7 +96,7 @@ class AssistantMessage(msgspec.Struct, frozen=True, tag="assistant"):
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True, tag="tool"):
-    """What one tool call gave."""
+    """The result of one tool call."""
 
     call_id: str
     content: str
@@ -118,19 +118,19 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One turn of an instance that may be run: the caller is authorised."""
+    """One turn of an instance, for a caller who is already authorised."""
 
     instance: Instance
     context: TurnContext
     budget: TurnBudget
     """The server's budget with the instance's own limits applied."""
     deadline: float
-    """The Clock's `monotonic` seconds at which the turn ends, whoever runs or consumes it."""
+    """The Clock's `monotonic` seconds at which the turn must end."""
     messages: tuple[UserMessage | AssistantMessage, ...]
     caller_instructions: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     stream: bool = False
-    """Whether text is wanted as it comes; a whole answer is cheaper."""
+    """Whether to produce text incrementally; a complete answer is cheaper."""
 
 
 class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,42 +150,42 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     messages: tuple[ModelMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
-    """The tools the model may call now; the messages may tell of calls to others."""
+    """The tools the model may call now; the messages may contain calls of other tools."""
     sampling: Sampling = Sampling()
     stream: bool = False
     options: JsonObject = {}
     """The instance's options for the provider's adapter, which decodes them with `decode_options`."""
     deadline: float
-    """The Clock's `monotonic` seconds by which the call has to be over."""
+    """The Clock's `monotonic` seconds by which the call must finish."""
 
 
 class TextDelta(msgspec.Struct, frozen=True):
-    """Some more of the answer's text; never empty."""
+    """The next piece of the model's text; never empty."""
 
     text: str
 
 
 class ModelFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """The model call is over."""
+    """The end of a model call."""
 
     usage: Usage = Usage()
     finish_reason: Literal["stop", "tool_calls", "length", "content_filter"] = "stop"
     provider_data: ProviderData | None = None
-    """State that belongs to the whole message; that of one call comes with its ToolCall."""
+    """State of the whole message; the state of a single tool call is in its ToolCall."""
 
 
 ModelEvent = TextDelta | ToolCall | ModelFinished
 
 
 class ToolStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool began to run."""
+    """The start of a tool run."""
 
     call_id: str
     name: str
 
 
 class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool came to its end."""
+    """The end of a tool run."""
 
     call_id: str
     name: str
@@ -194,20 +194,20 @@ class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """A model call of the turn itself is over; those of sub-agents are in the sums alone."""
+    """The end of one of the turn's own model calls; sub-agents' calls count only in the totals."""
 
     usage: Usage
-    """Summed over all model calls of the turn so far."""
+    """The total over all model calls of the turn so far."""
     steps: int
     milliseconds: float
     """The duration of this model call."""
 
 
 class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """The turn is over; the last event of each turn that did not fail."""
+    """The end of the turn; the last event of each turn that didn't fail."""
 
     usage: Usage
-    """Summed over all model calls of the turn."""
+    """The total over all model calls of the turn."""
     steps: int
     milliseconds: float
 

@@ -1,4 +1,4 @@
-"""Which of the tools that an instance has can run, and why the others can't."""
+"""The state of an instance's enabled tools: ready, not installed, or missing a secret."""
 
 from collections.abc import Mapping
 
@@ -10,28 +10,28 @@ from polyant.domain.secrets import SecretName
 
 
 class EnabledTool(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool that is enabled for an instance; its model is offered those that are ready."""
+    """A tool that is enabled for an instance; only ready tools are offered to the model."""
 
     name: str
     installed: bool
     missing_secrets: tuple[SecretName, ...] = ()
-    """Secrets that it needs and the instance doesn't have."""
+    """The secrets that the tool needs and the instance is missing."""
 
     @property
     def ready(self) -> bool:
-        """Whether it can run."""
+        """Whether the tool can run."""
         return self.installed and not self.missing_secrets
 
     @property
     def state(self) -> str:
-        """What is the matter with it, in words."""
+        """The tool's state as text: `ready`, `not installed` or the secrets it needs."""
         if not self.installed:
             return "not installed"
         return f"needs {', '.join(self.missing_secrets)}" if self.missing_secrets else "ready"
 
 
 def enabled_tools(instance: Instance, tools: Mapping[str, Tool]) -> tuple[EnabledTool, ...]:
-    """Returns the instance's tools in their order, as they stand with the tools that are installed."""
+    """Returns the instance's enabled tools in order, with their state given the installed tools."""
     return tuple(_enabled(instance, name, tools.get(name)) for name in instance.tools)
 
 

@@ -1,17 +1,17 @@
-"""Every failure that Polyant reports on purpose: a message that any caller may read, and a hint for operators."""
+"""The errors that Polyant reports: each has a message that any caller may read, and a hint for operators."""
 
 import enum
 
 
 class PolyantError(Exception):
-    """A failure with a message for the caller and, where an operator can help, a hint for the operator.
+    """A failure with a message for the caller and, where an operator can fix it, a hint for the operator.
 
     Args:
-        message: What is wrong. Anonymous callers read it: it has no secret, no stack trace, no upstream text, and no
-            name of an environment variable, a command, a file or a host.
-        hint: A sentence on the action that the operator can take. It goes to the log, the command line and the
+        message: The problem. Anonymous callers read it, so it contains no secret, stack trace or upstream text, and no
+            name of an environment variable, command, file or host.
+        hint: The fix for the operator, as a separate sentence. It appears in the log, on the command line and in the
             management API.
-        retry_after: The whole seconds to wait, where waiting helps.
+        retry_after: The whole seconds after which a retry may succeed; None if waiting doesn't help.
     """
 
     def __init__(self, message: str, *, hint: str | None = None, retry_after: int | None = None) -> None:
@@ -27,26 +27,26 @@ class PolyantError(Exception):
 
 
 class InvalidInputError(PolyantError):
-    """The input breaks a rule; the message says which and where."""
+    """The input is invalid; the message names the rule and the field."""
 
 
 class AuthenticationError(PolyantError):
-    """The caller didn't prove who it is."""
+    """The caller isn't authenticated."""
 
 
 class UnknownModelError(AuthenticationError):
-    """No active instance has the slug that a chat request names."""
+    """No active instance has the slug in the chat request."""
 
     def __init__(self) -> None:
         super().__init__("Unknown model")
 
 
 class PermissionDeniedError(PolyantError):
-    """The caller is known and still may not do this."""
+    """The caller is authenticated but not allowed to do this."""
 
 
 class NotFoundError(PolyantError):
-    """The thing that was asked for isn't there."""
+    """The requested resource doesn't exist."""
 
 
 class UnknownInstanceError(NotFoundError):
@@ -64,93 +64,96 @@ class UnknownUserError(NotFoundError):
 
 
 class ConflictError(PolyantError):
-    """The change contradicts what is stored."""
+    """The change conflicts with the stored data."""
 
 
 class InstanceExistsError(ConflictError):
     """The slug is taken."""
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"Instance '{slug}' exists already")
+        super().__init__(f"Instance '{slug}' already exists")
 
 
 class UserExistsError(ConflictError):
     """The email address is taken."""
 
     def __init__(self, email: str) -> None:
-        super().__init__(f"User '{email}' exists already")
+        super().__init__(f"User '{email}' already exists")
 
 
 class LastSuperadminError(ConflictError):
-    """Nobody would be left who can manage users."""
+    """The change would leave no active superadmin to manage users."""
 
     def __init__(self, email: str) -> None:
         super().__init__(f"User '{email}' is the last active superadmin")
 
 
 class PreconditionFailedError(PolyantError):
-    """Somebody else changed the thing since it was read."""
+    """Another writer changed the resource since it was read."""
 
 
 class InstanceChangedError(PreconditionFailedError):
-    """Somebody else changed the instance since it was read."""
+    """Another writer changed the instance since it was read."""
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"Instance '{slug}' was changed meanwhile: read it again and repeat the change")
+        super().__init__(f"Instance '{slug}' has changed since it was read: read it again and repeat the change")
 
 
 class UserChangedError(PreconditionFailedError):
-    """Somebody else changed the user since it was read."""
+    """Another writer changed the user since it was read."""
 
     def __init__(self, email: str) -> None:
-        super().__init__(f"User '{email}' was changed meanwhile: read it again and repeat the change")
+        super().__init__(f"User '{email}' has changed since it was read: read it again and repeat the change")
 
 
 class RateLimitedError(PolyantError):
-    """The caller is over its limit; `retry_after` says when the next call would pass."""
+    """The caller is over its rate limit; the next call passes after `retry_after` seconds."""
 
     def __init__(self, *, retry_after: int) -> None:
         super().__init__("ThrottlerException: Too Many Requests", retry_after=retry_after)
 
 
 class UnavailableError(PolyantError):
-    """The instance or the server cannot do this now; the message says what is missing."""
+    """The instance or the server can't do this now; the message names what is missing."""
 
 
 class SecretUnreadableError(UnavailableError):
-    """A sealed value doesn't open: another key sealed it, or it was changed or moved."""
+    """A stored secret can't be decrypted: it was encrypted with another key, or it was changed or moved."""
 
     def __init__(
         self,
         *,
-        hint: str = "Another key encrypted it, or it was changed or moved: set it again, or give that key",
+        hint: str = (
+            "It was encrypted with another master key, or it was changed or moved: "
+            "set it again, or provide the key that encrypted it"
+        ),
     ) -> None:
-        super().__init__("A stored secret can't be opened", hint=hint)
+        super().__init__("A stored secret can't be decrypted", hint=hint)
 
 
 class StorageUnavailableError(UnavailableError):
-    """The database doesn't answer."""
+    """The database is unavailable."""
 
     def __init__(self, *, hint: str | None = None) -> None:
         super().__init__("The database is unavailable", hint=hint, retry_after=1)
 
 
 class ServerBusyError(UnavailableError):
-    """As many turns run as this worker may run at once."""
+    """This worker is running its maximum number of concurrent turns."""
 
     def __init__(self) -> None:
         super().__init__("Server is busy", retry_after=1)
 
 
 class ServerShuttingDownError(UnavailableError):
-    """The server is about to stop and starts no more turns."""
+    """The server is shutting down and accepts no new turns."""
 
     def __init__(self) -> None:
         super().__init__("Server is shutting down", retry_after=1)
 
 
 class ProviderFailure(enum.StrEnum):
-    """Why a model provider gave no answer."""
+    """The kind of a model provider's failure."""
 
     AUTH = "auth"
     RATE_LIMIT = "rate_limit"
@@ -162,17 +165,17 @@ class ProviderFailure(enum.StrEnum):
 
 
 class ProviderError(PolyantError):
-    """The model provider failed; names the provider and the kind of failure, never the provider's own text."""
+    """The model provider failed; the message has its name and the kind of failure, never its own text."""
 
     def __init__(self, provider: str, kind: ProviderFailure) -> None:
-        what = "did not answer in time" if kind is ProviderFailure.TIMEOUT else "failed to answer"
-        super().__init__(f"The model provider {what} ({provider}: {kind})")
+        problem = "did not answer in time" if kind is ProviderFailure.TIMEOUT else "failed to answer"
+        super().__init__(f"The model provider {problem} ({provider}: {kind})")
         self.provider = provider
         self.kind = kind
 
 
 class TurnTimeoutError(PolyantError):
-    """The turn as a whole took longer than it may."""
+    """The turn exceeded its deadline."""
 
     def __init__(self) -> None:
         super().__init__("The turn did not finish in time")

@@ -1,4 +1,4 @@
-"""What can be carried from one server to another: everything of an instance but its identity and its secrets."""
+"""The portable content of an instance: all its data except its identity and its secrets."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from polyant.domain.prompts import SectionKey
 
 
 class InstanceContent(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of an instance that its operator decides."""
+    """The fields of an instance that its operator sets."""
 
     name: str
     description: str = ""
@@ -29,5 +29,5 @@ class InstanceContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def content_of(instance: Instance) -> InstanceContent:
-    """Returns what is carried of the instance."""
+    """Returns the portable content of the instance."""
     return InstanceContent(**{name: getattr(instance, name) for name in InstanceContent.__struct_fields__})

@@ -1,4 +1,4 @@
-"""Instances: the configured assistants that callers name as models."""
+"""Instances: the configured assistants that callers address as models."""
 
 import enum
 import re
@@ -16,13 +16,13 @@ from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretAddress, Se
 from polyant.domain.urls import names_a_server
 
 Slug = NewType("Slug", str)
-"""An instance's public name, made by `parse_slug`."""
+"""An instance's public name; create it with `parse_slug`."""
 
 InstanceId = NewType("InstanceId", str)
-"""An instance's lasting identity: 32 lowercase hex digits."""
+"""An instance's permanent id: 32 lowercase hex digits."""
 
 MAX_OPTIONS_BYTES = 16 * 1024
-"""How large all options of an instance may be together, as JSON."""
+"""The maximum size of all options of an instance together, as JSON."""
 
 JsonObject = Mapping[str, Any]
 """A decoded JSON object."""
@@ -36,21 +36,21 @@ MAX_MODEL_CHARACTERS = 256
 MAX_TEMPERATURE = 2.0
 
 CONTROL_CHARACTERS = r"\x00-\x08\x0b-\x1f\x7f"
-"""The characters that no text of an instance has, for a class of a regular expression; tab and newline are none."""
+"""The characters that no text of an instance may contain, as a regex character class; tab and newline are allowed."""
 
 _PROVIDER = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
-_UNFIT = re.compile(rf"[{CONTROL_CHARACTERS}\ud800-\udfff]")
+_INVALID = re.compile(rf"[{CONTROL_CHARACTERS}\ud800-\udfff]")
 
 
 class InstanceStatus(enum.StrEnum):
-    """Whether an instance is served."""
+    """Whether callers can use an instance."""
 
     ACTIVE = "active"
     DISABLED = "disabled"
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """One configured assistant, with everything a turn needs; its secrets are sealed."""
+    """One configured assistant, with everything that a turn needs; its secrets are encrypted."""
 
     id: InstanceId
     slug: Slug
@@ -60,40 +60,40 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     model: str
     base_url: str | None = None
-    """Where the provider is reached; None is the provider's own address."""
+    """The provider's base URL; None means the provider's own default."""
     temperature: float | None = None
     auth_enabled: bool = False
     created_at: datetime
     updated_at: datetime
     version: int = 0
-    """Counts the stored states of this instance; 0 is one that was never stored."""
+    """Incremented on each write; 0 means that the instance was never stored."""
     sections: Mapping[SectionKey, str] = {}
     secrets: Mapping[SecretName, SealedSecret] = {}
     tools: tuple[str, ...] = ()
-    """Names of the tools that are enabled; a name may be of a tool that isn't installed any more."""
+    """The names of the enabled tools; a tool may no longer be installed."""
     limits: TurnLimits = TurnLimits()
     mcp_servers: tuple[McpServer, ...] = ()
-    """Servers whose tools it has besides; no two of the same name."""
+    """The MCP servers that provide additional tools; their names are unique."""
     options: Mapping[str, JsonObject] = {}
-    """What is set for adapters, by the adapter's name; shown and exported, so no place for secrets."""
+    """The options of adapters, by adapter name. They are shown and exported, so they must not contain secrets."""
 
     @property
     def is_active(self) -> bool:
-        """Whether callers may talk to it."""
+        """Whether callers can use the instance."""
         return self.status is InstanceStatus.ACTIVE
 
     @property
     def has_auth_key(self) -> bool:
-        """Whether an API key is stored for its callers."""
+        """Whether an API key for callers is stored."""
         return AUTH_API_KEY in self.secrets
 
     def address_of(self, secret: SealedSecret) -> SecretAddress:
-        """Returns where the sealed value is bound to."""
+        """Returns the address that the encrypted value is bound to."""
         return SecretAddress(instance_id=self.id, name=secret.name, origin=secret.origin)
 
 
 class InstanceSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a listing shows of an instance."""
+    """The fields of an instance in a listing."""
 
     id: InstanceId
     slug: Slug
@@ -114,26 +114,26 @@ class InstanceSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstanceQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which instances to list: those that meet every condition given, ordered by creation, then slug."""
+    """A query for instances that meet all given conditions, ordered by creation time, then slug."""
 
     status: InstanceStatus | None = None
     search: str = ""
-    """Part of the slug, the name or the description; upper and lower case are the same."""
+    """Part of the slug, the name or the description, ignoring case."""
     key_fingerprints: tuple[str, ...] = ()
-    """Fingerprints one of which the instance's API key has, or the one before it, expired or not."""
+    """Matches instances whose current or previous API key, expired or not, has one of these fingerprints."""
     limit: int | None = None
     offset: int = 0
 
 
 class InstancePage(msgspec.Struct, frozen=True):
-    """One page of a listing, and how many instances the whole listing has."""
+    """One page of a listing, and the total number of instances that match."""
 
     instances: tuple[InstanceSummary, ...]
     total: int
 
 
 class InstanceChanges(msgspec.Struct, frozen=True):
-    """The slugs that were written since an earlier revision, and the revision reached."""
+    """The slugs written since an earlier revision, and the current revision."""
 
     revision: int
     slugs: frozenset[Slug]
@@ -143,41 +143,41 @@ def parse_slug(text: str) -> Slug:
     """Returns the text as a slug.
 
     Raises:
-        InvalidInputError: It breaks `SLUG_RULE`.
+        InvalidInputError: The text breaks `SLUG_RULE`.
     """
     if len(text) > MAX_SLUG_CHARACTERS or not SLUG_PATTERN.match(text):
-        raise InvalidInputError(f"A slug is {SLUG_RULE}")
+        raise InvalidInputError(f"A slug must be {SLUG_RULE}")
     return Slug(text)
 
 
 def parse_base_url(text: str) -> str:
-    """Returns the text as the base URL of a provider, without a trailing slash.
+    """Returns the text as a provider's base URL, without a trailing slash.
 
     Raises:
-        InvalidInputError: It isn't an http or https URL with a host, or carries a user, a query or a fragment, where
-            a secret might be hidden that would then show in logs.
+        InvalidInputError: The text isn't an http or https URL with a host, or it has a user, a query or a fragment.
+            These could contain a secret, which would then appear in logs.
     """
     url = text.strip().rstrip("/")
     server = url.partition("://")[2].partition("/")[0]
     if "@" in server or "?" in url or "#" in url:
-        raise InvalidInputError("A base URL has no user, password, query or fragment: store keys as secrets")
+        raise InvalidInputError("A base URL must not have a user, password, query or fragment: store keys as secrets")
     if not names_a_server(url):
-        raise InvalidInputError("A base URL starts with http:// or https:// and names a host")
+        raise InvalidInputError("A base URL must start with http:// or https:// and contain a host")
     return url
 
 
 def check_instance(instance: Instance) -> Instance:
-    """Returns the instance if each field keeps its rule.
+    """Returns the instance if every field is valid.
 
     Raises:
-        InvalidInputError: One doesn't; the message names the field and the rule.
+        InvalidInputError: A field is invalid; the message names the field and the rule.
     """
     parse_slug(instance.slug)
-    _check_text("name", instance.name, least=1, most=MAX_NAME_CHARACTERS)
-    _check_text("description", instance.description, least=0, most=MAX_DESCRIPTION_CHARACTERS)
-    _check_text("model", instance.model, least=1, most=MAX_MODEL_CHARACTERS)
+    _check_text("name", instance.name, minimum=1, maximum=MAX_NAME_CHARACTERS)
+    _check_text("description", instance.description, minimum=0, maximum=MAX_DESCRIPTION_CHARACTERS)
+    _check_text("model", instance.model, minimum=1, maximum=MAX_MODEL_CHARACTERS)
     if not _PROVIDER.match(instance.provider):
-        raise InvalidInputError("provider must be 1 to 64 of a-z, 0-9, _ and -, starting with a letter")
+        raise InvalidInputError("provider must be 1 to 64 characters: a-z, 0-9, _ and -, starting with a letter")
     if instance.base_url is not None:
         parse_base_url(instance.base_url)
     if instance.temperature is not None and not 0 <= instance.temperature <= MAX_TEMPERATURE:
@@ -189,6 +189,6 @@ def check_instance(instance: Instance) -> Instance:
     return instance
 
 
-def _check_text(field: str, text: str, *, least: int, most: int) -> None:
-    if not least <= len(text.strip()) or len(text) > most or _UNFIT.search(text):
-        raise InvalidInputError(f"{field} must have {least} to {most} characters and no control characters")
+def _check_text(field: str, text: str, *, minimum: int, maximum: int) -> None:
+    if len(text.strip()) < minimum or len(text) > maximum or _INVALID.search(text):
+        raise InvalidInputError(f"{field} must have {minimum} to {maximum} characters and no control characters")

@@ -1,4 +1,4 @@
-"""Rate limits: how many calls in how long, and what a limiter says of one call."""
+"""Limits: rate limits, turn budgets and provider timeouts."""
 
 import math
 import re
@@ -19,14 +19,14 @@ class RateLimit(msgspec.Struct, frozen=True):
 
 
 class TurnBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """What one turn may spend."""
+    """The limits of one turn."""
 
     max_steps: int = 15
-    """Model calls, those of sub-agents included; the last one has no tools, so that the turn ends in an answer."""
+    """Maximum number of model calls, including sub-agents'. The last call gets no tools, so that the model answers."""
     max_tool_calls: int = 50
     turn_seconds: float = 300.0
     tool_seconds: float = 30.0
-    """How long one tool may run; one that hands a task to a sub-agent has the rest of the turn."""
+    """The timeout of one tool run; a tool that delegates to a sub-agent may use the rest of the turn."""
 
 
 MaxSteps = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -35,7 +35,7 @@ LimitSeconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
 
 
 class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """An instance's own limits for its turns; None leaves one as it is for all."""
+    """An instance's own turn limits; None means the server's limit."""
 
     max_steps: MaxSteps | None = None
     max_tool_calls: MaxToolCalls | None = None
@@ -43,16 +43,16 @@ class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
     tool_seconds: LimitSeconds | None = None
 
     def applied_to(self, budget: TurnBudget) -> TurnBudget:
-        """Returns the budget with these limits in place of its own."""
+        """Returns the budget with the limits that are set here applied to it."""
         own = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
         return msgspec.structs.replace(budget, **own)
 
 
 def check_turn_limits(limits: TurnLimits) -> TurnLimits:
-    """Returns the limits if each is within its bounds.
+    """Returns the limits if every value is within its bounds.
 
     Raises:
-        InvalidInputError: One isn't; the message names it and its bound.
+        InvalidInputError: A value is out of bounds; the message names the field and the bound.
     """
     try:
         return msgspec.convert(msgspec.structs.asdict(limits), TurnLimits)
@@ -61,18 +61,18 @@ def check_turn_limits(limits: TurnLimits) -> TurnLimits:
 
 
 class ProviderTimeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a model provider may take, in seconds."""
+    """The timeouts for a model provider, in seconds."""
 
     connect: float = 5.0
-    """Until the connection stands."""
+    """Until the connection is established."""
     first_token: float = 60.0
-    """In a stream, from the request to the first piece of the answer, or of what the model thinks before it."""
+    """In a stream, from the request to the first piece of text or reasoning."""
     idle: float = 60.0
     """In a stream, between two reads."""
 
 
 class LimitState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a limiter says of one call: whether it passes, and what is left."""
+    """A rate limiter's result for one call: whether it passes, and the remaining calls."""
 
     allowed: bool
     limit: int
@@ -80,19 +80,19 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: int
     """Whole seconds until the next call would pass; 0 if one would pass now."""
     reset_after: int
-    """Whole seconds until the whole budget is free again."""
+    """Whole seconds until all calls are available again."""
     counted: bool = True
-    """False for a call that passes because the log couldn't be asked: the numbers mean nothing then."""
+    """False for a call that passes because the log was unreachable; the other numbers are then meaningless."""
 
     @classmethod
     def of_window(cls, limit: RateLimit, hits: int, *, blocking: float, newest: float, allowed: bool) -> Self:
         """Returns the state of a sliding log after a call.
 
         Args:
-            limit: What the call was held against.
-            hits: How many calls the log holds now, this one included if it passed.
-            blocking: The age in seconds of the call that has to leave before another passes: the oldest, or a later
-                one in a log that a higher limit filled. It doesn't matter while there is room.
+            limit: The limit that applied to the call.
+            hits: The number of calls in the log now, including this one if it passed.
+            blocking: The age in seconds of the call that must leave the log before another passes. It is the oldest
+                call, or a later one if a higher limit filled the log. Ignored while more calls would pass.
             newest: The age in seconds of the latest call in the log.
             allowed: Whether this call passed.
         """
@@ -107,21 +107,21 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def uncounted(cls, limit: RateLimit) -> Self:
-        """Returns the state of a call that passes without being counted."""
+        """Returns the state for a call that passes without being counted."""
         return cls(
             allowed=True, limit=limit.requests, remaining=limit.requests, retry_after=0, reset_after=0, counted=False
         )
 
 
 def parse_rate_limit(text: str) -> RateLimit | None:
-    """Returns the limit that `20/60` (calls/seconds) means, None for `off`.
+    """Returns the rate limit for a text such as `20/60` (calls/seconds), or None for `off`.
 
     Raises:
-        InvalidInputError: The text is neither, or one of the numbers is zero.
+        InvalidInputError: The text has another format, or one of the numbers is zero.
     """
     if text.strip().lower() == "off":
         return None
     match = _FORM.match(text.strip())
     if match is None or not int(match[1]) or not int(match[2]):
-        raise InvalidInputError("A rate limit is written as calls/seconds, for example 20/60, or off")
+        raise InvalidInputError("A rate limit must be written as calls/seconds, for example 20/60, or off")
     return RateLimit(int(match[1]), int(match[2]))

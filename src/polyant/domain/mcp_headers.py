@@ -1,4 +1,4 @@
-"""Which secret goes to which MCP server: none is ever sent to another origin than the one it was entered for."""
+"""Headers for MCP servers: a secret is only ever sent to the origin that it was entered for."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,18 +13,18 @@ _HEADER_VALUE = re.compile(r"\A[!-~]([ -~]*[!-~])?\Z")
 
 
 async def headers_for(instance: Instance, server: McpServer, cipher: SecretCipher) -> Mapping[str, SecretText]:
-    """Returns the headers to send to the instance's server.
+    """Returns the headers to send to one of the instance's MCP servers.
 
     Raises:
-        UnavailableError: A secret is missing, was entered for another address or is no header's value; the hint says
-            what to do.
-        SecretUnreadableError: A secret doesn't open.
+        UnavailableError: A secret is missing, was entered for another address or is not a valid header value. The hint
+            describes the fix.
+        SecretUnreadableError: A secret can't be decrypted.
     """
     return {header: await _value_of(instance, server, name, cipher) for header, name in server.headers.items()}
 
 
 def unusable_headers(instance: Instance) -> Iterator[str]:
-    """Yields what is to be done about each secret of an MCP server that is missing or was entered for another one."""
+    """Yields a problem and its fix for each MCP server secret that is missing or was entered for another address."""
     for server in instance.mcp_servers:
         for name in dict.fromkeys(server.headers.values()):
             fault = _fault(instance, server, name)
@@ -39,7 +39,7 @@ async def _value_of(instance: Instance, server: McpServer, name: SecretName, cip
     stored = instance.secrets[name]
     value = await cipher.open(stored.sealed, instance.address_of(stored))
     if not _HEADER_VALUE.match(value.reveal()):
-        raise _unusable(server, f"The secret {name} of instance '{instance.slug}' is not what a header can hold")
+        raise _unusable(server, f"The secret {name} of instance '{instance.slug}' is not a valid header value")
     return value
 
 

@@ -1,4 +1,4 @@
-"""MCP servers: what an instance says of those whose tools it has."""
+"""MCP servers: the configuration of the servers whose tools an instance uses."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from polyant.domain.secrets import CALLER_KEYS, SecretName, parse_secret_name
 from polyant.domain.urls import names_a_server, origin_of
 
 ALL_TOOLS = "*"
-"""In place of tools' names: whichever the server has."""
+"""Used instead of tool names to allow all tools of a server."""
 
 MAX_MCP_SERVERS = 16
 
@@ -25,15 +25,15 @@ _SET_BY_THE_PROTOCOL = re.compile(
 
 
 class McpServer(msgspec.Struct, frozen=True, kw_only=True):
-    """A server whose tools an instance has as `name__tool`."""
+    """A server whose tools an instance uses under the names `name__tool`."""
 
     name: str
-    """Without underscores, so that the tools' names are unambiguous."""
+    """Has no underscores, so that the tools' names are unambiguous."""
     url: str
     headers: Mapping[str, SecretName] = {}
-    """Headers that are sent with each request, by name, and the secrets that hold their whole values."""
+    """The secrets that contain the full values of the headers sent with each request, by header name."""
     tools: tuple[str, ...] = ()
-    """The server's own names of the tools that may be used; `*` alone means all of them."""
+    """The allowed tools, by the server's own names; `*` alone allows all of them."""
 
     @property
     def origin(self) -> str:
@@ -41,18 +41,18 @@ class McpServer(msgspec.Struct, frozen=True, kw_only=True):
         return origin_of(self.url)
 
     def allows(self, tool: str) -> bool:
-        """Returns whether the server's tool of that name may be used."""
+        """Returns whether the server's tool with that name is allowed."""
         return ALL_TOOLS in self.tools or tool in self.tools
 
 
 def check_mcp_servers(servers: Sequence[McpServer]) -> None:
-    """Returns if an instance may have these servers.
+    """Checks that the servers are a valid configuration of one instance.
 
     Raises:
-        InvalidInputError: It may not; the message names the server and the rule.
+        InvalidInputError: They aren't; the message names the server and the rule.
     """
     if len(servers) > MAX_MCP_SERVERS:
-        raise InvalidInputError(f"An instance has at most {MAX_MCP_SERVERS} MCP servers")
+        raise InvalidInputError(f"An instance can have at most {MAX_MCP_SERVERS} MCP servers")
     origins: dict[SecretName, str] = {}
     for server in servers:
         try:
@@ -60,24 +60,26 @@ def check_mcp_servers(servers: Sequence[McpServer]) -> None:
         except InvalidInputError as error:
             raise InvalidInputError(f"MCP server '{server.name}': {error.message}") from None
         if any(origins.setdefault(secret, server.origin) != server.origin for secret in server.headers.values()):
-            raise InvalidInputError(f"MCP server '{server.name}': its secrets are sent to another address already")
+            raise InvalidInputError(f"MCP server '{server.name}': its secrets are already sent to another address")
     if len({server.name for server in servers}) < len(servers):
-        raise InvalidInputError("Each MCP server of an instance has a name of its own")
+        raise InvalidInputError("The MCP servers of an instance must have unique names")
 
 
 def _check(server: McpServer) -> None:
     if not MCP_SERVER_NAME_PATTERN.match(server.name):
-        raise InvalidInputError("the name is 1 to 32 of a-z, 0-9 and -, starting with a letter")
+        raise InvalidInputError("the name must be 1 to 32 characters: a-z, 0-9 and -, starting with a letter")
     if len(server.url) > MAX_MCP_URL_CHARACTERS or not names_a_server(server.url) or "#" in server.url:
-        raise InvalidInputError("the URL starts with http:// or https://, names a host, and has no user or fragment")
+        raise InvalidInputError(
+            "the URL must start with http:// or https://, contain a host, and have no user or fragment"
+        )
     if not all(MCP_TOOL_PATTERN.match(tool) for tool in server.tools):
-        raise InvalidInputError("a tool's name has 1 to 128 visible ASCII characters")
+        raise InvalidInputError("a tool name must have 1 to 128 visible ASCII characters")
     for header, secret in server.headers.items():
         _check_header(header, parse_secret_name(secret))
 
 
 def _check_header(header: str, secret: SecretName) -> None:
     if not _HEADER.match(header) or _SET_BY_THE_PROTOCOL.match(header.lower()):
-        raise InvalidInputError("a header has a name as HTTP wants it, and isn't one that the protocol sets itself")
+        raise InvalidInputError("a header must have a valid HTTP name, and the protocol must not set it itself")
     if secret in CALLER_KEYS:
-        raise InvalidInputError(f"{secret} is the key of the instance's callers and is sent nowhere")
+        raise InvalidInputError(f"{secret} is the key of the instance's callers and must not be sent to a server")

@@ -12,7 +12,7 @@ _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class SectionKey(enum.StrEnum):
-    """Names the eight sections in the order in which they are composed."""
+    """The eight sections, in the order in which they are composed."""
 
     IDENTITY = "01-identity"
     SOUL = "02-soul"
@@ -64,11 +64,13 @@ def default_sections(name: str) -> dict[SectionKey, str]:
 
 
 def check_section(key: SectionKey, content: str) -> str:
-    """Returns the content if a section may hold it.
+    """Returns the content if it is valid for a section.
 
     Raises:
-        InvalidInputError: It is longer than `MAX_SECTION_CHARACTERS`, or holds U+0000 or half a surrogate pair.
+        InvalidInputError: The content is longer than `MAX_SECTION_CHARACTERS`, or contains U+0000 or a lone surrogate.
     """
     if len(content) > MAX_SECTION_CHARACTERS or _UNSTORABLE.search(content):
-        raise InvalidInputError(f"Section {key} must have at most {MAX_SECTION_CHARACTERS} characters, none U+0000")
+        raise InvalidInputError(
+            f"Section {key} must have at most {MAX_SECTION_CHARACTERS} characters and must not contain U+0000"
+        )
     return content

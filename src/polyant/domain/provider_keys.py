@@ -1,4 +1,4 @@
-"""Which key goes to which address: a provider key is never sent anywhere but where it belongs."""
+"""Provider keys: a key is only ever sent to the origins that it is meant for."""
 
 from collections.abc import Mapping
 
@@ -11,26 +11,30 @@ from polyant.domain.urls import origin_of
 
 
 class ProviderKeys:
-    """Finds the key for one call of a provider.
+    """Finds the API key for one call of a provider.
 
-    An instance's own key is sealed together with the origin it was entered for and goes nowhere else. The operator's
-    keys go to the vendor's own origin and to the origins the operator lists.
+    An instance's own key is bound by encryption to the origin it was entered for, and is sent only there. The
+    operator's keys are sent to the provider's own origin and to the trusted origins.
+
+    Args:
+        cipher: Decrypts the instance's key.
+        operator_keys: The operator's keys, by provider name.
+        trusted_origins: The origins that may receive the operator's keys, in addition to the provider's own.
     """
 
     def __init__(
         self, cipher: SecretCipher, *, operator_keys: Mapping[str, SecretText], trusted_origins: frozenset[str]
     ) -> None:
-        """Takes the operator's keys by provider name and the origins beside the vendors' own that may get them."""
         self._cipher = cipher
         self._operator_keys = operator_keys
         self._trusted_origins = trusted_origins
 
     async def key_for(self, instance: Instance, provider: ProviderInfo) -> SecretText | None:
-        """Returns the key to call the instance's provider with, None where none is needed.
+        """Returns the key for calling the instance's provider, or None if no key is needed.
 
         Raises:
-            UnavailableError: A key is needed and there is none for this address; the hint says how to set it.
-            SecretUnreadableError: The stored key doesn't open.
+            UnavailableError: A key is needed, and there is none for this address. The hint describes how to set it.
+            SecretUnreadableError: The stored key can't be decrypted.
         """
         if provider.secret is None:
             return None
@@ -41,12 +45,12 @@ class ProviderKeys:
             if moved is not None:
                 raise UnavailableError(f"The API key for the provider {provider.name} can't be used", hint=moved)
             return await self._cipher.open(stored.sealed, instance.address_of(stored))
-        vendors_own = origin == origin_of(provider.base_url)
-        if vendors_own or origin in self._trusted_origins:
+        is_providers_own = origin == origin_of(provider.base_url)
+        if is_providers_own or origin in self._trusted_origins:
             key = self._operator_keys.get(provider.name)
             if key is not None:
                 return key
-        if vendors_own:
+        if is_providers_own:
             raise UnavailableError(
                 f"No API key for the provider {provider.name}", hint=_how_to_set_key(instance, provider)
             )
@@ -54,12 +58,12 @@ class ProviderKeys:
 
 
 def base_url_of(instance: Instance, provider: ProviderInfo) -> str:
-    """Returns where the instance's provider is reached, without a trailing slash."""
+    """Returns the base URL of the instance's provider, without a trailing slash."""
     return (instance.base_url or provider.base_url).rstrip("/")
 
 
 def secret_origin(instance: Instance, name: SecretName, providers: Mapping[str, ProviderInfo]) -> str | None:
-    """Returns the origin that the instance's secret is bound to if it is entered now, None for one bound to none."""
+    """Returns the origin that a secret of the instance is bound to when it is set now, or None if it isn't bound."""
     own = providers.get(instance.provider)
     if own is not None and own.secret == name:
         return origin_of(base_url_of(instance, own))
@@ -70,13 +74,13 @@ def secret_origin(instance: Instance, name: SecretName, providers: Mapping[str, 
 
 
 def moved_key(instance: Instance, providers: Mapping[str, ProviderInfo]) -> str | None:
-    """Returns what is to be done about a provider key that was entered for another address, None if all is well."""
+    """Returns the fix for a provider key that was entered for another address, or None if there is no problem."""
     info = providers.get(instance.provider)
     stored = instance.secrets.get(info.secret) if info is not None and info.secret is not None else None
     if info is None or stored is None or stored.origin == origin_of(base_url_of(instance, info)):
         return None
     return (
-        f"The secret {stored.name} of instance '{instance.slug}' was entered for another address than its base URL: "
+        f"The secret {stored.name} of instance '{instance.slug}' was entered for an address other than its base URL: "
         f"enter it again (polyant secrets set {instance.slug} {stored.name}) or delete it"
     )
 

@@ -1,4 +1,4 @@
-"""Admits turns up to a limit, and interrupts those that run."""
+"""Admission of turns up to a limit, and interruption of running turns."""
 
 import asyncio
 import enum
@@ -7,7 +7,7 @@ from polyant.domain.errors import ServerBusyError, ServerShuttingDownError, Turn
 
 
 class Interruption(enum.Enum):
-    """Why a turn was ended from outside."""
+    """The reason for interrupting a turn."""
 
     CALLER_GONE = enum.auto()
     DEADLINE = enum.auto()
@@ -19,7 +19,7 @@ class CallerGoneError(Exception):
 
 
 class RunningTurn:
-    """One admitted turn: the task that runs it, and how to cancel that task from outside."""
+    """One admitted turn, which can be interrupted from other tasks."""
 
     __slots__ = ("_interruption", "_task")
 
@@ -28,17 +28,17 @@ class RunningTurn:
         self._interruption: Interruption | None = None
 
     def interrupt(self, reason: Interruption) -> None:
-        """Cancels the task that runs the turn; only the first reason counts, and none after the turn's end."""
+        """Cancels the task that runs the turn; has no effect after an earlier interruption or the turn's end."""
         if self._task is not None and self._interruption is None:
             self._interruption = reason
             self._task.cancel()
 
     def end(self, error: BaseException | None) -> BaseException | None:
-        """Ends the turn: it can't be interrupted from now on.
+        """Ends the turn; from now on it can't be interrupted.
 
         Returns:
-            The error that the turn ends with: that of its interruption in place of the CancelledError it caused, else
-            `error` itself.
+            The error that the turn ends with. If an interruption caused a CancelledError, this is the error for that
+            interruption, otherwise `error` itself.
         """
         task, self._task = self._task, None
         if self._interruption is None or task is None:
@@ -56,10 +56,10 @@ class RunningTurn:
 
 
 class RunningTurns:
-    """The turns that run in this process.
+    """The running turns of this process.
 
     Args:
-        max_turns: How many may run at once.
+        max_turns: The maximum number of concurrent turns.
     """
 
     def __init__(self, *, max_turns: int) -> None:
@@ -68,20 +68,20 @@ class RunningTurns:
         self._closed = False
 
     def __len__(self) -> int:
-        """Returns how many turns run."""
+        """Returns the number of running turns."""
         return len(self._turns)
 
     @property
     def closed(self) -> bool:
-        """Whether no more turns are admitted."""
+        """Whether new turns are rejected."""
         return self._closed
 
     def admit(self) -> RunningTurn:
-        """Returns a new turn of the current task; it runs until `release`.
+        """Returns a new turn of the current task; it occupies a slot until `release`.
 
         Raises:
-            ServerShuttingDownError: The server is about to stop.
-            ServerBusyError: `max_turns` turns run already.
+            ServerShuttingDownError: The server is shutting down.
+            ServerBusyError: `max_turns` turns are already running.
         """
         if self._closed:
             raise ServerShuttingDownError
@@ -98,10 +98,10 @@ class RunningTurns:
         self._turns.discard(turn)
 
     def close(self) -> None:
-        """Admits no more turns."""
+        """Rejects new turns from now on."""
         self._closed = True
 
     def interrupt_all(self) -> None:
-        """Interrupts every turn that still runs."""
+        """Interrupts every running turn."""
         for turn in list(self._turns):
             turn.interrupt(Interruption.SHUTDOWN)

@@ -1,4 +1,4 @@
-"""Which secrets an instance has, and which it lacks."""
+"""The state of an instance's secrets: configured or missing."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -12,20 +12,20 @@ from polyant.domain.secrets import AUTH_API_KEY, SecretName
 
 
 class SecretState(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be told of a secret."""
+    """The public facts about a secret."""
 
     name: SecretName
     configured: bool
     updated_at: datetime | None = None
     origin: str | None = None
-    """The only origin that it is sent to, if it is bound to one."""
+    """The only origin that the secret is sent to; None if it isn't bound to one."""
     expires_at: datetime | None = None
 
 
 def secret_states(
     instance: Instance, providers: Mapping[str, ProviderInfo], tools: Mapping[str, Tool]
 ) -> tuple[SecretState, ...]:
-    """Returns the stored secrets and those that the instance could use, ordered by name."""
+    """Returns the state of the stored secrets and of those that the instance could use, ordered by name."""
     names = {*instance.secrets, *_usable(instance, providers, tools)}
     return tuple(_state_of(instance, name) for name in sorted(names))
 
@@ -33,7 +33,7 @@ def secret_states(
 def missing_secrets(
     instance: Instance, providers: Mapping[str, ProviderInfo], tools: Mapping[str, Tool]
 ) -> tuple[SecretName, ...]:
-    """Returns the names of those that the instance could use and doesn't have, ordered."""
+    """Returns the sorted names of the secrets that the instance could use and is missing."""
     return tuple(state.name for state in secret_states(instance, providers, tools) if not state.configured)
 
 

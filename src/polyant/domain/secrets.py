@@ -1,4 +1,4 @@
-"""Secrets: how they are named, bound to their place, and kept out of every text."""
+"""Secrets: their names, their addresses, and a type that keeps them out of logs and reprs."""
 
 import re
 from datetime import datetime
@@ -9,13 +9,13 @@ import msgspec
 from polyant.domain.errors import InvalidInputError
 
 SecretName = NewType("SecretName", str)
-"""The name of a secret within its instance, made by `parse_secret_name`."""
+"""The name of a secret within its instance; create it with `parse_secret_name`."""
 
 AUTH_API_KEY = SecretName("auth_api_key")
 """The key that callers of the instance present as their Bearer token."""
 
 PREVIOUS_AUTH_API_KEY = SecretName("auth_api_key_previous")
-"""The key before that one, which callers may go on using until it expires."""
+"""The previous key, which callers may use until it expires."""
 
 CALLER_KEYS = (AUTH_API_KEY, PREVIOUS_AUTH_API_KEY)
 
@@ -30,7 +30,7 @@ API_KEY_RULE = "8 to 512 visible ASCII characters without spaces"
 
 
 class SecretText:
-    """A plaintext secret; only `reveal` gives it away, no repr and no format does."""
+    """A plaintext secret; only `reveal` returns it, while repr and formatting hide it."""
 
     __slots__ = ("_text",)
 
@@ -42,56 +42,56 @@ class SecretText:
         return self._text
 
     def __repr__(self) -> str:
-        """Returns a text without the secret."""
+        """Returns a representation without the secret."""
         return "SecretText(…)"
 
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
-        """Refuses: secrets are compared with `hmac.compare_digest`."""
+        """Raises TypeError: secrets must be compared with `hmac.compare_digest`."""
         raise TypeError("compare revealed secrets with hmac.compare_digest")
 
     __hash__ = None  # type: ignore[assignment]
 
 
 class SecretAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a sealed value belongs; it opens nowhere else."""
+    """The place that an encrypted secret is bound to; it can't be decrypted for another address."""
 
     instance_id: str
     name: SecretName
     origin: str | None = None
-    """The only origin (scheme, host, port) that the secret may be sent to, if it is bound to one."""
+    """The only origin (scheme, host, port) that the secret may be sent to; None if it isn't bound to one."""
 
 
 class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """A secret as it is stored."""
+    """An encrypted secret as it is stored."""
 
     name: SecretName
     sealed: str
     updated_at: datetime
     fingerprint: str | None = None
-    """A keyed hash by which an instance is found by its API key; only its callers' keys have one."""
+    """A keyed hash for finding an instance by its API key; only callers' keys have one."""
     origin: str | None = None
     expires_at: datetime | None = None
-    """When it stops counting; None is never."""
+    """The time when the secret expires; None means never."""
 
     def __repr__(self) -> str:
-        """Returns a text that names the secret and shows nothing of it."""
+        """Returns a representation with only the secret's name."""
         return f"SealedSecret(name={self.name!r})"
 
     def counts_at(self, moment: datetime) -> bool:
-        """Returns whether it hasn't expired by then."""
+        """Returns whether the secret hasn't expired at that moment."""
         return self.expires_at is None or moment < self.expires_at
 
 
 def parse_secret_name(text: str) -> SecretName:
-    """Returns the text as a secret's name.
+    """Returns the text as the name of a secret.
 
     Raises:
-        InvalidInputError: It isn't a lowercase letter followed by up to 63 of a-z, 0-9 and _.
+        InvalidInputError: The text isn't a lowercase letter followed by up to 63 of a-z, 0-9 and _.
     """
     if not SECRET_NAME_PATTERN.match(text):
-        raise InvalidInputError("A secret's name is 1 to 64 of a-z, 0-9 and _, starting with a letter")
+        raise InvalidInputError("A secret name must be 1 to 64 characters: a-z, 0-9 and _, starting with a letter")
     return SecretName(text)
 
 
@@ -99,10 +99,13 @@ def parse_secret_value(name: SecretName, text: str) -> SecretText:
     """Returns the text as the value of the secret `name`.
 
     Raises:
-        InvalidInputError: It is empty or too long, or no HTTP header can carry it and the name ends in `_key`.
+        InvalidInputError: The text is empty, is too long or contains U+0000; or the name ends in `_key`, and the text
+            breaks `API_KEY_RULE`.
     """
     if not text or len(text) > MAX_SECRET_CHARACTERS or "\0" in text:
-        raise InvalidInputError(f"A secret has 1 to {MAX_SECRET_CHARACTERS} characters, none of them U+0000")
+        raise InvalidInputError(
+            f"A secret must have 1 to {MAX_SECRET_CHARACTERS} characters and must not contain U+0000"
+        )
     if name.endswith("_key") and not API_KEY_PATTERN.match(text):
         raise InvalidInputError(f"The value of {name} must be {API_KEY_RULE}")
     return SecretText(text)

@@ -1,4 +1,4 @@
-"""The system prompt of an instance: its sections with their variables filled in, and what the caller adds."""
+"""The system prompt of an instance: its sections with their variables replaced, and the caller's instructions."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from polyant.domain.ports.date_time_formatter import DateTimeFormatter
 from polyant.domain.prompts import SectionKey
 
 SEPARATOR = "\n\n---\n\n"
-"""Stands between two sections."""
+"""The separator between two sections."""
 
 _VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 _NONE = "(none)"
@@ -29,18 +29,18 @@ CALLER_HEADING = (
 
 
 class SystemPromptComposer:
-    """Composes the one system message that a model sees."""
+    """Composes the single system message of a model request."""
 
     def __init__(self, *, clock: Clock, date_time_formatter: DateTimeFormatter) -> None:
         self._clock = clock
         self._formatter = date_time_formatter
 
     def compose(self, instance: Instance, tools: Iterable[ToolSpec], caller_instructions: Sequence[str] = ()) -> str:
-        """Returns the instance's prompt for a model that has those tools, as it is now.
+        """Returns the instance's current system prompt for a model that has those tools.
 
-        The sections stand in their order, trimmed, those without text left out. Each variable is replaced in the
-        section it belongs to, once: what a value contains is never replaced again. An unknown variable stays as it is.
-        The caller's own system messages follow as a last section, under a heading that says where they come from.
+        Sections are in order and trimmed; empty sections are omitted. Each variable is replaced only in the section
+        it belongs to. Variables inside replaced values are not expanded, and unknown variables remain unchanged. The
+        caller's own system messages follow as the last section, under a heading that states their source.
         """
         variables = {
             "toolCatalog": "\n".join(map(_line_of, tools)) or _NONE,
@@ -49,9 +49,9 @@ class SystemPromptComposer:
             "timezone": self._formatter.timezone_name(),
         }
         texts = [_fill(instance.sections.get(key, ""), key, variables).strip() for key in SectionKey]
-        theirs = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
-        if theirs:
-            texts.append(f"{CALLER_HEADING}\n\n{theirs}")
+        instructions = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
+        if instructions:
+            texts.append(f"{CALLER_HEADING}\n\n{instructions}")
         return SEPARATOR.join(text for text in texts if text)
 
 

@@ -1,4 +1,4 @@
-"""Which tools an instance's model has now: its own that are ready, and those of its MCP servers that answer."""
+"""The tools that an instance's model can use now: its own ready tools, and those of its reachable MCP servers."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,24 +15,24 @@ from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError, tool_spec
 
 MAX_TOOLS = 128
-"""OpenAI refuses requests that offer more."""
+"""The maximum number of tools in a request to OpenAI."""
 
 _NO_ARGUMENTS = frozenset({"", "null"})
 
 
 class AvailableTools(msgspec.Struct, frozen=True, kw_only=True):
-    """The tools that a model can be offered, and what is left out."""
+    """The tools that can be offered to a model, and the omitted ones."""
 
     tools: tuple[OfferedTool, ...]
-    """At most `MAX_TOOLS`, the instance's own first; of two with the same name the first."""
+    """At most `MAX_TOOLS` tools, the instance's own first; of two with the same name, the first."""
     found: int
-    """How many there were before the rest was left out."""
+    """The number of tools before the list was cut to `MAX_TOOLS`."""
     unusable_servers: Mapping[str, UnavailableError]
-    """The MCP servers whose secrets can't be sent, by name, and why."""
+    """The reason for each MCP server whose secrets can't be sent, by server name."""
 
 
 class ToolAccess:
-    """Decides which tools an instance's model has."""
+    """Determines the tools that an instance's model can use."""
 
     def __init__(self, *, tools: Mapping[str, Tool], tool_servers: ToolServers, cipher: SecretCipher) -> None:
         self._tools = tools
@@ -42,14 +42,14 @@ class ToolAccess:
 
     @asynccontextmanager
     async def open(self, instance: Instance) -> AsyncIterator[AvailableTools]:
-        """Yields the instance's tools; its MCP servers are open until the context is left."""
+        """Yields the instance's tools; connections to its MCP servers stay open until the context exits."""
         own = [self._offers[tool.name] for tool in enabled_tools(instance, self._tools) if tool.ready]
         accesses, unusable = await self._accesses(instance)
         if not accesses:
             yield _available(own, unusable)
             return
-        async with self._tool_servers.open(instance.slug, accesses) as theirs:
-            yield _available([*own, *theirs], unusable)
+        async with self._tool_servers.open(instance.slug, accesses) as server_tools:
+            yield _available([*own, *server_tools], unusable)
 
     async def _accesses(self, instance: Instance) -> tuple[Sequence[ServerAccess], Mapping[str, UnavailableError]]:
         accesses: list[ServerAccess] = []
@@ -66,14 +66,14 @@ class ToolAccess:
 
 
 def offer(tool: Tool) -> OfferedTool:
-    """Returns the tool as a model is offered it: its schema, and a call that takes arguments as a model writes them."""
+    """Returns the tool in the form offered to a model: its schema, and a call that accepts arguments as JSON text."""
     decoder = msgspec.json.Decoder(tool.arguments)
 
     async def call(arguments: str, context: ToolContext) -> str:
         try:
             decoded = decoder.decode("{}" if arguments.strip() in _NO_ARGUMENTS else arguments)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise ToolError(f"The arguments don't fit the tool's schema: {error}") from None
+            raise ToolError(f"The arguments don't match the tool's schema: {error}") from None
         return await tool.run(decoded, context)
 
     spec = tool_spec(tool.name, tool.description, tool.arguments)

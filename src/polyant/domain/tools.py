@@ -1,4 +1,4 @@
-"""Tools: what the model is told of them, and what they are given when they run."""
+"""Tools: their description for the model, and the context of a run."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,48 +18,48 @@ _TRUNCATED = "\n[The result was longer: only its first {kept} of {whole} bytes a
 
 
 class ToolError(Exception):
-    """A tool's failure, with a message for the model that helps it to recover and holds no secret."""
+    """A tool's failure; the message helps the model to recover and contains no secret."""
 
 
 class ToolContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tool is given for one run."""
+    """The context of one tool run."""
 
     slug: Slug
-    """The instance on whose behalf it runs."""
+    """The instance that runs the tool."""
     turn: TurnContext
-    """Where the turn comes from that calls the tool."""
+    """The origin of the turn that calls the tool."""
     secrets: Mapping[SecretName, SecretText]
-    """The secrets that the tool declared, and no others."""
+    """Only the secrets that the tool declares."""
     options: JsonObject = {}
     """The instance's options for the tool, which decodes them with `decode_options`."""
     deadline: float
     """The Clock's `monotonic` seconds at which the run is cancelled."""
     delegate: Callable[[str], Awaitable[str]]
-    """Has a sub-agent work on a task within the turn's budgets and returns its text; raises ToolError if it can't."""
+    """Runs a task in a sub-agent within the turn's budget and returns its text; raises ToolError on failure."""
 
 
 class OfferedTool(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool as it is offered to a model, wherever it comes from."""
+    """A tool as offered to a model, whether installed or from an MCP server."""
 
     spec: ToolSpec
     secrets: tuple[SecretName, ...] = ()
     call: Callable[[str, ToolContext], Awaitable[str]]
-    """Runs it with arguments as JSON text; raises ToolError, also for arguments that don't fit."""
+    """Runs the tool with arguments as JSON text; raises ToolError on failure and for invalid arguments."""
 
 
 def parse_tool_name(text: str) -> str:
-    """Returns the text as a tool's name.
+    """Returns the text as a tool name.
 
     Raises:
-        InvalidInputError: It isn't a lowercase letter followed by up to 63 of a-z, 0-9 and _.
+        InvalidInputError: The text isn't a lowercase letter followed by up to 63 of a-z, 0-9 and _.
     """
     if not _NAME.match(text):
-        raise InvalidInputError("A tool's name is 1 to 64 of a-z, 0-9 and _, starting with a letter")
+        raise InvalidInputError("A tool name must be 1 to 64 characters: a-z, 0-9 and _, starting with a letter")
     return text
 
 
 def tool_spec(name: str, description: str, arguments: type[msgspec.Struct]) -> ToolSpec:
-    """Returns what a model is told of a tool; the JSON schema is the struct's own, its root in place."""
+    """Returns a tool's description for the model; the root of its JSON schema is inlined, not a reference."""
     (root,), definitions = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
     schema = {**definitions.pop(root["$ref"].rpartition("/")[2]), "additionalProperties": False}
     if definitions:
@@ -68,7 +68,10 @@ def tool_spec(name: str, description: str, arguments: type[msgspec.Struct]) -> T
 
 
 def clip_result(text: str) -> str:
-    """Returns the text, cut to `MAX_RESULT_BYTES` of UTF-8 with a note that says so; what UTF-8 can't say is `?`."""
+    """Returns the text truncated to `MAX_RESULT_BYTES` of UTF-8, plus a note if it was truncated.
+
+    Characters that UTF-8 can't encode become `?`.
+    """
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= MAX_RESULT_BYTES:
         return encoded.decode()

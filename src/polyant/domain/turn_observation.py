@@ -1,4 +1,4 @@
-"""Delivers what happens in turns to observers, each through a bounded queue of its own."""
+"""Delivery of turn events to observers, each through its own bounded queue."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from polyant.domain.turn_records import ObservedTurn, TurnRecord
 log = logging.getLogger("polyant.turn")
 
 MAX_WAITING = 10_000
-"""Observations that may wait for one observer."""
+"""The maximum number of queued observations per observer."""
 
 _CLOSE_SECONDS = 5.0
 _LOG_INTERVAL_SECONDS = 60.0
@@ -27,11 +27,11 @@ Observation = Callable[[TurnObserver], Awaitable[None]]
 class TurnObservation:
     """Publishes observations to any number of observers; publishing never waits and never fails.
 
-    Used as a context manager: observations are delivered while it is entered, and leaving delivers those that wait.
+    Use it as a context manager: it delivers observations while it is entered, and exiting delivers the queued ones.
 
     Args:
-        observers: The observers by the names under which the log mentions them.
-        max_waiting: How many observations may wait for each observer.
+        observers: The observers, by their names in the log.
+        max_waiting: The maximum number of queued observations per observer.
     """
 
     def __init__(self, observers: Mapping[str, TurnObserver], *, max_waiting: int = MAX_WAITING) -> None:
@@ -46,12 +46,12 @@ class TurnObservation:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Delivers the observations that wait, for up to five seconds."""
+        """Delivers the queued observations, for up to five seconds."""
         await asyncio.gather(*(queue.close() for queue in self._queues))
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """How many observations were dropped so far, by observer."""
+        """The number of observations dropped so far, by observer."""
         return {queue.name: queue.dropped for queue in self._queues}
 
     def turn_started(self, turn: ObservedTurn) -> None:
@@ -76,7 +76,7 @@ class TurnObservation:
 
 
 class _Queue:
-    """The observations that wait for one observer, and the task that delivers them."""
+    """The queued observations of one observer, and the task that delivers them."""
 
     def __init__(self, name: str, observer: TurnObserver, max_waiting: int) -> None:
         self.name = name
@@ -107,7 +107,7 @@ class _Queue:
             return
         _, unfinished = await asyncio.wait([self._task], timeout=_CLOSE_SECONDS)
         if unfinished:
-            lost = len(self._waiting) + 1  # and the one that is being delivered
+            lost = len(self._waiting) + 1  # plus the one being delivered
             log.warning("turn observations lost", extra={"fields": {"observer": self.name, "lost": lost}})
             self._task.cancel()
             await asyncio.wait([self._task], timeout=_CLOSE_SECONDS)
@@ -117,7 +117,7 @@ class _Queue:
             while self._waiting:
                 try:
                     await self._waiting.popleft()(self._observer)
-                except Exception as error:  # noqa: BLE001 - an observer is somebody else's code
+                except Exception as error:  # noqa: BLE001 - an observer is third-party code
                     self._warn("turn observer failed", error=type(error).__name__, at=_place_of(error))
             if self._closing:
                 return
@@ -129,7 +129,7 @@ class _Queue:
             self._arrival.set_result(None)
 
     def _warn(self, message: str, **fields: object) -> None:
-        """Logs a warning, but not the same one more often than once a minute."""
+        """Logs each warning at most once a minute."""
         now = time.monotonic()
         if now >= self._log_again_at[message]:
             self._log_again_at[message] = now + _LOG_INTERVAL_SECONDS
@@ -137,6 +137,6 @@ class _Queue:
 
 
 def _place_of(error: BaseException) -> str:
-    """Returns where an exception was raised; its text stays out of the log, because it may hold a secret."""
+    """Returns the place where an exception was raised; its text isn't logged, because it may contain a secret."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     return f"{frame.f_code.co_filename}:{line}"

@@ -1,4 +1,4 @@
-"""Measures one turn and tells the observers."""
+"""Measurement of one turn, reported to the observers."""
 
 import asyncio
 from typing import assert_never
@@ -24,9 +24,9 @@ class TurnRecorder:
 
     Args:
         turn: The turn.
-        observation: Tells the observers.
+        observation: Notifies the observers.
         clock: Measures durations.
-        started: The clock's `monotonic` seconds at which the turn was made.
+        started: The clock's `monotonic` seconds at the creation of the turn.
     """
 
     __slots__ = (
@@ -54,7 +54,7 @@ class TurnRecorder:
         """The tokens of all model calls so far."""
 
     def start(self) -> None:
-        """Reports that the turn starts."""
+        """Reports the start of the turn."""
         self._observation.turn_started(self._turn)
 
     def take(self, event: SupervisorEvent) -> None:
@@ -69,7 +69,7 @@ class TurnRecorder:
                 self._tool_calls += 1
                 self._failed_tool_calls += not event.ok
                 self._observation.tool_finished(self._turn, event, elapsed=self._elapsed())
-            case StepFinished():  # of a turn that doesn't finish, the last step is all that is known
+            case StepFinished():  # if the turn doesn't finish, its last step has the only known totals
                 self._steps, self.usage = event.steps, event.usage
                 self._observation.step_finished(self._turn, event, elapsed=self._elapsed())
             case TurnFinished():
@@ -78,7 +78,7 @@ class TurnRecorder:
                 assert_never(never)
 
     def finish(self, error: BaseException | None) -> TurnRecord:
-        """Returns the record of a turn that ended, with that error or without one, and reports it."""
+        """Reports the end of the turn and returns its record; `error` is None for a turn that succeeded."""
         turn = self._turn
         record = TurnRecord(
             slug=turn.slug,

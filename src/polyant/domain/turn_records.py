@@ -1,4 +1,4 @@
-"""Facts and metrics of a turn; never its text."""
+"""Facts and metrics of a turn, never its text."""
 
 import enum
 from datetime import datetime
@@ -22,10 +22,10 @@ class TurnOutcome(enum.StrEnum):
 
 
 class ObservedTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """What identifies a turn to its observers."""
+    """The identity of a turn, as observers receive it."""
 
     id: str
-    """32 lowercase hex digits, unlike any other turn's."""
+    """32 lowercase hex digits, unique among all turns."""
     context: TurnContext
     instance_id: InstanceId
     slug: Slug
@@ -53,7 +53,7 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnPage(msgspec.Struct, frozen=True):
-    """One page of an instance's turns, newest first, and how many are kept in all."""
+    """One page of an instance's turns, newest first, and the total number of stored turns."""
 
     turns: tuple[TurnRecord, ...]
     total: int

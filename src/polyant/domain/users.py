@@ -10,10 +10,10 @@ import msgspec
 from polyant.domain.errors import InvalidInputError
 
 UserId = NewType("UserId", str)
-"""A user's lasting identity: 32 lowercase hex digits."""
+"""A user's permanent id: 32 lowercase hex digits."""
 
 Email = NewType("Email", str)
-"""An address to log in with, in lower case, made by `parse_email`."""
+"""An email address for logging in, in lower case; create it with `parse_email`."""
 
 EMAIL_PATTERN = re.compile(r"\A[!#-'*+\-./0-9=?A-Z\[\]^-~]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z")
 MAX_EMAIL_CHARACTERS = 320
@@ -26,16 +26,16 @@ _ID = re.compile(r"\A[0-9a-f]{32}\Z")
 
 
 class Role(enum.StrEnum):
-    """What a user may do."""
+    """The permissions of a user."""
 
     USER = "user"
     """Manages instances."""
     SUPERADMIN = "superadmin"
-    """Manages users as well."""
+    """Manages instances and users."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's account; the password is kept as a hash that no repr shows."""
+    """One person's account; the password is stored as a hash, which repr hides."""
 
     id: UserId
     email: Email
@@ -45,10 +45,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     version: int = 0
-    """Counts the stored states of this user; 0 is one that was never stored."""
+    """Incremented on each write; 0 means that the user was never stored."""
 
     def __repr__(self) -> str:
-        """Returns a text without the hash."""
+        """Returns a representation without the hash."""
         return f"User(id={self.id!r}, email={self.email!r}, role={self.role!r})"
 
     @property
@@ -58,7 +58,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that was issued and not ended."""
+    """A session that was issued and hasn't ended."""
 
     token_id: str
     user_id: UserId
@@ -66,35 +66,35 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionRevocation(msgspec.Struct, frozen=True):
-    """Which sessions of a user end: all of them, but for one if it is named."""
+    """The sessions of a user to end: all of them, except `keep`."""
 
     keep: str | None = None
-    """The token id of the one that goes on."""
+    """The token id of the session that stays open."""
 
 
 class UserPage(msgspec.Struct, frozen=True):
-    """One page of a listing, and how many users the whole listing has."""
+    """One page of a listing, and the total number of users that match."""
 
     users: tuple[User, ...]
     total: int
 
 
 def parse_user_id(text: str) -> UserId:
-    """Returns the text as a user's id.
+    """Returns the text as a user id.
 
     Raises:
-        InvalidInputError: It isn't 32 lowercase hex digits.
+        InvalidInputError: The text isn't 32 lowercase hex digits.
     """
     if not _ID.match(text):
-        raise InvalidInputError("A user's id is 32 of 0-9 and a-f")
+        raise InvalidInputError("A user id must be 32 lowercase hex digits")
     return UserId(text)
 
 
 def parse_email(text: str) -> Email:
-    """Returns the text as an email address to log in with, in lower case.
+    """Returns the text as an email address for logging in, in lower case.
 
     Raises:
-        InvalidInputError: It doesn't look like one.
+        InvalidInputError: The text doesn't look like an email address.
     """
     email = text.strip().lower()
     if not EMAIL_PATTERN.match(email):
@@ -103,11 +103,11 @@ def parse_email(text: str) -> Email:
 
 
 def check_password(text: str) -> str:
-    """Returns the text if it may be a password.
+    """Returns the text if it is a valid new password.
 
     Raises:
-        InvalidInputError: It is too short or too long; the message doesn't show it.
+        InvalidInputError: The text is too short or too long; the message doesn't contain it.
     """
     if not MIN_PASSWORD_CHARACTERS <= len(text) <= MAX_PASSWORD_CHARACTERS:
-        raise InvalidInputError(f"A password has {PASSWORD_RULE}")
+        raise InvalidInputError(f"A password must have {PASSWORD_RULE}")
     return text

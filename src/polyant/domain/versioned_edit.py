@@ -1,4 +1,4 @@
-"""Optimistic concurrency: read, edit and store, and repeat when another writer was faster."""
+"""Optimistic concurrency: read, edit and store, with a retry when another writer was faster."""
 
 from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol, TypeVar
@@ -9,11 +9,11 @@ _MAX_ATTEMPTS = 20
 
 
 class Versioned(Protocol):
-    """A resource that counts its stored states."""
+    """A resource whose version is incremented on each write."""
 
     @property
     def version(self) -> int:
-        """The number of the stored state."""
+        """The version of the stored state."""
 
 
 VersionedT = TypeVar("VersionedT", bound=Versioned)
@@ -24,10 +24,10 @@ def check_version(
     expected_versions: Collection[int] | None,
     conflict: Callable[[VersionedT], PreconditionFailedError],
 ) -> None:
-    """Returns if the stored state has one of the expected versions; None expects any.
+    """Checks that the stored state has one of the expected versions; None allows any version.
 
     Raises:
-        PreconditionFailedError: It has another version; the error is the one that `conflict` makes.
+        PreconditionFailedError: The stored state has another version; `conflict` creates the error.
     """
     if expected_versions is not None and stored.version not in expected_versions:
         raise conflict(stored)
@@ -40,13 +40,13 @@ async def edit_stored(
     expected_versions: Collection[int] | None,
     conflict: Callable[[VersionedT], PreconditionFailedError],
 ) -> VersionedT:
-    """Returns what `save_edited` stored; an edit that lost a race is applied again to the newer state.
+    """Returns the state that `save_edited` stored; an edit that lost a race is reapplied to the newer state.
 
     Args:
-        read: Returns the state as stored now.
+        read: Returns the currently stored state.
         save_edited: Edits that state and stores it; raises PreconditionFailedError if another writer was faster.
         expected_versions: The versions that may be edited; None allows any.
-        conflict: Makes the error for a state that has none of them.
+        conflict: Creates the error for a state with an unexpected version.
 
     Raises:
         PreconditionFailedError: The state has none of the expected versions, or 20 attempts in a row lost a race.

@@ -14,10 +14,10 @@ _ERRORS = {
         "Only a superadmin may manage users",
     ),
     404: ("The resource doesn't exist", "Unknown instance"),
-    409: ("The request conflicts with stored data", "Instance 'support-bot' exists already"),
+    409: ("The request conflicts with stored data", "Instance 'support-bot' already exists"),
     412: (
         "The resource was changed since its ETag was read",
-        "Instance 'support-bot' was changed meanwhile: read it again and repeat the change",
+        "Instance 'support-bot' has changed since it was read: read it again and repeat the change",
     ),
     413: ("The request body exceeds the server's limit", "request entity too large"),
     429: ("The rate limit is exceeded", "ThrottlerException: Too Many Requests"),

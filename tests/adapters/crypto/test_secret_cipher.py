@@ -44,7 +44,7 @@ async def test_sealed_form_with_a_changed_character_does_not_open(text: str, pla
 @given(any_text)
 async def test_invalid_sealed_forms_are_refused_with_the_same_error(text: str) -> None:
     for refused in (OLD.open(text, ADDRESS), OLD.key_id_of(text)):
-        with pytest.raises(SecretUnreadableError, match=r"\AA stored secret can't be opened"):
+        with pytest.raises(SecretUnreadableError, match=r"\AA stored secret can't be decrypted"):
             await refused
 
 

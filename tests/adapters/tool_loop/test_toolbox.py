@@ -72,8 +72,8 @@ async def test_empty_arguments_may_be_written_in_several_ways(loop: ToolLoop, ar
         ('{"town":"Rome"}', "unknown field `town`"),
         ('{"city":"Ro', "truncated"),
         ("[]", "Expected `object`"),
-        ("[" * 100_000, "don't fit"),
-        ('{"city":"\ud800"}', "don't fit"),
+        ("[" * 100_000, "don't match"),
+        ('{"city":"\ud800"}', "don't match"),
     ],
 )
 async def test_invalid_arguments_are_refused_with_the_reason(loop: ToolLoop, arguments: str, message: str) -> None:

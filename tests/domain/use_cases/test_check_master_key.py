@@ -74,7 +74,7 @@ async def test_both_keys_are_required_during_a_rotation(key_check: MemoryKeyChec
         await checking(key_check, "a").verify()
     with pytest.raises(OlderMasterKeyMissingError) as caught:
         await checking(key_check, "b").verify()
-    assert "Give the one before as ENCRYPTION_KEY_PREVIOUS" in caught.value.explanation
+    assert "Set ENCRYPTION_KEY_PREVIOUS to the previous key" in caught.value.explanation
 
 
 async def test_new_key_is_enough_after_a_rotation(key_check: MemoryKeyCheck) -> None:

@@ -43,7 +43,7 @@ async def test_ids_are_distinct(harness: UseCaseHarness) -> None:
 
 async def test_taken_slug_is_refused(harness: UseCaseHarness) -> None:
     first = await harness.create("support-bot", provider="echo")
-    with pytest.raises(InstanceExistsError, match="'support-bot' exists already"):
+    with pytest.raises(InstanceExistsError, match="'support-bot' already exists"):
         await harness.create("support-bot", provider="echo", name="Another")
     assert await harness.load(first.slug) == first
 
@@ -51,13 +51,13 @@ async def test_taken_slug_is_refused(harness: UseCaseHarness) -> None:
 @pytest.mark.parametrize(
     "slug, options, message",
     [
-        ("Not A Slug", {}, "A slug is"),
-        ("bot", {"provider": "nobody"}, "Unknown provider 'nobody': there are echo, vendor"),
+        ("Not A Slug", {}, "A slug must be"),
+        ("bot", {"provider": "nobody"}, "Unknown provider 'nobody'; available: echo, vendor"),
         ("bot", {"temperature": 2.1}, "temperature must be a number from 0 to 2"),
         ("bot", {"temperature": float("nan")}, "temperature must be a number from 0 to 2"),
         ("bot", {"name": " "}, "name must have 1 to 128 characters"),
-        ("bot", {"base_url": "ftp://example.com"}, "A base URL starts with http"),
-        ("bot", {"base_url": "https://user:secret@example.com"}, "A base URL has no user"),
+        ("bot", {"base_url": "ftp://example.com"}, "A base URL must start with http"),
+        ("bot", {"base_url": "https://user:secret@example.com"}, "A base URL must not have a user"),
     ],
 )
 async def test_invalid_value_is_refused_and_nothing_is_stored(

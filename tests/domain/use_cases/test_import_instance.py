@@ -75,7 +75,7 @@ async def test_overwritten_instance_keeps_its_identity_and_its_secrets(managemen
         ({"provider": "nobody"}, "Unknown provider"),
         ({"temperature": 3.0}, "temperature must be"),
         ({"sections": {SectionKey.SOUL: "\0"}}, "Section 02-soul"),
-        ({"tools": ("No Tool",)}, "A tool's name"),
+        ({"tools": ("No Tool",)}, "A tool name"),
         ({"limits": TurnLimits(max_steps=0)}, "max_steps"),
         ({"mcp_servers": (McpServer(name="Crm", url="https://x.example"),)}, "MCP server 'Crm'"),
         ({"base_url": "ftp://x"}, "A base URL"),

@@ -26,7 +26,7 @@ async def test_servers_are_replaced(harness: UseCaseHarness, slug: Slug, replace
 async def test_errors_are_distinguished_and_nothing_is_stored(
     harness: UseCaseHarness, slug: Slug, replace: ReplaceMcpServers
 ) -> None:
-    with pytest.raises(InvalidInputError, match="a name of its own"):
+    with pytest.raises(InvalidInputError, match="unique names"):
         await replace(slug, [CRM, CRM], by=CLI)
     with pytest.raises(InstanceChangedError):
         await replace(slug, [CRM], by=CLI, expected_versions={9})

@@ -54,7 +54,7 @@ async def test_chosen_key_may_replace_another_with_an_overlap_period(harness: Us
 async def test_overlap_period_is_for_api_keys_and_not_negative(
     harness: UseCaseHarness, slug: Slug, name: str, seconds: int
 ) -> None:
-    with pytest.raises(InvalidInputError, match="grace"):
+    with pytest.raises(InvalidInputError, match="overlap period"):
         await harness.set_secret(slug, name, "sk-long-enough", grace_seconds=seconds)
     assert (await harness.load(slug)).secrets == {}
 

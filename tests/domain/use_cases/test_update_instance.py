@@ -38,7 +38,7 @@ async def test_new_provider_sets_its_default_model(harness: UseCaseHarness, slug
         (InstancePatch(name=""), "name must have"),
         (InstancePatch(model="\0"), "model must have"),
         (InstancePatch(temperature=-1), "temperature must be"),
-        (InstancePatch(tools=("weather",)), "Unknown tool 'weather': there are calculate, current_time"),
+        (InstancePatch(tools=("weather",)), "Unknown tool 'weather'; available: calculate, current_time"),
         (InstancePatch(max_steps=0), r"Expected `int` >= 1 - at `\$.max_steps`"),
         (InstancePatch(max_steps=101), r"Expected `int` <= 100"),
         (InstancePatch(max_tool_calls=-1), r"at `\$.max_tool_calls`"),
@@ -115,7 +115,7 @@ async def test_options_of_a_missing_adapter_stay_and_can_be_removed(harness: Use
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"nobody": {}}, "Unknown adapter 'nobody': those with options are vendor"),
+        ({"nobody": {}}, "Unknown adapter 'nobody'; adapters with options: vendor"),
         ({"nobody": None}, "Unknown adapter 'nobody'"),
         ({"echo": {}}, "The adapter 'echo' has no options"),
         ({"vendor": {"effort": "some"}}, r"Invalid enum value 'some' - at `\$.options.vendor.effort`"),

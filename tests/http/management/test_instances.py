@@ -33,13 +33,13 @@ async def test_instance_is_created_with_what_is_given_and_defaults_for_the_rest(
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        ({"slug": "bot", "name": "B", "provider": "echo"}, 409, "Instance 'bot' exists already"),
-        ({"slug": "No Slug", "name": "B", "provider": "echo"}, 400, "A slug is 1 to 128 characters"),
-        ({"slug": "b\n", "name": "B", "provider": "echo"}, 400, "A slug is 1 to 128 characters"),
+        ({"slug": "bot", "name": "B", "provider": "echo"}, 409, "Instance 'bot' already exists"),
+        ({"slug": "No Slug", "name": "B", "provider": "echo"}, 400, "A slug must be 1 to 128 characters"),
+        ({"slug": "b\n", "name": "B", "provider": "echo"}, 400, "A slug must be 1 to 128 characters"),
         ({"slug": "b"}, 400, "Object missing required field `name`"),
         ({"slug": "b", "name": " ", "provider": "echo"}, 400, "name must have 1 to 128 characters"),
-        ({"slug": "b", "name": "B", "provider": "nobody"}, 400, "Unknown provider 'nobody': there are echo, vendor"),
-        ({"slug": "b", "name": "B", "provider": "echo", "baseUrl": "x"}, 400, "A base URL starts with"),
+        ({"slug": "b", "name": "B", "provider": "nobody"}, 400, "Unknown provider 'nobody'; available: echo, vendor"),
+        ({"slug": "b", "name": "B", "provider": "echo", "baseUrl": "x"}, 400, "A base URL must start with"),
         ({"slug": "b", "name": "B", "provider": "echo", "temperature": 3}, 400, "Expected `float` <= 2.0 - at `$.temp"),
         ({"slug": "b", "name": "B", "base_url": "http://x"}, 400, "Object contains unknown field `base_url`"),
         ({"slug": 5, "name": "B"}, 400, "Expected `str`, got `int` - at `$.slug`"),
@@ -130,7 +130,7 @@ async def test_new_provider_brings_its_model_along(api: Api) -> None:
         ({"options": {"vendor": []}}, "Expected `object | null`, got `array` - at `$.options[...]`"),
         (
             {"options": {"nobody": {}}},
-            "Unknown adapter 'nobody': those with options are vendor - at `$.options.nobody`",
+            "Unknown adapter 'nobody'; adapters with options: vendor - at `$.options.nobody`",
         ),
         ({"options": {"echo": {}}}, "The adapter 'echo' has no options - at `$.options.echo`"),
         ({"options": {"vendor": {"maxTokens": 0}}}, "Expected `int` >= 1 - at `$.options.vendor.maxTokens`"),

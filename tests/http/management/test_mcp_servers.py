@@ -33,12 +33,12 @@ async def test_secret_that_a_header_lacks_is_a_problem_until_it_is_entered(api: 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "Crm"}, "MCP server 'Crm': the name is"),
-        ({"url": "ftp://crm.example"}, "MCP server 'crm': the URL starts with"),
+        ({"name": "Crm"}, "MCP server 'Crm': the name must be"),
+        ({"url": "ftp://crm.example"}, "MCP server 'crm': the URL must start with"),
         ({"url": 5}, "Expected `str`, got `int` - at `$.mcpServers[0].url`"),
-        ({"headers": {"Host": "crm_token"}}, "MCP server 'crm': a header has a name"),
+        ({"headers": {"Host": "crm_token"}}, "MCP server 'crm': a header must have"),
         ({"headers": {"X-Key": "auth_api_key"}}, "MCP server 'crm': auth_api_key is"),
-        ({"tools": ["with space"]}, "MCP server 'crm': a tool's name"),
+        ({"tools": ["with space"]}, "MCP server 'crm': a tool name"),
         ({"kind": "sse"}, "Object contains unknown field `kind` - at `$.mcpServers[0]`"),
     ],
 )

@@ -47,7 +47,10 @@ async def test_longest_section_is_accepted_and_comes_back_whole(api: Api) -> Non
         ({"key": "02-soul", "content": "x" * 32_769}, "Expected `str` of length <= 32768 - at `$.sections[1].content`"),
         ({"key": "99-soul", "content": "x"}, "Invalid enum value '99-soul' - at `$.sections[1].key`"),
         ({"key": "02-soul"}, "Object missing required field `content` - at `$.sections[1]`"),
-        ({"key": "02-soul", "content": "\0"}, "Section 02-soul must have at most 32768 characters, none U+0000"),
+        (
+            {"key": "02-soul", "content": "\0"},
+            "Section 02-soul must have at most 32768 characters and must not contain U+0000",
+        ),
         ({"key": "01-identity", "content": "x"}, "Section 01-identity is given more than once"),
         (
             {"key": "02-soul", "content": "x", "title": "S"},

@@ -42,11 +42,11 @@ async def test_several_are_stored_and_others_stay(api: Api) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("No Name", VALUE, "A secret's name is"),
+        ("No Name", VALUE, "A secret name must be"),
         ("vendor_api_key", "two words", "The value of vendor_api_key must be 8 to 512 visible ASCII"),
         ("one_token", "", "Expected `str` of length >= 1 - at `$.secrets[1].value`"),
-        ("one_token", "\0", "A secret has 1 to 16384 characters"),
-        ("auth_api_key_previous", VALUE, "auth_api_key_previous is set by replacing auth_api_key alone"),
+        ("one_token", "\0", "A secret must have 1 to 16384 characters"),
+        ("auth_api_key_previous", VALUE, "auth_api_key_previous can't be set directly"),
         ("good_token", VALUE, "Secret good_token is given more than once"),
     ],
 )

@@ -38,7 +38,7 @@ async def test_given_tools_are_enabled_and_no_others(api: Api) -> None:
 async def test_unknown_tool_is_refused_and_nothing_is_changed(api: Api) -> None:
     await api.succeed("PATCH", PATH, {"enabled": ["calculate"]})
     refused = await api.patch(PATH, {"enabled": ["look_up", "nobody's"]})
-    assert_refused(refused, 400, "Unknown tool 'nobody's': there are calculate, look_up")
+    assert_refused(refused, 400, "Unknown tool 'nobody's'; available: calculate, look_up")
     assert [tool["enabled"] for tool in (await api.get(PATH)).json["tools"]] == [True, False]
 
 

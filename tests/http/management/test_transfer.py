@@ -53,7 +53,7 @@ async def test_import_under_another_name_makes_the_same_instance_without_its_sec
 
 async def test_taken_slug_is_overwritten_only_if_asked_to(api: Api, document: Any) -> None:
     before = (await api.get("/instances/bot")).json["instance"]
-    assert_refused(await api.post("/import", document), 409, "Instance 'bot' exists already")
+    assert_refused(await api.post("/import", document), 409, "Instance 'bot' already exists")
     changed = {**document, "name": "Renamed", "prompts": [], "tools": []}
     response = await api.post("/import?overwrite=true", changed)
     assert response.status == 200
@@ -77,14 +77,14 @@ async def test_small_document_is_filled_up_with_defaults(api: Api) -> None:
     ("change", "message"),
     [
         ({"format": "polyant.instance/2"}, "Invalid enum value 'polyant.instance/2' - at `$.format`"),
-        ({"slug": "No Slug"}, "A slug is 1 to 128 characters"),
-        ({"provider": "nobody"}, "Unknown provider 'nobody': there are echo, vendor"),
+        ({"slug": "No Slug"}, "A slug must be 1 to 128 characters"),
+        ({"provider": "nobody"}, "Unknown provider 'nobody'; available: echo, vendor"),
         ({"surprise": 1}, "Object contains unknown field `surprise`"),
         ({"limits": {"maxSteps": 0}}, "Expected `int` >= 1 - at `$.limits.maxSteps`"),
-        ({"tools": ["No Tool"]}, "A tool's name is 1 to 64"),
-        ({"options": {"nobody": {}}}, "Unknown adapter 'nobody': those with options are vendor"),
+        ({"tools": ["No Tool"]}, "A tool name must be 1 to 64"),
+        ({"options": {"nobody": {}}}, "Unknown adapter 'nobody'; adapters with options: vendor"),
         ({"prompts": [{"key": "02-soul", "content": "x"}] * 2}, "Section 02-soul is given more than once"),
-        ({"mcpServers": [{**CRM, "name": "C"}]}, "MCP server 'C': the name is"),
+        ({"mcpServers": [{**CRM, "name": "C"}]}, "MCP server 'C': the name must be"),
     ],
 )
 async def test_document_that_breaks_a_rule_is_not_imported(

@@ -56,7 +56,7 @@ async def test_password_that_a_superadmin_sets_lets_in(app: App, admin: Api) -> 
         ({"email": "eve@example.com", "password": "short"}, 400, "Expected `str` of length >= 12 - at `$.password`"),
         ({"email": "eve@example.com"}, 400, "Object missing required field `password`"),
         ({"email": "eve@example.com", "password": PASSWORD, "role": "god"}, 400, "Invalid enum value 'god'"),
-        ({"email": "BOSS@example.com", "password": PASSWORD}, 409, "User 'boss@example.com' exists already"),
+        ({"email": "BOSS@example.com", "password": PASSWORD}, 409, "User 'boss@example.com' already exists"),
     ],
 )
 async def test_user_that_breaks_a_rule_is_not_created(
@@ -82,4 +82,6 @@ async def test_change_is_refused_to_who_has_read_an_older_user(app: App, admin: 
     user = await app.management.add_user("eve@example.com")
     assert (await admin.patch(f"/users/{user.id}", {"disabled": True}, if_match='"1"')).status == 200
     response = await admin.patch(f"/users/{user.id}", {"disabled": False}, if_match='"1"')
-    assert_refused(response, 412, "User 'eve@example.com' was changed meanwhile: read it again and repeat the change")
+    assert_refused(
+        response, 412, "User 'eve@example.com' has changed since it was read: read it again and repeat the change"
+    )

@@ -1,1 +1,1 @@
-"""What a caller or an operator can ask of Polyant, one verb a file."""
+"""Use cases: the actions of callers and operators, one per file."""

@@ -23,12 +23,12 @@ class AnswerChat:
         self._run_turn = run_turn
 
     async def __call__(self, request: ChatRequest, bearer: SecretText | None, context: TurnContext) -> TurnRun:
-        """Returns the turn, which starts when it is entered.
+        """Returns the turn, which starts when its context is entered.
 
         Raises:
             UnknownModelError: No active instance has the slug.
-            AuthenticationError: The instance requires a key and the bearer isn't it.
-            UnavailableError: The database doesn't answer, or the stored key is unreadable.
+            AuthenticationError: The instance requires a key, and the bearer token is missing or wrong.
+            UnavailableError: The database is unavailable, or the stored key is unreadable.
         """
         instance = await self._repo.get(request.model)
         if instance is None or not instance.is_active:

@@ -12,7 +12,7 @@ from polyant.domain.users import SessionRevocation, User, check_password
 
 
 class ChangePassword:
-    """Replaces a password by another, for who knows the present one, and ends the user's other sessions."""
+    """Changes the password of a user who knows the current one, and ends the user's other sessions."""
 
     def __init__(self, *, edit: EditUser, hasher: PasswordHasher) -> None:
         self._edit = edit
@@ -23,8 +23,9 @@ class ChangePassword:
 
         Raises:
             InvalidInputError: The new password is too short or too long.
-            PermissionDeniedError: The present password is another.
-            UserChangedError: Somebody changed the user meanwhile, perhaps to shut out who knows the present password.
+            PermissionDeniedError: The current password is wrong.
+            UserChangedError: Another writer changed the user in the meantime, perhaps to lock out somebody who knows
+                the current password.
         """
         check_password(new.reveal())
         if not await self._hasher.verify(current, who.user.password_hash):

@@ -1,11 +1,11 @@
-"""Use case: check that the storage can be reached."""
+"""Use case: check that the storage is reachable."""
 
 from polyant.domain.instances import InstanceQuery
 from polyant.domain.ports.instance_repo import InstanceRepo
 
 
 class CheckStorage:
-    """Reads from the storage, past any cache."""
+    """Reads from the storage, bypassing any cache."""
 
     def __init__(self, *, repo: InstanceRepo) -> None:
         self._repo = repo
@@ -14,6 +14,6 @@ class CheckStorage:
         """Returns once the storage has responded.
 
         Raises:
-            StorageUnavailableError: It can't be reached.
+            StorageUnavailableError: The storage is unreachable.
         """
         await self._repo.list(InstanceQuery(limit=1))

@@ -13,7 +13,7 @@ from polyant.domain.prompts import default_sections
 
 
 class CreateInstance:
-    """Stores a new instance with the default sections, no tools and auth off."""
+    """Stores a new instance with the default sections, without tools and with auth turned off."""
 
     def __init__(
         self, *, repo: InstanceRepo, clock: Clock, tokens: TokenSource, providers: Mapping[str, ProviderInfo]
@@ -35,11 +35,11 @@ class CreateInstance:
         base_url: str | None = None,
         temperature: float | None = None,
     ) -> Instance:
-        """Returns the instance as stored; without a name it is called by its slug.
+        """Returns the stored instance; its name defaults to its slug.
 
         Raises:
             InstanceExistsError: The slug is taken.
-            InvalidInputError: A value breaks its rule, or there is no such provider.
+            InvalidInputError: A value is invalid, or the provider is unknown.
         """
         info = find_provider(self._providers, provider)
         now = self._clock.now()
@@ -64,9 +64,9 @@ def find_provider(providers: Mapping[str, ProviderInfo], name: str) -> ProviderI
     """Returns the provider with that name.
 
     Raises:
-        InvalidInputError: There is none; the message lists those there are.
+        InvalidInputError: The provider is unknown; the message lists the available ones.
     """
     info = providers.get(name)
     if info is None:
-        raise InvalidInputError(f"Unknown provider '{name}': there are {', '.join(sorted(providers))}")
+        raise InvalidInputError(f"Unknown provider '{name}'; available: {', '.join(sorted(providers))}")
     return info

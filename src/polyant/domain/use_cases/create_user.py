@@ -19,11 +19,11 @@ class CreateUser:
         self._tokens = tokens
 
     async def __call__(self, email: str, password: SecretText, *, role: Role = Role.USER, by: Actor) -> User:
-        """Returns the user as stored.
+        """Returns the stored user.
 
         Raises:
-            InvalidInputError: The address doesn't look like one, or the password is too short or too long.
-            UserExistsError: The address is taken.
+            InvalidInputError: The email address is malformed, or the password is too short or too long.
+            UserExistsError: The email address is taken.
         """
         address = parse_email(email)
         check_password(password.reveal())

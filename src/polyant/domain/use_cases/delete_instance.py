@@ -12,7 +12,7 @@ from polyant.domain.versioned_edit import check_version
 
 
 class DeleteInstance:
-    """Removes an instance with its prompts and secrets; what the audit trail tells of it stays."""
+    """Deletes an instance with its prompts and secrets; its audit trail remains."""
 
     def __init__(self, *, repo: InstanceRepo, clock: Clock) -> None:
         self._repo = repo
@@ -20,11 +20,11 @@ class DeleteInstance:
         self._clock = clock
 
     async def __call__(self, slug: Slug, *, by: Actor, expected_versions: Collection[int] | None = None) -> None:
-        """Returns once it is gone.
+        """Deletes the instance.
 
         Raises:
-            UnknownInstanceError: There is none with that slug.
-            InstanceChangedError: It has none of the expected versions.
+            UnknownInstanceError: No instance has that slug.
+            InstanceChangedError: The instance has none of the expected versions.
         """
         version = None
         if expected_versions is not None:

@@ -1,4 +1,4 @@
-"""Use case: take an MCP server from an instance."""
+"""Use case: remove an MCP server from an instance."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from polyant.domain.use_cases.edit_instance import EditInstance
 
 
 class DeleteMcpServer:
-    """Removes a server; the secrets of its headers stay."""
+    """Removes an MCP server; the secrets of its headers remain."""
 
     def __init__(self, *, edit: EditInstance) -> None:
         self._edit = edit
@@ -20,8 +20,8 @@ class DeleteMcpServer:
         """Returns the instance without the server.
 
         Raises:
-            UnknownInstanceError: There is no instance with that slug.
-            NotFoundError: It has no such server.
+            UnknownInstanceError: No instance has that slug.
+            NotFoundError: The instance has no such server.
         """
 
         def remove(instance: Instance, _: datetime) -> Instance:

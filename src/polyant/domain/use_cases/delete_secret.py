@@ -13,9 +13,9 @@ from polyant.domain.use_cases.edit_instance import EditInstance
 
 
 class DeleteSecret:
-    """Removes a stored secret.
+    """Deletes a stored secret.
 
-    With the API key goes the one before it. Auth stays as it is, so that the instance is closed, not open.
+    Deleting the API key also deletes the previous one. Auth stays on, so that the instance doesn't become public.
     """
 
     def __init__(self, *, edit: EditInstance) -> None:
@@ -27,16 +27,16 @@ class DeleteSecret:
         """Returns the instance without the secret.
 
         Raises:
-            UnknownInstanceError: There is no instance with that slug.
-            NotFoundError: It has no such secret.
-            InstanceChangedError: It has none of the expected versions.
+            UnknownInstanceError: No instance has that slug.
+            NotFoundError: The instance has no such secret.
+            InstanceChangedError: The instance has none of the expected versions.
         """
 
         def remove(instance: Instance, _: datetime) -> Instance:
             if name not in instance.secrets:
                 raise NotFoundError(f"Instance '{slug}' has no secret {name}")
-            gone = CALLER_KEYS if name == AUTH_API_KEY else (name,)
-            kept = {key: value for key, value in instance.secrets.items() if key not in gone}
+            removed = CALLER_KEYS if name == AUTH_API_KEY else (name,)
+            kept = {key: value for key, value in instance.secrets.items() if key not in removed}
             return msgspec.structs.replace(instance, secrets=kept)
 
         change = Change(by, "key.revoke") if name == AUTH_API_KEY else Change(by, "secret.delete", (name,))

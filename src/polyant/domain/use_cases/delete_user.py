@@ -12,7 +12,7 @@ from polyant.domain.versioned_edit import check_version
 
 
 class DeleteUser:
-    """Removes a user, who is out at once."""
+    """Deletes a user and logs the user out immediately."""
 
     def __init__(self, *, users: UserRepo, clock: Clock) -> None:
         self._users = users
@@ -20,12 +20,12 @@ class DeleteUser:
         self._clock = clock
 
     async def __call__(self, user_id: UserId, *, by: Actor, expected_versions: Collection[int] | None = None) -> None:
-        """Returns once the user and all its sessions are gone.
+        """Deletes the user and all its sessions.
 
         Raises:
-            UnknownUserError: There is none.
-            UserChangedError: It has none of the expected versions.
-            LastSuperadminError: It is the last active superadmin.
+            UnknownUserError: The user doesn't exist.
+            UserChangedError: The user has none of the expected versions.
+            LastSuperadminError: The user is the last active superadmin.
         """
         user = await self._show(user_id)
         check_version(user, expected_versions, lambda stored: UserChangedError(stored.email))

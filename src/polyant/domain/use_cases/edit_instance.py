@@ -1,4 +1,4 @@
-"""Use case: change a stored instance while others may change it as well."""
+"""Use case: change a stored instance safely under concurrent changes."""
 
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
@@ -15,11 +15,11 @@ from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.versioned_edit import edit_stored
 
 InstanceEdit = Callable[[Instance, datetime], Instance | Awaitable[Instance]]
-"""Returns the instance as it should be stored, given the stored one and the time; one that encrypts is asynchronous."""
+"""Returns the edited instance for the stored one and the current time; edits that encrypt are asynchronous."""
 
 
 class EditInstance:
-    """Reads an instance, applies an edit and stores it; an edit that lost a race is applied again."""
+    """Reads an instance, applies an edit and stores the result; an edit that lost a race is reapplied."""
 
     def __init__(self, *, repo: InstanceRepo, clock: Clock) -> None:
         self._repo = repo
@@ -34,12 +34,12 @@ class EditInstance:
         *,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
-        """Returns the instance as stored after the edit; the audit trail gets `change` together with it.
+        """Returns the instance as stored after the edit; the audit entry for `change` is stored with it.
 
         Raises:
-            UnknownInstanceError: There is none with that slug.
-            InstanceChangedError: It has none of the expected versions, or others change it all the time.
-            InvalidInputError: The edited instance breaks a rule; nothing is stored.
+            UnknownInstanceError: No instance has that slug.
+            InstanceChangedError: The instance has none of the expected versions, or every attempt lost a race.
+            InvalidInputError: The edited instance is invalid; nothing is stored.
         """
 
         async def save_edited(instance: Instance) -> Instance:

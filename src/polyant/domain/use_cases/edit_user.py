@@ -1,4 +1,4 @@
-"""Use case: change a stored user while others may change it as well."""
+"""Use case: change a stored user safely under concurrent changes."""
 
 from collections.abc import Callable, Collection
 
@@ -14,7 +14,7 @@ from polyant.domain.versioned_edit import edit_stored
 
 
 class EditUser:
-    """Reads a user, applies an edit and stores it; an edit that lost a race is applied again."""
+    """Reads a user, applies an edit and stores the result; an edit that lost a race is reapplied."""
 
     def __init__(self, *, users: UserRepo, clock: Clock) -> None:
         self._users = users
@@ -30,15 +30,15 @@ class EditUser:
         ends: SessionRevocation | None = None,
         expected_versions: Collection[int] | None = None,
     ) -> User:
-        """Returns the user as stored after the edit; the audit trail gets `change` together with it.
+        """Returns the user as stored after the edit; the audit entry for `change` is stored with it.
 
-        The sessions of the user that `ends` selects end together with the edit.
+        The user's sessions that `ends` selects end together with the edit.
 
         Raises:
-            UnknownUserError: There is none.
-            UserChangedError: It has none of the expected versions, or others change it all the time.
-            UserExistsError: The new address is taken.
-            LastSuperadminError: No active superadmin would be left.
+            UnknownUserError: The user doesn't exist.
+            UserChangedError: The user has none of the expected versions, or every attempt lost a race.
+            UserExistsError: The new email address is taken.
+            LastSuperadminError: The edit would leave no active superadmin.
         """
 
         async def save_edited(user: User) -> User:

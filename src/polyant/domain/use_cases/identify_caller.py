@@ -1,4 +1,4 @@
-"""Use case: tell who is calling."""
+"""Use case: identify the caller."""
 
 from polyant.domain.access import Credentials, key_held
 from polyant.domain.errors import AuthenticationError, SecretUnreadableError
@@ -11,14 +11,14 @@ from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 
 
 class InvalidCredentialError(AuthenticationError):
-    """A credential was presented, and it is worth nothing."""
+    """The presented credential is invalid."""
 
     def __init__(self) -> None:
         super().__init__("Invalid or expired session")
 
 
 class IdentifyCaller:
-    """Accepts any active instance's API key, or a session."""
+    """Accepts the API key of any active instance, or a session token."""
 
     def __init__(self, *, repo: InstanceRepo, cipher: SecretCipher, recognise: RecogniseUser, clock: Clock) -> None:
         self._repo = repo
@@ -27,13 +27,14 @@ class IdentifyCaller:
         self._clock = clock
 
     async def __call__(self, credentials: Credentials) -> LoggedIn | Slug:
-        """Returns the user in a session, or the slug of an instance whose key the caller holds.
+        """Returns the logged-in user of a session, or the slug of the instance that the API key belongs to.
 
-        A bearer token is looked up as a key first, then verified as a session; a cookie counts only without one.
+        A bearer token is first looked up as an API key, then verified as a session token. A cookie is used only if
+        there is no bearer token.
 
         Raises:
             AuthenticationError: There is no credential.
-            InvalidCredentialError: There is a bad one.
+            InvalidCredentialError: The credential is invalid.
         """
         if credentials.bearer is not None:
             slug = await self._owner_of(credentials.bearer)
@@ -51,11 +52,11 @@ class IdentifyCaller:
         query = InstanceQuery(status=InstanceStatus.ACTIVE, key_fingerprints=await self._cipher.fingerprints(key))
         for found in (await self._repo.list(query)).instances:
             instance = await self._repo.get(found.slug)
-            if instance is not None and instance.is_active and await self._holds(instance, key):
+            if instance is not None and instance.is_active and await self._has_key(instance, key):
                 return instance.slug
         return None
 
-    async def _holds(self, instance: Instance, key: SecretText) -> bool:
+    async def _has_key(self, instance: Instance, key: SecretText) -> bool:
         try:
             return await key_held(instance, key, self._cipher, self._clock.now()) is not None
         except SecretUnreadableError:

@@ -1,4 +1,4 @@
-"""Use case: make an instance of what was exported elsewhere."""
+"""Use case: import an exported instance."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -22,10 +22,10 @@ from polyant.domain.use_cases.edit_instance import EditInstance
 
 
 class ImportInstance:
-    """Stores an instance with that content; sections that it doesn't have are the default ones.
+    """Stores an instance with the imported content; missing sections get their defaults.
 
-    Secrets are never part of it. So auth without a key stays on: the instance is closed, not open. Tools that aren't
-    installed here are kept, as they would be if they had been uninstalled.
+    The content never includes secrets. Auth therefore stays on without a key, so that the instance doesn't become
+    public. Tools that aren't installed here are kept, as they are after an uninstallation.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class ImportInstance:
         overwrite: bool = False,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
-        """Returns the instance as stored; one that is overwritten keeps its identity and its secrets.
+        """Returns the stored instance; an overwritten instance keeps its identity and its secrets.
 
         Raises:
-            UnknownInstanceError: There is none to overwrite, and none may be created.
-            InstanceChangedError: It has none of the expected versions.
-            InstanceExistsError: The slug is taken and may not be overwritten.
-            InvalidInputError: A value breaks its rule, there is no such provider, or an adapter refuses its options.
+            UnknownInstanceError: No instance has that slug, and `create` is false.
+            InstanceChangedError: The instance has none of the expected versions.
+            InstanceExistsError: The slug is taken, and `overwrite` is false.
+            InvalidInputError: A value is invalid, the provider is unknown, or an adapter rejects its options.
         """
         fields, change = self._checked(content), Change(by, "instance.import")
         if create:

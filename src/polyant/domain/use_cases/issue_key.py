@@ -11,13 +11,13 @@ from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.secrets import AUTH_API_KEY, SecretText, parse_secret_value
 from polyant.domain.use_cases.edit_instance import EditInstance
-from polyant.domain.use_cases.set_secret import check_grace, with_auth_key
+from polyant.domain.use_cases.set_secret import check_overlap, with_auth_key
 
 
 class IssueKey:
-    """Makes a fresh API key for an instance, or takes a given one, in place of an earlier one, and turns auth on.
+    """Sets a generated or given API key for an instance, replacing the current one, and turns auth on.
 
-    With a grace the key that it replaces goes on working for that long; one before that stops at once.
+    The replaced key remains valid for the overlap period; an older previous key stops working immediately.
     """
 
     def __init__(self, *, edit: EditInstance, cipher: SecretCipher, tokens: TokenSource) -> None:
@@ -35,19 +35,27 @@ class IssueKey:
         grace_seconds: int = 0,
         expected_versions: Collection[int] | None = None,
     ) -> SecretText:
-        """Returns the key, which can't be read again; with `keep_open` auth stays as it is.
+        """Returns the key, which can't be read again.
+
+        Args:
+            slug: The instance.
+            by: The author of the change.
+            given: The key to set; None generates one.
+            keep_open: Leaves auth unchanged instead of turning it on.
+            grace_seconds: The overlap period.
+            expected_versions: The versions of the instance that may be changed; None allows any.
 
         Raises:
-            UnknownInstanceError: There is no instance with that slug.
-            InstanceChangedError: It has none of the expected versions.
-            InvalidInputError: The grace is out of bounds, or the given key is none that a header can carry.
+            UnknownInstanceError: No instance has that slug.
+            InstanceChangedError: The instance has none of the expected versions.
+            InvalidInputError: The overlap period is out of bounds, or the given key isn't a valid header value.
         """
-        grace = check_grace(grace_seconds)
+        overlap = check_overlap(grace_seconds)
         key = self._tokens.api_key() if given is None else parse_secret_value(AUTH_API_KEY, given)
 
         async def store(instance: Instance, now: datetime) -> Instance:
             enabled = instance.auth_enabled or not keep_open
-            rotated = await with_auth_key(self._cipher, instance, key, now=now, grace=grace)
+            rotated = await with_auth_key(self._cipher, instance, key, now=now, overlap=overlap)
             return msgspec.structs.replace(rotated, auth_enabled=enabled)
 
         change = Change(by, "key.issue" if given is None else "key.set")

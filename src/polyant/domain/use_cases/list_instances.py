@@ -5,11 +5,11 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 
 
 class ListInstances:
-    """Finds instances, whatever their status."""
+    """Finds instances of any status."""
 
     def __init__(self, *, repo: InstanceRepo) -> None:
         self._repo = repo
 
     async def __call__(self, query: InstanceQuery) -> InstancePage:
-        """Returns a page of the instances that match, the oldest first."""
+        """Returns a page of the matching instances, oldest first."""
         return await self._repo.list(query)

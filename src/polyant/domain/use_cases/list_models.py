@@ -1,4 +1,4 @@
-"""Use case: list what callers may name as a model."""
+"""Use case: list the models that callers can use."""
 
 from polyant.domain.instances import InstanceQuery, InstanceStatus, InstanceSummary
 from polyant.domain.ports.instance_repo import InstanceRepo

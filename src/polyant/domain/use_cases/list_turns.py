@@ -1,4 +1,4 @@
-"""Use case: list what the turns of an instance cost."""
+"""Use case: list the metrics of an instance's turns."""
 
 from polyant.domain.instances import Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -18,7 +18,7 @@ class ListTurns:
         """Returns the instance's turns, newest first.
 
         Raises:
-            UnknownInstanceError: There is none with that slug.
+            UnknownInstanceError: No instance has that slug.
         """
         instance = await self._show(slug)
         return await self._turn_log.list(slug, limit=limit, offset=offset, since=instance.created_at)

@@ -11,5 +11,5 @@ class ListUsers:
         self._users = users
 
     async def __call__(self, *, search: str = "", limit: int | None = None, offset: int = 0) -> UserPage:
-        """Returns a page of the users whose address contains the text, sorted by address."""
+        """Returns a page of the users whose email address contains the text, ordered by address."""
         return await self._users.list(search=search, limit=limit, offset=offset)

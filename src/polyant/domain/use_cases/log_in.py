@@ -15,24 +15,24 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import StoredSession, User, parse_email
 
-SESSION_LASTS = timedelta(hours=12)
+SESSION_LIFETIME = timedelta(hours=12)
 
 
 class WrongPasswordError(AuthenticationError):
-    """Nobody can log in like that; whether there is such a user is not said."""
+    """The email address or password is wrong; the error doesn't reveal whether the user exists."""
 
     def __init__(self) -> None:
         super().__init__("Wrong email address or password")
 
 
 class OpenedSession(LoggedIn, frozen=True):
-    """A user in a session that was just opened, and the token that speaks for it."""
+    """A user in a new session, and the token that authenticates it."""
 
     token: SecretText
 
 
 class LogIn:
-    """Opens sessions; how long that takes doesn't tell whether there is such a user."""
+    """Opens sessions; the response time doesn't reveal whether the user exists."""
 
     def __init__(
         self,
@@ -55,15 +55,15 @@ class LogIn:
         """Returns the user in a new session, with its token.
 
         Raises:
-            WrongPasswordError: There is no such user, the user is disabled, or the password is another.
+            WrongPasswordError: The user doesn't exist or is disabled, or the password is wrong.
         """
         user = await self._find(email)
         password_hash = user.password_hash if user is not None else None
-        good = await self._hasher.verify(password, password_hash)
-        while user is not None and user.password_hash == password_hash and good and not user.disabled:
+        correct = await self._hasher.verify(password, password_hash)
+        while user is not None and user.password_hash == password_hash and correct and not user.disabled:
             try:
                 return await self._open_session(user)
-            except (UserChangedError, UnknownUserError):  # meanwhile, perhaps to shut out who knows the password
+            except (UserChangedError, UnknownUserError):  # perhaps to lock out somebody who knows the password
                 user = await self._users.get(user.id)
         raise WrongPasswordError
 
@@ -75,7 +75,7 @@ class LogIn:
 
     async def _open_session(self, user: User) -> OpenedSession:
         now = self._clock.now()
-        session = Session(user_id=user.id, token_id=self._tokens.session_id(), expires_at=now + SESSION_LASTS)
+        session = Session(user_id=user.id, token_id=self._tokens.session_id(), expires_at=now + SESSION_LIFETIME)
         stored = StoredSession(token_id=session.token_id, user_id=user.id, expires_at=session.expires_at)
         opened = OpenedSession(user, session, self._session_tokens.issue(session))
         audit = Change(opened.actor, "session.login").entry(now, user=user.email)

@@ -10,7 +10,7 @@ from polyant.domain.users import UserId
 
 
 class LogOut:
-    """Ends one session, or all of a user's."""
+    """Ends one session or all sessions of a user."""
 
     def __init__(self, *, users: UserRepo, sessions: SessionRepo, clock: Clock) -> None:
         self._show = ShowUser(users=users)
@@ -18,15 +18,15 @@ class LogOut:
         self._clock = clock
 
     async def __call__(self, who: LoggedIn) -> None:
-        """Returns once this session has ended."""
+        """Ends this session."""
         audit = Change(who.actor, "session.logout").entry(self._clock.now(), user=who.user.email)
         await self._sessions.end(who.session.token_id, audit=audit)
 
     async def log_out_all(self, user_id: UserId, *, by: Actor) -> None:
-        """Returns once every session of the user has ended.
+        """Ends every session of the user.
 
         Raises:
-            UnknownUserError: There is no such user.
+            UnknownUserError: The user doesn't exist.
         """
         user = await self._show(user_id)
         change = Change(by, "session.logout", ("everywhere",))

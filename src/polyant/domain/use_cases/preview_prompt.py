@@ -1,4 +1,4 @@
-"""Use case: show the system prompt that the model would see now."""
+"""Use case: show the current system prompt of an instance."""
 
 from polyant.domain.instances import Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -8,7 +8,7 @@ from polyant.domain.use_cases.show_instance import ShowInstance
 
 
 class PreviewPrompt:
-    """Composes the whole prompt; calls the instance's MCP servers for the tools that they have now."""
+    """Composes the complete prompt; calls the instance's MCP servers to get their current tools."""
 
     def __init__(self, *, repo: InstanceRepo, system_prompts: SystemPromptComposer, tool_access: ToolAccess) -> None:
         self._show = ShowInstance(repo=repo)
@@ -16,10 +16,10 @@ class PreviewPrompt:
         self._tool_access = tool_access
 
     async def __call__(self, slug: Slug) -> str:
-        """Returns the prompt.
+        """Returns the prompt that the model would see now.
 
         Raises:
-            UnknownInstanceError: There is no instance with that slug.
+            UnknownInstanceError: No instance has that slug.
         """
         instance = await self._show(slug)
         async with self._tool_access.open(instance) as available:

@@ -11,5 +11,5 @@ class ReadAuditTrail:
         self._audit_log = audit_log
 
     async def __call__(self, query: AuditQuery) -> AuditPage:
-        """Returns a page of the changes that match, the newest first."""
+        """Returns a page of the matching changes, newest first."""
         return await self._audit_log.list(query)

@@ -1,4 +1,4 @@
-"""Use case: tell whose session a token is."""
+"""Use case: identify the user of a session token."""
 
 import msgspec
 
@@ -19,12 +19,12 @@ class LoggedIn(msgspec.Struct, frozen=True):
 
     @property
     def actor(self) -> Actor:
-        """How the audit trail names the user."""
+        """The user's name in the audit trail."""
         return Actor(self.user.email)
 
 
 class RecogniseUser:
-    """Verifies the token first, so that a forged or expired one costs no query, then asks for what is stored now."""
+    """Verifies the token, then reads the session from the store; a forged or expired token causes no query."""
 
     def __init__(self, *, session_tokens: SessionTokens, sessions: SessionRepo, clock: Clock) -> None:
         self._session_tokens = session_tokens
@@ -32,10 +32,12 @@ class RecogniseUser:
         self._clock = clock
 
     async def __call__(self, token: SecretText) -> LoggedIn | None:
-        """Returns the user as last stored; None if the token is bad, the session over or the user gone or disabled.
+        """Returns the user as last stored, or None if the token is invalid, the session ended or the user is disabled.
+
+        A deleted user has no sessions.
 
         Raises:
-            StorageUnavailableError: The store doesn't answer.
+            StorageUnavailableError: The store is unavailable.
         """
         session = self._session_tokens.verify(token)
         if session is None:

@@ -1,4 +1,4 @@
-"""Use case: say anew which MCP servers an instance has."""
+"""Use case: replace the MCP servers of an instance."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from polyant.domain.use_cases.edit_instance import EditInstance
 
 
 class ReplaceMcpServers:
-    """Puts the servers in place of all those that the instance has."""
+    """Replaces all MCP servers of an instance."""
 
     def __init__(self, *, edit: EditInstance) -> None:
         self._edit = edit
@@ -20,12 +20,12 @@ class ReplaceMcpServers:
     async def __call__(
         self, slug: Slug, servers: Sequence[McpServer], *, by: Actor, expected_versions: Collection[int] | None = None
     ) -> Instance:
-        """Returns the instance as stored.
+        """Returns the stored instance.
 
         Raises:
-            UnknownInstanceError: There is none with that slug.
-            InstanceChangedError: It has none of the expected versions.
-            InvalidInputError: A server breaks a rule.
+            UnknownInstanceError: No instance has that slug.
+            InstanceChangedError: The instance has none of the expected versions.
+            InvalidInputError: A server is invalid.
         """
 
         def put(instance: Instance, _: datetime) -> Instance:

@@ -1,4 +1,4 @@
-"""Use case: have the current master key alone seal what is stored."""
+"""Use case: re-encrypt the stored secrets with the current master key."""
 
 import functools
 from collections import Counter
@@ -18,50 +18,50 @@ from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 
 Progress = Callable[[int, int, int], None]
-"""Is told which round it is, how many instances have been looked at in it, and of how many."""
+"""Called with the round, the number of instances processed in it, and the total number of instances."""
 
 _MAX_ROUNDS = 20
 
 
 class OlderKeyInUseError(UnavailableError):
-    """Round after round there was something new that an older key had sealed."""
+    """Every round found new secrets that were encrypted with an older key."""
 
     def __init__(self) -> None:
         super().__init__(
-            "Another process seals secrets with an older master key, or changes instances all the time",
-            hint="Give every server the new key, restart it, and run this again",
+            "Another process encrypts secrets with an older master key, or keeps changing instances",
+            hint="Configure the new key on every server, restart the servers, and run this again",
         )
 
 
 class SecretPlace(msgspec.Struct, frozen=True):
-    """Whose secret it is, and what it is called."""
+    """The instance and name of a secret."""
 
     instance: Slug
     name: SecretName
 
 
 class OlderSecrets(msgspec.Struct, frozen=True, kw_only=True):
-    """The stored secrets that the current master key didn't seal."""
+    """The stored secrets that weren't encrypted with the current master key."""
 
     readable: Mapping[Slug, int]
-    """How many an older key opens, by instance; none without any."""
+    """The number of secrets that an older key decrypts, by instance; instances without any are omitted."""
     unreadable: tuple[SecretPlace, ...]
-    """Those that no key given opens."""
+    """The secrets that no configured key decrypts."""
 
 
 class Resealed(msgspec.Struct, frozen=True, kw_only=True):
-    """What was sealed anew."""
+    """The result of re-encryption: the numbers of re-encrypted secrets and changed instances."""
 
     secrets: int
     instances: int
     unreadable: tuple[SecretPlace, ...]
-    """What stays as it is, since no key given opens it."""
+    """The secrets that remain unchanged because no configured key decrypts them."""
 
 
 class ResealSecrets:
-    """Seals with the current master key what an older one sealed; may be interrupted and repeated at any point.
+    """Re-encrypts secrets from older master keys with the current one; safe to interrupt and repeat at any point.
 
-    From its beginning until its end, a start needs the current key and the older ones; after that, the current one.
+    While it runs, starting a server requires the current key and the older ones; afterwards, only the current one.
     """
 
     def __init__(
@@ -74,15 +74,15 @@ class ResealSecrets:
         self._check = CheckMasterKey(cipher=cipher, key_check=key_check)
 
     async def __call__(self, progress: Progress = lambda *_: None, *, by: Actor) -> Resealed:
-        """Returns what was sealed anew, after a round through all instances that found nothing more to do.
+        """Returns the result after a round through all instances that found nothing more to re-encrypt.
 
-        Secrets keep their time and instances theirs; the API keys of callers get the current key's fingerprints. The
-        audit trail tells of each instance that was changed, and at the end of the key.
+        The times of secrets and instances don't change; callers' API keys get fingerprints of the current key. The
+        audit trail gets an entry for each changed instance, and finally one for the master key.
 
         Raises:
-            OlderKeyInUseError: Others seal with an older key all the time.
-            WrongMasterKeyError: The keys given don't fit what is stored.
-            OlderMasterKeyMissingError: An older key that may still be needed isn't given.
+            OlderKeyInUseError: Other processes keep encrypting with an older key.
+            WrongMasterKeyError: The configured keys don't match the stored check value.
+            OlderMasterKeyMissingError: An older key that may still be needed isn't configured.
         """
         resealed = Counter[Slug]()
 
@@ -93,29 +93,29 @@ class ResealSecrets:
         was_settled = await self._check.is_settled()
         await self._check.begin_change()
         for number in range(1, _MAX_ROUNDS + 1):
-            left = await self._look(reseal, functools.partial(progress, number))
-            if not left.readable:
+            older = await self._scan(reseal, functools.partial(progress, number))
+            if not older.readable:
                 break
         else:
             raise OlderKeyInUseError
-        if not was_settled:  # first, so that an interruption here has it told twice rather than never
+        if not was_settled:  # before `end_change`: an interruption here duplicates the entry rather than losing it
             await self._audit_log.add(Change(by, "master_key.rotate").entry(self._clock.now()))
         await self._check.end_change()
-        return Resealed(secrets=resealed.total(), instances=len(resealed), unreadable=left.unreadable)
+        return Resealed(secrets=resealed.total(), instances=len(resealed), unreadable=older.unreadable)
 
     async def survey(self) -> OlderSecrets:
-        """Returns which secrets the current key didn't seal; changes nothing."""
+        """Returns the secrets that weren't encrypted with the current key; changes nothing."""
 
-        async def leave(_: Instance, __: Mapping[SecretName, SecretText]) -> None: ...
+        async def ignore(_: Instance, __: Mapping[SecretName, SecretText]) -> None: ...
 
-        return await self._look(leave)
+        return await self._scan(ignore)
 
-    async def _look(
+    async def _scan(
         self,
         handle: Callable[[Instance, Mapping[SecretName, SecretText]], Awaitable[None]],
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> OlderSecrets:
-        """Goes through all instances, has those handled that an older key opens, and returns what it met."""
+        """Returns the older secrets of all instances; calls `handle` for each instance with readable ones."""
         readable: dict[Slug, int] = {}
         unreadable: list[SecretPlace] = []
         slugs = [found.slug for found in (await self._repo.list(InstanceQuery())).instances]
@@ -124,29 +124,29 @@ class ResealSecrets:
             instance = await self._repo.get(slug)
             if instance is None:
                 continue
-            opened, closed = await self._open_older(instance)
-            unreadable += (SecretPlace(slug, name) for name in closed)
-            if opened:
-                readable[slug] = len(opened)
-                await handle(instance, opened)
+            decrypted, failed = await self._decrypt_older(instance)
+            unreadable += (SecretPlace(slug, name) for name in failed)
+            if decrypted:
+                readable[slug] = len(decrypted)
+                await handle(instance, decrypted)
         progress(len(slugs), len(slugs))
         return OlderSecrets(readable=readable, unreadable=tuple(unreadable))
 
-    async def _open_older(self, instance: Instance) -> tuple[dict[SecretName, SecretText], list[SecretName]]:
-        """Returns the secrets that another than the current key sealed, and the names of those that don't open."""
-        opened: dict[SecretName, SecretText] = {}
-        closed: list[SecretName] = []
+    async def _decrypt_older(self, instance: Instance) -> tuple[dict[SecretName, SecretText], list[SecretName]]:
+        """Returns the secrets that an older key encrypted, and the names of the secrets that can't be decrypted."""
+        decrypted: dict[SecretName, SecretText] = {}
+        failed: list[SecretName] = []
         for stored in instance.secrets.values():
             try:
                 if await self._cipher.key_id_of(stored.sealed) != await self._cipher.key_id():
-                    opened[stored.name] = await self._cipher.open(stored.sealed, instance.address_of(stored))
+                    decrypted[stored.name] = await self._cipher.open(stored.sealed, instance.address_of(stored))
             except SecretUnreadableError:
-                closed.append(stored.name)
-        return opened, closed
+                failed.append(stored.name)
+        return decrypted, failed
 
     async def _save(self, instance: Instance, secrets: Mapping[SecretName, SecretText], by: Actor) -> bool:
-        """Returns whether the instance is stored with its secrets sealed anew; if not, the next round looks again."""
-        resealed = {name: await self._sealed_anew(instance, name, secret) for name, secret in secrets.items()}
+        """Returns whether the instance was stored with re-encrypted secrets; if not, the next round retries."""
+        resealed = {name: await self._resealed(instance, name, secret) for name, secret in secrets.items()}
         changed = msgspec.structs.replace(instance, secrets={**instance.secrets, **resealed})
         audit = Change(by, "secret.reseal", tuple(resealed)).entry(self._clock.now(), instance=instance.slug)
         try:
@@ -155,7 +155,7 @@ class ResealSecrets:
             return False
         return True
 
-    async def _sealed_anew(self, instance: Instance, name: SecretName, secret: SecretText) -> SealedSecret:
+    async def _resealed(self, instance: Instance, name: SecretName, secret: SecretText) -> SealedSecret:
         stored = instance.secrets[name]
         sealed = await self._cipher.seal(secret, instance.address_of(stored))
         fingerprint = (await self._cipher.fingerprints(secret))[0] if stored.fingerprint is not None else None

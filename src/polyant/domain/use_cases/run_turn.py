@@ -1,4 +1,4 @@
-"""Use case: run a turn for any kind of caller."""
+"""Use case: run a turn for any type of caller."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,19 +18,19 @@ from polyant.domain.turn_recorder import TurnRecorder
 from polyant.domain.turn_records import ObservedTurn, TurnRecord
 
 _DEADLINE_MARGIN_SECONDS = 0.1
-"""A model or a tool that keeps the deadline itself gets to say what was late."""
+"""Lets a model or tool that enforces the deadline itself report first, with a more specific error."""
 
 
 class RunTurn:
-    """Runs turns: the one way for /v1, the playground and channels, so that limits and metrics hold for all of them.
+    """Runs the turns of /v1, the playground and channels, so that limits and metrics apply to all of them.
 
     Args:
         supervisor: Runs the turn itself.
-        turns: The turns of this process, which admits this one.
-        observation: Tells the observers.
+        turns: Admits the turn among the running turns of this process.
+        observation: Notifies the observers.
         clock: Measures durations.
-        tokens: Makes the turns' ids.
-        budget: The server's budget for a turn; an instance's own limits replace parts of it.
+        tokens: Generates turn ids.
+        budget: The server's turn budget; an instance's own limits override parts of it.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RunTurn:
         self._budget = budget
 
     def __call__(self, instance: Instance, request: ChatRequest, context: TurnContext) -> "TurnRun":
-        """Returns the turn of a caller who may talk to the instance; it starts when it is entered."""
+        """Returns the turn of an authorised caller; it starts when its context is entered."""
         started = self._clock.monotonic()
         budget = instance.limits.applied_to(self._budget)
         turn = Turn(
@@ -81,15 +81,15 @@ class RunTurn:
 class TurnRun(AsyncIterator[SupervisorEvent]):
     """One turn: enter it as an asynchronous context manager and iterate over its events inside.
 
-    Entering admits the turn. Leaving it abandons what still runs: the model call and all tools are over, and the slot
-    is free, when the `async with` block is left. The task that entered it is cancelled at the turn's deadline, also
-    while it does something else than waiting for the next event, and the error below is raised in its place.
+    Entering admits the turn. Exiting abandons running work: when the `async with` block ends, the model call and all
+    tools have ended and the slot is free. At the turn's deadline, the task that entered the turn is cancelled, even if
+    it isn't waiting for the next event, and TurnTimeoutError replaces the cancellation.
 
     Raises:
-        ServerBusyError: Too many turns run already.
-        ServerShuttingDownError: The server stops, or interrupted this turn.
-        TurnTimeoutError: The turn did not end by its deadline.
-        CallerGoneError: `interrupt` was called for a caller who no longer waits.
+        ServerBusyError: Too many turns are running.
+        ServerShuttingDownError: The server is shutting down, or the shutdown interrupted this turn.
+        TurnTimeoutError: The turn didn't finish by its deadline.
+        CallerGoneError: `interrupt` was called because the caller disconnected.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
         self._running: RunningTurn
         self._timer: asyncio.TimerHandle
         self.record: TurnRecord | None = None
-        """The outcome and metrics, once the turn was left."""
+        """The outcome and metrics, set when the turn's context exits."""
 
     @property
     def instance(self) -> Instance:
-        """The instance whose turn it is."""
+        """The instance that runs the turn."""
         return self._turn.instance
 
     @property
@@ -116,11 +116,11 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
         return self._recorder.usage
 
     def interrupt(self, reason: Interruption) -> None:
-        """Ends the turn from outside; nothing happens to one that is over."""
+        """Interrupts the turn; does nothing after its end."""
         self._running.interrupt(reason)
 
     async def __aenter__(self) -> Self:
-        """Admits the turn and starts its time."""
+        """Admits the turn and starts its deadline timer."""
         self._running = self._turns.admit()
         seconds = self._turn.deadline - self._clock.monotonic() + _DEADLINE_MARGIN_SECONDS
         self._timer = asyncio.get_running_loop().call_later(seconds, self._running.interrupt, Interruption.DEADLINE)
@@ -130,10 +130,10 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Abandons what still runs, frees the slot and reports the outcome."""
+        """Abandons running work, frees the slot and reports the outcome."""
         last = error
         try:
-            await self._events.aclose()  # can be interrupted, too
+            await self._events.aclose()  # may be interrupted too
         except BaseException as closing_error:  # noqa: BLE001 - raised again below
             last = closing_error
         self._timer.cancel()

@@ -1,4 +1,4 @@
-"""Use case: give an instance an MCP server."""
+"""Use case: add or replace an MCP server of an instance."""
 
 from datetime import datetime
 
@@ -11,17 +11,17 @@ from polyant.domain.use_cases.edit_instance import EditInstance
 
 
 class SetMcpServer:
-    """Adds a server, or puts it in the place of the one of that name."""
+    """Adds an MCP server, or replaces the one with the same name."""
 
     def __init__(self, *, edit: EditInstance) -> None:
         self._edit = edit
 
     async def __call__(self, slug: Slug, server: McpServer, *, by: Actor) -> Instance:
-        """Returns the instance as stored.
+        """Returns the stored instance.
 
         Raises:
-            UnknownInstanceError: There is no instance with that slug.
-            InvalidInputError: The server breaks a rule.
+            UnknownInstanceError: No instance has that slug.
+            InvalidInputError: The server is invalid.
         """
 
         def put(instance: Instance, _: datetime) -> Instance:

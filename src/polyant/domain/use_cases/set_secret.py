@@ -28,9 +28,9 @@ MAX_GRACE_SECONDS = 30 * 24 * 60 * 60
 
 
 class SetSecret:
-    """Seals a value and stores it; a provider's key is bound to the address it is for now.
+    """Encrypts a value and stores it; a provider key is bound to the provider's current address.
 
-    A new key for callers replaces the earlier one as in `IssueKey`, but leaves auth as it is.
+    A new key for callers replaces the current one as in `IssueKey`, but leaves auth unchanged.
     """
 
     def __init__(self, *, edit: EditInstance, cipher: SecretCipher, providers: Mapping[str, ProviderInfo]) -> None:
@@ -39,29 +39,36 @@ class SetSecret:
         self._providers = providers
 
     async def __call__(self, slug: Slug, name: str, value: str, *, by: Actor, grace_seconds: int = 0) -> SealedSecret:
-        """Returns the secret as stored.
+        """Returns the stored secret.
+
+        Args:
+            slug: The instance.
+            name: The secret's name.
+            value: The plaintext.
+            by: The author of the change.
+            grace_seconds: The overlap period of a replaced API key; 0 for other secrets.
 
         Raises:
-            UnknownInstanceError: There is no instance with that slug.
-            InvalidInputError: The name, the value or the grace breaks its rule, or there is a grace for another secret
-                than the key of the instance's callers.
+            UnknownInstanceError: No instance has that slug.
+            InvalidInputError: The name, the value or the overlap period is invalid, or a secret other than the API key
+                for callers has an overlap period.
         """
-        grace = check_grace(grace_seconds)
-        if grace and name != AUTH_API_KEY:
-            raise InvalidInputError(f"Only {AUTH_API_KEY} is replaced with a grace")
-        return (await self._store(slug, {name: value}, by=by, grace=grace)).secrets[SecretName(name)]
+        overlap = check_overlap(grace_seconds)
+        if overlap and name != AUTH_API_KEY:
+            raise InvalidInputError(f"Only {AUTH_API_KEY} can have an overlap period")
+        return (await self._store(slug, {name: value}, by=by, overlap=overlap)).secrets[SecretName(name)]
 
     async def set_many(
         self, slug: Slug, values: Mapping[str, str], *, by: Actor, expected_versions: Collection[int] | None = None
     ) -> Instance:
-        """Returns the instance with all of the secrets; if one can't be stored, none is.
+        """Returns the instance with all of the secrets; either all or none are stored.
 
         Raises:
-            UnknownInstanceError: There is no instance with that slug.
-            InstanceChangedError: It has none of the expected versions.
-            InvalidInputError: A name or a value breaks its rule.
+            UnknownInstanceError: No instance has that slug.
+            InstanceChangedError: The instance has none of the expected versions.
+            InvalidInputError: A name or a value is invalid.
         """
-        return await self._store(slug, values, by=by, grace=timedelta(), expected_versions=expected_versions)
+        return await self._store(slug, values, by=by, overlap=timedelta(), expected_versions=expected_versions)
 
     async def _store(
         self,
@@ -69,7 +76,7 @@ class SetSecret:
         values: Mapping[str, str],
         *,
         by: Actor,
-        grace: timedelta,
+        overlap: timedelta,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
         names = {name: _parse_settable_name(name) for name in values}
@@ -77,17 +84,17 @@ class SetSecret:
 
         async def store(instance: Instance, now: datetime) -> Instance:
             for name, secret in secrets.items():
-                instance = await self._with(instance, name, secret, now=now, grace=grace)
+                instance = await self._with(instance, name, secret, now=now, overlap=overlap)
             return instance
 
         change = Change(by, "secret.set", tuple(secrets))
         return await self._edit(slug, store, change, expected_versions=expected_versions)
 
     async def _with(
-        self, instance: Instance, name: SecretName, secret: SecretText, *, now: datetime, grace: timedelta
+        self, instance: Instance, name: SecretName, secret: SecretText, *, now: datetime, overlap: timedelta
     ) -> Instance:
         if name == AUTH_API_KEY:
-            return await with_auth_key(self._cipher, instance, secret, now=now, grace=grace)
+            return await with_auth_key(self._cipher, instance, secret, now=now, overlap=overlap)
         origin = secret_origin(instance, name, self._providers)
         return with_secret(instance, await seal(self._cipher, instance, name, secret, now=now, origin=origin))
 
@@ -102,7 +109,7 @@ async def seal(
     origin: str | None = None,
     expires_at: datetime | None = None,
 ) -> SealedSecret:
-    """Returns the secret sealed for the instance, with a fingerprint if callers are identified by it."""
+    """Returns the secret encrypted for the instance, with a fingerprint if it is a key for callers."""
     address = SecretAddress(instance_id=instance.id, name=name, origin=origin)
     return SealedSecret(
         name=name,
@@ -115,49 +122,49 @@ async def seal(
 
 
 def with_secret(instance: Instance, sealed: SealedSecret) -> Instance:
-    """Returns the instance with the sealed secret in place of an earlier one of that name."""
+    """Returns the instance with the encrypted secret, which replaces an earlier one with the same name."""
     return msgspec.structs.replace(instance, secrets={**instance.secrets, sealed.name: sealed})
 
 
 async def with_auth_key(
-    cipher: SecretCipher, instance: Instance, key: SecretText, *, now: datetime, grace: timedelta
+    cipher: SecretCipher, instance: Instance, key: SecretText, *, now: datetime, overlap: timedelta
 ) -> Instance:
-    """Returns the instance with that key for its callers; the one it replaces counts until the grace is over."""
+    """Returns the instance with a new key for callers; the replaced key is valid until the end of the overlap."""
     kept = {name: secret for name, secret in instance.secrets.items() if name not in CALLER_KEYS}
-    previous = await _previous_key(cipher, instance, now=now, grace=grace)
+    previous = await _previous_key(cipher, instance, now=now, overlap=overlap)
     if previous is not None:
         kept[previous.name] = previous
     cleared = msgspec.structs.replace(instance, secrets=kept)
     return with_secret(cleared, await seal(cipher, instance, AUTH_API_KEY, key, now=now))
 
 
-def check_grace(seconds: int) -> timedelta:
-    """Returns how long a key that is replaced goes on working.
+def check_overlap(seconds: int) -> timedelta:
+    """Returns the overlap period, for which a replaced key remains valid.
 
     Raises:
-        InvalidInputError: It is negative or longer than 30 days.
+        InvalidInputError: The period is negative or longer than 30 days.
     """
     if not 0 <= seconds <= MAX_GRACE_SECONDS:
-        raise InvalidInputError(f"The grace must be 0 to {MAX_GRACE_SECONDS} seconds")
+        raise InvalidInputError(f"The overlap period must be 0 to {MAX_GRACE_SECONDS} seconds")
     return timedelta(seconds=seconds)
 
 
 async def _previous_key(
-    cipher: SecretCipher, instance: Instance, *, now: datetime, grace: timedelta
+    cipher: SecretCipher, instance: Instance, *, now: datetime, overlap: timedelta
 ) -> SealedSecret | None:
-    """Returns the present key as it is stored when it is replaced, None if it stops at once."""
-    present = instance.secrets.get(AUTH_API_KEY)
-    if present is None or not grace:
+    """Returns the current key, encrypted as the previous key; None without an overlap period or a readable key."""
+    current = instance.secrets.get(AUTH_API_KEY)
+    if current is None or not overlap:
         return None
     try:
-        key = await cipher.open(present.sealed, instance.address_of(present))
-    except SecretUnreadableError:  # it lets nobody in, and replacing it is the way out
+        key = await cipher.open(current.sealed, instance.address_of(current))
+    except SecretUnreadableError:  # callers can't use it, and replacing it is the fix
         return None
-    return await seal(cipher, instance, PREVIOUS_AUTH_API_KEY, key, now=now, expires_at=now + grace)
+    return await seal(cipher, instance, PREVIOUS_AUTH_API_KEY, key, now=now, expires_at=now + overlap)
 
 
 def _parse_settable_name(text: str) -> SecretName:
     name = parse_secret_name(text)
     if name == PREVIOUS_AUTH_API_KEY:
-        raise InvalidInputError(f"{name} is set by replacing {AUTH_API_KEY} alone")
+        raise InvalidInputError(f"{name} can't be set directly: it is set by replacing {AUTH_API_KEY}")
     return name

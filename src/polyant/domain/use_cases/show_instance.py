@@ -6,7 +6,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 
 
 class ShowInstance:
-    """Finds an instance, served or not."""
+    """Finds an active or disabled instance."""
 
     def __init__(self, *, repo: InstanceRepo) -> None:
         self._repo = repo
@@ -15,7 +15,7 @@ class ShowInstance:
         """Returns the instance as last stored.
 
         Raises:
-            UnknownInstanceError: There is none with that slug.
+            UnknownInstanceError: No instance has that slug.
         """
         instance = await self._repo.get(slug)
         if instance is None:

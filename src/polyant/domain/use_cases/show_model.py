@@ -12,10 +12,10 @@ class ShowModel:
         self._repo = repo
 
     async def __call__(self, text: str) -> Instance:
-        """Returns the active instance whose slug the text is.
+        """Returns the active instance with that slug.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: No active instance has that slug.
         """
         try:
             instance = await self._repo.get(parse_slug(text))

@@ -6,7 +6,7 @@ from polyant.domain.users import User, UserId
 
 
 class ShowUser:
-    """Finds a user, who may be disabled."""
+    """Finds an active or disabled user."""
 
     def __init__(self, *, users: UserRepo) -> None:
         self._users = users
@@ -15,7 +15,7 @@ class ShowUser:
         """Returns the user as last stored.
 
         Raises:
-            UnknownUserError: There is none with that id.
+            UnknownUserError: No user has that id.
         """
         user = await self._users.get(user_id)
         if user is None:

@@ -1,4 +1,4 @@
-"""Use case: let somebody who manages an instance talk to it."""
+"""Use case: chat with an instance in the playground."""
 
 from polyant.domain.chat import ChatRequest
 from polyant.domain.errors import UnknownInstanceError
@@ -8,18 +8,18 @@ from polyant.domain.use_cases.run_turn import RunTurn, TurnRun
 
 
 class TryInstance:
-    """Prepares a turn as `AnswerChat` does; a session stands for the key, and a disabled instance can be tried too."""
+    """Prepares a turn for a logged-in user, who needs no API key and can also try a disabled instance."""
 
     def __init__(self, *, repo: InstanceRepo, run_turn: RunTurn) -> None:
         self._repo = repo
         self._run_turn = run_turn
 
     async def __call__(self, request: ChatRequest, context: TurnContext) -> TurnRun:
-        """Returns the turn, which starts when it is entered.
+        """Returns the turn, which starts when its context is entered.
 
         Raises:
-            UnknownInstanceError: There is no instance with that slug.
-            StorageUnavailableError: The database doesn't answer.
+            UnknownInstanceError: No instance has that slug.
+            StorageUnavailableError: The database is unavailable.
         """
         instance = await self._repo.get(request.model)
         if instance is None:

@@ -18,7 +18,7 @@ from polyant.domain.use_cases.edit_instance import EditInstance
 
 
 class InstancePatch(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields to change; what is unset stays as it is."""
+    """The fields to change; unset fields keep their values."""
 
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
@@ -35,22 +35,29 @@ class InstancePatch(msgspec.Struct, frozen=True, kw_only=True):
     tool_seconds: float | UnsetType | None = UNSET
 
     options: Mapping[str, JsonObject | None] | UnsetType = UNSET
-    """The options to replace, by adapter; None removes those of an adapter, others stay."""
+    """The options to replace, by adapter; None removes an adapter's options, and other adapters keep theirs."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of those that are to be changed."""
+        """The names of the fields to change."""
         return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not UNSET)
 
     @property
     def audit_details(self) -> tuple[str, ...]:
-        """The names for the audit trail; options are named by their adapters."""
+        """The names for the audit trail, with options listed per adapter."""
         fields = tuple(name for name in self.names if name != "options")
         return fields if self.options is UNSET else (*fields, *(f"options.{name}" for name in self.options))
 
 
 class UpdateInstance:
-    """Applies a patch to a stored instance."""
+    """Applies a patch to a stored instance.
+
+    Args:
+        edit: Stores the change.
+        providers: The enabled providers, by name.
+        tools: The names of the tools that instances may use.
+        adapter_options: Validates options.
+    """
 
     def __init__(
         self,
@@ -60,7 +67,6 @@ class UpdateInstance:
         tools: ToolNames,
         adapter_options: AdapterOptions,
     ) -> None:
-        """Takes the providers, the names of the tools that instances may have, and what checks options."""
         self._edit = edit
         self._providers = providers
         self._tools = tools
@@ -69,13 +75,13 @@ class UpdateInstance:
     async def __call__(
         self, slug: Slug, patch: InstancePatch, *, by: Actor, expected_versions: Collection[int] | None = None
     ) -> Instance:
-        """Returns the instance as stored; a new provider without a model brings its default model along.
+        """Returns the stored instance; changing the provider without a model sets that provider's default model.
 
         Raises:
-            UnknownInstanceError: There is none with that slug.
-            InstanceChangedError: It has none of the expected versions.
-            InvalidInputError: A value breaks its rule, auth is turned on without a key, a tool is neither known nor
-                one that the instance has already, or an adapter refuses its options.
+            UnknownInstanceError: No instance has that slug.
+            InstanceChangedError: The instance has none of the expected versions.
+            InvalidInputError: A value is invalid, auth is turned on without a key, an adapter rejects its options, or
+                a tool is neither installed nor already enabled for the instance.
         """
 
         def apply(instance: Instance, _: datetime) -> Instance:
@@ -101,18 +107,18 @@ class UpdateInstance:
         return await self._edit(slug, apply, change, expected_versions=expected_versions)
 
     def _merged_options(self, instance: Instance, given: Mapping[str, JsonObject | None]) -> Mapping[str, JsonObject]:
-        """Returns the instance's options with those given in place of their adapters'."""
+        """Returns the instance's options after replacing and removing those of the given adapters."""
         removed = {name for name, value in given.items() if value is None}
         replaced = {name: value for name, value in given.items() if value is not None}
         self._adapter_options.check(replaced)
         for name in removed - instance.options.keys():
-            self._adapter_options.struct_of(name)  # so that a typo does not pass
+            self._adapter_options.struct_of(name)  # rejects a typo in the name of an adapter to remove
         merged = {**instance.options, **replaced}
         return {name: value for name, value in merged.items() if name not in removed}
 
     def _known_tools(self, instance: Instance, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Returns the names, each once."""
+        """Returns the names without duplicates."""
         unknown = [name for name in names if name not in self._tools and name not in instance.tools]
         if unknown:
-            raise InvalidInputError(f"Unknown tool '{unknown[0]}': there are {', '.join(self._tools) or 'none'}")
+            raise InvalidInputError(f"Unknown tool '{unknown[0]}'; available: {', '.join(self._tools) or 'none'}")
         return tuple(dict.fromkeys(names))

@@ -12,7 +12,7 @@ from polyant.domain.use_cases.edit_instance import EditInstance
 
 
 class UpdatePrompts:
-    """Replaces the contents of the sections that are given."""
+    """Replaces the contents of the given sections."""
 
     def __init__(self, *, edit: EditInstance) -> None:
         self._edit = edit
@@ -25,12 +25,12 @@ class UpdatePrompts:
         by: Actor,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
-        """Returns the instance as stored.
+        """Returns the stored instance.
 
         Raises:
-            UnknownInstanceError: There is none with that slug.
-            InstanceChangedError: It has none of the expected versions.
-            InvalidInputError: A content is too long, or no text.
+            UnknownInstanceError: No instance has that slug.
+            InstanceChangedError: The instance has none of the expected versions.
+            InvalidInputError: A section is too long or contains characters that can't be stored.
         """
         checked = {key: check_section(key, content) for key, content in sections.items()}
 

@@ -14,7 +14,7 @@ from polyant.domain.users import Role, SessionRevocation, User, UserId, check_pa
 
 
 class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields to change; what is unset stays as it is."""
+    """The fields to change; unset fields keep their values."""
 
     email: str | UnsetType = UNSET
     role: Role | UnsetType = UNSET
@@ -23,7 +23,7 @@ class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateUser:
-    """Applies a patch to a stored user; one who is disabled or gets another password is logged out everywhere."""
+    """Applies a patch to a stored user; disabling a user or changing the password ends all the user's sessions."""
 
     def __init__(self, *, edit: EditUser, hasher: PasswordHasher) -> None:
         self._edit = edit
@@ -32,14 +32,14 @@ class UpdateUser:
     async def __call__(
         self, user_id: UserId, patch: UserPatch, *, by: Actor, expected_versions: Collection[int] | None = None
     ) -> User:
-        """Returns the user as stored.
+        """Returns the stored user.
 
         Raises:
-            UnknownUserError: There is none.
-            UserChangedError: It has none of the expected versions.
-            InvalidInputError: A value breaks its rule.
-            UserExistsError: The address is taken.
-            LastSuperadminError: No active superadmin would be left.
+            UnknownUserError: The user doesn't exist.
+            UserChangedError: The user has none of the expected versions.
+            InvalidInputError: A value is invalid.
+            UserExistsError: The email address is taken.
+            LastSuperadminError: The change would leave no active superadmin.
         """
         names = tuple(name for name in patch.__struct_fields__ if getattr(patch, name) is not UNSET)
         values = await self._values_of(patch)

@@ -12,7 +12,7 @@ from polyant.domain.errors import AuthenticationError, PermissionDeniedError
 from polyant.domain.secrets import SecretText
 from polyant.domain.urls import names_a_server, origin_of
 from polyant.domain.use_cases.identify_caller import InvalidCredentialError
-from polyant.domain.use_cases.log_in import SESSION_LASTS
+from polyant.domain.use_cases.log_in import SESSION_LIFETIME
 from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 from polyant.domain.users import Role
 from polyant.http.auth import SESSION_COOKIE, credentials_in
@@ -71,7 +71,7 @@ class SessionGate:
         return Cookie(
             key=SESSION_COOKIE,
             value="" if token is None else token.reveal(),
-            max_age=0 if token is None else int(SESSION_LASTS.total_seconds()),
+            max_age=0 if token is None else int(SESSION_LIFETIME.total_seconds()),
             path="/",
             httponly=True,
             samesite="lax",

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.change_password import ChangePassword
-from polyant.domain.use_cases.log_in import SESSION_LASTS, LogIn
+from polyant.domain.use_cases.log_in import SESSION_LIFETIME, LogIn
 from polyant.domain.use_cases.log_out import LogOut
 from polyant.domain.users import MAX_EMAIL_CHARACTERS, MAX_PASSWORD_CHARACTERS
 from polyant.http.error_responses import read_errors, write_errors
@@ -61,7 +61,7 @@ class SessionsController(Controller):
         "/login",
         summary="Log in",
         description=(
-            f"Starts a session of {SESSION_LASTS // timedelta(hours=1)} hours and sets the session cookie. "
+            f"Starts a session of {SESSION_LIFETIME // timedelta(hours=1)} hours and sets the session cookie. "
             f"Limited to {LOGIN_LIMIT.requests} attempts per {LOGIN_LIMIT.seconds} seconds for each account "
             "and for each client address."
         ),
