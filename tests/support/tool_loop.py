@@ -65,7 +65,7 @@ class ToolLoop:
         self.servers = FakeToolServers()
         self.budget = TurnBudget()
         bare = InstanceFactory.build(
-            provider="played",
+            provider="fake",
             base_url=None,
             temperature=None,
             tools=(),
@@ -74,7 +74,7 @@ class ToolLoop:
             limits=TurnLimits(),
             options={},
         )
-        self.instance = with_secret(bare, self.seal(bare, PROVIDER_KEY, KEY, "http://played.invalid:80"))
+        self.instance = with_secret(bare, self.seal(bare, PROVIDER_KEY, KEY, "http://fake.invalid:80"))
         for name, play in (("answer", answer), ("fail", fail), ("hang", self._hang)):
             self.add_tool(name, play)
 
@@ -101,7 +101,7 @@ class ToolLoop:
 
     def supervisor(self, model: FakeChatModel) -> ToolLoopSupervisor:
         return ToolLoopSupervisor(
-            chat_models={"played": model},
+            chat_models={"fake": model},
             provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
             tool_access=ToolAccess(tools=self.tools, tool_servers=self.servers, cipher=self.cipher),
             system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),

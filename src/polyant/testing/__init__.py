@@ -1,1 +1,1 @@
-"""The contract kit: for each port a class of tests that every adapter runs, and parts that make tests repeatable."""
+"""The contract kit: one test class per port, which every adapter must pass, plus fakes and factories."""

@@ -1,4 +1,4 @@
-"""Contract of the port AuditLog."""
+"""The contract of the port AuditLog."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -21,16 +21,16 @@ def entry_of(**fields: Any) -> AuditEntry:
 
 
 class AuditLogContract:
-    """What every AuditLog does; a subclass gives an empty one."""
+    """The tests that every AuditLog must pass; subclasses provide an empty one."""
 
     @pytest.fixture
     def audit_log(self) -> AuditLog:
-        raise NotImplementedError("return an AuditLog that is empty")
+        raise NotImplementedError("return an empty AuditLog")
 
-    def test_it_has_the_shape_of_the_port(self, audit_log: AuditLog) -> None:
+    def test_implements_the_port(self, audit_log: AuditLog) -> None:
         assert isinstance(audit_log, AuditLog)
 
-    async def test_nothing_is_listed_at_first(self, audit_log: AuditLog) -> None:
+    async def test_list_is_empty_initially(self, audit_log: AuditLog) -> None:
         assert await audit_log.list(AuditQuery()) == AuditPage((), 0)
 
     @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ class AuditLogContract:
             entry_of(at=_NOON + timedelta(microseconds=999_999), actor="é'\"%_" * 100, action="x" * 100),
         ],
     )
-    async def test_an_entry_is_listed_as_it_was_stored(self, audit_log: AuditLog, entry: AuditEntry) -> None:
+    async def test_list_returns_entries_unchanged(self, audit_log: AuditLog, entry: AuditEntry) -> None:
         await audit_log.add(entry)
         assert await audit_log.list(AuditQuery()) == AuditPage((entry,), 1)
 
-    async def test_the_newest_comes_first_and_of_one_moment_the_one_stored_last(self, audit_log: AuditLog) -> None:
+    async def test_list_orders_newest_first_then_by_storage_order(self, audit_log: AuditLog) -> None:
         entries = [entry_of(details=(str(number),)) for number in range(3)]
         younger, older = entry_of(at=_NOON + _MOMENT), entry_of(at=_NOON - _MOMENT)
         for entry in (younger, *entries, older):
@@ -59,11 +59,11 @@ class AuditLogContract:
         assert await listed(audit_log, instance=Slug("bot")) == [entries[0]]
         assert await listed(audit_log, instance=Slug("nobody")) == []
 
-    async def test_list_by_user_finds_who_did_it_and_whom_it_was_done_to(self, audit_log: AuditLog) -> None:
-        did, had = entry_of(actor="ann@x.y"), entry_of(user="ann@x.y")
-        for entry in (did, had, entry_of(actor="bob@x.y", user="xann@x.y")):
+    async def test_list_by_user_matches_author_and_affected_user(self, audit_log: AuditLog) -> None:
+        as_author, as_affected = entry_of(actor="ann@x.y"), entry_of(user="ann@x.y")
+        for entry in (as_author, as_affected, entry_of(actor="bob@x.y", user="xann@x.y")):
             await audit_log.add(entry)
-        assert await listed(audit_log, user="ann@x.y") == [had, did]
+        assert await listed(audit_log, user="ann@x.y") == [as_affected, as_author]
         assert await listed(audit_log, user="nobody@x.y") == []
 
     @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ class AuditLogContract:
             ("", []),
         ],
     )
-    async def test_list_by_action_finds_the_whole_of_it_or_what_it_begins_with_up_to_a_dot(
+    async def test_list_by_action_matches_full_action_or_dotted_prefix(
         self, audit_log: AuditLog, action: str, found: list[str]
     ) -> None:
         for stored in ("secret", "secret.set", "secret.set.all", "secrets.set", "instance.create"):
@@ -88,7 +88,7 @@ class AuditLogContract:
         assert [entry.action for entry in reversed(await listed(audit_log, action=action))] == found
 
     @pytest.mark.parametrize("text", ["%", "_", "!", "\\", "'", '"', "{}", "$1"])
-    async def test_special_characters_are_literal(self, audit_log: AuditLog, text: str) -> None:
+    async def test_special_characters_are_matched_literally(self, audit_log: AuditLog, text: str) -> None:
         special = entry_of(actor=f"a{text}", action=f"a{text}.b")
         for entry in (special, entry_of(actor="ab", action="ab.b")):
             await audit_log.add(entry)
@@ -96,13 +96,13 @@ class AuditLogContract:
         assert await listed(audit_log, action=f"a{text}") == [special]
 
     @pytest.mark.parametrize("query", [AuditQuery(user="\0"), AuditQuery(action="\0")], ids=["user", "action"])
-    async def test_what_no_text_may_have_finds_nothing(self, audit_log: AuditLog, query: AuditQuery) -> None:
+    async def test_condition_with_nul_character_matches_nothing(self, audit_log: AuditLog, query: AuditQuery) -> None:
         await audit_log.add(entry_of())
         assert await audit_log.list(query) == AuditPage((), 0)
 
     @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-7))])
-    async def test_list_by_time_has_the_beginning_and_not_the_end(self, audit_log: AuditLog, zone: timezone) -> None:
-        """In whichever time zone they are given."""
+    async def test_list_by_time_includes_since_and_excludes_until(self, audit_log: AuditLog, zone: timezone) -> None:
+        """The time zone of `since` and `until` doesn't matter."""
         before, begin, middle, end = [
             entry_of(at=_NOON + timedelta(microseconds=moment)) for moment in (-1, 0, 999_999, 1_000_000)
         ]
@@ -113,7 +113,7 @@ class AuditLogContract:
         assert await listed(audit_log, since=since) == [end, middle, begin]
         assert await listed(audit_log, until=until) == [middle, begin, before]
 
-    async def test_every_condition_has_to_be_met(self, audit_log: AuditLog) -> None:
+    async def test_list_requires_all_conditions(self, audit_log: AuditLog) -> None:
         wanted: dict[str, Any] = {"instance": Slug("bot"), "actor": "ann@x.y", "action": "secret.set"}
         others: list[dict[str, Any]] = [
             {"instance": Slug("other")},
@@ -129,7 +129,7 @@ class AuditLogContract:
     @pytest.mark.parametrize(
         ("limit", "offset", "numbers"), [(2, 0, [4, 3]), (2, 3, [1, 0]), (2, 4, [0]), (5, 5, []), (0, 0, [])]
     )
-    async def test_limit_and_offset_cut_the_page_and_not_the_total(
+    async def test_limit_and_offset_affect_page_but_not_total(
         self, audit_log: AuditLog, limit: int, offset: int, numbers: list[int]
     ) -> None:
         for number in range(5):
@@ -141,24 +141,24 @@ class AuditLogContract:
 
 
 class AuditLogOutageContract:
-    """What an AuditLog whose store can fail does besides; a subclass gives one whose store doesn't answer."""
+    """The additional tests for an AuditLog whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture
     def unavailable(self) -> AuditLog:
-        raise NotImplementedError("return an AuditLog whose store doesn't answer")
+        raise NotImplementedError("return an AuditLog whose store is unavailable")
 
     @pytest.mark.parametrize(
-        "ask", [lambda log: log.add(entry_of()), lambda log: log.list(AuditQuery())], ids=["add", "list"]
+        "operation", [lambda log: log.add(entry_of()), lambda log: log.list(AuditQuery())], ids=["add", "list"]
     )
-    async def test_each_method_says_when_the_store_does_not_answer(
-        self, unavailable: AuditLog, ask: Callable[[AuditLog], Awaitable[object]]
+    async def test_each_method_reports_unavailable_store(
+        self, unavailable: AuditLog, operation: Callable[[AuditLog], Awaitable[object]]
     ) -> None:
         with pytest.raises(StorageUnavailableError):
-            await ask(unavailable)
+            await operation(unavailable)
 
 
 async def listed(audit_log: AuditLog, **conditions: Any) -> list[AuditEntry]:
-    """Returns the entries that meet the conditions; the total has to agree."""
+    """Returns the entries that match the conditions, and asserts that the total agrees."""
     page = await audit_log.list(AuditQuery(**conditions))
     assert page.total == len(page.entries)
     return [*page.entries]

@@ -1,4 +1,4 @@
-"""Contract of the port ChatModel: one part for every model, one for those that call a provider over a network."""
+"""The contract of the port ChatModel: tests for every model, and for models that call a provider over a network."""
 
 import asyncio
 from contextlib import aclosing
@@ -24,7 +24,7 @@ from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.ports.chat_model import ChatModel
 
 PROVIDER_TEXT = "what only the provider wrote"
-"""A provider under test that fails says this, and repeats the key it was given."""
+"""The text with which a provider under test fails, in addition to the key that it received."""
 
 SEEN_AT_ONCE = 1.0
 
@@ -40,7 +40,7 @@ CALLS = (
 
 
 class ScriptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider is to answer; each text is sent as one piece of a stream."""
+    """A scripted provider response; each text is sent as one chunk of a stream."""
 
     text: tuple[str, ...] = ("Hel", "lo, ", "Zoë 🐜", "!\n")
     tool_calls: tuple[ToolCall, ...] = ()
@@ -53,17 +53,17 @@ TWO_CALLS = ScriptedAnswer(text=("Let me ", "see."), tool_calls=CALLS, finish_re
 
 
 class ProviderUnderTest(Protocol):
-    """A model, and the hand that moves the provider behind it."""
+    """A model, and control over the provider that it calls."""
 
     @property
     def request(self) -> ModelRequest:
-        """A request that the provider takes: a user message, no tools, whole, with time enough."""
+        """A request that the provider accepts: one user message, no tools, no streaming, a distant deadline."""
 
     def answering(self, *outcomes: ScriptedAnswer | ProviderFailure) -> ChatModel:
-        """Returns the model; its provider answers, or fails in that way, one call after the other; the last stays.
+        """Returns the model; each call of its provider gets the next outcome, and the last outcome repeats.
 
-        The provider refuses what the real one refuses. A failure's text is `PROVIDER_TEXT` and the key. The model
-        waits before a retry by a clock that needs no time.
+        The provider refuses whatever the real one refuses. A failure's text is `PROVIDER_TEXT` and the key. The model
+        waits before a retry on a clock that advances instantly.
         """
 
 
@@ -72,22 +72,22 @@ class RemoteProviderUnderTest(ProviderUnderTest, Protocol):
 
     @property
     def calls(self) -> int:
-        """How many calls have come."""
+        """The number of calls received."""
 
     def breaking_off(self, *text: str) -> ChatModel:
-        """Returns the model; its provider sends the head and so much of a stream at each call, then cuts it."""
+        """Returns the model; on each call, its provider sends the headers and these chunks, then cuts the stream."""
 
     def hanging(self, *text: str) -> ChatModel:
-        """Returns the model; its provider sends so much of a stream, or not even the head, and then nothing."""
+        """Returns the model; its provider sends these chunks and then hangs; without chunks, it sends no headers."""
 
     async def called(self) -> None:
-        """Returns once a call has come."""
+        """Returns once a call has arrived."""
 
     async def hung_up(self) -> None:
         """Returns once the model has closed the connection of the last call."""
 
     def nowhere(self) -> str:
-        """Returns a base URL at which nothing answers."""
+        """Returns a base URL where no server is reachable."""
 
 
 async def events_of(model: ChatModel, request: ModelRequest) -> list[ModelEvent]:
@@ -97,7 +97,7 @@ async def events_of(model: ChatModel, request: ModelRequest) -> list[ModelEvent]
 
 
 def expected_events(answer: ScriptedAnswer, *, stream: bool) -> list[ModelEvent]:
-    """Returns the events that an answer has to become."""
+    """Returns the events that the model must yield for the answer."""
     whole = "".join(answer.text)
     texts = answer.text if stream else (whole,) * bool(whole)
     return [
@@ -108,7 +108,7 @@ def expected_events(answer: ScriptedAnswer, *, stream: bool) -> list[ModelEvent]
 
 
 class ChatModelContract:
-    """What every ChatModel does; a subclass gives a provider of its kind."""
+    """The tests that every ChatModel must pass; subclasses provide the provider under test."""
 
     @pytest.fixture
     def provider(self) -> ProviderUnderTest:
@@ -118,21 +118,23 @@ class ChatModelContract:
     def stream(self, request: pytest.FixtureRequest) -> bool:
         return bool(request.param)
 
-    def test_it_has_the_shape_of_the_port(self, provider: ProviderUnderTest) -> None:
+    def test_implements_the_port(self, provider: ProviderUnderTest) -> None:
         assert isinstance(provider.answering(HELLO), ChatModel)
 
-    async def test_streamed_text_comes_in_the_provider_s_pieces(self, provider: ProviderUnderTest) -> None:
+    async def test_streamed_text_arrives_in_provider_chunks(self, provider: ProviderUnderTest) -> None:
         request = msgspec.structs.replace(provider.request, stream=True)
         assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=True)
 
-    async def test_whole_text_comes_as_one_piece_equal_to_the_joined_ones(self, provider: ProviderUnderTest) -> None:
+    async def test_whole_text_equals_joined_stream_chunks(self, provider: ProviderUnderTest) -> None:
         assert await events_of(provider.answering(HELLO), provider.request) == expected_events(HELLO, stream=False)
 
-    async def test_text_then_tool_calls_then_the_end(self, *, provider: ProviderUnderTest, stream: bool) -> None:
+    async def test_events_are_text_then_tool_calls_then_finish(
+        self, *, provider: ProviderUnderTest, stream: bool
+    ) -> None:
         request = msgspec.structs.replace(provider.request, stream=stream, tools=(TOOL,))
         assert await events_of(provider.answering(TWO_CALLS), request) == expected_events(TWO_CALLS, stream=stream)
 
-    async def test_tool_calls_without_text_come_without_an_empty_delta(
+    async def test_tool_calls_without_text_yield_no_empty_delta(
         self,
         *,
         provider: ProviderUnderTest,
@@ -153,16 +155,14 @@ class ChatModelContract:
         ],
         ids=["none", "assistant's", "empty assistant's", "empty user's", "blank"],
     )
-    async def test_a_request_in_which_the_user_says_nothing_is_accepted(
+    async def test_request_without_user_text_is_accepted(
         self, provider: ProviderUnderTest, messages: tuple[ModelMessage, ...]
     ) -> None:
         request = msgspec.structs.replace(provider.request, messages=messages)
         assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=False)
 
     @pytest.mark.parametrize("tools", [(TOOL,), ()], ids=["tools", "tools withheld"])
-    async def test_results_of_tool_calls_are_accepted(
-        self, provider: ProviderUnderTest, tools: tuple[ToolSpec, ...]
-    ) -> None:
+    async def test_tool_results_are_accepted(self, provider: ProviderUnderTest, tools: tuple[ToolSpec, ...]) -> None:
         messages = (
             UserMessage.of("How is the weather?"),
             AssistantMessage("", CALLS),
@@ -173,7 +173,7 @@ class ChatModelContract:
         assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=False)
 
     @pytest.mark.parametrize("kind", list(ProviderFailure))
-    async def test_a_failure_is_reported_by_its_kind(
+    async def test_failure_has_its_kind(
         self,
         *,
         provider: ProviderUnderTest,
@@ -185,30 +185,30 @@ class ChatModelContract:
             await events_of(model, msgspec.structs.replace(provider.request, stream=stream))
         assert (caught.value.provider, caught.value.kind) == (model.info.name, kind)
 
-    async def test_a_call_past_its_deadline_is_not_made(self, provider: ProviderUnderTest) -> None:
+    async def test_call_past_deadline_is_not_made(self, provider: ProviderUnderTest) -> None:
         with pytest.raises(ProviderError) as caught:
             await events_of(provider.answering(HELLO), msgspec.structs.replace(provider.request, deadline=-1.0))
         assert caught.value.kind is ProviderFailure.TIMEOUT
 
-    async def test_a_provider_that_can_be_reached_passes_the_check(self, provider: ProviderUnderTest) -> None:
+    async def test_check_passes_for_reachable_provider(self, provider: ProviderUnderTest) -> None:
         await provider.answering(ProviderFailure.AUTH).check(provider.request.base_url)
 
 
 class RemoteChatModelContract(ChatModelContract):
-    """What every ChatModel does that calls a provider over a network."""
+    """The additional tests for a ChatModel that calls a provider over a network."""
 
     @pytest.fixture
     def provider(self) -> RemoteProviderUnderTest:
         raise NotImplementedError("return the provider under test")
 
-    async def test_closing_the_generator_closes_the_connection_at_once(self, provider: RemoteProviderUnderTest) -> None:
+    async def test_closing_generator_closes_connection_immediately(self, provider: RemoteProviderUnderTest) -> None:
         events = provider.hanging("Hel").generate(msgspec.structs.replace(provider.request, stream=True))
         assert await anext(events) == TextDelta("Hel")
         await events.aclose()
         async with asyncio.timeout(SEEN_AT_ONCE):
             await provider.hung_up()
 
-    async def test_cancelling_before_the_first_event_closes_the_connection_at_once(
+    async def test_cancelling_before_first_event_closes_connection_immediately(
         self,
         *,
         provider: RemoteProviderUnderTest,
@@ -225,14 +225,14 @@ class RemoteChatModelContract(ChatModelContract):
         "kind",
         [ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED, ProviderFailure.UNREACHABLE],
     )
-    async def test_what_may_pass_is_tried_three_times(
+    async def test_transient_failure_is_retried_twice(
         self, provider: RemoteProviderUnderTest, kind: ProviderFailure
     ) -> None:
         with pytest.raises(ProviderError):
             await events_of(provider.answering(kind), provider.request)
         assert provider.calls == 3
 
-    async def test_the_second_retry_may_succeed(
+    async def test_second_retry_can_succeed(
         self,
         *,
         provider: RemoteProviderUnderTest,
@@ -243,14 +243,14 @@ class RemoteChatModelContract(ChatModelContract):
         assert await events_of(model, request) == expected_events(HELLO, stream=stream)
 
     @pytest.mark.parametrize("kind", [ProviderFailure.AUTH, ProviderFailure.BAD_REQUEST])
-    async def test_what_will_not_pass_is_tried_once(
+    async def test_permanent_failure_is_not_retried(
         self, provider: RemoteProviderUnderTest, kind: ProviderFailure
     ) -> None:
         with pytest.raises(ProviderError):
             await events_of(provider.answering(kind), provider.request)
         assert provider.calls == 1
 
-    async def test_nothing_is_retried_after_the_first_event(self, provider: RemoteProviderUnderTest) -> None:
+    async def test_no_retry_after_first_event(self, provider: RemoteProviderUnderTest) -> None:
         events = provider.breaking_off("Hel").generate(msgspec.structs.replace(provider.request, stream=True))
         async with aclosing(events):
             assert await anext(events) == TextDelta("Hel")
@@ -258,13 +258,13 @@ class RemoteChatModelContract(ChatModelContract):
                 await anext(events)
         assert (caught.value.kind, provider.calls) == (ProviderFailure.BAD_RESPONSE, 1)
 
-    async def test_a_stream_cut_before_its_first_event_is_retried(self, provider: RemoteProviderUnderTest) -> None:
+    async def test_stream_cut_before_first_event_is_retried(self, provider: RemoteProviderUnderTest) -> None:
         with pytest.raises(ProviderError) as caught:
             await events_of(provider.breaking_off(), msgspec.structs.replace(provider.request, stream=True))
         assert (caught.value.kind, provider.calls) == (ProviderFailure.BAD_RESPONSE, 3)
 
     @pytest.mark.parametrize("kind", list(ProviderFailure))
-    async def test_neither_the_key_nor_the_provider_s_text_leaks(
+    async def test_error_and_log_contain_neither_key_nor_provider_text(
         self, provider: RemoteProviderUnderTest, kind: ProviderFailure, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(0)
@@ -275,7 +275,7 @@ class RemoteChatModelContract(ChatModelContract):
         assert provider.request.api_key.reveal() not in shown
         assert PROVIDER_TEXT not in shown
 
-    async def test_a_provider_that_can_t_be_reached_fails_the_check(self, provider: RemoteProviderUnderTest) -> None:
+    async def test_check_fails_for_unreachable_provider(self, provider: RemoteProviderUnderTest) -> None:
         with pytest.raises(ProviderError) as caught:
             await provider.answering(HELLO).check(provider.nowhere())
         assert caught.value.kind is ProviderFailure.UNREACHABLE

@@ -1,4 +1,4 @@
-"""Contract of the port Clock."""
+"""The contract of the port Clock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ Advance = Callable[[float], Awaitable[None]]
 
 
 class ClockContract:
-    """What every Clock does; a subclass gives one, and a way to let its time pass."""
+    """The tests that every Clock must pass; subclasses provide one, and a function that lets its time pass."""
 
     @pytest.fixture
     def clock(self) -> Clock:
@@ -22,25 +22,23 @@ class ClockContract:
     def advance(self, clock: Clock) -> Advance:
         raise NotImplementedError("return a function that returns once the clock is at least that many seconds later")
 
-    def test_it_has_the_shape_of_the_port(self, clock: Clock) -> None:
+    def test_implements_the_port(self, clock: Clock) -> None:
         assert isinstance(clock, Clock)
 
     def test_now_is_aware_and_in_utc(self, clock: Clock) -> None:
         assert clock.now().utcoffset() == timedelta(0)
 
-    async def test_now_and_monotonic_move_with_time(self, clock: Clock, advance: Advance) -> None:
+    async def test_now_and_monotonic_advance_with_time(self, clock: Clock, advance: Advance) -> None:
         now, monotonic = clock.now(), clock.monotonic()
         await advance(1 / 64)
         assert clock.now() > now
         assert clock.monotonic() >= monotonic + 1 / 64
 
-    def test_monotonic_never_goes_back(self, clock: Clock) -> None:
+    def test_monotonic_never_decreases(self, clock: Clock) -> None:
         moments = [clock.monotonic() for _ in range(1_000)]
         assert moments == sorted(moments)
 
-    async def test_sleep_returns_once_monotonic_has_advanced_by_its_seconds(
-        self, clock: Clock, advance: Advance
-    ) -> None:
+    async def test_sleep_lasts_its_seconds_on_the_monotonic_clock(self, clock: Clock, advance: Advance) -> None:
         async def slept() -> float:
             start = clock.monotonic()
             await clock.sleep(4 / 64)
@@ -55,6 +53,6 @@ class ClockContract:
             assert await sleeper >= 4 / 64
 
     @pytest.mark.parametrize("seconds", [0, -1])
-    async def test_sleep_of_no_time_returns(self, clock: Clock, seconds: float) -> None:
+    async def test_sleep_of_zero_or_negative_seconds_returns(self, clock: Clock, seconds: float) -> None:
         async with asyncio.timeout(10):
             await clock.sleep(seconds)

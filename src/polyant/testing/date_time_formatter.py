@@ -1,4 +1,4 @@
-"""Contract of the port DateTimeFormatter."""
+"""The contract of the port DateTimeFormatter."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -11,37 +11,36 @@ MOMENT = datetime(2026, 11, 22, 10, 44, 30, tzinfo=UTC)
 
 
 class DateTimeFormatterContract:
-    """What every DateTimeFormatter does; a subclass gives one that writes years as 2026 and minutes as 07."""
+    """The tests that every DateTimeFormatter must pass.
+
+    Subclasses provide one that formats years like 2026 and minutes like 07.
+    """
 
     @pytest.fixture
     def formatter(self) -> DateTimeFormatter:
         raise NotImplementedError("return the formatter under test")
 
-    def test_it_has_the_shape_of_the_port(self, formatter: DateTimeFormatter) -> None:
+    def test_implements_the_port(self, formatter: DateTimeFormatter) -> None:
         assert isinstance(formatter, DateTimeFormatter)
 
     @pytest.mark.parametrize("moment", [MOMENT, MOMENT + timedelta(days=100, minutes=13), MOMENT - timedelta(hours=7)])
-    def test_words_are_those_of_the_moment_in_the_operators_time_zone(
-        self, formatter: DateTimeFormatter, moment: datetime
-    ) -> None:
+    def test_text_describes_moment_in_operators_time_zone(self, formatter: DateTimeFormatter, moment: datetime) -> None:
         local = moment.astimezone(ZoneInfo(formatter.timezone_name()))
         words = formatter.describe(moment)
         assert f"{local.year}" in words
         assert f"{local.day}" in words
         assert f"{local:%M}" in words
 
-    def test_equal_moments_have_equal_words_in_whichever_zone_they_are_given(
-        self, formatter: DateTimeFormatter
-    ) -> None:
+    def test_text_does_not_depend_on_time_zone_of_argument(self, formatter: DateTimeFormatter) -> None:
         elsewhere = MOMENT.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
         assert formatter.describe(elsewhere) == formatter.describe(MOMENT)
 
-    def test_words_change_with_the_minute_alone(self, formatter: DateTimeFormatter) -> None:
+    def test_text_changes_only_with_the_minute(self, formatter: DateTimeFormatter) -> None:
         words = formatter.describe(MOMENT)
         assert formatter.describe(MOMENT + timedelta(seconds=29)) == words
         assert formatter.describe(MOMENT + timedelta(seconds=30)) != words
         assert formatter.describe(MOMENT) == words
 
-    def test_time_zone_has_an_iana_name(self, formatter: DateTimeFormatter) -> None:
+    def test_timezone_name_is_an_iana_name(self, formatter: DateTimeFormatter) -> None:
         name = formatter.timezone_name()
         assert ZoneInfo(name).key == name

@@ -1,4 +1,4 @@
-"""Instances and users for tests, made up from a seed so that each run has the same; needs polyfactory."""
+"""Factories for instances and users, seeded so that every run generates the same ones; requires polyfactory."""
 
 import functools
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 class _Factory(MsgspecFactory[StructT]):
-    """Reads the fields of its struct once, not for each that it makes."""
+    """A factory that reads the fields of its struct only once."""
 
     __is_base_factory__ = True
 
@@ -35,7 +35,7 @@ class _Factory(MsgspecFactory[StructT]):
 
 
 class SealedSecretFactory(_Factory[SealedSecret]):
-    """Makes callers' API keys as they are stored; nothing opens them."""
+    """Creates stored API keys for callers; they can't be decrypted."""
 
     __random_seed__ = 1
 
@@ -57,7 +57,7 @@ class SealedSecretFactory(_Factory[SealedSecret]):
 
 
 class InstanceFactory(_Factory[Instance]):
-    """Makes active instances that keep the domain's rules, have something of everything and were never stored."""
+    """Creates valid active instances that were never stored and have a value in every field."""
 
     __random_seed__ = 2
 
@@ -151,12 +151,12 @@ class InstanceFactory(_Factory[Instance]):
         }
 
     @classmethod
-    def _text(cls, most: int) -> str:
-        return "".join(cls.__random__.choices(_LETTERS, k=cls.__random__.randrange(most)))
+    def _text(cls, maximum: int) -> str:
+        return "".join(cls.__random__.choices(_LETTERS, k=cls.__random__.randrange(maximum)))
 
 
 class UserFactory(_Factory[User]):
-    """Makes users who may manage instances and were never stored."""
+    """Creates users who may manage instances and were never stored."""
 
     __random_seed__ = 3
 

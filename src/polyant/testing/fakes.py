@@ -1,4 +1,4 @@
-"""A chat model and tools that do what a test tells them, and tell what runs; for Supervisors built of such parts."""
+"""A fake chat model and fake tools for tests of Supervisors: scripted by the test, with counts of what is running."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
@@ -16,13 +16,13 @@ from polyant.domain.tools import ToolContext
 
 
 class FakeStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model does in one call: it speaks, calls tools without arguments, and then fails, hangs or ends."""
+    """The behaviour of a model in one call: it sends text, calls tools without arguments, then fails, hangs or ends."""
 
     text: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
-    """Names of the tools to call."""
+    """The names of the tools to call."""
     calls: tuple[ToolCall, ...] = ()
-    """Calls to make, where names aren't enough."""
+    """Complete tool calls, for tests that need more than names."""
     usage: Usage = Usage()
     provider_data: ProviderData | None = None
     fails: ProviderFailure | None = None
@@ -30,7 +30,7 @@ class FakeStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Activity:
-    """Counts what runs and what hangs."""
+    """Counts the running and the hanging model calls and tools."""
 
     def __init__(self) -> None:
         self.running = 0
@@ -40,7 +40,7 @@ class Activity:
 
     @contextmanager
     def runs(self) -> Iterator[None]:
-        """Counts what is done inside."""
+        """Counts the work inside the context as running."""
         self.running += 1
         self.max_running = max(self.max_running, self.running)
         try:
@@ -58,24 +58,29 @@ class Activity:
             self._hanging -= 1
 
     async def hanging(self, count: int = 1) -> None:
-        """Returns once so many hang."""
+        """Returns once that many calls hang."""
         while self._hanging < count:
             self._changed.clear()
             await self._changed.wait()
 
 
 class FakeChatModel(ChatModel):
-    """Takes one step a call; the last one stays. Or the step that a function gives for the request."""
+    """A chat model that performs scripted steps.
+
+    Args:
+        steps: The steps, one per call, of which the last repeats; or a function that returns the step for a request.
+        activity: Counts the running calls.
+    """
 
     info = ProviderInfo(
-        name="played",
+        name="fake",
         default_model="model",
-        base_url="http://played.invalid",
-        secret=SecretName("played_api_key"),
+        base_url="http://fake.invalid",
+        secret=SecretName("fake_api_key"),
     )
 
-    def __init__(self, play: Sequence[FakeStep] | Callable[[ModelRequest], FakeStep], activity: Activity) -> None:
-        self._play = play
+    def __init__(self, steps: Sequence[FakeStep] | Callable[[ModelRequest], FakeStep], activity: Activity) -> None:
+        self._steps = steps
         self._activity = activity
         self.requests: list[ModelRequest] = []
 
@@ -99,25 +104,25 @@ class FakeChatModel(ChatModel):
             )
 
     async def check(self, base_url: str) -> None:
-        """Returns."""
+        """Always succeeds."""
 
     def _step(self, request: ModelRequest) -> FakeStep:
-        if callable(self._play):
-            return self._play(request)
-        return self._play[min(len(self.requests), len(self._play)) - 1]
+        if callable(self._steps):
+            return self._steps(request)
+        return self._steps[min(len(self.requests), len(self._steps)) - 1]
 
 
 class NoArguments(msgspec.Struct, frozen=True):
-    """What a tool takes that takes nothing."""
+    """The arguments of a tool without parameters."""
 
 
 class FakeTool(Tool):
-    """Does what a function does."""
+    """A tool that calls a function of the test."""
 
     def __init__(
         self,
         name: str,
-        play: Callable[[Any, ToolContext], Awaitable[str]],
+        function: Callable[[Any, ToolContext], Awaitable[str]],
         activity: Activity,
         *,
         arguments: type[msgspec.Struct] = NoArguments,
@@ -127,9 +132,9 @@ class FakeTool(Tool):
         self.description = f"Does {name}."
         self.arguments = arguments
         self.secrets = secrets
-        self._play = play
+        self._function = function
         self._activity = activity
 
     async def run(self, arguments: Any, context: ToolContext) -> str:
         with self._activity.runs():
-            return await self._play(arguments, context)
+            return await self._function(arguments, context)

@@ -1,4 +1,4 @@
-"""The part of InstanceRepo's contract that is about the audit trail."""
+"""The part of the InstanceRepo contract for the audit trail."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -17,27 +17,27 @@ _SLUG = Slug("audited")
 
 
 def entry_of(action: str) -> AuditEntry:
-    """Returns an entry that has something of everything."""
+    """Returns an entry with a value in every field."""
     at = datetime(2026, 5, 4, 12, tzinfo=UTC)
     return AuditEntry(at=at, actor="ann@example.com", action=action, instance=_SLUG, user="bob@x.y", details=("a", "b"))
 
 
 class InstanceAuditContract:
-    """What every InstanceRepo stores beside a change; its adapters run it as a part of InstanceRepoContract."""
+    """The tests of the audit entries that every InstanceRepo stores; InstanceRepoContract includes them."""
 
     @pytest.fixture
     def audit_log(self, repo: InstanceRepo) -> AuditLog:
-        raise NotImplementedError("return the AuditLog of the store that `repo` writes to")
+        raise NotImplementedError("return the AuditLog of the same store as `repo`")
 
-    async def test_each_change_is_stored_with_its_entry(self, repo: InstanceRepo, audit_log: AuditLog) -> None:
-        """The entries outlive the instance."""
+    async def test_each_change_is_stored_with_its_audit_entry(self, repo: InstanceRepo, audit_log: AuditLog) -> None:
+        """The entries remain after the instance is deleted."""
         added, saved, deleted = entry_of("instance.create"), entry_of("instance.update"), entry_of("instance.delete")
         stored = await repo.add(InstanceFactory.build(slug=_SLUG), audit=added)
         await repo.save(stored, audit=saved)
         await repo.delete(_SLUG, audit=deleted)
         assert (await audit_log.list(AuditQuery())).entries == (deleted, saved, added)
 
-    async def test_a_change_without_an_entry_leaves_none(self, repo: InstanceRepo, audit_log: AuditLog) -> None:
+    async def test_change_without_audit_entry_stores_none(self, repo: InstanceRepo, audit_log: AuditLog) -> None:
         stored = await repo.add(InstanceFactory.build())
         await repo.save(stored)
         await repo.delete(stored.slug)
@@ -52,7 +52,7 @@ class InstanceAuditContract:
         ],
         ids=["add", "save", "delete"],
     )
-    async def test_a_refused_change_leaves_no_entry(
+    async def test_refused_change_stores_no_audit_entry(
         self,
         repo: InstanceRepo,
         audit_log: AuditLog,
@@ -63,7 +63,7 @@ class InstanceAuditContract:
             await change(repo, entry_of("instance.refused"))
         assert (await audit_log.list(AuditQuery())).total == 0
 
-    async def test_a_save_over_a_change_of_somebody_else_leaves_no_entry(
+    async def test_save_of_outdated_version_stores_no_audit_entry(
         self, repo: InstanceRepo, audit_log: AuditLog
     ) -> None:
         read = await repo.add(InstanceFactory.build())

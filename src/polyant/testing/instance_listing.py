@@ -1,4 +1,4 @@
-"""The part of InstanceRepo's contract that is about `list`."""
+"""The part of the InstanceRepo contract for `list`."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,17 +15,17 @@ _EVERYTHING = InstanceQuery()
 
 
 class InstanceListingContract:
-    """What every InstanceRepo lists; its adapters run it as a part of InstanceRepoContract."""
+    """The tests of `list` that every InstanceRepo must pass; InstanceRepoContract includes them."""
 
     @pytest.fixture
     def repo(self) -> InstanceRepo:
-        raise NotImplementedError("return an InstanceRepo that is empty and was never written to")
+        raise NotImplementedError("return an empty InstanceRepo that was never written to")
 
-    async def test_nothing_is_listed_at_first(self, repo: InstanceRepo) -> None:
+    async def test_list_is_empty_initially(self, repo: InstanceRepo) -> None:
         assert await repo.list(_EVERYTHING) == InstancePage((), 0)
 
     async def test_list_orders_by_creation_then_slug(self, repo: InstanceRepo) -> None:
-        """Slugs in the order of their characters' codes, whatever a database thinks of the alphabet."""
+        """Slugs are ordered by code point, regardless of the database's collation."""
         slugs = ["a-b", "a.b", "a0", "a_b", "ab", "b"]
         for slug in ["b", "a_b", "a0", "ab", "a.b", "a-b"]:
             await repo.add(InstanceFactory.build(slug=slug, created_at=_NOON))
@@ -33,12 +33,12 @@ class InstanceListingContract:
         await repo.add(InstanceFactory.build(slug="a-last", created_at=_NOON + timedelta(microseconds=1)))
         assert await slugs_of(repo, _EVERYTHING) == ["first", *slugs, "a-last"]
 
-    async def test_list_shows_each_instance_as_it_is(self, repo: InstanceRepo) -> None:
+    async def test_list_returns_summary_of_each_instance(self, repo: InstanceRepo) -> None:
         stored = [await repo.add(instance) for instance in InstanceFactory.batch(5)]
         page = await repo.list(_EVERYTHING)
         assert {shown.slug: shown for shown in page.instances} == {each.slug: summary_of(each) for each in stored}
 
-    async def test_list_shows_whether_there_is_an_api_key(self, repo: InstanceRepo) -> None:
+    async def test_list_shows_whether_api_key_is_stored(self, repo: InstanceRepo) -> None:
         other = SecretName("openai_api_key")
         without = InstanceFactory.build(secrets={other: SealedSecretFactory.build(name=other, fingerprint=None)})
         await repo.add(without)
@@ -49,7 +49,7 @@ class InstanceListingContract:
         ("limit", "offset", "numbers"),
         [(None, 0, [0, 1, 2, 3, 4]), (2, 0, [0, 1]), (2, 4, [4]), (None, 3, [3, 4]), (2, 9, []), (0, 0, [])],
     )
-    async def test_limit_and_offset_cut_the_page_and_not_the_total(
+    async def test_limit_and_offset_affect_page_but_not_total(
         self, repo: InstanceRepo, limit: int | None, offset: int, numbers: list[int]
     ) -> None:
         for number in range(5):
@@ -69,7 +69,7 @@ class InstanceListingContract:
     @pytest.mark.parametrize(
         "field", [{"slug": "a-needle"}, {"name": "A Needle."}, {"description": "in the\nhay: needle"}]
     )
-    async def test_search_finds_slug_name_and_description_in_upper_and_lower_case(
+    async def test_search_matches_slug_name_and_description_ignoring_case(
         self, repo: InstanceRepo, search: str, field: dict[str, str]
     ) -> None:
         await repo.add(InstanceFactory.build(**plain("hay")))
@@ -78,17 +78,17 @@ class InstanceListingContract:
         assert [shown.created_at for shown in page.instances] == [_NOON]
         assert page.total == 1
 
-    async def test_search_knows_upper_and_lower_case_of_accented_letters(self, repo: InstanceRepo) -> None:
+    async def test_search_ignores_case_of_accented_letters(self, repo: InstanceRepo) -> None:
         await repo.add(InstanceFactory.build(**plain("cafe") | {"name": "Café Жук"}))
         assert await slugs_of(repo, InstanceQuery(search="CAFÉ ж")) == ["cafe"]
 
     @pytest.mark.parametrize("special", ["%", "_", "!", "\\", "'", '"', "{}", "$1", "100%_!", "\\_"])
-    async def test_search_finds_special_characters_literally(self, repo: InstanceRepo, special: str) -> None:
+    async def test_search_matches_special_characters_literally(self, repo: InstanceRepo, special: str) -> None:
         await repo.add(InstanceFactory.build(**plain("plain")))
         await repo.add(InstanceFactory.build(**plain("special") | {"description": f"has {special} in it"}))
         assert await slugs_of(repo, InstanceQuery(search=special)) == ["special"]
 
-    async def test_search_for_what_no_text_may_have_finds_nothing(self, repo: InstanceRepo) -> None:
+    async def test_search_for_nul_character_matches_nothing(self, repo: InstanceRepo) -> None:
         await repo.add(InstanceFactory.build())
         assert await repo.list(InstanceQuery(search="\0")) == InstancePage((), 0)
 
@@ -103,15 +103,15 @@ class InstanceListingContract:
         assert await slugs_of(repo, InstanceQuery(key_fingerprints=("f2",))) == ["three", "two"]
         assert await slugs_of(repo, InstanceQuery(key_fingerprints=("f9",))) == []
 
-    async def test_the_key_before_is_found_by_its_fingerprint_expired_or_not(self, repo: InstanceRepo) -> None:
-        for slug, expires_at in [("expired", _NOON - timedelta(days=9_000)), ("counts", _NOON + timedelta(days=9_000))]:
+    async def test_previous_key_is_found_by_fingerprint_even_if_expired(self, repo: InstanceRepo) -> None:
+        for slug, expires_at in [("expired", _NOON - timedelta(days=9_000)), ("valid", _NOON + timedelta(days=9_000))]:
             previous = SealedSecretFactory.build(name=PREVIOUS_AUTH_API_KEY, fingerprint="old", expires_at=expires_at)
             keys = {AUTH_API_KEY: SealedSecretFactory.build(fingerprint="new"), PREVIOUS_AUTH_API_KEY: previous}
             await repo.add(InstanceFactory.build(slug=slug, secrets=keys, created_at=_NOON))
-        assert await slugs_of(repo, InstanceQuery(key_fingerprints=("old",))) == ["counts", "expired"]
-        assert await slugs_of(repo, InstanceQuery(key_fingerprints=("new", "old"))) == ["counts", "expired"]
+        assert await slugs_of(repo, InstanceQuery(key_fingerprints=("old",))) == ["expired", "valid"]
+        assert await slugs_of(repo, InstanceQuery(key_fingerprints=("new", "old"))) == ["expired", "valid"]
 
-    async def test_a_key_that_is_gone_is_not_found_by_its_fingerprint(self, repo: InstanceRepo) -> None:
+    async def test_removed_key_is_not_found_by_fingerprint(self, repo: InstanceRepo) -> None:
         stored = await repo.add(
             InstanceFactory.build(secrets={AUTH_API_KEY: SealedSecretFactory.build(fingerprint="old")})
         )
@@ -121,7 +121,7 @@ class InstanceListingContract:
         await repo.delete(stored.slug)
         assert await slugs_of(repo, InstanceQuery(key_fingerprints=("new",))) == []
 
-    async def test_every_condition_has_to_be_met(self, repo: InstanceRepo) -> None:
+    async def test_list_requires_all_conditions(self, repo: InstanceRepo) -> None:
         key = {AUTH_API_KEY: SealedSecretFactory.build(fingerprint="f")}
         await repo.add(InstanceFactory.build(**plain("bot-wanted"), secrets=key))
         await repo.add(InstanceFactory.build(**plain("bot-off"), secrets=key, status=InstanceStatus.DISABLED))
@@ -132,17 +132,17 @@ class InstanceListingContract:
 
 
 async def slugs_of(repo: InstanceRepo, query: InstanceQuery) -> list[str]:
-    """Returns the slugs listed, in their order; the total has to agree."""
+    """Returns the listed slugs in order, and asserts that the total agrees."""
     page = await repo.list(query)
     assert page.total == len(page.instances)
     return [shown.slug for shown in page.instances]
 
 
 def summary_of(instance: Instance) -> InstanceSummary:
-    """Returns what a listing has to show of the instance."""
+    """Returns the expected listing entry of the instance."""
     return InstanceSummary(**{field: getattr(instance, field) for field in InstanceSummary.__struct_fields__})
 
 
 def plain(slug: str) -> dict[str, str]:
-    """Returns texts that no other search than one for the slug finds."""
+    """Returns texts that match only a search for the slug."""
     return {"slug": slug, "name": "Name", "description": ""}

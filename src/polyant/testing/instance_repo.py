@@ -1,4 +1,4 @@
-"""Contract of the port InstanceRepo."""
+"""The contract of the port InstanceRepo."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -28,28 +28,28 @@ _EVERYTHING = InstanceQuery()
 
 
 class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
-    """What every InstanceRepo does; a subclass gives an empty one, its audit log, and one that doesn't answer."""
+    """The tests that every InstanceRepo must pass; subclasses provide an empty one and the AuditLog of its store."""
 
-    def test_it_has_the_shape_of_the_port(self, repo: InstanceRepo) -> None:
+    def test_implements_the_port(self, repo: InstanceRepo) -> None:
         assert isinstance(repo, InstanceRepo)
 
-    async def test_get_of_an_unknown_slug_is_none(self, repo: InstanceRepo) -> None:
+    async def test_get_of_unknown_slug_returns_none(self, repo: InstanceRepo) -> None:
         await repo.add(InstanceFactory.build())
         assert await repo.get(Slug("nobody")) is None
 
-    async def test_get_returns_what_was_added(self, repo: InstanceRepo) -> None:
+    async def test_get_returns_added_instance(self, repo: InstanceRepo) -> None:
         for instance in InstanceFactory.batch(10):
             stored = await repo.add(instance)
             assert await repo.get(instance.slug) == stored == replace(instance, version=1)
 
-    async def test_get_returns_what_was_saved_last(self, repo: InstanceRepo) -> None:
+    async def test_get_returns_last_saved_state(self, repo: InstanceRepo) -> None:
         stored = await repo.add(InstanceFactory.build())
         for number in range(3):
             stored = await repo.save(replace(stored, name=f"Name {number}"))
         assert await repo.get(stored.slug) == stored
         assert stored.name == "Name 2"
 
-    async def test_an_instance_may_have_nothing_that_is_optional(self, repo: InstanceRepo) -> None:
+    async def test_instance_without_optional_values_is_stored(self, repo: InstanceRepo) -> None:
         bare = InstanceFactory.build(
             description="",
             base_url=None,
@@ -65,14 +65,14 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         assert await repo.get(bare.slug) == replace(bare, version=1)
 
     @pytest.mark.parametrize(
-        ("field", "nothing"),
+        ("field", "empty"),
         [("sections", {}), ("secrets", {}), ("tools", ()), ("mcp_servers", ()), ("options", {})],
     )
-    async def test_what_a_saved_instance_no_longer_has_is_gone(
-        self, repo: InstanceRepo, field: str, nothing: object
+    async def test_save_removes_values_that_instance_no_longer_has(
+        self, repo: InstanceRepo, field: str, empty: object
     ) -> None:
         stored = await repo.add(InstanceFactory.build())
-        saved = await repo.save(replace(stored, **{field: nothing}))
+        saved = await repo.save(replace(stored, **{field: empty}))
         assert await repo.get(stored.slug) == saved
         assert not getattr(saved, field)
 
@@ -83,7 +83,7 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         assert found is not None
         assert found.tools == ("c", "a", "d", "b")
 
-    async def test_mcp_servers_keep_their_order_and_all_that_is_theirs(self, repo: InstanceRepo) -> None:
+    async def test_mcp_servers_keep_their_order_and_fields(self, repo: InstanceRepo) -> None:
         crm = McpServer(name="crm", url="https://crm.example/mcp?a=1", headers={"X-Key": SecretName("crm_token")})
         web = McpServer(name="web", url="http://localhost:9/", tools=("search", 'odd"name'))
         stored = await repo.add(InstanceFactory.build(mcp_servers=(crm, web)))
@@ -91,7 +91,7 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         assert await repo.get(stored.slug) == saved
         assert saved.mcp_servers == (web, crm)
 
-    async def test_moments_are_kept_to_the_microsecond_and_in_utc(self, repo: InstanceRepo) -> None:
+    async def test_times_are_stored_to_the_microsecond_in_utc(self, repo: InstanceRepo) -> None:
         moment = datetime(2026, 5, 4, 3, 2, 1, 999_999, tzinfo=UTC)
         instance = InstanceFactory.build(created_at=moment, updated_at=moment.replace(microsecond=0))
         await repo.add(instance)
@@ -100,90 +100,90 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         assert (found.created_at, found.updated_at) == (moment, moment.replace(microsecond=0))
         assert found.created_at.utcoffset() == timedelta(0)
 
-    async def test_get_never_sees_half_of_a_write(self, repo: InstanceRepo) -> None:
-        stored = await repo.add(whole(InstanceFactory.build(), "start"))
+    async def test_get_never_sees_partial_write(self, repo: InstanceRepo) -> None:
+        stored = await repo.add(marked(InstanceFactory.build(), "start"))
 
         async def write() -> None:
             instance = stored
             for number in range(15):
-                instance = await repo.save(whole(instance, f"state {number}"))
+                instance = await repo.save(marked(instance, f"state {number}"))
 
         writing = asyncio.create_task(write())
         while not writing.done():
             found = await repo.get(stored.slug)
             assert found is not None
-            assert found == whole(found, found.name)
-            await asyncio.sleep(0.001)  # without a pause, reads from memory would leave the writer's thread no time
+            assert found == marked(found, found.name)
+            await asyncio.sleep(0.001)  # without a pause, reads from memory would starve the writer's thread
         await writing
 
-    async def test_add_of_a_taken_slug_stores_nothing(self, repo: InstanceRepo) -> None:
+    async def test_add_with_taken_slug_stores_nothing(self, repo: InstanceRepo) -> None:
         stored = await repo.add(InstanceFactory.build(slug="taken"))
         with pytest.raises(InstanceExistsError):
             await repo.add(InstanceFactory.build(slug="taken"))
         assert await repo.get(Slug("taken")) == stored
         assert (await repo.list(_EVERYTHING)).total == 1
 
-    async def test_of_several_adds_at_once_exactly_one_succeeds(self, repo: InstanceRepo) -> None:
+    async def test_exactly_one_of_concurrent_adds_succeeds(self, repo: InstanceRepo) -> None:
         rivals = InstanceFactory.batch(10, slug="wanted")
         winners = await winners_of((repo.add(rival) for rival in rivals), InstanceExistsError)
         assert [await repo.get(Slug("wanted"))] == winners
 
-    async def test_save_counts_the_version_up(self, repo: InstanceRepo) -> None:
+    async def test_save_increments_version(self, repo: InstanceRepo) -> None:
         stored = await repo.add(InstanceFactory.build())
         assert (await repo.save(stored)).version == 2
 
-    async def test_id_slug_and_creation_time_stay(self, repo: InstanceRepo) -> None:
+    async def test_save_keeps_id_slug_and_creation_time(self, repo: InstanceRepo) -> None:
         stored = await repo.add(InstanceFactory.build(slug="old"))
         saved = await repo.save(replace(stored, slug=Slug("new"), created_at=_NOON, name="Changed"))
         assert saved == replace(stored, version=2, name="Changed")
         assert await repo.get(Slug("old")) == saved
         assert await repo.get(Slug("new")) is None
 
-    async def test_save_leaves_other_instances_alone(self, repo: InstanceRepo) -> None:
+    async def test_save_does_not_affect_other_instances(self, repo: InstanceRepo) -> None:
         other = await repo.add(InstanceFactory.build())
         stored = await repo.add(InstanceFactory.build())
         await repo.save(replace(stored, sections={}, secrets={}, tools=()))
         assert await repo.get(other.slug) == other
 
-    async def test_save_of_an_unknown_instance_stores_nothing(self, repo: InstanceRepo) -> None:
+    async def test_save_of_unknown_instance_stores_nothing(self, repo: InstanceRepo) -> None:
         instance = InstanceFactory.build(version=1)
         with pytest.raises(UnknownInstanceError):
             await repo.save(instance)
         assert await repo.get(instance.slug) is None
 
-    async def test_save_of_an_instance_whose_slug_went_to_another_is_refused(self, repo: InstanceRepo) -> None:
-        gone = await repo.add(InstanceFactory.build(slug="bot"))
-        await repo.delete(gone.slug)
-        heir = await repo.add(InstanceFactory.build(slug="bot"))
+    async def test_save_of_deleted_instance_with_reused_slug_is_refused(self, repo: InstanceRepo) -> None:
+        deleted = await repo.add(InstanceFactory.build(slug="bot"))
+        await repo.delete(deleted.slug)
+        successor = await repo.add(InstanceFactory.build(slug="bot"))
         with pytest.raises(UnknownInstanceError):
-            await repo.save(gone)
-        assert await repo.get(Slug("bot")) == heir
+            await repo.save(deleted)
+        assert await repo.get(Slug("bot")) == successor
 
-    async def test_save_over_a_change_of_somebody_else_stores_nothing(self, repo: InstanceRepo) -> None:
+    async def test_save_of_outdated_version_stores_nothing(self, repo: InstanceRepo) -> None:
         read = await repo.add(InstanceFactory.build())
         theirs = await repo.save(replace(read, name="Theirs"))
         with pytest.raises(InstanceChangedError):
             await repo.save(replace(read, name="Mine", sections={}))
         assert await repo.get(read.slug) == theirs
 
-    async def test_of_several_saves_of_one_version_exactly_one_succeeds(self, repo: InstanceRepo) -> None:
+    async def test_exactly_one_of_concurrent_saves_succeeds(self, repo: InstanceRepo) -> None:
         read = await repo.add(InstanceFactory.build())
-        rivals = [whole(read, f"Rival {number}") for number in range(20)]
+        rivals = [marked(read, f"Rival {number}") for number in range(20)]
         winners = await winners_of((repo.save(rival) for rival in rivals), InstanceChangedError)
         assert [await repo.get(read.slug)] == winners
 
-    async def test_delete_removes_the_instance_and_nothing_else(self, repo: InstanceRepo) -> None:
-        gone, stays = [await repo.add(instance) for instance in InstanceFactory.batch(2)]
-        await repo.delete(gone.slug)
-        assert await repo.get(gone.slug) is None
-        assert await repo.get(stays.slug) == stays
-        assert await slugs_of(repo, _EVERYTHING) == [stays.slug]
+    async def test_delete_removes_only_that_instance(self, repo: InstanceRepo) -> None:
+        deleted, other = [await repo.add(instance) for instance in InstanceFactory.batch(2)]
+        await repo.delete(deleted.slug)
+        assert await repo.get(deleted.slug) is None
+        assert await repo.get(other.slug) == other
+        assert await slugs_of(repo, _EVERYTHING) == [other.slug]
 
-    async def test_delete_of_an_unknown_instance_is_refused(self, repo: InstanceRepo) -> None:
+    async def test_delete_of_unknown_instance_is_refused(self, repo: InstanceRepo) -> None:
         with pytest.raises(UnknownInstanceError):
             await repo.delete(Slug("nobody"))
 
-    async def test_only_the_version_that_is_given_is_deleted(self, repo: InstanceRepo) -> None:
+    async def test_delete_with_outdated_version_is_refused(self, repo: InstanceRepo) -> None:
         read = await repo.add(InstanceFactory.build())
         stored = await repo.save(read)
         revision = (await repo.changes_since(0)).revision
@@ -196,16 +196,16 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         await repo.delete(stored.slug, version=stored.version)
         assert await repo.get(read.slug) is None
 
-    async def test_an_instance_inherits_nothing_from_a_deleted_one(self, repo: InstanceRepo) -> None:
+    async def test_instance_inherits_nothing_from_deleted_one(self, repo: InstanceRepo) -> None:
         await repo.add(InstanceFactory.build(slug="bot"))
         await repo.delete(Slug("bot"))
-        heir = await repo.add(InstanceFactory.build(slug="bot", sections={}, secrets={}, tools=()))
-        assert await repo.get(Slug("bot")) == heir
+        successor = await repo.add(InstanceFactory.build(slug="bot", sections={}, secrets={}, tools=()))
+        assert await repo.get(Slug("bot")) == successor
 
-    async def test_revision_0_is_before_the_first_write(self, repo: InstanceRepo) -> None:
+    async def test_revision_is_0_before_first_write(self, repo: InstanceRepo) -> None:
         assert (await repo.changes_since(0)).revision == 0
 
-    async def test_changes_name_what_was_added_saved_and_deleted_since(self, repo: InstanceRepo) -> None:
+    async def test_changes_since_lists_added_saved_and_deleted_slugs(self, repo: InstanceRepo) -> None:
         saved, deleted = [await repo.add(instance) for instance in InstanceFactory.batch(2)]
         start = await repo.changes_since(0)
         assert start.slugs >= {saved.slug, deleted.slug}
@@ -216,7 +216,7 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         assert changes.slugs >= {added.slug, saved.slug, deleted.slug}
         assert (await repo.changes_since(changes.revision)).revision == changes.revision
 
-    async def test_each_write_has_a_higher_revision_than_those_before(self, repo: InstanceRepo) -> None:
+    async def test_each_write_increases_revision(self, repo: InstanceRepo) -> None:
         revisions = [(await repo.changes_since(0)).revision]
         stored = await repo.add(InstanceFactory.build())
         revisions.append((await repo.changes_since(0)).revision)
@@ -226,13 +226,13 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         revisions.append((await repo.changes_since(0)).revision)
         assert revisions == sorted(set(revisions))
 
-    async def test_who_asks_again_and_again_misses_no_write(self, repo: InstanceRepo) -> None:
+    async def test_polling_changes_misses_no_write(self, repo: InstanceRepo) -> None:
         instances = InstanceFactory.batch(20)
         writing = asyncio.gather(*(repo.add(instance) for instance in instances))
         seen: set[Slug] = set()
         revision, last = 0, False
         while not last:
-            last = writing.done()  # and so one more look after that
+            last = writing.done()  # checked first, so that one more poll follows the last write
             changes = await repo.changes_since(revision)
             seen |= changes.slugs
             revision = changes.revision
@@ -242,14 +242,17 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
 
 
 class InstanceRepoOutageContract:
-    """What an InstanceRepo whose store can fail does besides; a subclass gives one whose store doesn't answer."""
+    """The additional tests for an InstanceRepo whose store can fail.
+
+    Subclasses provide one with an unavailable store.
+    """
 
     @pytest.fixture
     def unavailable(self) -> InstanceRepo:
-        raise NotImplementedError("return an InstanceRepo whose store doesn't answer")
+        raise NotImplementedError("return an InstanceRepo whose store is unavailable")
 
     @pytest.mark.parametrize(
-        "ask",
+        "operation",
         [
             lambda repo: repo.get(Slug("bot")),
             lambda repo: repo.list(_EVERYTHING),
@@ -260,22 +263,22 @@ class InstanceRepoOutageContract:
         ],
         ids=["get", "list", "add", "save", "delete", "changes_since"],
     )
-    async def test_each_method_says_when_the_store_does_not_answer(
-        self, unavailable: InstanceRepo, ask: Callable[[InstanceRepo], Awaitable[object]]
+    async def test_each_method_reports_unavailable_store(
+        self, unavailable: InstanceRepo, operation: Callable[[InstanceRepo], Awaitable[object]]
     ) -> None:
         with pytest.raises(StorageUnavailableError):
-            await ask(unavailable)
+            await operation(unavailable)
 
 
 async def winners_of(attempts: Iterable[Awaitable[Instance]], refusal: type[Exception]) -> list[Instance]:
-    """Returns the results of those that succeed; the others have to be refused in just that way."""
+    """Returns the results of the attempts that succeed, and asserts that the others raise `refusal`."""
     outcomes = await asyncio.gather(*attempts, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {Instance, refusal}
     return [outcome for outcome in outcomes if isinstance(outcome, Instance)]
 
 
-def whole(instance: Instance, mark: str) -> Instance:
-    """Returns the instance with the mark on everything it has."""
+def marked(instance: Instance, mark: str) -> Instance:
+    """Returns the instance with the mark in all its parts, so that a mix of two states is detected."""
     return replace(
         instance,
         name=mark,

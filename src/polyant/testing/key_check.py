@@ -1,4 +1,4 @@
-"""Contract of the port KeyCheck."""
+"""The contract of the port KeyCheck."""
 
 import asyncio
 
@@ -9,47 +9,47 @@ from polyant.domain.ports.key_check import KeyCheck
 
 
 class KeyCheckContract:
-    """What every KeyCheck does; a subclass gives an empty one."""
+    """The tests that every KeyCheck must pass; subclasses provide an empty one."""
 
     @pytest.fixture
     def key_check(self) -> KeyCheck:
-        raise NotImplementedError("return a KeyCheck that keeps nothing yet")
+        raise NotImplementedError("return a KeyCheck without a stored value")
 
-    def test_it_has_the_shape_of_the_port(self, key_check: KeyCheck) -> None:
+    def test_implements_the_port(self, key_check: KeyCheck) -> None:
         assert isinstance(key_check, KeyCheck)
 
-    async def test_nothing_is_kept_at_first(self, key_check: KeyCheck) -> None:
+    async def test_read_returns_none_initially(self, key_check: KeyCheck) -> None:
         assert await key_check.read() is None
 
-    async def test_a_value_is_kept(self, key_check: KeyCheck) -> None:
+    async def test_keep_stores_value(self, key_check: KeyCheck) -> None:
         assert await key_check.keep("first") == "first"
         assert await key_check.read() == "first"
 
-    async def test_the_value_kept_first_stays(self, key_check: KeyCheck) -> None:
+    async def test_keep_does_not_replace_stored_value(self, key_check: KeyCheck) -> None:
         await key_check.keep("first")
         assert await key_check.keep("second") == "first"
         assert await key_check.read() == "first"
 
-    async def test_all_who_keep_at_once_get_the_one_value_that_is_kept(self, key_check: KeyCheck) -> None:
-        answers = await asyncio.gather(*(key_check.keep(f"value {number}") for number in range(20)))
-        assert set(answers) == {await key_check.read()}
+    async def test_concurrent_keeps_return_the_same_value(self, key_check: KeyCheck) -> None:
+        results = await asyncio.gather(*(key_check.keep(f"value {number}") for number in range(20)))
+        assert set(results) == {await key_check.read()}
 
-    async def test_the_value_expected_is_replaced(self, key_check: KeyCheck) -> None:
+    async def test_replace_replaces_expected_value(self, key_check: KeyCheck) -> None:
         await key_check.keep("first")
         assert await key_check.replace("first", "second")
         assert await key_check.read() == "second"
         assert await key_check.keep("third") == "second"
 
-    async def test_another_value_than_the_one_expected_stays(self, key_check: KeyCheck) -> None:
+    async def test_replace_keeps_unexpected_value(self, key_check: KeyCheck) -> None:
         await key_check.keep("first")
         assert not await key_check.replace("zeroth", "second")
         assert await key_check.read() == "first"
 
-    async def test_where_nothing_is_kept_nothing_is_replaced(self, key_check: KeyCheck) -> None:
+    async def test_replace_without_stored_value_stores_nothing(self, key_check: KeyCheck) -> None:
         assert not await key_check.replace("first", "second")
         assert await key_check.read() is None
 
-    async def test_of_all_who_replace_one_value_at_once_one_succeeds(self, key_check: KeyCheck) -> None:
+    async def test_exactly_one_of_concurrent_replaces_succeeds(self, key_check: KeyCheck) -> None:
         await key_check.keep("first")
         values = [f"value {number}" for number in range(20)]
         replaced = await asyncio.gather(*(key_check.replace("first", value) for value in values))
@@ -58,20 +58,20 @@ class KeyCheckContract:
 
 
 class KeyCheckOutageContract:
-    """What a KeyCheck whose store can fail does besides; a subclass gives one whose store doesn't answer."""
+    """The additional tests for a KeyCheck whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture
     def unavailable(self) -> KeyCheck:
-        raise NotImplementedError("return a KeyCheck whose store doesn't answer")
+        raise NotImplementedError("return a KeyCheck whose store is unavailable")
 
-    async def test_read_says_when_the_store_does_not_answer(self, unavailable: KeyCheck) -> None:
+    async def test_read_reports_unavailable_store(self, unavailable: KeyCheck) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.read()
 
-    async def test_keep_says_when_the_store_does_not_answer(self, unavailable: KeyCheck) -> None:
+    async def test_keep_reports_unavailable_store(self, unavailable: KeyCheck) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.keep("value")
 
-    async def test_replace_says_when_the_store_does_not_answer(self, unavailable: KeyCheck) -> None:
+    async def test_replace_reports_unavailable_store(self, unavailable: KeyCheck) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.replace("value", "another")

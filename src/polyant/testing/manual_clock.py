@@ -1,4 +1,4 @@
-"""A Clock whose time moves only when a test says so."""
+"""A Clock that the test advances."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,9 +9,9 @@ START = datetime(2026, 11, 22, 10, 44, tzinfo=UTC)
 
 
 class ManualClock(Clock):
-    """Stands still until `advance`; who sleeps wakes when the time has come.
+    """A clock that stands still until `advance`, which wakes the tasks whose sleep has ended.
 
-    A test that has to act when some task waits for the time awaits `sleepers` first.
+    A test that must act while a task sleeps awaits `sleepers` first.
     """
 
     def __init__(self, start: datetime = START) -> None:
@@ -39,14 +39,14 @@ class ManualClock(Clock):
             self._sleeping.remove(sleeper)
 
     def advance(self, seconds: float) -> None:
-        """Moves the time on and wakes everybody whose time has come; they run when the caller next awaits."""
+        """Advances the time and wakes the tasks whose sleep has ended; they run when the caller next awaits."""
         self._elapsed += seconds
         for wakes_at, woken in self._sleeping:
             if wakes_at <= self._elapsed and not woken.done():
                 woken.set_result(None)
 
     async def sleepers(self, count: int = 1) -> None:
-        """Returns once that many tasks, or more, wait for a time that hasn't come."""
+        """Returns once at least that many tasks are sleeping."""
         while sum(not woken.done() for _, woken in self._sleeping) < count:
             self._fell_asleep.clear()
             await self._fell_asleep.wait()

@@ -1,4 +1,4 @@
-"""Contract of the port PasswordHasher."""
+"""The contract of the port PasswordHasher."""
 
 import asyncio
 import re
@@ -14,65 +14,67 @@ _ROUNDS = 5
 
 
 class PasswordHasherContract:
-    """What every PasswordHasher does; a subclass gives one that takes some milliseconds for a hash."""
+    """The tests that every PasswordHasher must pass; subclasses provide one that takes a few milliseconds per hash."""
 
     @pytest.fixture
     def hasher(self) -> PasswordHasher:
         raise NotImplementedError(
-            "return a PasswordHasher to which a hash costs some milliseconds, so that tests are fast"
+            "return a PasswordHasher that takes a few milliseconds per hash, so that tests are fast"
         )
 
-    def test_it_has_the_shape_of_the_port(self, hasher: PasswordHasher) -> None:
+    def test_implements_the_port(self, hasher: PasswordHasher) -> None:
         assert isinstance(hasher, PasswordHasher)
 
     @pytest.mark.parametrize("password", ["correct horse", "", "päß 🔑", "\ud800", "a\0b", "x" * 1_024])
-    async def test_a_hash_knows_its_password(self, hasher: PasswordHasher, password: str) -> None:
+    async def test_hash_matches_its_password(self, hasher: PasswordHasher, password: str) -> None:
         assert await hasher.verify(SecretText(password), await hasher.hash(SecretText(password)))
 
     @pytest.mark.parametrize("wrong", ["", "Correct horse", "correct horse ", "correct hors", "correct horse\0"])
-    async def test_a_hash_knows_no_other_password(self, hasher: PasswordHasher, wrong: str) -> None:
+    async def test_hash_matches_no_other_password(self, hasher: PasswordHasher, wrong: str) -> None:
         assert not await hasher.verify(SecretText(wrong), await hasher.hash(SecretText("correct horse")))
 
-    async def test_every_character_of_a_long_password_counts(self, hasher: PasswordHasher) -> None:
+    async def test_every_character_of_long_password_is_verified(self, hasher: PasswordHasher) -> None:
         hashed = await hasher.hash(SecretText("x" * 1_024))
         assert not await hasher.verify(SecretText("x" * 1_023 + "y"), hashed)
 
-    async def test_each_hash_is_another_and_shows_nothing_of_the_password(self, hasher: PasswordHasher) -> None:
+    async def test_hashes_differ_and_do_not_contain_password(self, hasher: PasswordHasher) -> None:
         hashes = {await hasher.hash(_PASSWORD) for _ in range(3)}
         assert len(hashes) == 3
         assert not any("horse" in hashed for hashed in hashes)
 
-    async def test_a_hash_names_its_method_and_parameters(self, hasher: PasswordHasher) -> None:
-        """As the modular crypt format and the PHC string format do it."""
+    async def test_hash_contains_algorithm_and_parameters(self, hasher: PasswordHasher) -> None:
+        """The layout is that of the modular crypt format and the PHC string format."""
         assert re.match(r"\A\$[a-z0-9-]+\$[!-~]*[0-9][!-~]*\$[!-~]+\Z", await hasher.hash(_PASSWORD))
 
     @pytest.mark.parametrize("hashed", [None, "", "horse", "$", "$argon2id$", "$2b$12$short", "\ud800", "é" * 99])
-    async def test_nobody_has_the_password_of_no_hash(self, hasher: PasswordHasher, hashed: str | None) -> None:
+    async def test_missing_or_malformed_hash_matches_no_password(
+        self, hasher: PasswordHasher, hashed: str | None
+    ) -> None:
         for password in (_PASSWORD, SecretText(""), SecretText(hashed or "None")):
             assert not await hasher.verify(password, hashed)
 
-    async def test_no_beginning_of_a_hash_is_one(self, hasher: PasswordHasher) -> None:
+    async def test_truncated_hash_matches_nothing(self, hasher: PasswordHasher) -> None:
         hashed = await hasher.hash(_PASSWORD)
         for length in range(0, len(hashed), 7):
             assert not await hasher.verify(_PASSWORD, hashed[:length])
 
     @pytest.mark.parametrize("hashed", [None, "horse"])
-    async def test_to_verify_without_a_hash_costs_as_much(self, hasher: PasswordHasher, hashed: str | None) -> None:
-        """In time of the processor, so that a busy machine doesn't matter."""
+    async def test_verifying_without_hash_takes_as_long(self, hasher: PasswordHasher, hashed: str | None) -> None:
+        """Measured in CPU time, so that a busy machine doesn't matter."""
         real = await hasher.hash(_PASSWORD)
         with_hash = min([await cost_of(hasher, real) for _ in range(_ROUNDS)])
         without = min([await cost_of(hasher, hashed) for _ in range(_ROUNDS)])
         assert with_hash / 2 < without < with_hash * 2
 
-    async def test_the_event_loop_goes_on_meanwhile(self, hasher: PasswordHasher) -> None:
+    async def test_hashing_does_not_block_event_loop(self, hasher: PasswordHasher) -> None:
         hashed = await hasher.hash(_PASSWORD)
         for work in (hasher.hash(_PASSWORD), hasher.verify(_PASSWORD, hashed), hasher.verify(_PASSWORD, None)):
             task = asyncio.ensure_future(work)
-            await asyncio.sleep(0)  # takes the task as far as it gets by itself
+            await asyncio.sleep(0)  # runs the task up to its first real wait
             assert not task.done()
             await task
 
-    async def test_many_at_once_don_t_get_in_each_others_way(self, hasher: PasswordHasher) -> None:
+    async def test_concurrent_hashing_and_verification_work(self, hasher: PasswordHasher) -> None:
         passwords = [SecretText(f"password {number}") for number in range(10)]
         hashes = await asyncio.gather(*(hasher.hash(password) for password in passwords))
         assert all(await asyncio.gather(*map(hasher.verify, passwords, hashes)))
@@ -80,7 +82,7 @@ class PasswordHasherContract:
 
 
 async def cost_of(hasher: PasswordHasher, hashed: str | None) -> float:
-    """Returns the seconds of processor time that it takes to verify a wrong password."""
+    """Returns the seconds of CPU time for verifying a wrong password."""
     begin = time.process_time()
     await hasher.verify(SecretText("wrong"), hashed)
     return time.process_time() - begin

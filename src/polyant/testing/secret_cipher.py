@@ -1,4 +1,4 @@
-"""Contract of the port SecretCipher."""
+"""The contract of the port SecretCipher."""
 
 from itertools import permutations
 
@@ -23,13 +23,15 @@ ADDRESSES = {
     "another origin": replace(ADDRESS, origin="https://api.openai.com:444"),
     "no origin": UNBOUND,
     "an empty origin": replace(ADDRESS, origin=""),
-    "parts joined otherwise": replace(ADDRESS, instance_id=ADDRESS.instance_id + "o", name=SecretName("penai_api_key")),
+    "parts split differently": replace(
+        ADDRESS, instance_id=ADDRESS.instance_id + "o", name=SecretName("penai_api_key")
+    ),
 }
 RUBBISH = ("", "v1", "...", "plain text", "\0", "clé", "v1.00.!!", "A" * 10_000)
 
 
 class SecretCipherContract:
-    """What every SecretCipher does; a subclass gives three of them."""
+    """The tests that every SecretCipher must pass; subclasses provide three of them."""
 
     @pytest.fixture
     def cipher(self) -> SecretCipher:
@@ -37,61 +39,61 @@ class SecretCipherContract:
 
     @pytest.fixture
     def successor(self) -> SecretCipher:
-        raise NotImplementedError("return a cipher with a new key, for which the key of `cipher` is a previous one")
+        raise NotImplementedError("return a cipher with a new key and the key of `cipher` as a previous key")
 
     @pytest.fixture
     def stranger(self) -> SecretCipher:
         raise NotImplementedError("return a cipher that shares no key with `cipher`")
 
-    def test_it_has_the_shape_of_the_port(self, cipher: SecretCipher) -> None:
+    def test_implements_the_port(self, cipher: SecretCipher) -> None:
         assert isinstance(cipher, SecretCipher)
 
     # seal
 
-    async def test_sealed_form_is_ascii(self, cipher: SecretCipher) -> None:
+    async def test_ciphertext_is_ascii(self, cipher: SecretCipher) -> None:
         assert (await cipher.seal(SECRET, ADDRESS)).isascii()
 
-    async def test_sealed_form_names_its_version_and_then_the_key(self, cipher: SecretCipher) -> None:
+    async def test_ciphertext_contains_version_then_key_id(self, cipher: SecretCipher) -> None:
         first, second = [
             (await cipher.seal(SECRET, address)).partition(await cipher.key_id()) for address in [ADDRESS] * 2
         ]
         assert first[0] == second[0] != ""
         assert first[1] == second[1] == await cipher.key_id()
 
-    async def test_sealed_form_differs_at_each_call(self, cipher: SecretCipher) -> None:
+    async def test_ciphertext_differs_on_each_call(self, cipher: SecretCipher) -> None:
         assert len({await cipher.seal(SECRET, ADDRESS) for _ in range(100)}) == 100
 
-    async def test_sealed_form_does_not_show_the_secret(self, cipher: SecretCipher) -> None:
+    async def test_ciphertext_does_not_contain_secret(self, cipher: SecretCipher) -> None:
         assert "Grape-Juice" not in await cipher.seal(SecretText("Grape-Juice"), ADDRESS)
 
     # open
 
     @pytest.mark.parametrize("text", ["", "x", "sk-Grüße-🗝", "two\nlines\0", "long " * 10_000])
-    async def test_secret_opens_at_its_address(self, cipher: SecretCipher, text: str) -> None:
+    async def test_secret_is_decrypted_for_its_address(self, cipher: SecretCipher, text: str) -> None:
         assert (await cipher.open(await cipher.seal(SecretText(text), ADDRESS), ADDRESS)).reveal() == text
 
-    async def test_secret_without_an_origin_opens_at_its_address(self, cipher: SecretCipher) -> None:
+    async def test_secret_without_origin_is_decrypted_for_its_address(self, cipher: SecretCipher) -> None:
         assert (await cipher.open(await cipher.seal(SECRET, UNBOUND), UNBOUND)).reveal() == SECRET.reveal()
 
     @pytest.mark.parametrize(
         ("home", "other"),
         [pytest.param(ADDRESSES[one], ADDRESSES[two], id=f"{one}, {two}") for one, two in permutations(ADDRESSES, 2)],
     )
-    async def test_secret_opens_at_no_other_address(
+    async def test_secret_is_not_decrypted_for_another_address(
         self, cipher: SecretCipher, home: SecretAddress, other: SecretAddress
     ) -> None:
         sealed = await cipher.seal(SECRET, home)
         with pytest.raises(SecretUnreadableError):
             await cipher.open(sealed, other)
 
-    async def test_form_with_any_character_changed_does_not_open(self, cipher: SecretCipher) -> None:
+    async def test_ciphertext_with_any_changed_character_is_rejected(self, cipher: SecretCipher) -> None:
         sealed = await cipher.seal(SECRET, ADDRESS)
         for at, character in enumerate(sealed):
             for other in {"A", "b", "0", "_", ".", "=", " ", "\n", "é"} - {character}:
                 with pytest.raises(SecretUnreadableError):
                     await cipher.open(sealed[:at] + other + sealed[at + 1 :], ADDRESS)
 
-    async def test_form_cut_or_lengthened_anywhere_does_not_open(self, cipher: SecretCipher) -> None:
+    async def test_truncated_or_extended_ciphertext_is_rejected(self, cipher: SecretCipher) -> None:
         sealed = await cipher.seal(SECRET, ADDRESS)
         for at in range(len(sealed)):
             for damaged in (sealed[:at], sealed[at + 1 :], sealed[:at] + "A" + sealed[at:]):
@@ -102,30 +104,32 @@ class SecretCipherContract:
                 await cipher.open(sealed + more, ADDRESS)
 
     @pytest.mark.parametrize("rubbish", RUBBISH)
-    async def test_what_is_no_sealed_form_does_not_open(self, cipher: SecretCipher, rubbish: str) -> None:
+    async def test_text_that_is_no_ciphertext_is_rejected(self, cipher: SecretCipher, rubbish: str) -> None:
         with pytest.raises(SecretUnreadableError):
             await cipher.open(rubbish, ADDRESS)
 
-    async def test_form_of_an_unknown_version_does_not_open(self, cipher: SecretCipher) -> None:
+    async def test_ciphertext_with_unknown_version_is_rejected(self, cipher: SecretCipher) -> None:
         version, key_id, rest = (await cipher.seal(SECRET, ADDRESS)).partition(await cipher.key_id())
         with pytest.raises(SecretUnreadableError):
             await cipher.open("9" + version + key_id + rest, ADDRESS)
 
-    async def test_form_of_an_unknown_key_does_not_open(self, cipher: SecretCipher, stranger: SecretCipher) -> None:
+    async def test_ciphertext_from_unknown_key_is_rejected(self, cipher: SecretCipher, stranger: SecretCipher) -> None:
         with pytest.raises(SecretUnreadableError):
             await cipher.open(await stranger.seal(SECRET, ADDRESS), ADDRESS)
 
-    async def test_form_that_names_another_key_does_not_open(
+    async def test_ciphertext_with_id_of_another_key_is_rejected(
         self, cipher: SecretCipher, successor: SecretCipher
     ) -> None:
         sealed = await cipher.seal(SECRET, ADDRESS)
         with pytest.raises(SecretUnreadableError):
             await successor.open(sealed.replace(await cipher.key_id(), await successor.key_id()), ADDRESS)
 
-    async def test_form_of_a_previous_key_opens(self, cipher: SecretCipher, successor: SecretCipher) -> None:
+    async def test_ciphertext_from_previous_key_is_decrypted(
+        self, cipher: SecretCipher, successor: SecretCipher
+    ) -> None:
         assert (await successor.open(await cipher.seal(SECRET, ADDRESS), ADDRESS)).reveal() == SECRET.reveal()
 
-    async def test_error_shows_neither_the_form_nor_the_secret(self, cipher: SecretCipher) -> None:
+    async def test_error_contains_neither_ciphertext_nor_secret(self, cipher: SecretCipher) -> None:
         sealed = await cipher.seal(SECRET, ADDRESS)
         with pytest.raises(SecretUnreadableError) as caught:
             await cipher.open(sealed, ADDRESSES["another instance"])
@@ -138,10 +142,10 @@ class SecretCipherContract:
     async def test_equal_secrets_have_equal_fingerprints(self, cipher: SecretCipher) -> None:
         assert await cipher.fingerprints(SECRET) == await cipher.fingerprints(SecretText(SECRET.reveal()))
 
-    async def test_other_secrets_have_other_fingerprints(self, cipher: SecretCipher) -> None:
+    async def test_different_secrets_have_different_fingerprints(self, cipher: SecretCipher) -> None:
         assert len({(await cipher.fingerprints(SecretText(f"sk-{number}")))[0] for number in range(100)}) == 100
 
-    async def test_fingerprints_are_those_of_all_keys_and_the_current_one_is_first(
+    async def test_fingerprints_of_all_keys_start_with_current_key(
         self, cipher: SecretCipher, successor: SecretCipher
     ) -> None:
         assert len(await cipher.fingerprints(SECRET)) == 1
@@ -149,31 +153,29 @@ class SecretCipherContract:
         assert previous == list(await cipher.fingerprints(SECRET))
         assert new not in previous
 
-    async def test_another_master_key_gives_other_fingerprints(
+    async def test_different_master_keys_have_different_fingerprints(
         self, cipher: SecretCipher, stranger: SecretCipher
     ) -> None:
         assert set(await cipher.fingerprints(SECRET)).isdisjoint(await stranger.fingerprints(SECRET))
 
     # key_id, key_id_of
 
-    async def test_key_id_belongs_to_the_key(
+    async def test_key_id_is_stable_and_unique_per_key(
         self, cipher: SecretCipher, successor: SecretCipher, stranger: SecretCipher
     ) -> None:
         assert await cipher.key_id() == await cipher.key_id()
         assert len({await cipher.key_id(), await successor.key_id(), await stranger.key_id()}) == 3
 
-    async def test_key_id_of_a_form_is_the_id_of_the_key_that_sealed_it(
-        self, cipher: SecretCipher, successor: SecretCipher
-    ) -> None:
+    async def test_key_id_of_ciphertext_is_id_of_its_key(self, cipher: SecretCipher, successor: SecretCipher) -> None:
         assert await successor.key_id_of(await successor.seal(SECRET, ADDRESS)) == await successor.key_id()
         assert await successor.key_id_of(await cipher.seal(SECRET, ADDRESS)) == await cipher.key_id()
 
-    async def test_key_id_of_a_form_is_known_without_the_key(
+    async def test_key_id_of_ciphertext_does_not_require_the_key(
         self, cipher: SecretCipher, stranger: SecretCipher
     ) -> None:
         assert await cipher.key_id_of(await stranger.seal(SECRET, ADDRESS)) == await stranger.key_id()
 
     @pytest.mark.parametrize("rubbish", RUBBISH)
-    async def test_what_is_no_sealed_form_has_no_key_id(self, cipher: SecretCipher, rubbish: str) -> None:
+    async def test_text_that_is_no_ciphertext_has_no_key_id(self, cipher: SecretCipher, rubbish: str) -> None:
         with pytest.raises(SecretUnreadableError):
             await cipher.key_id_of(rubbish)

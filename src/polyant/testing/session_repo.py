@@ -1,4 +1,4 @@
-"""Contract of the port SessionRepo."""
+"""The contract of the port SessionRepo."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,19 +22,22 @@ _ENTRY = AuditEntry(at=_NOW, actor="ann@example.com", action="session.change", u
 
 
 class SessionRepoContract:
-    """What every SessionRepo does; a subclass gives an empty one with its user repo and audit log."""
+    """The tests that every SessionRepo must pass.
+
+    Subclasses provide an empty one with the UserRepo and AuditLog of its store.
+    """
 
     @pytest.fixture
     def user_repo(self) -> UserRepo:
-        raise NotImplementedError("return a UserRepo that is empty")
+        raise NotImplementedError("return an empty UserRepo")
 
     @pytest.fixture
     def session_repo(self, user_repo: UserRepo) -> SessionRepo:
-        raise NotImplementedError("return a SessionRepo that is empty, of the same store as `user_repo`")
+        raise NotImplementedError("return an empty SessionRepo of the same store as `user_repo`")
 
     @pytest.fixture
     def audit_log(self, session_repo: SessionRepo) -> AuditLog:
-        raise NotImplementedError("return the AuditLog of the store that `session_repo` writes to")
+        raise NotImplementedError("return the AuditLog of the same store as `session_repo`")
 
     @pytest.fixture
     async def ann(self, user_repo: UserRepo) -> User:
@@ -43,30 +46,30 @@ class SessionRepoContract:
 
     @pytest.fixture
     async def bob(self, user_repo: UserRepo) -> User:
-        """Another."""
+        """Another stored user."""
         return await user_repo.add(UserFactory.build())
 
-    def test_it_has_the_shape_of_the_port(self, session_repo: SessionRepo) -> None:
+    def test_implements_the_port(self, session_repo: SessionRepo) -> None:
         assert isinstance(session_repo, SessionRepo)
 
-    async def test_an_open_session_leads_to_its_user(self, session_repo: SessionRepo, ann: User, bob: User) -> None:
+    async def test_user_of_open_session_is_found(self, session_repo: SessionRepo, ann: User, bob: User) -> None:
         await open_session(session_repo, ann, "a")
         await open_session(session_repo, bob, "b")
         assert await session_repo.user_of("a", now=_NOW) == ann
         assert await session_repo.user_of("b", now=_NOW) == bob
 
-    async def test_an_unknown_session_leads_nowhere(self, session_repo: SessionRepo, ann: User) -> None:
+    async def test_unknown_session_has_no_user(self, session_repo: SessionRepo, ann: User) -> None:
         await open_session(session_repo, ann, "a")
         assert await session_repo.user_of("b", now=_NOW) is None
 
-    async def test_the_user_is_the_one_stored_last(
+    async def test_session_returns_last_stored_state_of_user(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
         await open_session(session_repo, ann, "a")
         saved = await user_repo.save(replace(ann, disabled=True))
         assert await session_repo.user_of("a", now=_NOW) == saved
 
-    async def test_the_session_of_a_user_that_is_gone_leads_nowhere(
+    async def test_session_of_deleted_user_has_no_user(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
         await open_session(session_repo, ann, "a")
@@ -74,17 +77,15 @@ class SessionRepoContract:
         assert await session_repo.user_of("a", now=_NOW) is None
 
     @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5))])
-    async def test_a_session_is_open_until_it_expires(
-        self, session_repo: SessionRepo, ann: User, zone: timezone
-    ) -> None:
-        """In whichever time zone it is asked for."""
+    async def test_session_is_open_until_it_expires(self, session_repo: SessionRepo, ann: User, zone: timezone) -> None:
+        """The time zone of `now` doesn't matter."""
         await open_session(session_repo, ann, "a")
         assert await session_repo.user_of("a", now=(_LATER - _MOMENT).astimezone(zone)) == ann
         assert await session_repo.user_of("a", now=_LATER.astimezone(zone)) is None
         assert await session_repo.user_of("a", now=_LATER + _MOMENT) is None
 
-    async def test_what_has_expired_is_gone_when_another_is_added(self, session_repo: SessionRepo, ann: User) -> None:
-        """Not even somebody whose clock is late finds it then."""
+    async def test_adding_a_session_removes_expired_sessions(self, session_repo: SessionRepo, ann: User) -> None:
+        """Not even a process with a slow clock finds them afterwards."""
         await open_session(session_repo, ann, "old")
         await open_session(session_repo, ann, "young", expires_at=_LATER + _MOMENT)
         await open_session(session_repo, ann, "new", expires_at=_LATER + _MOMENT, now=_LATER)
@@ -92,20 +93,20 @@ class SessionRepoContract:
         assert await session_repo.user_of("young", now=_NOW) == ann
         assert await session_repo.user_of("new", now=_NOW) == ann
 
-    async def test_end_ends_that_session_alone(self, session_repo: SessionRepo, ann: User) -> None:
+    async def test_end_ends_only_that_session(self, session_repo: SessionRepo, ann: User) -> None:
         for token_id in ("a", "b"):
             await open_session(session_repo, ann, token_id)
         await session_repo.end("a")
         assert await session_repo.user_of("a", now=_NOW) is None
         assert await session_repo.user_of("b", now=_NOW) == ann
 
-    async def test_ending_what_is_not_there_does_nothing(self, session_repo: SessionRepo, ann: User) -> None:
+    async def test_ending_unknown_session_does_nothing(self, session_repo: SessionRepo, ann: User) -> None:
         await open_session(session_repo, ann, "a")
         await session_repo.end("nothing")
         await session_repo.end_all(UserId("nobody"))
         assert await session_repo.user_of("a", now=_NOW) == ann
 
-    async def test_end_all_ends_all_of_a_user(self, session_repo: SessionRepo, ann: User, bob: User) -> None:
+    async def test_end_all_ends_all_sessions_of_user(self, session_repo: SessionRepo, ann: User, bob: User) -> None:
         for token_id in ("a", "b"):
             await open_session(session_repo, ann, token_id)
         await open_session(session_repo, bob, "other")
@@ -114,7 +115,7 @@ class SessionRepoContract:
             assert await session_repo.user_of(token_id, now=_NOW) is None
         assert await session_repo.user_of("other", now=_NOW) == bob
 
-    async def test_a_user_who_has_changed_or_is_gone_gets_no_session(
+    async def test_add_is_refused_for_changed_or_deleted_user(
         self, session_repo: SessionRepo, user_repo: UserRepo, audit_log: AuditLog, ann: User
     ) -> None:
         changed = await user_repo.save(replace(ann, password_hash="$other$"))  # noqa: S106 - no secret
@@ -126,28 +127,28 @@ class SessionRepoContract:
         assert await session_repo.user_of("a", now=_NOW) is None
         assert (await audit_log.list(AuditQuery())).total == 0
 
-    async def test_no_session_outlives_a_change_that_ends_the_users_sessions(
+    async def test_no_session_survives_concurrent_revocation(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
-        """Whichever of the two comes first."""
-        openings = [open_session(session_repo, ann, f"session {number}") for number in range(5)]
-        shutting_out = user_repo.save(replace(ann, disabled=True), ends=SessionRevocation())
-        *outcomes, shut_out = await asyncio.gather(*openings, shutting_out, return_exceptions=True)
+        """The order of the two doesn't matter."""
+        logins = [open_session(session_repo, ann, f"session {number}") for number in range(5)]
+        revocation = user_repo.save(replace(ann, disabled=True), ends=SessionRevocation())
+        *outcomes, disabled = await asyncio.gather(*logins, revocation, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} <= {type(None), UserChangedError}
-        assert isinstance(shut_out, User)
+        assert isinstance(disabled, User)
         for number in range(5):
             assert await session_repo.user_of(f"session {number}", now=_NOW) is None
 
-    async def test_each_change_is_stored_with_its_entry(
+    async def test_each_change_is_stored_with_its_audit_entry(
         self, session_repo: SessionRepo, audit_log: AuditLog, ann: User
     ) -> None:
-        begun, ended, all_ended = [replace(_ENTRY, details=(what,)) for what in ("begun", "ended", "all ended")]
-        await session_repo.add(session_of(ann, "a"), user_version=ann.version, now=_NOW, audit=begun)
+        added, ended, all_ended = [replace(_ENTRY, details=(detail,)) for detail in ("added", "ended", "all ended")]
+        await session_repo.add(session_of(ann, "a"), user_version=ann.version, now=_NOW, audit=added)
         await session_repo.end("a", audit=ended)
         await session_repo.end_all(ann.id, audit=all_ended)
-        assert (await audit_log.list(AuditQuery())).entries == (all_ended, ended, begun)
+        assert (await audit_log.list(AuditQuery())).entries == (all_ended, ended, added)
 
-    async def test_a_change_without_an_entry_leaves_none(
+    async def test_change_without_audit_entry_stores_none(
         self, session_repo: SessionRepo, audit_log: AuditLog, ann: User
     ) -> None:
         await open_session(session_repo, ann, "a")
@@ -157,14 +158,17 @@ class SessionRepoContract:
 
 
 class SessionRepoOutageContract:
-    """What a SessionRepo whose store can fail does besides; a subclass gives one whose store doesn't answer."""
+    """The additional tests for a SessionRepo whose store can fail.
+
+    Subclasses provide one with an unavailable store.
+    """
 
     @pytest.fixture
     def unavailable(self) -> SessionRepo:
-        raise NotImplementedError("return a SessionRepo whose store doesn't answer")
+        raise NotImplementedError("return a SessionRepo whose store is unavailable")
 
     @pytest.mark.parametrize(
-        "ask",
+        "operation",
         [
             lambda repo: open_session(repo, UserFactory.build(), "a"),
             lambda repo: repo.user_of("a", now=_NOW),
@@ -173,11 +177,11 @@ class SessionRepoOutageContract:
         ],
         ids=["add", "user_of", "end", "end_all"],
     )
-    async def test_each_method_says_when_the_store_does_not_answer(
-        self, unavailable: SessionRepo, ask: Callable[[SessionRepo], Awaitable[object]]
+    async def test_each_method_reports_unavailable_store(
+        self, unavailable: SessionRepo, operation: Callable[[SessionRepo], Awaitable[object]]
     ) -> None:
         with pytest.raises(StorageUnavailableError):
-            await ask(unavailable)
+            await operation(unavailable)
 
 
 async def open_session(

@@ -1,4 +1,4 @@
-"""The part of UserRepo's contract that is about the sessions that end with a change."""
+"""The part of the UserRepo contract for sessions that end with a change."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,19 +16,19 @@ _FIRST, _SECOND, _OTHERS = "first", "second", "somebody else's"
 
 
 class SessionRevocationContract:
-    """Which sessions every UserRepo ends; its adapters run it as a part of UserRepoContract."""
+    """The tests of the sessions that every UserRepo ends; UserRepoContract includes them."""
 
     @pytest.fixture
     def user_repo(self) -> UserRepo:
-        raise NotImplementedError("return a UserRepo that is empty")
+        raise NotImplementedError("return an empty UserRepo")
 
     @pytest.fixture
     def session_repo(self, user_repo: UserRepo) -> SessionRepo:
-        raise NotImplementedError("return the SessionRepo of the store that `user_repo` writes to")
+        raise NotImplementedError("return the SessionRepo of the same store as `user_repo`")
 
     @pytest.fixture
     async def user(self, user_repo: UserRepo, session_repo: SessionRepo) -> User:
-        """The last superadmin, in two sessions, beside somebody else's."""
+        """The last superadmin, with two sessions; another user has a third one."""
         user = await user_repo.add(UserFactory.build(role=Role.SUPERADMIN))
         other = await user_repo.add(UserFactory.build(role=Role.USER))
         for token_id, owner in {_FIRST: user, _SECOND: user, _OTHERS: other}.items():
@@ -37,7 +37,7 @@ class SessionRevocationContract:
         return user
 
     @pytest.mark.parametrize(
-        ("ends", "stay"),
+        ("ends", "remaining"),
         [
             (None, {_FIRST, _SECOND, _OTHERS}),
             (SessionRevocation(), {_OTHERS}),
@@ -45,36 +45,36 @@ class SessionRevocationContract:
             (SessionRevocation(keep=_OTHERS), {_OTHERS}),
         ],
     )
-    async def test_save_ends_those_sessions_that_it_is_told_to(
+    async def test_save_ends_selected_sessions(
         self,
         user_repo: UserRepo,
         session_repo: SessionRepo,
         user: User,
         *,
         ends: SessionRevocation | None,
-        stay: set[str],
+        remaining: set[str],
     ) -> None:
         await user_repo.save(replace(user, password_hash="$new$"), ends=ends)  # noqa: S106 - no secret
-        assert await _open_ones(session_repo) == stay
+        assert await _open_token_ids(session_repo) == remaining
 
     @pytest.mark.parametrize("change", [{"disabled": True}, {"version": 7}])
-    async def test_a_refused_save_ends_no_session(
+    async def test_refused_save_ends_no_session(
         self, user_repo: UserRepo, session_repo: SessionRepo, user: User, change: dict[str, object]
     ) -> None:
         with pytest.raises(PolyantError):
             await user_repo.save(replace(user, **change), ends=SessionRevocation())
-        assert await _open_ones(session_repo) == {_FIRST, _SECOND, _OTHERS}
+        assert await _open_token_ids(session_repo) == {_FIRST, _SECOND, _OTHERS}
 
     async def test_delete_removes_the_users_sessions(
         self, user_repo: UserRepo, session_repo: SessionRepo, user: User
     ) -> None:
-        """Not even a user with the same id would inherit them."""
+        """Not even a new user with the same id inherits them."""
         await user_repo.add(UserFactory.build(role=Role.SUPERADMIN))
         await user_repo.delete(user.id)
         await user_repo.add(user)
-        assert await _open_ones(session_repo) == {_OTHERS}
+        assert await _open_token_ids(session_repo) == {_OTHERS}
 
 
-async def _open_ones(session_repo: SessionRepo) -> set[str]:
+async def _open_token_ids(session_repo: SessionRepo) -> set[str]:
     token_ids = (_FIRST, _SECOND, _OTHERS)
     return {token_id for token_id in token_ids if await session_repo.user_of(token_id, now=_NOON) is not None}

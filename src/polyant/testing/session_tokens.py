@@ -1,4 +1,4 @@
-"""Contract of the port SessionTokens."""
+"""The contract of the port SessionTokens."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ RUBBISH = ("", ".", "..", "a.b.c", "Bearer", "é.é.é", "\0", "\ud800.\ud800.\u
 
 
 class SessionTokensContract:
-    """What every SessionTokens does; a subclass gives two of them, and a token that has expired."""
+    """The tests that every SessionTokens must pass; subclasses provide two of them, and an expired token."""
 
     @pytest.fixture
     def tokens(self) -> SessionTokens:
@@ -21,60 +21,60 @@ class SessionTokensContract:
 
     @pytest.fixture
     def stranger(self) -> SessionTokens:
-        raise NotImplementedError("return SessionTokens that have another secret")
+        raise NotImplementedError("return SessionTokens with another secret")
 
     @pytest.fixture
     def expired(self) -> SecretText:
-        raise NotImplementedError("return a token that `tokens` issued and that has expired")
+        raise NotImplementedError("return an expired token that `tokens` issued")
 
     @pytest.fixture
     def session(self) -> Session:
         expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
         return Session(user_id="0" * 32, token_id="f" * 32, expires_at=expires_at)
 
-    def test_it_has_the_shape_of_the_port(self, tokens: SessionTokens) -> None:
+    def test_implements_the_port(self, tokens: SessionTokens) -> None:
         assert isinstance(tokens, SessionTokens)
 
-    def test_token_speaks_for_its_session(self, tokens: SessionTokens, session: Session) -> None:
+    def test_token_verifies_as_its_session(self, tokens: SessionTokens, session: Session) -> None:
         assert tokens.verify(tokens.issue(session)) == session
 
-    def test_expiry_is_cut_to_whole_seconds(self, tokens: SessionTokens, session: Session) -> None:
+    def test_expiry_is_truncated_to_whole_seconds(self, tokens: SessionTokens, session: Session) -> None:
         later = replace(session, expires_at=session.expires_at + timedelta(microseconds=999_999))
         assert tokens.verify(tokens.issue(later)) == session
 
-    def test_other_sessions_have_other_tokens(self, tokens: SessionTokens, session: Session) -> None:
+    def test_different_sessions_have_different_tokens(self, tokens: SessionTokens, session: Session) -> None:
         others = [replace(session, token_id="e" * 32), replace(session, user_id="1" * 32)]
         issued = {tokens.issue(each).reveal() for each in (session, *others)}
         assert len(issued) == 3
 
-    def test_token_is_what_a_header_can_carry(self, tokens: SessionTokens, session: Session) -> None:
+    def test_token_is_valid_header_value(self, tokens: SessionTokens, session: Session) -> None:
         text = tokens.issue(session).reveal()
         assert text.isascii()
         assert text.isprintable()
         assert " " not in text
 
-    def test_expired_token_speaks_for_nobody(self, tokens: SessionTokens, expired: SecretText) -> None:
+    def test_expired_token_is_rejected(self, tokens: SessionTokens, expired: SecretText) -> None:
         assert tokens.verify(expired) is None
 
-    def test_token_of_another_secret_speaks_for_nobody(
+    def test_token_from_another_secret_is_rejected(
         self, tokens: SessionTokens, stranger: SessionTokens, session: Session
     ) -> None:
         assert tokens.verify(stranger.issue(session)) is None
 
-    def test_token_with_any_character_changed_but_the_last_speaks_for_nobody(
+    def test_token_with_any_changed_character_but_the_last_is_rejected(
         self, tokens: SessionTokens, session: Session
     ) -> None:
-        """Of the last character, base64 may ignore some bits."""
+        """Base64 may ignore some bits of the last character."""
         text = tokens.issue(session).reveal()
         for at in range(len(text) - 1):
             other = "A" if text[at] != "A" else "B"
             assert tokens.verify(SecretText(text[:at] + other + text[at + 1 :])) is None
 
-    def test_token_that_was_cut_or_lengthened_speaks_for_nobody(self, tokens: SessionTokens, session: Session) -> None:
+    def test_truncated_or_extended_token_is_rejected(self, tokens: SessionTokens, session: Session) -> None:
         text = tokens.issue(session).reveal()
         for damaged in (text[1:], text[:-1], text + "x", "x" + text, text + "." + text):
             assert tokens.verify(SecretText(damaged)) is None
 
     @pytest.mark.parametrize("rubbish", RUBBISH)
-    def test_rubbish_speaks_for_nobody(self, tokens: SessionTokens, rubbish: str) -> None:
+    def test_malformed_token_is_rejected(self, tokens: SessionTokens, rubbish: str) -> None:
         assert tokens.verify(SecretText(rubbish)) is None

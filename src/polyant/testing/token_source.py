@@ -1,4 +1,4 @@
-"""Contract of the port TokenSource."""
+"""The contract of the port TokenSource."""
 
 import math
 import re
@@ -8,18 +8,18 @@ import pytest
 
 from polyant.domain.ports.token_source import TokenSource
 
-# In so many draws every value that a character may take appears, but for a chance of less than one in a billion.
+# With this many draws, the chance that a possible value of a character never appears is less than one in a billion.
 DRAWS = 2_000
 
 
 class TokenSourceContract:
-    """What every TokenSource does; a subclass gives it."""
+    """The tests that every TokenSource must pass; subclasses provide it."""
 
     @pytest.fixture
     def tokens(self) -> TokenSource:
         raise NotImplementedError("return the token source under test")
 
-    def test_it_has_the_shape_of_the_port(self, tokens: TokenSource) -> None:
+    def test_implements_the_port(self, tokens: TokenSource) -> None:
         assert isinstance(tokens, TokenSource)
 
     def test_ids_are_32_lowercase_hex_digits(self, tokens: TokenSource) -> None:
@@ -27,25 +27,25 @@ class TokenSourceContract:
             assert re.fullmatch(r"[0-9a-f]{32}", drawn)
 
     def test_ids_have_128_random_bits(self, tokens: TokenSource) -> None:
-        """A UUID has 122 only."""
+        """A UUID has only 122."""
         for draw in (tokens.instance_id, tokens.user_id, tokens.session_id, tokens.turn_id):
             assert random_bits([draw() for _ in range(DRAWS)]) == 128
 
-    def test_api_key_is_sk_and_characters_that_need_no_quoting(self, tokens: TokenSource) -> None:
+    def test_api_key_is_sk_prefix_and_characters_that_need_no_quoting(self, tokens: TokenSource) -> None:
         for _ in range(100):
             assert re.fullmatch(r"sk-[A-Za-z0-9_-]+", tokens.api_key().reveal())
 
     def test_api_key_has_at_least_192_random_bits(self, tokens: TokenSource) -> None:
         assert random_bits([tokens.api_key().reveal() for _ in range(DRAWS)]) >= 192
 
-    def test_password_is_12_letters_and_digits_or_more(self, tokens: TokenSource) -> None:
+    def test_password_has_at_least_12_letters_and_digits(self, tokens: TokenSource) -> None:
         for _ in range(100):
             assert re.fullmatch(r"[A-Za-z0-9]{12,}", tokens.password().reveal())
 
     def test_password_has_at_least_96_random_bits(self, tokens: TokenSource) -> None:
         assert random_bits([tokens.password().reveal() for _ in range(DRAWS)]) >= 96
 
-    def test_nothing_is_drawn_twice(self, tokens: TokenSource) -> None:
+    def test_generated_values_are_unique(self, tokens: TokenSource) -> None:
         drawn = [
             draw
             for _ in range(DRAWS)
@@ -58,5 +58,5 @@ class TokenSourceContract:
 
 
 def random_bits(drawn: Sequence[str]) -> float:
-    """Returns how many bits the values can carry, going by the characters seen at each place."""
+    """Returns the number of bits in the values, computed from the distinct characters at each position."""
     return sum(math.log2(len(set(characters))) for characters in zip(*drawn, strict=True))

@@ -1,4 +1,4 @@
-"""Contract of the port Tool: one part for every tool, one for those that wait for something."""
+"""The contract of the port Tool: tests for every tool, and for tools that wait for something."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
 SEEN_AT_ONCE = 1.0
 MAX_DESCRIPTION = 1_024
-"""What OpenAI takes as the description of a function, in characters."""
+"""OpenAI's limit for the description of a function, in characters."""
 MAX_SCHEMA_BYTES = 16 * 1024
 
 _PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")
@@ -25,39 +25,39 @@ _PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")
 
 async def no_sub_agent(task: str) -> str:
     """Refuses to delegate."""
-    raise ToolError(f"there is nobody to do this: {task}")
+    raise ToolError(f"there is no sub-agent for this task: {task}")
 
 
 CONTEXT = ToolContext(slug=Slug("demo-bot"), turn=TURN_CONTEXT, secrets={}, deadline=math.inf, delegate=no_sub_agent)
-"""A context without secrets, sub-agents or a deadline; `msgspec.structs.replace` makes others of it."""
+"""A context without secrets, sub-agents or a deadline; derive others with `msgspec.structs.replace`."""
 
 
 class ToolRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a tool: arguments as a model writes them, and what the tool is given besides."""
+    """One call of a tool: the arguments from the model, and the context."""
 
     arguments: dict[str, Any]
     context: ToolContext = CONTEXT
 
 
 class WaitingRun(Protocol):
-    """A call that waits for something outside which never comes."""
+    """A call that waits forever for an external event."""
 
     run: ToolRun
 
     async def begun(self) -> None:
-        """Returns once the tool waits."""
+        """Returns once the tool is waiting."""
 
     async def over(self) -> None:
-        """Returns once nothing of the call is left at the other end."""
+        """Returns once the other end has no trace of the call left."""
 
 
 async def result_of(tool: Tool, run: ToolRun) -> str:
-    """Returns the tool's result for arguments that went through JSON, as a supervisor calls it."""
+    """Returns the tool's result for arguments decoded from JSON, as from a supervisor."""
     return await tool.run(msgspec.json.decode(msgspec.json.encode(run.arguments), type=tool.arguments), run.context)
 
 
 class ToolContract:
-    """What every Tool does; a subclass gives the tool, a call that succeeds and one that fails."""
+    """The tests that every Tool must pass; subclasses provide the tool, a call that succeeds and one that fails."""
 
     @pytest.fixture
     def tool(self) -> Tool:
@@ -65,52 +65,52 @@ class ToolContract:
 
     @pytest.fixture
     def good(self) -> ToolRun:
-        raise NotImplementedError("return a call that has a result, with a value for each secret that the tool needs")
+        raise NotImplementedError("return a call that succeeds, with a value for each secret that the tool needs")
 
     @pytest.fixture
     def bad(self) -> ToolRun:
-        raise NotImplementedError("return a call with fitting arguments that fails in a way the model should know of")
+        raise NotImplementedError("return a call with valid arguments that raises ToolError")
 
-    def test_it_has_the_shape_of_the_port(self, tool: Tool) -> None:
+    def test_implements_the_port(self, tool: Tool) -> None:
         assert isinstance(tool, Tool)
 
-    def test_name_is_one_that_every_vendor_takes(self, tool: Tool) -> None:
+    def test_name_is_accepted_by_every_provider(self, tool: Tool) -> None:
         assert parse_tool_name(tool.name) == tool.name
 
-    def test_description_says_something_and_is_not_too_long_for_a_vendor(self, tool: Tool) -> None:
+    def test_description_is_not_empty_and_within_provider_limit(self, tool: Tool) -> None:
         assert tool.description == tool.description.strip()
         assert 1 <= len(tool.description) <= MAX_DESCRIPTION
 
-    def test_model_sees_the_schema_of_an_object(self, tool: Tool) -> None:
+    def test_schema_is_of_an_object(self, tool: Tool) -> None:
         schema = schema_of(tool)
         assert schema["type"] == "object"
         assert all(_PROPERTY.match(name) for name in schema["properties"])
         assert set(schema.get("required", [])) <= set(schema["properties"])
 
-    def test_schema_is_complete_and_not_too_long_for_a_vendor(self, tool: Tool) -> None:
+    def test_schema_is_complete_and_within_provider_limit(self, tool: Tool) -> None:
         schema = schema_of(tool)
         assert {f"#/$defs/{name}" for name in schema.get("$defs", {})} >= set(references_in(schema))
         assert len(msgspec.json.encode(schema)) <= MAX_SCHEMA_BYTES
 
-    def test_arguments_that_succeed_are_those_of_the_schema(self, tool: Tool, good: ToolRun) -> None:
+    def test_good_arguments_match_schema(self, tool: Tool, good: ToolRun) -> None:
         schema = schema_of(tool)
         assert set(schema.get("required", [])) <= set(good.arguments) <= set(schema["properties"])
 
-    def test_secrets_it_needs_have_the_names_of_secrets(self, tool: Tool) -> None:
+    def test_secrets_have_valid_unique_names(self, tool: Tool) -> None:
         assert [parse_secret_name(name) for name in tool.secrets] == list(dict.fromkeys(tool.secrets))
 
-    def test_each_secret_it_needs_is_given_in_the_test(self, tool: Tool, good: ToolRun) -> None:
+    def test_good_run_has_every_needed_secret(self, tool: Tool, good: ToolRun) -> None:
         assert set(good.context.secrets) == set(tool.secrets)
 
-    async def test_result_is_text_that_json_can_carry(self, tool: Tool, good: ToolRun) -> None:
+    async def test_result_is_text_that_json_can_encode(self, tool: Tool, good: ToolRun) -> None:
         result = await result_of(tool, good)
         assert msgspec.json.decode(msgspec.json.encode(result), type=str) == result
 
-    async def test_failure_that_the_model_should_know_of_says_what_happened(self, tool: Tool, bad: ToolRun) -> None:
+    async def test_failure_has_descriptive_message(self, tool: Tool, bad: ToolRun) -> None:
         with pytest.raises(ToolError, match=r"\w+ \w+"):
             await result_of(tool, bad)
 
-    async def test_neither_a_result_nor_a_failure_shows_a_secret(
+    async def test_result_failure_and_log_contain_no_secret(
         self, tool: Tool, good: ToolRun, bad: ToolRun, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(0)
@@ -120,13 +120,13 @@ class ToolContract:
         secrets = [*good.context.secrets.values(), *bad.context.secrets.values()]
         assert [secret for secret in secrets if secret.reveal() in shown] == []
 
-    async def test_runs_may_overlap(self, tool: Tool, good: ToolRun, bad: ToolRun) -> None:
+    async def test_runs_can_overlap(self, tool: Tool, good: ToolRun, bad: ToolRun) -> None:
         outcomes = await asyncio.gather(
             *(result_of(tool, run) for run in (good, bad, good, bad, good)), return_exceptions=True
         )
         assert [type(outcome) for outcome in outcomes] == [str, ToolError, str, ToolError, str]
 
-    async def test_run_cancelled_as_it_begins_is_over_at_once_and_leaves_nothing_running(
+    async def test_run_cancelled_at_start_ends_immediately_and_leaves_nothing_running(
         self, tool: Tool, good: ToolRun
     ) -> None:
         before = asyncio.all_tasks()
@@ -139,13 +139,13 @@ class ToolContract:
 
 
 class WaitingToolContract(ToolContract):
-    """What every Tool does that waits for a network, a process or another agent."""
+    """The additional tests for a Tool that waits for a network, a process or another agent."""
 
     @pytest.fixture
     def waiting(self) -> WaitingRun:
-        raise NotImplementedError("return a call of the tool that waits for ever")
+        raise NotImplementedError("return a call of the tool that waits forever")
 
-    async def test_run_cancelled_while_it_waits_is_over_at_once_and_leaves_nothing_running(
+    async def test_run_cancelled_while_waiting_ends_immediately_and_leaves_nothing_running(
         self, tool: Tool, waiting: WaitingRun
     ) -> None:
         before = asyncio.all_tasks()
@@ -157,7 +157,7 @@ class WaitingToolContract(ToolContract):
             await only_these_left(before)
         assert task.cancelled()
 
-    async def test_run_is_not_held_up_by_one_that_waits(self, tool: Tool, waiting: WaitingRun, good: ToolRun) -> None:
+    async def test_waiting_run_does_not_block_other_runs(self, tool: Tool, waiting: WaitingRun, good: ToolRun) -> None:
         task = await begun(tool, waiting)
         assert await result_of(tool, good)
         assert not task.done()
@@ -166,7 +166,7 @@ class WaitingToolContract(ToolContract):
 
 
 async def begun(tool: Tool, waiting: WaitingRun) -> asyncio.Task[str]:
-    """Returns the task of a run that waits by now; a run that ends instead fails the test."""
+    """Returns the task of a run once it is waiting, and asserts that it hasn't ended."""
     task = asyncio.create_task(result_of(tool, waiting.run))
     waits = asyncio.create_task(waiting.begun())
     await asyncio.wait({task, waits}, return_when=asyncio.FIRST_COMPLETED)
@@ -176,19 +176,19 @@ async def begun(tool: Tool, waiting: WaitingRun) -> asyncio.Task[str]:
 
 
 async def only_these_left(tasks: set[asyncio.Task[Any]]) -> None:
-    """Returns once no other tasks are left, also of a server in the test's own event loop, which sees the end later."""
-    while not asyncio.all_tasks() <= tasks:  # noqa: ASYNC110 - nothing announces the end of somebody else's task
+    """Returns once no other tasks are left, including those of a server in the test's own event loop."""
+    while not asyncio.all_tasks() <= tasks:  # noqa: ASYNC110 - nothing signals the end of another component's task
         await asyncio.sleep(0)
 
 
 def schema_of(tool: Tool) -> dict[str, Any]:
-    """Returns the JSON schema that a model is shown."""
+    """Returns the JSON schema that the model sees."""
     spec = tool_spec(tool.name, tool.description, tool.arguments)
     return msgspec.json.decode(spec.parameters, type=dict[str, Any])
 
 
 def references_in(schema: object) -> Iterator[str]:
-    """Yields what the schema refers to, at any depth."""
+    """Yields the references in the schema, at any depth."""
     if isinstance(schema, dict):
         if isinstance(reference := schema.get("$ref"), str):
             yield reference

@@ -1,4 +1,4 @@
-"""Contract of the port ToolServers."""
+"""The contract of the port ToolServers."""
 
 import asyncio
 import logging
@@ -25,58 +25,63 @@ SOME_TOOLS = ("add", "fail", "hang", "headers", "headers_fail", "show")
 
 
 class ToolServersUnderTest(Protocol):
-    """Something that opens servers, and servers to open.
+    """The adapter under test, and the servers that it opens.
 
-    The server `full` has the tools `add` (gives the sum of its arguments a and b), `fail` (fails and says "No such
-    order: ask for its number."), `hang` (never ends), `headers` (gives the headers of the request as JSON),
-    `headers_fail` (fails and says the same), `show` (gives the text "See:", an image of the type image/png, and the
-    text "A note." in a resource) and `die` (after which the server is gone).
+    The server `full` has these tools:
+
+    - `add` returns the sum of its arguments a and b.
+    - `fail` fails with the text "No such order: ask for its number."
+    - `hang` never ends.
+    - `headers` returns the headers of the request as JSON.
+    - `headers_fail` fails with the headers of the request as its text.
+    - `show` returns the text "See:", an image of type image/png, and a resource with the text "A note."
+    - `die` stops the server.
     """
 
     tool_servers: ToolServers
-    """Gives a server less than a second to be ready, so that the tests take no longer than needed."""
+    """Its timeout for a server to be ready is less than a second, so that the tests are fast."""
 
     def full(self, *tools: str) -> ServerAccess:
-        """Returns the access to the server `full`, of which those tools are allowed; it wants no headers."""
+        """Returns access to the server `full` with these tools allowed; it requires no headers."""
 
     def odd(self) -> ServerAccess:
-        """Returns the access to a server all of whose tools are allowed, and all but its `good` are unfit."""
+        """Returns access to a server with all tools allowed, of which only `good` is usable."""
 
     def down(self) -> ServerAccess:
-        """Returns the access to a server that can't be reached."""
+        """Returns access to an unreachable server."""
 
     def slow(self) -> ServerAccess:
-        """Returns the access to a server that takes a connection and never answers."""
+        """Returns access to a server that accepts connections and never responds."""
 
     def refusing(self) -> ServerAccess:
-        """Returns the access to a server that answers every request with status 401, and `SECRET` in the body."""
+        """Returns access to a server whose every response has the status 401 and contains `SECRET`."""
 
     def redirecting(self) -> ServerAccess:
-        """Returns the access to a server that redirects to one with another origin."""
+        """Returns access to a server that redirects to a server with another origin."""
 
     @property
     def redirected(self) -> int:
-        """How many requests the server with the other origin has had."""
+        """The number of requests that the server with the other origin received."""
 
     async def hanging(self, count: int) -> None:
-        """Returns once exactly so many calls of `hang` are at the server."""
+        """Returns once exactly that many calls of `hang` are running on the server."""
 
 
 @asynccontextmanager
 async def opened(servers: ToolServersUnderTest, *accesses: ServerAccess) -> AsyncIterator[dict[str, OfferedTool]]:
-    """Yields the tools by name."""
+    """Yields the tools of the servers, by name."""
     async with servers.tool_servers.open(SLUG, accesses) as tools:
         yield {tool.spec.name: tool for tool in tools}
 
 
 async def call(tool: OfferedTool, **arguments: Any) -> str:
-    """Returns the result of a call with arguments as a model writes them."""
+    """Returns the result of a call with the arguments as JSON text."""
     return await tool.call(msgspec.json.encode(arguments).decode(), CONTEXT)
 
 
 @contextmanager
 def logged() -> Iterator[list[logging.LogRecord]]:
-    """Yields the list to which each record is added, also where a program keeps them from the root logger."""
+    """Yields a list that collects log records, even if the application doesn't propagate them to the root logger."""
     records: list[logging.LogRecord] = []
 
     class Collector(logging.Handler):
@@ -94,33 +99,31 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 
 def warnings_in(records: list[logging.LogRecord]) -> int:
-    """Returns how many of our own warnings there are."""
+    """Returns the number of warnings from Polyant's own loggers."""
     return len({id(record) for record in records if record.levelno == logging.WARNING and "polyant" in record.name})
 
 
 class ToolServersContract:
-    """What every ToolServers does; a subclass gives one, and servers."""
+    """The tests that every ToolServers must pass; subclasses provide one, and the servers for it."""
 
     @pytest.fixture
     def servers(self) -> ToolServersUnderTest:
-        raise NotImplementedError("return the servers, and what opens them")
+        raise NotImplementedError("return the servers and the ToolServers under test")
 
-    def test_it_has_the_shape_of_the_port(self, servers: ToolServersUnderTest) -> None:
+    def test_implements_the_port(self, servers: ToolServersUnderTest) -> None:
         assert isinstance(servers.tool_servers, ToolServers)
 
-    # what is offered
+    # offered tools
 
-    async def test_tools_that_are_allowed_are_offered_under_the_server_s_name(
-        self, servers: ToolServersUnderTest
-    ) -> None:
+    async def test_allowed_tools_are_offered_with_server_name_prefix(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add", "show", "no_such_tool")) as tools:
             assert set(tools) == {"full__add", "full__show"}
 
-    async def test_all_tools_may_be_allowed(self, servers: ToolServersUnderTest) -> None:
+    async def test_all_tools_can_be_allowed(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("*")) as tools:
             assert set(tools) >= {f"full__{name}" for name in SOME_TOOLS}
 
-    async def test_model_is_told_what_a_tool_does_and_takes(self, servers: ToolServersUnderTest) -> None:
+    async def test_spec_has_description_and_parameters(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add")) as tools:
             spec = tools["full__add"].spec
         schema = msgspec.json.decode(spec.parameters)
@@ -128,7 +131,7 @@ class ToolServersContract:
         assert schema["type"] == "object"
         assert set(schema["properties"]) == {"a", "b"}
 
-    async def test_tools_that_vendors_refuse_are_left_out_with_a_warning_of_each(
+    async def test_tools_that_providers_refuse_are_skipped_with_a_warning_each(
         self, servers: ToolServersUnderTest
     ) -> None:
         with logged() as records:
@@ -139,26 +142,24 @@ class ToolServersContract:
         assert warnings_in(records) >= 3
 
     @pytest.mark.parametrize("trouble", ["down", "slow", "refusing"])
-    async def test_server_that_fails_is_left_out_with_a_warning_and_the_others_serve(
-        self, servers: ToolServersUnderTest, trouble: str
-    ) -> None:
+    async def test_failed_server_is_skipped_with_a_warning(self, servers: ToolServersUnderTest, trouble: str) -> None:
         with logged() as records:
             async with opened(servers, getattr(servers, trouble)(), servers.full("add")) as tools:
                 assert list(tools) == ["full__add"]
                 assert await call(tools["full__add"], a=2, b=3) == "5"
         assert warnings_in(records) == 1
 
-    async def test_nothing_is_offered_if_no_server_serves(self, servers: ToolServersUnderTest) -> None:
+    async def test_no_tools_are_offered_if_all_servers_fail(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.down(), servers.slow()) as tools:
             assert tools == {}
 
     # calls
 
-    async def test_call_gives_the_text_of_the_result(self, servers: ToolServersUnderTest) -> None:
+    async def test_call_returns_text_of_result(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add")) as tools:
             assert await call(tools["full__add"], a=40, b=2) == "42"
 
-    async def test_what_is_no_text_is_described(self, servers: ToolServersUnderTest) -> None:
+    async def test_non_text_content_is_described(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("show")) as tools:
             result = await call(tools["full__show"])
         assert result.startswith("See:")
@@ -166,12 +167,12 @@ class ToolServersContract:
         assert "A note." in result
         assert "iVBOR" not in result
 
-    async def test_failure_of_a_tool_is_told_in_the_server_s_own_words(self, servers: ToolServersUnderTest) -> None:
+    async def test_tool_failure_has_servers_own_text(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("fail")) as tools:
             with pytest.raises(ToolError, match="No such order: ask for its number"):
                 await call(tools["full__fail"])
 
-    async def test_arguments_that_do_not_fit_are_told_so(self, servers: ToolServersUnderTest) -> None:
+    async def test_invalid_arguments_raise_tool_error(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add")) as tools:
             with pytest.raises(ToolError):
                 await call(tools["full__add"], a="two")
@@ -189,7 +190,7 @@ class ToolServersContract:
             waiting.cancel()
             await asyncio.wait([waiting])
 
-    async def test_call_that_is_cancelled_ends_at_once_also_at_the_server(self, servers: ToolServersUnderTest) -> None:
+    async def test_cancelled_call_ends_immediately_also_on_server(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("hang")) as tools:
             waiting = asyncio.create_task(call(tools["full__hang"]))
             await servers.hanging(1)
@@ -199,7 +200,7 @@ class ToolServersContract:
                 await servers.hanging(0)
             assert waiting.cancelled()
 
-    async def test_calls_fail_when_the_server_is_gone(self, servers: ToolServersUnderTest) -> None:
+    async def test_calls_fail_after_server_is_gone(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add", "die")) as tools:
             for name, arguments in (("full__die", {}), ("full__add", {"a": 1, "b": 2})):
                 with pytest.raises(ToolError):
@@ -214,9 +215,7 @@ class ToolServersContract:
         assert sent["x-tenant"] == "7"
         assert sent["authorization"]
 
-    async def test_headers_show_neither_in_results_nor_in_errors_nor_in_the_log(
-        self, servers: ToolServersUnderTest
-    ) -> None:
+    async def test_header_secrets_never_appear_in_results_errors_or_log(self, servers: ToolServersUnderTest) -> None:
         hide = {"Authorization": SECRET}
         accesses = (with_headers(servers.full("*"), hide), with_headers(servers.refusing(), hide))
         with logged() as records:
@@ -234,15 +233,15 @@ class ToolServersContract:
             assert tools == {}
         assert servers.redirected == 0
 
-    # the end
+    # exit
 
-    async def test_once_it_is_left_nothing_runs_any_more(self, servers: ToolServersUnderTest) -> None:
+    async def test_exiting_leaves_nothing_running(self, servers: ToolServersUnderTest) -> None:
         before = asyncio.all_tasks()
         async with opened(servers, servers.full("*"), servers.slow(), servers.down()):
             pass
         assert asyncio.all_tasks() == before
 
-    async def test_calls_that_run_when_it_is_left_come_to_their_end(self, servers: ToolServersUnderTest) -> None:
+    async def test_exiting_ends_running_calls(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("hang")) as tools:
             waiting = asyncio.create_task(call(tools["full__hang"]))
             await servers.hanging(1)
@@ -251,7 +250,7 @@ class ToolServersContract:
                 await waiting
             await servers.hanging(0)
 
-    async def test_another_task_than_the_one_that_opened_it_may_leave_it(self, servers: ToolServersUnderTest) -> None:
+    async def test_another_task_can_exit_the_context(self, servers: ToolServersUnderTest) -> None:
         scope = opened(servers, servers.full("add"))
         tools = await asyncio.create_task(scope.__aenter__())
         assert await asyncio.create_task(call(tools["full__add"], a=1, b=1)) == "2"
@@ -259,9 +258,7 @@ class ToolServersContract:
         await asyncio.create_task(scope.__aexit__(None, None, None))
         assert asyncio.all_tasks() < before
 
-    async def test_whoever_is_cancelled_while_it_opens_leaves_nothing_behind(
-        self, servers: ToolServersUnderTest
-    ) -> None:
+    async def test_cancellation_while_entering_leaves_nothing_running(self, servers: ToolServersUnderTest) -> None:
         async def enter() -> None:
             async with opened(servers, servers.slow(), servers.full("add")):
                 pass

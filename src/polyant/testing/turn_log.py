@@ -1,4 +1,4 @@
-"""Contract of the port TurnLog."""
+"""The contract of the port TurnLog."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta, timezone
@@ -13,7 +13,7 @@ from polyant.domain.turn_records import TurnOutcome, TurnPage, TurnRecord
 from polyant.testing.manual_clock import START, ManualClock
 
 DAYS = 30
-"""How long the log under test keeps turns."""
+"""The retention period of the log under test."""
 
 _BOT = Slug("bot")
 _MOMENT = timedelta(microseconds=1)
@@ -22,15 +22,15 @@ Close = Callable[[], Awaitable[None]]
 
 
 def turn_of(slug: Slug = _BOT, **fields: Any) -> TurnRecord:
-    """Returns a turn's figures with those fields."""
+    """Returns a turn record with those fields."""
     given = {"request_id": "r-1", "at": START, "outcome": TurnOutcome.FINISHED, "milliseconds": 1.5, **fields}
     return TurnRecord(slug=slug, **given)
 
 
 class TurnLogContract:
-    """What every TurnLog does; a subclass gives an empty one, a way to close it, and one whose store doesn't answer.
+    """The tests that every TurnLog must pass; subclasses provide an empty one, and a function that closes it.
 
-    Who has noted something closes the log before it is listed, since only then it has to be stored.
+    Tests close the log before they list it, because only closing guarantees that records are stored.
     """
 
     @pytest.fixture
@@ -39,24 +39,22 @@ class TurnLogContract:
 
     @pytest.fixture
     def turn_log(self, clock: ManualClock) -> TurnLog:
-        raise NotImplementedError("return a TurnLog that is empty and open, keeps turns for DAYS days, by `clock`")
+        raise NotImplementedError("return an empty, open TurnLog that keeps turns for DAYS days according to `clock`")
 
     @pytest.fixture
     def close(self, turn_log: TurnLog) -> Close:
-        raise NotImplementedError("return a function that closes `turn_log`; it can still be listed then")
+        raise NotImplementedError("return a function that closes `turn_log`, which can still be listed afterwards")
 
-    def test_it_has_the_shape_of_the_port(self, turn_log: TurnLog) -> None:
+    def test_implements_the_port(self, turn_log: TurnLog) -> None:
         assert isinstance(turn_log, TurnLog)
 
-    async def test_nothing_is_listed_at_first(self, turn_log: TurnLog, close: Close) -> None:
+    async def test_list_is_empty_initially(self, turn_log: TurnLog, close: Close) -> None:
         await close()
         assert await turn_log.list(_BOT, limit=50) == TurnPage((), 0)
 
     @pytest.mark.parametrize("outcome", TurnOutcome)
-    async def test_a_turn_is_listed_as_it_was_noted(
-        self, turn_log: TurnLog, close: Close, outcome: TurnOutcome
-    ) -> None:
-        whole = turn_of(
+    async def test_list_returns_records_unchanged(self, turn_log: TurnLog, close: Close, outcome: TurnOutcome) -> None:
+        full = turn_of(
             request_id="é'\"{}🙂\\",
             at=START - _MOMENT,
             outcome=outcome,
@@ -70,14 +68,12 @@ class TurnLogContract:
             streamed=True,
         )
         bare = turn_of(at=START - timedelta(days=1), outcome=outcome)
-        turn_log.note(whole)
+        turn_log.note(full)
         turn_log.note(bare)
         await close()
-        assert await turn_log.list(_BOT, limit=50) == TurnPage((whole, bare), 2)
+        assert await turn_log.list(_BOT, limit=50) == TurnPage((full, bare), 2)
 
-    async def test_the_newest_comes_first_and_of_one_moment_the_one_noted_last(
-        self, turn_log: TurnLog, close: Close
-    ) -> None:
+    async def test_list_orders_newest_first_then_by_note_order(self, turn_log: TurnLog, close: Close) -> None:
         turns = [turn_of(steps=number) for number in range(3)]
         younger, older = turn_of(at=START + _MOMENT), turn_of(at=START - _MOMENT)
         for turn in (younger, *turns, older):
@@ -93,7 +89,7 @@ class TurnLogContract:
         assert await turn_log.list(_BOT, limit=50) == TurnPage((mine,), 1)
         assert await turn_log.list(Slug("nobody"), limit=50) == TurnPage((), 0)
 
-    async def test_limit_and_offset_cut_the_page_and_not_the_total(self, turn_log: TurnLog, close: Close) -> None:
+    async def test_limit_and_offset_affect_page_but_not_total(self, turn_log: TurnLog, close: Close) -> None:
         turns = [turn_of(steps=number) for number in range(5)]
         for turn in reversed(turns):
             turn_log.note(turn)
@@ -103,8 +99,8 @@ class TurnLogContract:
             assert page == TurnPage(tuple(turns[offset : offset + limit]), 5)
 
     @pytest.mark.parametrize("hours", [0, 9])
-    async def test_turns_before_since_are_left_out(self, turn_log: TurnLog, close: Close, hours: int) -> None:
-        """In whichever time zone it is given."""
+    async def test_turns_before_since_are_excluded(self, turn_log: TurnLog, close: Close, hours: int) -> None:
+        """The time zone of `since` doesn't matter."""
         before, at, after = (turn_of(at=START + number * _MOMENT) for number in (-1, 0, 1))
         for turn in (before, at, after):
             turn_log.note(turn)
@@ -113,7 +109,7 @@ class TurnLogContract:
         assert await turn_log.list(_BOT, limit=50, since=since) == TurnPage((after, at), 2)
         assert await turn_log.list(_BOT, limit=1, since=since - _MOMENT) == TurnPage((after,), 3)
 
-    async def test_turns_older_than_the_log_keeps_are_gone(
+    async def test_turns_past_retention_period_are_excluded(
         self, turn_log: TurnLog, close: Close, clock: ManualClock
     ) -> None:
         first, second = turn_of(), turn_of(at=START + _MOMENT)
@@ -135,16 +131,16 @@ class TurnLogContract:
 
 
 class TurnLogOutageContract:
-    """What a TurnLog whose store can fail does besides; a subclass gives one whose store doesn't answer."""
+    """The additional tests for a TurnLog whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture
     def unavailable(self) -> TurnLog:
-        raise NotImplementedError("return a TurnLog whose store doesn't answer")
+        raise NotImplementedError("return a TurnLog whose store is unavailable")
 
     async def test_noting_never_fails(self, unavailable: TurnLog) -> None:
         for _ in range(20_000):
             unavailable.note(turn_of())
 
-    async def test_list_says_when_the_store_does_not_answer(self, unavailable: TurnLog) -> None:
+    async def test_list_reports_unavailable_store(self, unavailable: TurnLog) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.list(_BOT, limit=50)

@@ -1,4 +1,4 @@
-"""Contract of the port TurnObserver."""
+"""The contract of the port TurnObserver."""
 
 import asyncio
 
@@ -22,32 +22,32 @@ def record_of(outcome: TurnOutcome = TurnOutcome.FINISHED) -> TurnRecord:
 
 
 class TurnObserverContract:
-    """What every TurnObserver does; a subclass provides it.
+    """The tests that every TurnObserver must pass; subclasses provide it.
 
-    The guarantees of delivery (order, isolation, bounds) are those of `TurnObservation`, not of the observer.
+    The delivery guarantees (order, isolation, bounds) belong to `TurnObservation`, not to the observer.
     """
 
     @pytest.fixture
     def observer(self) -> TurnObserver:
         raise NotImplementedError("return the observer under test")
 
-    def test_it_has_the_shape_of_the_port(self, observer: TurnObserver) -> None:
+    def test_implements_the_port(self, observer: TurnObserver) -> None:
         assert isinstance(observer, TurnObserver)
 
     @pytest.mark.parametrize("outcome", TurnOutcome)
-    async def test_it_observes_a_whole_turn(self, observer: TurnObserver, outcome: TurnOutcome) -> None:
+    async def test_observes_complete_turn(self, observer: TurnObserver, outcome: TurnOutcome) -> None:
         turn = observed_turn()
         await observer.turn_started(turn)
         await observer.step_finished(turn, STEP, elapsed=0.01)
         await observer.tool_finished(turn, TOOL, elapsed=0.02)
         await observer.turn_finished(turn, record_of(outcome))
 
-    async def test_it_observes_a_turn_that_ends_before_any_step(self, observer: TurnObserver) -> None:
+    async def test_observes_turn_that_ends_before_any_step(self, observer: TurnObserver) -> None:
         turn = observed_turn()
         await observer.turn_started(turn)
         await observer.turn_finished(turn, record_of(TurnOutcome.FAILED))
 
-    async def test_it_observes_turns_that_overlap(self, observer: TurnObserver) -> None:
+    async def test_observes_overlapping_turns(self, observer: TurnObserver) -> None:
         turns = [observed_turn(id=f"{number:032x}") for number in range(3)]
         for turn in turns:
             await observer.turn_started(turn)
@@ -55,8 +55,8 @@ class TurnObserverContract:
             await observer.step_finished(turn, STEP, elapsed=0.01)
             await observer.turn_finished(turn, record_of())
 
-    async def test_it_never_waits_long(self, observer: TurnObserver) -> None:
-        """Whatever it sends elsewhere, it sends later."""
+    async def test_observing_returns_quickly(self, observer: TurnObserver) -> None:
+        """An observer that sends data elsewhere sends it later."""
         async with asyncio.timeout(5):
             for _ in range(100):
                 turn = observed_turn()

@@ -19,7 +19,7 @@ CONTEXT = TurnContext(
 
 
 def turn_of(instance: Instance, text: str = "Is it so?", **fields: Any) -> Turn:
-    """Returns a turn of the instance with one user message; without a deadline unless `fields` has one."""
+    """Returns a turn of the instance with one user message, and without a deadline unless `fields` has one."""
     defaults: dict[str, Any] = {
         "context": CONTEXT,
         "budget": instance.limits.applied_to(TurnBudget()),
@@ -30,7 +30,7 @@ def turn_of(instance: Instance, text: str = "Is it so?", **fields: Any) -> Turn:
 
 
 def observed_turn(**fields: Any) -> ObservedTurn:
-    """Returns what observers are told of a turn."""
+    """Returns a turn as observers receive it."""
     defaults: dict[str, Any] = {
         "id": "0f" * 16,
         "context": CONTEXT,

@@ -1,4 +1,4 @@
-"""Contract of the port UserRepo."""
+"""The contract of the port UserRepo."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -32,46 +32,49 @@ Change = Callable[[UserRepo, User], Awaitable[object]]
 
 
 class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
-    """What every UserRepo does; a subclass gives an empty one with its session repo and audit log, and one without."""
+    """The tests that every UserRepo must pass.
+
+    Subclasses provide an empty one with the SessionRepo and AuditLog of its store.
+    """
 
     @pytest.fixture
     def audit_log(self, user_repo: UserRepo) -> AuditLog:
-        raise NotImplementedError("return the AuditLog of the store that `user_repo` writes to")
+        raise NotImplementedError("return the AuditLog of the same store as `user_repo`")
 
-    def test_it_has_the_shape_of_the_port(self, user_repo: UserRepo) -> None:
+    def test_implements_the_port(self, user_repo: UserRepo) -> None:
         assert isinstance(user_repo, UserRepo)
 
-    async def test_get_and_find_return_what_was_added(self, user_repo: UserRepo) -> None:
+    async def test_get_and_find_return_added_user(self, user_repo: UserRepo) -> None:
         for user in UserFactory.batch(10):
             stored = await user_repo.add(user)
             assert stored == replace(user, version=1)
             assert await user_repo.get(user.id) == await user_repo.find(user.email) == stored
 
-    async def test_get_and_find_return_what_was_saved_last(self, user_repo: UserRepo) -> None:
+    async def test_get_and_find_return_last_saved_state(self, user_repo: UserRepo) -> None:
         stored = await user_repo.add(UserFactory.build())
         changed = replace(stored, password_hash="$other$", role=Role.SUPERADMIN, disabled=True)  # noqa: S106 - no secret
         saved = await user_repo.save(changed)
         assert saved == replace(changed, version=2)
         assert await user_repo.get(stored.id) == await user_repo.find(stored.email) == saved
 
-    async def test_who_is_not_there_is_not_found(self, user_repo: UserRepo) -> None:
+    async def test_unknown_user_is_not_found(self, user_repo: UserRepo) -> None:
         await user_repo.add(UserFactory.build())
         assert await user_repo.get(UserId("0" * 32)) is None
         assert await user_repo.find(Email("nobody@example.com")) is None
 
-    async def test_id_and_creation_time_stay(self, user_repo: UserRepo) -> None:
+    async def test_save_keeps_id_and_creation_time(self, user_repo: UserRepo) -> None:
         stored = await user_repo.add(UserFactory.build())
         assert await user_repo.save(replace(stored, created_at=_NOON)) == replace(stored, version=2)
         assert await user_repo.get(stored.id) == replace(stored, version=2)
 
-    async def test_moments_are_kept_to_the_microsecond(self, user_repo: UserRepo) -> None:
+    async def test_times_are_stored_to_the_microsecond(self, user_repo: UserRepo) -> None:
         moment = _NOON + timedelta(microseconds=999_999)
         stored = await user_repo.add(UserFactory.build(created_at=moment, updated_at=_NOON))
         found = await user_repo.get(stored.id)
         assert found is not None
         assert (found.created_at, found.updated_at) == (moment, _NOON)
 
-    async def test_a_user_can_take_another_address(self, user_repo: UserRepo) -> None:
+    async def test_user_can_change_email_address(self, user_repo: UserRepo) -> None:
         stored = await user_repo.add(UserFactory.build(email="old@example.com"))
         saved = await user_repo.save(replace(stored, email=Email("new@example.com")))
         assert await user_repo.find(Email("new@example.com")) == saved
@@ -79,33 +82,31 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         await user_repo.add(UserFactory.build(email="old@example.com"))
 
     async def test_list_is_ordered_by_address(self, user_repo: UserRepo) -> None:
-        """In the order of the characters' codes, whatever a database thinks of the alphabet."""
+        """Addresses are ordered by code point, regardless of the database's collation."""
         addresses = ["a+b@x.y", "a-b@x.y", "a.b@x.y", "a0@x.y", "a_b@x.y", "ab@x.y", "b@x.y"]
         for address in reversed(addresses):
             await user_repo.add(UserFactory.build(email=address))
         assert await addresses_of(user_repo) == addresses
 
-    async def test_list_shows_each_user_as_it_is(self, user_repo: UserRepo) -> None:
+    async def test_list_returns_users_unchanged(self, user_repo: UserRepo) -> None:
         assert await user_repo.list() == UserPage((), 0)
         stored = [await user_repo.add(user) for user in UserFactory.batch(5)]
         assert {user.id: user for user in (await user_repo.list()).users} == {user.id: user for user in stored}
 
     @pytest.mark.parametrize("search", ["needle", "NEEDLE", "eedl", "needle@x"])
-    async def test_search_finds_a_part_of_the_address_in_upper_and_lower_case(
-        self, user_repo: UserRepo, search: str
-    ) -> None:
+    async def test_search_matches_part_of_address_ignoring_case(self, user_repo: UserRepo, search: str) -> None:
         for address in ("hay@x.y", "a.needle@x.y"):
             await user_repo.add(UserFactory.build(email=address))
         assert await addresses_of(user_repo, search) == ["a.needle@x.y"]
 
     @pytest.mark.parametrize("special", ["%", "_", "!", "'", "{}", "$1", "_%!"])
-    async def test_search_finds_special_characters_literally(self, user_repo: UserRepo, special: str) -> None:
+    async def test_search_matches_special_characters_literally(self, user_repo: UserRepo, special: str) -> None:
         for address in ("plain@x.y", f"a{special}b@x.y"):
             await user_repo.add(UserFactory.build(email=address))
         assert await addresses_of(user_repo, special) == [f"a{special}b@x.y"]
 
     @pytest.mark.parametrize("search", ["\0", "\\", "é"])
-    async def test_search_for_what_no_address_has_finds_nothing(self, user_repo: UserRepo, search: str) -> None:
+    async def test_search_for_invalid_characters_matches_nothing(self, user_repo: UserRepo, search: str) -> None:
         await user_repo.add(UserFactory.build())
         assert await user_repo.list(search=search) == UserPage((), 0)
 
@@ -113,7 +114,7 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         ("limit", "offset", "numbers"),
         [(None, 0, [0, 1, 2]), (2, 0, [0, 1]), (2, 2, [2]), (None, 1, [1, 2]), (0, 0, [])],
     )
-    async def test_limit_and_offset_cut_the_page_and_not_the_total(
+    async def test_limit_and_offset_affect_page_but_not_total(
         self, user_repo: UserRepo, limit: int | None, offset: int, numbers: list[int]
     ) -> None:
         for address in ("n0@x.y", "n1@x.y", "n2@x.y", "other@x.y"):
@@ -122,18 +123,18 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         assert [user.email for user in page.users] == [f"n{number}@x.y" for number in numbers]
         assert page.total == 3
 
-    async def test_add_of_a_taken_address_stores_nothing(self, user_repo: UserRepo) -> None:
+    async def test_add_with_taken_address_stores_nothing(self, user_repo: UserRepo) -> None:
         stored = await user_repo.add(UserFactory.build(email="ann@x.y"))
         with pytest.raises(UserExistsError):
             await user_repo.add(UserFactory.build(email="ann@x.y"))
         assert (await user_repo.list()).users == (stored,)
 
-    async def test_of_several_adds_at_once_exactly_one_succeeds(self, user_repo: UserRepo) -> None:
+    async def test_exactly_one_of_concurrent_adds_succeeds(self, user_repo: UserRepo) -> None:
         rivals = UserFactory.batch(10, email="ann@x.y")
         winners = await winners_of((user_repo.add(rival) for rival in rivals), UserExistsError)
         assert [await user_repo.find(Email("ann@x.y"))] == winners
 
-    async def test_save_with_an_address_of_another_stores_nothing(self, user_repo: UserRepo) -> None:
+    async def test_save_with_taken_address_stores_nothing(self, user_repo: UserRepo) -> None:
         other = await user_repo.add(UserFactory.build(email="ann@x.y"))
         stored = await user_repo.add(UserFactory.build())
         with pytest.raises(UserExistsError):
@@ -141,37 +142,37 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         assert await user_repo.get(stored.id) == stored
         assert await user_repo.find(Email("ann@x.y")) == other
 
-    async def test_save_of_an_unknown_user_stores_nothing(self, user_repo: UserRepo) -> None:
+    async def test_save_of_unknown_user_stores_nothing(self, user_repo: UserRepo) -> None:
         user = UserFactory.build(version=1)
         with pytest.raises(UnknownUserError):
             await user_repo.save(user)
         assert await user_repo.get(user.id) is None
 
-    async def test_save_over_a_change_of_somebody_else_stores_nothing(self, user_repo: UserRepo) -> None:
+    async def test_save_of_outdated_version_stores_nothing(self, user_repo: UserRepo) -> None:
         read = await user_repo.add(UserFactory.build())
         theirs = await user_repo.save(replace(read, disabled=True))
         with pytest.raises(UserChangedError):
             await user_repo.save(read)
         assert await user_repo.get(read.id) == theirs
 
-    async def test_of_several_saves_of_one_version_exactly_one_succeeds(self, user_repo: UserRepo) -> None:
+    async def test_exactly_one_of_concurrent_saves_succeeds(self, user_repo: UserRepo) -> None:
         read = await user_repo.add(UserFactory.build())
         rivals = [replace(read, password_hash=f"$rival${number}") for number in range(10)]
         winners = await winners_of((user_repo.save(rival) for rival in rivals), UserChangedError)
         assert [await user_repo.get(read.id)] == winners
 
-    async def test_delete_removes_the_user_and_nobody_else(self, user_repo: UserRepo) -> None:
-        gone, stays = [await user_repo.add(user) for user in UserFactory.batch(2)]
-        await user_repo.delete(gone.id)
-        assert await user_repo.get(gone.id) is None
-        assert await user_repo.find(gone.email) is None
-        assert (await user_repo.list()).users == (stays,)
+    async def test_delete_removes_only_that_user(self, user_repo: UserRepo) -> None:
+        deleted, other = [await user_repo.add(user) for user in UserFactory.batch(2)]
+        await user_repo.delete(deleted.id)
+        assert await user_repo.get(deleted.id) is None
+        assert await user_repo.find(deleted.email) is None
+        assert (await user_repo.list()).users == (other,)
 
-    async def test_delete_of_an_unknown_user_is_refused(self, user_repo: UserRepo) -> None:
+    async def test_delete_of_unknown_user_is_refused(self, user_repo: UserRepo) -> None:
         with pytest.raises(UnknownUserError):
             await user_repo.delete(UserId("0" * 32))
 
-    async def test_only_the_version_that_is_given_is_deleted(self, user_repo: UserRepo) -> None:
+    async def test_delete_with_outdated_version_is_refused(self, user_repo: UserRepo) -> None:
         read = await user_repo.add(UserFactory.build())
         stored = await user_repo.save(read)
         with pytest.raises(UserChangedError):
@@ -180,14 +181,14 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         await user_repo.delete(stored.id, version=stored.version)
         assert await user_repo.get(read.id) is None
 
-    async def test_each_change_is_stored_with_its_entry(self, user_repo: UserRepo, audit_log: AuditLog) -> None:
-        added, saved, deleted = [replace(_ENTRY, action=f"user.{what}") for what in ("create", "update", "delete")]
+    async def test_each_change_is_stored_with_its_audit_entry(self, user_repo: UserRepo, audit_log: AuditLog) -> None:
+        added, saved, deleted = [replace(_ENTRY, action=f"user.{verb}") for verb in ("create", "update", "delete")]
         stored = await user_repo.add(UserFactory.build(), audit=added)
         await user_repo.save(stored, audit=saved)
         await user_repo.delete(stored.id, audit=deleted)
         assert (await audit_log.list(AuditQuery())).entries == (deleted, saved, added)
 
-    async def test_a_change_without_an_entry_leaves_none(self, user_repo: UserRepo, audit_log: AuditLog) -> None:
+    async def test_change_without_audit_entry_stores_none(self, user_repo: UserRepo, audit_log: AuditLog) -> None:
         stored = await user_repo.add(UserFactory.build())
         await user_repo.save(stored)
         await user_repo.delete(stored.id)
@@ -206,7 +207,7 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         ],
         ids=["add", "save old", "save last", "save unknown", "delete last", "delete old", "delete unknown"],
     )
-    async def test_a_refused_change_leaves_no_entry(
+    async def test_refused_change_stores_no_audit_entry(
         self, user_repo: UserRepo, audit_log: AuditLog, change: Change, refusal: type[PolyantError]
     ) -> None:
         last = await user_repo.add(UserFactory.build(role=Role.SUPERADMIN))
@@ -217,14 +218,14 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
 
 
 class UserRepoOutageContract:
-    """What an UserRepo whose store can fail does besides; a subclass gives one whose store doesn't answer."""
+    """The additional tests for a UserRepo whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture
     def unavailable(self) -> UserRepo:
-        raise NotImplementedError("return an UserRepo whose store doesn't answer")
+        raise NotImplementedError("return a UserRepo whose store is unavailable")
 
     @pytest.mark.parametrize(
-        "ask",
+        "operation",
         [
             lambda repo: repo.get(UserId("0" * 32)),
             lambda repo: repo.find(Email("ann@x.y")),
@@ -235,22 +236,22 @@ class UserRepoOutageContract:
         ],
         ids=["get", "find", "list", "add", "save", "delete"],
     )
-    async def test_each_method_says_when_the_store_does_not_answer(
-        self, unavailable: UserRepo, ask: Callable[[UserRepo], Awaitable[object]]
+    async def test_each_method_reports_unavailable_store(
+        self, unavailable: UserRepo, operation: Callable[[UserRepo], Awaitable[object]]
     ) -> None:
         with pytest.raises(StorageUnavailableError):
-            await ask(unavailable)
+            await operation(unavailable)
 
 
 async def addresses_of(user_repo: UserRepo, search: str = "") -> list[str]:
-    """Returns the addresses listed, in their order; the total has to agree."""
+    """Returns the listed email addresses in order, and asserts that the total agrees."""
     page = await user_repo.list(search=search)
     assert page.total == len(page.users)
     return [user.email for user in page.users]
 
 
 async def winners_of(attempts: Iterable[Awaitable[User]], refusal: type[Exception]) -> list[User]:
-    """Returns the results of those that succeed; the others have to be refused in just that way."""
+    """Returns the results of the attempts that succeed, and asserts that the others raise `refusal`."""
     outcomes = await asyncio.gather(*attempts, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {User, refusal}
     return [outcome for outcome in outcomes if isinstance(outcome, User)]

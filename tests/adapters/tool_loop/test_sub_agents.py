@@ -171,9 +171,7 @@ async def test_model_failure_in_a_sub_agent_is_reported_in_its_result(loop: Tool
         return SUMMARY if len(request.messages) > 1 else spawns("a")
 
     events, requests = await loop.run(play)
-    assert results_in(requests[-1]) == [
-        "The sub-agent failed: The model provider failed to answer (played: overloaded)"
-    ]
+    assert results_in(requests[-1]) == ["The sub-agent failed: The model provider failed to answer (fake: overloaded)"]
     assert text_in(events).endswith("In sum.")
 
 

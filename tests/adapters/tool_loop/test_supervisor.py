@@ -85,7 +85,7 @@ async def test_mcp_tool_is_called_like_any_other(loop: ToolLoop) -> None:
 
 
 async def test_requests_have_the_instance_options_for_the_provider(loop: ToolLoop) -> None:
-    loop.instance = msgspec.structs.replace(loop.instance, options={"played": {"level": 1}, "answer": {"level": 2}})
+    loop.instance = msgspec.structs.replace(loop.instance, options={"fake": {"level": 1}, "answer": {"level": 2}})
     _, requests = await loop.run([ASK, ANSWER])
     assert [request.options for request in requests] == [{"level": 1}] * 2
 
