@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
-from polyant.domain.access import Credentials, authorise, bearer_of, key_held
+from polyant.domain.access import Credentials, authorise, bearer_of, matching_key
 from polyant.domain.errors import AuthenticationError, SecretUnreadableError
 from polyant.domain.instances import Instance, InstanceId, Slug
 from polyant.domain.secrets import (
@@ -103,15 +103,15 @@ class TestAuthorise:
 class TestHoldsKey:
     @given(st.text(st.characters(exclude_categories=())), st.text(st.characters(exclude_categories=())))
     async def test_bearer_matches_the_key_only_if_equal(self, key: str, bearer: str) -> None:
-        held = await key_held(an_instance(key=key), SecretText(bearer), CIPHER, NOW)
+        held = await matching_key(an_instance(key=key), SecretText(bearer), CIPHER, NOW)
         assert (held is not None) == (key == bearer)
-        assert await key_held(an_instance(key=key), SecretText(key), CIPHER, NOW)
+        assert await matching_key(an_instance(key=key), SecretText(key), CIPHER, NOW)
 
     async def test_bearer_does_not_match_an_instance_without_a_key(self) -> None:
-        assert not await key_held(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
+        assert not await matching_key(an_instance(key=None), SecretText(KEY), CIPHER, NOW)
 
     async def test_key_is_checked_regardless_of_auth(self) -> None:
-        assert await key_held(an_instance(auth_enabled=False), SecretText(KEY), CIPHER, NOW)
+        assert await matching_key(an_instance(auth_enabled=False), SecretText(KEY), CIPHER, NOW)
 
 
 class TestPreviousKey:
@@ -124,7 +124,7 @@ class TestPreviousKey:
     async def test_both_keys_are_valid_until_the_previous_one_expires(self, instance: Instance) -> None:
         for key in (KEY, OLD_KEY):
             await authorise(instance, SecretText(key), CIPHER, NOW - MOMENT)
-        assert not await key_held(instance, SecretText(OLD_KEY + "x"), CIPHER, NOW - MOMENT)
+        assert not await matching_key(instance, SecretText(OLD_KEY + "x"), CIPHER, NOW - MOMENT)
 
     @pytest.mark.parametrize("later", [timedelta(0), MOMENT, timedelta(days=9)])
     async def test_only_the_current_key_is_valid_afterwards(self, instance: Instance, later: timedelta) -> None:
@@ -136,7 +136,7 @@ class TestPreviousKey:
         previous = instance.secrets[PREVIOUS_AUTH_API_KEY]
         swapped = {AUTH_API_KEY: msgspec.structs.replace(previous, name=AUTH_API_KEY, expires_at=None)}
         with pytest.raises(SecretUnreadableError):
-            await key_held(msgspec.structs.replace(instance, secrets=swapped), SecretText(OLD_KEY), CIPHER, NOW)
+            await matching_key(msgspec.structs.replace(instance, secrets=swapped), SecretText(OLD_KEY), CIPHER, NOW)
 
 
 def test_credentials_do_not_show_their_secrets() -> None:

@@ -50,9 +50,9 @@ def test_sealed_secret_is_valid_until_it_expires() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     lasting = SealedSecret(name=NOTE, sealed="v1.abc.def", updated_at=moment)
     expiring = msgspec.structs.replace(lasting, expires_at=moment)
-    assert lasting.counts_at(moment + timedelta(days=99_999))
-    assert expiring.counts_at(moment - timedelta(microseconds=1))
-    assert not expiring.counts_at(moment)
+    assert lasting.is_valid_at(moment + timedelta(days=99_999))
+    assert expiring.is_valid_at(moment - timedelta(microseconds=1))
+    assert not expiring.is_valid_at(moment)
 
 
 @given(st.from_regex(r"\A[a-z][a-z0-9_]{0,63}\Z"))

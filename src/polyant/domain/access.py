@@ -48,13 +48,15 @@ async def authorise(instance: Instance, bearer: SecretText | None, cipher: Secre
         raise AuthenticationError("Missing Bearer token")
     if not instance.has_auth_key:
         raise AuthenticationError("Auth enabled but no API key configured")
-    key = await key_held(instance, bearer, cipher, now)
+    key = await matching_key(instance, bearer, cipher, now)
     if key is None:
         raise AuthenticationError("Invalid API key")
     return key_id_of(key)
 
 
-async def key_held(instance: Instance, bearer: SecretText, cipher: SecretCipher, now: datetime) -> SealedSecret | None:
+async def matching_key(
+    instance: Instance, bearer: SecretText, cipher: SecretCipher, now: datetime
+) -> SealedSecret | None:
     """Returns the stored API key that the bearer token matches: the current one, or the previous one until it expires.
 
     The comparison takes constant time, so timing doesn't reveal how much of the token is right.
@@ -64,7 +66,7 @@ async def key_held(instance: Instance, bearer: SecretText, cipher: SecretCipher,
     """
     for name in CALLER_KEYS:
         stored = instance.secrets.get(name)
-        if stored is not None and stored.counts_at(now):
+        if stored is not None and stored.is_valid_at(now):
             key = await cipher.open(stored.sealed, instance.address_of(stored))
             if hmac.compare_digest(_bytes_of(key), _bytes_of(bearer)):
                 return stored

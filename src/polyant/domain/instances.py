@@ -13,7 +13,7 @@ from polyant.domain.limits import TurnLimits, check_turn_limits
 from polyant.domain.mcp_servers import McpServer, check_mcp_servers
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretAddress, SecretName
-from polyant.domain.urls import names_a_server
+from polyant.domain.urls import is_server_url
 
 Slug = NewType("Slug", str)
 """An instance's public name; create it with `parse_slug`."""
@@ -161,7 +161,7 @@ def parse_base_url(text: str) -> str:
     server = url.partition("://")[2].partition("/")[0]
     if "@" in server or "?" in url or "#" in url:
         raise InvalidInputError("A base URL must not have a user, password, query or fragment: store keys as secrets")
-    if not names_a_server(url):
+    if not is_server_url(url):
         raise InvalidInputError("A base URL must start with http:// or https:// and contain a host")
     return url
 

@@ -7,7 +7,7 @@ import msgspec
 
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.secrets import CALLER_KEYS, SecretName, parse_secret_name
-from polyant.domain.urls import names_a_server, origin_of
+from polyant.domain.urls import is_server_url, origin_of
 
 ALL_TOOLS = "*"
 """Used instead of tool names to allow all tools of a server."""
@@ -68,7 +68,7 @@ def check_mcp_servers(servers: Sequence[McpServer]) -> None:
 def _check(server: McpServer) -> None:
     if not MCP_SERVER_NAME_PATTERN.match(server.name):
         raise InvalidInputError("the name must be 1 to 32 characters: a-z, 0-9 and -, starting with a letter")
-    if len(server.url) > MAX_MCP_URL_CHARACTERS or not names_a_server(server.url) or "#" in server.url:
+    if len(server.url) > MAX_MCP_URL_CHARACTERS or not is_server_url(server.url) or "#" in server.url:
         raise InvalidInputError(
             "the URL must start with http:// or https://, contain a host, and have no user or fragment"
         )

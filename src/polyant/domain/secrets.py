@@ -79,7 +79,7 @@ class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
         """Returns a representation with only the secret's name."""
         return f"SealedSecret(name={self.name!r})"
 
-    def counts_at(self, moment: datetime) -> bool:
+    def is_valid_at(self, moment: datetime) -> bool:
         """Returns whether the secret hasn't expired at that moment."""
         return self.expires_at is None or moment < self.expires_at
 

@@ -11,7 +11,7 @@ _VISIBLE = re.compile(r"\A[!-\[\]-~]+\Z")  # ASCII, neither space nor backslash
 _SERVER = re.compile(r"\A([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?\Z", re.IGNORECASE)
 
 
-def names_a_server(url: str) -> bool:
+def is_server_url(url: str) -> bool:
     """Returns whether the text is an http or https URL in visible ASCII with a host and without a user."""
     try:
         parts = urlsplit(url)

@@ -4,7 +4,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from polyant.domain.access import authorise, key_held
+from polyant.domain.access import authorise, matching_key
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretText
@@ -58,7 +58,7 @@ async def test_key_that_lost_a_race_is_the_one_returned(harness: UseCaseHarness,
 async def valid_keys(harness: UseCaseHarness, slug: Slug, *keys: SecretText) -> list[SecretText]:
     """Returns the keys that are valid now."""
     stored, now = await harness.load(slug), harness.clock.now()
-    return [key for key in keys if await key_held(stored, key, harness.cipher, now)]
+    return [key for key in keys if await matching_key(stored, key, harness.cipher, now)]
 
 
 async def test_both_keys_are_valid_during_the_overlap_period(harness: UseCaseHarness, slug: Slug) -> None:

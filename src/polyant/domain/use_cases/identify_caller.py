@@ -1,6 +1,6 @@
 """Use case: identify the caller."""
 
-from polyant.domain.access import Credentials, key_held
+from polyant.domain.access import Credentials, matching_key
 from polyant.domain.errors import AuthenticationError, SecretUnreadableError
 from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus, Slug
 from polyant.domain.ports.clock import Clock
@@ -58,6 +58,6 @@ class IdentifyCaller:
 
     async def _has_key(self, instance: Instance, key: SecretText) -> bool:
         try:
-            return await key_held(instance, key, self._cipher, self._clock.now()) is not None
+            return await matching_key(instance, key, self._cipher, self._clock.now()) is not None
         except SecretUnreadableError:
             return False

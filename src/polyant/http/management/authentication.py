@@ -10,7 +10,7 @@ from litestar.types import HTTPScope, Scope
 
 from polyant.domain.errors import AuthenticationError, PermissionDeniedError
 from polyant.domain.secrets import SecretText
-from polyant.domain.urls import names_a_server, origin_of
+from polyant.domain.urls import is_server_url, origin_of
 from polyant.domain.use_cases.identify_caller import InvalidCredentialError
 from polyant.domain.use_cases.log_in import SESSION_LIFETIME
 from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
@@ -112,4 +112,4 @@ async def require_superadmin(connection: ASGIConnection[Any, Any, Any, Any], _: 
 
 
 def _same_origin(one: str, other: str) -> bool:
-    return names_a_server(one) and names_a_server(other) and origin_of(one) == origin_of(other)
+    return is_server_url(one) and is_server_url(other) and origin_of(one) == origin_of(other)
