@@ -1,4 +1,4 @@
-"""The limit to measure against: a bare ASGI relay that only decodes the upstream's deltas and encodes its own.
+"""The lower bound to measure against: a bare ASGI relay that only decodes the upstream's deltas and encodes its own.
 
 STUB=http://127.0.0.1:PORT uvicorn bench.bare_relay:app --port PORT
 """
@@ -43,7 +43,7 @@ _session: aiohttp.ClientSession
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    global _session  # noqa: PLW0603 - one session a process, made inside its loop
+    global _session  # noqa: PLW0603 - one session per process, created inside its loop
     if scope["type"] == "lifespan":
         await receive()
         _session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
@@ -68,9 +68,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         if request.stream:
             await _relay(response, send)
         else:
-            answer = _decode(await response.read())
+            completion = _decode(await response.read())
             await _start(send, b"application/json")
-            await send({"type": "http.response.body", "body": _encode(answer)})
+            await send({"type": "http.response.body", "body": _encode(completion)})
 
 
 async def _relay(response: aiohttp.ClientResponse, send: Any) -> None:

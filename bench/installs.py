@@ -1,4 +1,4 @@
-"""Programs to measure that are not part of this environment, each installed below `.bench/` when it is first needed."""
+"""Measured programs that are not part of this environment, each installed in `.bench/` when it is first needed."""
 
 import io
 import os
@@ -11,8 +11,8 @@ from bench.processes import ROOT, output
 
 PINS = ROOT / "bench" / "environments"
 _INSTALLED = ROOT / ".bench"
-_ELSEWHERE = Path(ROOT.anchor)
-"""Where uv doesn't find the project, whose pins are not for these programs."""
+_OUTSIDE_PROJECT = Path(ROOT.anchor)
+"""A folder where uv doesn't find this project, whose pins don't apply to these programs."""
 
 
 def python_programs(name: str) -> Path:
@@ -21,8 +21,8 @@ def python_programs(name: str) -> Path:
     installed = folder / "installed.txt"
     if not _is_copy(installed, pins):
         uv, python = _installer("uv", name), str(folder / "bin" / "python")
-        output(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder), cwd=_ELSEWHERE)
-        output(uv, "pip", "install", "--quiet", "--python", python, "--requirement", str(pins), cwd=_ELSEWHERE)
+        output(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder), cwd=_OUTSIDE_PROJECT)
+        output(uv, "pip", "install", "--quiet", "--python", python, "--requirement", str(pins), cwd=_OUTSIDE_PROJECT)
         shutil.copyfile(pins, installed)
     return folder / "bin"
 
@@ -34,7 +34,7 @@ def node_modules(name: str) -> Path:
     if not _is_copy(installed, pins):
         npm = _installer("npm", name)
         shutil.copytree(PINS / name, folder, dirs_exist_ok=True)
-        output(npm, "ci", "--silent", "--ignore-scripts", "--prefix", str(folder), cwd=_ELSEWHERE)
+        output(npm, "ci", "--silent", "--ignore-scripts", "--prefix", str(folder), cwd=_OUTSIDE_PROJECT)
         shutil.copyfile(pins, installed)
     return folder / "node_modules"
 
@@ -59,10 +59,10 @@ def engine_at(revision: str) -> tuple[str, Path]:
 
 
 def program(name: str) -> str:
-    """Returns the path of a program of this machine.
+    """Returns the path of a program that is installed on this machine.
 
     Raises:
-        SystemExit: It is missing.
+        SystemExit: The program is missing.
     """
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"  # where Debian puts nginx
     found = shutil.which(name, path=path)

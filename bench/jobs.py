@@ -1,35 +1,35 @@
-"""What the process that puts load on servers is told, and what it answers: one line of JSON each."""
+"""The messages to and from the load generator process: one line of JSON each."""
 
 import msgspec
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Requests one after another over some connections: a number of them, or as many as fit into the time."""
+    """Sequential requests over some connections: a fixed number, or as many as fit into the time."""
 
     port: int
     models: tuple[str, ...] = ()
-    """Asked in turn; without any, it is a GET of the path."""
+    """The models to call in turn; if empty, each request is a GET of the path."""
     key: str = ""
-    """The Bearer token; `{model}` in it is replaced."""
+    """The Bearer token; `{model}` is replaced by the model's name."""
     headers: dict[str, str] = {}
-    """Sent with each request besides the usual ones."""
+    """Additional headers of each request."""
     path: str = "/v1/chat/completions"
     stream: bool = False
     deltas: int = 0
-    """How many an answer has to have; 0 is any number."""
+    """The required number of deltas per response; 0 allows any number."""
     history: int = 1
     connections: int = 16
     addresses: int = 1_000
-    """How many callers there seem to be, by X-Forwarded-For."""
+    """The number of simulated caller addresses, sent in X-Forwarded-For."""
     requests: int = 0
-    """How many in all; 0 is as many as fit into the seconds."""
+    """The total number of requests; 0 sends as many as fit into the seconds."""
     seconds: float = 0.5
     warm: bool = True
-    """Whether each connection is tried with one request before those that count."""
+    """Whether each connection sends one request before the measurement."""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Streams that are opened and kept until `Release`; read at a rate, or as they come."""
+    """Streams that are kept open until `Release`, read at a rate or, if that is 0, as fast as they arrive."""
 
     port: int
     model: str
@@ -39,30 +39,30 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Release(msgspec.Struct, frozen=True, tag=True):
-    """Closes what is held."""
+    """Closes the held streams."""
 
 
 Job = Load | Hold | Release
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The connections of a `Load` stand; it begins at the next line, whatever that says."""
+    """All connections of a `Load` are open; the load begins at the next line, whatever its content."""
 
 
 class Times(msgspec.Struct, frozen=True):
-    """Milliseconds."""
+    """Percentiles in milliseconds."""
 
     p50: float
     p99: float
-    most: float
+    maximum: float
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What came of a `Load`."""
+    """The result of a `Load`."""
 
     requests: int
     failures: int
-    """Answers that are not 200, are cut off or don't have their deltas."""
+    """Responses with another status than 200, incomplete ones, and ones with too few or too many deltas."""
     statuses: dict[str, int]
     deltas: int
     seconds: float
@@ -71,7 +71,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Held(msgspec.Struct, frozen=True, tag=True):
-    """How many streams are open, each with something read from it; after `Release` those that were to the end."""
+    """The number of open streams from which something was read; after `Release`, those that stayed open to the end."""
 
     streams: int
 

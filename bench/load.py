@@ -1,4 +1,4 @@
-"""Puts load on servers: python -m bench.load reads jobs from standard input and answers on standard output."""
+"""The load generator: `python -m bench.load` reads jobs from standard input and writes results to standard output."""
 
 import asyncio
 import resource
@@ -17,14 +17,14 @@ from bench.jobs import Held, Hold, Job, Line, Load, Outcome, Ready, Release, Tim
 from bench.requests import requests_of
 
 _DELTA = b'oken "'
-_KEPT = max(len(_DELTA), len(END_OF_CHUNKS))
-"""Bytes of one piece that are looked at again with the next."""
+_OVERLAP = max(len(_DELTA), len(END_OF_CHUNKS))
+"""Bytes of one chunk that are searched again together with the next one."""
 _PATIENCE = 120
 _RANDOM = SystemRandom()
 
 
 class Run:
-    """What the connections of one load share: what to send next, and what came back."""
+    """The state that the connections of one load share: the requests to send and the counts."""
 
     def __init__(self, job: Load) -> None:
         self.job = job
@@ -34,7 +34,7 @@ class Run:
         self.begin(warming=True)
 
     def begin(self, *, warming: bool = False) -> None:
-        """Forgets what was counted, and lets the load that counts begin."""
+        """Resets the counts and starts the measurement, or the warm-up."""
         self.is_warming = warming
         self.first_byte: list[float] = []
         self.gaps: list[float] = []
@@ -43,7 +43,7 @@ class Run:
         self.started = time.perf_counter()
 
     def next_request(self) -> bytes | None:
-        """Returns what a connection sends next, None if there is no more to send."""
+        """Returns the next request to send; None if the load is over."""
         job = self.job
         if self.sent >= job.requests if job.requests else time.perf_counter() - self.started >= job.seconds:
             return None
@@ -51,7 +51,7 @@ class Run:
         return next(self.requests)
 
     def outcome(self) -> Outcome:
-        """Returns what came of it."""
+        """Returns the result of the load."""
         return Outcome(
             requests=self.sent,
             failures=self.failures + self.sent - self.statuses.total(),
@@ -64,7 +64,7 @@ class Run:
 
 
 class Connection(asyncio.Protocol):
-    """One connection that sends request after request."""
+    """One connection that sends one request after another."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -78,14 +78,14 @@ class Connection(asyncio.Protocol):
         self._end()
 
     async def warm(self) -> None:
-        """Sends one request, which doesn't count, and returns after its answer."""
+        """Sends one request that isn't counted, and returns after its response."""
         self._send(next(self._run.requests))
         await self._done
 
     async def work(self) -> None:
-        """Sends requests until there are no more, and hangs up."""
+        """Sends requests until the load is over, then closes the connection."""
         self._done = asyncio.get_running_loop().create_future()
-        self._go_on()
+        self._send_next()
         await self._done
         self._transport.close()
 
@@ -123,26 +123,26 @@ class Connection(asyncio.Protocol):
         if self._left >= 0:
             self._left -= len(data)
             if self._left == 0:
-                self._end_answer()
+                self._end_response()
             return
         text = self._rest + data
         self._deltas += text.count(_DELTA) - self._rest.count(_DELTA)
-        self._rest = text[-_KEPT:]
+        self._rest = text[-_OVERLAP:]
         if self._rest.endswith(END_OF_CHUNKS):
-            self._end_answer()
+            self._end_response()
 
-    def _end_answer(self) -> None:
+    def _end_response(self) -> None:
         run = self._run
         run.statuses[self._status] += 1
         run.deltas += self._deltas
-        is_short = run.job.deltas and self._deltas != run.job.deltas
-        run.failures += self._status != "200" or bool(is_short)
+        is_incomplete = run.job.deltas and self._deltas != run.job.deltas
+        run.failures += self._status != "200" or bool(is_incomplete)
         if run.is_warming:
             self._end()
         else:
-            self._go_on()
+            self._send_next()
 
-    def _go_on(self) -> None:
+    def _send_next(self) -> None:
         request = self._run.next_request()
         if request is None:
             self._end()
@@ -158,31 +158,31 @@ def _times(seconds: list[float]) -> Times | None:
     if not seconds:
         return None
     ordered = sorted(seconds)
-    p50, p99, most = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99, 1))
-    return Times(*(round(1_000 * found, 2) for found in (p50, p99, most)))
+    p50, p99, maximum = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99, 1))
+    return Times(*(round(1_000 * found, 2) for found in (p50, p99, maximum)))
 
 
 class Loader:
-    """Does one job after another."""
+    """Runs one job after another."""
 
     def __init__(self, lines: asyncio.StreamReader) -> None:
         self._lines = lines
         self._held: list[HeldStream] = []
 
     async def work(self) -> None:
-        """Works until there are no more jobs."""
+        """Runs jobs until standard input ends."""
         decode = msgspec.json.Decoder(Job).decode
         while line := await self._lines.readline():
             match decode(line):
                 case Load() as job:
-                    _say(await self._load(job))
+                    _write(await self._load(job))
                 case Hold() as job:
                     self._held = [HeldStream(job) for _ in range(job.streams)]
                     async with asyncio.timeout(_PATIENCE):
                         await asyncio.gather(*(stream.has_begun.wait() for stream in self._held))
-                    _say(self._count())
+                    _write(self._count())
                 case Release():
-                    _say(self._count())
+                    _write(self._count())
                     await asyncio.gather(*(stream.close() for stream in self._held))
                     self._held = []
 
@@ -199,14 +199,14 @@ class Loader:
             connections = [connection for _, connection in await asyncio.gather(*connecting)]
             if job.warm:
                 await asyncio.gather(*(connection.warm() for connection in connections))
-            _say(Ready())
+            _write(Ready())
             await self._lines.readline()
             run.begin()
             await asyncio.gather(*(connection.work() for connection in connections))
         return run.outcome()
 
 
-def _say(line: Line) -> None:
+def _write(line: Line) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The process that puts load on servers, as the run sees it."""
+"""The load generator process, as a run uses it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -12,34 +12,34 @@ from bench.processes import ROOT, Process, python
 
 _decode = msgspec.json.Decoder(Line).decode
 
-Answer = TypeVar("Answer", Ready, Outcome, Held)
+Message = TypeVar("Message", Ready, Outcome, Held)
 
 
 class Loader:
-    """Puts load on servers, from a process of its own."""
+    """Puts load on servers from a separate process."""
 
     def __init__(self) -> None:
         command = python("-m", "bench.load")
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._jobs = cast("IO[bytes]", self._process.stdin)
-        self._answers = cast("IO[bytes]", self._process.stdout)
+        self._results = cast("IO[bytes]", self._process.stdout)
 
     def load(self, server: Process, job: Load) -> tuple[float, Outcome]:
-        """Returns the CPU seconds that the server used, and what came of the load."""
-        self._tell(job)
-        self._hear(Ready)
+        """Returns the CPU seconds that the server used, and the result of the load."""
+        self._send(job)
+        self._receive(Ready)
         before = server.cpu()
         self._write(b"\n")
-        outcome = self._hear(Outcome)
+        outcome = self._receive(Outcome)
         return server.cpu() - before, outcome
 
     @contextmanager
     def holding(self, job: Hold) -> Iterator[None]:
-        """Keeps streams open as long as the context lasts, and sees that they stay so."""
-        self._tell(job)
+        """Keeps streams open during the context, and checks that they stay open."""
+        self._send(job)
         self._expect_all_of(job)
         yield
-        self._tell(Release())
+        self._send(Release())
         self._expect_all_of(job)
 
     def close(self) -> None:
@@ -48,22 +48,22 @@ class Loader:
             pass
 
     def _expect_all_of(self, job: Hold) -> None:
-        found = self._hear(Held).streams
+        found = self._receive(Held).streams
         if found != job.streams:
             raise SystemExit(f"bench: {found} of {job.streams} streams of {job.model} are open")
 
-    def _tell(self, job: Job) -> None:
+    def _send(self, job: Job) -> None:
         self._write(msgspec.json.encode(job) + b"\n")
 
     def _write(self, line: bytes) -> None:
         self._jobs.write(line)
         self._jobs.flush()
 
-    def _hear(self, kind: type[Answer]) -> Answer:
-        line = self._answers.readline()
+    def _receive(self, kind: type[Message]) -> Message:
+        line = self._results.readline()
         if not line:
-            raise SystemExit("bench: the process that puts on load has ended")
-        answer = _decode(line)
-        if not isinstance(answer, kind):
-            raise SystemExit(f"bench: the load ended before its time: {answer}")
-        return answer
+            raise SystemExit("bench: the load generator process has ended")
+        message = _decode(line)
+        if not isinstance(message, kind):
+            raise SystemExit(f"bench: the load ended early: {message}")
+        return message

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy, Portkey's gateway and nginx, set up to pass requests on to the stub."""
+"""LiteLLM's proxy, Portkey's gateway and nginx, configured to forward requests to the stub."""
 
 import json
 import re
@@ -7,10 +7,10 @@ import subprocess
 
 import msgspec
 
+from bench.harness import Harness, Target
 from bench.installs import PINS, node_modules, program, python_programs
 from bench.processes import free_port
 from bench.scripts import SCRIPTS
-from bench.stage import Stage, Target
 
 _KEY = f"sk-{secrets.token_hex(16)}"
 _MODEL = """\
@@ -45,10 +45,10 @@ http {{
 """
 
 
-def litellm(stage: Stage, name: str = "LiteLLM") -> Target:
+def litellm(harness: Harness, name: str = "LiteLLM") -> Target:
     """Returns LiteLLM's proxy: one worker, no database, a master key, and the models of the stub."""
-    config = stage.folder / "litellm.yaml"
-    models = (_MODEL.format(model=model, upstream=stage.url_of(stage.stub)) for model in SCRIPTS.values())
+    config = harness.folder / "litellm.yaml"
+    models = (_MODEL.format(model=model, upstream=harness.url_of(harness.stub)) for model in SCRIPTS.values())
     config.write_text("model_list:\n" + "".join(models))
     command = (
         str(python_programs("litellm") / "litellm"),
@@ -63,22 +63,22 @@ def litellm(stage: Stage, name: str = "LiteLLM") -> Target:
     )
     environ = {
         "LITELLM_MASTER_KEY": _KEY,
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it looks for prices on the network when it starts
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # otherwise it downloads prices when it starts
     }
-    started = stage.start(name, *command, ready="/health/liveliness", environ=environ)
+    started = harness.start(name, *command, ready="/health/liveliness", environ=environ)
     return msgspec.structs.replace(started, key=_KEY)
 
 
 def litellm_version() -> str:
-    """Returns which version the pins install."""
+    """Returns the version that the pins install."""
     found = re.search(r"(?m)^litellm==(\S+)", (PINS / "litellm.txt").read_text())
     return found[1] if found else ""
 
 
-def portkey(stage: Stage) -> Target:
-    """Returns Portkey's gateway: one process, without its console; each request says where the provider is."""
+def portkey(harness: Harness) -> Target:
+    """Returns Portkey's gateway: one process, without its console; each request's headers name the provider."""
     script = node_modules("portkey") / "@portkey-ai" / "gateway" / "build" / "start-server.js"
-    started = stage.start(
+    started = harness.start(
         "Portkey",
         program("node"),
         str(script),
@@ -87,24 +87,24 @@ def portkey(stage: Stage) -> Target:
         ready="/",
         environ={"NODE_ENV": "production"},
     )
-    headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": f"{stage.url_of(stage.stub)}/v1"}
+    headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": f"{harness.url_of(harness.stub)}/v1"}
     return msgspec.structs.replace(started, key="none", headers=headers)
 
 
 def portkey_version() -> str:
-    """Returns which version the pins install."""
+    """Returns the version that the pins install."""
     return str(json.loads((PINS / "portkey" / "package.json").read_text())["dependencies"]["@portkey-ai/gateway"])
 
 
-def nginx(stage: Stage) -> Target:
-    """Returns nginx: one worker that passes on what it gets, unbuffered, and writes no log."""
+def nginx(harness: Harness) -> Target:
+    """Returns nginx: one worker that forwards without buffering and writes no log."""
     port = free_port()
-    (stage.folder / "nginx.conf").write_text(_NGINX.format(upstream=stage.stub.port, port=port))
-    command = (program("nginx"), "-p", str(stage.folder), "-c", "nginx.conf")
-    return stage.start("nginx", *command, ready="/stats", port=port)
+    (harness.folder / "nginx.conf").write_text(_NGINX.format(upstream=harness.stub.port, port=port))
+    command = (program("nginx"), "-p", str(harness.folder), "-c", "nginx.conf")
+    return harness.start("nginx", *command, ready="/stats", port=port)
 
 
 def nginx_version() -> str:
     """Returns the version of this machine's nginx."""
-    said = subprocess.run([program("nginx"), "-v"], capture_output=True, text=True, check=True).stderr
-    return said.strip().rpartition("/")[2]
+    output = subprocess.run([program("nginx"), "-v"], capture_output=True, text=True, check=True).stderr
+    return output.strip().rpartition("/")[2]

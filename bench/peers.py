@@ -1,64 +1,64 @@
-"""Measures the engine beside LiteLLM's proxy, Portkey's gateway and nginx, on the same work: `just bench-peers`."""
+"""Compares the engine with LiteLLM's proxy, Portkey's gateway and nginx on the same work: `just bench-peers`."""
 
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
 from bench.command import Length, Recipe
-from bench.figures import Aim, Figure, Samples, cpu, interleaved, middle, ratio
+from bench.figures import Aim, Figure, Samples, cpu, interleaved, median, ratio
+from bench.harness import Harness, Target
 from bench.peer_servers import litellm, litellm_version, nginx, nginx_version, portkey, portkey_version
-from bench.stage import Stage, Target
 
 _STARTS = 3
 
 
-def non_streaming(stage: Stage) -> Iterator[Figure]:
-    """Requests that are answered whole."""
-    loads = {name: (each, each.asking()) for name, each in _targets(stage).items()}
-    yield from _figures(interleaved(stage, loads), Aim(">=", 20))
+def non_streaming(harness: Harness) -> Iterator[Figure]:
+    """Non-streamed requests."""
+    loads = {name: (each, each.load()) for name, each in _targets(harness).items()}
+    yield from _figures(interleaved(harness, loads), Aim(">=", 20))
 
 
-def streaming(stage: Stage) -> Iterator[Figure]:
-    """Streams of 200 deltas that come at once."""
+def streaming(harness: Harness) -> Iterator[Figure]:
+    """Streams of 200 deltas that the provider sends at once."""
     loads = {
-        # nginx cuts what it passes on where its buffer ends, in the middle of a delta too.
-        name: (each, each.asking(stream=True, connections=8, deltas=0 if name == "nginx" else 200))
-        for name, each in _targets(stage).items()
+        # nginx splits its output where its buffer ends, even in the middle of a delta.
+        name: (each, each.load(stream=True, connections=8, deltas=0 if name == "nginx" else 200))
+        for name, each in _targets(harness).items()
     }
-    yield from _figures(interleaved(stage, loads), Aim(">=", 45))
+    yield from _figures(interleaved(harness, loads), Aim(">=", 45))
 
 
-def memory(stage: Stage) -> Iterator[Figure]:
-    """Resident memory of a worker, after that load."""
-    for name, target in _targets(stage).items():
-        yield Figure(what=name, value=target.process.rss(), unit="MiB")
+def memory(harness: Harness) -> Iterator[Figure]:
+    """Resident memory of a worker after these loads."""
+    for name, target in _targets(harness).items():
+        yield Figure(name=name, value=target.process.rss(), unit="MiB")
 
 
-def starts(stage: Stage) -> Iterator[Figure]:
-    """From the command to the first answer; the engine on a database that is there."""
+def starts(harness: Harness) -> Iterator[Figure]:
+    """From the command to the first response; the engine uses an existing database."""
     number = count()
     ways: dict[str, Callable[[], Target]] = {
-        "engine": lambda: stage.engine(f"engine {next(number)}"),
-        "LiteLLM": lambda: litellm(stage, f"LiteLLM {next(number)}"),
+        "engine": lambda: harness.engine(f"engine {next(number)}"),
+        "LiteLLM": lambda: litellm(harness, f"LiteLLM {next(number)}"),
     }
     for name, start in ways.items():
         found = [_start(start) for _ in range(_STARTS)]
-        yield middle(name, [seconds for seconds, _ in found], "s")
-        yield middle(f"CPU of {name}", [used for _, used in found], "s")
+        yield median(name, [seconds for seconds, _ in found], "s")
+        yield median(f"CPU of {name}", [used for _, used in found], "s")
 
 
-def _targets(stage: Stage) -> dict[str, Target]:
+def _targets(harness: Harness) -> dict[str, Target]:
     return {
-        "nginx": nginx(stage),
-        "bare relay": stage.relay,
-        "engine": stage.engine(),
-        "Portkey": portkey(stage),
-        "LiteLLM": litellm(stage),
+        "nginx": nginx(harness),
+        "bare relay": harness.relay,
+        "engine": harness.engine(),
+        "Portkey": portkey(harness),
+        "LiteLLM": litellm(harness),
     }
 
 
 def _figures(found: Samples, aim: Aim) -> Iterator[Figure]:
-    """Yields what each server takes, and how much more LiteLLM takes than the engine, which is the aim's."""
+    """Yields the CPU time of each server, and the ratios between them; the aim applies to LiteLLM / engine."""
     for name, samples in found.items():
         yield cpu(name, samples)
     yield ratio("engine / nginx", found["engine"], found["nginx"])
@@ -74,7 +74,7 @@ def _start(start: Callable[[], Target]) -> tuple[float, float]:
 
 RECIPE = Recipe(
     name="bench-peers",
-    says="Measures CPU time for each request, the engine's beside LiteLLM's, Portkey's and nginx's.",
+    description="Measures the CPU time per request of the engine, LiteLLM, Portkey and nginx.",
     cases={"non-streaming": non_streaming, "streaming": streaming, "memory": memory, "start": starts},
     short=Length(rounds=5, seconds=2),
     long=Length(rounds=9, seconds=4),

@@ -1,4 +1,4 @@
-"""Processes of a run: started, waited for, measured and ended."""
+"""The processes of a run: starts, awaits, measures and stops them."""
 
 import os
 import socket
@@ -13,13 +13,13 @@ from typing import Self
 from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parent.parent
-_PATIENCE = 60
+_TIMEOUT_SECONDS = 60
 _ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""A user's Python keeps what it has compiled for the next start."""
+"""Without PYTHONDONTWRITEBYTECODE, so that bytecode is cached as on a user's machine."""
 
 
 class Process:
-    """A program and all that it has started."""
+    """A program and all its descendants."""
 
     def __init__(self, command: Sequence[str], *, environ: Mapping[str, str], log: Path) -> None:
         self._log = log
@@ -34,52 +34,56 @@ class Process:
             )
 
     def pids(self) -> list[int]:
-        """Returns the process and its descendants."""
+        """Returns the ids of the process and its descendants."""
         return family_of(self._process.pid)
 
     def cpu(self) -> float:
-        """Returns the CPU seconds that all of them have used so far."""
+        """Returns the CPU seconds that the process and its descendants have used so far."""
         return sum(map(cpu_of, self.pids()))
 
     def rss(self) -> float:
-        """Returns the resident memory of the largest in MiB: that of a worker, if it has workers."""
+        """Returns the resident memory of the largest process in MiB: of a worker, if there are workers."""
         return max(map(_rss_of, self.pids()))
 
-    def wait_until_it_answers(self, request: Request) -> None:
-        """Returns once the request is answered with success; ends the run if the program ends before."""
-        patience_ends = time.monotonic() + _PATIENCE
+    def wait_until_ready(self, request: Request) -> None:
+        """Returns once the request succeeds.
+
+        Raises:
+            SystemExit: The program ended, or the request didn't succeed in time.
+        """
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while not _is_answered(request):
-            if self._process.poll() is not None or time.monotonic() > patience_ends:
-                raise SystemExit(f"bench: no answer at {request.full_url}\n{self._log.read_text()[-2_000:]}")
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"bench: no response from {request.full_url}\n{self._log.read_text()[-2_000:]}")
             time.sleep(0.005)
 
     def end(self) -> None:
-        """Has it stop, and waits for that."""
+        """Stops the process and waits until it has ended."""
         self._process.terminate()
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
 
 @contextmanager
-def running(*command: str, log: Path, environ: Mapping[str, str] | None = None, answers: str = "") -> Iterator[Process]:
-    """Runs a program as long as the context lasts, from when the URL `answers`."""
+def running(*command: str, log: Path, environ: Mapping[str, str] | None = None, ready: str = "") -> Iterator[Process]:
+    """Runs a program during the context, which begins once the URL `ready` responds."""
     process = Process(command, environ=environ or {}, log=log)
     try:
-        if answers:
-            process.wait_until_it_answers(Request(answers))  # noqa: S310 - the same
+        if ready:
+            process.wait_until_ready(Request(ready))  # noqa: S310 - a server of this run
         yield process
     finally:
         process.end()
 
 
 def output(*command: str, environ: Mapping[str, str] | None = None, cwd: Path = ROOT) -> bytes:
-    """Returns what a command prints.
+    """Returns the standard output of a command.
 
     Raises:
-        SystemExit: It fails.
+        SystemExit: The command fails.
     """
     done = subprocess.run(command, cwd=cwd, env={**_ENVIRON, **(environ or {})}, capture_output=True, check=False)
     if done.returncode:
@@ -88,19 +92,19 @@ def output(*command: str, environ: Mapping[str, str] | None = None, cwd: Path = 
 
 
 def python(*arguments: str) -> tuple[str, ...]:
-    """Returns the command that runs this Python."""
+    """Returns the command line that runs this Python with the arguments."""
     return (sys.executable, *arguments)
 
 
 def free_port() -> int:
-    """Returns a port of this machine that nobody listens on."""
+    """Returns a local port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def family_of(pid: int) -> list[int]:
-    """Returns a process and its descendants."""
+    """Returns the ids of a process and its descendants."""
     found = [pid]
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
@@ -110,9 +114,9 @@ def family_of(pid: int) -> list[int]:
 
 
 def cpu_of(pid: int) -> float:
-    """Returns the CPU seconds that a process has used so far, 0 if it is gone.
+    """Returns the CPU seconds that a process has used so far; 0 if it has ended.
 
-    This is the clock of clock_getcpuclockid(3): what /proc/PID/stat counts in hundredths of a second, in nanoseconds.
+    Uses the clock of clock_getcpuclockid(3), which has nanoseconds where /proc/PID/stat has hundredths of a second.
     """
     with suppress(OSError):
         return time.clock_gettime(~pid << 3 | 2)
@@ -120,26 +124,26 @@ def cpu_of(pid: int) -> float:
 
 
 class Peak:
-    """The highest resident memory of a process while the context lasts, looked at ten times a second."""
+    """The highest resident memory of a process during the context, sampled ten times per second."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Self:
-        """Begins to look."""
+        """Starts sampling."""
         self.before = self.rss = self._process.rss()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends it."""
-        self._over.set()
+        """Stops sampling."""
+        self._stopped.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(0.1):
+        while not self._stopped.wait(0.1):
             self.rss = max(self.rss, self._process.rss())
 
 
@@ -151,6 +155,6 @@ def _rss_of(pid: int) -> float:
 
 
 def _is_answered(request: Request) -> bool:
-    with suppress(OSError), urlopen(request, timeout=_PATIENCE):  # noqa: S310 - a server of this run
+    with suppress(OSError), urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - a server of this run
         return True
     return False

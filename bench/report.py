@@ -1,4 +1,4 @@
-"""What a run found, as JSON, as a table for the terminal and as one for a page."""
+"""The report of a run, as JSON, as a table for the terminal and as a table for a page."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from bench.processes import ROOT
 
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "operations" / "performance.md"
-"""The page with the tables; the picture of the soak is next to it."""
+"""The page with the tables; the soak's diagram is in the same folder."""
 _PACKAGES = ("polyant", "litestar", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec", "piccolo", "asyncpg")
 
 
@@ -24,14 +24,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one case."""
 
     case: str
-    says: str
+    description: str
     figures: tuple[Figure, ...]
     failure: str | None = None
-    """Why there are none."""
+    """The error, if the case failed."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of one run, and what is needed to read them."""
+    """The figures of one run, and the conditions under which they were measured."""
 
     command: str
     taken_at: str
@@ -49,12 +49,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> list[str]:
-        """The cases that couldn't be carried through."""
+        """The cases that failed with an error."""
         return [found.case for found in self.cases if found.failure is not None]
 
 
 def report_on(command: str, cases: list[Found], *, rounds: int, seconds: float, **versions: str) -> Report:
-    """Returns the report of a run on this machine, at this commit, now."""
+    """Returns the report of a run that has just finished, with the machine and commit."""
     return Report(
         command=command,
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,8 +67,8 @@ def report_on(command: str, cases: list[Found], *, rounds: int, seconds: float, 
     )
 
 
-def keep(report: Report) -> Path:
-    """Writes the report to a file of its own and returns that."""
+def save(report: Report) -> Path:
+    """Writes the report to a new file and returns its path."""
     RESULTS.mkdir(exist_ok=True)
     name = re.sub(r"[^0-9]", "", report.taken_at.partition("+")[0])
     file = RESULTS / f"{name}.json"
@@ -77,26 +77,26 @@ def keep(report: Report) -> Path:
 
 
 def lines_of(found: Found) -> list[str]:
-    """Returns the lines of a case for the terminal."""
-    lines = [f"{found.case}: {found.says}"]
+    """Returns the terminal output for a case."""
+    lines = [f"{found.case}: {found.description}"]
     for figure in found.figures:
         value, spread, aim, met = _cells(figure)
-        lines.append(f"  {figure.what:<48}{value:>12}  {spread:<18}{aim:<12}{met}".rstrip())
+        lines.append(f"  {figure.name:<48}{value:>12}  {spread:<18}{aim:<12}{met}".rstrip())
     return lines if found.failure is None else [*lines, f"  {found.failure}"]
 
 
 def markdown(report: Report) -> str:
-    """Returns the report as a page has it."""
+    """Returns the report as Markdown."""
     rows = ["| case | figure | median | lowest to highest | aim | |", "|---|---|---:|---|---|---|"]
     for found in report.cases:
         for number, figure in enumerate(found.figures):
-            case = "" if number else f"**{found.case}**: {found.says.rstrip('.')}"
-            rows.append(f"| {case} | {figure.what} | {' | '.join(_cells(figure))} |")
+            case = "" if number else f"**{found.case}**: {found.description.rstrip('.')}"
+            rows.append(f"| {case} | {figure.name} | {' | '.join(_cells(figure))} |")
     return "\n".join([_provenance(report), "", *rows])
 
 
 def write_page(report: Report, mark: str) -> None:
-    """Puts the report's table between the page's marks of that name."""
+    """Replaces the table between the page's marks of that name."""
     marks = re.compile(rf"(?s)(<!-- {mark} -->\n).*?(<!-- /{mark} -->)")
     text, written = marks.subn(lambda found: f"{found[1]}{markdown(report)}\n{found[2]}", PAGE.read_text())
     if not written:
@@ -113,7 +113,7 @@ def _cells(figure: Figure) -> tuple[str, str, str, str]:
 
 
 def _number(value: float) -> str:
-    """Returns the number with three digits that count."""
+    """Returns the number with three significant digits."""
     if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"

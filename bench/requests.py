@@ -1,4 +1,4 @@
-"""The requests that a load consists of, as bytes."""
+"""The requests of a load, as bytes."""
 
 from collections.abc import Mapping
 from itertools import cycle, islice
@@ -9,13 +9,13 @@ from bench.jobs import Load
 
 
 def requests_of(job: Load) -> list[bytes]:
-    """Returns the requests that a load consists of, each model and each address at least once."""
+    """Returns the requests of a load, with each model and each address at least once."""
     addresses = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(job.addresses)]
     if not job.models:
         return [_head(f"GET {job.path}", address, key=job.key, headers=job.headers) for address in addresses]
-    many = max(len(job.models), len(addresses))
+    count = max(len(job.models), len(addresses))
     messages = messages_of(job.history)
-    pairs = islice(zip(cycle(job.models), cycle(addresses), strict=False), many)
+    pairs = islice(zip(cycle(job.models), cycle(addresses), strict=False), count)
     return [
         chat(model, address, key=job.key, stream=job.stream, messages=messages, headers=job.headers)
         for model, address in pairs
@@ -25,7 +25,7 @@ def requests_of(job: Load) -> list[bytes]:
 def chat(
     model: str, address: str, *, key: str, stream: bool, messages: str, headers: Mapping[str, str] | None = None
 ) -> bytes:
-    """Returns a chat request of that model, from a caller at that address."""
+    """Returns a chat request to that model from a caller at that address."""
     streamed = '"stream":true,' if stream else ""
     body = f'{{"model":"{model}",{streamed}"messages":{messages}}}'.encode()
     what = "POST /v1/chat/completions"
@@ -46,6 +46,6 @@ def _head(what: str, address: str, *, key: str, length: int = 0, headers: Mappin
 
 
 def messages_of(history: int) -> str:
-    """Returns the messages of a conversation as JSON: of 200 bytes each, and the last one short."""
+    """Returns the messages of a conversation as JSON, each of 200 bytes except for a short last one."""
     turns = [{"role": ("user", "assistant")[number % 2], "content": "x" * 200} for number in range(history - 1)]
     return msgspec.json.encode([*turns, {"role": "user", "content": "Hello!"}]).decode()

@@ -1,4 +1,4 @@
-"""The assistants that are asked, and how the stub plays each."""
+"""The instances that are called, and the stub's script for each."""
 
 PACED_DELTAS = 250
 PACE = 50
@@ -10,17 +10,17 @@ SCRIPTS = {
     "endless": "deltas-10000000",
     "tools": "tools-2",
 }
-"""Slugs of instances, and the models that the stub knows what to make of."""
+"""The slugs of instances, and the stub's model for each."""
 
 KEY = "sk-bench-{model}"
-"""The key of each instance's callers."""
+"""The API key of each instance."""
 
 
 def upstream_model(slug: str) -> str:
-    """Returns what an instance asks the stub for; bots are plain."""
+    """Returns the stub's model for an instance; generated bots use that of `plain`."""
     return SCRIPTS.get(slug, SCRIPTS["plain"])
 
 
 def key_of(slug: str) -> str:
-    """Returns the key of an instance's callers."""
+    """Returns the API key of an instance."""
     return KEY.format(model=slug)

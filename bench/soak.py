@@ -1,7 +1,7 @@
-"""Runs the engine under mixed load for long, and looks for what leaks and what is answered wrongly: `just soak`.
+"""Runs the engine under mixed load for a long time and looks for leaks and wrong responses: `just soak`.
 
-Two workers on PostgreSQL; the shared limiter, authentication, the log and the metrics are on. In the middle the
-database goes away for ten seconds. The exit code is 1 if anything isn't as it should be.
+Two workers run on PostgreSQL, with the shared limiter, authentication, the log and the metrics. Halfway through, the
+database is stopped for ten seconds. The exit code is 1 if a check fails.
 """
 
 import argparse
@@ -19,30 +19,34 @@ import uvloop
 from bench.databases import postgres
 from bench.processes import ROOT
 from bench.report import PAGE, RESULTS
+from bench.soak_harness import soak_harness
 from bench.soak_page import write_page
 from bench.soak_plot import draw
 from bench.soak_report import Report, findings
 from bench.soak_run import Soak
-from bench.soak_world import world_on
 
 _FAILURES_SHOWN = 20
 
 
 def main() -> None:
-    """Runs the soak that the arguments describe, and ends with its verdict."""
+    """Runs the soak that the arguments describe, and exits with its verdict."""
     parser = argparse.ArgumentParser(prog="bench.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long the load lasts [30]")
-    parser.add_argument("--rate", type=float, default=180.0, help="requests a second [180]")
-    parser.add_argument("--database-url", help="a PostgreSQL that stays; without it, one from the wheel that restarts")
-    parser.add_argument("--write-docs", action="store_true", help=f"write table and curves to {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--minutes", type=float, default=30.0, help="duration of the load [30]")
+    parser.add_argument("--rate", type=float, default=180.0, help="requests per second [180]")
+    parser.add_argument(
+        "--database-url", help="an existing PostgreSQL, which isn't restarted; by default, one from the wheel, which is"
+    )
+    parser.add_argument(
+        "--write-docs", action="store_true", help=f"write the table and the diagram to {PAGE.relative_to(ROOT)}"
+    )
     args = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="polyant-soak-") as folder,
         _database(args) as (url, server),
-        world_on(url, Path(folder)) as world,
+        soak_harness(url, Path(folder)) as harness,
     ):
-        report = uvloop.run(Soak(world, url, server, rate=args.rate, minutes=args.minutes).run())
-    _keep(report)
+        report = uvloop.run(Soak(harness, url, server, rate=args.rate, minutes=args.minutes).run())
+    _save(report)
     if args.write_docs:
         write_page(report)
     sys.exit(_conclude(report))
@@ -57,21 +61,21 @@ def _database(args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
             yield server.get_uri(), server
 
 
-def _keep(report: Report) -> None:
-    """Writes the report and its curves to files of their own."""
+def _save(report: Report) -> None:
+    """Writes the report and its diagram to new files."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"soak-{time.strftime('%Y%m%d-%H%M%S')}.json"
     file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
     draw(report, file.with_suffix(".svg"))
-    print(f"Kept in {file.relative_to(ROOT)}, drawn beside it.")
+    print(f"Saved to {file.relative_to(ROOT)}, with a diagram in the same folder.")
 
 
 def _conclude(report: Report) -> int:
-    """Prints the answers and the verdict, and returns the exit code."""
+    """Prints the counts and the verdict, and returns the exit code."""
     for kind, outcomes in sorted(report.counts.items()):
         print(f"{kind:<40}{', '.join(f'{count} {outcome}' for outcome, count in outcomes.items())}")
     for failure in report.failures[:_FAILURES_SHOWN]:
-        print(f"{failure.at:>8.1f} s  {failure.kind}: {failure.what}")
+        print(f"{failure.at:>8.1f} s  {failure.kind}: {failure.message}")
     for line in report.bad_log_lines:
         print(f"log: {line}")
     verdict = findings(report)

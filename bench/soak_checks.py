@@ -1,4 +1,4 @@
-"""What a right answer looks like, to the letter."""
+"""Exact checks of correct responses."""
 
 import re
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ _EVENTS = "text/event-stream"
 
 
 class WrongAnswerError(Exception):
-    """An answer isn't what it should be; says what was expected and what came."""
+    """A response is wrong; the message contains the expected and the actual value."""
 
 
 class Reply(NamedTuple):
-    """An answer, read to its end."""
+    """A response that was read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,13 +30,17 @@ class Reply(NamedTuple):
 
 
 def check(actual: object, expected: object, what: str) -> None:
-    """Raises WrongAnswerError unless both are the same."""
+    """Checks that both are equal.
+
+    Raises:
+        WrongAnswerError: They differ.
+    """
     if actual != expected:
         raise WrongAnswerError(f"{what} is {_short(actual)} instead of {_short(expected)}")
 
 
 def check_json(reply: Reply, status: int = 200) -> Any:
-    """Returns the decoded body of an answer with that status, and an id of the request."""
+    """Returns the decoded body of a response that has that status and a request id."""
     check(reply.status, status, f"the status (body {_short(reply.body)})")
     check(reply.headers.get("Content-Type"), _JSON, "the content type")
     check("x-request-id" in reply.headers, True, "whether there is a request id")
@@ -44,13 +48,13 @@ def check_json(reply: Reply, status: int = 200) -> Any:
 
 
 def check_envelope(reply: Reply, status: int, message: str) -> None:
-    """Checks an error: three keys, in their order."""
+    """Checks an error response: three keys in a fixed order."""
     expected = {"statusCode": status, "message": message, "error": HTTPStatus(status).phrase}
     check(list(check_json(reply, status).items()), list(expected.items()), "the error")
 
 
 def check_whole(reply: Reply, slug: str, text: str) -> None:
-    """Checks an answer that isn't streamed."""
+    """Checks a response that isn't streamed."""
     completion = check_json(reply)
     check(list(completion), ["id", "object", "created", "model", "choices", "usage"], "the order of keys")
     _check_frame(completion, "chat.completion", slug)
@@ -59,29 +63,29 @@ def check_whole(reply: Reply, slug: str, text: str) -> None:
 
 
 def check_stream(reply: Reply, slug: str, text: str) -> None:
-    """Checks a stream that went well: role, text, end, [DONE]."""
+    """Checks a successful stream: role, text, end, [DONE]."""
     *chunks, done = _events(reply)
     check(done, "[DONE]", "the last event")
     first, *middle, last = map(_decoded, chunks)
-    check(_spoken([first, *middle], slug), text, "the text")
+    check(_joined_text([first, *middle], slug), text, "the text")
     check(first["choices"][0]["delta"], {"role": "assistant"}, "the first delta")
     _check_frame(last, "chat.completion.chunk", slug)
     check(last["choices"], [{"index": 0, "delta": {}, "finish_reason": "stop"}], "the last choice")
 
 
 def check_broken_stream(reply: Reply, slug: str, beginning: str, message: str) -> None:
-    """Checks a stream whose provider failed on the way: the beginning of the text, the error, [DONE]."""
+    """Checks a stream whose provider failed in mid-stream: the beginning of the text, the error, [DONE]."""
     *chunks, error, done = _events(reply)
     check(done, "[DONE]", "the last event")
     check(
         _decoded(error), {"error": {"statusCode": 502, "message": message, "error": "Bad Gateway"}}, "the error event"
     )
-    said = _spoken([_decoded(chunk) for chunk in chunks], slug)
+    said = _joined_text([_decoded(chunk) for chunk in chunks], slug)
     check(beginning.startswith(said), True, f"whether the text begins with {_short(said)}")
 
 
-def _spoken(chunks: list[Any], slug: str) -> str:
-    """Returns the text of chunks that all belong to one answer."""
+def _joined_text(chunks: list[Any], slug: str) -> str:
+    """Returns the text of chunks that all belong to one response."""
     texts = []
     for chunk in chunks:
         _check_frame(chunk, "chat.completion.chunk", slug)

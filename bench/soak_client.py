@@ -1,4 +1,4 @@
-"""How the callers of the soak send requests, and what they do with answers from while the database was away."""
+"""The HTTP client of the soak's callers, which accepts 503 while the database is down."""
 
 import random
 import time
@@ -8,68 +8,68 @@ import aiohttp
 import msgspec
 
 from bench.soak_checks import Reply, check, check_envelope
-from bench.soak_scene import Scene
+from bench.soak_scenario import Scenario
 
 _ADDRESSES = 1_000
 
 
-class DatabaseAwayError(Exception):
-    """The answer is the 503 that is right while the database is away."""
+class DatabaseDownError(Exception):
+    """The response is the 503 that is expected while the database is down."""
 
 
 class Client:
-    """Sends requests from many addresses, with the keys of the scene."""
+    """Sends requests from many addresses, with the scenario's keys."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, scene: Scene) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, scenario: Scenario) -> None:
         self._http = http
         self._url = url
-        self._scene = scene
-        self._random = random.Random(7)  # noqa: S311 - chooses who asks, guards nothing
+        self._scenario = scenario
+        self._random = random.Random(7)  # noqa: S311 - not used for security
 
     async def chat(self, slug: str, *, stream: bool = False, key: str = "", body: bytes = b"") -> Reply:
-        """Returns the whole answer to a chat request; `key` and `body` stand in for the right ones.
+        """Returns the whole response to a chat request; `key` and `body` replace the default ones.
 
         Raises:
-            DatabaseAwayError: The database was away.
+            DatabaseDownError: The database was down.
         """
         began = time.monotonic()
         async with self.post(slug, stream=stream, key=key, body=body) as response:
-            return self._met(await _read(response), began)
+            return self._checked(await _read(response), began)
 
     async def get(self, path: str, *, key: str = "") -> Reply:
-        """Returns the answer to a GET; raises as `chat` does."""
+        """Returns the response to a GET request; raises the same errors as `chat`."""
         began = time.monotonic()
         async with self._http.get(self._url + path, headers=_authorization(key)) as response:
-            return self._met(await _read(response), began)
+            return self._checked(await _read(response), began)
 
     def post(
         self, slug: str, *, stream: bool, key: str = "", body: bytes = b""
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Opens a chat request whose answer is not read yet."""
-        said = {"model": slug, "stream": stream, "messages": [{"role": "user", "content": "Hello!"}]}
+        """Opens a chat request without reading its response."""
+        payload = {"model": slug, "stream": stream, "messages": [{"role": "user", "content": "Hello!"}]}
         number = self._random.randrange(_ADDRESSES)
         headers = {
             "Content-Type": "application/json",
             "X-Forwarded-For": f"10.0.{number // 256}.{number % 256}",
-            **_authorization(key or self._scene.keys[slug]),
+            **_authorization(key or self._scenario.keys[slug]),
         }
-        data = body or msgspec.json.encode(said)
+        data = body or msgspec.json.encode(payload)
         return self._http.post(f"{self._url}/v1/chat/completions", data=data, headers=headers)
 
     async def expect_head(self, response: aiohttp.ClientResponse, began: float) -> None:
-        """Returns if the answer is a success; reads no more of it then."""
+        """Checks that the response is successful, without reading its body."""
         if response.status != 200:
-            check(self._met(await _read(response), began).status, 200, "the status")
+            check(self._checked(await _read(response), began).status, 200, "the status")
 
-    def _met(self, reply: Reply, began: float) -> Reply:
-        """Returns the answer.
+    def _checked(self, reply: Reply, began: float) -> Reply:
+        """Returns the response.
 
         Raises:
-            DatabaseAwayError: It says that the database is away, which it was.
+            DatabaseDownError: The response reports that the database is down, which it was.
         """
-        if reply.status == 503 and self._scene.outage.may_have_met(began):
+        if reply.status == 503 and self._scenario.outage.may_have_affected(began):
             check_envelope(reply, 503, "The database is unavailable")
-            raise DatabaseAwayError
+            raise DatabaseDownError
         return reply
 
 

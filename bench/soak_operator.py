@@ -1,4 +1,4 @@
-"""The operator of the soak: makes the instances, then changes things over the management API while callers call."""
+"""The operator of the soak: creates the instances, then changes them over the management API under load."""
 
 import asyncio
 import math
@@ -10,27 +10,33 @@ import aiohttp
 import msgspec
 
 from bench.soak_checks import Reply, check, check_envelope, check_json, check_whole
-from bench.soak_scene import MODELS, SETTLE_SECONDS, Scene
+from bench.soak_harness import EMAIL, SoakHarness
+from bench.soak_scenario import MODELS, SETTLE_SECONDS, Scenario
 from bench.soak_upstream import TEXTS
-from bench.soak_world import EMAIL, World
 
 _PAUSE_SECONDS = 2.0
-_GRACE_SECONDS = 4
-_ASKED_OFTEN_ENOUGH = 6  # on connections of their own, so that both workers are asked
+_OVERLAP_SECONDS = 4
+_CHECKS_PER_CHANGE = 6  # each on a new connection, so that both workers are called
 
 
 class Operator:
-    """Does one thing after the other, and checks what comes of it."""
+    """Performs one task after another, and checks the result of each."""
 
-    def __init__(self, http: aiohttp.ClientSession, world: World, scene: Scene) -> None:
-        """Takes a session that makes a connection for each request."""
+    def __init__(self, http: aiohttp.ClientSession, harness: SoakHarness, scenario: Scenario) -> None:
+        """Creates the operator.
+
+        Args:
+            http: A session that opens a new connection for each request.
+            harness: The running processes.
+            scenario: The state that the operator shares with the callers.
+        """
         self._http = http
-        self._world = world
-        self._scene = scene
+        self._harness = harness
+        self._scenario = scenario
         self._token = ""
 
     async def set_up(self) -> None:
-        """Makes the instances and their keys."""
+        """Creates the instances and their keys."""
         await self._log_in()
         for slug in MODELS:
             await self._create(slug)
@@ -39,72 +45,72 @@ class Operator:
         await asyncio.sleep(SETTLE_SECONDS)
 
     async def work(self) -> None:
-        """Changes things, for ever."""
-        chores: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
-            ("operator changes a key at once", self._rotate),
+        """Performs tasks until it is cancelled."""
+        tasks: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+            ("operator replaces a key at once", self._rotate),
             ("operator edits a prompt", self._edit_prompt),
             ("operator edits an instance", self._edit_instance),
-            ("operator changes a key with grace", self._rotate_with_grace),
-            ("operator makes and deletes an instance", self._come_and_go),
+            ("operator replaces a key with an overlap period", self._rotate_with_overlap),
+            ("operator creates and deletes an instance", self._create_and_delete),
             ("operator reads", self._read),
             ("operator logs out and in", self._renew_session),
         )
         while True:
-            for name, chore in chores:
-                async with self._scene.writing:
-                    with self._scene.book.entry(name):
-                        await chore()
+            for name, task in tasks:
+                async with self._scenario.writing:
+                    with self._scenario.outcomes.entry(name):
+                        await task()
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _rotate(self) -> None:
-        old = self._scene.keys["soak-rotated"]
-        self._scene.rotated_at = math.inf
+        old = self._scenario.keys["soak-rotated"]
+        self._scenario.rotated_at = math.inf
         new = await self._issue_key("soak-rotated")
-        self._scene.keys["soak-rotated"], self._scene.rotated_at = new, time.monotonic()
+        self._scenario.keys["soak-rotated"], self._scenario.rotated_at = new, time.monotonic()
         await asyncio.sleep(SETTLE_SECONDS)
         await self._expect_refusal("soak-rotated", old)
-        await self._expect_answer("soak-rotated", new)
+        await self._expect_success("soak-rotated", new)
 
-    async def _rotate_with_grace(self) -> None:
-        old = self._scene.keys["soak-graced"]
+    async def _rotate_with_overlap(self) -> None:
+        old = self._scenario.keys["soak-graced"]
         began = time.monotonic()
-        new = await self._issue_key("soak-graced", grace_seconds=_GRACE_SECONDS)
+        new = await self._issue_key("soak-graced", grace_seconds=_OVERLAP_SECONDS)
         issued = time.monotonic()
         await asyncio.sleep(SETTLE_SECONDS)
-        self._scene.keys["soak-graced"] = new
-        await self._expect_answer("soak-graced", new)
-        if time.monotonic() < began + _GRACE_SECONDS - 1:
-            await self._expect_answer("soak-graced", old)
-        await asyncio.sleep(issued + _GRACE_SECONDS + SETTLE_SECONDS - time.monotonic())
+        self._scenario.keys["soak-graced"] = new
+        await self._expect_success("soak-graced", new)
+        if time.monotonic() < began + _OVERLAP_SECONDS - 1:
+            await self._expect_success("soak-graced", old)
+        await asyncio.sleep(issued + _OVERLAP_SECONDS + SETTLE_SECONDS - time.monotonic())
         await self._expect_refusal("soak-graced", old)
 
     async def _edit_prompt(self) -> None:
-        scene = self._scene
-        scene.newest_version += 1
-        sections = [{"key": "01-identity", "content": f"Version {scene.newest_version}"}]
+        scenario = self._scenario
+        scenario.newest_version += 1
+        sections = [{"key": "01-identity", "content": f"Version {scenario.newest_version}"}]
         await self._api("PATCH", "/instances/soak-prompt/prompts", {"sections": sections})
         await asyncio.sleep(SETTLE_SECONDS)
-        scene.oldest_version = scene.newest_version
+        scenario.oldest_version = scenario.newest_version
 
     async def _edit_instance(self) -> None:
         path = "/instances/soak-fast"
-        before = await self._ask("GET", path)
+        before = await self._call("GET", path)
         check_json(before)
         etag = {"If-Match": before.headers["ETag"]}
-        change = {"description": f"Edited at {self._scene.book.now():.1f}", "temperature": 0.5}
-        edited = check_json(await self._ask("PATCH", path, change, etag))["instance"]
+        change = {"description": f"Edited at {self._scenario.outcomes.now():.1f}", "temperature": 0.5}
+        edited = check_json(await self._call("PATCH", path, change, etag))["instance"]
         check({key: edited[key] for key in change}, change, "the edited instance")
-        check((await self._ask("PATCH", path, change, etag)).status, 412, "the status of an edit of what was changed")
+        check((await self._call("PATCH", path, change, etag)).status, 412, "the status of an edit with an outdated tag")
 
-    async def _come_and_go(self) -> None:
+    async def _create_and_delete(self) -> None:
         slug = "soak-guest"
         await self._create(slug)
         await asyncio.sleep(SETTLE_SECONDS)
-        key = self._scene.keys[slug]
-        await self._expect_answer(slug, key)
+        key = self._scenario.keys[slug]
+        await self._expect_success(slug, key)
         await self._api("DELETE", f"/instances/{slug}")
         await asyncio.sleep(SETTLE_SECONDS)
-        for _ in range(_ASKED_OFTEN_ENOUGH):
+        for _ in range(_CHECKS_PER_CHANGE):
             check_envelope(await self._chat(slug, key), 401, "Unknown model")
 
     async def _read(self) -> None:
@@ -116,13 +122,13 @@ class Operator:
 
     async def _renew_session(self) -> None:
         await self._api("POST", "/auth/logout")
-        check_envelope(await self._ask("GET", "/auth/me"), 401, "Invalid or expired session")
+        check_envelope(await self._call("GET", "/auth/me"), 401, "Invalid or expired session")
         await self._log_in()
-        check((await self._api("GET", "/auth/me"))["user"]["email"], EMAIL, "who is logged in")
+        check((await self._api("GET", "/auth/me"))["user"]["email"], EMAIL, "the current user")
 
     async def _log_in(self) -> None:
         self._token = ""
-        self._token = (await self._api("POST", "/auth/login", {"email": EMAIL, "password": self._world.password}))[
+        self._token = (await self._api("POST", "/auth/login", {"email": EMAIL, "password": self._harness.password}))[
             "token"
         ]
 
@@ -132,22 +138,22 @@ class Operator:
             "name": slug,
             "provider": "openai",
             "model": MODELS.get(slug, "fast"),
-            "baseUrl": self._world.upstream,
+            "baseUrl": self._harness.upstream,
         }
-        check_json(await self._ask("POST", "/instances", body), 201)
-        self._scene.keys[slug] = await self._issue_key(slug)
+        check_json(await self._call("POST", "/instances", body), 201)
+        self._scenario.keys[slug] = await self._issue_key(slug)
 
     async def _issue_key(self, slug: str, *, grace_seconds: int = 0) -> str:
-        reply = await self._ask("POST", f"/instances/{slug}/keys?graceSeconds={grace_seconds}")
+        reply = await self._call("POST", f"/instances/{slug}/keys?graceSeconds={grace_seconds}")
         key: str = check_json(reply, 201)["key"]
         return key
 
-    async def _expect_answer(self, slug: str, key: str) -> None:
-        for _ in range(_ASKED_OFTEN_ENOUGH):
+    async def _expect_success(self, slug: str, key: str) -> None:
+        for _ in range(_CHECKS_PER_CHANGE):
             check_whole(await self._chat(slug, key), slug, TEXTS["fast"])
 
     async def _expect_refusal(self, slug: str, key: str) -> None:
-        for _ in range(_ASKED_OFTEN_ENOUGH):
+        for _ in range(_CHECKS_PER_CHANGE):
             check_envelope(await self._chat(slug, key), 401, "Invalid API key")
 
     async def _chat(self, slug: str, key: str) -> Reply:
@@ -155,10 +161,10 @@ class Operator:
         return await self._send("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {key}"})
 
     async def _api(self, method: str, path: str, body: Any = None) -> Any:
-        """Returns what the management API answers, which has to be a success."""
-        return check_json(await self._ask(method, path, body), 200)
+        """Returns the body of a successful response of the management API."""
+        return check_json(await self._call(method, path, body), 200)
 
-    async def _ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
+    async def _call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
         session = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         return await self._send(method, f"/api{path}", body, {**session, **(headers or {})})
 
@@ -166,5 +172,5 @@ class Operator:
         data = None
         if body is not None:
             data, headers = msgspec.json.encode(body), {**headers, "Content-Type": "application/json"}
-        async with self._http.request(method, self._world.url + path, data=data, headers=headers) as response:
+        async with self._http.request(method, self._harness.url + path, data=data, headers=headers) as response:
             return Reply(response.status, response.headers, await response.read())

@@ -1,4 +1,4 @@
-"""Draws the curves of a soak: `python -m bench.soak_plot REPORT.json CURVES.svg`."""
+"""Draws the diagram of a soak: `python -m bench.soak_plot REPORT.json DIAGRAM.svg`."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bench.soak_report import WARM_UP_SECONDS, Report
 from bench.soak_samples import Sample
 
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # told apart by everybody (Okabe and Ito)
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # distinguishable with any colour vision (Okabe and Ito)
 _QUIET = "#8a8f98"
 _STYLE: Any = {
     "font.family": "sans-serif",
@@ -35,16 +35,16 @@ _STYLE: Any = {
 
 
 def main() -> None:
-    """Reads a report and draws it."""
+    """Draws the report that the arguments name."""
     parser = argparse.ArgumentParser(prog="bench.soak_plot", description=__doc__)
     parser.add_argument("report", type=Path)
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("diagram", type=Path)
     args = parser.parse_args()
-    draw(msgspec.json.decode(args.report.read_bytes(), type=Report), args.picture)
+    draw(msgspec.json.decode(args.report.read_bytes(), type=Report), args.diagram)
 
 
-def draw(report: Report, picture: Path) -> None:
-    """Writes the picture, in the format that its name says."""
+def draw(report: Report, diagram: Path) -> None:
+    """Writes the diagram in the format of the file's extension."""
     load = report.of("load")
     begin = load[0].at
     minutes = [(sample.at - begin) / 60 for sample in load]
@@ -55,11 +55,11 @@ def draw(report: Report, picture: Path) -> None:
         _draw_descriptors(descriptors, minutes, load)
         _draw_requests(requests, minutes, load)
         for each in axes:
-            _mark(each, report, begin)
-        _name_marks(memory, report, begin)
+            _shade_periods(each, report, begin)
+        _label_periods(memory, report, begin)
         requests.set_xlabel("minutes of load")
         requests.set_xlim(0, minutes[-1])
-        figure.savefig(picture, metadata={"Date": None} if picture.suffix == ".svg" else None, dpi=150)
+        figure.savefig(diagram, metadata={"Date": None} if diagram.suffix == ".svg" else None, dpi=150)
 
 
 def _draw_memory(axes: Any, minutes: Sequence[float], load: Sequence[Sample]) -> None:
@@ -67,7 +67,7 @@ def _draw_memory(axes: Any, minutes: Sequence[float], load: Sequence[Sample]) ->
     for number, (worker, color) in enumerate(zip(load[0].workers, _COLORS, strict=False)):
         values = [next((p.rss_mb for p in sample.workers if p.pid == worker.pid), None) for sample in load]
         axes.plot(minutes, values, color=color, linewidth=1.4, label=f"worker {number + 1}")
-    _explain(axes)
+    _add_legend(axes)
 
 
 def _draw_descriptors(axes: Any, minutes: Sequence[float], load: Sequence[Sample]) -> None:
@@ -80,29 +80,29 @@ def _draw_descriptors(axes: Any, minutes: Sequence[float], load: Sequence[Sample
     }
     for (name, values), color in zip(curves.items(), _COLORS, strict=True):
         axes.plot(minutes, values, color=color, linewidth=0.9, label=name)
-    _explain(axes)
+    _add_legend(axes)
 
 
 def _draw_requests(axes: Any, minutes: Sequence[float], load: Sequence[Sample]) -> None:
-    axes.set_title("Requests answered a second")
+    axes.set_title("Responses per second")
     seconds = [after.at - before.at for before, after in pairwise(load)]
     requests = [after.requests - before.requests for before, after in pairwise(load)]
     away = [after.away - before.away for before, after in pairwise(load)]
-    curves = {"all": requests, "503 while the database is away": away}
+    curves = {"all": requests, "503 while the database is down": away}
     for (name, counts), color in zip(curves.items(), _COLORS, strict=False):
         rates = [count / duration for count, duration in zip(counts, seconds, strict=True)]
         axes.plot(minutes[1:], rates, color=color, linewidth=0.9, label=name)
-    _explain(axes)
+    _add_legend(axes)
 
 
-def _explain(axes: Any) -> None:
-    """Says which curve is which, above them, and begins at zero."""
+def _add_legend(axes: Any) -> None:
+    """Adds a legend above the curves, and starts the axis at zero."""
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=4, borderaxespad=0.2)
     axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
 
 
-def _mark(axes: Any, report: Report, begin: float) -> None:
-    """Shades the warm-up and the time for which the database was away."""
+def _shade_periods(axes: Any, report: Report, begin: float) -> None:
+    """Shades the warm-up and the database outage."""
     axes.axvspan(0, WARM_UP_SECONDS / 60, color="#f4f5f6", zorder=0, linewidth=0)
     if report.restart is not None:
         away = [(moment - begin) / 60 for moment in (report.restart.down_at, report.restart.up_at)]
@@ -110,11 +110,11 @@ def _mark(axes: Any, report: Report, begin: float) -> None:
     axes.tick_params(color=_QUIET, labelcolor="#3c4148")
 
 
-def _name_marks(axes: Any, report: Report, begin: float) -> None:
-    """Says what is shaded."""
+def _label_periods(axes: Any, report: Report, begin: float) -> None:
+    """Labels the shaded periods."""
     named = {"warm-up": 0.0}
     if report.restart is not None:
-        named["database away"] = (report.restart.up_at - begin) / 60
+        named["database down"] = (report.restart.up_at - begin) / 60
     for name, minute in named.items():
         axes.annotate(name, (minute, 0), xytext=(4, 4), textcoords="offset points", fontsize=8, color="#6b7078")
 

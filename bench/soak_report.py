@@ -1,4 +1,4 @@
-"""What a soak leaves, and the verdict on it."""
+"""The report of a soak, and the verdict on it."""
 
 import statistics
 from collections import Counter
@@ -9,19 +9,19 @@ from pathlib import Path
 import msgspec
 
 from bench.soak_samples import Sample
-from bench.soak_scene import HEAL_SECONDS, Failure
+from bench.soak_scenario import RECOVERY_SECONDS, Failure
 
-MOST_MB_PER_10_MINUTES = 2.0
+MAX_MB_PER_10_MINUTES = 2.0
 WARM_UP_SECONDS = 300.0
 MIN_SECONDS_TO_JUDGE = 600.0
-"""What is left of the load after the warm-up has to be as long for its slope to mean something."""
+"""The minimum duration of the load after the warm-up for its slope to be meaningful."""
 
-_BAD_LEVELS = frozenset({"error", "critical", "no JSON"})
+_BAD_LEVELS = frozenset({"error", "critical", "invalid JSON"})
 _BAD_LINES_KEPT = 20
 
 
 class Restart(msgspec.Struct, frozen=True):
-    """When the database was away, in seconds since the soak began."""
+    """The outage of the database, in seconds since the soak began."""
 
     down_at: float
     up_at: float
@@ -29,7 +29,7 @@ class Restart(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One soak."""
+    """The results of one soak."""
 
     begun_at: str
     commit: str
@@ -50,7 +50,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Log:
-    """What the engine has logged: how much of each level, and what of it an operator should see."""
+    """A summary of the engine's log: the number of lines per level, warnings, and bad lines."""
 
     def __init__(self, file: Path) -> None:
         self.levels: Counter[str] = Counter()
@@ -58,14 +58,14 @@ class Log:
         self.bad_lines: list[str] = []
         with file.open() as lines:
             for line in lines:
-                self._take(line.rstrip())
+                self._add(line.rstrip())
 
-    def _take(self, line: str) -> None:
+    def _add(self, line: str) -> None:
         try:
             entry = msgspec.json.decode(line)
             level, message = entry["level"], entry["message"]
         except (msgspec.DecodeError, TypeError, KeyError):
-            level, message = "no JSON", line
+            level, message = "invalid JSON", line
         self.levels[level] += 1
         if level == "warning":
             self.warnings[message] += 1
@@ -74,50 +74,48 @@ class Log:
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     is_good: bool | None
-    """None if it can't be told."""
+    """None if the check couldn't be judged."""
     figure: str
 
     @property
     def verdict(self) -> str:
-        """The verdict in a word."""
+        """The verdict in one or two words."""
         return {True: "good", False: "bad", None: "not judged"}[self.is_good]
 
 
 def findings(report: Report) -> list[Finding]:
-    """Returns the verdict, point by point."""
+    """Returns the result of each check."""
     total = sum(sum(outcomes.values()) for outcomes in report.counts.values())
     return [
-        Finding("answers", not report.failures, f"{total:,} checked, {len(report.failures):,} wrong"),
+        Finding("responses", not report.failures, f"{total:,} checked, {len(report.failures):,} wrong"),
         Finding("log", not report.bad_log_lines, f"{len(report.bad_log_lines)} errors or tracebacks"),
         _same_workers(report),
-        *_healing(report),
+        *_recovery(report),
         *_slopes(report),
-        *_leftovers(report),
+        *_leaks(report),
     ]
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Returns the median of the slopes between all pairs of points (Theil and Sen), which outliers don't move."""
+    """Returns the median slope between all pairs of points (Theil-Sen estimator), which is robust against outliers."""
     return statistics.median((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2) if x1 != x2)
 
 
 def _same_workers(report: Report) -> Finding:
     pids = {tuple(worker.pid for worker in sample.workers) for sample in report.samples}
-    return Finding(
-        "workers", len(pids) == 1, "the same from beginning to end" if len(pids) == 1 else "some were replaced"
-    )
+    return Finding("workers", len(pids) == 1, "the same from start to end" if len(pids) == 1 else "some were replaced")
 
 
-def _healing(report: Report) -> Iterable[Finding]:
+def _recovery(report: Report) -> Iterable[Finding]:
     if report.restart is not None:
-        away = report.restart.up_at - report.restart.down_at
-        healing = max(0.0, report.restart.last_refusal_at - report.restart.up_at)
-        figure = f"away for {away:.1f} s, the last 503 {healing:.1f} s after it was back"
-        yield Finding("database", healing < HEAL_SECONDS, figure)
+        outage = report.restart.up_at - report.restart.down_at
+        recovery = max(0.0, report.restart.last_refusal_at - report.restart.up_at)
+        figure = f"down for {outage:.1f} s, the last 503 {recovery:.1f} s after it was back"
+        yield Finding("database", recovery < RECOVERY_SECONDS, figure)
 
 
 def _slopes(report: Report) -> Iterable[Finding]:
@@ -130,30 +128,30 @@ def _slopes(report: Report) -> Iterable[Finding]:
         points = [(s.at / 600, p.rss_mb) for s in warm for p in s.workers if p.pid == worker.pid]
         found = slope(points)
         figure = f"{found:+.2f} MB in 10 minutes after the first 5, {points[0][1]:.0f} to {points[-1][1]:.0f} MB"
-        yield Finding(f"memory of worker {number + 1}", found < MOST_MB_PER_10_MINUTES, figure)
+        yield Finding(f"memory of worker {number + 1}", found < MAX_MB_PER_10_MINUTES, figure)
 
 
-def _leftovers(report: Report) -> Iterable[Finding]:
-    """Compares what is held at rest after the load with what was held at rest before it."""
+def _leaks(report: Report) -> Iterable[Finding]:
+    """Compares the resources that are held at rest after the load with those held before it."""
     before, after = _held(report.of("rest")), _held(report.of("after"))
     for what, figure in after.items():
         yield Finding(what, figure <= before[what], f"{before[what]} at rest before the load, {figure} after it")
 
 
 def _held(samples: Sequence[Sample]) -> dict[str, int]:
-    """Returns the least that was held at rest; what runs now and then may be seen in one sample or the other."""
+    """Returns the minimum of each resource over the samples, because periodic work may appear in some of them."""
     return {what: min(map(count, samples)) for what, count in _COUNTS.items()}
 
 
-def _sockets_of_their_own(sample: Sample) -> int:
-    """Returns how many sockets lead neither to clients nor to the provider nor to the database."""
+def _other_sockets(sample: Sample) -> int:
+    """Returns the number of sockets that are connected neither to clients nor to the provider nor to the database."""
     return sample.descriptors("other socket") - (sample.database_connections or 0)
 
 
 _COUNTS: Mapping[str, Callable[[Sample], int]] = {
     "sockets of clients": lambda sample: sample.descriptors("client"),
     "sockets to the provider": lambda sample: sample.descriptors("upstream"),
-    "other sockets, without the database's": _sockets_of_their_own,
+    "other sockets, without the database's": _other_sockets,
     "other descriptors": lambda sample: sample.descriptors("other"),
     "tasks": lambda sample: sum(worker.tasks or 0 for worker in sample.workers),
 }

@@ -1,4 +1,4 @@
-"""One soak from beginning to end: rehearsal, rest, load, restart of the database, rest."""
+"""One soak from start to end: warm-up, rest, load with a restart of the database, rest."""
 
 import asyncio
 import contextlib
@@ -15,45 +15,53 @@ import aiohttp
 from bench.soak_callers import Callers
 from bench.soak_checks import check
 from bench.soak_client import Client
+from bench.soak_harness import SoakHarness
 from bench.soak_operator import Operator
 from bench.soak_report import Log, Report, Restart
 from bench.soak_samples import Sample, Sampler
-from bench.soak_scene import HEAL_SECONDS, Scene
-from bench.soak_world import World
+from bench.soak_scenario import RECOVERY_SECONDS, Scenario
 
 _SAMPLE_SECONDS = 5.0
-_REHEARSAL_SECONDS = 20.0
+_WARM_UP_SECONDS = 20.0
 _REST_SECONDS = 30.0
-_AWAY_SECONDS = 10.0
+_OUTAGE_SECONDS = 10.0
 _SAMPLES_AT_REST = 3
-_KEEP_ALIVE_SECONDS = 3.0  # less than the server's, so that no request is sent on a connection that it is closing
+_KEEP_ALIVE_SECONDS = 3.0  # shorter than the server's, so that no request uses a connection that the server is closing
 
 
 class Soak:
-    """One run."""
+    """One soak."""
 
-    def __init__(self, world: World, database_url: str, server: Any, *, rate: float, minutes: float) -> None:
-        """Takes a server that can be stopped and started, or None."""
-        self._world = world
+    def __init__(self, harness: SoakHarness, database_url: str, server: Any, *, rate: float, minutes: float) -> None:
+        """Creates a soak.
+
+        Args:
+            harness: The running processes.
+            database_url: The database of the engine.
+            server: The PostgreSQL server to restart halfway; None to skip that.
+            rate: Requests per second.
+            minutes: The duration of the load.
+        """
+        self._harness = harness
         self._database_url = database_url
         self._server = server
         self._rate = rate
         self._seconds = minutes * 60
         self._samples: list[Sample] = []
-        self._scene = Scene()
+        self._scenario = Scenario()
         self._restart: Restart | None = None
 
     async def run(self) -> Report:
-        """Returns what was found."""
+        """Returns the report."""
         begun_at = datetime.now(UTC)
         async with _session() as http, _session(force_close=True) as fresh:
             self._http = fresh
-            self._sampler = Sampler(fresh, self._world, self._database_url)
-            await self._play(
-                Callers(Client(http, self._world.url, self._scene), self._scene),
-                Operator(fresh, self._world, self._scene),
+            self._sampler = Sampler(fresh, self._harness, self._database_url)
+            await self._run_phases(
+                Callers(Client(http, self._harness.url, self._scenario), self._scenario),
+                Operator(fresh, self._harness, self._scenario),
             )
-        log = Log(self._world.log)
+        log = Log(self._harness.log)
         return Report(
             begun_at=begun_at.isoformat(timespec="seconds"),
             commit=_commit(),
@@ -61,53 +69,53 @@ class Soak:
             minutes=self._seconds / 60,
             rate=self._rate,
             samples=self._samples,
-            counts=self._scene.book.counts,
-            failures=self._scene.book.failures,
+            counts=self._scenario.outcomes.counts,
+            failures=self._scenario.outcomes.failures,
             restart=self._restart,
             log_levels=log.levels,
             warnings=log.warnings,
             bad_log_lines=log.bad_lines,
         )
 
-    async def _play(self, callers: Callers, operator: Operator) -> None:
+    async def _run_phases(self, callers: Callers, operator: Operator) -> None:
         await operator.set_up()
-        _say(f"Rehearsal: {_REHEARSAL_SECONDS:.0f} s")
-        async with _meanwhile(operator.work(), until=self._scene.writing):
-            await callers.call(rate=self._rate, seconds=_REHEARSAL_SECONDS)
+        _print(f"Warm-up: {_WARM_UP_SECONDS:.0f} s")
+        async with _in_background(operator.work(), until=self._scenario.writing):
+            await callers.call(rate=self._rate, seconds=_WARM_UP_SECONDS)
         await self._rest("rest")
-        _say(f"Load: {self._seconds / 60:g} min at {self._rate:g} requests a second")
+        _print(f"Load: {self._seconds / 60:g} min at {self._rate:g} requests per second")
         async with (
-            _meanwhile(self._watch()),
-            _meanwhile(operator.work(), until=self._scene.writing),
-            _meanwhile(self._restart_database(after=self._seconds / 2)),
+            _in_background(self._watch()),
+            _in_background(operator.work(), until=self._scenario.writing),
+            _in_background(self._restart_database(after=self._seconds / 2)),
         ):
             await callers.call(rate=self._rate, seconds=self._seconds)
         await self._rest("after")
 
     async def _rest(self, phase: str) -> None:
-        """Waits until nothing is left that only has to run out, then looks what is held."""
-        _say(f"Quiet: {_REST_SECONDS:.0f} s")
+        """Waits until timeouts have expired, then samples the resources that are held."""
+        _print(f"Quiet: {_REST_SECONDS:.0f} s")
         await asyncio.sleep(_REST_SECONDS)
         for _ in range(_SAMPLES_AT_REST):
             await self._sample(phase)
             await asyncio.sleep(1)
 
     async def _watch(self) -> None:
-        """Takes samples and reads the metrics, for ever."""
+        """Takes samples and reads the metrics until it is cancelled."""
         next_at = time.monotonic()
         while True:
-            with self._scene.book.entry("sample and metrics"):
+            with self._scenario.outcomes.entry("sample and metrics"):
                 await self._sample("load")
                 await self._read_metrics()
             next_at += _SAMPLE_SECONDS
             await asyncio.sleep(max(0.0, next_at - time.monotonic()))
 
     async def _sample(self, phase: str) -> None:
-        self._samples.append(await self._sampler.sample(phase, self._scene.book))
+        self._samples.append(await self._sampler.sample(phase, self._scenario.outcomes))
 
     async def _read_metrics(self) -> None:
-        headers = {"Authorization": f"Bearer {self._world.metrics_token}"}
-        async with self._http.get(f"{self._world.url}/metrics", headers=headers) as response:
+        headers = {"Authorization": f"Bearer {self._harness.metrics_token}"}
+        async with self._http.get(f"{self._harness.url}/metrics", headers=headers) as response:
             check(response.status, 200, "the status")
             check(b"\npolyant_turns_total{" in await response.read(), True, "whether turns are counted")
 
@@ -115,18 +123,18 @@ class Soak:
         if self._server is None:
             return
         await asyncio.sleep(after)
-        scene = self._scene
-        async with scene.writing:
-            _say(f"The database goes away for {_AWAY_SECONDS:.0f} s")
-            scene.outage.begin()
-            down_at = scene.book.now()
+        scenario = self._scenario
+        async with scenario.writing:
+            _print(f"The database is stopped for {_OUTAGE_SECONDS:.0f} s")
+            scenario.outage.begin()
+            down_at = scenario.outcomes.now()
             await asyncio.to_thread(self._server.stop)
-            await asyncio.sleep(_AWAY_SECONDS)
+            await asyncio.sleep(_OUTAGE_SECONDS)
             await asyncio.to_thread(self._server.start)
-            scene.outage.end()
-            up_at = scene.book.now()
-            await asyncio.sleep(HEAL_SECONDS)
-            self._restart = Restart(down_at, up_at, scene.book.last_away_at)
+            scenario.outage.end()
+            up_at = scenario.outcomes.now()
+            await asyncio.sleep(RECOVERY_SECONDS)
+            self._restart = Restart(down_at, up_at, scenario.outcomes.last_unavailable_at)
 
 
 def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
@@ -139,8 +147,8 @@ def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
 
 
 @contextlib.asynccontextmanager
-async def _meanwhile(work: Coroutine[Any, Any, None], *, until: asyncio.Lock | None = None) -> AsyncIterator[None]:
-    """Does the work besides; ends it at the end, as soon as the lock is free."""
+async def _in_background(work: Coroutine[Any, Any, None], *, until: asyncio.Lock | None = None) -> AsyncIterator[None]:
+    """Runs the work during the context, and cancels it at the end, as soon as the lock is free."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -156,5 +164,5 @@ def _commit() -> str:
     return described.stdout.strip() or "no commit"
 
 
-def _say(what: str) -> None:
+def _print(what: str) -> None:
     print(what, flush=True)

@@ -1,4 +1,4 @@
-"""What the engine's processes hold: memory, threads, descriptors by kind, tasks, and connections to the database."""
+"""Samples of the engine's processes: memory, threads, descriptors by kind, tasks, and database connections."""
 
 import os
 from collections import Counter
@@ -11,8 +11,8 @@ import asyncpg  # type: ignore[import-untyped] # it ships none
 import msgspec
 
 from bench.processes import cpu_of
-from bench.soak_scene import Book
-from bench.soak_world import TASKS, World
+from bench.soak_harness import TASKS, SoakHarness
+from bench.soak_scenario import OutcomeCounter
 
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 _ATTEMPTS = 60
@@ -32,41 +32,47 @@ class ProcessSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """All of them at one moment."""
+    """All processes of the engine at one moment."""
 
     at: float
     phase: str
     requests: int
-    """So far; of them `away` were answered 503 because the database was away."""
+    """The number of requests so far; `away` of them failed with 503 because the database was down."""
     away: int
     database_connections: int | None
-    """None while the database is away."""
+    """None while the database is down."""
     processes: tuple[ProcessSample, ...]
 
     @property
     def workers(self) -> tuple[ProcessSample, ...]:
-        """The processes that serve."""
+        """The worker processes."""
         return tuple(process for process in self.processes if process.is_worker)
 
     def descriptors(self, kind: str) -> int:
-        """Returns how many descriptors of that kind the workers hold together."""
+        """Returns the total number of descriptors of that kind in all workers."""
         return sum(worker.descriptors.get(kind, 0) for worker in self.workers)
 
 
 class Sampler:
-    """Looks at the engine from outside, but for the tasks, which it asks each worker for."""
+    """Samples the engine from outside, except for the tasks, which each worker reports."""
 
-    def __init__(self, http: aiohttp.ClientSession, world: World, database_url: str) -> None:
-        """Takes a session that makes a connection for each request, and what to look at."""
+    def __init__(self, http: aiohttp.ClientSession, harness: SoakHarness, database_url: str) -> None:
+        """Creates a sampler.
+
+        Args:
+            http: A session that opens a new connection for each request.
+            harness: The running processes.
+            database_url: The database whose connections are counted.
+        """
         self._http = http
-        self._world = world
+        self._harness = harness
         self._database_url = database_url
 
-    async def sample(self, phase: str, book: Book) -> Sample:
-        """Returns how things are now; the database and the workers, which may take their time, are asked last."""
-        at, requests, away = round(book.now(), 1), book.total, book.away
-        kinds = _socket_kinds(self._world.port, self._world.upstream_port)
-        seen = [_process(pid, _descriptors(pid, kinds)) for pid in self._world.engine.pids()]
+    async def sample(self, phase: str, outcomes: OutcomeCounter) -> Sample:
+        """Returns the current state; the database and the workers, which may be slow, are queried last."""
+        at, requests, away = round(outcomes.now(), 1), outcomes.total, outcomes.away
+        kinds = _socket_kinds(self._harness.port, self._harness.upstream_port)
+        seen = [_process(pid, _descriptors(pid, kinds)) for pid in self._harness.engine.pids()]
         connections = await self._connections()
         tasks = await self._tasks({process.pid for process in seen if process.is_worker})
         return Sample(
@@ -89,14 +95,17 @@ class Sampler:
         return None
 
     async def _tasks(self, workers: set[int]) -> dict[int, int]:
-        """Returns the number of tasks of each worker; asks until each has answered, the system chooses which."""
+        """Returns the number of tasks of each worker.
+
+        Repeats the request until each worker has responded, because the system chooses the worker.
+        """
         found: dict[int, int] = {}
         for _ in range(_ATTEMPTS):
             if found.keys() >= workers:
                 break
-            async with self._http.get(self._world.url + TASKS) as response:
-                said = await response.json()
-            found[said["pid"]] = said["tasks"]
+            async with self._http.get(self._harness.url + TASKS) as response:
+                report = await response.json()
+            found[report["pid"]] = report["tasks"]
         return found
 
 
@@ -114,10 +123,10 @@ def _process(pid: int, descriptors: Mapping[str, int]) -> ProcessSample:
 
 
 def _descriptors(pid: int, kinds: Mapping[str, str]) -> dict[str, int]:
-    """Returns how many descriptors the process has, by kind: client, upstream, other socket, other."""
+    """Returns the number of the process's descriptors, by kind: client, upstream, other socket, other."""
     found = Counter[str]()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile
+        with suppress(FileNotFoundError):  # closed in the meantime
             target = str(descriptor.readlink())
             found[kinds.get(target, "other socket") if target.startswith("socket:") else "other"] += 1
     return dict(found)

@@ -1,4 +1,4 @@
-"""The provider of the soak: what it does is what a request names as the model.
+"""The provider of the soak: the requested model selects its behaviour.
 
 python -m bench.soak_upstream PORT
 """
@@ -18,7 +18,7 @@ TEXTS: Mapping[str, str] = {
     "slow": "At last.",
     "tools": "The tool says: 42",
 }
-"""What the models answer that always answer the same."""
+"""The texts of models with a constant response."""
 
 _PACE_SECONDS = 0.02
 _SLOW_SECONDS = 3.0
@@ -28,7 +28,7 @@ Delta = dict[str, Any]
 
 
 class Answer(NamedTuple):
-    """What is said, piece by piece."""
+    """The deltas of a response."""
 
     deltas: Sequence[Delta]
     finish_reason: str = "stop"
@@ -39,12 +39,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     app = web.Application()
-    app.router.add_get("/", _greet)
+    app.router.add_get("/", _ready)
     app.router.add_post("/v1/chat/completions", _respond)
     web.run_app(app, host="127.0.0.1", port=parser.parse_args().port, print=None, access_log=None)
 
 
-async def _greet(_: web.Request) -> web.Response:
+async def _ready(_: web.Request) -> web.Response:
     return web.Response(text="ready")
 
 
@@ -63,7 +63,7 @@ async def _respond(request: web.Request) -> web.StreamResponse:
         if body.get("stream"):
             return await _stream(request, answer, model)
         return await _whole(request, answer, model)
-    except ConnectionError:  # the engine has given the turn up
+    except ConnectionError:  # the engine has cancelled the turn
         return web.Response()
 
 
@@ -118,7 +118,7 @@ async def _whole(request: web.Request, answer: Answer, model: str) -> web.Stream
 
 
 def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Ends the connection in the middle of the answer, once what was written is on its way."""
+    """Closes the connection in the middle of the response, after sending what was written."""
     if request.transport is not None:
         request.transport.close()
     return response

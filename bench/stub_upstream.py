@@ -1,10 +1,10 @@
-"""A stub of an OpenAI-compatible provider: constant bytes, at once or paced; as cheap as Python can.
+"""A stub of an OpenAI-compatible provider that sends constant bytes, at once or paced, with minimal CPU time.
 
     python -m bench.stub_upstream PORT [--pace DELTAS_PER_SECOND] [--deltas 200]
 
-A body with `"stream":true` gets a stream of deltas of one short token each, any other a whole answer. The model's name
-may say how: `deltas-300-pace-50`, `deltas-1-silent-1` (a stream that never ends), `tools-2` (calls of tools until two
-have been answered). `GET /stats` tells how many deltas were written to streams that wait for their reader.
+A body with `"stream":true` gets a stream of deltas with one short token each, any other a whole response. The model's
+name selects the script: `deltas-300-pace-50`, `deltas-1-silent-1` (a stream that never ends), `tools-2` (tool calls
+until the request contains two results). `GET /stats` returns the number of deltas written to very long streams.
 """
 
 import argparse
@@ -21,16 +21,16 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodin
 _MODEL = re.compile(rb'"model":\s*"([^"]*)"')
 _STREAM = re.compile(rb'"stream":\s*true')
 _TOOL_RESULT = re.compile(rb'"role":\s*"tool"')
-_MAX_AT_ONCE = 1_000
-"""Deltas of a stream that is written without a look at whether anybody reads."""
-_PIECE = 50
-"""Deltas that are written between looks at whether somebody does."""
+_MAX_WITHOUT_FLOW_CONTROL = 1_000
+"""The longest stream, in deltas, that is written without flow control."""
+_BATCH = 50
+"""The number of deltas between two checks of flow control."""
 
 _TOOL_CALLS = (("calculate", '{"expression": "19.99 * 3 + 5"}'), ("current_time", "{}"))
 
 
 class Script(NamedTuple):
-    """How an answer is played."""
+    """The script of a response."""
 
     deltas: int
     pace: int = 0
@@ -40,10 +40,10 @@ class Script(NamedTuple):
 
 @lru_cache
 def script_of(model: str, default: Script) -> Script:
-    """Returns what the model's name says, and the default where it says nothing."""
+    """Returns the script that the model's name describes; missing parts come from the default."""
     words = model.split("-")
-    said = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if name in Script._fields}
-    return default._replace(**said)
+    named = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if name in Script._fields}
+    return default._replace(**named)
 
 
 def _chunked(body: bytes) -> bytes:
@@ -71,10 +71,10 @@ def _whole(message: dict[str, object], finish: str) -> bytes:
         "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}],
         "usage": {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9},
     }
-    return _json_answer(json.dumps(completion, separators=(",", ":")).encode())
+    return _json_response(json.dumps(completion, separators=(",", ":")).encode())
 
 
-def _json_answer(body: bytes) -> bytes:
+def _json_response(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
@@ -87,7 +87,7 @@ def _tool_call(number: int) -> dict[str, object]:
     }
 
 
-# Two by turns: LiteLLM takes a hundred that are the same for a model that has lost its mind.
+# Two alternating texts: LiteLLM treats a hundred identical ones as a model stuck in a loop.
 _DELTAS = tuple(_chunked(_event({"content": text}, None)) for text in ("token ", "Token "))
 _STOP = _chunked(_event({}, "stop") + b"data: [DONE]\n\n") + b"0\r\n\r\n"
 _TEXT = _whole({"content": "Hello from the stub"}, "stop")
@@ -102,7 +102,7 @@ def _stream(deltas: int) -> bytes:
     return _HEAD + _deltas(deltas) + _STOP
 
 
-_SOME_DELTAS = _deltas(_PIECE)
+_SOME_DELTAS = _deltas(_BATCH)
 
 
 @lru_cache
@@ -114,7 +114,7 @@ def _calling(number: int, *, streaming: bool) -> bytes:
 
 
 class Stub(asyncio.Protocol):
-    """One connection; requests follow one another on it."""
+    """One connection, which handles one request after another."""
 
     deltas_pumped: ClassVar[int] = 0
 
@@ -143,7 +143,7 @@ class Stub(asyncio.Protocol):
                 return
             body = self._received[end + 4 : end + 4 + length]
             self._received = self._received[end + 4 + length :]
-            self._answer(head, body)
+            self._respond(head, body)
 
     def pause_writing(self) -> None:
         self._is_paused = True
@@ -152,9 +152,9 @@ class Stub(asyncio.Protocol):
         self._is_paused = False
         self._pump()
 
-    def _answer(self, head: bytes, body: bytes) -> None:
+    def _respond(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"get "):
-            self._transport.write(_json_answer(b'{"deltas":%d}' % Stub.deltas_pumped))
+            self._transport.write(_json_response(b'{"deltas":%d}' % Stub.deltas_pumped))
             return
         named = _MODEL.search(body)
         script = script_of(named[1].decode() if named else "", self._default)
@@ -172,7 +172,7 @@ class Stub(asyncio.Protocol):
         elif script.pace:
             self._transport.write(_HEAD)
             self._trickle(script, asyncio.get_running_loop().time(), 0)
-        elif script.deltas > _MAX_AT_ONCE:
+        elif script.deltas > _MAX_WITHOUT_FLOW_CONTROL:
             self._transport.write(_HEAD)
             self._to_pump = script.deltas
             self._pump()
@@ -190,8 +190,8 @@ class Stub(asyncio.Protocol):
     def _pump(self) -> None:
         while self._to_pump > 0 and not self._is_paused:
             self._transport.write(_SOME_DELTAS)
-            Stub.deltas_pumped += _PIECE
-            self._to_pump -= _PIECE
+            Stub.deltas_pumped += _BATCH
+            self._to_pump -= _BATCH
             if self._to_pump <= 0:
                 self._transport.write(_STOP)
 

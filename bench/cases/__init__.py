@@ -1,4 +1,4 @@
-"""The cases, by their names, in the order in which they are run."""
+"""The cases by name, in the order in which they run."""
 
 from collections.abc import Mapping
 

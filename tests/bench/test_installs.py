@@ -19,7 +19,7 @@ def test_missing_program_is_named() -> None:
 
 
 @pytest.mark.parametrize("folder", [path.parent for path in PINS.glob("*/package.json")], ids=lambda path: path.name)
-def test_node_packages_are_pinned_as_asked_for(folder: Path) -> None:
+def test_node_packages_are_pinned_to_the_requested_versions(folder: Path) -> None:
     asked = json.loads((folder / "package.json").read_text())
     packages = json.loads((folder / "package-lock.json").read_text())["packages"]
     wanted = asked["dependencies"] | asked.get("overrides", {})

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from bench import report as page
-from bench.command import found_by
+from bench.command import run_case
 from bench.figures import TIMES, Aim, Figure
+from bench.harness import Harness
 from bench.report import Found, Report, lines_of, markdown, report_on, write_page
-from bench.stage import Stage
 
-MET = Figure(what="ratio", value=2.25, unit=TIMES, spread=(2.0, 2.504), aim=Aim("<=", 2.5))
-MISSED = Figure(what="deltas", value=99.5, unit="%", aim=Aim("=", 100))
-FOUND = Found(case="streaming", says="Streams.", figures=(MET, MISSED))
+MET = Figure(name="ratio", value=2.25, unit=TIMES, spread=(2.0, 2.504), aim=Aim("<=", 2.5))
+MISSED = Figure(name="deltas", value=99.5, unit="%", aim=Aim("=", 100))
+FOUND = Found(case="streaming", description="Streams.", figures=(MET, MISSED))
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def report() -> Report:
     return report_on("just bench --long", [FOUND], rounds=3, seconds=0.5, postgresql="18.1")
 
 
-def test_report_names_what_misses_its_aim(report: Report) -> None:
+def test_report_lists_figures_that_miss_their_aim(report: Report) -> None:
     assert report.missed == [("streaming", MISSED)]
 
 
@@ -32,7 +32,7 @@ def test_line_shows_median_spread_aim_and_verdict() -> None:
     assert missed.split() == ["deltas", "99.5", "%", "=", "100", "missed"]
 
 
-def test_markdown_says_how_it_was_measured_and_names_a_case_once(report: Report) -> None:
+def test_markdown_states_the_measurement_and_names_each_case_once(report: Report) -> None:
     provenance, _, *rows = markdown(report).splitlines()
     assert provenance.startswith("`just bench --long` at ")
     assert "3 rounds of 0.5 s" in provenance
@@ -42,7 +42,7 @@ def test_markdown_says_how_it_was_measured_and_names_a_case_once(report: Report)
     ]
 
 
-def test_page_gets_the_table_between_its_marks_alone(
+def test_page_changes_only_between_the_marks_of_the_table(
     report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "performance.md"
@@ -55,16 +55,16 @@ def test_page_gets_the_table_between_its_marks_alone(
         write_page(report, "elsewhere")
 
 
-def test_report_can_be_read_again(report: Report) -> None:
+def test_report_survives_a_round_trip_through_json(report: Report) -> None:
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
 
 
-def test_case_that_could_not_be_carried_through_says_why_and_makes_the_run_fail() -> None:
-    def broken(_: Stage) -> Iterator[Figure]:
+def test_failed_case_shows_its_error_and_fails_the_run() -> None:
+    def broken(_: Harness) -> Iterator[Figure]:
         """A case."""
         yield MET
-        raise SystemExit("bench: 3 answers are wrong")
+        raise SystemExit("bench: 3 responses are wrong")
 
-    found = found_by("broken", broken, cast("Stage", None))
-    assert lines_of(found) == ["broken: A case.", "  bench: 3 answers are wrong"]
+    found = run_case("broken", broken, cast("Harness", None))
+    assert lines_of(found) == ["broken: A case.", "  bench: 3 responses are wrong"]
     assert report_on("just bench", [FOUND, found], rounds=1, seconds=1).failed == ["broken"]

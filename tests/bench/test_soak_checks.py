@@ -1,4 +1,4 @@
-"""A wrong answer has to be noticed."""
+"""The soak's checks accept correct responses and reject wrong ones."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ def stream(*events: str, end: str = "\n\n") -> Reply:
     return Reply(200, EVENTS, "\n\n".join(f"data: {event}" for event in events).encode() + end.encode())
 
 
-def test_right_whole_answer_passes() -> None:
+def test_correct_whole_response_passes() -> None:
     check_whole(Reply(200, JSON, completion()), "bot", "Hello there")
 
 
@@ -58,12 +58,12 @@ def test_right_whole_answer_passes() -> None:
         Reply(200, JSON, completion(more=1)),
     ],
 )
-def test_wrong_whole_answer_is_noticed(reply: Reply) -> None:
+def test_wrong_whole_response_is_rejected(reply: Reply) -> None:
     with pytest.raises(WrongAnswerError):
         check_whole(reply, "bot", "Hello there")
 
 
-def test_right_stream_passes() -> None:
+def test_correct_stream_passes() -> None:
     check_stream(stream(ROLE, HELLO, THERE, LAST, "[DONE]"), "bot", "Hello there")
 
 
@@ -83,12 +83,12 @@ def test_right_stream_passes() -> None:
         Reply(500, EVENTS, b""),
     ],
 )
-def test_wrong_stream_is_noticed(reply: Reply) -> None:
+def test_wrong_stream_is_rejected(reply: Reply) -> None:
     with pytest.raises(WrongAnswerError):
         check_stream(reply, "bot", "Hello there")
 
 
-def test_stream_that_breaks_off_with_an_error_passes() -> None:
+def test_stream_that_ends_with_an_error_event_passes() -> None:
     check_broken_stream(stream(ROLE, HELLO, ERROR, "[DONE]"), "bot", "Hello there", MESSAGE)
 
 
@@ -101,7 +101,7 @@ def test_stream_that_breaks_off_with_an_error_passes() -> None:
         stream(ROLE, HELLO, ERROR.replace("502", "500"), "[DONE]"),
     ],
 )
-def test_stream_that_breaks_off_in_another_way_is_noticed(reply: Reply) -> None:
+def test_stream_that_ends_in_another_way_is_rejected(reply: Reply) -> None:
     with pytest.raises(WrongAnswerError):
         check_broken_stream(reply, "bot", "Hello there", MESSAGE)
 
@@ -109,7 +109,7 @@ def test_stream_that_breaks_off_in_another_way_is_noticed(reply: Reply) -> None:
 ENVELOPE = '{"statusCode": 401, "message": "Invalid API key", "error": "Unauthorized"}'
 
 
-def test_right_error_passes() -> None:
+def test_correct_error_passes() -> None:
     check_envelope(Reply(401, JSON, ENVELOPE.encode()), 401, "Invalid API key")
 
 
@@ -122,6 +122,6 @@ def test_right_error_passes() -> None:
         (401, '{"statusCode": 401, "message": "Invalid API key"}'),
     ],
 )
-def test_wrong_error_is_noticed(status: int, body: str) -> None:
+def test_wrong_error_is_rejected(status: int, body: str) -> None:
     with pytest.raises(WrongAnswerError):
         check_envelope(Reply(status, JSON, body.encode()), 401, "Invalid API key")

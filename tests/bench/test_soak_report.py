@@ -1,4 +1,4 @@
-"""A soak has to find what is wrong."""
+"""The verdict of a soak finds leaks, errors and slow recovery."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from bench.soak_report import Log, Report, Restart, findings, slope
 from bench.soak_samples import ProcessSample, Sample
-from bench.soak_scene import Failure
+from bench.soak_scenario import Failure
 
 AT_REST = {"client": 0, "upstream": 0, "other socket": 10, "other": 19}
 
@@ -35,60 +35,60 @@ def report(
     load: Sequence[Sample] | None = None, after: Sequence[Sample] = (sample(1_900, "after"),), **found: Any
 ) -> Report:
     restart = Restart(down_at=900, up_at=910, last_refusal_at=911)
-    made = Report(
+    complete = Report(
         begun_at="2026-11-22T12:00:00+00:00",
         commit="",
         machine="",
         minutes=30,
         rate=100,
         samples=[sample(40, "rest"), *(load or under_load()), *after],
-        counts={"whole answer": {"as expected": 7}},
+        counts={"whole response": {"as expected": 7}},
         failures=[],
         restart=restart,
         log_levels={},
         warnings={},
         bad_log_lines=[],
     )
-    return msgspec.structs.replace(made, **found)
+    return msgspec.structs.replace(complete, **found)
 
 
 def bad(found: Report) -> list[str]:
     return [finding.name for finding in findings(found) if finding.verdict == "bad"]
 
 
-def test_soak_without_a_fault_is_good() -> None:
+def test_soak_without_failures_is_good() -> None:
     assert bad(report()) == []
 
 
-def test_wrong_answer_is_bad() -> None:
-    assert bad(report(failures=[Failure(1.0, "whole answer", "503")])) == ["answers"]
+def test_wrong_response_is_bad() -> None:
+    assert bad(report(failures=[Failure(1.0, "whole response", "503")])) == ["responses"]
 
 
 def test_error_in_the_log_is_bad() -> None:
     assert bad(report(bad_log_lines=["Traceback"])) == ["log"]
 
 
-def test_database_that_heals_slowly_is_bad() -> None:
+def test_slow_recovery_of_the_database_is_bad() -> None:
     assert bad(report(restart=Restart(down_at=900, up_at=910, last_refusal_at=916))) == ["database"]
 
 
-def test_worker_that_was_replaced_is_bad() -> None:
+def test_replaced_worker_is_bad() -> None:
     assert "workers" in bad(report(after=[sample(1_900, "after", pid=2)]))
 
 
 @pytest.mark.parametrize("mb_in_10_minutes, judged", [(1.5, []), (2.5, ["memory of worker 1"])])
-def test_memory_that_grows_is_bad(mb_in_10_minutes: float, judged: list[str]) -> None:
+def test_growing_memory_is_bad(mb_in_10_minutes: float, judged: list[str]) -> None:
     load = [sample(at, "load", rss_mb=90 + mb_in_10_minutes * at / 600) for at in range(50, 1_850, 5)]
     assert bad(report(load)) == judged
 
 
-def test_memory_that_grows_while_it_warms_up_is_good() -> None:
+def test_growing_memory_during_the_warm_up_is_good() -> None:
     load = [sample(at, "load", rss_mb=90 + min(at, 300) / 10) for at in range(50, 1_850, 5)]
     assert bad(report(load)) == []
 
 
 @pytest.mark.parametrize(
-    "held, what",
+    "held, name",
     [
         ({"client": 1}, "sockets of clients"),
         ({"upstream": 1}, "sockets to the provider"),
@@ -97,11 +97,11 @@ def test_memory_that_grows_while_it_warms_up_is_good() -> None:
         ({"tasks": 10}, "tasks"),
     ],
 )
-def test_what_is_held_longer_than_needed_is_bad(held: dict[str, int], what: str) -> None:
-    assert bad(report(after=[sample(1_900, "after", **held)])) == [what]
+def test_leaked_resource_is_bad(held: dict[str, int], name: str) -> None:
+    assert bad(report(after=[sample(1_900, "after", **held)])) == [name]
 
 
-def test_what_is_there_now_and_then_is_not_held() -> None:
+def test_resource_of_periodic_work_is_not_a_leak() -> None:
     assert bad(report(after=[sample(1_900, "after", client=1), sample(1_901, "after")])) == []
 
 
@@ -110,18 +110,18 @@ def test_memory_is_not_judged_after_a_short_soak() -> None:
     assert [found.verdict for found in findings(short) if found.name.startswith("memory")] == ["not judged"]
 
 
-def test_slope_is_not_moved_by_outliers() -> None:
+def test_slope_is_robust_against_outliers() -> None:
     points = [(float(x), 2.0 * x) for x in range(50)]
     points[10], points[40] = (10.0, 900.0), (40.0, -900.0)
     assert slope(points) == pytest.approx(2.0)
 
 
-def test_log_is_looked_through_for_errors_and_for_what_is_no_json(tmp_path: Path) -> None:
+def test_log_is_searched_for_errors_and_invalid_json(tmp_path: Path) -> None:
     log = tmp_path / "engine.log"
     entries = [f'{{"level": "{level}", "message": "odd"}}' for level in ("info", "warning", "warning", "error")]
     lines = [*entries, "Traceback", "7"]
     log.write_text("\n".join(lines))
     found = Log(log)
-    assert found.levels == {"info": 1, "warning": 2, "error": 1, "no JSON": 2}
+    assert found.levels == {"info": 1, "warning": 2, "error": 1, "invalid JSON": 2}
     assert found.warnings == {"odd": 2}
     assert found.bad_lines == lines[3:]

@@ -15,5 +15,5 @@ DEFAULT = Script(deltas=200)
         ("", DEFAULT),
     ],
 )
-def test_name_of_the_model_says_how_it_plays(model: str, script: Script) -> None:
+def test_model_name_selects_the_script(model: str, script: Script) -> None:
     assert script_of(model, DEFAULT) == script

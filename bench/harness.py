@@ -1,4 +1,4 @@
-"""What a run needs, each part started when it is first asked for, and all of it ended at the end."""
+"""The servers of a run, each started when it is first needed and stopped at the end."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from bench.processes import Process, free_port, python, running
 from bench.scripts import KEY, upstream_model
 
 ENGINE = "engine"
-FEW = 10
-"""How many instances a database has, where that isn't the question."""
+DEFAULT_INSTANCES = 10
+"""The number of instances in a database, unless a case varies it."""
 RELAY = python("-m", "uvicorn", "bench.bare_relay:app", "--port", "{port}", "--no-access-log")
 _POLYANT = python("-m", "polyant")
 
@@ -29,28 +29,28 @@ class Target(msgspec.Struct, frozen=True):
     process: Process
     port: int
     key: str = ""
-    """What it asks of callers."""
+    """The API key that callers use."""
     has_instances: bool = False
-    """Whether it is asked for an instance, and not for what the instance would ask the provider for."""
+    """Whether the server has instances; otherwise callers use the provider's model directly."""
     headers: dict[str, str] = {}
-    """Sent with each request."""
+    """Additional headers of each request."""
 
-    def asking(self, slug: str = "plain", **options: Any) -> Load:
-        """Returns a load of requests to one of the scripts."""
+    def load(self, slug: str = "plain", **options: Any) -> Load:
+        """Returns a load of requests to one of the scripts' instances."""
         return Load(port=self.port, models=(self.model(slug),), key=self.key, headers=self.headers, **options)
 
-    def holding(self, slug: str, streams: int, *, bytes_per_second: int = 0) -> Hold:
-        """Returns streams of one of the scripts, to be kept open."""
+    def hold(self, slug: str, streams: int, *, bytes_per_second: int = 0) -> Hold:
+        """Returns the job of keeping streams of one of the scripts open."""
         key = self.key.replace("{model}", slug)
         return Hold(port=self.port, model=self.model(slug), key=key, streams=streams, bytes_per_second=bytes_per_second)
 
     def model(self, slug: str) -> str:
-        """Returns how it is asked for one of the scripts."""
+        """Returns the model name that selects one of the scripts on this server."""
         return slug if self.has_instances else upstream_model(slug)
 
 
-class Stage:
-    """The stub, the bare relay, the engines and what puts load on them."""
+class Harness:
+    """The stub, the bare relay, the engines and the load generator."""
 
     def __init__(
         self, stack: ExitStack, folder: Path, *, rounds: int, seconds: float, long: bool, against: str | None = None
@@ -71,53 +71,55 @@ class Stage:
             "RATE_LIMITER": "memory",
             "TRUST_PROXY": "1",
             "MAX_CONCURRENT_TURNS": "5000",
-            # Streams that are silent on purpose outlast a case.
+            # Intentionally silent streams outlast a case.
             "IDLE_SECONDS": "3600",
             "TURN_SECONDS": "3600",
         }
 
     @cached_property
     def loader(self) -> Loader:
-        """What puts load on servers."""
+        """The load generator."""
         loader = Loader()
         self._stack.callback(loader.close)
         return loader
 
     @property
     def stub(self) -> Target:
-        """The upstream."""
+        """The stub of a provider."""
         return self.start("stub", *python("-m", "bench.stub_upstream", "{port}"), ready="/stats")
 
     @property
     def relay(self) -> Target:
-        """The limit to measure against."""
+        """The bare relay, the lower bound to measure against."""
         return self.start("relay", *RELAY, ready="/health", environ={"STUB": self.url_of(self.stub)})
 
     @cached_property
     def databases(self) -> Databases:
-        """PostgreSQL."""
+        """The databases on PostgreSQL."""
         return Databases(self._stack.enter_context(postgres()), self.url_of(self.stub), self._environ)
 
     @cached_property
     def versions(self) -> dict[str, tuple[str, ...]]:
-        """The command of each version of the engine: of the working tree, and of the commit it is compared with."""
+        """The command of each version of the engine: the working tree, and the commit to compare with."""
         if self._against is None:
             return {ENGINE: _POLYANT}
         commit, program = engine_at(self._against)
         return {ENGINE: _POLYANT, f"engine at {commit}": (str(program),)}
 
-    def engine(self, name: str = ENGINE, *, instances: int = FEW, workers: int = 1, **environ: str) -> Target:
-        """Returns the engine of that name, as a user runs it; the memory limiter counts unless `environ` says else."""
+    def engine(
+        self, name: str = ENGINE, *, instances: int = DEFAULT_INSTANCES, workers: int = 1, **environ: str
+    ) -> Target:
+        """Returns the engine of that name, as a user runs it; `environ` overrides settings, such as the limiter."""
         settings = {**self._environ, "DATABASE_URL": self.databases.with_instances(instances), **environ}
         started = self._serve(name, _POLYANT, settings, workers=workers)
         return msgspec.structs.replace(started, key=KEY, has_instances=True)
 
     def engines(self) -> dict[str, Target]:
-        """Returns an engine of each version on PostgreSQL, all set up in the same way."""
+        """Returns an engine of each version on PostgreSQL, all with the same set-up."""
         return {version: self._set_up(version, DATABASE_URL=self.databases.empty(version)) for version in self.versions}
 
     def embedded_engines(self) -> dict[str, Target]:
-        """Returns an engine of each version as `polyant serve` runs without settings of the database and limiter."""
+        """Returns an engine of each version as `polyant serve` runs it without database and limiter settings."""
         unset = {"DATABASE_URL": "", "RATE_LIMITER": ""}
         return {
             version: self._set_up(version, POLYANT_HOME=str(self.folder / f"home of {version}"), **unset)
@@ -125,7 +127,7 @@ class Stage:
         }
 
     def _set_up(self, version: str, **environ: str) -> Target:
-        """Returns an engine of that version that serves `plain`, which the version's own commands have created."""
+        """Returns an engine of that version with the instance `plain`, which that version's own commands created."""
         name = f"{version}, {environ}"
         if name not in self._set_ups:
             command, settings = self.versions[version], {**self._environ, **environ}
@@ -141,7 +143,7 @@ class Stage:
     def start(
         self, name: str, *command: str, ready: str, environ: Mapping[str, str] | None = None, port: int = 0
     ) -> Target:
-        """Returns the server of that name, started if it isn't yet; `{port}` in its command becomes a free one."""
+        """Returns the server of that name, and starts it if needed; `{port}` in its command becomes a free port."""
         if name not in self._started:
             port = port or free_port()
             process = self._stack.enter_context(
@@ -149,7 +151,7 @@ class Stage:
                     *(part.replace("{port}", str(port)) for part in command),
                     log=self.folder / f"{name}.log",
                     environ=environ,
-                    answers=f"http://127.0.0.1:{port}{ready}",
+                    ready=f"http://127.0.0.1:{port}{ready}",
                 )
             )
             self._started[name] = Target(process, port)
@@ -157,5 +159,5 @@ class Stage:
 
     @staticmethod
     def url_of(target: Target) -> str:
-        """Returns where a server is."""
+        """Returns the URL of a server."""
         return f"http://127.0.0.1:{target.port}"

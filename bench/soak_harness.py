@@ -1,4 +1,4 @@
-"""The processes of the soak: the provider and the engine, as a user runs it."""
+"""The processes of the soak: the provider, and the engine as a user runs it."""
 
 import contextlib
 import secrets
@@ -10,14 +10,14 @@ from bench.processes import Process, free_port, python, running
 
 EMAIL = "operator@example.com"
 TASKS = "/tasks-of-this-worker"
-"""Where a worker of the soak tells how many tasks it has."""
+"""The path where a worker of the soak reports its number of tasks."""
 
 _WORKERS = 2
-_RATE_LIMIT = "100000/60"  # nobody reaches it, and everybody is counted
+_RATE_LIMIT = "100000/60"  # never reached, but every request is counted
 
 
-class World(NamedTuple):
-    """What runs, and what its users have to know."""
+class SoakHarness(NamedTuple):
+    """The running processes, and their addresses and credentials."""
 
     engine: Process
     port: int
@@ -28,18 +28,18 @@ class World(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where the engine is reached."""
+        """The URL of the engine."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def upstream(self) -> str:
-        """Where the engine reaches the provider."""
+        """The base URL of the provider."""
         return f"http://127.0.0.1:{self.upstream_port}/v1"
 
 
 @contextlib.contextmanager
-def world_on(database_url: str, folder: Path) -> Iterator[World]:
-    """Runs the provider and the engine; what the engine logs goes to a file."""
+def soak_harness(database_url: str, folder: Path) -> Iterator[SoakHarness]:
+    """Runs the provider and the engine, and writes the engine's log to a file."""
     port, upstream_port = free_port(), free_port()
     password, metrics_token = secrets.token_urlsafe(), secrets.token_urlsafe()
     metrics, log = folder / "metrics", folder / "engine.log"
@@ -62,7 +62,7 @@ def world_on(database_url: str, folder: Path) -> Iterator[World]:
     flags = ("--workers", str(_WORKERS), "--no-access-log", "--no-proxy-headers", "--log-level", "warning")
     ready = f"http://127.0.0.1:{port}/health/ready"
     with (
-        running(*provider, log=folder / "upstream.log", answers=f"http://127.0.0.1:{upstream_port}"),
-        running(*engine, *flags, log=log, environ=environ, answers=ready) as process,
+        running(*provider, log=folder / "upstream.log", ready=f"http://127.0.0.1:{upstream_port}"),
+        running(*engine, *flags, log=log, environ=environ, ready=ready) as process,
     ):
-        yield World(process, port, upstream_port, password, metrics_token, log)
+        yield SoakHarness(process, port, upstream_port, password, metrics_token, log)
