@@ -1,4 +1,4 @@
-"""docs/api.md and docs/operations/monitoring.md against the program: example, routes, actions, turns, metrics."""
+"""Checks docs/api.md and docs/operations/monitoring.md against the code: example, routes, actions, turns, metrics."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def section(page: str, heading: str) -> str:
 
 
 def first_cells(text: str) -> list[str]:
-    """Returns the first cell of each row that begins with code."""
+    """Returns the first cell of each table row that begins with code."""
     return re.findall(r"(?m)^\| `([^`]+)` \|", text)
 
 
@@ -57,20 +57,20 @@ def test_example_works_as_printed(tmp_path: Path) -> None:
 
 
 def objects_in(text: str) -> Iterator[Any]:
-    """Yields each of the JSON objects that were printed one after the other."""
+    """Yields each of several concatenated JSON objects."""
     while text:
         found, end = json.JSONDecoder().raw_decode(text)
         yield found
         text = text[end:].lstrip()
 
 
-def test_routes_are_those_of_the_table() -> None:
+def test_table_lists_all_routes() -> None:
     paths = describe().document["paths"]
     routes = [f"{method.upper()} {path}" for path in paths if path.startswith("/api/") for method in paths[path]]
     assert sorted(first_cells(section(PAGE, "Routes"))) == sorted(routes)
 
 
-def test_audit_actions_are_those_of_the_table() -> None:
+def test_table_lists_all_audit_actions() -> None:
     folder = Path(str(use_cases.__path__[0]))
     source = "".join(path.read_text() for path in folder.glob("*.py"))
     actions = set(
@@ -80,13 +80,13 @@ def test_audit_actions_are_those_of_the_table() -> None:
     assert sorted(first_cells(table)) == sorted(actions)
 
 
-def test_page_and_openapi_describe_unfinished_turns_alike() -> None:
+def test_page_and_openapi_describe_unfinished_turns_in_the_same_words() -> None:
     known = "steps and tokens are those up to its last finished model call"
     assert known in " ".join(section(PAGE, "Turns").split())
     assert known in " ".join(describe().document["components"]["schemas"]["TurnOut"]["description"].split())
 
 
-def test_metrics_are_those_of_the_table() -> None:
+def test_table_lists_all_metrics() -> None:
     prometheus.PrometheusMetrics()  # both modules register their metrics
     turn_observer.PrometheusTurnObserver(tools={})
     families = [family for family in REGISTRY.collect() if family.name.startswith("polyant_")]

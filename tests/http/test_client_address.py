@@ -1,4 +1,4 @@
-"""What a client is limited by."""
+"""The rate limiter's key for a client: its address, also behind proxies."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def key(peer: str | None, *forwarded: bytes, hops: int = 0) -> str:
         (None, "local"),
     ],
 )
-def test_the_peers_address_counts(peer: str | None, expected: str) -> None:
+def test_key_is_the_address_of_the_peer(peer: str | None, expected: str) -> None:
     assert key(peer) == expected
 
 
@@ -53,7 +53,7 @@ def test_the_peers_address_counts(peer: str | None, expected: str) -> None:
         (1, [b"::ffff:192.0.2.1"], "192.0.2.1"),
     ],
 )
-def test_behind_proxies_the_address_that_many_hops_from_the_right_counts(
+def test_key_behind_proxies_is_the_address_that_many_hops_from_the_right(
     hops: int, lines: list[bytes], expected: str
 ) -> None:
     assert key("10.0.0.1", *lines, hops=hops) == expected
@@ -76,12 +76,12 @@ def test_behind_proxies_the_address_that_many_hops_from_the_right_counts(
         (2, [b"rubbish, 192.0.2.1"]),
     ],
 )
-def test_rubbish_and_too_few_entries_fall_back_to_the_peer(hops: int, lines: list[bytes]) -> None:
+def test_invalid_and_missing_entries_fall_back_to_the_peer(hops: int, lines: list[bytes]) -> None:
     assert key("10.0.0.1", *lines, hops=hops) == "10.0.0.1"
 
 
 @given(st.lists(st.binary(max_size=40) | st.from_regex(rb"[0-9a-f:.\[\]%, ]*"), max_size=3), st.integers(0, 4))
-def test_no_header_at_all_raises_or_makes_a_key_that_is_no_address(lines: list[bytes], hops: int) -> None:
+def test_any_header_yields_an_address(lines: list[bytes], hops: int) -> None:
     assert set(key("10.0.0.1", *lines, hops=hops)) <= set("0123456789abcdef:./")
 
 
@@ -102,6 +102,6 @@ def test_no_header_at_all_raises_or_makes_a_key_that_is_no_address(lines: list[b
         ("http", [""], 1, "http"),
     ],
 )
-def test_scheme_is_what_a_trusted_proxy_says(own: str, forwarded: list[str], hops: int, scheme: str) -> None:
+def test_scheme_is_taken_from_a_trusted_proxy(own: str, forwarded: list[str], hops: int, scheme: str) -> None:
     scope: Any = {"scheme": own, "headers": [(b"x-forwarded-proto", value.encode()) for value in forwarded]}
     assert scheme_of(scope, trusted_hops=hops) == scheme

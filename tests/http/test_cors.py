@@ -1,4 +1,4 @@
-"""Which web pages may call /v1."""
+"""CORS: which web pages may call /v1."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from support.asgi import Response
 
 PAGE = "https://app.example"
 EXPOSED = "retry-after, x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
-ASKED = "authorization, content-type, x-stainless-lang"
+REQUESTED = "authorization, content-type, x-stainless-lang"
 
 
 def cors_headers(response: Response) -> dict[str, str]:
@@ -25,14 +25,14 @@ async def post(app: App, origin: str) -> Response:
     return await app.request("POST", CHAT, body=chat_body(), headers=headers)
 
 
-async def test_by_default_no_page_may_call(app: App) -> None:
+async def test_no_page_may_call_by_default(app: App) -> None:
     assert cors_headers(await post(app, PAGE)) == {}
     refused = await preflight(app, origin=PAGE)
     assert (refused.status, cors_headers(refused)) == (404, {})
     assert refused.json["message"] == f"Cannot OPTIONS {CHAT}"
 
 
-async def test_a_listed_page_may_read_the_answer_and_the_headers_it_needs() -> None:
+async def test_listed_page_can_read_the_response_and_its_headers() -> None:
     async with serving(cors_origins=("https://other.example", PAGE)) as app:
         assert cors_headers(await post(app, PAGE)) == {
             "vary": "Origin",
@@ -41,9 +41,9 @@ async def test_a_listed_page_may_read_the_answer_and_the_headers_it_needs() -> N
         }
 
 
-async def test_a_listed_pages_preflight_is_204_and_grants_what_it_asks_for() -> None:
+async def test_preflight_of_a_listed_page_is_204_and_grants_the_requested_headers() -> None:
     async with serving(cors_origins=(PAGE,)) as app:
-        granted = await preflight(app, origin=PAGE, access_control_request_headers=ASKED)
+        granted = await preflight(app, origin=PAGE, access_control_request_headers=REQUESTED)
     assert (granted.status, granted.body) == (204, b"")
     assert "content-length" not in granted.names
     assert "content-type" not in granted.names
@@ -52,12 +52,12 @@ async def test_a_listed_pages_preflight_is_204_and_grants_what_it_asks_for() -> 
         "access-control-allow-origin": PAGE,
         "access-control-expose-headers": EXPOSED,
         "access-control-allow-methods": "GET, HEAD, POST",
-        "access-control-allow-headers": ASKED,
+        "access-control-allow-headers": REQUESTED,
         "access-control-max-age": "600",
     }
 
 
-async def test_a_preflight_that_names_no_headers_is_granted_the_usual_ones() -> None:
+async def test_preflight_without_requested_headers_grants_the_default_ones() -> None:
     async with serving(cors_origins=(PAGE,)) as app:
         granted = await preflight(app, origin=PAGE)
     assert granted.header("access-control-allow-headers") == "authorization, content-type"
@@ -66,7 +66,7 @@ async def test_a_preflight_that_names_no_headers_is_granted_the_usual_ones() -> 
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", f"{PAGE}.evil.example", "http://app.example", f"{PAGE}:8443", "null", ""]
 )
-async def test_any_other_page_is_refused(origin: str) -> None:
+async def test_unlisted_page_is_rejected(origin: str) -> None:
     async with serving(cors_origins=(PAGE,)) as app:
         assert cors_headers(await post(app, origin)) == {"vary": "Origin"}
         refused = await preflight(app, origin=origin)
@@ -74,7 +74,7 @@ async def test_any_other_page_is_refused(origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", [PAGE, "https://any.example", "null"])
-async def test_a_star_lets_every_page_call_but_never_with_credentials(origin: str) -> None:
+async def test_star_allows_every_page_but_no_credentials(origin: str) -> None:
     async with serving(cors_origins=("*",)) as app:
         for response in (await post(app, origin), await preflight(app, origin=origin)):
             assert response.header("access-control-allow-origin") == "*"
@@ -82,12 +82,12 @@ async def test_a_star_lets_every_page_call_but_never_with_credentials(origin: st
 
 
 @pytest.mark.parametrize("listed", ["https://App.Example", f"{PAGE}/"])
-async def test_how_a_listed_origin_is_spelt_does_not_matter(listed: str) -> None:
+async def test_listed_origin_is_normalised(listed: str) -> None:
     async with serving(cors_origins=(listed,)) as app:
         assert (await post(app, PAGE)).header("access-control-allow-origin") == PAGE
 
 
-async def test_errors_of_v1_can_be_read_by_the_page_too() -> None:
+async def test_page_can_read_errors_of_v1() -> None:
     async with serving(cors_origins=(PAGE,), rate_limit=RateLimit(2, 60), max_body_bytes=1_000) as app:
         answers = [
             await app.get("/v1/models", origin=PAGE),
@@ -102,7 +102,7 @@ async def test_errors_of_v1_can_be_read_by_the_page_too() -> None:
         assert answer.header("access-control-expose-headers") == EXPOSED
 
 
-async def test_streams_carry_the_headers_too() -> None:
+async def test_streams_have_cors_headers() -> None:
     async with serving(cors_origins=(PAGE,)) as app:
         response = await app.post(chat_body(stream=True), origin=PAGE)
     assert response.header("content-type") == "text/event-stream"
@@ -110,20 +110,20 @@ async def test_streams_carry_the_headers_too() -> None:
 
 
 @pytest.mark.parametrize("origins", [(PAGE,), ("*",)])
-async def test_outside_v1_there_is_no_cors(origins: tuple[str, ...]) -> None:
+async def test_routes_outside_v1_have_no_cors_headers(origins: tuple[str, ...]) -> None:
     async with serving(cors_origins=origins) as app:
         for target in ("/health", "/health/ready", "/", "/v1x/models"):
             assert cors_headers(await app.get(target, origin=PAGE)) == {}
             assert (await preflight(app, target, origin=PAGE)).status == 404
 
 
-async def test_a_preflight_is_not_counted_by_the_rate_limit() -> None:
+async def test_preflight_does_not_count_towards_the_rate_limit() -> None:
     async with serving(cors_origins=(PAGE,), rate_limit=RateLimit(1, 60)) as app:
         assert [(await preflight(app, origin=PAGE)).status for _ in range(3)] == [204] * 3
         assert (await post(app, PAGE)).status == 200
 
 
-async def test_options_without_asking_for_a_method_is_no_preflight() -> None:
+async def test_options_without_a_requested_method_is_not_a_preflight() -> None:
     async with serving(cors_origins=(PAGE,)) as app:
         assert (await app.request("OPTIONS", CHAT, headers={"origin": PAGE})).status == 404
         assert (await preflight(app)).status == 404

@@ -1,4 +1,4 @@
-"""What holds for every request: ids, headers, hosts, log lines."""
+"""Properties of every request: ids, headers, hosts, log lines."""
 
 import asyncio
 import logging
@@ -50,7 +50,7 @@ ANSWERS: dict[str, Callable[[App], Awaitable[Response]]] = {
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
-async def test_every_answer_has_a_request_id_and_forbids_sniffing_and_says_so_once(kind: str) -> None:
+async def test_every_response_has_one_request_id_and_one_nosniff_header(kind: str) -> None:
     async with serving(max_body_bytes=1_000, rate_limit=RateLimit(5, 60)) as app:
         response = await ANSWERS[kind](app)
     assert str(response.status).startswith(kind[0] if kind[0].isdigit() else ("401" if kind == "head" else "200"))
@@ -58,13 +58,13 @@ async def test_every_answer_has_a_request_id_and_forbids_sniffing_and_says_so_on
     assert response.header("x-content-type-options") == "nosniff"
 
 
-async def test_each_request_has_an_id_of_its_own(app: App) -> None:
+async def test_request_ids_are_unique(app: App) -> None:
     first, second = await app.get("/health"), await app.get("/health")
     assert first.header("x-request-id") != second.header("x-request-id")
 
 
 @pytest.mark.parametrize("given", ["a", "req_1", "4bf92f35-77b3-4da6", "x" * 128, "a.b_c:d/e+f=g@h"])
-async def test_a_sane_request_id_is_kept_in_answer_and_log(
+async def test_valid_request_id_is_kept_in_response_and_log(
     app: App, given: str, access_log: list[logging.LogRecord]
 ) -> None:
     assert (await app.get("/health", x_request_id=given)).header("x-request-id") == given
@@ -72,7 +72,7 @@ async def test_a_sane_request_id_is_kept_in_answer_and_log(
 
 
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\nb", "a\n", "é", "a\tb", "a;b", '"', "\x00", "a,b"])
-async def test_any_other_request_id_is_replaced(app: App, given: str) -> None:
+async def test_invalid_request_id_is_replaced(app: App, given: str) -> None:
     answered = (await app.get("/health", x_request_id=given)).header("x-request-id")
     assert re.fullmatch("req_[0-9a-f]{24}", answered or "")
 
@@ -105,7 +105,7 @@ LOOPBACK = pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", 
         None,
     ],
 )
-async def test_over_loopback_our_own_names_and_the_allowed_ones_are_served(address: str, host: str | None) -> None:
+async def test_local_and_allowed_hosts_are_served_over_loopback(address: str, host: str | None) -> None:
     async with serving(allowed_hosts=("engine.internal",)) as app:
         assert await status_for(app, host, (address, 4000)) == 200
 
@@ -127,7 +127,7 @@ async def test_over_loopback_our_own_names_and_the_allowed_ones_are_served(addre
         "engine.internal",
     ],
 )
-async def test_over_loopback_a_foreign_name_is_403_on_every_route(app: App, address: str, host: str) -> None:
+async def test_foreign_host_is_403_on_every_route_over_loopback(app: App, address: str, host: str) -> None:
     server = (address, 4000)
     headers = {"host": host, **JSON}
     for method, target in (("GET", "/health"), ("GET", "/nowhere"), ("OPTIONS", CHAT), ("POST", CHAT)):
@@ -140,7 +140,7 @@ async def test_over_loopback_a_foreign_name_is_403_on_every_route(app: App, addr
 
 
 @LOOPBACK
-async def test_a_star_allows_every_name(address: str) -> None:
+async def test_star_allows_every_host(address: str) -> None:
     async with serving(allowed_hosts=("*",)) as app:
         assert await status_for(app, "evil.example", (address, 4000)) == 200
 
@@ -149,14 +149,14 @@ async def test_a_star_allows_every_name(address: str) -> None:
     "server",
     [("198.51.100.1", 4000), ("10.0.0.1", 4000), ("2001:db8::1", 4000), ("/run/polyant.sock", None), ("name", 1), None],
 )
-async def test_elsewhere_the_host_is_the_proxys_business(app: App, server: tuple[str, int | None] | None) -> None:
+async def test_host_is_not_checked_on_other_addresses(app: App, server: tuple[str, int | None] | None) -> None:
     assert await status_for(app, "any.example", server) == 200
 
 
 # HEAD
 
 
-async def test_head_is_answered_like_get(app: App) -> None:
+async def test_head_has_the_headers_of_get(app: App) -> None:
     await app.add("locked-bot", key="sk-of-locked-bot")
     headers = {"authorization": "Bearer sk-of-locked-bot"}
     for target in ("/health", "/v1/models", "/v1/models/demo-bot"):
@@ -165,10 +165,10 @@ async def test_head_is_answered_like_get(app: App) -> None:
         assert (head.status, head.header("content-length")) == (200, get.header("content-length"))
 
 
-# The log line
+# The access log
 
 
-async def test_one_line_a_request_says_method_path_status_time_and_slug(
+async def test_access_log_has_method_path_status_time_and_slug_of_each_request(
     app: App, access_log: list[logging.LogRecord]
 ) -> None:
     response = await app.request("GET", "/v1/models/demo-bot?key=sk-secret", headers=JSON)
@@ -185,9 +185,7 @@ async def test_one_line_a_request_says_method_path_status_time_and_slug(
     }
 
 
-async def test_line_of_a_turn_says_how_it_went_and_what_it_cost_and_nothing_that_was_said(
-    app: App, access_log: list[logging.LogRecord]
-) -> None:
+async def test_log_line_of_a_turn_has_its_metrics_but_no_text(app: App, access_log: list[logging.LogRecord]) -> None:
     app.supervisor.plays(
         StepFinished(usage=Usage(3, 1), steps=1, milliseconds=1), TOOL_STARTED, TOOL_FINISHED, *says("Hello!")
     )
@@ -206,7 +204,7 @@ async def test_line_of_a_turn_says_how_it_went_and_what_it_cost_and_nothing_that
     assert "Hello!" not in TextFormatter().format(record)
 
 
-async def test_turn_that_failed_or_was_left_says_so_in_its_line(app: App, access_log: list[logging.LogRecord]) -> None:
+async def test_log_line_shows_failed_and_abandoned_turns(app: App, access_log: list[logging.LogRecord]) -> None:
     app.supervisor.plays(StepFinished(usage=Usage(3, 1), steps=1, milliseconds=1), asyncio.Event())
     exchange = app.start_chat()
     await app.supervisor.runs()
@@ -220,7 +218,7 @@ async def test_turn_that_failed_or_was_left_says_so_in_its_line(app: App, access
     ]
 
 
-async def test_a_stream_has_its_line_when_it_is_over(app: App, access_log: list[logging.LogRecord]) -> None:
+async def test_stream_is_logged_when_it_ends(app: App, access_log: list[logging.LogRecord]) -> None:
     gate = asyncio.Event()
     app.supervisor.plays(TextDelta("a"), gate)
     exchange = app.start_chat(stream=True)
@@ -231,7 +229,7 @@ async def test_a_stream_has_its_line_when_it_is_over(app: App, access_log: list[
     assert len(access_log) == 1
 
 
-async def test_a_refusal_is_logged_with_its_reason_and_the_method_as_sent(
+async def test_rejected_request_is_logged_with_its_reason_and_the_method_as_sent(
     app: App, access_log: list[logging.LogRecord]
 ) -> None:
     await app.chat(model="no-such-bot")
@@ -244,7 +242,7 @@ async def test_a_refusal_is_logged_with_its_reason_and_the_method_as_sent(
     assert fields_of(access_log[1])["method"] == "HEAD"
 
 
-async def test_no_body_no_key_and_no_query_is_ever_logged(
+async def test_body_key_and_query_are_never_logged(
     app: App, access_log: list[logging.LogRecord], fault_log: list[logging.LogRecord]
 ) -> None:
     await app.add("locked-bot", key="sk-a-key-of-the-test")
@@ -260,7 +258,7 @@ async def test_no_body_no_key_and_no_query_is_ever_logged(
         assert word not in written
 
 
-async def test_nobody_can_forge_a_line_or_a_field_of_the_log(app: App, access_log: list[logging.LogRecord]) -> None:
+async def test_requests_cannot_forge_log_lines_or_fields(app: App, access_log: list[logging.LogRecord]) -> None:
     forged = '"2026-11-22T10:44:00Z INFO polyant.access: request status=200'
     await app.request(f"GET\r\n{forged}", f"/x\r\n{forged}\x1b[2J\x85\xff status=200")
     await app.get("/health", x_request_id=f"a\n{forged}")
@@ -273,7 +271,7 @@ async def test_nobody_can_forge_a_line_or_a_field_of_the_log(app: App, access_lo
         assert msgspec.json.decode(line)["status"] == status
 
 
-async def test_a_websocket_is_closed(app: App) -> None:
+async def test_websocket_is_closed(app: App) -> None:
     sent: list[object] = []
 
     async def receive() -> object:

@@ -1,4 +1,4 @@
-"""The one shape of all errors, and what of a failure nobody may see."""
+"""The common shape of all errors, and the details that responses must not contain."""
 
 import logging
 from http import HTTPStatus
@@ -32,8 +32,8 @@ from support.app import App
 from support.logs import fields_of
 
 
-class UnheardOfError(PolyantError):
-    """A failure of the domain that has no place in the table."""
+class UnmappedError(PolyantError):
+    """A domain error without a mapping to a status."""
 
 
 @pytest.mark.parametrize(
@@ -57,22 +57,22 @@ class UnheardOfError(PolyantError):
         (StorageUnavailableError(), 503),
         (ServerBusyError(), 503),
         (ServerShuttingDownError(), 503),
-        (UnheardOfError("x"), 500),
+        (UnmappedError("x"), 500),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_every_failure_of_the_domain_has_its_status(error: PolyantError, status: int) -> None:
+def test_every_domain_error_has_its_status(error: PolyantError, status: int) -> None:
     assert status_of(error) == status
 
 
-def test_a_failure_of_the_domain_shows_its_message_and_the_standard_phrase() -> None:
+def test_domain_error_shows_its_message_and_the_standard_phrase() -> None:
     record = RequestRecord("id")
     body = body_of(InstanceExistsError("demo-bot"), record)
     assert (body.statusCode, body.message, body.error) == (409, "Instance 'demo-bot' already exists", "Conflict")
     assert record.error == "Instance 'demo-bot' already exists"
 
 
-def test_hint_is_noted_for_the_log_and_joined_to_the_message_for_those_who_may_read_it() -> None:
+def test_hint_is_logged_and_appended_to_the_message_for_managers() -> None:
     error = UnavailableError("No API key", hint="Set OPENAI_API_KEY")
     record = RequestRecord("id")
     assert body_of(error, record).message == "No API key"
@@ -81,8 +81,8 @@ def test_hint_is_noted_for_the_log_and_joined_to_the_message_for_those_who_may_r
     assert body_of(error, record).message == "No API key. Set OPENAI_API_KEY"
 
 
-@pytest.mark.parametrize("error", [UnheardOfError("sk-secret"), KeyError("sk-secret"), RecursionError("sk-secret")])
-async def test_what_nobody_foresaw_is_a_500_that_shows_nothing_and_is_logged_under_its_request_id(
+@pytest.mark.parametrize("error", [UnmappedError("sk-secret"), KeyError("sk-secret"), RecursionError("sk-secret")])
+async def test_unexpected_error_is_a_500_without_details_and_is_logged_with_its_request_id(
     app: App, error: Exception, fault_log: list[logging.LogRecord], access_log: list[logging.LogRecord]
 ) -> None:
     app.supervisor.plays(error)
@@ -90,23 +90,23 @@ async def test_what_nobody_foresaw_is_a_500_that_shows_nothing_and_is_logged_und
     assert response.status == 500
     assert response.body == b'{"statusCode":500,"message":"Internal server error","error":"Internal Server Error"}'
     assert response.header("content-type") == "application/json"
-    (fault,) = fault_log
-    assert fault.exc_info is not None
-    assert fault.exc_info[1] is error
-    assert fields_of(fault) == {"request_id": response.header("x-request-id")}
+    (logged,) = fault_log
+    assert logged.exc_info is not None
+    assert logged.exc_info[1] is error
+    assert fields_of(logged) == {"request_id": response.header("x-request-id")}
     (access,) = access_log
     assert fields_of(access)["error"] == type(error).__name__
     assert "sk-secret" not in str(fields_of(access))
 
 
-async def test_a_failure_outside_the_turn_is_a_500_as_well(app: App) -> None:
+async def test_unexpected_error_outside_the_turn_is_a_500(app: App) -> None:
     app.storage_failure = ZeroDivisionError("sk-secret")
     response = await app.get("/health/ready")
     assert response.body == b'{"statusCode":500,"message":"Internal server error","error":"Internal Server Error"}'
 
 
 @pytest.mark.parametrize(
-    ("method", "target", "says"),
+    ("method", "target", "message"),
     [
         ("GET", "/", "Cannot GET /"),
         ("GET", "/v1", "Cannot GET /v1"),
@@ -128,20 +128,20 @@ async def test_a_failure_outside_the_turn_is_a_500_as_well(app: App) -> None:
         ("GET", "/\xe9", "Cannot GET /\\xe9"),
     ],
 )
-async def test_an_unknown_path_or_method_is_404_with_method_and_path_but_no_query(
-    app: App, method: str, target: str, says: str
+async def test_unknown_path_or_method_is_404_with_method_and_path_but_no_query(
+    app: App, method: str, target: str, message: str
 ) -> None:
     response = await app.request(method, target, body=b"{}", headers={"content-type": "application/json"})
     assert response.status == 404
     assert response.header("content-type") == "application/json"
-    assert list(response.json.items()) == [("statusCode", 404), ("message", says), ("error", "Not Found")]
+    assert list(response.json.items()) == [("statusCode", 404), ("message", message), ("error", "Not Found")]
 
 
-async def test_a_head_of_an_unknown_path_is_404(app: App) -> None:
+async def test_head_of_an_unknown_path_is_404(app: App) -> None:
     assert (await app.request("HEAD", "/nowhere")).status == 404
     assert (await app.request("HEAD", "/v1/chat/completions")).status == 404
 
 
-async def test_the_phrase_is_the_standard_one_of_the_status(app: App) -> None:
+async def test_error_field_is_the_standard_phrase_of_the_status(app: App) -> None:
     for response in (await app.get("/nowhere"), await app.get("/v1/models"), await app.post(b"{")):
         assert response.json["error"] == HTTPStatus(response.status).phrase

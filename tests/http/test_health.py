@@ -1,10 +1,10 @@
-"""Whether the server is there, and whether it can answer."""
+"""Liveness and readiness."""
 
 from polyant.domain.errors import StorageUnavailableError
 from support.app import App
 
 
-async def test_health_is_the_documented_object_at_the_time_of_the_clock(app: App) -> None:
+async def test_health_is_the_documented_object_with_the_current_time(app: App) -> None:
     expected = b'{"status":"ok","timestamp":"2026-11-22T10:44:01.500Z","service":"polyant"}'
     app.clock.advance(1.5)
     for target in ("/health", "/health/", "/health/ready"):
@@ -13,7 +13,7 @@ async def test_health_is_the_documented_object_at_the_time_of_the_clock(app: App
         assert response.header("content-type") == "application/json"
 
 
-async def test_without_its_database_the_server_lives_but_is_not_ready(app: App) -> None:
+async def test_server_without_its_database_is_alive_but_not_ready(app: App) -> None:
     app.storage_failure = StorageUnavailableError()
     refused = await app.get("/health/ready")
     assert refused.status == 503

@@ -1,4 +1,4 @@
-"""The hint of an error is for operators in the log and for managers under /api, and for nobody else."""
+"""The hint of an error is visible to operators in the log and to managers under /api only."""
 
 from collections.abc import AsyncIterator
 
@@ -47,7 +47,7 @@ def steps(error: PolyantError, *, begun: bool) -> tuple[Step, ...]:
 
 @each_error
 @each_form
-async def test_caller_of_v1_reads_the_message_and_the_log_has_the_hint(
+async def test_caller_of_v1_sees_the_message_and_only_the_log_has_the_hint(
     app: App, error: PolyantError, *, stream: bool, begun: bool
 ) -> None:
     app.supervisor.plays(*steps(error, begun=begun))
@@ -61,7 +61,7 @@ async def test_caller_of_v1_reads_the_message_and_the_log_has_the_hint(
 
 @each_error
 @each_form
-async def test_manager_reads_both_in_the_playground(
+async def test_manager_sees_message_and_hint_in_the_playground(
     app: App, api: Api, error: PolyantError, *, stream: bool, begun: bool
 ) -> None:
     app.supervisor.plays(*steps(error, begun=begun))
@@ -69,7 +69,7 @@ async def test_manager_reads_both_in_the_playground(
     assert f"{error.message}. {HINT}".encode() in response.body
 
 
-async def test_manager_reads_both_under_api_in_one_message(app: App, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_manager_sees_message_and_hint_under_api(app: App, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
         raise StorageUnavailableError(hint="Cannot use PostgreSQL at db.internal")
 
@@ -78,7 +78,7 @@ async def test_manager_reads_both_under_api_in_one_message(app: App, api: Api, m
     assert_refused(response, 503, "The database is unavailable. Cannot use PostgreSQL at db.internal")
 
 
-async def test_who_has_not_logged_in_reads_no_hint(app: App, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unauthenticated_caller_sees_no_hint(app: App, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object, **__: object) -> None:
         raise StorageUnavailableError(hint="Cannot use PostgreSQL at db.internal")
 
@@ -96,14 +96,14 @@ async def test_request_without_an_error_has_no_hint_in_its_log_line(app: App) ->
     assert "hint" not in fields_of(records[-1])
 
 
-async def test_host_that_is_not_served_is_logged_with_what_to_do(app: App) -> None:
+async def test_rejected_host_is_logged_with_a_hint(app: App) -> None:
     with collected("polyant.access") as records:
         response = await app.request("GET", "/health", headers={"host": "evil.example"}, server=("127.0.0.1", 4000))
     assert_refused(response, 403, "This server does not answer to that Host")
     assert fields_of(records[-1])["hint"] == "Add the host name to ALLOWED_HOSTS"
 
 
-async def test_write_with_a_cookie_from_elsewhere_is_logged_with_what_to_do(app: App, api: Api) -> None:
+async def test_cross_site_write_is_logged_with_a_hint(app: App, api: Api) -> None:
     cookie = {"cookie": f"polyant_session={api.token}", "origin": "https://evil.example"}
     with collected("polyant.access") as records:
         response = await Api(app, None).patch("/instances/demo-bot", {"name": "x"}, **cookie)

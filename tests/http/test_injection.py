@@ -1,4 +1,4 @@
-"""Litestar injects by name: each name, and what it brings, is held against the type that the handler declares."""
+"""Litestar injects by name: checks each name and its value against the type that the handler declares."""
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -17,25 +17,26 @@ from support.app import App, serving
 
 
 def injected_into(app: Litestar) -> Iterator[tuple[BaseRouteHandler, str, Any, Provide]]:
-    """Yields each handler's dependencies that are fetched at the start: their names, declared types and providers."""
+    """Yields each handler's dependencies from the container: their names, declared types and providers."""
     for route in app.routes:
         for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
             providers = handler.resolve_dependencies()
             for name, field in handler.parsed_fn_signature.parameters.items():
                 provider = providers.get(name)
-                if provider is None or provider.parsed_fn_signature.parameters:  # made of the request, as `paging` is
+                # A provider with parameters reads the request, such as `paging`.
+                if provider is None or provider.parsed_fn_signature.parameters:
                     continue
                 yield handler, name, field.annotation, provider
 
 
-async def faults_of(app: Litestar) -> AsyncIterator[str]:
-    """Yields what is wrong with those dependencies."""
+async def errors_in(app: Litestar) -> AsyncIterator[str]:
+    """Yields the errors of those dependencies."""
     for handler, name, kind, provider in injected_into(app):
         if name != name_for(kind):
             yield f"{handler}: {name} is not the name of a {kind.__name__}"
         given = await provider()
         if not isinstance(given, kind):
-            yield f"{handler}: {name} is given a {type(given).__name__}"
+            yield f"{handler}: {name} receives a {type(given).__name__}"
 
 
 def name_for(kind: type) -> str:
@@ -57,19 +58,19 @@ class Named(Controller):
 
 
 class Given:
-    """Gives an instance of whatever it is asked for."""
+    """A container that returns an instance of any requested type."""
 
     async def get(self, kind: type[Any]) -> Any:
         return object.__new__(kind)
 
 
-async def faults(app: Litestar) -> list[str]:
-    return [fault async for fault in faults_of(app)]
+async def errors(app: Litestar) -> list[str]:
+    return [error async for error in errors_in(app)]
 
 
-async def test_every_dependency_of_a_handler_is_named_after_its_type_and_given_an_instance_of_it() -> None:
+async def test_every_dependency_of_a_handler_has_the_name_and_an_instance_of_its_type() -> None:
     async with serving() as app:
-        assert await faults(litestar_of(app)) == []
+        assert await errors(litestar_of(app)) == []
         assert len(list(injected_into(litestar_of(app)))) > 40
 
 
@@ -79,21 +80,21 @@ def litestar_of(app: App) -> Litestar:
     return found
 
 
-async def test_name_of_another_type_is_found() -> None:
+async def test_dependency_with_the_name_of_another_type_is_reported() -> None:
     injection = Injection([Misnamed])
     await injection.fill({}, Given())
-    (fault,) = await faults(app_of(Misnamed, dependencies=injection.dependencies))
-    assert fault.endswith("create_user is not the name of a DeleteUser")
+    (error,) = await errors(app_of(Misnamed, dependencies=injection.dependencies))
+    assert error.endswith("create_user is not the name of a DeleteUser")
 
 
-async def test_instance_of_another_type_is_found() -> None:
+async def test_dependency_with_an_instance_of_another_type_is_reported() -> None:
     injection = Injection([Named])
     await injection.fill({CreateUser: object()}, Given())
-    (fault,) = await faults(app_of(Named, dependencies=injection.dependencies))
-    assert fault.endswith("create_user is given a object")
+    (error,) = await errors(app_of(Named, dependencies=injection.dependencies))
+    assert error.endswith("create_user receives a object")
 
 
 @pytest.mark.parametrize("controllers", [(Named, Misnamed), (Misnamed, Named)])
-def test_one_name_for_two_types_is_refused(controllers: Iterable[type[Controller]]) -> None:
+def test_one_name_for_two_types_is_rejected(controllers: Iterable[type[Controller]]) -> None:
     with pytest.raises(TypeError, match=r"Handlers declare create_user as .* and as "):
         Injection(controllers)

@@ -12,7 +12,7 @@ TRACEBACK = "Traceback (most recent call last): …"
 
 
 class Application:
-    """Fails to start as Litestar does: it sends the traceback, then raises."""
+    """An application whose start fails as Litestar's does: it sends the traceback, then raises."""
 
     def __init__(self, failure: BaseException | None = None) -> None:
         self._failure = failure
@@ -32,7 +32,7 @@ class Application:
 
 
 async def log_of(failure: BaseException) -> list[Any]:
-    """Returns what the server is told of a start that fails."""
+    """Returns the messages that the server receives from a failed start."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -46,7 +46,7 @@ async def log_of(failure: BaseException) -> list[Any]:
     return sent
 
 
-async def test_foreseen_failure_is_said_in_its_own_words() -> None:
+async def test_expected_error_is_reported_with_its_own_message() -> None:
     expected = [{"type": "lifespan.startup.failed", "message": "The database is unavailable. No database at db:5432"}]
     failure = StorageUnavailableError(hint="No database at db:5432")
     assert await log_of(failure) == expected
@@ -54,11 +54,11 @@ async def test_foreseen_failure_is_said_in_its_own_words() -> None:
 
 
 @pytest.mark.parametrize("failure", [ValueError("a bug"), ExceptionGroup("tasks", [ValueError("a bug")])])
-async def test_failure_that_nobody_foresaw_keeps_its_traceback(failure: Exception) -> None:
+async def test_unexpected_error_keeps_its_traceback(failure: Exception) -> None:
     assert await log_of(failure) == [{"type": "lifespan.startup.failed", "message": TRACEBACK}]
 
 
-async def test_good_start_and_everything_else_pass_through() -> None:
+async def test_successful_start_and_other_messages_pass_through() -> None:
     application = Application()
     explained = StartupErrorReporter(application, (StorageUnavailableError,))
     async with Lifespan(explained):

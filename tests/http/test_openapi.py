@@ -1,4 +1,4 @@
-"""The OpenAPI document, held against what it describes."""
+"""The OpenAPI document, checked against the API."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -26,12 +26,12 @@ OPERATIONS = [
 NAMES = [f"{method} {path}" for method, path, _ in OPERATIONS]
 
 
-def test_every_tag_has_its_place() -> None:
+def test_every_tag_is_described() -> None:
     tags = [tag["name"] for tag in DOCUMENT["tags"]]
     assert sorted(tags) == sorted({operation["tags"][0] for _, _, operation in OPERATIONS})
 
 
-def test_document_is_openapi_3_1_and_names_every_part_of_the_api() -> None:
+def test_document_is_openapi_3_1_and_describes_the_whole_api() -> None:
     assert DOCUMENT["openapi"].startswith("3.1")
     assert {path.split("/")[1] for path in DOCUMENT["paths"]} == {"v1", "api", "health"}
     assert "/v1/chat/completions" in DOCUMENT["paths"]
@@ -40,13 +40,13 @@ def test_document_is_openapi_3_1_and_names_every_part_of_the_api() -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
-def test_operation_says_what_it_does_and_how_it_refuses(method: str, path: str, operation: dict[str, Any]) -> None:
+def test_operation_has_a_summary_and_its_error_responses(method: str, path: str, operation: dict[str, Any]) -> None:
     assert re.match(r"[A-Z].*[^.]\Z", operation["summary"])
     assert re.match(r"[A-Z](.|\n)*\.\Z", operation["description"])
     assert len(operation["tags"]) == 1
-    success, *refusals = sorted(operation["responses"])
+    success, *errors = sorted(operation["responses"])
     assert success in {"200", "201"}
-    for status in (each for each in refusals if int(each) >= 400):
+    for status in (each for each in errors if int(each) >= 400):
         content = operation["responses"][status]["content"]["application/json"]
         assert content["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
         (example,) = content["examples"].values()
@@ -55,9 +55,9 @@ def test_operation_says_what_it_does_and_how_it_refuses(method: str, path: str, 
             status,
         )
     if path.startswith("/api/"):
-        assert {"400", "401", "429", "503"} <= set(refusals)
-        # Reading needs no more than a session, but for users.
-        assert ("403" in refusals) is (method != "get" or path.startswith("/api/users"))
+        assert {"400", "401", "429", "503"} <= set(errors)
+        # Reading requires only a session, except for users.
+        assert ("403" in errors) is (method != "get" or path.startswith("/api/users"))
 
 
 def schema_of(body: str, field: str) -> dict[str, Any]:
@@ -87,14 +87,14 @@ def parses(parse: Callable[[str], object], text: str) -> bool:
     ],
 )
 @given(st.data())
-def test_pattern_of_a_schema_is_the_domain_s_own(
+def test_pattern_of_a_schema_matches_the_domain(
     body: str, field: str, parse: Callable[[str], object], characters: str, data: st.DataObject
 ) -> None:
     text = data.draw(st.text(characters, max_size=8))
     assert accepts(schema_of(body, field), text) == parses(parse, text)
 
 
-def test_bounds_of_schemas_are_the_domain_s_own() -> None:
+def test_bounds_of_schemas_match_the_domain() -> None:
     assert schema_of("CreateInstanceBody", "slug")["maxLength"] == MAX_SLUG_CHARACTERS
     assert schema_of("CreateInstanceBody", "description")["maxLength"] == MAX_DESCRIPTION_CHARACTERS
     steps, _ = schema_of("LimitsBody", "maxSteps")["anyOf"]
@@ -103,7 +103,7 @@ def test_bounds_of_schemas_are_the_domain_s_own() -> None:
         check_turn_limits(TurnLimits(max_steps=101))
 
 
-def test_what_is_said_of_logging_in_is_what_holds() -> None:
+def test_description_of_login_matches_the_settings() -> None:
     description = DOCUMENT["paths"]["/api/auth/login"]["post"]["description"]
     assert "a session of 12 hours" in description
     assert f"{LOGIN_LIMIT.requests} attempts" in description
@@ -129,18 +129,18 @@ def structs(base: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Stru
 
 
 @pytest.mark.parametrize(("schema", "example"), bodies())
-def test_example_is_what_the_schema_s_struct_takes_or_gives(schema: dict[str, Any], example: object) -> None:
+def test_example_matches_the_struct_of_its_schema(schema: dict[str, Any], example: object) -> None:
     reference = (schema if "$ref" in schema else schema["oneOf"][0])["$ref"]
     kind = dict(structs(msgspec.Struct))[reference.rpartition("/")[2]]
     assert msgspec.to_builtins(msgspec.convert(example, kind)).keys() == dict(example).keys()  # type: ignore[call-overload]
 
 
-def test_every_reference_leads_somewhere_and_every_schema_is_used() -> None:
+def test_every_reference_resolves_and_every_schema_is_used() -> None:
     text = msgspec.json.encode(DOCUMENT).decode()
     assert set(re.findall(r"#/components/schemas/(\w+)", text)) == set(DOCUMENT["components"]["schemas"])
 
 
-def test_bodies_say_that_unknown_names_are_refused_and_what_may_be_left_out() -> None:
+def test_bodies_forbid_unknown_names_and_mark_optional_fields() -> None:
     schema = DOCUMENT["components"]["schemas"]["PatchInstanceBody"]
     assert schema["additionalProperties"] is False
     assert schema["required"] == []
@@ -150,7 +150,7 @@ def test_bodies_say_that_unknown_names_are_refused_and_what_may_be_left_out() ->
     assert "additionalProperties" not in DOCUMENT["components"]["schemas"]["ChatCompletionRequest"]
 
 
-def test_parameters_have_their_bounds_and_aren_t_null() -> None:
+def test_parameters_have_bounds_and_are_not_nullable() -> None:
     parameters = {each["name"]: each for each in DOCUMENT["paths"]["/api/instances"]["get"]["parameters"]}
     assert list(parameters) == ["limit", "offset", "search", "status"]
     limit = parameters["limit"]["schema"]
@@ -164,20 +164,20 @@ def test_parameters_have_their_bounds_and_aren_t_null() -> None:
     assert b"null" not in msgspec.json.encode(everything)
 
 
-def test_only_what_needs_no_session_says_so() -> None:
-    open_to_all = {path for _, path, operation in OPERATIONS if {} in operation.get("security", [])}
-    assert open_to_all == {"/api/auth/login", "/v1/chat/completions", "/health", "/health/ready"}
+def test_only_public_operations_are_marked_as_public() -> None:
+    public = {path for _, path, operation in OPERATIONS if {} in operation.get("security", [])}
+    assert public == {"/api/auth/login", "/v1/chat/completions", "/health", "/health/ready"}
     assert DOCUMENT["security"] == [{"bearer": []}, {"cookie": []}]
     assert set(DOCUMENT["components"]["securitySchemes"]) == {"bearer", "cookie"}
 
 
-async def test_document_is_served_to_everybody(app: App) -> None:
+async def test_document_is_public(app: App) -> None:
     response = await app.get("/api/openapi.json")
     assert (response.status, response.header("content-type")) == (200, "application/json")
     assert response.json == msgspec.json.decode(msgspec.json.encode(DOCUMENT))
 
 
-async def test_page_shows_every_operation_and_schema_without_script_or_anything_from_elsewhere(app: App) -> None:
+async def test_page_shows_every_operation_and_schema_without_scripts_or_external_resources(app: App) -> None:
     response = await app.get("/docs")
     assert (response.status, response.header("content-type")) == (200, "text/html; charset=utf-8")
     page = response.body.decode()
@@ -192,7 +192,7 @@ async def test_page_shows_every_operation_and_schema_without_script_or_anything_
     assert re.findall(r'(?:src|href)="([^"#][^"]*)"', page) == ["/docs/style.css", "/api/openapi.json"]
 
 
-async def test_page_is_shut_to_scripts_frames_and_other_sites(app: App) -> None:
+async def test_page_forbids_scripts_frames_and_other_sites(app: App) -> None:
     policy = (await app.get("/docs")).header("content-security-policy") or ""
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -200,7 +200,7 @@ async def test_page_is_shut_to_scripts_frames_and_other_sites(app: App) -> None:
     assert (await app.get("/docs")).header("referrer-policy") == "no-referrer"
 
 
-async def test_style_of_the_page_is_served(app: App) -> None:
+async def test_style_sheet_of_the_page_is_served(app: App) -> None:
     style = await app.get("/docs/style.css")
     assert (style.status, style.header("content-type")) == (200, "text/css; charset=utf-8")
     assert b"@import" not in style.body
@@ -208,7 +208,7 @@ async def test_style_of_the_page_is_served(app: App) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs/nothing", "/api/openapi.yaml", "/schema", "/schema/swagger"])
-async def test_there_is_no_other_documentation(app: App, path: str) -> None:
+async def test_no_other_documentation_is_served(app: App, path: str) -> None:
     assert (await app.get(path)).json["message"] == f"Cannot GET {path}"
 
 
@@ -216,7 +216,7 @@ TEXTS = frozenset({"title", "version", "summary", "description", "example", "val
 
 
 def with_markup(node: Any, *, is_text: bool = False) -> Any:
-    """Returns the document with markup in each text that it has for readers."""
+    """Returns the document with markup in each text for readers."""
     match node:
         case dict():
             return {name: with_markup(value, is_text=is_text or name in TEXTS) for name, value in node.items()}
@@ -228,7 +228,7 @@ def with_markup(node: Any, *, is_text: bool = False) -> Any:
             return node
 
 
-def test_texts_of_the_document_are_escaped_on_the_page() -> None:
+def test_page_escapes_the_texts_of_the_document() -> None:
     page = page_of(with_markup(DOCUMENT))
     assert "<b>" not in page
     assert page.count("&lt;b&gt;&amp;&#x27;&quot;") > 2 * len(OPERATIONS)

@@ -1,4 +1,4 @@
-"""Metrics at /metrics."""
+"""The metrics at /metrics."""
 
 import asyncio
 import re
@@ -23,21 +23,21 @@ async def measured() -> AsyncIterator[App]:
         yield app
 
 
-async def shown(app: App) -> dict[str, float]:
-    """Returns the samples, by their name and labels."""
+async def samples_of(app: App) -> dict[str, float]:
+    """Returns the samples, by name and labels."""
     text = (await app.get("/metrics", bearer=TOKEN)).body.decode()
     samples = re.findall(r"(?m)^(polyant_[a-z_]+(?:\{.*\})?) (\S+)$", text)
     return {name: float(value) for name, value in samples if "_bucket" not in name and "_created" not in name}
 
 
-async def grown(app: App, before: dict[str, float]) -> dict[str, float]:
-    """Returns by how much each sample has grown; this process may have measured other servers before."""
-    now = await shown(app)
+async def increases(app: App, before: dict[str, float]) -> dict[str, float]:
+    """Returns the increase of each sample, because this process may have measured other servers before."""
+    now = await samples_of(app)
     changes = {name: now[name] - before.get(name, 0) for name in now}
     return {name: change for name, change in changes.items() if change and "/metrics" not in name}
 
 
-async def test_metrics_are_for_whoever_has_the_token(measured: App) -> None:
+async def test_metrics_require_the_token(measured: App) -> None:
     assert_refused(await measured.get("/metrics"), 401, "Missing Bearer token")
     for wrong in ("wrong", TOKEN + "x", "é"):
         assert_refused(await measured.get("/metrics", bearer=wrong), 401, "Invalid metrics token")
@@ -46,17 +46,17 @@ async def test_metrics_are_for_whoever_has_the_token(measured: App) -> None:
     assert (response.header("content-type") or "").startswith("text/plain")
 
 
-async def test_without_a_token_in_the_settings_there_are_none(app: App) -> None:
+async def test_metrics_are_not_served_without_a_token_in_the_settings(app: App) -> None:
     assert_refused(await app.get("/metrics", bearer=TOKEN), 404, "Cannot GET /metrics")
 
 
 async def test_requests_are_counted_by_route_and_status(measured: App) -> None:
-    before = await shown(measured)
+    before = await samples_of(measured)
     await measured.get("/v1/models/one")
     await measured.get("/v1/models/two")
     await measured.get("/nothing/at/all")
     await measured.request("HEAD", "/health")
-    changes = await grown(measured, before)
+    changes = await increases(measured, before)
     counted = {name: change for name, change in changes.items() if "requests_total" in name}
     assert counted == {
         'polyant_http_requests_total{method="GET",route="/v1/models/{slug}",status="401"}': 2,
@@ -67,7 +67,7 @@ async def test_requests_are_counted_by_route_and_status(measured: App) -> None:
 
 
 async def test_finished_turn_is_counted_with_its_times_steps_tools_and_tokens(measured: App) -> None:
-    before = await shown(measured)
+    before = await samples_of(measured)
     names = ("calculate", "crm__find", "made_up")
     tools = [
         event
@@ -79,7 +79,7 @@ async def test_finished_turn_is_counted_with_its_times_steps_tools_and_tokens(me
     ]
     measured.supervisor.plays(*tools, *says("Hello!"))
     assert (await measured.chat()).status == 200
-    changes = await grown(measured, before)
+    changes = await increases(measured, before)
     provider = re.escape((await measured.repo.get(measured.supervisor.turns[0].instance.slug)).provider)  # type: ignore[union-attr]
     assert changes['polyant_turns_total{instance="demo-bot",outcome="finished"}'] == 1
     assert (changes["polyant_turn_seconds_count"], changes["polyant_first_token_seconds_count"]) == (1, 1)
@@ -102,8 +102,8 @@ async def test_finished_turn_is_counted_with_its_times_steps_tools_and_tokens(me
     }
 
 
-async def test_failed_abandoned_and_throttled_are_told_apart(measured: App) -> None:
-    before = await shown(measured)
+async def test_failed_abandoned_and_throttled_turns_are_counted_separately(measured: App) -> None:
+    before = await samples_of(measured)
     measured.supervisor.plays(TextDelta("Hel"), ProviderError("vendor", ProviderFailure.AUTH))
     await measured.chat(stream=True)
     measured.supervisor.plays(asyncio.Event(), TURN_FINISHED)
@@ -114,7 +114,7 @@ async def test_failed_abandoned_and_throttled_are_told_apart(measured: App) -> N
     measured.supervisor.plays(*says("Hello!"))
     statuses = [(await measured.chat()).status for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
-    changes = await grown(measured, before)
+    changes = await increases(measured, before)
     assert {name: change for name, change in changes.items() if "turns_total" in name or "throttled" in name} == {
         'polyant_turns_total{instance="demo-bot",outcome="failed"}': 1,
         'polyant_turns_total{instance="demo-bot",outcome="abandoned"}': 1,

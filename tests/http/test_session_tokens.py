@@ -1,4 +1,4 @@
-"""Which session tokens are good."""
+"""Valid and invalid session tokens."""
 
 import time
 from base64 import urlsafe_b64encode
@@ -26,7 +26,7 @@ def segment(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def test_a_good_token_tells_the_user_the_token_and_its_end() -> None:
+def test_valid_token_yields_user_token_id_and_expiry() -> None:
     expires = NOW + 100_000
     assert verify(session_token(sub="user-9", jti="token-9", exp=expires)) == Session(
         user_id="user-9", token_id="token-9", expires_at=datetime.fromtimestamp(expires, UTC)
@@ -66,7 +66,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_token_is_bad_that_is(what: str) -> None:
+def test_token_is_invalid_if_it_is(what: str) -> None:
     assert verify(BAD[what]) is None
 
 
@@ -77,7 +77,7 @@ tokens = st.lists(
 
 @given(tokens.filter(lambda token: token != session_token()))
 @example("\ud800.\ud800.\ud800")
-def test_no_rubbish_raises(token: str) -> None:
+def test_malformed_token_is_invalid_and_never_raises(token: str) -> None:
     assert verify(token) is None or token.split(".")[:2] == session_token().split(".")[:2]
 
 
@@ -95,5 +95,5 @@ signed_claims = st.fixed_dictionaries(
 @example({"exp": 10**30})
 @example({"exp": float("inf")})
 @example({"iat": float("nan")})
-def test_no_odd_claims_raise_even_when_they_are_signed(claims: dict[str, Any]) -> None:
+def test_signed_token_with_malformed_claims_never_raises(claims: dict[str, Any]) -> None:
     verify(session_token(**claims))

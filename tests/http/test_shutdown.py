@@ -1,4 +1,4 @@
-"""The end of the server, as a signal brings it about."""
+"""The shutdown of the server after a signal."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ STOPPING = b'{"statusCode":503,"message":"Server is shutting down","error":"Serv
 
 @pytest.fixture(autouse=True)
 def servers_own_handlers() -> Iterator[list[int]]:
-    """Stands in for the handlers of the server, without which SIGTERM would end the tests."""
+    """Replaces the server's signal handlers, without which SIGTERM would end the tests."""
     caught: list[int] = []
 
     def handle(number: int, _: FrameType | None) -> None:
@@ -29,19 +29,19 @@ def servers_own_handlers() -> Iterator[list[int]]:
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     yield caught
     for number, earlier in before.items():
-        assert signal.getsignal(number) is handle, "the handlers were not put back"
+        assert signal.getsignal(number) is handle, "the handlers were not restored"
         signal.signal(number, earlier)
 
 
 async def stop(app: App, number: signal.Signals = signal.SIGTERM) -> None:
-    """Sends the signal, and returns when the application has heard of it."""
+    """Sends the signal, and returns when the application has received it."""
     signal.raise_signal(number)
     await asyncio.sleep(0)
     assert (await app.get("/health/ready")).status == 503
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_closes_the_door_and_reaches_the_server_too(
+async def test_signal_rejects_new_requests_and_reaches_the_server(
     servers_own_handlers: list[int], number: signal.Signals
 ) -> None:
     async with serving() as app:
@@ -56,7 +56,7 @@ async def test_a_signal_closes_the_door_and_reaches_the_server_too(
     assert servers_own_handlers == [number]
 
 
-async def test_running_turns_have_their_time() -> None:
+async def test_running_turns_may_finish() -> None:
     gate = asyncio.Event()
     async with serving(shutdown=3_600.0) as app:
         app.supervisor.plays(TextDelta("Hel"), gate, *says("lo"))
@@ -68,7 +68,7 @@ async def test_running_turns_have_their_time() -> None:
         assert (await streamed.whole()).body.endswith(b'"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
 
 
-async def test_after_that_a_whole_answer_becomes_503_and_a_stream_ends_with_the_error_event() -> None:
+async def test_timed_out_response_becomes_503_and_timed_out_stream_ends_with_the_error_event() -> None:
     async with serving(shutdown=0.01) as app:
         app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
         whole, streamed = app.start_chat(), app.start_chat(stream=True)
@@ -83,7 +83,7 @@ async def test_after_that_a_whole_answer_becomes_503_and_a_stream_ends_with_the_
         assert app.supervisor.running == 0
 
 
-async def test_a_stream_that_sent_nothing_yet_becomes_503() -> None:
+async def test_stream_that_has_not_begun_becomes_503() -> None:
     async with serving(shutdown=0.01) as app:
         app.supervisor.plays(asyncio.Event())
         exchange = app.start_chat(stream=True)
@@ -93,7 +93,7 @@ async def test_a_stream_that_sent_nothing_yet_becomes_503() -> None:
         assert (response.status, response.body) == (503, STOPPING)
 
 
-async def test_a_stream_whose_head_is_on_its_way_ends_with_the_error_event() -> None:
+async def test_stream_whose_head_is_being_sent_ends_with_the_error_event() -> None:
     async with serving(shutdown=0.01) as app:
         app.supervisor.plays(*says("Hello"))
         exchange = app.start_chat(stream=True)
@@ -108,7 +108,7 @@ async def test_a_stream_whose_head_is_on_its_way_ends_with_the_error_event() -> 
         assert response.body.endswith(b'data: {"error":' + STOPPING + b"}\n\ndata: [DONE]\n\n")
 
 
-async def test_the_same_signal_once_more_ends_the_turns_at_once(
+async def test_repeated_signal_ends_the_turns_at_once(
     servers_own_handlers: list[int], fault_log: list[logging.LogRecord]
 ) -> None:
     async with serving(shutdown=3_600.0) as app:
@@ -123,7 +123,7 @@ async def test_the_same_signal_once_more_ends_the_turns_at_once(
     assert servers_own_handlers == [signal.SIGTERM, signal.SIGTERM]
 
 
-async def test_another_signal_leaves_the_turns_their_time() -> None:
+async def test_different_second_signal_lets_running_turns_finish() -> None:
     gate = asyncio.Event()
     async with serving(shutdown=3_600.0) as app:
         app.supervisor.plays(TextDelta("Hel"), gate, *says("lo"))
@@ -135,7 +135,7 @@ async def test_another_signal_leaves_the_turns_their_time() -> None:
         assert (await exchange.whole()).json["choices"][0]["message"]["content"] == "Hello"
 
 
-def test_outside_the_main_thread_no_handler_is_set() -> None:
+def test_no_handler_is_set_outside_the_main_thread() -> None:
     def run() -> None:
         async def open_and_close() -> None:
             before = signal.getsignal(signal.SIGTERM)

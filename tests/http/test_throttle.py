@@ -1,4 +1,4 @@
-"""The limit on chat requests, and the one on bad credentials."""
+"""The limit on chat requests, and the limit on bad credentials."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ def limits_of(response: Response) -> tuple[str | None, ...]:
     return tuple(response.header(f"x-ratelimit-{name}") for name in ("limit", "remaining", "reset"))
 
 
-async def test_by_default_exactly_20_of_21_requests_pass() -> None:
+async def test_20_of_21_requests_pass_by_default() -> None:
     async with serving(rate_limit=LIMIT) as app:
         answers = [await app.chat() for _ in range(21)]
     assert [answer.status for answer in answers] == [200] * 20 + [429]
@@ -29,11 +29,11 @@ async def test_by_default_exactly_20_of_21_requests_pass() -> None:
     assert limits_of(answers[20]) == ("20", "0", "60")
 
 
-async def test_20_in_60_seconds_is_what_applies_when_nothing_is_set() -> None:
+async def test_default_limit_is_20_per_60_seconds() -> None:
     assert HttpSettings().rate_limit == LIMIT
 
 
-async def test_a_call_leaves_the_window_60_seconds_after_it_and_not_before() -> None:
+async def test_call_leaves_the_window_after_exactly_60_seconds() -> None:
     async with serving(rate_limit=LIMIT) as app:
         assert (await app.chat()).status == 200
         app.clock.advance(10)
@@ -47,7 +47,7 @@ async def test_a_call_leaves_the_window_60_seconds_after_it_and_not_before() -> 
         assert (await app.chat()).status == 429
 
 
-async def test_refused_requests_do_not_count_and_do_not_lengthen_the_wait() -> None:
+async def test_rejected_requests_do_not_count_or_extend_the_wait() -> None:
     async with serving(rate_limit=RateLimit(1, 60)) as app:
         assert (await app.chat()).status == 200
         app.clock.advance(30)
@@ -57,7 +57,7 @@ async def test_refused_requests_do_not_count_and_do_not_lengthen_the_wait() -> N
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_every_answer_of_the_route_says_where_the_caller_stands(*, stream: bool) -> None:
+async def test_every_response_of_the_route_has_the_limit_headers(*, stream: bool) -> None:
     async with serving(rate_limit=LIMIT) as app:
         assert limits_of(await app.chat(stream=stream)) == ("20", "19", "60")
         assert limits_of(await app.post(b"{")) == ("20", "18", "60")
@@ -68,7 +68,7 @@ async def test_every_answer_of_the_route_says_where_the_caller_stands(*, stream:
         assert limits_of(await app.request("POST", f"{CHAT}/?a=b")) == ("20", "14", "60")
 
 
-async def test_every_post_counts_malformed_ones_too_and_nothing_else_does() -> None:
+async def test_every_post_counts_including_malformed_ones_and_no_other_method() -> None:
     async with serving(rate_limit=RateLimit(3, 60)) as app:
         await app.get(CHAT)
         await app.request("OPTIONS", CHAT)
@@ -78,7 +78,7 @@ async def test_every_post_counts_malformed_ones_too_and_nothing_else_does() -> N
         assert (await app.chat()).status == 429
 
 
-async def test_off_means_off_and_no_headers() -> None:
+async def test_limit_that_is_off_limits_nothing_and_sends_no_headers() -> None:
     async with serving(rate_limit=None) as app:
         answers = [await app.chat() for _ in range(40)]
     assert {answer.status for answer in answers} == {200}
@@ -96,27 +96,27 @@ async def post_from(app: App, client: str, forwarded: str | None = None) -> int:
     return (await app.request("POST", CHAT, client=(client, 1), headers=headers)).status
 
 
-async def test_each_address_has_a_budget_of_its_own_whatever_its_port() -> None:
+async def test_each_address_has_its_own_limit_independent_of_its_port() -> None:
     async with serving(rate_limit=RateLimit(1, 60)) as app:
         assert await post_from(app, "203.0.113.1") == 400
         assert await post_from(app, "203.0.113.2") == 400
         assert (await app.request("POST", CHAT, client=("203.0.113.1", 2))).status == 429
 
 
-async def test_a_forwarded_address_is_ignored_unless_a_proxy_is_trusted() -> None:
+async def test_forwarded_address_is_ignored_without_a_trusted_proxy() -> None:
     async with serving(rate_limit=RateLimit(1, 60)) as app:
         assert await post_from(app, "203.0.113.1", "192.0.2.1") == 400
         assert await post_from(app, "203.0.113.1", "192.0.2.2") == 429
 
 
-async def test_behind_a_trusted_proxy_its_clients_have_a_budget_each() -> None:
+async def test_each_client_behind_a_trusted_proxy_has_its_own_limit() -> None:
     async with serving(rate_limit=RateLimit(1, 60), trusted_hops=1) as app:
         assert await post_from(app, "10.0.0.1", "192.0.2.1") == 400
         assert await post_from(app, "10.0.0.1", "192.0.2.2") == 400
         assert await post_from(app, "10.0.0.1", "forged, 192.0.2.1") == 429
 
 
-async def test_one_ipv6_site_shares_a_budget() -> None:
+async def test_addresses_of_one_ipv6_site_share_a_limit() -> None:
     async with serving(rate_limit=RateLimit(1, 60)) as app:
         assert await post_from(app, "2001:db8::1") == 400
         assert await post_from(app, "2001:db8::ffff:ffff:ffff:ffff") == 429
@@ -130,7 +130,7 @@ async def get_models(app: App, client: str = "203.0.113.7", **headers: str) -> R
     return await app.request("GET", "/v1/models", headers=headers, client=(client, 1))
 
 
-async def test_good_credentials_have_no_limit() -> None:
+async def test_good_credentials_are_not_limited() -> None:
     async with serving(rate_limit=RateLimit(1, 60)) as app:
         await app.add("locked-bot", key="sk-of-locked-bot")
         for bearer in ("sk-of-locked-bot", session_token()):
@@ -140,7 +140,7 @@ async def test_good_credentials_have_no_limit() -> None:
 
 @pytest.mark.parametrize("headers", [{"authorization": "Bearer wrong"}, {"cookie": "polyant_session=wrong"}])
 @pytest.mark.parametrize("target", ["/v1/models", "/v1/models/demo-bot"])
-async def test_after_30_bad_credentials_a_minute_comes_429(app: App, headers: dict[str, str], target: str) -> None:
+async def test_bad_credentials_are_429_after_30_per_minute(app: App, headers: dict[str, str], target: str) -> None:
     answers = [await app.request("GET", target, headers=headers) for _ in range(31)]
     assert [answer.status for answer in answers] == [401] * 30 + [429]
     assert answers[30].body == REFUSED
@@ -149,7 +149,7 @@ async def test_after_30_bad_credentials_a_minute_comes_429(app: App, headers: di
     assert (await app.request("GET", target, headers=headers)).status == 401
 
 
-async def test_bad_credentials_of_one_address_do_not_shut_out_another_nor_a_good_one(app: App) -> None:
+async def test_bad_credentials_do_not_lock_out_other_addresses_or_good_credentials(app: App) -> None:
     for _ in range(31):
         await get_models(app, authorization="Bearer wrong")
     assert (await get_models(app, authorization="Bearer wrong")).status == 429
@@ -157,11 +157,11 @@ async def test_bad_credentials_of_one_address_do_not_shut_out_another_nor_a_good
     assert (await get_models(app, authorization=f"Bearer {session_token()}")).status == 200
 
 
-async def test_having_no_credential_is_not_counted_as_a_bad_one(app: App) -> None:
+async def test_missing_credentials_do_not_count_as_bad_ones(app: App) -> None:
     assert {(await get_models(app)).status for _ in range(40)} == {401}
 
 
-async def test_bad_credentials_and_chat_requests_are_counted_apart() -> None:
+async def test_bad_credentials_and_chat_requests_are_counted_separately() -> None:
     async with serving(rate_limit=RateLimit(1, 60)) as app:
         for _ in range(31):
             await get_models(app, authorization="Bearer wrong")

@@ -1,4 +1,4 @@
-"""/api/audit over HTTP, and that no secret ever gets there or into the log."""
+"""/api/audit over HTTP, and the absence of secrets in the trail and the log."""
 
 import logging
 
@@ -13,14 +13,14 @@ from support.management import PASSWORD
 
 
 async def listed(api: Api, query: str = "") -> list[tuple[str, str, str | None, str | None, list[str]]]:
-    """Returns the entries, the oldest first."""
+    """Returns the entries, oldest first."""
     entries = (await api.get(f"/audit?limit=200{query}")).json["entries"]
     return [
         (each["actor"], each["action"], each["instance"], each["user"], each["details"]) for each in reversed(entries)
     ]
 
 
-async def test_trail_tells_who_did_what_to_whom_without_any_value(app: App, api: Api, admin: Api) -> None:
+async def test_trail_records_actor_action_and_target_without_values(app: App, api: Api, admin: Api) -> None:
     with collected("polyant") as log:
         await api.succeed("PATCH", "/instances/bot", {"name": "Renamed"})
         await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "a_token", "value": "value-of-a"}]})
@@ -52,7 +52,7 @@ def _text_of(log: list[logging.LogRecord]) -> str:
     return "".join(f"{record.getMessage()} {vars(record)}" for record in log)
 
 
-async def test_refused_changes_leave_no_trace(api: Api) -> None:
+async def test_rejected_changes_are_not_recorded(api: Api) -> None:
     before = await listed(api)
     for method, path, body in [
         ("PATCH", "/instances/bot", {"name": ""}),
@@ -65,7 +65,7 @@ async def test_refused_changes_leave_no_trace(api: Api) -> None:
     assert await listed(api) == before
 
 
-async def test_trail_is_filtered_by_instance_user_action_and_time(app: App, api: Api) -> None:
+async def test_trail_can_be_filtered_by_instance_user_action_and_time(app: App, api: Api) -> None:
     await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "a_token", "value": "a"}]})
     app.management.clock.advance(60)
     await api.succeed("POST", "/instances", {"slug": "other", "name": "O", "provider": "echo"})
@@ -85,7 +85,7 @@ async def test_trail_is_filtered_by_instance_user_action_and_time(app: App, api:
     assert await actions("&user=nobody&instance=bot") == []
 
 
-async def test_trail_comes_in_pages(api: Api) -> None:
+async def test_trail_is_paginated(api: Api) -> None:
     for number in range(4):
         await api.succeed("PATCH", "/instances/bot", {"name": f"Bot {number}"})
     page = (await api.get("/audit?limit=2&offset=4")).json
@@ -106,16 +106,18 @@ async def test_trail_comes_in_pages(api: Api) -> None:
         ("", 400),
     ],
 )
-async def test_any_moment_is_understood_or_refused(api: Api, moment: str, status: int) -> None:
+async def test_any_timestamp_is_accepted_or_rejected(api: Api, moment: str, status: int) -> None:
     for name in ("since", "until"):
         assert (await api.get(f"/audit?{name}={moment}")).status == status
 
 
-async def test_moment_that_is_none_is_refused_by_its_name(api: Api) -> None:
-    assert_refused(await api.get("/audit?since=now"), 400, "Expected a time such as 2026-11-22T10:44:00Z - at `since`")
+async def test_invalid_timestamp_is_rejected_with_the_name_of_the_parameter(api: Api) -> None:
+    assert_refused(
+        await api.get("/audit?since=now"), 400, "Expected a moment such as 2026-11-22T10:44:00Z - at `since`"
+    )
 
 
-async def test_role_that_a_user_was_created_with_is_told(admin: Api) -> None:
+async def test_creation_of_a_user_is_recorded_with_the_role(admin: Api) -> None:
     body = {"email": "eve@example.com", "password": PASSWORD, "role": Role.SUPERADMIN}
     await admin.succeed("POST", "/users", body)
     assert (await listed(admin))[-1][-1] == ["superadmin"]

@@ -1,4 +1,4 @@
-"""Who gets in: each route with every kind of session, and what other sites' pages may do with the cookie."""
+"""Authentication: each route with every kind of session, and cross-site requests with the cookie."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ PATHS = describe().document["paths"]
 
 
 def routes() -> Iterator[tuple[str, str]]:
-    """Yields every route of the management API, with something in the place of its parameters."""
+    """Yields every route of the management API, with values for its parameters."""
     for path, methods in PATHS.items():
         for method in methods if path.startswith("/api/") else ():
             filled = path.replace("{slug}", "bot").replace("{user_id}", "0" * 32).replace("{key}", "crm_token")
@@ -38,15 +38,15 @@ WRITES = [(method, path) for method, path in ROUTES if method != "GET" and not p
 USERS_ROUTES = [route for route in ROUTES if route[1].startswith("/users")]
 
 
-def test_the_routes_are_those_of_the_issue() -> None:
+def test_routes_match_the_specification() -> None:
     assert len(ROUTES) == 33
     assert {path.split("/")[1] for _, path in ROUTES} == {
         *("auth", "me", "instances", "import", "tools", "providers", "users", "audit")
     }
 
 
-async def test_every_route_that_is_served_is_tried(app: App) -> None:
-    """The document that they are read from is all that is open to everybody."""
+async def test_all_served_routes_are_tested(app: App) -> None:
+    """The document that lists them is the only additional public route."""
     assert isinstance(app.asgi, Edge)
     litestar = app.asgi._app
     assert isinstance(litestar, Litestar)
@@ -60,7 +60,7 @@ async def test_every_route_that_is_served_is_tried(app: App) -> None:
     assert served == described | {("GET", "/api/openapi.json")}
 
 
-async def test_no_route_answers_without_a_session(app: App) -> None:
+async def test_every_route_rejects_requests_without_a_session(app: App) -> None:
     for method, path in ROUTES:
         assert_refused(await Api(app, None)(method, path), 401, "Missing authentication")
 
@@ -90,45 +90,45 @@ BAD_TOKENS = {
 
 
 @pytest.mark.parametrize("what", BAD_TOKENS)
-async def test_no_route_answers_to_a_token_that_is(app: App, what: str) -> None:
+async def test_every_route_rejects_a_token_that_is(app: App, what: str) -> None:
     await app.add("locked-bot", key="sk-of-the-locked-bot")
     for number, (method, path) in enumerate(ROUTES):
         response = await Api(app, BAD_TOKENS[what])(method, path, client=f"203.0.113.{number}")
         assert_refused(response, 401, "Invalid or expired session")
 
 
-async def test_every_route_lets_a_user_s_session_through_but_users_are_for_superadmins(app: App, api: Api) -> None:
+async def test_every_route_accepts_a_session_and_only_user_routes_require_a_superadmin(app: App, api: Api) -> None:
     for method, path in sorted(ROUTES, key=lambda route: route == ("POST", "/auth/logout")):
         response = await api(method, path)
         if (method, path) in USERS_ROUTES:
             assert_refused(response, 403, "Only a superadmin may manage users")
-        else:  # what an empty body or a missing secret makes of it
+        else:  # depends on the empty body or the missing secret
             assert response.status in {200, 201, 400, 404}, (method, path, response.body)
 
 
-async def test_superadmins_may_manage_users(admin: Api) -> None:
+async def test_superadmins_can_manage_users(admin: Api) -> None:
     statuses = {route: (await admin(*route)).status for route in USERS_ROUTES}
     assert set(statuses.values()) == {200, 400, 404}, statuses
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/users/1/2/3", ""])
-async def test_unknown_paths_and_methods_are_not_found_without_any_session(app: App, path: str) -> None:
+async def test_unknown_paths_and_methods_are_404_without_a_session(app: App, path: str) -> None:
     anybody = Api(app, None)
     assert_refused(await anybody.get(path), 404, f"Cannot GET /api{path}")
     assert_refused(await anybody("PUT", "/instances"), 404, "Cannot PUT /api/instances")
 
 
-# Out at once
+# Immediate loss of access
 
 
 @pytest.fixture
 async def user(app: App) -> User:
-    """One superadmin of two."""
+    """One of two superadmins."""
     await app.management.add_user("other@example.com", role=Role.SUPERADMIN)
     return await app.management.add_user("eve@example.com", role=Role.SUPERADMIN)
 
 
-async def test_deleted_user_is_out_at_once(app: App, admin: Api, user: User) -> None:
+async def test_deleted_user_loses_access_immediately(app: App, admin: Api, user: User) -> None:
     client = Api(app, await app.management.issue_token(user))
     assert (await client.get("/users")).status == 200
     await admin.succeed("DELETE", f"/users/{user.id}")
@@ -137,7 +137,7 @@ async def test_deleted_user_is_out_at_once(app: App, admin: Api, user: User) -> 
     assert_refused(models, 401, "Invalid or expired session")
 
 
-async def test_disabled_user_is_out_at_once_and_stays_out_when_enabled_again(app: App, admin: Api, user: User) -> None:
+async def test_disabled_user_loses_access_immediately_and_must_log_in_again(app: App, admin: Api, user: User) -> None:
     client = Api(app, await app.management.issue_token(user))
     await admin.succeed("PATCH", f"/users/{user.id}", {"disabled": True})
     assert (await client.get("/auth/me")).status == 401
@@ -145,14 +145,14 @@ async def test_disabled_user_is_out_at_once_and_stays_out_when_enabled_again(app
     assert (await client.get("/auth/me")).status == 401
 
 
-async def test_demoted_user_manages_users_no_more(app: App, admin: Api, user: User) -> None:
+async def test_demoted_user_can_no_longer_manage_users(app: App, admin: Api, user: User) -> None:
     client = Api(app, await app.management.issue_token(user))
     await admin.succeed("PATCH", f"/users/{user.id}", {"role": "user"})
     assert (await client.get("/users")).status == 403
     assert (await client.get("/auth/me")).json["user"]["role"] == "user"
 
 
-async def test_user_whom_an_admin_logs_out_is_out_everywhere(app: App, admin: Api, user: User) -> None:
+async def test_user_logged_out_by_an_admin_loses_all_sessions(app: App, admin: Api, user: User) -> None:
     clients = [Api(app, await app.management.issue_token(user)) for _ in range(2)]
     assert await admin.succeed("DELETE", f"/users/{user.id}/sessions") == {"deleted": True}
     assert [(await client.get("/auth/me")).status for client in clients] == [401, 401]
@@ -161,7 +161,7 @@ async def test_user_whom_an_admin_logs_out_is_out_everywhere(app: App, admin: Ap
 # Bearer and cookie
 
 
-async def test_a_cookie_is_as_good_as_a_bearer_but_a_bad_bearer_beats_it(app: App, api: Api) -> None:
+async def test_cookie_is_accepted_but_the_bearer_token_takes_precedence(app: App, api: Api) -> None:
     anybody = Api(app, None)
     cookie = f"{SESSION_COOKIE}={api.token}"
     assert (await anybody.get("/auth/me", cookie=cookie)).status == 200
@@ -170,7 +170,7 @@ async def test_a_cookie_is_as_good_as_a_bearer_but_a_bad_bearer_beats_it(app: Ap
 
 
 OWN = {"host": "polyant.example", "origin": "http://polyant.example"}
-FOREIGN: tuple[dict[str, str], ...] = (
+CROSS_SITE: tuple[dict[str, str], ...] = (
     {},
     {"host": "polyant.example"},
     {**OWN, "origin": "http://evil.example"},
@@ -184,7 +184,7 @@ FOREIGN: tuple[dict[str, str], ...] = (
     {**OWN, "sec-fetch-site": "same-site"},
     {"host": "", "origin": "http://"},
 )
-OURS = (
+SAME_ORIGIN = (
     OWN,
     {**OWN, "sec-fetch-site": "same-origin"},
     {**OWN, "sec-fetch-site": "none"},
@@ -194,8 +194,8 @@ OURS = (
 )
 
 
-@pytest.mark.parametrize("headers", FOREIGN)
-async def test_pages_of_other_sites_write_nothing_with_the_cookie(app: App, api: Api, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("headers", CROSS_SITE)
+async def test_cross_site_pages_cannot_write_with_the_cookie(app: App, api: Api, headers: dict[str, str]) -> None:
     before = await app.repo.get(Slug("bot"))
     for method, path in WRITES:
         response = await Api(app, None)(method, path, {}, cookie=f"{SESSION_COOKIE}={api.token}", **headers)
@@ -204,14 +204,14 @@ async def test_pages_of_other_sites_write_nothing_with_the_cookie(app: App, api:
     assert await app.repo.get(Slug("bot")) == before
 
 
-@pytest.mark.parametrize("headers", OURS)
-async def test_own_pages_write_with_the_cookie(app: App, api: Api, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("headers", SAME_ORIGIN)
+async def test_own_pages_can_write_with_the_cookie(app: App, api: Api, headers: dict[str, str]) -> None:
     cookie = f"{SESSION_COOKIE}={api.token}"
     assert (await Api(app, None).patch("/instances/bot", {"name": "B"}, cookie=cookie, **headers)).status == 200
 
 
-@pytest.mark.parametrize("headers", FOREIGN)
-async def test_everybody_reads_with_the_cookie_and_writes_with_a_bearer(
+@pytest.mark.parametrize("headers", CROSS_SITE)
+async def test_cross_site_requests_can_read_with_the_cookie_and_write_with_a_bearer_token(
     app: App, api: Api, headers: dict[str, str]
 ) -> None:
     assert (await Api(app, None).get("/instances", cookie=f"{SESSION_COOKIE}={api.token}", **headers)).status == 200
@@ -219,9 +219,7 @@ async def test_everybody_reads_with_the_cookie_and_writes_with_a_bearer(
 
 
 @pytest.mark.parametrize(("hops", "proto", "good"), [(1, "https", True), (0, "https", False), (1, "http", False)])
-async def test_behind_a_proxy_the_origin_is_what_the_proxy_says_if_it_is_to_be_believed(
-    hops: int, proto: str, *, good: bool
-) -> None:
+async def test_origin_is_compared_with_the_scheme_of_a_trusted_proxy(hops: int, proto: str, *, good: bool) -> None:
     async with serving(trusted_hops=hops) as app:
         token = await app.management.add_user_token()
         headers = {"host": "polyant.example", "origin": "https://polyant.example", "x-forwarded-proto": proto}
@@ -229,30 +227,30 @@ async def test_behind_a_proxy_the_origin_is_what_the_proxy_says_if_it_is_to_be_b
         assert response.status == (200 if good else 403)
 
 
-async def test_too_many_bad_sessions_from_one_address_are_throttled(app: App) -> None:
+async def test_bad_sessions_from_one_address_are_throttled(app: App) -> None:
     stranger = Api(app, session_token(jti="guessed"))
     statuses = [(await stranger.get("/auth/me")).status for _ in range(32)]
     assert statuses == [401] * 30 + [429] * 2
 
 
-async def test_unauthenticated_body_is_not_even_looked_at(app: App) -> None:
+async def test_body_of_an_unauthenticated_request_is_not_parsed(app: App) -> None:
     assert (await Api(app, None).post("/instances", b"[" * 100_000)).status == 401
 
 
-async def test_forged_tokens_cost_no_question_to_the_store(app: App, api: Api) -> None:
-    app.management.memory.sessions = None  # type: ignore[assignment] # any question would fail
+async def test_forged_tokens_cause_no_query(app: App, api: Api) -> None:
+    app.management.memory.sessions = None  # type: ignore[assignment] # any query would fail
     for what, token in BAD_TOKENS.items():
         if "session" not in what:
             assert (await Api(app, token).get("/auth/me")).status == 401
 
 
-async def test_session_is_good_for_the_models_as_long_as_it_is_open(app: App, api: Api) -> None:
+async def test_session_is_valid_for_the_models_until_logout(app: App, api: Api) -> None:
     assert (await app.get("/v1/models", bearer=api.token)).status == 200
     await api.succeed("POST", "/auth/logout")
     assert_refused(await app.get("/v1/models", bearer=api.token), 401, "Invalid or expired session")
 
 
-async def test_the_hash_of_a_password_is_never_shown(app: App, admin: Api) -> None:
+async def test_password_hash_is_never_shown(app: App, admin: Api) -> None:
     user = await app.management.add_user(password=PASSWORD)
     for path in ("/users", f"/users/{user.id}", "/auth/me", "/audit"):
         assert b"argon2" not in (await admin.get(path)).body

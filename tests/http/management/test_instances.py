@@ -15,7 +15,7 @@ FIELDS = [
 NO_LIMITS = {"maxSteps": None, "maxToolCalls": None, "turnSeconds": None, "toolSeconds": None}
 
 
-async def test_instance_is_created_with_what_is_given_and_defaults_for_the_rest(app: App, api: Api) -> None:
+async def test_instance_is_created_with_the_given_fields_and_defaults(app: App, api: Api) -> None:
     body = {"slug": "new-bot", "name": "New", "description": "Helps", "provider": "vendor", "baseUrl": "http://l:1/v1/"}
     response = await api.post("/instances", body)
     assert (response.status, response.header("etag")) == (201, '"1"')
@@ -46,13 +46,13 @@ async def test_instance_is_created_with_what_is_given_and_defaults_for_the_rest(
         ([], 400, "Expected `object`, got `array`"),
     ],
 )
-async def test_instance_that_breaks_a_rule_is_not_created(api: Api, body: object, status: int, message: str) -> None:
+async def test_invalid_instance_is_not_created(api: Api, body: object, status: int, message: str) -> None:
     response = await api.post("/instances", body)
     assert (response.status, response.json["message"][: len(message)]) == (status, message)
     assert (await api.get("/instances/b")).status == 404
 
 
-async def test_instances_are_listed_oldest_first_in_pages_searched_and_by_status(app: App, api: Api) -> None:
+async def test_instances_are_listed_oldest_first_with_pages_search_and_status(app: App, api: Api) -> None:
     for slug in ("b-bot", "a-bot"):
         app.management.clock.advance(1)
         await api.succeed("POST", "/instances", {"slug": slug, "name": slug.upper(), "provider": "echo"})
@@ -79,7 +79,7 @@ async def test_instances_are_listed_oldest_first_in_pages_searched_and_by_status
         (f"search={'x' * 201}", "Expected `str` of length <= 200 - at `search`"),
     ],
 )
-async def test_parameter_that_breaks_its_rule_is_refused_by_its_name(api: Api, query: str, message: str) -> None:
+async def test_invalid_parameter_is_rejected_with_its_name(api: Api, query: str, message: str) -> None:
     assert_refused(await api.get(f"/instances?{query}"), 400, message)
 
 
@@ -97,7 +97,7 @@ async def test_given_fields_change_and_others_stay(app: App, api: Api) -> None:
     assert (after["temperature"], after["limits"]) == (None, {**NO_LIMITS, "turnSeconds": 1.5})
 
 
-async def test_options_are_set_by_adapter_and_taken_back_with_null(app: App, api: Api) -> None:
+async def test_options_are_set_per_adapter_and_reset_with_null(app: App, api: Api) -> None:
     options = {"vendor": {"maxTokens": 7, "effort": "high"}}
     assert (await api.patch("/instances/bot", {"options": options})).json["instance"]["options"] == options
     assert (await api.patch("/instances/bot", {"name": "B"})).json["instance"]["options"] == options
@@ -107,7 +107,7 @@ async def test_options_are_set_by_adapter_and_taken_back_with_null(app: App, api
     assert details == [("options.vendor",), ("name",), ("options.vendor",)]
 
 
-async def test_new_provider_brings_its_model_along(api: Api) -> None:
+async def test_new_provider_sets_its_default_model(api: Api) -> None:
     after = (await api.patch("/instances/bot", {"provider": "echo"})).json["instance"]
     assert (after["provider"], after["model"]) == ("echo", "parrot")
     after = (await api.patch("/instances/bot", {"provider": "vendor", "model": "large"})).json["instance"]
@@ -137,15 +137,13 @@ async def test_new_provider_brings_its_model_along(api: Api) -> None:
         ({"options": {"vendor": {"x": 1}}}, "Object contains unknown field `x` - at `$.options.vendor`"),
     ],
 )
-async def test_change_that_breaks_a_rule_changes_nothing(
-    app: App, api: Api, change: dict[str, object], message: str
-) -> None:
+async def test_invalid_change_changes_nothing(app: App, api: Api, change: dict[str, object], message: str) -> None:
     before = (await api.get("/instances/bot")).json
     assert_refused(await api.patch("/instances/bot", {"description": "changed", **change}), 400, message)
     assert (await api.get("/instances/bot")).json == before
 
 
-async def test_instance_is_deleted_with_all_that_belongs_to_it(api: Api) -> None:
+async def test_instance_is_deleted_with_all_its_data(api: Api) -> None:
     assert (await api.delete("/instances/bot")).json == {"deleted": True}
     for path in ("", "/prompts", "/tools", "/secrets", "/mcp-servers", "/turns", "/export"):
         assert_refused(await api.get(f"/instances/bot{path}"), 404, "Unknown instance")
@@ -153,7 +151,7 @@ async def test_instance_is_deleted_with_all_that_belongs_to_it(api: Api) -> None
 
 
 @pytest.mark.parametrize("slug", ["nobody", "No%20Slug", "%00", "%ff", "x" * 129, ".."])
-async def test_unknown_instance_is_not_found_whatever_its_name_looks_like(api: Api, slug: str) -> None:
+async def test_unknown_instance_is_404_for_any_slug(api: Api, slug: str) -> None:
     reads = [("GET", path) for path in ("", "/prompts/preview", "/turns", "/export")]
     deletions = [("DELETE", path) for path in ("", "/secrets/x", "/keys")]
     writes: list[tuple[str, str, object]] = [

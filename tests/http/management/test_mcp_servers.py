@@ -14,7 +14,7 @@ CRM = {
 }
 
 
-async def test_servers_are_these_and_no_others(api: Api) -> None:
+async def test_put_replaces_all_servers(api: Api) -> None:
     assert (await api.get(PATH)).json == {"mcpServers": [], "problems": []}
     bare = {"name": "files", "url": "http://localhost:8100/mcp"}
     answer = (await api.put(PATH, {"mcpServers": [CRM, bare]})).json
@@ -23,7 +23,7 @@ async def test_servers_are_these_and_no_others(api: Api) -> None:
     assert (await api.put(PATH, {"mcpServers": [bare]})).json["mcpServers"] == [{**bare, "headers": {}, "tools": []}]
 
 
-async def test_secret_that_a_header_lacks_is_a_problem_until_it_is_entered(api: Api) -> None:
+async def test_missing_secret_of_a_header_is_a_problem_until_it_is_set(api: Api) -> None:
     (problem,) = (await api.put(PATH, {"mcpServers": [CRM]})).json["problems"]
     assert problem.startswith("The secret crm_token of instance 'bot' for the MCP server crm is missing")
     await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "crm_token", "value": "Bearer x"}]})
@@ -42,13 +42,13 @@ async def test_secret_that_a_header_lacks_is_a_problem_until_it_is_entered(api: 
         ({"kind": "sse"}, "Object contains unknown field `kind` - at `$.mcpServers[0]`"),
     ],
 )
-async def test_server_that_breaks_a_rule_is_not_stored(api: Api, change: dict[str, object], message: str) -> None:
+async def test_invalid_server_is_not_stored(api: Api, change: dict[str, object], message: str) -> None:
     response = await api.put(PATH, {"mcpServers": [{**CRM, **change}]})
     assert (response.status, response.json["message"][: len(message)]) == (400, message)
     assert (await api.get(PATH)).json["mcpServers"] == []
 
 
-async def test_more_servers_than_an_instance_may_have_are_refused(api: Api) -> None:
+async def test_too_many_servers_are_rejected(api: Api) -> None:
     many = [{**CRM, "name": f"crm{number}"} for number in range(17)]
     assert_refused(
         await api.put(PATH, {"mcpServers": many}), 400, "Expected `array` of length <= 16 - at `$.mcpServers`"

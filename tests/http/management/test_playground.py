@@ -22,7 +22,7 @@ def asking(model: str = "bot", **fields: Any) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "Hi"}], **fields}
 
 
-async def test_answer_is_that_of_the_chat_endpoint(app: App, api: Api) -> None:
+async def test_response_is_that_of_the_chat_endpoint(app: App, api: Api) -> None:
     whole = (await api.post(PATH, asking())).json
     other = (await app.chat(model="bot")).json
     assert {**whole, "id": "", "created": 0} == {**other, "id": "", "created": 0}
@@ -33,14 +33,14 @@ async def test_answer_is_that_of_the_chat_endpoint(app: App, api: Api) -> None:
     assert streamed.body.endswith(b"data: [DONE]\n\n")
 
 
-async def test_session_stands_for_the_key_and_for_the_status(app: App, api: Api) -> None:
+async def test_session_replaces_the_key_and_works_on_a_disabled_instance(app: App, api: Api) -> None:
     await api.succeed("POST", "/instances/bot/keys")
     await api.succeed("PATCH", "/instances/bot", {"status": "disabled"})
     assert (await app.chat(model="bot")).status == 401
     assert (await api.post(PATH, asking())).status == 200
 
 
-async def test_it_counts_against_the_turns_that_may_run_at_once() -> None:
+async def test_playground_counts_towards_the_limit_of_concurrent_turns() -> None:
     async with serving(rate_limit=None, max_turns=1) as app:
         api = Api(app, await app.management.add_user_token())
         gate = asyncio.Event()
@@ -53,7 +53,7 @@ async def test_it_counts_against_the_turns_that_may_run_at_once() -> None:
         assert (await waiting).status == 200
 
 
-async def test_it_counts_against_the_rate_limit_of_its_address_as_chat_requests_do() -> None:
+async def test_playground_counts_towards_the_rate_limit_of_its_address() -> None:
     async with serving(rate_limit=RateLimit(3, 60)) as app:
         path, api = "/instances/demo-bot/playground", Api(app, await app.management.add_user_token())
         assert (await app.chat(model="demo-bot")).status == 200
@@ -76,14 +76,14 @@ async def test_it_counts_against_the_rate_limit_of_its_address_as_chat_requests_
         ("/instances/No%20Slug/playground", asking("bot"), 404, "Unknown instance"),
     ],
 )
-async def test_refusals_are_those_of_the_chat_endpoint(
+async def test_errors_are_those_of_the_chat_endpoint(
     api: Api, path: str, body: dict[str, Any], status: int, message: str
 ) -> None:
     assert_refused(await api.post(path, body), status, message)
 
 
-async def test_turns_of_callers_and_of_the_playground_are_listed_newest_first(app: App, api: Api) -> None:
-    slug = (await app.add("old-bot")).slug  # made when the clock of the turns began
+async def test_turns_of_callers_and_the_playground_are_listed_newest_first(app: App, api: Api) -> None:
+    slug = (await app.add("old-bot")).slug  # created when the clock of the turns began
     app.supervisor.plays(TOOL_STARTED, TOOL_FINISHED, *says("Hello!"))
     await api.succeed("POST", f"/instances/{slug}/playground", asking(slug), x_request_id="first")
     app.clock.advance(1)
@@ -110,7 +110,7 @@ async def test_turns_of_callers_and_of_the_playground_are_listed_newest_first(ap
     assert b"Hel" not in (await api.get(f"/instances/{slug}/turns")).body
 
 
-async def test_turn_knows_which_user_tries_the_instance(app: App, api: Api) -> None:
+async def test_turn_contains_the_user_of_the_playground(app: App, api: Api) -> None:
     await api.succeed("POST", PATH, asking(user="user-7"), x_request_id="req-1")
     (turn,) = app.supervisor.turns
     me = (await api.get("/auth/me")).json["user"]["id"]

@@ -1,4 +1,4 @@
-"""If-Match, on all that has a version."""
+"""If-Match, on all versioned resources."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ BODIES = [
         ('"W/", "5"', {5}),
     ],
 )
-def test_header_names_versions_as_the_rfc_has_it(header: str | None, versions: set[int] | None) -> None:
+def test_header_is_parsed_as_the_rfc_defines(header: str | None, versions: set[int] | None) -> None:
     found = versions_in(header)
     assert (found is None) is (versions is None)
     assert sorted(found or ()) == sorted(versions or ())
@@ -52,20 +52,18 @@ def test_header_names_versions_as_the_rfc_has_it(header: str | None, versions: s
     "header",
     ["", " ", "3", '"', '"3', "W/", 'w/"3"', '"3" "5"', '"3",', ', "3"', '*, "3"', "**", '"3"\n', '"a b"', '"🐜"'],
 )
-def test_header_that_is_none_is_refused(header: str) -> None:
+def test_malformed_header_is_rejected(header: str) -> None:
     with pytest.raises(InvalidInputError, match="at `If-Match`"):
         versions_in(header)
 
 
-def test_our_tags_are_read_back() -> None:
+def test_own_entity_tags_are_parsed() -> None:
     assert etag_of(12) == '"12"'
     assert versions_in(etag_of(12)) == frozenset({12})
 
 
 @pytest.mark.parametrize(("method", "path", "body"), BODIES)
-async def test_whoever_has_read_the_latest_may_write_and_nobody_else(
-    api: Api, method: str, path: str, body: dict[str, object]
-) -> None:
+async def test_write_requires_the_latest_version(api: Api, method: str, path: str, body: dict[str, object]) -> None:
     read = (await api.get(f"/instances/bot{path}")).header("etag")
     assert read == '"1"'
     malformed = await api(method, f"/instances/bot{path}", body, if_match="1")
@@ -78,7 +76,7 @@ async def test_whoever_has_read_the_latest_may_write_and_nobody_else(
     assert (await api.get(f"/instances/bot{path}")).header("etag") == '"4"'
 
 
-async def test_deleting_takes_conditions_too(api: Api) -> None:
+async def test_deletion_supports_conditions(api: Api) -> None:
     await api.succeed("PUT", "/instances/bot/secrets", {"secrets": [{"key": "one_token", "value": "x"}]})
     assert (await api.delete("/instances/bot/secrets/one_token", if_match='"1"')).status == 412
     assert (await api.delete("/instances/bot/secrets/one_token", if_match='"2"')).status == 200
@@ -87,14 +85,14 @@ async def test_deleting_takes_conditions_too(api: Api) -> None:
     assert (await api.delete("/instances/bot", if_match="*")).status == 404
 
 
-async def test_keys_take_conditions_too(api: Api) -> None:
+async def test_keys_support_conditions(api: Api) -> None:
     assert (await api.post("/instances/bot/keys", if_match='"2"')).status == 412
     assert (await api.post("/instances/bot/keys", if_match='"1"')).status == 201
     assert (await api.delete("/instances/bot/keys", if_match='"1"')).status == 412
     assert (await api.delete("/instances/bot/keys", if_match='"2"')).status == 200
 
 
-async def test_import_overwrites_the_version_that_was_exported_or_nothing(api: Api) -> None:
+async def test_import_overwrites_only_the_exported_version(api: Api) -> None:
     exported = await api.get("/instances/bot/export")
     assert exported.header("etag") == '"1"'
     document, path = exported.json, "/import?overwrite=true"
@@ -110,7 +108,7 @@ async def test_import_overwrites_the_version_that_was_exported_or_nothing(api: A
     assert_refused(await api.post("/import", {**document, "slug": "nobody"}, if_match='"3"'), 400, needless)
 
 
-async def test_users_take_conditions_too(admin: Api) -> None:
+async def test_users_support_conditions(admin: Api) -> None:
     user: User = await admin.app.management.add_user("eve@example.com")
     path = f"/users/{user.id}"
     for method, body in (("PATCH", {"disabled": True}), ("DELETE", msgspec.UNSET)):
@@ -120,8 +118,8 @@ async def test_users_take_conditions_too(admin: Api) -> None:
         assert (await admin(method, path, body, if_match=read)).status == 200
 
 
-def test_each_write_to_what_has_a_tag_takes_conditions() -> None:
-    """A tag is of an instance or a user; what creates, opens sessions or asks a model overwrites nothing."""
+def test_every_write_to_a_versioned_resource_supports_conditions() -> None:
+    """Instances and users are versioned; creation, login and chat requests overwrite nothing."""
     unconditional = {
         *("post /api/auth/login", "post /api/auth/logout", "post /api/me/password", "post /api/instances"),
         *("post /api/instances/{slug}/playground", "post /api/users", "delete /api/users/{user_id}/sessions"),
@@ -135,12 +133,12 @@ def test_each_write_to_what_has_a_tag_takes_conditions() -> None:
     assert {write for write, names in writes.items() if "If-Match" not in names} == unconditional
 
 
-async def test_of_two_who_read_the_same_one_writes(api: Api) -> None:
+async def test_one_of_two_concurrent_conditional_writes_succeeds(api: Api) -> None:
     writes = [api.patch("/instances/bot", {"description": text}, if_match='"1"') for text in "ab"]
     assert sorted(response.status for response in await asyncio.gather(*writes)) == [200, 412]
 
 
-async def test_two_who_change_different_things_without_conditions_both_succeed(api: Api) -> None:
+async def test_unconditional_changes_of_different_fields_both_succeed(api: Api) -> None:
     section = {"sections": [{"key": "02-soul", "content": "Be kind."}]}
     await asyncio.gather(
         api.succeed("PATCH", "/instances/bot", {"description": "new"}),

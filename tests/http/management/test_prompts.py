@@ -19,7 +19,7 @@ TITLES = {
 }
 
 
-async def test_the_eight_sections_are_shown_in_their_order_with_their_titles(api: Api) -> None:
+async def test_eight_sections_are_shown_in_order_with_their_titles(api: Api) -> None:
     prompts = (await api.get(PATH)).json["prompts"]
     assert [list(section) for section in prompts] == [["key", "title", "content"]] * 8
     assert [(section["key"], section["title"]) for section in prompts] == [*TITLES.items()]
@@ -35,7 +35,7 @@ async def test_given_sections_change_and_others_stay(api: Api) -> None:
     assert [now for now in after if now not in before] == [after[1]]
 
 
-async def test_longest_section_is_accepted_and_comes_back_whole(api: Api) -> None:
+async def test_longest_section_is_stored_completely(api: Api) -> None:
     content = "é" * 32_768
     prompts = (await api.patch(PATH, {"sections": [{"key": "02-soul", "content": content}]})).json["prompts"]
     assert prompts[1]["content"] == content
@@ -58,14 +58,14 @@ async def test_longest_section_is_accepted_and_comes_back_whole(api: Api) -> Non
         ),
     ],
 )
-async def test_one_faulty_section_keeps_all_from_being_changed(api: Api, section: dict[str, str], message: str) -> None:
+async def test_invalid_section_prevents_all_changes(api: Api, section: dict[str, str], message: str) -> None:
     before = (await api.get(PATH)).json
     good = {"key": "01-identity", "content": "changed"}
     assert_refused(await api.patch(PATH, {"sections": [good, section]}), 400, message)
     assert (await api.get(PATH)).json == before
 
 
-async def test_preview_is_the_whole_prompt_as_the_model_would_see_it(api: Api) -> None:
+async def test_preview_is_the_complete_prompt_of_the_model(api: Api) -> None:
     sections = [{"key": key, "content": ""} for key in SectionKey]
     sections[2]["content"] = " {{toolCatalog}} {{unknown}}"
     sections[7]["content"] = "It is {{datetime}}."

@@ -16,13 +16,13 @@ def named(key: str, value: str = VALUE) -> dict[str, Any]:
     return {"secrets": [{"key": key, "value": value}]}
 
 
-async def test_what_could_be_used_is_listed_before_it_is_configured(api: Api) -> None:
+async def test_usable_secrets_are_listed_before_they_are_set(api: Api) -> None:
     nothing = {"configured": False, "updatedAt": None, "origin": None, "expiresAt": None}
     expected = [{"key": key, **nothing} for key in ("auth_api_key", "vendor_api_key")]
     assert (await api.get(PATH)).json == {"secrets": expected}
 
 
-async def test_stored_secret_shows_when_and_for_where_and_never_its_value(api: Api) -> None:
+async def test_stored_secret_shows_its_time_and_origin_but_never_its_value(api: Api) -> None:
     response = await api.put(PATH, named("vendor_api_key"))
     stored = next(each for each in response.json["secrets"] if each["key"] == "vendor_api_key")
     assert (stored["configured"], stored["origin"]) == (True, "https://api.vendor.example:443")
@@ -31,7 +31,7 @@ async def test_stored_secret_shows_when_and_for_where_and_never_its_value(api: A
         assert VALUE.encode() not in (await api.get(path)).body
 
 
-async def test_several_are_stored_and_others_stay(api: Api) -> None:
+async def test_several_secrets_are_stored_and_others_stay(api: Api) -> None:
     await api.succeed("PUT", PATH, named("one_token"))
     many = {"secrets": [{"key": "two_token", "value": "2"}, {"key": "one_token", "value": "new"}]}
     await api.succeed("PUT", PATH, many)
@@ -50,7 +50,7 @@ async def test_several_are_stored_and_others_stay(api: Api) -> None:
         ("good_token", VALUE, "Secret good_token is given more than once"),
     ],
 )
-async def test_one_faulty_secret_keeps_all_from_being_stored(api: Api, key: str, value: str, message: str) -> None:
+async def test_invalid_secret_prevents_all_changes(api: Api, key: str, value: str, message: str) -> None:
     body = {"secrets": [{"key": "good_token", "value": VALUE}, {"key": key, "value": value}]}
     response = await api.put(PATH, body)
     assert (response.status, response.json["message"][: len(message)]) == (400, message)
@@ -58,7 +58,7 @@ async def test_one_faulty_secret_keeps_all_from_being_stored(api: Api, key: str,
     assert not any(each["configured"] for each in (await api.get(PATH)).json["secrets"])
 
 
-async def test_secret_is_deleted_once(api: Api) -> None:
+async def test_deleted_secret_is_not_found(api: Api) -> None:
     await api.succeed("PUT", PATH, named("one_token"))
     assert (await api.delete(f"{PATH}/one_token")).json == {"deleted": True}
     assert_refused(await api.delete(f"{PATH}/one_token"), 404, "Instance 'bot' has no secret one_token")

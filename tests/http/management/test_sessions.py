@@ -18,13 +18,13 @@ WRONG = "Wrong email address or password"
 
 @pytest.fixture
 async def anybody(app: App) -> Api:
-    """A client without a session, beside a user who can log in."""
+    """A client without a session, and a user who can log in."""
     await app.management.add_user("eve@example.com", password=PASSWORD)
     return Api(app, None)
 
 
 def cookie_in(response: Response) -> tuple[str, set[str]]:
-    """Returns the value of the session cookie that is set, and its attributes."""
+    """Returns the value and the attributes of the session cookie."""
     header = response.header("set-cookie")
     assert header is not None
     (name, _, value), *attributes = [part.partition("=") for part in header.split("; ")]
@@ -32,7 +32,7 @@ def cookie_in(response: Response) -> tuple[str, set[str]]:
     return value, {"".join(attribute).lower() for attribute in attributes}
 
 
-async def test_login_gives_a_token_its_end_the_user_and_a_cookie(app: App, anybody: Api) -> None:
+async def test_login_returns_token_expiry_user_and_cookie(app: App, anybody: Api) -> None:
     response = await anybody.post("/auth/login", LOGIN)
     assert (response.status, list(response.json)) == (200, ["token", "expiresAt", "user"])
     assert response.json["user"]["email"] == "eve@example.com"
@@ -45,7 +45,7 @@ async def test_login_gives_a_token_its_end_the_user_and_a_cookie(app: App, anybo
     assert response.header("cache-control") == "no-store"
 
 
-async def test_token_and_cookie_are_both_good(app: App, anybody: Api) -> None:
+async def test_token_and_cookie_are_both_valid(app: App, anybody: Api) -> None:
     token = (await anybody.succeed("POST", "/auth/login", LOGIN))["token"]
     me = await Api(app, token).succeed("GET", "/auth/me")
     assert me["user"]["email"] == "eve@example.com"
@@ -64,13 +64,13 @@ async def test_cookie_is_secure_behind_https(hops: int, *, secure: bool) -> None
     "change",
     [{"password": "wrong"}, {"email": "nobody@example.com"}, {"email": "no address"}, {"email": "\0", "password": ""}],
 )
-async def test_whoever_can_t_log_in_hears_the_same(anybody: Api, change: dict[str, str]) -> None:
+async def test_failed_login_has_the_same_response_for_every_reason(anybody: Api, change: dict[str, str]) -> None:
     response = await anybody.post("/auth/login", {**LOGIN, **change})
     assert_refused(response, 401, WRONG)
     assert "set-cookie" not in response.names
 
 
-async def test_an_account_has_five_attempts_a_minute_from_wherever_they_come(app: App, anybody: Api) -> None:
+async def test_account_has_five_login_attempts_per_minute_from_all_addresses(app: App, anybody: Api) -> None:
     tries = [
         await anybody.post("/auth/login", {**LOGIN, "email": email, "password": "wrong"}, client=f"203.0.113.{number}")
         for number, email in enumerate(["eve@example.com", " EVE@example.com "] * 3)
@@ -83,7 +83,7 @@ async def test_an_account_has_five_attempts_a_minute_from_wherever_they_come(app
     assert (await anybody.post("/auth/login", LOGIN, client="203.0.113.9")).status == 200
 
 
-async def test_no_other_spelling_gives_an_account_more_attempts(app: App, anybody: Api) -> None:
+async def test_other_spellings_of_an_address_give_no_additional_attempts(app: App, anybody: Api) -> None:
     await app.management.add_user("kim@example.com", password=PASSWORD)
     spellings = [
         "kim@example.com",
@@ -100,7 +100,7 @@ async def test_no_other_spelling_gives_an_account_more_attempts(app: App, anybod
         assert (await anybody.post("/auth/login", login, client=f"203.0.113.{number}")).status == 429, email
 
 
-async def test_an_address_has_five_attempts_a_minute_whomever_they_name(app: App, anybody: Api) -> None:
+async def test_address_has_five_login_attempts_per_minute_for_all_accounts(app: App, anybody: Api) -> None:
     names = [f"user-{number}@example.com" for number in range(6)]
     statuses = [(await anybody.post("/auth/login", {**LOGIN, "email": name})).status for name in names]
     assert statuses == [401] * 5 + [429]
@@ -108,7 +108,7 @@ async def test_an_address_has_five_attempts_a_minute_whomever_they_name(app: App
     assert (await anybody.post("/auth/login", LOGIN, client="203.0.113.8")).status == 200
 
 
-async def test_logout_ends_this_session_and_its_cookie(app: App, anybody: Api) -> None:
+async def test_logout_ends_the_session_and_deletes_the_cookie(app: App, anybody: Api) -> None:
     first, second = [Api(app, (await anybody.succeed("POST", "/auth/login", LOGIN))["token"]) for _ in range(2)]
     response = await first.post("/auth/logout")
     assert response.json == {"loggedOut": True}
@@ -117,13 +117,13 @@ async def test_logout_ends_this_session_and_its_cookie(app: App, anybody: Api) -
     assert [(await client.get("/auth/me")).status for client in (first, second)] == [401, 200]
 
 
-async def test_logout_everywhere_ends_all_sessions(app: App, anybody: Api) -> None:
+async def test_logout_of_all_sessions_ends_them_all(app: App, anybody: Api) -> None:
     first, second = [Api(app, (await anybody.succeed("POST", "/auth/login", LOGIN))["token"]) for _ in range(2)]
     await first.succeed("POST", "/auth/logout?everywhere=true")
     assert [(await client.get("/auth/me")).status for client in (first, second)] == [401, 401]
 
 
-async def test_password_is_changed_by_who_knows_it(app: App, anybody: Api) -> None:
+async def test_password_change_requires_the_current_password(app: App, anybody: Api) -> None:
     client = Api(app, (await anybody.succeed("POST", "/auth/login", LOGIN))["token"])
     other = Api(app, (await anybody.succeed("POST", "/auth/login", LOGIN))["token"])
     wrong = await client.post("/me/password", {"currentPassword": "wrong", "newPassword": "another password"})
@@ -136,15 +136,15 @@ async def test_password_is_changed_by_who_knows_it(app: App, anybody: Api) -> No
     assert (await anybody.post("/auth/login", {**LOGIN, "password": "another password"})).status == 200
 
 
-async def test_guessing_the_current_password_is_limited_as_logging_in_is(app: App, anybody: Api) -> None:
-    user = await app.management.users.find(parse_email("eve@example.com"))
+async def test_password_change_has_the_limit_of_login_attempts(app: App, anybody: Api) -> None:
+    user = await app.management.users.find(app.parse_email("eve@example.com"))
     assert user is not None
     client = Api(app, await app.management.issue_token(user))
     guess = {"currentPassword": "wrong", "newPassword": "another password"}
     assert [(await client.post("/me/password", guess)).status for _ in range(6)] == [403] * 5 + [429]
 
 
-async def test_no_answer_to_a_refused_login_shows_the_password(anybody: Api) -> None:
+async def test_response_to_a_failed_login_never_contains_the_password(anybody: Api) -> None:
     for body in ({**LOGIN, "password": ["a secret thing"]}, {**LOGIN, "pasword": "a secret thing"}):
         response = await anybody.post("/auth/login", body)
         assert response.status == 400

@@ -10,7 +10,7 @@ from support.envelopes import assert_refused
 PATH = "/instances/bot/tools"
 
 
-async def test_each_tool_is_shown_with_what_it_lacks(app: App, api: Api) -> None:
+async def test_each_tool_is_shown_with_its_missing_requirements(app: App, api: Api) -> None:
     bot = await app.repo.get(Slug("bot"))
     assert bot is not None
     await app.repo.save(msgspec.structs.replace(bot, tools=("gone", "look_up")))
@@ -29,20 +29,20 @@ async def test_each_tool_is_shown_with_what_it_lacks(app: App, api: Api) -> None
     assert (await api.get(PATH)).json["tools"][1]["available"] is True
 
 
-async def test_given_tools_are_enabled_and_no_others(api: Api) -> None:
+async def test_put_enables_exactly_the_given_tools(api: Api) -> None:
     for enabled in (["calculate"], ["look_up", "calculate", "look_up"], []):
         tools = (await api.patch(PATH, {"enabled": enabled})).json["tools"]
         assert {tool["name"] for tool in tools if tool["enabled"]} == set(enabled)
 
 
-async def test_unknown_tool_is_refused_and_nothing_is_changed(api: Api) -> None:
+async def test_unknown_tool_is_rejected_and_changes_nothing(api: Api) -> None:
     await api.succeed("PATCH", PATH, {"enabled": ["calculate"]})
     refused = await api.patch(PATH, {"enabled": ["look_up", "nobody's"]})
     assert_refused(refused, 400, "Unknown tool 'nobody's'; available: calculate, look_up")
     assert [tool["enabled"] for tool in (await api.get(PATH)).json["tools"]] == [True, False]
 
 
-async def test_tool_that_is_installed_no_more_may_stay_and_can_be_taken_away(app: App, api: Api) -> None:
+async def test_uninstalled_tool_may_stay_enabled_and_can_be_disabled(app: App, api: Api) -> None:
     bot = await app.repo.get(Slug("bot"))
     assert bot is not None
     await app.repo.save(msgspec.structs.replace(bot, tools=("gone",)))
@@ -51,7 +51,7 @@ async def test_tool_that_is_installed_no_more_may_stay_and_can_be_taken_away(app
     assert (await api.patch(PATH, {"enabled": ["gone"]})).status == 400
 
 
-async def test_tools_and_providers_that_may_be_chosen_are_listed(api: Api) -> None:
+async def test_available_tools_and_providers_are_listed(api: Api) -> None:
     calculate, look_up = (await api.get("/tools")).json["tools"]
     assert calculate["parameters"]["required"] == ["expression"]
     assert (look_up["name"], look_up["secrets"]) == ("look_up", ["crm_token"])

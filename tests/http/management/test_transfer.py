@@ -15,7 +15,7 @@ VALUE = "a-value-that-stays-here"
 
 @pytest.fixture
 async def document(api: Api) -> Any:
-    """The export of an instance that has something of everything."""
+    """The export of an instance with every kind of data."""
     change = {"description": "Helps", "temperature": 0.5, "status": "disabled", "limits": {"maxSteps": 3}}
     change["options"] = {"vendor": {"effort": "high"}}
     await api.succeed("PATCH", "/instances/bot", {**change, "baseUrl": "http://localhost:1/v1"})
@@ -27,7 +27,7 @@ async def document(api: Api) -> Any:
     return (await api.get("/instances/bot/export")).json
 
 
-async def test_export_is_one_document_with_everything_but_the_values_of_secrets(api: Api, document: Any) -> None:
+async def test_export_contains_everything_except_the_values_of_secrets(api: Api, document: Any) -> None:
     response = await api.get("/instances/bot/export")
     assert response.header("content-disposition") == 'attachment; filename="bot.json"'
     assert list(document) == [
@@ -41,7 +41,7 @@ async def test_export_is_one_document_with_everything_but_the_values_of_secrets(
     assert VALUE.encode() not in response.body
 
 
-async def test_import_under_another_name_makes_the_same_instance_without_its_secrets(api: Api, document: Any) -> None:
+async def test_import_under_another_slug_creates_the_instance_without_secrets(api: Api, document: Any) -> None:
     response = await api.post("/import", {**document, "slug": "copy"})
     assert (response.status, response.header("etag")) == (201, '"1"')
     instance = response.json["instance"]
@@ -51,7 +51,7 @@ async def test_import_under_another_name_makes_the_same_instance_without_its_sec
     assert again == {**document, "slug": "copy", "secrets": []}
 
 
-async def test_taken_slug_is_overwritten_only_if_asked_to(api: Api, document: Any) -> None:
+async def test_existing_instance_is_overwritten_only_if_requested(api: Api, document: Any) -> None:
     before = (await api.get("/instances/bot")).json["instance"]
     assert_refused(await api.post("/import", document), 409, "Instance 'bot' already exists")
     changed = {**document, "name": "Renamed", "prompts": [], "tools": []}
@@ -65,7 +65,7 @@ async def test_taken_slug_is_overwritten_only_if_asked_to(api: Api, document: An
     assert (await api.get("/instances/bot/export")).json == document
 
 
-async def test_small_document_is_filled_up_with_defaults(api: Api) -> None:
+async def test_minimal_document_is_completed_with_defaults(api: Api) -> None:
     small = {"format": "polyant.instance/1", "slug": "small", "name": "Small", "provider": "echo", "model": "parrot"}
     assert (await api.post("/import", small)).status == 201
     exported = (await api.get("/instances/small/export")).json
@@ -87,7 +87,7 @@ async def test_small_document_is_filled_up_with_defaults(api: Api) -> None:
         ({"mcpServers": [{**CRM, "name": "C"}]}, "MCP server 'C': the name must be"),
     ],
 )
-async def test_document_that_breaks_a_rule_is_not_imported(
+async def test_invalid_document_is_not_imported(
     app: App, api: Api, document: Any, change: dict[str, Any], message: str
 ) -> None:
     before = await app.repo.changes_since(0)
@@ -96,6 +96,6 @@ async def test_document_that_breaks_a_rule_is_not_imported(
     assert await app.repo.changes_since(0) == before
 
 
-async def test_document_is_json_that_a_person_can_read(document: Any) -> None:
+async def test_document_is_human_readable_json(document: Any) -> None:
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     assert '"name": "Bot"' in text

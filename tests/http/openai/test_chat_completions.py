@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions as a caller sees it, when the answer comes whole."""
+"""POST /v1/chat/completions as a caller sees it, without streaming."""
 
 import asyncio
 import re
@@ -16,10 +16,10 @@ from support.asgi import Response
 from support.envelopes import assert_refused
 from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, Step, says
 
-# The answer
+# The response
 
 
-async def test_answer_is_the_documented_object_byte_by_byte(app: App) -> None:
+async def test_response_is_the_documented_object_byte_by_byte(app: App) -> None:
     before = int(time.time())
     response = await app.chat()
     pattern = (
@@ -35,7 +35,7 @@ async def test_answer_is_the_documented_object_byte_by_byte(app: App) -> None:
     assert response.header("content-length") == str(len(response.body))
 
 
-async def test_each_answer_has_an_id_of_its_own(app: App) -> None:
+async def test_response_ids_are_unique(app: App) -> None:
     assert (await app.chat()).json["id"] != (await app.chat()).json["id"]
 
 
@@ -49,12 +49,12 @@ async def test_deltas_are_joined(app: App) -> None:
     assert content_of(await app.chat()) == 'hé😀"</script>\u2028\n'
 
 
-async def test_a_turn_that_says_nothing_is_answered_with_empty_text(app: App) -> None:
+async def test_turn_without_text_returns_an_empty_text(app: App) -> None:
     app.supervisor.plays(TURN_FINISHED)
     assert content_of(await app.chat()) == ""
 
 
-async def test_text_before_tools_is_not_part_of_a_whole_answer(app: App) -> None:
+async def test_text_before_tools_is_not_part_of_a_whole_response(app: App) -> None:
     once: list[Step] = [TextDelta("Let me "), TextDelta("see."), TOOL_STARTED, TOOL_FINISHED]
     again: list[Step] = [TextDelta("Once more."), TOOL_STARTED, TOOL_STARTED, TOOL_FINISHED, TOOL_FINISHED]
     app.supervisor.plays(*once, *again, *says("It is ", "5."))
@@ -63,13 +63,13 @@ async def test_text_before_tools_is_not_part_of_a_whole_answer(app: App) -> None
     assert b"calculate" not in response.body
 
 
-async def test_usage_is_reported_where_the_operator_wants_it() -> None:
+async def test_usage_is_reported_if_the_operator_enables_it() -> None:
     async with serving(responses=ResponseSettings(report_usage=True)) as app:
         usage = (await app.chat()).json["usage"]
     assert usage == {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 
 
-async def test_the_turn_gets_all_that_the_caller_said(app: App) -> None:
+async def test_turn_receives_all_supported_fields_of_the_request(app: App) -> None:
     messages = [
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": "1"}, {"type": "text", "text": "2"}]},
@@ -99,7 +99,7 @@ async def test_the_turn_gets_all_that_the_caller_said(app: App) -> None:
         {"stream_options": {"include_usage": True}},
     ],
 )
-async def test_what_has_no_meaning_here_is_ignored(app: App, fields: dict[str, Any]) -> None:
+async def test_unsupported_fields_are_ignored(app: App, fields: dict[str, Any]) -> None:
     assert content_of(await app.chat(**fields)) == "Hello!"
     assert len((await app.chat(**fields)).json["choices"]) == 1
 
@@ -117,7 +117,7 @@ async def test_trailing_slash_and_query_are_accepted(app: App, target: str) -> N
     "content_type",
     ["application/json", "application/json; charset=utf-8", "Application/JSON ;x=y", "application/vnd.api+json"],
 )
-async def test_json_by_any_of_its_names_is_accepted(app: App, content_type: str) -> None:
+async def test_any_json_content_type_is_accepted(app: App, content_type: str) -> None:
     assert (await app.post(chat_body(), content_type=content_type)).status == 200
 
 
@@ -135,7 +135,7 @@ async def test_json_by_any_of_its_names_is_accepted(app: App, content_type: str)
         "text/plain; x=application/json",
     ],
 )
-async def test_a_body_of_another_type_is_refused_before_it_is_read(app: App, content_type: str | None) -> None:
+async def test_body_of_another_content_type_is_rejected_before_it_is_read(app: App, content_type: str | None) -> None:
     response = await app.post(chat_body(), content_type=content_type)
     assert_refused(response, 400, "The body must be JSON: send Content-Type: application/json")
     assert app.supervisor.turns == []
@@ -154,12 +154,12 @@ async def test_a_body_of_another_type_is_refused_before_it_is_read(app: App, con
         (chat_body(text="\0"), "U+0000 is not allowed in text - at `$.messages[0].content`"),
     ],
 )
-async def test_a_body_that_breaks_the_rules_is_refused_with_the_envelope(app: App, body: bytes, message: str) -> None:
+async def test_invalid_body_is_rejected_with_the_error_envelope(app: App, body: bytes, message: str) -> None:
     assert_refused(await app.post(body), 400, message)
     assert app.supervisor.turns == []
 
 
-async def test_a_body_that_comes_in_pieces_is_put_together(app: App) -> None:
+async def test_chunked_body_is_reassembled(app: App) -> None:
     body = chat_body(text="Grüße")
     pieces = tuple(body[index : index + 1] for index in range(len(body)))
     response = await app.request("POST", CHAT, body=pieces, headers={"content-type": "application/json"})
@@ -167,34 +167,34 @@ async def test_a_body_that_comes_in_pieces_is_put_together(app: App) -> None:
     assert app.supervisor.turns[0].messages == (UserMessage.of("Grüße"),)
 
 
-async def test_a_body_as_large_as_may_be_is_accepted_and_one_byte_more_is_not() -> None:
+async def test_body_of_the_maximum_size_is_accepted_and_one_more_byte_is_rejected() -> None:
     body = chat_body()
     async with serving(max_body_bytes=len(body)) as app:
         assert (await app.post(body)).status == 200
         assert_refused(await app.post(body + b" "), 413, "request entity too large")
 
 
-async def test_an_announced_body_that_is_too_large_is_refused_before_it_comes() -> None:
+async def test_too_large_content_length_is_rejected_before_the_body_arrives() -> None:
     async with serving(max_body_bytes=1_000) as app:
         headers = {"content-type": "application/json", "content-length": "1001"}
         exchange = app.start("POST", CHAT, body=(), headers=headers)
         assert_refused(await exchange.whole(), 413, "request entity too large")
 
 
-async def test_a_body_that_grows_too_large_is_refused_while_it_comes() -> None:
+async def test_chunked_body_is_rejected_as_soon_as_it_is_too_large() -> None:
     async with serving(max_body_bytes=1_000) as app:
         headers = {"content-type": "application/json", "transfer-encoding": "chunked"}
         exchange = app.start("POST", CHAT, body=(b" " * 600, b" " * 600), headers=headers, complete=False)
         assert_refused(await exchange.whole(), 413, "request entity too large")
 
 
-async def test_by_default_a_body_of_four_mebibytes_is_accepted(app: App) -> None:
+async def test_body_of_four_mebibytes_is_accepted_by_default(app: App) -> None:
     empty = len(chat_body(text=""))
     assert (await app.chat(text="x" * (4 * 2**20 - empty))).status == 200
     assert (await app.chat(text="x" * (4 * 2**20 - empty + 1))).status == 413
 
 
-async def test_turns_run_side_by_side(app: App) -> None:
+async def test_turns_run_concurrently(app: App) -> None:
     gate = asyncio.Event()
     app.supervisor.plays(gate, *says("both"))
     first, second = app.start_chat(), app.start_chat()
@@ -203,7 +203,7 @@ async def test_turns_run_side_by_side(app: App) -> None:
     assert [content_of(await exchange.whole()) for exchange in (first, second)] == ["both", "both"]
 
 
-async def test_turn_knows_where_it_comes_from(app: App) -> None:
+async def test_turn_has_the_context_of_its_request(app: App) -> None:
     response = await app.chat(client="2001:db8:1:2:3::4", user="user-7", chat_id="chat-1")
     (turn,) = app.supervisor.turns
     assert turn.context == TurnContext(

@@ -1,4 +1,4 @@
-"""Turns that end from outside: the client goes away, the server is full, the server stops."""
+"""Turns that are interrupted: the client disconnects, the server is full, the server stops."""
 
 import asyncio
 import logging
@@ -26,11 +26,11 @@ async def no_task_is_left(app: App) -> AsyncIterator[None]:
     assert asyncio.all_tasks() - {asyncio.current_task()} == before
 
 
-# The client goes away
+# The client disconnects
 
 
-async def leaves(app: App, exchange: Exchange) -> None:
-    """Lets the client go, and returns when its turn is over."""
+async def disconnect(app: App, exchange: Exchange) -> None:
+    """Disconnects the client, and returns when its turn has ended."""
     exchange.disconnect()
     await app.supervisor.was_abandoned()
     await exchange.over()
@@ -38,42 +38,46 @@ async def leaves(app: App, exchange: Exchange) -> None:
 
 
 @STREAMED
-async def test_before_the_first_byte(app: App, access_log: list[logging.LogRecord], *, stream: bool) -> None:
+async def test_disconnect_before_the_first_byte_abandons_the_turn(
+    app: App, access_log: list[logging.LogRecord], *, stream: bool
+) -> None:
     app.supervisor.plays(asyncio.Event())
     exchange = app.start_chat(stream=stream)
     await app.supervisor.runs()
-    await leaves(app, exchange)
+    await disconnect(app, exchange)
     assert exchange.sent == []
     assert [fields_of(record)["status"] for record in access_log] == [499]
 
 
 @STREAMED
-async def test_while_tools_run(app: App, access_log: list[logging.LogRecord], *, stream: bool) -> None:
+async def test_disconnect_while_tools_run_abandons_the_turn(
+    app: App, access_log: list[logging.LogRecord], *, stream: bool
+) -> None:
     app.supervisor.plays(TextDelta("Let me see."), TOOL_STARTED, asyncio.Event())
     exchange = app.start_chat(stream=stream)
     await app.supervisor.runs()
-    await leaves(app, exchange)
+    await disconnect(app, exchange)
     assert [fields_of(record)["status"] for record in access_log] == [499]
 
 
-async def test_in_mid_stream(app: App, access_log: list[logging.LogRecord]) -> None:
+async def test_disconnect_in_mid_stream_abandons_the_turn(app: App, access_log: list[logging.LogRecord]) -> None:
     app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
     exchange = app.start_chat(stream=True)
     for _ in range(3):
         await exchange.next()
-    await leaves(app, exchange)
+    await disconnect(app, exchange)
     assert [fields_of(record)["status"] for record in access_log] == [499]
 
 
-async def test_while_the_head_went_out_before_the_first_event() -> None:
+async def test_disconnect_after_an_early_head_abandons_the_turn() -> None:
     async with serving(responses=ResponseSettings(stream_head=0.001)) as app:
         app.supervisor.plays(asyncio.Event())
         exchange = app.start_chat(stream=True)
         await exchange.next()
-        await leaves(app, exchange)
+        await disconnect(app, exchange)
 
 
-async def test_while_it_does_not_read(app: App) -> None:
+async def test_disconnect_of_a_stalled_reader_abandons_the_turn(app: App) -> None:
     gate = asyncio.Event()
     app.supervisor.plays(TextDelta("a"), gate, TextDelta("b"), asyncio.Event())
     exchange = app.start_chat(stream=True)
@@ -83,10 +87,10 @@ async def test_while_it_does_not_read(app: App) -> None:
     gate.set()
     await settle()
     assert app.supervisor.yielded == 1
-    await leaves(app, exchange)
+    await disconnect(app, exchange)
 
 
-async def test_before_the_turn_began(app: App, access_log: list[logging.LogRecord]) -> None:
+async def test_disconnect_before_the_turn_starts_no_turn(app: App, access_log: list[logging.LogRecord]) -> None:
     app.supervisor.plays(asyncio.Event())
     exchange = app.start_chat()
     exchange.disconnect()
@@ -95,7 +99,7 @@ async def test_before_the_turn_began(app: App, access_log: list[logging.LogRecor
     assert [fields_of(record)["status"] for record in access_log] == [499]
 
 
-async def test_while_it_sends_its_request(
+async def test_disconnect_while_sending_the_request_starts_no_turn(
     app: App, access_log: list[logging.LogRecord], fault_log: list[logging.LogRecord]
 ) -> None:
     headers = {"content-type": "application/json"}
@@ -108,18 +112,16 @@ async def test_while_it_sends_its_request(
     assert app.supervisor.turns == []
 
 
-async def test_a_client_that_leaves_is_nothing_for_the_log_of_faults(
-    app: App, fault_log: list[logging.LogRecord]
-) -> None:
+async def test_disconnect_is_not_logged_as_an_error(app: App, fault_log: list[logging.LogRecord]) -> None:
     app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
     exchange = app.start_chat(stream=True)
     await exchange.next()
-    await leaves(app, exchange)
+    await disconnect(app, exchange)
     assert fault_log == []
 
 
 @STREAMED
-async def test_the_request_ends_only_when_the_turn_has_cleaned_up(app: App, *, stream: bool) -> None:
+async def test_request_ends_after_the_turn_has_cleaned_up(app: App, *, stream: bool) -> None:
     app.supervisor.plays(asyncio.Event())
     app.supervisor.cleanup = asyncio.Event()
     exchange = app.start_chat(stream=stream)
@@ -132,7 +134,7 @@ async def test_the_request_ends_only_when_the_turn_has_cleaned_up(app: App, *, s
     assert app.supervisor.running == 0
 
 
-async def test_a_client_that_leaves_while_a_failed_turn_cleans_up_is_no_fault(
+async def test_disconnect_during_the_clean_up_of_a_failed_turn_is_not_an_error(
     app: App, access_log: list[logging.LogRecord]
 ) -> None:
     app.supervisor.plays(*says("a", "\ud800"))
@@ -146,7 +148,7 @@ async def test_a_client_that_leaves_while_a_failed_turn_cleans_up_is_no_fault(
     assert [fields_of(record)["status"] for record in access_log] == [499]
 
 
-async def test_a_cancellation_from_elsewhere_is_passed_on(app: App) -> None:
+async def test_external_cancellation_is_propagated(app: App) -> None:
     app.supervisor.plays(asyncio.Event())
     exchange = app.start_chat()
     await app.supervisor.runs()
@@ -156,7 +158,7 @@ async def test_a_cancellation_from_elsewhere_is_passed_on(app: App) -> None:
     assert app.supervisor.running == 0
 
 
-async def test_other_turns_go_on(app: App) -> None:
+async def test_disconnect_does_not_affect_other_turns(app: App) -> None:
     gate = asyncio.Event()
     app.supervisor.plays(gate, *says("still here"))
     leaving, staying = app.start_chat(stream=True), app.start_chat(stream=True)
@@ -168,7 +170,7 @@ async def test_other_turns_go_on(app: App) -> None:
     assert b"still here" in (await staying.whole()).body
 
 
-async def test_a_hundred_clients_that_leave_leave_nothing_behind(app: App) -> None:
+async def test_hundred_disconnects_leave_no_tasks_behind(app: App) -> None:
     app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
     exchanges = [app.start_chat(stream=number % 2 == 0) for number in range(100)]
     await app.supervisor.runs(100)
@@ -183,7 +185,7 @@ async def test_a_hundred_clients_that_leave_leave_nothing_behind(app: App) -> No
 
 
 @STREAMED
-async def test_one_turn_more_than_may_run_is_refused_with_retry_after(*, stream: bool) -> None:
+async def test_turn_beyond_the_limit_is_rejected_with_retry_after(*, stream: bool) -> None:
     gate = asyncio.Event()
     async with serving(max_turns=2) as app:
         app.supervisor.plays(gate, *says("Hi"))
@@ -208,7 +210,7 @@ async def fails_in_mid_stream(app: App) -> None:
     assert (await app.chat(stream=True)).status == 200
 
 
-async def is_left(app: App) -> None:
+async def is_abandoned(app: App) -> None:
     app.supervisor.plays(TextDelta("a"), asyncio.Event())
     exchange = app.start_chat(stream=True)
     await exchange.next()
@@ -228,15 +230,15 @@ async def ends(app: App) -> None:
     assert (await app.chat()).status == 200
 
 
-@pytest.mark.parametrize("happens", [ends, fails, fails_in_mid_stream, is_left, is_cancelled])
-async def test_a_slot_is_free_again_however_its_turn_ended(happens: Callable[[App], Any]) -> None:
+@pytest.mark.parametrize("happens", [ends, fails, fails_in_mid_stream, is_abandoned, is_cancelled])
+async def test_slot_is_released_however_the_turn_ends(happens: Callable[[App], Any]) -> None:
     async with serving(max_turns=1) as app:
         await happens(app)
         app.supervisor.plays(*says("Hi"))
         assert (await app.chat()).status == 200
 
 
-async def test_what_is_refused_takes_no_slot() -> None:
+async def test_rejected_request_takes_no_slot() -> None:
     async with serving(max_turns=1) as app:
         assert [(await app.post(b"{")).status for _ in range(3)] == [400] * 3
         assert (await app.chat()).status == 200

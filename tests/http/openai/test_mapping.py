@@ -1,4 +1,4 @@
-"""What is a valid request, what is not, and what becomes of either."""
+"""The mapping of valid requests to the domain, and the rejection of invalid ones."""
 
 import json
 from collections.abc import Callable
@@ -36,8 +36,8 @@ anything = st.recursive(
 )
 
 
-def between(least: float, most: float) -> st.SearchStrategy[float | None]:
-    return st.none() | st.floats(least, most)
+def between(minimum: float, maximum: float) -> st.SearchStrategy[float | None]:
+    return st.none() | st.floats(minimum, maximum)
 
 
 counts = st.none() | st.integers(1, 2**31)
@@ -68,30 +68,30 @@ def chat_of(body: Json) -> ChatRequest:
     return to_domain(decode_request(msgspec.json.encode(body)))
 
 
-def refusal_of(body: bytes) -> str:
+def error_of(body: bytes) -> str:
     with pytest.raises(InvalidInputError) as caught:
         to_domain(decode_request(body))
     return caught.value.message
 
 
-def said_in(message: Json) -> str:
+def text_in(message: Json) -> str:
     content = message["content"] or ""
     return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
 def any_json(value: Any) -> bytes:
-    """Returns the value as JSON; lone surrogates become escapes, while msgspec would refuse to write them."""
+    """Returns the value as JSON; lone surrogates become escapes, which msgspec can't encode."""
     return json.dumps(value).encode()
 
 
 @given(valid)
-def test_every_valid_request_is_mapped_and_nothing_of_it_is_lost(body: Json) -> None:
+def test_every_valid_request_is_mapped_without_loss(body: Json) -> None:
     chat = chat_of(body)
     roles: dict[str, Callable[[str], Any]] = {"user": UserMessage.of, "assistant": AssistantMessage}
     assert chat.model == body["model"]
     assert chat.stream is bool(body.get("stream"))
-    assert list(chat.messages) == [roles[m["role"]](said_in(m)) for m in body["messages"] if m["role"] in roles]
-    assert list(chat.caller_instructions) == [said_in(m) for m in body["messages"] if m["role"] not in roles]
+    assert list(chat.messages) == [roles[m["role"]](text_in(m)) for m in body["messages"] if m["role"] in roles]
+    assert list(chat.caller_instructions) == [text_in(m) for m in body["messages"] if m["role"] not in roles]
     assert chat.sampling.max_tokens == (body.get("max_completion_tokens") or body.get("max_tokens"))
     for name in ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"):
         assert getattr(chat.sampling, name) == body.get(name)
@@ -101,13 +101,13 @@ def test_every_valid_request_is_mapped_and_nothing_of_it_is_lost(body: Json) -> 
     ("given_user", "user"),
     [("user-7", "user-7"), ("é" * 512, "é" * 512), ("x" * 513, None), ("", None), ("a\0", None), (7, None), ({}, None)],
 )
-def test_user_is_known_if_it_is_a_text_of_reasonable_length(given_user: object, user: str | None) -> None:
+def test_user_is_kept_if_it_is_a_string_of_limited_length(given_user: object, user: str | None) -> None:
     body = {"model": "bot", "messages": [{"role": "user", "content": "Hi"}], "user": given_user}
     wire = decode_request(msgspec.json.encode(body))
     assert turn_context(wire, channel="api", request_id="req_1", address="203.0.113.7").caller.user == user
 
 
-def test_context_says_where_a_request_comes_from() -> None:
+def test_context_describes_the_origin_of_a_request() -> None:
     body = {"model": "bot", "messages": [{"role": "user", "content": "Hi"}], "user": "u", "chat_id": "c"}
     wire = decode_request(msgspec.json.encode(body))
     account = UserId("0f" * 16)
@@ -120,16 +120,16 @@ def test_context_says_where_a_request_comes_from() -> None:
 @example(b"")
 @example(b"\xff")
 @example(b'{"a":"\xff"}')
-def test_no_bytes_at_all_raise_anything_but_a_refusal(body: bytes) -> None:
-    assert refusal_of(body)
+def test_arbitrary_bytes_raise_only_domain_errors(body: bytes) -> None:
+    assert error_of(body)
 
 
 @given(st.fixed_dictionaries({"model": slugs, "messages": messages}, optional=dict.fromkeys(options, anything)))
-def test_a_wrong_value_in_any_field_is_refused_clearly_or_ignored(body: Json) -> None:
+def test_wrong_value_in_any_field_is_rejected_with_a_message_or_ignored(body: Json) -> None:
     try:
         chat = to_domain(decode_request(any_json(body)))
     except InvalidInputError as error:
-        assert error.message  # noqa: PT017 - either outcome is right; only another exception is not
+        assert error.message  # noqa: PT017 - both outcomes are correct; any other exception fails
     else:
         assert chat.model == body["model"]
 
@@ -139,7 +139,7 @@ VALID = b'"model":"demo-bot","messages":[{"role":"user","content":"Hi"}]'
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "expected"),
     [
         (b"", "The body is empty: send a JSON object"),
         (b"   ", "truncated"),
@@ -165,8 +165,8 @@ VALID = b'"model":"demo-bot","messages":[{"role":"user","content":"Hi"}]'
         (b"{" + VALID + b',"user":"\0"}', "JSON is malformed"),
     ],
 )
-def test_what_is_no_json_object_is_refused(body: bytes, says: str) -> None:
-    assert says in refusal_of(body)
+def test_body_that_is_not_a_json_object_is_rejected(body: bytes, expected: str) -> None:
+    assert expected in error_of(body)
 
 
 def with_message(**message: Any) -> Json:
@@ -174,7 +174,7 @@ def with_message(**message: Any) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "expected"),
     [
         ({"model": None}, "Expected `str`, got `null` - at `$.model`"),
         ({"model": ""}, "model must be a slug"),
@@ -237,13 +237,13 @@ def with_message(**message: Any) -> Json:
         ({"chat_id": 5}, "at `$.chat_id`"),
     ],
 )
-def test_what_breaks_the_schema_is_refused_saying_what_and_where(fields: Json, says: str) -> None:
+def test_schema_violation_is_rejected_with_reason_and_path(fields: Json, expected: str) -> None:
     body = {"model": "demo-bot", "messages": [USER], **fields}
-    assert says in refusal_of(msgspec.json.encode(body))
+    assert expected in error_of(msgspec.json.encode(body))
 
 
-def test_a_number_beyond_any_float_is_refused() -> None:
-    assert "Number out of range" in refusal_of(b"{" + VALID + b',"temperature":1e999}')
+def test_number_beyond_the_range_of_floats_is_rejected() -> None:
+    assert "Number out of range" in error_of(b"{" + VALID + b',"temperature":1e999}')
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_number_beyond_any_float_is_refused() -> None:
         ),
     ],
 )
-def test_sampling_is_handed_on(fields: Json, expected: Sampling) -> None:
+def test_sampling_options_are_mapped(fields: Json, expected: Sampling) -> None:
     assert chat_of({"model": "demo-bot", "messages": [USER], **fields}).sampling == expected
 
 
@@ -281,24 +281,24 @@ def test_sampling_is_handed_on(fields: Json, expected: Sampling) -> None:
         {"stream_options": {"include_usage": None}},
     ],
 )
-def test_the_limits_themselves_are_allowed(fields: Json) -> None:
+def test_boundary_values_are_allowed(fields: Json) -> None:
     body = {"model": "demo-bot", "messages": [USER], **fields}
     assert chat_of(body) == ChatRequest(model=Slug(body["model"]), messages=(UserMessage.of("Hi"),))
 
 
-def test_parts_of_text_are_joined_without_anything_between() -> None:
+def test_text_parts_are_joined_without_a_separator() -> None:
     parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": ""}, {"type": "text", "text": "lo", "x": 1}]
     assert chat_of({"model": "a", "messages": [{"role": "user", "content": parts}]}).messages == (
         UserMessage.of("Hello"),
     )
 
 
-def test_without_a_user_message_the_conversation_is_mapped_as_it_is() -> None:
+def test_conversation_without_a_user_message_is_mapped_unchanged() -> None:
     chat = chat_of({"model": "a", "messages": [{"role": "system", "content": "Be brief."}]})
     assert (chat.messages, chat.caller_instructions) == ((), ("Be brief.",))
 
 
-def test_the_whole_answer_has_openais_keys_in_openais_order() -> None:
+def test_whole_response_has_openais_keys_in_openais_order() -> None:
     completion = Completion(id="chatcmpl-1", created=17, slug=Slug("demo-bot"))
     usage = usage_out(Usage(7, 5), report=True)
     assert msgspec.json.encode(chat_completion(completion, "Hé", usage)).decode() == (
@@ -308,6 +308,6 @@ def test_the_whole_answer_has_openais_keys_in_openais_order() -> None:
     )
 
 
-def test_usage_is_zero_unless_it_is_to_be_reported() -> None:
+def test_usage_is_zero_unless_reporting_is_enabled() -> None:
     shown = usage_out(Usage(7, 5), report=False)
     assert (shown.prompt_tokens, shown.completion_tokens, shown.total_tokens) == (0, 0, 0)

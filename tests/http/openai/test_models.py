@@ -20,7 +20,7 @@ def at(second: float) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
-async def test_the_list_is_the_documented_object_byte_by_byte_oldest_first_then_by_slug(app: App, token: str) -> None:
+async def test_list_is_the_documented_object_sorted_by_age_then_slug(app: App, token: str) -> None:
     await app.repo.delete((await app.add("gone-bot")).slug)
     await app.add("younger", created_at=at(1_730_491_200))
     await app.add("b-same", created_at=at(1_730_390_400))
@@ -42,13 +42,13 @@ async def test_created_is_in_whole_seconds_rounded_down(app: App, token: str) ->
     assert (await app.get("/v1/models/late", bearer=token)).json["created"] == 1_730_390_400
 
 
-async def test_without_any_active_instance_the_list_is_empty(app: App, token: str) -> None:
+async def test_list_without_active_instances_is_empty(app: App, token: str) -> None:
     (demo,) = (await app.get("/v1/models", bearer=token)).json["data"]
     await app.repo.delete(demo["id"])
     assert (await app.get("/v1/models", bearer=token)).body == b'{"object":"list","data":[]}'
 
 
-async def test_one_model_is_the_same_object_as_in_the_list(app: App, token: str) -> None:
+async def test_retrieved_model_equals_its_entry_in_the_list(app: App, token: str) -> None:
     listed = (await app.get("/v1/models", bearer=token)).json["data"]
     response = await app.get("/v1/models/demo-bot", bearer=token)
     assert response.status == 200
@@ -57,13 +57,13 @@ async def test_one_model_is_the_same_object_as_in_the_list(app: App, token: str)
 
 
 @pytest.mark.parametrize("slug", ["no-such-bot", "off-bot", "Demo-Bot", "demo-bot%0a", "%00", "%ff", "a" * 129, "%20"])
-async def test_a_model_that_is_not_there_or_disabled_is_404(app: App, token: str, slug: str) -> None:
+async def test_unknown_or_disabled_model_is_404(app: App, token: str, slug: str) -> None:
     await app.add("off-bot", active=False)
     response = await app.get(f"/v1/models/{slug}", bearer=token)
     assert (response.status, response.body) == (404, UNKNOWN)
 
 
-async def test_a_slug_with_dots_and_dashes_is_found(app: App, token: str) -> None:
+async def test_slug_with_dots_and_dashes_is_found(app: App, token: str) -> None:
     await app.add("a.b-c_d.2")
     assert (await app.get("/v1/models/a.b-c_d.2", bearer=token)).json["id"] == "a.b-c_d.2"
 
@@ -73,7 +73,7 @@ async def test_trailing_slash_and_query_are_accepted(app: App, token: str, targe
     assert (await app.get(target, bearer=token)).status == 200
 
 
-async def test_both_routes_want_a_credential_before_they_say_what_there_is(app: App) -> None:
+async def test_both_routes_check_credentials_before_anything_else(app: App) -> None:
     for target in ("/v1/models", "/v1/models/demo-bot", "/v1/models/no-such-bot"):
         assert (await app.get(target)).json["message"] == "Missing authentication"
         assert (await app.get(target, bearer="wrong")).json["message"] == "Invalid or expired session"

@@ -1,4 +1,4 @@
-"""Streamed answers, message by message, as the application hands them to the server."""
+"""Streamed responses, message by message, as the application sends them to the server."""
 
 import asyncio
 from typing import Any
@@ -48,12 +48,12 @@ async def test_stream_has_exactly_the_headers_that_keep_proxies_from_buffering(a
     ]
 
 
-async def test_the_turn_is_told_that_text_is_wanted_as_it_comes(app: App) -> None:
+async def test_turn_is_requested_as_a_stream(app: App) -> None:
     await app.chat(stream=True)
     assert app.supervisor.turns[0].stream is True
 
 
-async def test_each_delta_is_handed_over_at_once_and_alone(app: App) -> None:
+async def test_each_delta_is_sent_immediately_and_separately(app: App) -> None:
     gates = [asyncio.Event() for _ in range(3)]
     app.supervisor.plays(TextDelta("a"), gates[0], TextDelta("b"), gates[1], TextDelta("c"), gates[2], TURN_FINISHED)
     exchange = app.start_chat(stream=True)
@@ -66,7 +66,7 @@ async def test_each_delta_is_handed_over_at_once_and_alone(app: App) -> None:
     await exchange.whole()
 
 
-async def test_a_slow_reader_slows_the_model_down(app: App) -> None:
+async def test_slow_reader_slows_the_model_down(app: App) -> None:
     app.supervisor.plays(*says("a", "b", "c"))
     exchange = app.start_chat(stream=True)
     exchange.writable.clear()
@@ -77,7 +77,7 @@ async def test_a_slow_reader_slows_the_model_down(app: App) -> None:
     assert texts_in(await bodies_of(exchange)) == ["a", "b", "c"]
 
 
-async def test_with_include_usage_every_chunk_has_a_usage_and_one_more_follows(app: App) -> None:
+async def test_include_usage_adds_usage_to_every_chunk_and_a_final_chunk(app: App) -> None:
     app.supervisor.plays(*says("Hi"))
     bodies = await bodies_of(app.start_chat(stream=True, stream_options={"include_usage": True}))
     head = head_of(bodies[0])
@@ -105,12 +105,12 @@ async def test_reported_usage_is_that_of_the_turn() -> None:
 
 
 @pytest.mark.parametrize("options", [None, {}, {"include_usage": False}, {"include_usage": None}])
-async def test_usage_comes_only_to_who_asked(app: App, options: object) -> None:
+async def test_usage_is_sent_only_if_requested(app: App, options: object) -> None:
     response = await app.chat(stream=True, stream_options=options)
     assert b"usage" not in response.body
 
 
-async def test_tools_are_invisible_and_text_before_them_is_streamed_as_it_comes(app: App) -> None:
+async def test_tools_are_invisible_and_text_before_them_is_streamed(app: App) -> None:
     app.supervisor.plays(TextDelta("Let me see. "), TOOL_STARTED, TOOL_FINISHED, *says("It is 5."))
     bodies = await bodies_of(app.start_chat(stream=True))
     assert texts_in(bodies) == ["Let me see. ", "It is 5."]
@@ -118,7 +118,7 @@ async def test_tools_are_invisible_and_text_before_them_is_streamed_as_it_comes(
     assert b"calculate" not in b"".join(bodies)
 
 
-async def test_tools_before_any_text_are_invisible_too_but_open_the_stream(app: App) -> None:
+async def test_tools_before_any_text_are_invisible_but_open_the_stream(app: App) -> None:
     gate = asyncio.Event()
     app.supervisor.plays(TOOL_STARTED, gate, TOOL_FINISHED, *says("5"))
     exchange = app.start_chat(stream=True)
@@ -130,7 +130,7 @@ async def test_tools_before_any_text_are_invisible_too_but_open_the_stream(app: 
 
 
 @pytest.mark.parametrize("steps", [[TURN_FINISHED], []])
-async def test_a_turn_that_says_nothing_is_a_stream_without_text(app: App, steps: list[Any]) -> None:
+async def test_turn_without_text_is_a_stream_without_text(app: App, steps: list[Any]) -> None:
     app.supervisor.plays(*steps)
     bodies = await bodies_of(app.start_chat(stream=True))
     head = head_of(bodies[0])
@@ -154,7 +154,7 @@ WIDTHS = ["é", "ß̃", "中", "\ufeff", "\uffff", "😀", "👩🏽‍🚀", "\
 
 
 @pytest.mark.parametrize("text", AWKWARD + WIDTHS, ids=ascii)
-async def test_any_text_arrives_as_it_was_in_one_line(app: App, text: str) -> None:
+async def test_any_text_arrives_unchanged_in_one_line(app: App, text: str) -> None:
     app.supervisor.plays(*says(f"a{text}b", text))
     bodies = await bodies_of(app.start_chat(stream=True))
     assert texts_in(bodies) == [f"a{text}b", text]
@@ -164,12 +164,12 @@ async def test_any_text_arrives_as_it_was_in_one_line(app: App, text: str) -> No
 
 
 @pytest.mark.parametrize("text", WIDTHS, ids=ascii)
-async def test_text_that_is_not_ascii_is_sent_as_utf8_and_not_escaped(app: App, text: str) -> None:
+async def test_non_ascii_text_is_sent_as_utf8_without_escapes(app: App, text: str) -> None:
     app.supervisor.plays(*says(text))
     assert text.encode() in (await app.chat(stream=True)).body
 
 
-async def test_no_line_of_a_stream_is_anything_but_data_or_a_comment(app: App) -> None:
+async def test_every_line_of_a_stream_is_data_or_a_comment(app: App) -> None:
     app.supervisor.plays(*says("id: 1\n", "event: x\n", "retry: 5\n\n"), TOOL_STARTED, ValueError())
     body = (await app.chat(stream=True, stream_options={"include_usage": True})).body
     assert {line.partition(b":")[0] for line in body.split(b"\n") if line} == {b"data"}

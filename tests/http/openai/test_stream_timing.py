@@ -1,4 +1,4 @@
-"""When a stream begins, how a failure before and after that is told, and what fills its silences."""
+"""The timing of streams: the head, failures before and after it, and heartbeats."""
 
 import asyncio
 from typing import Any
@@ -31,7 +31,7 @@ LONG = 3_600.0
 HEARTBEAT = seconds(0.1)
 
 
-# The status line waits
+# The status line is delayed
 
 
 async def test_nothing_is_sent_before_the_first_event() -> None:
@@ -50,7 +50,7 @@ async def test_nothing_is_sent_before_the_first_event() -> None:
     ("error", "status"),
     [(FAILURE, 502), (TurnTimeoutError(), 504), (UnavailableError("No key"), 503), (KeyError("x"), 500)],
 )
-async def test_what_fails_before_the_first_event_has_its_true_status(app: App, error: Exception, status: int) -> None:
+async def test_failure_before_the_first_event_has_its_own_status(app: App, error: Exception, status: int) -> None:
     gate = asyncio.Event()
     app.supervisor.plays(gate, error)
     exchange = app.start_chat(stream=True)
@@ -61,7 +61,7 @@ async def test_what_fails_before_the_first_event_has_its_true_status(app: App, e
     assert response.header("content-type") == "application/json"
 
 
-async def test_when_the_head_can_wait_no_longer_it_goes_out_and_a_later_failure_is_an_event() -> None:
+async def test_head_is_sent_at_the_deadline_and_a_later_failure_is_an_event() -> None:
     gate = asyncio.Event()
     async with serving(responses=ResponseSettings(stream_head=0.01)) as app:
         app.supervisor.plays(gate, FAILURE)
@@ -73,7 +73,7 @@ async def test_when_the_head_can_wait_no_longer_it_goes_out_and_a_later_failure_
     assert b"".join(bodies[1:]) == FAILURE_EVENT + DONE
 
 
-async def test_a_head_that_went_out_early_is_not_sent_again() -> None:
+async def test_early_head_is_sent_once() -> None:
     gate = asyncio.Event()
     async with serving(responses=ResponseSettings(stream_head=0.01)) as app:
         app.supervisor.plays(gate, *says("Hi"))
@@ -85,7 +85,7 @@ async def test_a_head_that_went_out_early_is_not_sent_again() -> None:
     assert b"".join(bodies) == chunk(head, ROLE) + chunk(head, content("Hi")) + chunk(head, FINISH) + DONE
 
 
-async def test_a_failure_while_the_head_is_on_its_way_comes_after_it() -> None:
+async def test_failure_while_the_head_is_being_sent_follows_it() -> None:
     gate = asyncio.Event()
     async with serving(responses=ResponseSettings(stream_head=0.001)) as app:
         app.supervisor.plays(gate, FAILURE)
@@ -103,7 +103,7 @@ async def test_a_failure_while_the_head_is_on_its_way_comes_after_it() -> None:
 # Failures in mid-stream
 
 
-async def test_a_failure_in_mid_stream_is_one_event_then_done_and_never_a_stop(app: App) -> None:
+async def test_failure_in_mid_stream_is_one_event_then_done_without_a_stop(app: App) -> None:
     app.supervisor.plays(TextDelta("Hel"), FAILURE)
     bodies = await bodies_of(app.start_chat(stream=True))
     head = head_of(bodies[0])
@@ -111,7 +111,7 @@ async def test_a_failure_in_mid_stream_is_one_event_then_done_and_never_a_stop(a
 
 
 @pytest.mark.parametrize("error", [ValueError("sk-secret"), TimeoutError("sk-secret"), OSError("sk-secret")])
-async def test_an_unforeseen_failure_in_mid_stream_shows_nothing_but_is_logged(
+async def test_unexpected_error_in_mid_stream_shows_no_details_and_is_logged(
     app: App, error: Exception, fault_log: list[Any]
 ) -> None:
     app.supervisor.plays(TextDelta("Hel"), error)
@@ -124,7 +124,7 @@ async def test_an_unforeseen_failure_in_mid_stream_shows_nothing_but_is_logged(
     assert fields_of(record)["request_id"] == response.header("x-request-id")
 
 
-async def test_a_text_that_is_no_text_ends_the_stream_and_the_turn(app: App) -> None:
+async def test_invalid_unicode_from_the_model_ends_the_stream_and_the_turn(app: App) -> None:
     app.supervisor.plays(*says("ok", "\ud800", "never"))
     body = (await app.chat(stream=True)).body
     assert b'{"error":{"statusCode":500' in body
@@ -135,7 +135,7 @@ async def test_a_text_that_is_no_text_ends_the_stream_and_the_turn(app: App) -> 
 # Heartbeats
 
 
-async def test_while_nothing_comes_a_comment_is_sent_again_and_again() -> None:
+async def test_silent_stream_sends_comments_repeatedly() -> None:
     gate = asyncio.Event()
     async with serving(responses=ResponseSettings(heartbeat=0.02)) as app:
         app.supervisor.plays(TextDelta("a"), TOOL_STARTED, gate, TOOL_FINISHED, *says("b"))
@@ -149,7 +149,7 @@ async def test_while_nothing_comes_a_comment_is_sent_again_and_again() -> None:
     assert b"".join(bodies[2:]) == chunk(head, content("b")) + chunk(head, FINISH) + DONE
 
 
-async def test_heartbeats_also_come_after_a_head_that_could_wait_no_longer() -> None:
+async def test_heartbeats_follow_an_early_head() -> None:
     async with serving(responses=ResponseSettings(stream_head=0.01, heartbeat=0.02)) as app:
         app.supervisor.plays(asyncio.Event())
         exchange = app.start_chat(stream=True)
@@ -160,7 +160,7 @@ async def test_heartbeats_also_come_after_a_head_that_could_wait_no_longer() -> 
         await exchange.over()
 
 
-async def test_heartbeats_come_as_often_however_long_the_head_might_have_waited() -> None:
+async def test_heartbeat_interval_is_independent_of_the_head_deadline() -> None:
     gate = asyncio.Event()
     async with serving(responses=ResponseSettings(stream_head=LONG, heartbeat=0.02)) as app:
         app.supervisor.plays(gate, TextDelta("a"), asyncio.Event())
@@ -175,7 +175,7 @@ async def test_heartbeats_come_as_often_however_long_the_head_might_have_waited(
         await exchange.over()
 
 
-async def test_a_heartbeat_comes_only_when_nothing_else_came_for_so_long() -> None:
+async def test_heartbeat_is_sent_only_after_an_interval_without_output() -> None:
     gate = asyncio.Event()
     async with serving(responses=ResponseSettings(heartbeat=HEARTBEAT)) as app:
         app.supervisor.plays(TextDelta("a"), gate, TextDelta("b"), asyncio.Event())
@@ -192,7 +192,7 @@ async def test_a_heartbeat_comes_only_when_nothing_else_came_for_so_long() -> No
         await exchange.over()
 
 
-async def test_no_heartbeat_comes_before_the_head() -> None:
+async def test_no_heartbeat_is_sent_before_the_head() -> None:
     gate = asyncio.Event()
     async with serving(responses=ResponseSettings(stream_head=0.05, heartbeat=0.001)) as app:
         app.supervisor.plays(gate)
@@ -202,7 +202,7 @@ async def test_no_heartbeat_comes_before_the_head() -> None:
         await exchange.over()
 
 
-async def test_a_stream_that_flows_has_no_heartbeat() -> None:
+async def test_continuous_stream_has_no_heartbeats() -> None:
     async with serving(responses=ResponseSettings(heartbeat=LONG)) as app:
         app.supervisor.plays(*says(*"abc"))
         assert PING not in (await app.chat(stream=True)).body

@@ -1,4 +1,4 @@
-"""What is taken down of a turn, however it ends."""
+"""The record of a turn, however it ends."""
 
 import asyncio
 from typing import Any
@@ -36,7 +36,7 @@ async def turns_of(app: App) -> tuple[TurnRecord, ...]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_finished_turn_has_all_its_figures(app: App, *, stream: bool) -> None:
+async def test_finished_turn_is_recorded_with_all_metrics(app: App, *, stream: bool) -> None:
     gates = [asyncio.Event() for _ in range(3)]
     finished = TurnFinished(usage=Usage(70, 30), steps=3, milliseconds=1)
     app.supervisor.plays(
@@ -66,7 +66,7 @@ async def test_finished_turn_has_all_its_figures(app: App, *, stream: bool) -> N
     )
 
 
-async def test_turn_is_found_by_the_id_of_its_request(app: App) -> None:
+async def test_turn_is_found_by_its_request_id(app: App) -> None:
     response = await app.chat()
     (record,) = await turns_of(app)
     assert record.request_id == response.header("x-request-id")
@@ -85,7 +85,7 @@ async def test_turn_is_found_by_the_id_of_its_request(app: App) -> None:
         (ZeroDivisionError(), TurnOutcome.FAILED),
     ],
 )
-async def test_turn_that_fails_is_taken_down_with_what_is_known_of_it(
+async def test_failed_turn_is_recorded_with_the_known_metrics(
     app: App, error: Exception, outcome: TurnOutcome, text: tuple[Any, ...], *, stream: bool
 ) -> None:
     first, second = (
@@ -101,7 +101,7 @@ async def test_turn_that_fails_is_taken_down_with_what_is_known_of_it(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_turn_whose_client_leaves_is_abandoned(app: App, *, stream: bool) -> None:
+async def test_turn_of_a_disconnected_client_is_recorded_as_abandoned(app: App, *, stream: bool) -> None:
     app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
     exchange = app.start_chat(stream=stream)
     await app.supervisor.runs()
@@ -110,7 +110,7 @@ async def test_turn_whose_client_leaves_is_abandoned(app: App, *, stream: bool) 
     assert [record.outcome for record in await turns_of(app)] == [TurnOutcome.ABANDONED]
 
 
-async def test_what_never_became_a_turn_is_not_taken_down() -> None:
+async def test_rejected_request_is_not_recorded() -> None:
     async with serving(max_turns=1) as app:
         await app.add("locked-bot", key="sk-of-the-locked-bot")
         for fields in ({"temperature": 9}, {"model": "nobody"}, {"model": "locked-bot"}):
@@ -125,7 +125,7 @@ async def test_what_never_became_a_turn_is_not_taken_down() -> None:
         assert [record.outcome for record in await turns_of(app)] == [TurnOutcome.FINISHED]
 
 
-async def test_every_turn_is_taken_down_once(app: App) -> None:
+async def test_every_turn_is_recorded_once(app: App) -> None:
     app.supervisor.plays(*says("a", "b", "c"))
     for stream in (True, False, True):
         await app.chat(stream=stream)
