@@ -1,4 +1,4 @@
-"""A client in a process of its own, and what it says that it saw."""
+"""Runs a client in a separate process and receives its results."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 TESTS = Path(__file__).parent.parent
-_TO_START = 120.0
-_TO_END = 10.0
-_QUIET = {
+_START_SECONDS = 120.0
+_END_SECONDS = 10.0
+_NO_TELEMETRY = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_TELEMETRY": "False",
     "LANGCHAIN_TRACING_V2": "false",
@@ -25,42 +25,42 @@ _QUIET = {
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "NO_PROXY": "localhost,127.0.0.1",
 }
-"""What keeps clients from calling home: their own switches, and a proxy that isn't there."""
+"""Keeps clients from sending telemetry: their own switches, and a proxy that doesn't exist."""
 
 
 class DriverError(Exception):
-    """The driver ended, or said nothing for too long."""
+    """The driver ended, or wrote nothing before the timeout."""
 
 
 @dataclass(kw_only=True)
-class Seen:
-    """What a client saw of one call: the pieces of a stream, then what it returned or raised."""
+class CallResult:
+    """The result of one call: the deltas of a stream, then the returned value or the error."""
 
     pieces: list[str] = field(default_factory=list)
     result: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    failure: dict[str, Any] | None = None
 
     @property
     def answer(self) -> dict[str, Any]:
-        """What the client returned."""
-        assert self.result is not None, f"raised {self.error}"
+        """The value that the client returned."""
+        assert self.result is not None, f"raised {self.failure}"
         return self.result
 
     @property
-    def fault(self) -> dict[str, Any]:
-        """What the client raised."""
-        assert self.error is not None, f"raised nothing, but gave {self.pieces} and {self.result}"
-        return self.error
+    def error(self) -> dict[str, Any]:
+        """The error that the client raised."""
+        assert self.failure is not None, f"raised nothing, but returned {self.pieces} and {self.result}"
+        return self.failure
 
 
 class Driver:
-    """Runs while the context is open. What the client itself prints goes into a file of the folder."""
+    """A driver process, which runs during the context. The client's own output goes to a file in the folder."""
 
     def __init__(self, command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._printed = folder / "printed.txt"
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        environment = {**inherited, "HOME": str(folder), "PYTHONPATH": str(TESTS), **_QUIET, **variables}
+        environment = {**inherited, "HOME": str(folder), "PYTHONPATH": str(TESTS), **_NO_TELEMETRY, **variables}
         with self._printed.open("w") as printed:
             self._process = subprocess.Popen(
                 command,
@@ -78,7 +78,7 @@ class Driver:
 
     def __enter__(self) -> Self:
         try:
-            hello = self._next(_TO_START)
+            hello = self._next(_START_SECONDS)
         except DriverError:
             self._end()
             raise
@@ -92,13 +92,13 @@ class Driver:
         self._end()
 
     def _end(self) -> None:
-        """Lets the driver end by itself; one that hangs is killed, with all that it started."""
+        """Lets the driver end by itself, and kills it and its descendants if it hangs."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_TO_END)
+            self._process.wait(_END_SECONDS)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -108,37 +108,39 @@ class Driver:
     def call(
         self,
         verb: str,
-        asked: Mapping[str, Any],
+        arguments: Mapping[str, Any],
         *,
         seconds: float,
-        heard: Callable[[list[str]], None] = lambda _: None,
-    ) -> Seen:
-        """Returns what the client saw; `heard` is called after each piece of a stream, with all that came so far.
+        on_piece: Callable[[list[str]], None] = lambda _: None,
+    ) -> CallResult:
+        """Returns the result of a call; `on_piece` is called after each delta of a stream with all deltas so far.
 
         Raises:
-            DriverError: Nothing came for so many seconds.
+            DriverError: The driver ended, or wrote nothing for that many seconds.
         """
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # if it has ended, the next line to come says so
-            self._process.stdin.write(json.dumps({"verb": verb, **asked}) + "\n")
-        seen = Seen()
-        while seen.result is None and seen.error is None:
+        with suppress(BrokenPipeError):  # if the driver has ended, `_next` raises
+            self._process.stdin.write(json.dumps({"verb": verb, **arguments}) + "\n")
+        result = CallResult()
+        while result.result is None and result.failure is None:
             line = self._next(seconds)
-            seen.result, seen.error = line.get("result"), line.get("error")
+            result.result, result.failure = line.get("result"), line.get("error")
             if "piece" in line:
-                seen.pieces.append(line["piece"])
-                heard(seen.pieces)
-        return seen
+                result.pieces.append(line["piece"])
+                on_piece(result.pieces)
+        return result
 
     def _next(self, seconds: float) -> dict[str, Any]:
         try:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
-            raise DriverError(f"nothing for {seconds} s; it printed: {self._printed.read_text()[-2000:]}") from None
+            raise DriverError(
+                f"no output for {seconds} s; the driver printed: {self._printed.read_text()[-2000:]}"
+            ) from None
         if line is None:
-            raise DriverError(f"it ended, and printed: {self._printed.read_text()[-2000:]}")
-        told: dict[str, Any] = json.loads(line)
-        return told
+            raise DriverError(f"the driver ended and printed: {self._printed.read_text()[-2000:]}")
+        decoded: dict[str, Any] = json.loads(line)
+        return decoded
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -1,6 +1,6 @@
-"""Drives a client from within: reads calls from standard input and writes what the client saw, as JSON lines.
+"""Runs inside a client's process: reads calls from standard input and writes results, as JSON lines.
 
-It runs in the client's own environment, so it needs nothing but the standard library.
+It uses only the standard library, because it runs in the client's own environment.
 """
 
 import asyncio
@@ -20,43 +20,43 @@ Verb = Callable[["Call"], Any]
 
 @dataclass(kw_only=True)
 class Call:
-    """One thing to do with the client."""
+    """One call to make with the client."""
 
     base_url: str
     key: str
     model: str = "demo-bot"
     messages: list[dict[str, Any]] = field(default_factory=list)
     retries: int | None = None
-    """None leaves the client to its own habits."""
+    """The number of retries; None uses the client's default."""
     usage: bool = False
-    enough: int | None = None
-    """How many pieces of a stream are heard before the client goes away."""
+    stop_after: int | None = None
+    """The number of deltas after which the client leaves a stream."""
     code: str = ""
-    tell: Callable[[dict[str, Any]], None]
-    heard_so_far: int = 0
+    send: Callable[[dict[str, Any]], None]
+    reported: int = 0
 
     @property
     def text(self) -> str:
-        """The last message, for clients that take no list."""
-        said: str = self.messages[-1]["content"]
-        return said
+        """The last message, for clients that don't accept a list."""
+        content: str = self.messages[-1]["content"]
+        return content
 
     @property
     def patience(self) -> dict[str, Any]:
-        """The option that official clients, and many built on them, have for it."""
+        """The retry option of the official clients and of many that are built on them."""
         return {} if self.retries is None else {"max_retries": self.retries}
 
     @property
     def stream_options(self) -> dict[str, Any]:
-        """The option that asks for usage at the end of a stream."""
+        """The option that requests usage at the end of a stream."""
         return {"stream_options": {"include_usage": True}} if self.usage else {}
 
-    def heard(self, piece: str | None) -> bool:
-        """Reports a piece as soon as the client gives it; returns whether that was enough."""
+    def report(self, piece: str | None) -> bool:
+        """Reports a delta as soon as the client delivers it; returns whether to leave the stream."""
         if piece:
-            self.heard_so_far += 1
-            self.tell({"piece": piece})
-        return self.heard_so_far == self.enough
+            self.reported += 1
+            self.send({"piece": piece})
+        return self.reported == self.stop_after
 
 
 def counts(usage: Any) -> list[int] | None:
@@ -65,28 +65,28 @@ def counts(usage: Any) -> list[int] | None:
 
 
 def drive(version: str, verbs: Mapping[str, Verb], *, message_of: Callable[[Any], object] | None = None) -> None:
-    """Does what is asked until standard input ends.
+    """Makes calls until standard input ends.
 
     Args:
-        version: The client's.
-        verbs: What can be done with the client; each returns what it saw, or a coroutine that does.
-        message_of: How a developer gets at the server's message where the error's text doesn't have it.
+        version: The version of the client.
+        verbs: The supported calls, by name; each returns its result, or is a coroutine function.
+        message_of: Reads the server's message from an error whose text doesn't contain it.
     """
     protocol = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what clients print themselves must not get between the lines
+    os.dup2(2, 1)  # the output of clients must not mix with the protocol
     driver = _Driver(protocol, {"snippet": run_snippet, "collect": collect, **verbs}, message_of)
     asyncio.run(driver.run(version))
 
 
 def run_snippet(call: Call) -> dict[str, str]:
-    """Runs an example as it is printed and returns what it prints."""
+    """Runs an example as printed and returns its output."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(call.code, {"__name__": "__main__"})  # noqa: S102 - the project's own example
     return {"text": printed.getvalue()}
 
 
 def collect(_: Call) -> dict[str, int]:
-    """Does what Python does now and then by itself; some clients leave it to that to close a stream."""
+    """Collects garbage, because some clients close a stream only then."""
     return {"collected": gc.collect()}
 
 
@@ -97,17 +97,17 @@ class _Driver:
         self._message_of = message_of
 
     async def run(self, version: str) -> None:
-        self._tell({"version": version, "verbs": list(self._verbs)})
+        self._send({"version": version, "verbs": list(self._verbs)})
         while line := await asyncio.to_thread(sys.stdin.readline):
-            asked = json.loads(line)
-            verb = self._verbs[asked.pop("verb")]
+            arguments = json.loads(line)
+            verb = self._verbs[arguments.pop("verb")]
             try:
-                self._tell({"result": await self._do(verb, Call(tell=self._tell, **asked))})
-            except Exception as error:  # noqa: BLE001 - whatever the client raises is what is to be seen
-                self._tell({"error": self._describe(error)})
+                self._send({"result": await self._run_verb(verb, Call(send=self._send, **arguments))})
+            except Exception as error:  # noqa: BLE001 - the client's error is the result
+                self._send({"error": self._describe(error)})
 
-    async def _do(self, verb: Verb, call: Call) -> Any:
-        """Runs what blocks in a thread, so that the event loop lives on as it does in an application."""
+    async def _run_verb(self, verb: Verb, call: Call) -> Any:
+        """Runs blocking verbs in a thread, so that the event loop keeps running as in an application."""
         if inspect.iscoroutinefunction(verb):
             return await verb(call)
         return await asyncio.to_thread(verb, call)
@@ -125,5 +125,5 @@ class _Driver:
                 described["detail"] = self._message_of(error)
         return described
 
-    def _tell(self, line: dict[str, Any]) -> None:
+    def _send(self, line: dict[str, Any]) -> None:
         self._protocol.write(json.dumps(line) + "\n")

@@ -1,4 +1,4 @@
-"""What clients run in: made when it is first needed, and anew when what is pinned changes."""
+"""The environments of clients: each is created when it is first needed, and again when its pins change."""
 
 import fcntl
 import json
@@ -19,33 +19,33 @@ _SECONDS = 900
 
 
 class UnavailableError(Exception):
-    """A client can't be tried here; says what is missing."""
+    """A client can't be tested on this machine; the message names the missing part."""
 
 
 def command_for(client: Client) -> list[str]:
-    """Returns what runs a client's driver, once all that it needs is there.
+    """Returns the command that runs a client's driver, after installing its dependencies.
 
     Raises:
-        UnavailableError: Something is missing and can't be had.
+        UnavailableError: A dependency is missing and can't be installed.
     """
     if client.program is not None:
         program(client.program)
     if client.is_node:
         node = program("node")
-        with _alone("node"):
+        with _locked("node"):
             _install_node_modules()
         return [node, str(client.driver)]
     if client.environment is None:
         return [sys.executable, str(client.driver)]
-    with _alone(client.environment):
+    with _locked(client.environment):
         return [_python_of(client.environment), str(client.driver)]
 
 
 def program(name: str) -> str:
-    """Returns the path of a program of this machine."""
+    """Returns the path of a program that is installed on this machine."""
     found = shutil.which(name)
     if found is None:
-        raise UnavailableError(f"there is no {name} on this machine")
+        raise UnavailableError(f"{name} is not installed on this machine")
     return found
 
 
@@ -55,7 +55,7 @@ def _python_of(name: str) -> str:
     python = str(folder / "bin" / "python")
     installed = folder / "installed.txt"
     if not installed.exists() or installed.read_text() != pins.read_text():
-        _require_leave_to_install()
+        _require_permission_to_install()
         uv = os.environ.get("UV") or program("uv")
         _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
         _run(uv, "pip", "install", "--quiet", "--python", python, "--requirement", str(pins))
@@ -66,14 +66,14 @@ def _python_of(name: str) -> str:
 def _install_node_modules() -> None:
     installed = NODE / "node_modules" / ".package-lock.json"
     if not installed.exists() or _versions(installed) != _versions(NODE / "package-lock.json"):
-        _require_leave_to_install()
+        _require_permission_to_install()
         _run(program("npm"), "ci", "--prefix", str(NODE))
 
 
-def _require_leave_to_install() -> None:
-    """Keeps a plain `uv run pytest` from downloading a gigabyte of other people's programs."""
+def _require_permission_to_install() -> None:
+    """Keeps a plain `uv run pytest` from downloading a gigabyte of third-party programs."""
     if not os.environ.get("CI") and not os.environ.get(WRITES_PAGE):
-        raise UnavailableError("what it runs in is not installed: `just clients` installs it")
+        raise UnavailableError("the client's environment is not installed: `just clients` installs it")
 
 
 def _versions(lock: Path) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _versions(lock: Path) -> dict[str, Any]:
 
 
 def _run(*command: str) -> None:
-    """Runs a command outside the project, whose own pins are not for these environments."""
+    """Runs a command outside the project, whose pins don't apply to these environments."""
     try:
         subprocess.run(
             command,
@@ -98,8 +98,8 @@ def _run(*command: str) -> None:
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Keeps other processes from installing the same at the same time."""
+def _locked(name: str) -> Iterator[None]:
+    """Keeps other processes from installing the same environment at the same time."""
     ENVIRONMENTS.mkdir(exist_ok=True)
     with (ENVIRONMENTS / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The servers that clients talk to, and the provider behind them."""
+"""The servers that clients call, and the provider behind them."""
 
 import re
 import threading
@@ -21,21 +21,21 @@ _SERVERS = {
     "brief": {"RATE_LIMIT": "1/2"},
     "doomed": {"SHUTDOWN_SECONDS": "0.2", "CORS_ORIGINS": "*"},
 }
-"""The usual one; one that refuses; one that refuses for two seconds; one that is stopped in the end."""
+"""The default server, one whose limit is used up, one with a limit per two seconds, and one that is stopped last."""
 
 
 def mark_of(name: str) -> str:
-    """Returns what a message has in it so that the provider knows whose it is."""
+    """Returns the text in a message by which the provider recognises the call."""
     return f"[[{name}]]"
 
 
 class Provider:
-    """Answers each call as its scenario says; a call is known by the mark in its messages."""
+    """A provider that responds to each call as its scenario defines. The mark in the messages identifies the call."""
 
     def __init__(self, thread: UpstreamThread) -> None:
         self._thread = thread
         self._responders: dict[str, Responder] = {}
-        self.heard: defaultdict[str, list[Received]] = defaultdict(list)
+        self.requests: defaultdict[str, list[Received]] = defaultdict(list)
         thread.upstream.otherwise = self._respond
 
     @property
@@ -43,21 +43,21 @@ class Provider:
         return self._thread.upstream.url
 
     def expect(self, name: str, responder: Responder) -> None:
-        """Takes what will be answered to the call of that name."""
+        """Sets the responder for the call of that name."""
         self._responders[name] = responder
 
     def open(self, gate: Gate) -> None:
-        """Lets a reply go on."""
+        """Opens a gate, so that its reply continues."""
 
         async def opening() -> None:
             gate.open()
 
         self._thread.run(opening())
 
-    def is_hung_up(self, name: str) -> bool:
-        """Returns whether the server closes the last request of a call, waiting for it for a while."""
+    def is_closed(self, name: str) -> bool:
+        """Returns whether the server closes the last request of a call within a second."""
         try:
-            return self._thread.run(self.heard[name][-1].hung_up.wait(), seconds=seconds(1))
+            return self._thread.run(self.requests[name][-1].hung_up.wait(), seconds=seconds(1))
         except TimeoutError:
             return False
 
@@ -68,42 +68,42 @@ class Provider:
         if not marks:
             return json_reply({}, status=404)
         name = marks[-1].decode()
-        self.heard[name].append(request)
+        self.requests[name].append(request)
         return self._responders[name](request)
 
 
-class Stage:
-    """All that stands around the clients."""
+class ClientHarness:
+    """The servers and the provider that clients are tested with."""
 
     def __init__(self, folder: Path, provider: Provider) -> None:
         self.provider = provider
         self.servers: dict[str, Server] = {}
-        self.brief_is_mine = threading.Lock()
+        self.brief_lock = threading.Lock()
         self._folder = folder
         self.key = self._set_up()
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Runs the servers, all on the same data."""
+        """Runs the servers, which share their data."""
         host = self.provider.url.removeprefix("http://")
         with ExitStack() as stack:
             for name, variables in _SERVERS.items():
                 settings = {"RATE_LIMIT": "off", "HTTP_TOOL_HOSTS": host, **variables}
                 self.servers[name] = stack.enter_context(serving(self._folder, **settings))
-            self.use_up("limited")
+            self.call_once("limited")
             yield
 
-    def use_up(self, server: str) -> int:
-        """Makes one call, so that the next one is refused; returns the status of this one."""
+    def call_once(self, server: str) -> int:
+        """Makes one call, which uses up the limit, and returns its status."""
         body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hello!"}]}
         return httpx.post(f"{self.servers[server].base_url}/chat/completions", json=body).status_code
 
-    def refused(self, server: str) -> int:
-        """Returns how many calls that server has refused so far."""
+    def rejected_calls(self, server: str) -> int:
+        """Returns the number of calls that the server has rate-limited so far."""
         return self.servers[server].stderr.text.count("status=429")
 
     def _set_up(self) -> str:
-        """Makes the instances and returns the key of them all."""
+        """Creates the instances and returns their API key."""
         relay = ("--provider", "openai", "--model", "tiny", "--base-url", f"{self.provider.url}/v1")
         self._run("migrate")
         self._run("instances", "create", "relay", *relay)
@@ -119,9 +119,9 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
-    """Gives servers and provider, ready."""
+def client_harness(folder: Path) -> Iterator[ClientHarness]:
+    """Runs the provider and the servers, and yields them when they are ready."""
     with upstream_in_thread() as thread:
-        built = Stage(folder, Provider(thread))
-        with built.open():
-            yield built
+        harness = ClientHarness(folder, Provider(thread))
+        with harness.open():
+            yield harness

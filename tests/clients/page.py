@@ -1,10 +1,10 @@
-"""The page docs/clients.md, made from what the clients did."""
+"""Generates the page docs/clients.md from the results of the clients."""
 
 import re
 from collections.abc import Mapping
 
-from clients.performance import Run
 from clients.registry import HERE, Client
+from clients.runner import Run
 from clients.scenarios import FAILURES
 
 PAGE = HERE.parent.parent / "docs" / "clients.md"
@@ -53,7 +53,7 @@ is 502. The server has already retried the provider, and sends `x-should-retry: 
 rate-limited request (429) after the seconds in `Retry-After`.
 """
 
-_SAYS = {
+_DESCRIPTIONS = {
     "wrong_key": "wrong key",
     "unknown_model": "unknown model",
     "bad_body": "bad body",
@@ -78,22 +78,22 @@ def row(run: Run) -> str:
     cells = [
         f"[{run.client.title}](#{_anchor(run.client)})",
         run.version,
-        _ways(run, "answer"),
-        _ways(run, "stream"),
-        "✓" if ("models", "models") in run.seen else "-",
+        _variants(run, "answer"),
+        _variants(run, "stream"),
+        "✓" if ("models", "models") in run.results else "-",
         _calls(run),
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def without_version(client: Client, line: str) -> str:
-    """Returns a row without the version, if that is the machine's and not pinned by the project."""
+    """Returns a row without the version if that depends on the machine instead of the project's pins."""
     cells = line.split(" | ")
     return " | ".join([cells[0], *cells[2:]]) if client.program else line
 
 
 def section(run: Run) -> str:
-    """Returns what the page says of one client: its example, what one has to know, and its errors."""
+    """Returns a client's section of the page: its example, its note and its errors."""
     example = run.client.example
     language = {"py": "python", "mjs": "js", "sh": "sh", "yaml": "yaml"}[example.suffix[1:]]
     lines = [f"## {run.client.title}", "", f"```{language}", example.read_text().strip(), "```", ""]
@@ -101,23 +101,23 @@ def section(run: Run) -> str:
         lines += [run.client.note, ""]
     lines += ["| failure | error | message |", "|---|---|---|"]
     for failure in FAILURES:
-        fault = run.failure(failure).fault
-        lines.append(f"| {_SAYS[failure]} | `{fault['type']}` | {_shown(fault['text'])} |")
+        error = run.failure(failure).error
+        lines.append(f"| {_DESCRIPTIONS[failure]} | `{error['type']}` | {_error_cell(error['text'])} |")
     return "\n".join([*lines, ""])
 
 
-def _ways(run: Run, verb: str) -> str:
-    ways = [way.partition("_")[2] or "✓" for way in run.verbs if way.split("_")[0] == verb]
-    return ", ".join(ways)
+def _variants(run: Run, verb: str) -> str:
+    variants = [name.partition("_")[2] or "✓" for name in run.verbs if name.split("_")[0] == verb]
+    return ", ".join(variants)
 
 
 def _calls(run: Run) -> str:
-    heard = run.heard.get(("repeats", "answer"))
-    return "repeats for over a minute" if heard is None else str(len(heard))
+    requests = run.requests.get(("repeats", "answer"))
+    return "retries for over a minute" if requests is None else str(len(requests))
 
 
-def _shown(text: str) -> str:
-    """Returns an error's text as a cell, with the ports of the test's servers replaced."""
+def _error_cell(text: str) -> str:
+    """Returns an error's text as a table cell, with the ports of the test's servers replaced."""
     one_line = " ".join(re.sub(r"(localhost|127\.0\.0\.1):\d+", r"\1:4000", text).split())
     if len(one_line) > _MAX_CHARACTERS:
         one_line = f"{one_line[:_MAX_CHARACTERS]}…"

@@ -1,4 +1,4 @@
-"""The clients that are tried: what each is called, where it is driven from and what has to be installed for it."""
+"""The tested clients: their names, the folders of their drivers, and their dependencies."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,27 +7,27 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 WRITES_PAGE = "WRITE_CLIENTS_PAGE"
-"""The environment variable that has the page written anew."""
+"""The environment variable that makes the tests write the page again."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """One client."""
+    """A tested client."""
 
     name: str
     title: str
     folder: str
-    """Holds its driver and the example to copy."""
+    """The folder of the driver and of the example."""
     environment: str | None = None
-    """The Python packages that it runs with; None means the project's own."""
+    """The name of its Python environment; None uses the project's own."""
     program: str | None = None
-    """What has to be on the machine besides."""
-    leaves_late: bool = False
-    """Whether it leaves a stream open until Python's garbage collector finds it."""
-    insists: bool = False
-    """Whether it repeats what failed for longer than a test can wait."""
+    """A program that must be installed on the machine."""
+    closes_late: bool = False
+    """Whether the client closes an abandoned stream only when Python collects garbage."""
+    retries_for_long: bool = False
+    """Whether the client's default retries take longer than a test can wait."""
     note: str = ""
-    """What one has to know; shown with the example."""
+    """A note for developers, shown with the example."""
 
     @property
     def is_node(self) -> bool:
@@ -71,7 +71,7 @@ CLIENTS = {
             "langchain-js",
             "LangChain.js",
             "node/langchain_js",
-            insists=True,
+            retries_for_long=True,
             note=f"{_EXPLAINED} Pass it in `configuration`. By default, the client repeats a failed request six times, "
             "which takes more than a minute: set `maxRetries`.",
         ),
@@ -80,7 +80,7 @@ CLIENTS = {
             "LiteLLM",
             "python/litellm_sdk",
             "litellm",
-            leaves_late=True,
+            closes_late=True,
             note=f"{_LATE} `await stream.aclose()` closes a stream of `acompletion` at once.",
         ),
         Client(
@@ -109,7 +109,7 @@ CLIENTS = {
             "LlamaIndex's OpenAILike",
             "python/llama_index_like",
             "llama_index",
-            leaves_late=True,
+            closes_late=True,
             note=_LATE,
         ),
         Client(
@@ -117,7 +117,7 @@ CLIENTS = {
             "llm",
             "python/llm_plugin",
             "llm",
-            leaves_late=True,
+            closes_late=True,
             note="The example is the file `extra-openai-models.yaml`, in the folder that `llm logs path` prints. "
             f"Enter the key with `llm keys set polyant`. {_MESSAGE} {_LATE}",
         ),

@@ -1,4 +1,4 @@
-"""All clients at once, each through all scenarios, and what came of it."""
+"""Runs all clients in parallel, each through all scenarios, and collects the results."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -8,161 +8,161 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clients.driver import Driver, DriverError, Seen
+from clients.driver import CallResult, Driver, DriverError
 from clients.environments import UnavailableError, command_for, program
+from clients.harness import ClientHarness, mark_of
 from clients.registry import CLIENTS, Client
-from clients.scenarios import HALF, SCENARIOS, SHUTDOWN, Scenario
-from clients.stage import Stage, mark_of
+from clients.scenarios import PARTIAL_TEXT, SCENARIOS, SHUTDOWN, Scenario
 from support.patience import PATIENCE
 from support.process import eventually
 from support.upstream import Gate, Received
 
-_TRIES = 10
+_ATTEMPTS = 10
 _VERBS = {scenario.name: scenario.verb for scenario in (*SCENARIOS, SHUTDOWN)}
 
 
 @dataclass(kw_only=True)
 class Run:
-    """What one client did."""
+    """The results of one client."""
 
     client: Client
     version: str = ""
     verbs: list[str] = field(default_factory=list)
-    seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
-    """By scenario and verb."""
-    heard: dict[tuple[str, str], list[Received]] = field(default_factory=dict)
-    """What reached the provider, likewise."""
+    results: dict[tuple[str, str], CallResult] = field(default_factory=dict)
+    """The results of the calls, by scenario and verb."""
+    requests: dict[tuple[str, str], list[Received]] = field(default_factory=dict)
+    """The requests that reached the provider, by scenario and verb."""
     closed: dict[tuple[str, str], bool] = field(default_factory=dict)
-    """Whether the provider saw the server hang up after the client had gone away."""
-    refusals: int = 0
-    """How often it was refused before it was let in."""
+    """Whether the server closed the connection to the provider after the client had disconnected."""
+    rejections: int = 0
+    """The number of rate-limited requests before the first successful one."""
     unavailable: str = ""
-    """Why it couldn't be tried, if it couldn't."""
+    """Why the client couldn't be tested; empty if it could."""
     broken: str = ""
-    """What became of it, if it didn't come to its end."""
+    """The error that stopped the client's driver; empty if there was none."""
 
-    def failure(self, name: str) -> Seen:
-        """Returns what the client saw of one of the nine failures."""
-        return self.seen[name, _VERBS[name]]
+    def failure(self, name: str) -> CallResult:
+        """Returns the result of the call that met one of the nine failures."""
+        return self.results[name, _VERBS[name]]
 
 
-class Performer:
-    """Puts one client through its scenarios."""
+class ScenarioRunner:
+    """Runs one client through its scenarios."""
 
-    def __init__(self, client: Client, stage: Stage, folder: Path) -> None:
+    def __init__(self, client: Client, harness: ClientHarness, folder: Path) -> None:
         self.run = Run(client=client)
-        self.is_listening = threading.Event()
-        """Set when the client has heard what there is of the last stream, or never will."""
-        self._stage = stage
+        self.has_reached_the_end = threading.Event()
+        """Set when the client has received the text of the last stream, or has failed."""
+        self._harness = harness
         self._folder = folder / client.name
         self._folder.mkdir()
         self._exit = ExitStack()
 
-    def perform(self) -> None:
-        """Goes through all but the shutdown."""
+    def run_scenarios(self) -> None:
+        """Runs all scenarios except for the shutdown."""
         try:
             self._driver = self._exit.enter_context(self._start())
             self.run.version, self.run.verbs = self._driver.version, self._driver.verbs
             for scenario in SCENARIOS:
-                for verb in self._ways(scenario):
-                    self._play(scenario, verb)
+                for verb in self._verbs_for(scenario):
+                    self._run_scenario(scenario, verb)
         except UnavailableError as error:
             self.run.unavailable = str(error)
         except DriverError as error:
             self.run.broken = str(error)
 
-    def hear_the_end(self) -> None:
-        """Listens to a stream until the server is stopped, which somebody else does."""
+    def run_shutdown(self) -> None:
+        """Reads a stream until another thread stops the server."""
         try:
             if not self.run.unavailable and not self.run.broken:
-                self._play(SHUTDOWN, SHUTDOWN.verb)
+                self._run_scenario(SHUTDOWN, SHUTDOWN.verb)
         except DriverError as error:
             self.run.broken = str(error)
         finally:
-            self.is_listening.set()
+            self.has_reached_the_end.set()
 
     def close(self) -> None:
-        """Ends the client."""
+        """Stops the client."""
         self._exit.close()
 
     def _start(self) -> Driver:
-        variables = {"POLYANT_URL": self._stage.servers["main"].url, "LLM_USER_PATH": str(self._folder)}
+        variables = {"POLYANT_URL": self._harness.servers["main"].url, "LLM_USER_PATH": str(self._folder)}
         command = command_for(self.run.client)
         if self.run.client.program == "chromium":
             variables["CHROMIUM"] = program("chromium")
         return Driver(command, self._folder, variables)
 
-    def _ways(self, scenario: Scenario) -> list[str]:
-        if scenario.name == "repeats" and self.run.client.insists:
+    def _verbs_for(self, scenario: Scenario) -> list[str]:
+        if scenario.name == "repeats" and self.run.client.retries_for_long:
             return []
-        ways = [verb for verb in self.run.verbs if verb.split("_")[0] == scenario.verb]
-        return ways if scenario.every_way else [verb for verb in ways if verb == scenario.verb]
+        verbs = [verb for verb in self.run.verbs if verb.split("_")[0] == scenario.verb]
+        return verbs if scenario.all_variants else [verb for verb in verbs if verb == scenario.verb]
 
-    def _play(self, scenario: Scenario, verb: str) -> None:
+    def _run_scenario(self, scenario: Scenario, verb: str) -> None:
         name = f"{self.run.client.name}/{scenario.name}/{verb}"
         gates: list[Gate] = []
 
-        def hold() -> Gate:
+        def new_gate() -> Gate:
             gates.append(Gate())
             return gates[-1]
 
-        def heard(pieces: list[str]) -> None:
+        def on_piece(pieces: list[str]) -> None:
             if gates:
-                self._stage.provider.open(gates.pop(0))
-            if scenario is SHUTDOWN and tuple(pieces) == HALF:
-                self.is_listening.set()
+                self._harness.provider.open(gates.pop(0))
+            if scenario is SHUTDOWN and tuple(pieces) == PARTIAL_TEXT:
+                self.has_reached_the_end.set()
 
-        self._stage.provider.expect(name, scenario.reply(hold))
-        which = (scenario.name, verb)
-        asked = self._asked(scenario, name)
-        with self._refused_at_first() if scenario.server == "brief" else nullcontext():
-            self.run.seen[which] = self._driver.call(verb, asked, seconds=PATIENCE, heard=heard)
-        self.run.heard[which] = self._stage.provider.heard[name]
+        self._harness.provider.expect(name, scenario.reply(new_gate))
+        key = (scenario.name, verb)
+        arguments = self._arguments(scenario, name)
+        with self._rate_limited_at_first() if scenario.server == "brief" else nullcontext():
+            self.run.results[key] = self._driver.call(verb, arguments, seconds=PATIENCE, on_piece=on_piece)
+        self.run.requests[key] = self._harness.provider.requests[name]
         if scenario.name in {"cancelled", "impatient"}:
-            self.run.closed[which] = any(self._is_closed(name, asked) for _ in range(_TRIES))
+            self.run.closed[key] = any(self._is_closed(name, arguments) for _ in range(_ATTEMPTS))
 
-    def _is_closed(self, name: str, asked: dict[str, Any]) -> bool:
-        """Returns whether the call to the provider ends, waiting for it for a while."""
-        if self.run.client.leaves_late:
-            self._driver.call("collect", asked, seconds=PATIENCE)
-        return self._stage.provider.is_hung_up(name)
+    def _is_closed(self, name: str, arguments: dict[str, Any]) -> bool:
+        """Returns whether the call to the provider ends within a second."""
+        if self.run.client.closes_late:
+            self._driver.call("collect", arguments, seconds=PATIENCE)
+        return self._harness.provider.is_closed(name)
 
     @contextmanager
-    def _refused_at_first(self) -> Iterator[None]:
-        with self._stage.brief_is_mine:
-            eventually(lambda: self._stage.use_up("brief"), 200)
-            before = self._stage.refused("brief")
+    def _rate_limited_at_first(self) -> Iterator[None]:
+        with self._harness.brief_lock:
+            eventually(lambda: self._harness.call_once("brief"), 200)
+            before = self._harness.rejected_calls("brief")
             yield
-            self.run.refusals = self._stage.refused("brief") - before
+            self.run.rejections = self._harness.rejected_calls("brief") - before
 
-    def _asked(self, scenario: Scenario, name: str) -> dict[str, Any]:
-        server = self._stage.servers[scenario.server]
+    def _arguments(self, scenario: Scenario, name: str) -> dict[str, Any]:
+        server = self._harness.servers[scenario.server]
         return {
             "base_url": server.base_url,
-            "key": "sk-of-somebody-else" if scenario.wrong_key else self._stage.key,
+            "key": "sk-of-somebody-else" if scenario.wrong_key else self._harness.key,
             "model": scenario.model,
             "messages": scenario.messages(mark_of(name)),
             "code": self.run.client.example.read_text().replace("http://localhost:4000", server.url),
             "retries": None,
             "usage": False,
-            "enough": None,
+            "stop_after": None,
             **scenario.call,
         }
 
 
-def perform(names: Iterable[str], stage: Stage, folder: Path) -> dict[str, Run]:
-    """Returns what became of each client."""
-    performers = [Performer(CLIENTS[name], stage, folder) for name in names]
+def run_clients(names: Iterable[str], harness: ClientHarness, folder: Path) -> dict[str, Run]:
+    """Returns the results of each client, by name."""
+    runners = [ScenarioRunner(CLIENTS[name], harness, folder) for name in names]
     with ExitStack() as stack:
-        threads = stack.enter_context(ThreadPoolExecutor(len(performers)))
-        for performer in performers:
-            stack.callback(performer.close)
-        for done in [threads.submit(performer.perform) for performer in performers]:
+        threads = stack.enter_context(ThreadPoolExecutor(len(runners)))
+        for runner in runners:
+            stack.callback(runner.close)
+        for done in [threads.submit(runner.run_scenarios) for runner in runners]:
             done.result()
-        ending = [threads.submit(performer.hear_the_end) for performer in performers]
-        for performer in performers:
-            performer.is_listening.wait(PATIENCE)
-        stage.servers["doomed"].stop()
+        ending = [threads.submit(runner.run_shutdown) for runner in runners]
+        for runner in runners:
+            runner.has_reached_the_end.wait(PATIENCE)
+        harness.servers["doomed"].stop()
         for done in ending:
             done.result()
-    return {performer.run.client.name: performer.run for performer in performers}
+    return {runner.run.client.name: runner.run for runner in runners}

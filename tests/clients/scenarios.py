@@ -1,4 +1,4 @@
-"""What every client is put through, and what the provider behind the server does meanwhile."""
+"""The scenarios of every client, and the behaviour of the provider in each."""
 
 import json
 from collections.abc import Callable
@@ -15,35 +15,35 @@ from support.upstream import HANG_BEFORE_HEAD, Gate, Received, Reply, Responder,
 HEARTBEAT_SECONDS = 0.05
 HEARTBEATS = 20
 SLOW_TOOL = Reply(pieces=(2 * HEARTBEATS * HEARTBEAT_SECONDS, b"done"))
-"""What the tool gets: long enough for so many heartbeats on a busy machine too."""
+"""The tool's response, slow enough for that many heartbeats even on a busy machine."""
 
 GREETING = ScriptedAnswer(text=("Grüß ", "dich, ", "Zoë 🐜", "!"), usage=Usage(12, 34))
-WIDTHS = ScriptedAnswer(
+WIDE_TEXT = ScriptedAnswer(
     text=("a", "é", "√", "🐜", "👩", "\u200d", "🚀", "e", "\u0301", "\u2028", "\u0085", "\n", "\ufeff", '"\\')
 )
-"""Characters of one to four bytes, emoji and letters in halves, and what some take for ends of lines."""
+"""Characters of one to four bytes, parts of emoji and letters, and characters that some treat as line ends."""
 AFTER_TOOL = ScriptedAnswer(text=("It took ", "a while."))
-HALF = ("Half an ", "ans")
+PARTIAL_TEXT = ("Half an ", "ans")
 CONVERSATION = tuple(
     {"role": ("user", "assistant")[number % 2], "content": f"{number}: {'lorem ipsum ' * 15}"} for number in range(99)
 )
 PARTS = ("Summarise ", "this: ")
 
-Hold = Callable[[], Gate]
-"""Makes the next gate of a reply; it opens when the client has reported the piece before it."""
+NewGate = Callable[[], Gate]
+"""Creates the next gate of a reply, which opens when the client has reported the previous delta."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One thing that happens to a client.
+    """One scenario of a client.
 
-    A client may have several verbs for it, `answer` and `answer_async` for example; `every_way` puts each through it.
+    A client may support several variants of a verb, such as `answer` and `answer_async`; `all_variants` runs them all.
     """
 
     name: str
     verb: str
-    reply: Callable[[Hold], Responder] = field(default=lambda _: openai_responder(GREETING))
-    every_way: bool = False
+    reply: Callable[[NewGate], Responder] = field(default=lambda _: openai_responder(GREETING))
+    all_variants: bool = False
     server: str = "main"
     model: str = "relay"
     text: str = "Hello!"
@@ -53,21 +53,21 @@ class Scenario:
     call: dict[str, Any] = field(default_factory=lambda: {"retries": 0})
 
     def messages(self, mark: str) -> list[dict[str, Any]]:
-        """Returns the conversation; the mark tells the provider whose it is."""
+        """Returns the conversation, with a mark by which the provider recognises the call."""
         last = f"{self.text} {mark}"
         if self.parts:
             return [{"role": "user", "content": [{"type": "text", "text": text} for text in (*self.parts, last)]}]
         return [*self.before, {"role": "user", "content": last}]
 
 
-def _piece_by_piece(hold: Hold) -> Responder:
+def _piece_by_piece(new_gate: NewGate) -> Responder:
     def respond(request: Received) -> Reply:
         reply = openai_responder(GREETING, split=_by_event)(request)
         pieces: list[Any] = []
         for number, event in enumerate(reply.pieces):
             pieces.append(event)
             if 1 <= number <= len(GREETING.text):
-                pieces.append(hold())
+                pieces.append(new_gate())
         return replace(reply, pieces=tuple(pieces))
 
     return respond
@@ -77,7 +77,7 @@ def _by_event(data: bytes) -> list[bytes]:
     return [event + b"\n\n" for event in data.split(b"\n\n") if event]
 
 
-def _with_a_slow_tool(_: Hold) -> Responder:
+def _with_a_slow_tool(_: NewGate) -> Responder:
     def respond(request: Received) -> Reply:
         if any(message["role"] == "tool" for message in request.json()["messages"]):
             return openai_responder(AFTER_TOOL)(request)
@@ -88,47 +88,51 @@ def _with_a_slow_tool(_: Hold) -> Responder:
     return respond
 
 
-def _failing(kind: ProviderFailure) -> Callable[[Hold], Responder]:
+def _failing(kind: ProviderFailure) -> Callable[[NewGate], Responder]:
     return lambda _: openai_failure(kind)
 
 
-def _begun(then: Then) -> Callable[[Hold], Responder]:
-    return lambda _: lambda _: openai_partial_stream(*HALF, then=then)
+def _begins(then: Then) -> Callable[[NewGate], Responder]:
+    return lambda _: lambda _: openai_partial_stream(*PARTIAL_TEXT, then=then)
 
 
 SCENARIOS = (
     Scenario(name="snippet", verb="snippet"),
     Scenario(name="models", verb="models"),
     Scenario(name="one_model", verb="retrieve"),
-    Scenario(name="answer", verb="answer", every_way=True),
-    Scenario(name="stream", verb="stream", every_way=True, reply=_piece_by_piece),
-    Scenario(name="usage", verb="stream", every_way=True, call={"usage": True, "retries": 0}),
+    Scenario(name="answer", verb="answer", all_variants=True),
+    Scenario(name="stream", verb="stream", all_variants=True, reply=_piece_by_piece),
+    Scenario(name="usage", verb="stream", all_variants=True, call={"usage": True, "retries": 0}),
     Scenario(name="tool", verb="stream", model="handy", reply=_with_a_slow_tool),
     Scenario(
-        name="unicode", verb="stream", every_way=True, reply=lambda _: openai_responder(WIDTHS, split=byte_by_byte)
+        name="unicode", verb="stream", all_variants=True, reply=lambda _: openai_responder(WIDE_TEXT, split=byte_by_byte)
     ),
     Scenario(name="history", verb="answer", before=CONVERSATION),
     Scenario(name="parts", verb="answer", parts=PARTS),
     Scenario(
-        name="cancelled", verb="stream", every_way=True, reply=_begun(Then.HANG), call={"enough": 1, "retries": 0}
+        name="cancelled",
+        verb="stream",
+        all_variants=True,
+        reply=_begins(Then.HANG),
+        call={"stop_after": 1, "retries": 0},
     ),
     Scenario(name="wrong_key", verb="answer", wrong_key=True),
     Scenario(name="unknown_model", verb="answer", model="nobody"),
     Scenario(name="bad_body", verb="answer", text="A \0 in the text"),
     Scenario(name="too_many", verb="answer", server="limited", model="demo-bot"),
     Scenario(name="not_set_up", verb="answer", model="keyless"),
-    Scenario(name="provider_fails", verb="answer", every_way=True, reply=_failing(ProviderFailure.AUTH)),
-    Scenario(name="fails_at_once", verb="stream", every_way=True, reply=_failing(ProviderFailure.AUTH)),
+    Scenario(name="provider_fails", verb="answer", all_variants=True, reply=_failing(ProviderFailure.AUTH)),
+    Scenario(name="fails_at_once", verb="stream", all_variants=True, reply=_failing(ProviderFailure.AUTH)),
     Scenario(name="provider_slow", verb="answer", reply=_failing(ProviderFailure.TIMEOUT)),
-    Scenario(name="breaks_off", verb="stream", every_way=True, reply=_begun(Then.CUT)),
+    Scenario(name="breaks_off", verb="stream", all_variants=True, reply=_begins(Then.CUT)),
     Scenario(name="waits", verb="patient", server="brief", model="demo-bot", call={}),
     Scenario(name="impatient", verb="impatient", reply=lambda _: lambda _: HANG_BEFORE_HEAD),
     Scenario(name="explained", verb="explained", model="nobody"),
     Scenario(name="repeats", verb="answer", reply=_failing(ProviderFailure.AUTH), call={}),
 )
 
-SHUTDOWN = Scenario(name="shutdown", verb="stream", server="doomed", reply=_begun(Then.HANG))
-"""Comes last, for all clients at once: the server is stopped when each has heard what there is."""
+SHUTDOWN = Scenario(name="shutdown", verb="stream", server="doomed", reply=_begins(Then.HANG))
+"""Runs last, for all clients at once: the server stops after each client has received the text so far."""
 
 FAILURES = {
     "wrong_key": (401, "Invalid API key"),
@@ -141,4 +145,4 @@ FAILURES = {
     "breaks_off": (None, "The model provider failed to answer (openai: bad_response)"),
     "shutdown": (None, "Server is shutting down"),
 }
-"""The nine failures that a client's error has to tell apart: the status it may know, and what the server says."""
+"""The nine failures: the HTTP status, None in mid-stream, and the server's message."""

@@ -1,7 +1,7 @@
-"""A page in a browser, from another origin."""
+"""A web page from another origin, in a browser."""
 
 from clients.contract import ClientContract, ModelsContract, PersistenceContract, errors_of
-from clients.performance import Run
+from clients.runner import Run
 
 
 class TestBrowser(ClientContract, ModelsContract, PersistenceContract):
@@ -9,5 +9,5 @@ class TestBrowser(ClientContract, ModelsContract, PersistenceContract):
     verbs = ("answer", "stream")
     errors = errors_of(status="PageError", stream="PageError")
 
-    def test_page_may_read_the_request_id(self, run: Run) -> None:
-        assert run.seen["answer", "answer"].answer["request_id"].startswith("req_")
+    def test_page_can_read_the_request_id(self, run: Run) -> None:
+        assert run.results["answer", "answer"].answer["request_id"].startswith("req_")

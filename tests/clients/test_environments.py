@@ -1,4 +1,4 @@
-"""That the clients' versions are pinned, and what happens where a client can't be had."""
+"""The pinned versions of the clients, and errors if a client is unavailable."""
 
 import json
 import os
@@ -19,27 +19,27 @@ def test_python_packages_are_pinned(pins: Path) -> None:
     assert [line for line in lines if "==" not in line] == []
 
 
-def test_every_environment_is_used_and_every_used_one_is_there() -> None:
+def test_every_environment_exists_and_is_used() -> None:
     used = {client.environment for client in CLIENTS.values()} - {None}
     assert used == {path.stem for path in PINS} == {path.stem for path in (HERE / "environments").glob("*.in")}
 
 
-def test_node_packages_are_pinned_to_what_is_locked() -> None:
+def test_node_packages_are_pinned_to_the_locked_versions() -> None:
     locked = json.loads((NODE / "package-lock.json").read_text())["packages"]
     wanted = json.loads((NODE / "package.json").read_text())["dependencies"]
     assert wanted == {name: locked[f"node_modules/{name}"]["version"] for name in wanted}
 
 
 @pytest.mark.parametrize(("name", "program"), [("openai-node", "node"), ("curl", "curl"), ("browser", "chromium")])
-def test_client_whose_program_is_missing_is_unavailable_and_says_so(
+def test_client_with_a_missing_program_is_unavailable(
     name: str, program: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UnavailableError, match=f"there is no {program} on this machine"):
+    with pytest.raises(UnavailableError, match=f"{program} is not installed on this machine"):
         command_for(CLIENTS[name])
 
 
-def test_environment_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failed_installation_shows_its_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     uv = tmp_path / "uv"
     uv.write_text("#!/bin/sh\necho 'no network' >&2\nexit 2\n")
     uv.chmod(0o700)
@@ -50,7 +50,7 @@ def test_environment_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatc
         command_for(CLIENTS["llm"])
 
 
-def test_nothing_is_installed_that_was_not_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environments_are_not_installed_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv(WRITES_PAGE, raising=False)
     monkeypatch.setattr("clients.environments.ENVIRONMENTS", tmp_path)
@@ -59,7 +59,7 @@ def test_nothing_is_installed_that_was_not_asked_for(monkeypatch: pytest.MonkeyP
     assert [path.name for path in tmp_path.iterdir()] == ["llm.lock"]
 
 
-def test_what_is_installed_already_is_not_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_installed_environment_is_not_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     installed = tmp_path / "llm" / "installed.txt"
     installed.parent.mkdir()
     installed.write_text((HERE / "environments" / "llm.txt").read_text())

@@ -1,7 +1,7 @@
-"""A program of one's own on httpx."""
+"""A custom program that uses httpx."""
 
 from clients.contract import ClientContract, ModelsContract, PersistenceContract, errors_of
-from clients.performance import Run
+from clients.runner import Run
 from clients.scenarios import HEARTBEATS
 
 
@@ -11,4 +11,4 @@ class TestHttpx(ClientContract, ModelsContract, PersistenceContract):
     errors = errors_of(status="HTTPStatusError", stream="StreamBrokenError")
 
     def test_heartbeats_are_comments_in_the_stream(self, run: Run) -> None:
-        assert run.seen["tool", "stream"].answer["pings"] >= HEARTBEATS
+        assert run.results["tool", "stream"].answer["pings"] >= HEARTBEATS

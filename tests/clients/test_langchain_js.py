@@ -1,4 +1,4 @@
-"""LangChain.js's ChatOpenAI, which would repeat what failed for more than a minute if it were let."""
+"""LangChain.js's ChatOpenAI, whose default retries take more than a minute."""
 
 from clients.contract import OPENAI_ERRORS, ClientContract, ExplainedContract
 

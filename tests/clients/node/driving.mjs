@@ -1,11 +1,11 @@
-// Drives a client from within: reads calls from standard input and writes what the client saw, as JSON lines.
+// Runs inside a client's process: reads calls from standard input and writes results, as JSON lines.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const NODE_MODULES = new URL("node_modules/", import.meta.url);
 
-function tell(line) {
+function send(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
@@ -14,15 +14,15 @@ export function versionOf(name) {
   return JSON.parse(readFileSync(new URL(`${name}/package.json`, NODE_MODULES))).version;
 }
 
-/** One thing to do with the client. */
+/** One call to make with the client. */
 class Call {
-  heardSoFar = 0;
+  reported = 0;
 
-  constructor(asked) {
-    Object.assign(this, asked);
+  constructor(parameters) {
+    Object.assign(this, parameters);
   }
 
-  /** The client's option for retries under the name it has there; nothing leaves it to its own habits. */
+  /** The client's retry option; without it, the client uses its default. */
   get patience() {
     return this.retries === null ? {} : { maxRetries: this.retries };
   }
@@ -31,13 +31,13 @@ class Call {
     return this.usage ? { stream_options: { include_usage: true } } : {};
   }
 
-  /** Reports a piece as soon as the client gives it; returns whether that was enough. */
-  heard(piece) {
+  /** Reports a delta as soon as the client delivers it; returns whether to leave the stream. */
+  report(piece) {
     if (piece) {
-      this.heardSoFar += 1;
-      tell({ piece });
+      this.reported += 1;
+      send({ piece });
     }
-    return this.heardSoFar === this.enough;
+    return this.reported === this.stop_after;
   }
 }
 
@@ -46,7 +46,7 @@ export function counts(usage) {
   return usage ? [usage.prompt_tokens, usage.completion_tokens] : null;
 }
 
-/** Runs an example as it is printed, in a process of its own, and returns what it prints. */
+/** Runs an example as printed, in a separate process, and returns its output. */
 function runSnippet(call) {
   const options = { cwd: new URL(".", import.meta.url), encoding: "utf8" };
   const done = spawnSync(process.execPath, ["--input-type=module", "--eval", call.code], options);
@@ -55,20 +55,19 @@ function runSnippet(call) {
 }
 
 /**
- * Does what is asked until standard input ends.
+ * Makes calls until standard input ends.
  *
- * Each verb returns what it saw. `detailOf` says how a developer gets at the server's message where the error's own text
- * doesn't have it.
+ * Each verb returns its result. `detailOf` reads the server's message from an error whose text doesn't contain it.
  */
 export async function drive(version, verbs, detailOf = () => null) {
   const all = { snippet: runSnippet, ...verbs };
-  tell({ version, verbs: Object.keys(all) });
+  send({ version, verbs: Object.keys(all) });
   for await (const line of createInterface({ input: process.stdin })) {
-    const { verb, ...asked } = JSON.parse(line);
+    const { verb, ...parameters } = JSON.parse(line);
     try {
-      tell({ result: await all[verb](new Call(asked)) });
+      send({ result: await all[verb](new Call(parameters)) });
     } catch (error) {
-      tell({ error: describe(error, detailOf) });
+      send({ error: describe(error, detailOf) });
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Fetches, and writes Polyant's errors in the form in which OpenAI's clients look for the message. */
+/** Fetches, and converts Polyant's errors to the form that OpenAI's clients expect. */
 export async function explainingFetch(...request) {
   const response = await fetch(...request);
   if (response.ok) return response;

@@ -5,7 +5,7 @@ import { generateText, streamText } from "ai";
 import { drive, versionOf } from "../driving.mjs";
 import { explainingFetch } from "../explaining_fetch.mjs";
 
-function asked(call, options = {}) {
+function parameters(call, options = {}) {
   const provider = createOpenAICompatible({
     name: "polyant",
     baseURL: call.base_url,
@@ -21,21 +21,21 @@ function tokens(usage) {
 }
 
 async function answer(call, options) {
-  const { text, finishReason, usage } = await generateText(asked(call, options));
+  const { text, finishReason, usage } = await generateText(parameters(call, options));
   return { text, finish: finishReason, usage: tokens(usage) };
 }
 
 async function stream(call) {
   const leaving = new AbortController();
   const seen = {};
-  const { fullStream } = streamText({ ...asked(call), abortSignal: leaving.signal, onError() {} });
+  const { fullStream } = streamText({ ...parameters(call), abortSignal: leaving.signal, onError() {} });
   for await (const part of fullStream) {
     if (part.type === "error") throw part.error;
     if (part.type === "finish") {
       seen.finish = part.finishReason;
       seen.usage = tokens(part.totalUsage);
     }
-    if (part.type === "text-delta" && call.heard(part.text)) {
+    if (part.type === "text-delta" && call.report(part.text)) {
       leaving.abort();
       break;
     }

@@ -1,4 +1,4 @@
-// A page in a browser, served from an origin of its own, that calls the server with fetch.
+// A page in a browser that has its own origin and calls the server with fetch.
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 
@@ -9,7 +9,7 @@ import { drive } from "../driving.mjs";
 /** Serves an empty page and returns its origin. */
 async function servePage() {
   const server = createServer((_, response) => {
-    response.setHeader("Content-Type", "text/html").end("<!doctype html><title>A page of somebody else</title>");
+    response.setHeader("Content-Type", "text/html").end("<!doctype html><title>A third-party page</title>");
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   server.unref();
@@ -22,13 +22,13 @@ await page.goto(await servePage());
 await page.addScriptTag({ path: fileURLToPath(new URL("page.js", import.meta.url)) });
 
 let current;
-await page.exposeFunction("heard", (piece) => current.heard(piece));
+await page.exposeFunction("report", (piece) => current.report(piece));
 
-/** Runs a function of the page; an error there comes back as what it is, without the browser's stack trace. */
+/** Runs a function of the page, and throws its errors without the browser's stack trace. */
 function inPage(name) {
   return async (call) => {
     current = call;
-    const { seen, error } = await page.evaluate(([verb, asked]) => window.polyant(verb, asked), [name, { ...call }]);
+    const { seen, error } = await page.evaluate(([verb, parameters]) => window.polyant(verb, parameters), [name, { ...call }]);
     if (error) throw Object.assign(new PageError(error.text), { status: error.status });
     return seen;
   };

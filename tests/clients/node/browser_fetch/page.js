@@ -1,4 +1,4 @@
-// What runs in the page: nothing but the browser's own fetch.
+// The code that runs in the page; it uses only the browser's own fetch.
 class StatusError extends Error {
   constructor(status, text) {
     super(text);
@@ -61,7 +61,7 @@ const verbs = {
       for (const { delta, finish_reason } of event.choices) {
         seen.role ??= delta.role ?? "none";
         seen.finish = finish_reason;
-        if (delta.content && (await window.heard(delta.content))) {
+        if (delta.content && (await window.report(delta.content))) {
           leaving.abort();
           return seen;
         }

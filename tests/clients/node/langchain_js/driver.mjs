@@ -43,7 +43,7 @@ async function stream(call) {
   for await (const chunk of await modelOf(call).stream(call.messages)) {
     if (chunk.usage_metadata?.input_tokens !== undefined) seen.usage = tokens(chunk.usage_metadata);
     seen.finish = chunk.response_metadata.finish_reason ?? seen.finish;
-    if (call.heard(chunk.content)) break;
+    if (call.report(chunk.content)) break;
   }
   return seen;
 }

@@ -8,7 +8,7 @@ function clientOf(call, options = {}) {
   return new OpenAI({ baseURL: call.base_url, apiKey: call.key, ...call.patience, ...options });
 }
 
-function asked(call) {
+function parameters(call) {
   return { model: call.model, messages: call.messages };
 }
 
@@ -28,17 +28,17 @@ async function retrieve(call) {
 }
 
 async function answer(call) {
-  return seenIn(await clientOf(call).chat.completions.create(asked(call)));
+  return seenIn(await clientOf(call).chat.completions.create(parameters(call)));
 }
 
 async function answer_raw(call) {
-  const request = clientOf(call).chat.completions.create(asked(call));
+  const request = clientOf(call).chat.completions.create(parameters(call));
   const { data, response } = await request.withResponse();
   return { ...seenIn(data), request_id: response.headers.get("x-request-id") };
 }
 
 async function stream(call) {
-  const chunks = await clientOf(call).chat.completions.create({ ...asked(call), ...call.streamOptions, stream: true });
+  const chunks = await clientOf(call).chat.completions.create({ ...parameters(call), ...call.streamOptions, stream: true });
   return await listen(call, chunks);
 }
 
@@ -47,9 +47,9 @@ async function listen(call, chunks, leave = () => {}) {
   for await (const chunk of chunks) {
     if (chunk.usage) seen.usage = counts(chunk.usage);
     for (const { delta, finish_reason } of chunk.choices) {
-      seen.role ??= delta.role ?? "none"; // the first chunk has to say it
+      seen.role ??= delta.role ?? "none"; // the first chunk must contain the role
       seen.finish = finish_reason;
-      if (call.heard(delta.content)) {
+      if (call.report(delta.content)) {
         leave();
         return seen;
       }
@@ -59,23 +59,23 @@ async function listen(call, chunks, leave = () => {}) {
 }
 
 async function stream_aborted(call) {
-  const chunks = await clientOf(call).chat.completions.create({ ...asked(call), ...call.streamOptions, stream: true });
+  const chunks = await clientOf(call).chat.completions.create({ ...parameters(call), ...call.streamOptions, stream: true });
   return await listen(call, chunks, () => chunks.controller.abort());
 }
 
 async function stream_helper(call) {
-  const stream = clientOf(call).chat.completions.stream({ ...asked(call), ...call.streamOptions });
+  const stream = clientOf(call).chat.completions.stream({ ...parameters(call), ...call.streamOptions });
   const seen = await listen(call, stream);
-  return call.enough ? seen : seenIn(await stream.finalChatCompletion());
+  return call.stop_after ? seen : seenIn(await stream.finalChatCompletion());
 }
 
-/** Gives up waiting for an answer that takes longer. */
+/** Makes a call with a timeout that is shorter than the response takes. */
 async function impatient(call) {
-  return seenIn(await clientOf(call).chat.completions.create(asked(call), { timeout: 200 }));
+  return seenIn(await clientOf(call).chat.completions.create(parameters(call), { timeout: 200 }));
 }
 
 async function explained(call) {
-  return seenIn(await clientOf(call, { fetch: explainingFetch }).chat.completions.create(asked(call)));
+  return seenIn(await clientOf(call, { fetch: explainingFetch }).chat.completions.create(parameters(call)));
 }
 
 const answers = { answer, answer_raw, patient: answer, impatient, explained };

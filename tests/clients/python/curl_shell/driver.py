@@ -9,7 +9,7 @@ from clients.driving import Call, drive
 
 
 class CurlError(Exception):
-    """What a person sees when curl prints no answer."""
+    """The output of curl if the response is an error."""
 
 
 def _version() -> str:
@@ -68,7 +68,7 @@ def stream(call: Call) -> dict[str, Any]:
             for choice in event["choices"]:
                 seen.setdefault("role", choice["delta"].get("role"))
                 seen["finish"] = choice["finish_reason"]
-                if call.heard(choice["delta"].get("content")):
+                if call.report(choice["delta"].get("content")):
                     curl.terminate()  # as Ctrl-C does
                     return seen
     return seen

@@ -1,4 +1,4 @@
-"""A program of one's own on httpx, which reads the events of a stream line by line."""
+"""A custom program that uses httpx and reads the events of a stream line by line."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from clients.driving import Call, drive
 
 
 class StreamBrokenError(Exception):
-    """What such a program makes of an error event."""
+    """The program's own error for an error event."""
 
 
 def _client(call: Call) -> httpx.Client:
@@ -53,7 +53,7 @@ def stream(call: Call) -> dict[str, Any]:
             for choice in event["choices"]:
                 seen.setdefault("role", choice["delta"].get("role"))
                 seen["finish"] = choice["finish_reason"]
-                if call.heard(choice["delta"].get("content")):
+                if call.report(choice["delta"].get("content")):
                     return seen
     return seen
 

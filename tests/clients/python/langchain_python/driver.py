@@ -34,7 +34,7 @@ def _take(call: Call, chunk: Any, seen: dict[str, Any]) -> bool:
         seen["usage"] = _usage(chunk)
     if "finish_reason" in chunk.response_metadata:
         seen["finish"] = chunk.response_metadata["finish_reason"]
-    return call.heard(chunk.content)
+    return call.report(chunk.content)
 
 
 def answer(call: Call) -> dict[str, Any]:

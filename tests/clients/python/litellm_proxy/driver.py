@@ -31,14 +31,14 @@ router_settings:
   num_retries: 0
 """
 KEY = f"sk-{secrets.token_hex(16)}"
-PATIENCE = 60
+START_SECONDS = 60
 
 
 @contextmanager
 def proxy() -> Iterator[str]:
-    """Runs a proxy, set up as the example says and for calls that bring their own server; yields its base URL.
+    """Runs a proxy with the example's configuration, which also accepts a server per call; yields its base URL.
 
-    It repeats nothing by itself: what it does to a failure is to be seen at once.
+    The proxy doesn't retry, so that its handling of a failure shows immediately.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -57,14 +57,14 @@ def proxy() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.terminate()
-            process.wait(PATIENCE)
+            process.wait(START_SECONDS)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    patience_ends = time.monotonic() + PATIENCE
+    patience_ends = time.monotonic() + START_SECONDS
     while True:
         try:
-            urllib.request.urlopen(url).close()  # noqa: S310 - a URL of our own
+            urllib.request.urlopen(url).close()  # noqa: S310 - the proxy's own URL
         except urllib.error.URLError:
             if time.monotonic() > patience_ends or process.poll() is not None:
                 raise
@@ -74,14 +74,14 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 class Proxied:
-    """Calls through a proxy; which server it is to ask, and with which key, is told with each call."""
+    """Calls through a proxy; each call names the server and the key that the proxy must use."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
 
     def answer(self, call: Call) -> dict[str, Any]:
         with self._client(call) as client:
-            answer = client.chat.completions.create(**self._asked(call))
+            answer = client.chat.completions.create(**self._arguments(call))
         choice = answer.choices[0]
         return {
             "text": choice.message.content,
@@ -94,7 +94,7 @@ class Proxied:
         seen: dict[str, Any] = {}
         with (
             self._client(call) as client,
-            client.chat.completions.create(**self._asked(call), **call.stream_options, stream=True) as chunks,
+            client.chat.completions.create(**self._arguments(call), **call.stream_options, stream=True) as chunks,
         ):
             for chunk in chunks:
                 if chunk.usage is not None:
@@ -102,12 +102,12 @@ class Proxied:
                 for choice in chunk.choices:
                     seen.setdefault("role", choice.delta.role)
                     seen["finish"] = choice.finish_reason or seen.get("finish")
-                    if call.heard(choice.delta.content):
+                    if call.report(choice.delta.content):
                         return seen
         return seen
 
     def snippet(self, call: Call) -> dict[str, str]:
-        """Talks to the model of the example's configuration."""
+        """Calls the model of the example's configuration."""
         with self._client(call) as client:
             answer = client.chat.completions.create(model="demo-bot", messages=[{"role": "user", "content": "Hello!"}])
         return {"text": answer.choices[0].message.content or ""}
@@ -115,7 +115,7 @@ class Proxied:
     def _client(self, call: Call) -> OpenAI:
         return OpenAI(base_url=self._base_url, api_key=KEY, **call.patience)
 
-    def _asked(self, call: Call) -> dict[str, Any]:
+    def _arguments(self, call: Call) -> dict[str, Any]:
         server = {"api_base": call.base_url, "api_key": call.key}
         return {"model": call.model, "messages": call.messages, "extra_body": server}
 

@@ -10,7 +10,7 @@ from clients.driving import Call, counts, drive
 litellm.suppress_debug_info = True
 
 
-def _asked(call: Call) -> dict[str, Any]:
+def _arguments(call: Call) -> dict[str, Any]:
     return {
         "model": f"openai/{call.model}",
         "api_base": call.base_url,
@@ -36,7 +36,7 @@ def _take(call: Call, chunk: Any, seen: dict[str, Any]) -> bool:
     for choice in chunk.choices:
         seen.setdefault("role", choice.delta.role)
         seen["finish"] = choice.finish_reason or seen.get("finish")
-        return call.heard(choice.delta.content)
+        return call.report(choice.delta.content)
     return False
 
 
@@ -48,16 +48,16 @@ def models(call: Call) -> dict[str, Any]:
 
 
 def answer(call: Call) -> dict[str, Any]:
-    return _seen(litellm.completion(**_asked(call)))
+    return _seen(litellm.completion(**_arguments(call)))
 
 
 async def answer_async(call: Call) -> dict[str, Any]:
-    return _seen(await litellm.acompletion(**_asked(call)))
+    return _seen(await litellm.acompletion(**_arguments(call)))
 
 
 def stream(call: Call) -> dict[str, Any]:
     seen: dict[str, Any] = {}
-    for chunk in litellm.completion(**_asked(call), **call.stream_options, stream=True):
+    for chunk in litellm.completion(**_arguments(call), **call.stream_options, stream=True):
         if _take(call, chunk, seen):
             break
     return seen
@@ -65,7 +65,7 @@ def stream(call: Call) -> dict[str, Any]:
 
 async def stream_async(call: Call) -> dict[str, Any]:
     seen: dict[str, Any] = {}
-    chunks = await litellm.acompletion(**_asked(call), **call.stream_options, stream=True)
+    chunks = await litellm.acompletion(**_arguments(call), **call.stream_options, stream=True)
     async for chunk in chunks:
         if _take(call, chunk, seen):
             await chunks.aclose()

@@ -52,7 +52,7 @@ def stream(call: Call) -> dict[str, Any]:
     for chunk in _model(call).stream_chat(_messages(call)):
         if chunk.raw.usage is not None:
             seen["usage"] = counts(chunk.raw.usage)
-        if call.heard(chunk.delta):
+        if call.report(chunk.delta):
             break
     return seen
 
@@ -60,7 +60,7 @@ def stream(call: Call) -> dict[str, Any]:
 async def stream_async(call: Call) -> dict[str, Any]:
     chunks = await _model(call).astream_chat(_messages(call))
     async for chunk in chunks:
-        if call.heard(chunk.delta):
+        if call.report(chunk.delta):
             await chunks.aclose()
             break
     return {}

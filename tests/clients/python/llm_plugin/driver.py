@@ -37,7 +37,7 @@ def answer(call: Call) -> dict[str, Any]:
 def stream(call: Call) -> dict[str, Any]:
     response = _prompt(call, stream=True)
     for piece in response:
-        if call.heard(piece):
+        if call.report(piece):
             return {}
     return {"usage": _usage(response)}
 

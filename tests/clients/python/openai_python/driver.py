@@ -17,7 +17,7 @@ def _async_client(call: Call) -> AsyncOpenAI:
     return AsyncOpenAI(base_url=call.base_url, api_key=call.key, **call.patience)
 
 
-def _asked(call: Call) -> dict[str, Any]:
+def _arguments(call: Call) -> dict[str, Any]:
     return {"model": call.model, "messages": call.messages}
 
 
@@ -32,7 +32,7 @@ def _seen(answer: Any) -> dict[str, Any]:
 
 
 class _Stream:
-    """What the chunks of a stream say besides their text."""
+    """Collects the role, finish reason and usage of a stream's chunks."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -42,9 +42,9 @@ class _Stream:
         if chunk.usage is not None:
             self.seen["usage"] = counts(chunk.usage)
         for choice in chunk.choices:
-            self.seen.setdefault("role", choice.delta.role)  # the first chunk has to say it
+            self.seen.setdefault("role", choice.delta.role)  # the first chunk must contain the role
             self.seen["finish"] = choice.finish_reason
-            return self._call.heard(choice.delta.content)
+            return self._call.report(choice.delta.content)
         return False
 
 
@@ -60,17 +60,17 @@ def retrieve(call: Call) -> dict[str, Any]:
 
 def answer(call: Call) -> dict[str, Any]:
     with _client(call) as client:
-        return _seen(client.chat.completions.create(**_asked(call)))
+        return _seen(client.chat.completions.create(**_arguments(call)))
 
 
 async def answer_async(call: Call) -> dict[str, Any]:
     async with _async_client(call) as client:
-        return _seen(await client.chat.completions.create(**_asked(call)))
+        return _seen(await client.chat.completions.create(**_arguments(call)))
 
 
 def answer_raw(call: Call) -> dict[str, Any]:
     with _client(call) as client:
-        response = client.chat.completions.with_raw_response.create(**_asked(call))
+        response = client.chat.completions.with_raw_response.create(**_arguments(call))
         return {**_seen(response.parse()), "request_id": response.headers["x-request-id"]}
 
 
@@ -78,7 +78,7 @@ def stream(call: Call) -> dict[str, Any]:
     told = _Stream(call)
     with (
         _client(call) as client,
-        client.chat.completions.create(**_asked(call), **call.stream_options, stream=True) as chunks,
+        client.chat.completions.create(**_arguments(call), **call.stream_options, stream=True) as chunks,
     ):
         for chunk in chunks:
             if told.take(chunk):
@@ -89,7 +89,7 @@ def stream(call: Call) -> dict[str, Any]:
 async def stream_async(call: Call) -> dict[str, Any]:
     told = _Stream(call)
     async with _async_client(call) as client:
-        chunks = await client.chat.completions.create(**_asked(call), **call.stream_options, stream=True)
+        chunks = await client.chat.completions.create(**_arguments(call), **call.stream_options, stream=True)
         async with chunks:
             async for chunk in chunks:
                 if told.take(chunk):
@@ -98,17 +98,17 @@ async def stream_async(call: Call) -> dict[str, Any]:
 
 
 def stream_helper(call: Call) -> dict[str, Any]:
-    with _client(call) as client, client.chat.completions.stream(**_asked(call), **call.stream_options) as events:
+    with _client(call) as client, client.chat.completions.stream(**_arguments(call), **call.stream_options) as events:
         for event in events:
-            if event.type == "content.delta" and call.heard(event.delta):
+            if event.type == "content.delta" and call.report(event.delta):
                 return {}
         return _seen(events.get_final_completion())
 
 
 def impatient(call: Call) -> dict[str, Any]:
-    """Gives up waiting for an answer that takes longer."""
+    """Makes a call with a timeout that is shorter than the response takes."""
     with _client(call) as client:
-        return _seen(client.with_options(timeout=0.2).chat.completions.create(**_asked(call)))
+        return _seen(client.with_options(timeout=0.2).chat.completions.create(**_arguments(call)))
 
 
 def message_of(error: openai.APIStatusError) -> object:

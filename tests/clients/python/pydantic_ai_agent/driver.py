@@ -49,7 +49,7 @@ def answer_sync(call: Call) -> dict[str, Any]:
 async def stream(call: Call) -> dict[str, Any]:
     async with _agent(call).run_stream(_prompt(call), message_history=_history(call)) as run:
         async for piece in run.stream_text(delta=True, debounce_by=None):
-            if call.heard(piece):
+            if call.report(piece):
                 return {}
         return _seen(run)
 
