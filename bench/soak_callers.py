@@ -103,9 +103,9 @@ class Callers:
         scenario = self._scenario
         oldest = scenario.oldest_version
         reply = await self._client.chat("soak-prompt")
-        said = check_json(reply)["choices"][0]["message"]["content"]
+        text = check_json(reply)["choices"][0]["message"]["content"]
         allowed = {f"Version {number}" for number in range(oldest, scenario.newest_version + 1)}
-        check(said in allowed, True, f"whether {said} is one of {sorted(allowed)}")
+        check(text in allowed, True, f"whether {text} is one of {sorted(allowed)}")
 
     async def rotated(self) -> str | None:
         """Uses a key that was replaced without an overlap period."""

@@ -80,8 +80,8 @@ def check_broken_stream(reply: Reply, slug: str, beginning: str, message: str) -
     check(
         _decoded(error), {"error": {"statusCode": 502, "message": message, "error": "Bad Gateway"}}, "the error event"
     )
-    said = _joined_text([_decoded(chunk) for chunk in chunks], slug)
-    check(beginning.startswith(said), True, f"whether the text begins with {_short(said)}")
+    text = _joined_text([_decoded(chunk) for chunk in chunks], slug)
+    check(beginning.startswith(text), True, f"whether the text begins with {_short(text)}")
 
 
 def _joined_text(chunks: list[Any], slug: str) -> str:

@@ -20,8 +20,8 @@ def test_missing_program_is_named() -> None:
 
 @pytest.mark.parametrize("folder", [path.parent for path in PINS.glob("*/package.json")], ids=lambda path: path.name)
 def test_node_packages_are_pinned_to_the_requested_versions(folder: Path) -> None:
-    asked = json.loads((folder / "package.json").read_text())
+    package = json.loads((folder / "package.json").read_text())
     packages = json.loads((folder / "package-lock.json").read_text())["packages"]
-    wanted = asked["dependencies"] | asked.get("overrides", {})
-    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    requested = package["dependencies"] | package.get("overrides", {})
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in requested} == requested
     assert [name for name, package in packages.items() if name and "integrity" not in package] == []

@@ -20,6 +20,6 @@ def access_log() -> Iterator[list[logging.LogRecord]]:
 
 
 @pytest.fixture
-def fault_log() -> Iterator[list[logging.LogRecord]]:
+def error_log() -> Iterator[list[logging.LogRecord]]:
     with collected("polyant.http") as records:
         yield records

@@ -243,7 +243,7 @@ async def test_rejected_request_is_logged_with_its_reason_and_the_method_as_sent
 
 
 async def test_body_key_and_query_are_never_logged(
-    app: App, access_log: list[logging.LogRecord], fault_log: list[logging.LogRecord]
+    app: App, access_log: list[logging.LogRecord], error_log: list[logging.LogRecord]
 ) -> None:
     await app.add("locked-bot", key="sk-a-key-of-the-test")
     secret = "the user's own words"
@@ -253,7 +253,7 @@ async def test_body_key_and_query_are_never_logged(
     await app.get("/v1/models?key=sk-in-query", bearer="sk-a-wrong-key", cookie="polyant_session=sk-cookie")
     app.supervisor.plays(TextDelta("the assistant's words"), KeyError("x"))
     await app.chat(text=secret, stream=True)
-    written = "".join(TextFormatter().format(record) for record in [*access_log, *fault_log])
+    written = "".join(TextFormatter().format(record) for record in [*access_log, *error_log])
     for word in (secret, "sk-a-key", "sk-a-wrong", "sk-in-query", "sk-cookie", "assistant's words"):
         assert word not in written
 

@@ -83,14 +83,14 @@ def test_hint_is_logged_and_appended_to_the_message_for_managers() -> None:
 
 @pytest.mark.parametrize("error", [UnmappedError("sk-secret"), KeyError("sk-secret"), RecursionError("sk-secret")])
 async def test_unexpected_error_is_a_500_without_details_and_is_logged_with_its_request_id(
-    app: App, error: Exception, fault_log: list[logging.LogRecord], access_log: list[logging.LogRecord]
+    app: App, error: Exception, error_log: list[logging.LogRecord], access_log: list[logging.LogRecord]
 ) -> None:
     app.supervisor.plays(error)
     response = await app.chat()
     assert response.status == 500
     assert response.body == b'{"statusCode":500,"message":"Internal server error","error":"Internal Server Error"}'
     assert response.header("content-type") == "application/json"
-    (logged,) = fault_log
+    (logged,) = error_log
     assert logged.exc_info is not None
     assert logged.exc_info[1] is error
     assert fields_of(logged) == {"request_id": response.header("x-request-id")}

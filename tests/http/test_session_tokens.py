@@ -34,7 +34,7 @@ def test_valid_token_yields_user_token_id_and_expiry() -> None:
 
 
 NESTED = segment(b'{"alg":"HS256","x":' + b"[" * 100_000)
-ODD = segment(b'{"alg":["HS256"]}')
+INVALID_ALGORITHM = segment(b'{"alg":["HS256"]}')
 
 BAD = {
     "expired": session_token(exp=NOW - 10),
@@ -47,13 +47,13 @@ BAD = {
     "not yet valid": session_token(nbf=NOW + 100_000),
     "without a user": session_token(sub=None),
     "with an empty user": session_token(sub=""),
-    "without an end": session_token(exp=None),
-    "without a beginning": session_token(iat=None),
+    "without an expiry": session_token(exp=None),
+    "without a time of issue": session_token(iat=None),
     "without an id": session_token(jti=None),
     "with an empty id": session_token(jti=""),
     "without an issuer": session_token(iss=None),
     "without an audience": session_token(aud=None),
-    "with something after it": session_token() + "x",
+    "with a suffix": session_token() + "x",
     "without a signature": session_token().rpartition(".")[0] + ".",
     "with a changed payload": ".".join([*session_token().split(".")[:1], segment(b"{}"), session_token()[-43:]]),
     "empty": "",
@@ -61,7 +61,7 @@ BAD = {
     "of text": "a.b.c",
     "not ASCII": "é.é.é",
     "nested deeply": f"{NESTED}.{segment(b'{}')}.AAAA",
-    "with an odd algorithm": f"{ODD}.{segment(b'{}')}.AAAA",
+    "with an invalid algorithm": f"{INVALID_ALGORITHM}.{segment(b'{}')}.AAAA",
 }
 
 

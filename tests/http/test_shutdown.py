@@ -109,7 +109,7 @@ async def test_stream_whose_head_is_being_sent_ends_with_the_error_event() -> No
 
 
 async def test_repeated_signal_ends_the_turns_at_once(
-    servers_own_handlers: list[int], fault_log: list[logging.LogRecord]
+    servers_own_handlers: list[int], error_log: list[logging.LogRecord]
 ) -> None:
     async with serving(shutdown=3_600.0) as app:
         app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
@@ -119,7 +119,7 @@ async def test_repeated_signal_ends_the_turns_at_once(
         await stop(app)
         response = await exchange.whole()
         assert (response.status, response.body) == (503, STOPPING)
-    assert [record.getMessage() for record in fault_log] == ["stopping"]
+    assert [record.getMessage() for record in error_log] == ["stopping"]
     assert servers_own_handlers == [signal.SIGTERM, signal.SIGTERM]
 
 

@@ -80,12 +80,12 @@ BAD_TOKENS = {
     "from another issuer": session_token(iss="somebody else"),
     "without an id": session_token(jti=None),
     "tampered with": tampered(session_token(), sub="user-2"),
-    "cut short": session_token()[:-1],
+    "truncated": session_token()[:-1],
     "of another algorithm": session_token(secret=AUTH_SECRET * 2, algorithm="HS512"),
     "an instance's key": "sk-of-the-locked-bot",
     "rubbish": "rubbish",
-    "of a session that is over": session_token(jti="ended"),
-    "of somebody else's session": session_token(sub="user-2"),
+    "of an ended session": session_token(jti="ended"),
+    "of another user's session": session_token(sub="user-2"),
 }
 
 
@@ -228,8 +228,8 @@ async def test_origin_is_compared_with_the_scheme_of_a_trusted_proxy(hops: int, 
 
 
 async def test_bad_sessions_from_one_address_are_throttled(app: App) -> None:
-    stranger = Api(app, session_token(jti="guessed"))
-    statuses = [(await stranger.get("/auth/me")).status for _ in range(32)]
+    guesser = Api(app, session_token(jti="guessed"))
+    statuses = [(await guesser.get("/auth/me")).status for _ in range(32)]
     assert statuses == [401] * 30 + [429] * 2
 
 

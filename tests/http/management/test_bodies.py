@@ -57,13 +57,13 @@ async def test_too_large_body_is_rejected() -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("PATCH", "/instances/bot"), ("POST", "/instances/bot/playground")])
 async def test_disconnect_during_the_body_changes_nothing_and_is_not_an_error(
-    app: App, api: Api, fault_log: list[logging.LogRecord], method: str, path: str
+    app: App, api: Api, error_log: list[logging.LogRecord], method: str, path: str
 ) -> None:
     headers = {"authorization": f"Bearer {api.token}", "content-type": "application/json"}
     exchange = app.start(method, f"/api{path}", body=b'{"name": "B"', headers=headers, complete=False)
     exchange.disconnect()
     await exchange.over()
-    assert fault_log == []
+    assert error_log == []
     assert app.supervisor.turns == []
     assert (await api.get("/instances/bot")).json["instance"]["name"] == "Bot"
 

@@ -100,7 +100,7 @@ async def test_disconnect_before_the_turn_starts_no_turn(app: App, access_log: l
 
 
 async def test_disconnect_while_sending_the_request_starts_no_turn(
-    app: App, access_log: list[logging.LogRecord], fault_log: list[logging.LogRecord]
+    app: App, access_log: list[logging.LogRecord], error_log: list[logging.LogRecord]
 ) -> None:
     headers = {"content-type": "application/json"}
     exchange = app.start("POST", CHAT, body=chat_body()[:10], headers=headers, complete=False)
@@ -108,16 +108,16 @@ async def test_disconnect_while_sending_the_request_starts_no_turn(
     exchange.disconnect()
     await exchange.over()
     assert [fields_of(record)["status"] for record in access_log] == [499]
-    assert fault_log == []
+    assert error_log == []
     assert app.supervisor.turns == []
 
 
-async def test_disconnect_is_not_logged_as_an_error(app: App, fault_log: list[logging.LogRecord]) -> None:
+async def test_disconnect_is_not_logged_as_an_error(app: App, error_log: list[logging.LogRecord]) -> None:
     app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
     exchange = app.start_chat(stream=True)
     await exchange.next()
     await disconnect(app, exchange)
-    assert fault_log == []
+    assert error_log == []
 
 
 @STREAMED

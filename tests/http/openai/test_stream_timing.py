@@ -112,14 +112,14 @@ async def test_failure_in_mid_stream_is_one_event_then_done_without_a_stop(app: 
 
 @pytest.mark.parametrize("error", [ValueError("sk-secret"), TimeoutError("sk-secret"), OSError("sk-secret")])
 async def test_unexpected_error_in_mid_stream_shows_no_details_and_is_logged(
-    app: App, error: Exception, fault_log: list[Any]
+    app: App, error: Exception, error_log: list[Any]
 ) -> None:
     app.supervisor.plays(TextDelta("Hel"), error)
     response = await app.chat(stream=True)
     event = b'data: {"error":{"statusCode":500,"message":"Internal server error","error":"Internal Server Error"}}\n\n'
     assert response.body.endswith(event + DONE)
     assert b"sk-secret" not in response.body
-    (record,) = fault_log
+    (record,) = error_log
     assert record.exc_info[1] is error
     assert fields_of(record)["request_id"] == response.header("x-request-id")
 
