@@ -18,12 +18,12 @@ RUNS = pytest.StashKey[Mapping[str, Run]]()
 @pytest.fixture(scope="session")
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Run]:
     """The run of each client that the selected tests need."""
-    wanted = {getattr(getattr(item, "cls", None), "client", None) for item in request.session.items}
+    selected = {getattr(getattr(item, "cls", None), "client", None) for item in request.session.items}
     folder = tmp_path_factory.mktemp("clients")
     server = folder / "server"
     server.mkdir()
     with client_harness(server) as harness:
-        runs = run_clients([name for name in CLIENTS if name in wanted], harness, folder)
+        runs = run_clients([name for name in CLIENTS if name in selected], harness, folder)
     request.session.stash[RUNS] = runs
     return runs
 

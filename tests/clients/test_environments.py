@@ -26,8 +26,8 @@ def test_every_environment_exists_and_is_used() -> None:
 
 def test_node_packages_are_pinned_to_the_locked_versions() -> None:
     locked = json.loads((NODE / "package-lock.json").read_text())["packages"]
-    wanted = json.loads((NODE / "package.json").read_text())["dependencies"]
-    assert wanted == {name: locked[f"node_modules/{name}"]["version"] for name in wanted}
+    requested = json.loads((NODE / "package.json").read_text())["dependencies"]
+    assert requested == {name: locked[f"node_modules/{name}"]["version"] for name in requested}
 
 
 @pytest.mark.parametrize(("name", "program"), [("openai-node", "node"), ("curl", "curl"), ("browser", "chromium")])

@@ -21,7 +21,7 @@ def _model(call: Call) -> OpenAILike:
 
 
 def _messages(call: Call) -> list[ChatMessage]:
-    return [_message(said["role"], said["content"]) for said in call.messages]
+    return [_message(message["role"], message["content"]) for message in call.messages]
 
 
 def _message(role: str, content: Any) -> ChatMessage:

@@ -15,7 +15,7 @@ EXTRA = "- model_id: {0}\n  model_name: {0}\n  api_base: {1}\n  api_key_name: po
 
 def _prompt(call: Call, *, stream: bool) -> Any:
     MODELS.write_text(EXTRA.format(call.model, call.base_url))
-    messages = [_message(said["role"], said["content"]) for said in call.messages]
+    messages = [_message(message["role"], message["content"]) for message in call.messages]
     return llm.get_model(call.model).prompt(messages=messages, stream=stream, key=call.key)
 
 

@@ -75,26 +75,26 @@ def answer_raw(call: Call) -> dict[str, Any]:
 
 
 def stream(call: Call) -> dict[str, Any]:
-    told = _Stream(call)
+    collected = _Stream(call)
     with (
         _client(call) as client,
         client.chat.completions.create(**_arguments(call), **call.stream_options, stream=True) as chunks,
     ):
         for chunk in chunks:
-            if told.take(chunk):
+            if collected.take(chunk):
                 break
-    return told.seen
+    return collected.seen
 
 
 async def stream_async(call: Call) -> dict[str, Any]:
-    told = _Stream(call)
+    collected = _Stream(call)
     async with _async_client(call) as client:
         chunks = await client.chat.completions.create(**_arguments(call), **call.stream_options, stream=True)
         async with chunks:
             async for chunk in chunks:
-                if told.take(chunk):
+                if collected.take(chunk):
                     break
-    return told.seen
+    return collected.seen
 
 
 def stream_helper(call: Call) -> dict[str, Any]:

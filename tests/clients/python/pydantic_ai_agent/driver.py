@@ -19,10 +19,10 @@ def _agent(call: Call) -> Agent:
 
 def _history(call: Call) -> list[ModelMessage]:
     return [
-        ModelRequest([UserPromptPart(said["content"])])
-        if said["role"] == "user"
-        else ModelResponse([TextPart(said["content"])])
-        for said in call.messages[:-1]
+        ModelRequest([UserPromptPart(message["content"])])
+        if message["role"] == "user"
+        else ModelResponse([TextPart(message["content"])])
+        for message in call.messages[:-1]
     ]
 
 
