@@ -1,4 +1,4 @@
-"""Commands on no data, on data of their own, and beside a server."""
+"""Fixtures for commands: without data, with data, and next to a running server."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from support.process import Server, run_polyant, serving
 
 @pytest.fixture(autouse=True)
 def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An environment without settings, in a folder of its own."""
+    """An environment without settings, in an empty folder."""
     for name in (*(variable.name for variable in variables().values()), "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "UV"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -35,7 +35,7 @@ def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(fresh_home: Path, tmp_path: Path) -> Path:
-    """Data of this test's own, with the instance `demo-bot`, where commands look for it."""
+    """A copy of fresh data with the instance `demo-bot`, where commands look for it."""
     return shutil.copytree(fresh_home, tmp_path / ".polyant")
 
 
@@ -47,6 +47,6 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def server(shared_server: Server, environ: pytest.MonkeyPatch) -> Server:
-    """A server on whose data the commands of this test work; each test has instances of its own."""
+    """A server that shares its data with the commands of the test; each test uses its own instances."""
     environ.chdir(shared_server.folder)
     return shared_server

@@ -4,7 +4,7 @@ import polyant as package
 from support.commands import Polyant
 
 
-def test_each_adapter_is_listed_with_its_package_and_whether_it_is_chosen(polyant: Polyant, tmp_path: Path) -> None:
+def test_adapters_are_listed_with_package_and_selection(polyant: Polyant, tmp_path: Path) -> None:
     listed = polyant.succeed("adapters", "--json").json["adapters"]
     chosen = {(row["group"], row["name"]): row["chosen"] for row in listed}
     assert chosen["instance_repo", "piccolo"] is True
@@ -15,7 +15,7 @@ def test_each_adapter_is_listed_with_its_package_and_whether_it_is_chosen(polyan
     assert list(tmp_path.iterdir()) == []
 
 
-def test_choice_follows_the_settings(polyant: Polyant) -> None:
+def test_selection_follows_the_settings(polyant: Polyant) -> None:
     rows = polyant.succeed("adapters", INSTANCE_REPO="memory", CHAT_MODELS="openai").stdout.splitlines()
     assert rows[0].split() == ["GROUP", "NAME", "PACKAGE", "VERSION", "CHOSEN"]
     chosen = {tuple(row.split()[:2]) for row in rows if row.endswith(" yes")}
@@ -25,5 +25,5 @@ def test_choice_follows_the_settings(polyant: Polyant) -> None:
     assert ("chat_model", "scripted") not in chosen
 
 
-def test_wrong_setting_is_refused(polyant: Polyant) -> None:
+def test_invalid_setting_is_rejected(polyant: Polyant) -> None:
     assert polyant("adapters", API_PORT="no").code == 3

@@ -9,7 +9,7 @@ from polyant.domain.instances import InstanceId, InstanceStatus, InstanceSummary
 from polyant.domain.limits import TurnLimits
 from polyant.settings import read_settings
 
-MADE = datetime(2026, 11, 22, tzinfo=UTC)
+CREATED_AT = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def summary(*, provider: str = "scripted", auth_enabled: bool = False) -> InstanceSummary:
@@ -26,13 +26,13 @@ def summary(*, provider: str = "scripted", auth_enabled: bool = False) -> Instan
         auth_enabled=auth_enabled,
         has_auth_key=auth_enabled,
         limits=TurnLimits(),
-        created_at=MADE,
-        updated_at=MADE,
+        created_at=CREATED_AT,
+        updated_at=CREATED_AT,
         version=1,
     )
 
 
-def said(
+def banner_of(
     model: InstanceSummary | None,
     *,
     by_option: Mapping[str, str] = {},
@@ -43,28 +43,28 @@ def said(
     return banner(read_settings({**by_option, **variables}), info)
 
 
-def test_without_an_active_instance_it_says_how_to_make_one() -> None:
-    text = said(None)
-    assert "There is no active instance. This command creates one:\n\n  polyant instances create SLUG\n" in text
+def test_banner_without_an_active_instance_shows_how_to_create_one() -> None:
+    text = banner_of(None)
+    assert "There is no active instance. This makes one:\n\n  polyant instances create SLUG\n" in text
     assert "curl" not in text
 
 
-def test_it_says_where_the_password_of_the_first_user_stands_as_long_as_it_does() -> None:
+def test_banner_names_the_password_file_of_the_first_user_while_it_exists() -> None:
     file = Path("/data/initial-admin-password")
-    assert f"  Password   of admin@localhost in {file}\n" in said(summary(), password_file=file)
-    other = said(summary(), password_file=file, INITIAL_ADMIN_EMAIL="Ada@example.com")
+    assert f"  Password   of admin@localhost in {file}\n" in banner_of(summary(), password_file=file)
+    other = banner_of(summary(), password_file=file, INITIAL_ADMIN_EMAIL="Ada@example.com")
     assert f"  Password   of ada@example.com in {file}\n" in other
-    assert "Password" not in said(summary())
+    assert "Password" not in banner_of(summary())
 
 
-def test_closed_instance_is_called_with_a_key() -> None:
-    assert "-H 'Authorization: Bearer YOUR-KEY'" in said(summary(auth_enabled=True))
-    assert "Authorization" not in said(summary())
+def test_example_of_an_instance_with_auth_has_a_key() -> None:
+    assert "-H 'Authorization: Bearer YOUR-KEY'" in banner_of(summary(auth_enabled=True))
+    assert "Authorization" not in banner_of(summary())
 
 
-def test_real_provider_is_named_with_its_model() -> None:
-    assert "  Model      support-bot (openai: gpt-x)\n" in said(summary(provider="openai"))
-    assert "  Model      support-bot (a built-in demo" in said(summary())
+def test_real_provider_is_shown_with_its_model() -> None:
+    assert "  Model      support-bot (openai: gpt-x)\n" in banner_of(summary(provider="openai"))
+    assert "  Model      support-bot (a built-in demonstration" in banner_of(summary())
 
 
 @pytest.mark.parametrize(
@@ -78,29 +78,29 @@ def test_real_provider_is_named_with_its_model() -> None:
         ("chat.example", "http://chat.example:4000/v1"),
     ],
 )
-def test_base_url_is_one_that_can_be_pasted(host: str, url: str) -> None:
-    text = said(summary(), API_HOST=host)
+def test_base_url_can_be_pasted(host: str, url: str) -> None:
+    text = banner_of(summary(), API_HOST=host)
     assert f"  Base URL   {url}\n" in text
     assert f"  curl {url}/chat/completions " in text
 
 
-def test_commands_lead_to_data_that_options_moved(tmp_path: Path) -> None:
+def test_commands_repeat_options_that_move_the_data(tmp_path: Path) -> None:
     home = f"{tmp_path}/over here"
-    text = said(summary(), by_option={"POLYANT_HOME": home, "DATABASE_URL": "sqlite:////srv/x.db"})
+    text = banner_of(summary(), by_option={"POLYANT_HOME": home, "DATABASE_URL": "sqlite:////srv/x.db"})
     assert f"\n  POLYANT_HOME='{home}' DATABASE_URL=sqlite:////srv/x.db polyant keys issue support-bot\n" in text
-    # A variable holds for other commands too.
-    assert "\n  polyant keys issue support-bot\n" in said(summary(), POLYANT_HOME=home)
+    # A variable also applies to other commands.
+    assert "\n  polyant keys issue support-bot\n" in banner_of(summary(), POLYANT_HOME=home)
 
 
-def test_commands_are_those_of_somebody_who_uses_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_use_uv_if_the_user_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV", "/usr/bin/uv")
-    assert "\n  uv run polyant keys issue support-bot\n" in said(summary())
+    assert "\n  uv run polyant keys issue support-bot\n" in banner_of(summary())
 
 
 def test_no_secret_is_shown() -> None:
     url, key, secret = "postgresql://me:the-password@db/polyant", "0f" * 32, "more than thirty-two characters..."
-    text = said(summary(), DATABASE_URL=url, ENCRYPTION_KEY=key, AUTH_SECRET=secret)
-    assert "  Data       the PostgreSQL database in DATABASE_URL\n" in text
+    text = banner_of(summary(), DATABASE_URL=url, ENCRYPTION_KEY=key, AUTH_SECRET=secret)
+    assert "  Data       the PostgreSQL database of DATABASE_URL\n" in text
     assert "  Keys       from the environment\n" in text
     for hidden in ("the-password", key, secret):
         assert hidden not in text
@@ -119,5 +119,5 @@ def test_no_secret_is_shown() -> None:
         ("chat.example", False),
     ],
 )
-def test_loopback_addresses_are_known(host: str, *, expected: bool) -> None:
+def test_loopback_addresses_are_recognised(host: str, *, expected: bool) -> None:
     assert is_loopback(host) is expected

@@ -27,7 +27,7 @@ def provider() -> Iterator[UpstreamThread]:
 
 
 def findings(polyant: Polyant, **variables: str) -> list[tuple[str, str, str]]:
-    """Returns what is wrong; the exit code says whether any of it is a fault."""
+    """Returns the findings that aren't ok, and checks the exit code."""
     done = polyant("doctor", "--json", **variables)
     found: list[dict[str, Any]] = done.json["findings"]
     assert done.code == (1 if any(finding["state"] == "fault" for finding in found) else 0)
@@ -40,7 +40,7 @@ def execute(home: Path, statement: str) -> None:
     database.close()
 
 
-def test_all_is_well_with_fresh_data(polyant: Polyant, home: Path) -> None:
+def test_fresh_data_has_no_findings(polyant: Polyant, home: Path) -> None:
     done = polyant.succeed("doctor")
     assert {line.split()[0] for line in done.stdout.splitlines()} == {"ok"}
     for about in ("settings", "database", "encryption key", "instances", "provider scripted"):
@@ -48,53 +48,53 @@ def test_all_is_well_with_fresh_data(polyant: Polyant, home: Path) -> None:
     assert findings(polyant) == []
 
 
-def test_missing_data_is_a_fault_and_is_not_made(polyant: Polyant, tmp_path: Path) -> None:
-    [(state, about, says)] = findings(polyant)
+def test_missing_data_is_a_fault_and_is_not_created(polyant: Polyant, tmp_path: Path) -> None:
+    [(state, about, message)] = findings(polyant)
     assert (state, about) == ("fault", "settings")
-    assert f"{tmp_path}/.polyant/polyant.db" in says
+    assert f"{tmp_path}/.polyant/polyant.db" in message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_settings_are_faults(polyant: Polyant, home: Path) -> None:
-    assert [says for _, _, says in findings(polyant, API_PORT="no", LOG_FORMAT="xml")] == [
+def test_invalid_settings_are_faults(polyant: Polyant, home: Path) -> None:
+    assert [message for _, _, message in findings(polyant, API_PORT="no", LOG_FORMAT="xml")] == [
         "API_PORT must be a whole number from 0 to 65535",
         "LOG_FORMAT must be text or json",
     ]
 
 
 def test_unknown_adapter_is_a_fault(polyant: Polyant, home: Path) -> None:
-    [(state, about, says)] = findings(polyant, CHAT_MODELS="nobody's")
+    [(state, about, message)] = findings(polyant, CHAT_MODELS="nobody's")
     assert (state, about) == ("fault", "adapters")
-    assert "No installed package provides the chat_model adapter" in says
+    assert "No installed package offers the chat_model adapter" in message
 
 
 @pytest.mark.parametrize("name", ["polyant.db", ".", "keys", "keys/encryption.key", "keys/auth.secret"])
-def test_file_that_others_can_get_at_is_warned_of(polyant: Polyant, home: Path, name: str) -> None:
+def test_file_accessible_to_others_is_a_warning(polyant: Polyant, home: Path, name: str) -> None:
     path = home / name
     path.chmod(path.stat().st_mode | 0o040)
-    [(state, about, says)] = findings(polyant)
+    [(state, about, message)] = findings(polyant)
     assert (state, about) == ("warning", "files")
-    assert f"chmod go= {path}" in says
+    assert f"chmod go= {path}" in message
     path.chmod(path.stat().st_mode & ~0o077)
     assert findings(polyant) == []
 
 
-def test_another_key_is_a_fault(polyant: Polyant, home: Path) -> None:
-    [(state, _, says)] = findings(polyant, ENCRYPTION_KEY="0f" * 32)
+def test_wrong_encryption_key_is_a_fault(polyant: Polyant, home: Path) -> None:
+    [(state, _, message)] = findings(polyant, ENCRYPTION_KEY="0f" * 32)
     assert state == "fault"
-    assert "The master key is not the key" in says
+    assert "The master key is not the key" in message
 
 
 @pytest.mark.parametrize("name", ["encryption.key", "auth.secret"])
-def test_lost_key_file_is_a_fault(polyant: Polyant, home: Path, name: str) -> None:
+def test_missing_key_file_is_a_fault(polyant: Polyant, home: Path, name: str) -> None:
     (home / "keys" / name).unlink()
-    [(state, _, says)] = findings(polyant)
+    [(state, _, message)] = findings(polyant)
     assert state == "fault"
-    assert f"no readable key in {home.relative_to(home.parent)}/keys/{name}" in says
+    assert f"no readable key in {home.relative_to(home.parent)}/keys/{name}" in message
     assert not (home / "keys" / name).exists()
 
 
-def test_older_and_newer_schemas_are_told_apart(polyant: Polyant, home: Path) -> None:
+def test_older_and_newer_schemas_are_distinguished(polyant: Polyant, home: Path) -> None:
     execute(home, "INSERT INTO migration (name, app_name) VALUES ('9999', 'polyant')")
     assert findings(polyant) == [
         ("fault", "store", "the database was made by a newer version of polyant: update polyant, or restore a backup")
@@ -106,18 +106,18 @@ def test_older_and_newer_schemas_are_told_apart(polyant: Polyant, home: Path) ->
     ]
 
 
-def test_damaged_secret_is_a_fault_of_its_instance_alone(polyant: Polyant, home: Path) -> None:
+def test_damaged_secret_is_a_fault_of_its_instance_only(polyant: Polyant, home: Path) -> None:
     polyant.succeed("instances", "create", "other")
     for slug in ("demo-bot", "other"):
         polyant.succeed("secrets", "set", slug, "auth_api_key", given="sk-of-my-own-choice")
     execute(home, "UPDATE instance_secrets SET sealed = replace(sealed, 'v1.', 'v1.00') WHERE id = 1")
-    [(state, about, says)] = findings(polyant)
+    [(state, about, message)] = findings(polyant)
     assert (state, about) == ("fault", "instance demo-bot")
-    assert says.startswith("auth_api_key: ")
-    assert "set it again" in says
+    assert message.startswith("auth_api_key: ")
+    assert "set it again" in message
 
 
-def test_instance_that_nobody_can_talk_to_is_warned_of(polyant: Polyant, home: Path) -> None:
+def test_instance_that_rejects_every_request_is_a_warning(polyant: Polyant, home: Path) -> None:
     polyant.succeed("keys", "issue", "demo-bot")
     polyant.succeed("keys", "revoke", "demo-bot")
     assert findings(polyant) == [
@@ -125,7 +125,7 @@ def test_instance_that_nobody_can_talk_to_is_warned_of(polyant: Polyant, home: P
     ]
 
 
-def test_provider_that_is_not_enabled_is_a_fault(polyant: Polyant, home: Path) -> None:
+def test_disabled_provider_is_a_fault(polyant: Polyant, home: Path) -> None:
     assert findings(polyant, CHAT_MODELS="openai") == [
         ("fault", "instance demo-bot", "its provider scripted is not enabled: add it to CHAT_MODELS")
     ]
@@ -138,10 +138,10 @@ def test_missing_provider_key_is_a_fault(
     monkeypatch.syspath_prepend(str(tmp_path))
     enabled = {"CHAT_MODELS": "scripted,vendor"}
     polyant.succeed("instances", "create", "bot", "--provider", "vendor", **enabled)
-    [(state, about, says)] = findings(polyant, **enabled)
+    [(state, about, message)] = findings(polyant, **enabled)
     assert (state, about) == ("fault", "instance bot")
-    assert "polyant secrets set bot vendor_api_key" in says
-    assert "VENDOR_KEY" in says
+    assert "polyant secrets set bot vendor_api_key" in message
+    assert "VENDOR_KEY" in message
     assert findings(polyant, VENDOR_KEY="operator-key-0123", **enabled) == []
     assert "authorization" not in provider.upstream.requests[-1].headers
 
@@ -150,20 +150,20 @@ def test_key_for_another_address_is_a_fault(polyant: Polyant, home: Path, provid
     polyant.succeed("instances", "create", "bot", "--provider", "openai")
     polyant.succeed("secrets", "set", "bot", "openai_api_key", given="sk-not-a-real-key")
     polyant.succeed("instances", "update", "bot", "--base-url", provider.upstream.url)
-    [(state, about, says)] = findings(polyant)
+    [(state, about, message)] = findings(polyant)
     assert (state, about) == ("fault", "instance bot")
-    assert "entered for an address other than its base URL" in says
+    assert "entered for another address" in message
 
 
-def test_provider_that_cannot_be_reached_is_a_fault_once_for_all_its_instances(polyant: Polyant, home: Path) -> None:
+def test_unreachable_provider_is_one_fault_for_all_its_instances(polyant: Polyant, home: Path) -> None:
     for slug in ("one", "two"):
         polyant.succeed("instances", "create", slug, "--provider", "openai", "--base-url", "http://127.0.0.1:1/v1")
-    [(state, about, says)] = findings(polyant)
+    [(state, about, message)] = findings(polyant)
     assert (state, about) == ("fault", "provider openai at http://127.0.0.1:1/v1")
-    assert "unreachable" in says
+    assert "unreachable" in message
 
 
-def test_disabled_instances_are_left_alone(polyant: Polyant, home: Path) -> None:
+def test_disabled_instances_are_not_checked(polyant: Polyant, home: Path) -> None:
     polyant.succeed("instances", "create", "one", "--provider", "openai", "--base-url", "http://127.0.0.1:1/v1")
     polyant.succeed("instances", "disable", "one")
     assert findings(polyant) == []

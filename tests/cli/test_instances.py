@@ -13,8 +13,8 @@ FIELDS = [
 ]
 
 
-def talk(server: Server, model: str) -> tuple[int, str]:
-    """Returns status and text of an answer."""
+def chat(server: Server, model: str) -> tuple[int, str]:
+    """Returns the status and the text of a response."""
     body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
     answer = httpx.post(f"{server.base_url}/chat/completions", json=body)
     content = answer.json()
@@ -32,12 +32,12 @@ def test_instance_is_created_with_all_its_fields(polyant: Polyant, home: Path) -
     assert polyant.succeed("instances", "show", "support", "--json").json == created
 
 
-def test_instance_without_options_is_the_demonstration(polyant: Polyant, home: Path) -> None:
+def test_instance_without_options_uses_the_demonstration_provider(polyant: Polyant, home: Path) -> None:
     created = polyant.succeed("instances", "create", "plain", "--json").json
     assert (created["name"], created["provider"], created["temperature"]) == ("plain", "scripted", None)
 
 
-def test_people_read_one_field_a_line(polyant: Polyant, home: Path) -> None:
+def test_output_for_people_has_one_field_per_line(polyant: Polyant, home: Path) -> None:
     lines = polyant.succeed("instances", "show", "demo-bot").stdout.splitlines()
     shown = dict(line.split(maxsplit=1) for line in lines)
     assert set(FIELDS) <= set(shown)
@@ -56,7 +56,7 @@ def test_instances_are_listed(polyant: Polyant, home: Path) -> None:
     assert [instance["slug"] for instance in found["instances"]] == ["second"]
 
 
-def test_fields_are_changed_and_taken_back(polyant: Polyant, home: Path) -> None:
+def test_fields_are_changed_and_reset(polyant: Polyant, home: Path) -> None:
     place = ("--base-url", "http://localhost:1/v1")
     changed = polyant.succeed("instances", "update", "demo-bot", *place, "--temperature", "1.5", "--json").json
     assert (changed["baseUrl"], changed["temperature"], changed["name"]) == ("http://localhost:1/v1", 1.5, "Demo Bot")
@@ -64,7 +64,7 @@ def test_fields_are_changed_and_taken_back(polyant: Polyant, home: Path) -> None
     assert (back.json["baseUrl"], back.json["temperature"]) == (None, None)
 
 
-def test_auth_is_not_turned_on_without_a_key(polyant: Polyant, home: Path) -> None:
+def test_auth_cannot_be_enabled_without_a_key(polyant: Polyant, home: Path) -> None:
     refused = polyant("instances", "update", "demo-bot", "--auth")
     assert refused == Done(2, "", "polyant: auth can't be enabled without an API key: issue or set one first\n")
     polyant.succeed("keys", "issue", "demo-bot", "--keep-open")
@@ -73,7 +73,7 @@ def test_auth_is_not_turned_on_without_a_key(polyant: Polyant, home: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "arguments, code, says",
+    "arguments, code, message",
     [
         (("create", "demo-bot"), 5, "Instance 'demo-bot' already exists"),
         (("create", "Not A Slug"), 2, "A slug must be 1 to 128 characters"),
@@ -89,16 +89,16 @@ def test_auth_is_not_turned_on_without_a_key(polyant: Polyant, home: Path) -> No
         ((), 2, "ACTION"),
     ],
 )
-def test_failures_have_a_message_and_a_code(
-    polyant: Polyant, home: Path, *, arguments: tuple[str, ...], code: int, says: str
+def test_errors_have_a_message_and_an_exit_code(
+    polyant: Polyant, home: Path, *, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     done = polyant("instances", *arguments)
     assert (done.code, done.stdout) == (code, "")
-    assert says in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_deleting_is_not_done_unasked(polyant: Polyant, home: Path) -> None:
+def test_deletion_requires_confirmation(polyant: Polyant, home: Path) -> None:
     done = polyant("instances", "delete", "demo-bot")
     assert done == Done(1, "", "polyant: no terminal to ask for confirmation: pass --yes to delete\n")
     assert polyant("instances", "show", "demo-bot").code == 0
@@ -106,26 +106,26 @@ def test_deleting_is_not_done_unasked(polyant: Polyant, home: Path) -> None:
     assert polyant("instances", "show", "demo-bot").code == 4
 
 
-def test_deleting_is_told_to_programs(polyant: Polyant, home: Path) -> None:
+def test_deletion_is_reported_as_json(polyant: Polyant, home: Path) -> None:
     assert polyant.succeed("instances", "delete", "demo-bot", "--yes", "--json").json == {"deleted": True}
 
 
-def test_running_server_sees_every_change_at_once(polyant: Polyant, server: Server) -> None:
-    assert talk(server, "seen") == (401, "Unknown model")
+def test_running_server_applies_every_change_immediately(polyant: Polyant, server: Server) -> None:
+    assert chat(server, "seen") == (401, "Unknown model")
     polyant.succeed("instances", "create", "seen")
-    eventually(lambda: talk(server, "seen")[0], 200)
+    eventually(lambda: chat(server, "seen")[0], 200)
     polyant.succeed("instances", "update", "seen", "--provider", "openai")
-    eventually(lambda: talk(server, "seen")[0], 503)  # it has no key for that provider
+    eventually(lambda: chat(server, "seen")[0], 503)  # the server has no key for that provider
     polyant.succeed("instances", "disable", "seen")
-    eventually(lambda: talk(server, "seen")[0], 401)
+    eventually(lambda: chat(server, "seen")[0], 401)
     polyant.succeed("instances", "update", "seen", "--provider", "scripted")
     polyant.succeed("instances", "enable", "seen")
-    eventually(lambda: talk(server, "seen")[0], 200)
+    eventually(lambda: chat(server, "seen")[0], 200)
     polyant.succeed("instances", "delete", "seen", "--yes")
-    eventually(lambda: talk(server, "seen")[0], 401)
+    eventually(lambda: chat(server, "seen")[0], 401)
 
 
-def test_tools_are_set_shown_as_they_stand_and_taken_away(polyant: Polyant, home: Path) -> None:
+def test_tools_are_set_shown_in_order_and_removed(polyant: Polyant, home: Path) -> None:
     changed = polyant.succeed("instances", "update", "demo-bot", "--tools", "calculate, current_time", "--json").json
     assert changed["tools"] == [
         {"name": "calculate", "ready": True, "state": "ready"},
@@ -136,14 +136,14 @@ def test_tools_are_set_shown_as_they_stand_and_taken_away(polyant: Polyant, home
     assert polyant.succeed("instances", "update", "demo-bot", "--tools", "", "--json").json["tools"] == []
 
 
-def test_unknown_tool_is_wrong_usage_and_the_known_ones_are_named(polyant: Polyant, home: Path) -> None:
+def test_unknown_tool_is_a_usage_error_that_lists_the_known_ones(polyant: Polyant, home: Path) -> None:
     done = polyant("instances", "update", "demo-bot", "--tools", "calculate,weather")
     assert done.code == 2
     assert "Unknown tool 'weather'; available: current_time, calculate, http_request, spawn_task" in done.stderr
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["tools"] == []
 
 
-def test_limits_are_set_shown_and_taken_back(polyant: Polyant, home: Path) -> None:
+def test_limits_are_set_shown_and_reset(polyant: Polyant, home: Path) -> None:
     options = ("--max-steps", "5", "--max-tool-calls", "0", "--turn-seconds", "60.5", "--tool-seconds", "2")
     changed = polyant.succeed("instances", "update", "demo-bot", *options, "--json").json
     assert changed["limits"] == {"maxSteps": 5, "maxToolCalls": 0, "turnSeconds": 60.5, "toolSeconds": 2.0}
@@ -183,7 +183,7 @@ class ThinkerChatModel:
 
 @pytest.fixture
 def thinker(tmp_path: Path, environ: pytest.MonkeyPatch) -> None:
-    """Enables a chat model of another package, which has options."""
+    """Enables a chat model of another package that has options."""
     install(tmp_path, "acme-thinker", THINKER, [("chat_model", "thinker", "ThinkerChatModel")])
     environ.syspath_prepend(tmp_path)
     environ.setenv("CHAT_MODELS", "scripted,thinker")
@@ -213,12 +213,12 @@ def test_options_are_set_shown_and_removed(polyant: Polyant) -> None:
         ("thinker", "[]", "--options thinker: expected a JSON object or null"),
     ],
 )
-def test_options_that_an_adapter_refuses_are_wrong_usage(polyant: Polyant, name: str, value: str, message: str) -> None:
+def test_invalid_options_are_a_usage_error(polyant: Polyant, name: str, value: str, message: str) -> None:
     done = polyant("instances", "update", "demo-bot", "--options", name, value)
     assert (done.code, message in done.stderr) == (2, True)
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["options"] == {}
 
 
-def test_limit_that_is_none_is_wrong_usage(polyant: Polyant, home: Path) -> None:
+def test_invalid_limit_is_a_usage_error(polyant: Polyant, home: Path) -> None:
     for option, value in (("--max-steps", "0"), ("--max-steps", "many"), ("--tool-seconds", "nan")):
         assert polyant("instances", "update", "demo-bot", option, value).code == 2

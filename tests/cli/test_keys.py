@@ -9,14 +9,14 @@ from support.process import Server, eventually
 
 
 def status(server: Server, model: str, key: str | None) -> tuple[int, str | None]:
-    """Returns how a call with the key ends."""
+    """Returns the status and the error of a call with the key."""
     body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     answer = httpx.post(f"{server.base_url}/chat/completions", json=body, headers=headers)
     return answer.status_code, answer.json().get("message")
 
 
-def test_key_stands_alone_on_standard_output(polyant: Polyant, home: Path) -> None:
+def test_standard_output_contains_only_the_key(polyant: Polyant, home: Path) -> None:
     issued = polyant.succeed("keys", "issue", "demo-bot")
     assert issued.stdout.startswith("sk-")
     assert len(issued.stdout.split()) == 1
@@ -26,7 +26,7 @@ def test_key_stands_alone_on_standard_output(polyant: Polyant, home: Path) -> No
     assert (shown["authEnabled"], shown["hasAuthKey"]) == (True, True)
 
 
-def test_auth_is_left_as_it_is_if_asked_to(polyant: Polyant, home: Path) -> None:
+def test_auth_stays_unchanged_if_requested(polyant: Polyant, home: Path) -> None:
     polyant.succeed("keys", "issue", "demo-bot", "--keep-open")
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["authEnabled"] is False
     assert polyant.succeed("keys", "revoke", "demo-bot").stdout == (
@@ -34,12 +34,12 @@ def test_auth_is_left_as_it_is_if_asked_to(polyant: Polyant, home: Path) -> None
     )
 
 
-def test_what_is_not_there_is_not_found(polyant: Polyant, home: Path) -> None:
+def test_unknown_instance_and_missing_key_are_not_found(polyant: Polyant, home: Path) -> None:
     assert polyant("keys", "issue", "nobody") == Done(4, "", "polyant: Unknown instance\n")
     assert polyant("keys", "revoke", "demo-bot").code == 4
 
 
-def test_running_server_asks_for_the_key_and_shuts_when_it_is_revoked(polyant: Polyant, server: Server) -> None:
+def test_running_server_requires_the_key_and_rejects_it_after_revocation(polyant: Polyant, server: Server) -> None:
     polyant.succeed("instances", "create", "guarded")
     eventually(lambda: status(server, "guarded", None)[0], 200)
     key = polyant.succeed("keys", "issue", "guarded").stdout.strip()
@@ -49,12 +49,12 @@ def test_running_server_asks_for_the_key_and_shuts_when_it_is_revoked(polyant: P
     second = polyant.succeed("keys", "issue", "guarded").stdout.strip()
     eventually(lambda: status(server, "guarded", key), (401, "Invalid API key"))
     assert status(server, "guarded", second)[0] == 200
-    said = polyant.succeed("keys", "revoke", "guarded").stdout
-    assert said == "Revoked the key of guarded; auth is on: all calls are refused.\n"
+    output = polyant.succeed("keys", "revoke", "guarded").stdout
+    assert output == "Revoked the key of guarded; auth is on: nobody gets in.\n"
     eventually(lambda: status(server, "guarded", second), (401, "Auth enabled but no API key configured"))
 
 
-def test_replaced_key_works_as_long_as_the_grace(polyant: Polyant, server: Server) -> None:
+def test_replaced_key_works_during_the_overlap_period(polyant: Polyant, server: Server) -> None:
     polyant.succeed("instances", "create", "rotated")
     first = polyant.succeed("keys", "issue", "rotated").stdout.strip()
     second = polyant.succeed("keys", "issue", "rotated", "--grace-seconds", "3600").stdout.strip()
@@ -75,16 +75,16 @@ def test_replaced_key_works_as_long_as_the_grace(polyant: Polyant, server: Serve
 
 
 @pytest.mark.parametrize(
-    "seconds, says", [("-1", "0 to 2592000"), ("2592001", "0 to 2592000"), ("soon", "invalid int")]
+    "seconds, message", [("-1", "0 to 2592000"), ("2592001", "0 to 2592000"), ("soon", "invalid int")]
 )
-def test_grace_that_is_none_changes_nothing(polyant: Polyant, home: Path, seconds: str, says: str) -> None:
+def test_invalid_overlap_period_changes_nothing(polyant: Polyant, home: Path, seconds: str, message: str) -> None:
     done = polyant("keys", "issue", "demo-bot", "--grace-seconds", seconds)
     assert (done.code, done.stdout) == (2, "")
-    assert says in done.stderr
+    assert message in done.stderr
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["hasAuthKey"] is False
 
 
-def test_key_chosen_by_the_operator_works_as_well(polyant: Polyant, server: Server) -> None:
+def test_key_chosen_by_the_operator_works(polyant: Polyant, server: Server) -> None:
     polyant.succeed("instances", "create", "chosen")
     polyant.succeed("secrets", "set", "chosen", "auth_api_key", given="sk-of-my-own-choice")
     polyant.succeed("instances", "update", "chosen", "--auth")

@@ -22,13 +22,13 @@ COMMANDS = [
 ]
 
 
-def test_help_tells_every_setting_and_every_exit_code(polyant: Polyant) -> None:
-    said = polyant.succeed("--help").stdout
+def test_help_lists_every_setting_and_every_exit_code(polyant: Polyant) -> None:
+    output = polyant.succeed("--help").stdout
     for name in (*(variable.name for variable in variables().values()), "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
-        assert f"\n  {name} " in said
+        assert f"\n  {name} " in output
     for code in range(6):
-        assert f"\n  {code}  " in said
-    assert max(map(len, said.splitlines())) <= 100
+        assert f"\n  {code}  " in output
+    assert max(map(len, output.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def test_version(polyant: Polyant) -> None:
     assert polyant.succeed("--version").stdout == f"polyant {__version__}\n"
 
 
-def test_without_a_command_it_says_how_to_use_it(polyant: Polyant) -> None:
+def test_usage_is_shown_without_a_command(polyant: Polyant) -> None:
     done = polyant()
     assert done.code == 2
     assert "usage: polyant" in done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_missing_home_is_said_and_not_made(polyant: Polyant, tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_missing_home_is_reported_and_not_created(polyant: Polyant, tmp_path: Path, command: tuple[str, ...]) -> None:
     done = polyant(*command)
     assert done.code == 3
     assert f"There is no data in {tmp_path}/.polyant/polyant.db" in done.stderr
@@ -57,7 +57,7 @@ def test_missing_home_is_said_and_not_made(polyant: Polyant, tmp_path: Path, com
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_settings_are_all_said(polyant: Polyant) -> None:
+def test_all_invalid_settings_are_reported(polyant: Polyant) -> None:
     done = polyant("instances", "list", API_PORT="no", AUTH_SECRET="short")
     assert done.code == 3
     assert done.stderr.splitlines() == [
@@ -66,21 +66,21 @@ def test_wrong_settings_are_all_said(polyant: Polyant) -> None:
     ]
 
 
-def test_database_that_cannot_be_reached_has_the_code_of_unusable_settings(polyant: Polyant) -> None:
+def test_unreachable_database_has_the_exit_code_of_unusable_settings(polyant: Polyant) -> None:
     keys = {"ENCRYPTION_KEY": "0f" * 32, "AUTH_SECRET": "x" * 32}
     done = polyant("instances", "list", DATABASE_URL="postgresql://me:the-password@127.0.0.1:1/db", **keys)
     assert done.code == 3
     assert "the-password" not in done.stderr
 
 
-def test_wrong_key_is_refused_before_anything_is_done(polyant: Polyant, home: Path) -> None:
+def test_wrong_key_is_rejected_before_any_change(polyant: Polyant, home: Path) -> None:
     done = polyant("instances", "create", "new", ENCRYPTION_KEY="0f" * 32)
     assert done.code == 3
     assert "The master key is not the key" in done.stderr
     assert polyant("instances", "show", "new").code == 4
 
 
-def test_reader_that_goes_away_is_no_reason_for_a_traceback(home: Path) -> None:
+def test_closed_output_pipe_causes_no_traceback(home: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as pipe:

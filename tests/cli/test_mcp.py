@@ -33,7 +33,7 @@ def test_server_is_set_listed_replaced_and_deleted(polyant: Polyant, home: Path)
     assert polyant.succeed("mcp", "list", "demo-bot", "--json").json == {"mcpServers": []}
 
 
-def test_secret_of_a_header_is_asked_for_and_bound_to_the_server(polyant: Polyant, home: Path) -> None:
+def test_missing_secret_of_a_header_is_reported_and_bound_to_the_server(polyant: Polyant, home: Path) -> None:
     put = ("mcp", "set", "demo-bot", "crm", URL, "--header", "Authorization=crm_token")
     done = polyant.succeed(*put)
     assert "Set the MCP server crm of demo-bot." in done.stdout
@@ -47,7 +47,7 @@ def test_secret_of_a_header_is_asked_for_and_bound_to_the_server(polyant: Polyan
     assert "Bearer" not in moved.stdout + moved.stderr
 
 
-def test_what_breaks_a_rule_is_wrong_usage(polyant: Polyant, home: Path) -> None:
+def test_invalid_server_is_a_usage_error(polyant: Polyant, home: Path) -> None:
     for name, url, header in (
         ("my_crm", URL, "X-Key=a"),
         ("crm", "crm.example", "X-Key=a"),

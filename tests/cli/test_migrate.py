@@ -4,11 +4,11 @@ from pathlib import Path
 from support.commands import Done, Polyant
 
 
-def test_first_migration_makes_everything_that_serve_would(polyant: Polyant, tmp_path: Path) -> None:
+def test_first_migration_creates_the_same_data_as_serve(polyant: Polyant, tmp_path: Path) -> None:
     assert polyant.succeed("migrate").stdout == "The database is up to date.\n"
     home = tmp_path / ".polyant"
-    made = {str(path.relative_to(home)) for path in home.rglob("*") if not path.name.endswith(("-wal", "-shm"))}
-    assert made == {"polyant.db", "keys", "keys/encryption.key", "keys/auth.secret", "initial-admin-password"}
+    created = {str(path.relative_to(home)) for path in home.rglob("*") if not path.name.endswith(("-wal", "-shm"))}
+    assert created == {"polyant.db", "keys", "keys/encryption.key", "keys/auth.secret", "initial-admin-password"}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["provider"] == "scripted"
 
@@ -21,12 +21,12 @@ def test_second_migration_changes_nothing(polyant: Polyant, home: Path) -> None:
     assert {path: path.read_text() for path in (home / "keys").iterdir()} == keys
 
 
-def test_first_instance_is_of_the_vendor_whose_key_is_set(polyant: Polyant) -> None:
+def test_first_instance_uses_the_provider_whose_key_is_set(polyant: Polyant) -> None:
     polyant.succeed("migrate", OPENAI_API_KEY="sk-not-a-real-key")
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["provider"] == "openai"
 
 
-def test_database_goes_where_database_url_says(polyant: Polyant, tmp_path: Path) -> None:
+def test_database_is_created_at_database_url(polyant: Polyant, tmp_path: Path) -> None:
     place = tmp_path / "my data"
     place.mkdir()
     polyant.succeed("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/my%20data/bots.db")

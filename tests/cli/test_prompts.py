@@ -1,4 +1,4 @@
-"""What a person at a terminal is asked."""
+"""Interactive prompts at a terminal."""
 
 import os
 import pty
@@ -16,7 +16,7 @@ VALUE = "sk-typed-by-a-person"
 
 
 class Terminal:
-    """A person's side of a terminal in which a command runs."""
+    """The user's side of a terminal in which a command runs."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._side, other = pty.openpty()
@@ -28,12 +28,12 @@ class Terminal:
         self.seen = ""
 
     def wait_for(self, text: str) -> None:
-        """Returns once the text was written, and the command waits for what is typed."""
+        """Returns when the text has been written and the command waits for input."""
         while text not in self.seen:
             read = self._read()
             assert read, self.seen
             self.seen += read
-        # What is typed between the question and the wait for its answer may be lost, Ctrl-C above all.
+        # Input between the prompt and the wait may be lost, especially Ctrl-C.
         eventually(self._process.state, "S")
 
     def type(self, text: str) -> None:
@@ -45,14 +45,14 @@ class Terminal:
         return self._process.wait()
 
     def close(self) -> None:
-        """Hangs up, which ends a command that still runs."""
+        """Closes the terminal, which ends a command that is still running."""
         os.close(self._side)
         self._process.wait()
 
     def _read(self) -> str:
         try:
             return os.read(self._side, 4096).decode()
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # Linux reports the closed other side like this
             return ""
 
 
@@ -61,7 +61,7 @@ Open = Callable[..., Terminal]
 
 @pytest.fixture
 def terminal_of(home: Path) -> Iterator[Open]:
-    """Opens a terminal in which a command runs on data of this test's own."""
+    """Opens a terminal in which a command runs on this test's data."""
     with ExitStack() as stack:
 
         def open_terminal(*arguments: str) -> Terminal:
@@ -72,7 +72,7 @@ def terminal_of(home: Path) -> Iterator[Open]:
         yield open_terminal
 
 
-def test_value_is_asked_for_and_not_shown(polyant: Polyant, terminal_of: Open) -> None:
+def test_value_is_prompted_for_and_not_shown(polyant: Polyant, terminal_of: Open) -> None:
     terminal = terminal_of("secrets", "set", "demo-bot", "auth_api_key")
     terminal.wait_for("Value of auth_api_key: ")
     terminal.type(f"{VALUE}\n")
@@ -83,7 +83,7 @@ def test_value_is_asked_for_and_not_shown(polyant: Polyant, terminal_of: Open) -
 
 
 @pytest.mark.parametrize("typed", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
-def test_question_can_be_left(polyant: Polyant, terminal_of: Open, typed: str) -> None:
+def test_prompt_can_be_cancelled(polyant: Polyant, terminal_of: Open, typed: str) -> None:
     terminal = terminal_of("secrets", "set", "demo-bot", "auth_api_key")
     terminal.wait_for("Value of auth_api_key: ")
     terminal.type(typed)
@@ -93,7 +93,7 @@ def test_question_can_be_left(polyant: Polyant, terminal_of: Open, typed: str) -
 
 
 @pytest.mark.parametrize("typed, code", [("demo-bot\n", 0), ("yes\n", 1)])
-def test_deleting_is_confirmed_with_the_slug(polyant: Polyant, terminal_of: Open, typed: str, code: int) -> None:
+def test_deletion_is_confirmed_with_the_slug(polyant: Polyant, terminal_of: Open, typed: str, code: int) -> None:
     terminal = terminal_of("instances", "delete", "demo-bot")
     terminal.wait_for("Type its slug to confirm: ")
     terminal.type(typed)
@@ -102,31 +102,33 @@ def test_deleting_is_confirmed_with_the_slug(polyant: Polyant, terminal_of: Open
 
 
 @pytest.mark.parametrize(
-    "arguments, says",
+    "arguments, message",
     [
         (("create", "eve@example.com"), "Created eve@example.com."),
         (("set-password", "admin@localhost"), "Set the password of admin@localhost."),
     ],
 )
-def test_password_is_asked_for_and_not_shown(terminal_of: Open, arguments: tuple[str, ...], says: str) -> None:
+def test_password_is_prompted_for_and_not_shown(terminal_of: Open, arguments: tuple[str, ...], message: str) -> None:
     terminal = terminal_of("users", *arguments)
     terminal.wait_for("Password: ")
     terminal.type(f"{VALUE}\n")
     assert terminal.wait() == 0
-    assert says in terminal.seen
+    assert message in terminal.seen
     assert VALUE not in terminal.seen
 
 
 @pytest.mark.parametrize(
     "arguments, code", [(("create", "ADMIN@localhost"), 5), (("set-password", "nobody@example.com"), 4)]
 )
-def test_no_password_is_asked_for_in_vain(terminal_of: Open, arguments: tuple[str, ...], code: int) -> None:
+def test_password_is_not_prompted_for_if_the_command_would_fail(
+    terminal_of: Open, arguments: tuple[str, ...], code: int
+) -> None:
     terminal = terminal_of("users", *arguments)
     assert terminal.wait() == code
     assert "Password" not in terminal.seen
 
 
-def test_nobody_is_asked_about_what_is_not_there(terminal_of: Open) -> None:
+def test_deletion_of_an_unknown_instance_shows_no_prompt(terminal_of: Open) -> None:
     terminal = terminal_of("secrets", "set", "nobody", "auth_api_key")
     assert terminal.wait() == 4
     assert "Value of" not in terminal.seen

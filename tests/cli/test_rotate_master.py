@@ -19,7 +19,7 @@ NEW, NEWER = "a" * 64, "b" * 64
 
 @pytest.fixture(scope="session")
 def filled_home(fresh_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three instances with a secret each, and a fourth with a key for its callers; to be copied."""
+    """A template of data: three instances with a secret each, and a fourth with an API key."""
     folder = tmp_path_factory.mktemp("filled")
     home = shutil.copytree(fresh_home, folder / ".polyant")
     commands: list[tuple[str, ...]] = [("keys", "issue", "demo-bot")]
@@ -33,7 +33,7 @@ def filled_home(fresh_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def data(filled_home: Path, tmp_path: Path) -> Path:
-    """The same, of this test's own, where commands look for it."""
+    """A copy of the template, where commands look for it."""
     return shutil.copytree(filled_home, tmp_path / ".polyant")
 
 
@@ -43,7 +43,7 @@ def keys_of(home: Path) -> list[str]:
 
 
 def key_ids_of(home: Path) -> set[str]:
-    """Returns the ids of the keys that sealed what is stored."""
+    """Returns the ids of the keys with which the stored values are encrypted."""
     with sqlite3.connect(home / "polyant.db") as database:
         forms = database.execute("SELECT sealed FROM instance_secrets UNION SELECT sealed FROM encryption_check")
         found = {sealed.split(".")[1] for (sealed,) in forms}
@@ -62,14 +62,14 @@ def tamper(home: Path, slug: str) -> None:
 
 
 def older_keys(polyant: Polyant, **variables: str) -> tuple[str, str]:
-    """Returns what the doctor finds about them."""
+    """Returns the doctor's finding about older encryption keys."""
     findings = polyant("doctor", "--json", **variables).json["findings"]
-    [(state, says)] = [(f["state"], f["says"]) for f in findings if f["about"] == "older encryption keys"]
-    return state, says
+    [(state, message)] = [(f["state"], f["says"]) for f in findings if f["about"] == "older encryption keys"]
+    return state, message
 
 
 def interrupt_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has Ctrl-C typed after so many instances were saved."""
+    """Simulates Ctrl-C after that many instances were saved."""
     save, left = PiccoloInstanceRepo.save, saves
 
     async def interrupted(*save_what: Any, **options: Any) -> Instance:
@@ -85,7 +85,7 @@ def interrupt_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
 # With key files
 
 
-def test_key_file_is_replaced_and_everything_is_sealed_with_the_new_key(polyant: Polyant, data: Path) -> None:
+def test_key_file_is_replaced_and_all_secrets_are_re_encrypted(polyant: Polyant, data: Path) -> None:
     (old,), old_ids = keys_of(data), key_ids_of(data)
     done = polyant.succeed("keys", "rotate-master")
     assert done.stdout.splitlines() == [
@@ -103,7 +103,7 @@ def test_key_file_is_replaced_and_everything_is_sealed_with_the_new_key(polyant:
     assert not {new, old} & set(done.stdout.split())
 
 
-def test_afterwards_the_new_key_is_enough_and_the_old_one_is_refused(polyant: Polyant, data: Path) -> None:
+def test_only_the_new_key_works_after_the_rotation(polyant: Polyant, data: Path) -> None:
     (old,) = keys_of(data)
     polyant.succeed("keys", "rotate-master")
     (data / "keys" / "encryption.previous").unlink()
@@ -114,11 +114,11 @@ def test_afterwards_the_new_key_is_enough_and_the_old_one_is_refused(polyant: Po
     assert refused.stderr.startswith("polyant: The master key is not the key that encrypted the stored secrets")
 
 
-def test_json_tells_the_counts(polyant: Polyant, data: Path) -> None:
+def test_json_output_contains_the_counts(polyant: Polyant, data: Path) -> None:
     assert polyant.succeed("keys", "rotate-master", "--json").json == {"secrets": 4, "instances": 4, "unreadable": []}
 
 
-def test_two_rotations_in_a_row(polyant: Polyant, data: Path) -> None:
+def test_two_consecutive_rotations_succeed(polyant: Polyant, data: Path) -> None:
     polyant.succeed("keys", "rotate-master")
     first = keys_of(data)
     polyant.succeed("keys", "rotate-master")
@@ -128,7 +128,7 @@ def test_two_rotations_in_a_row(polyant: Polyant, data: Path) -> None:
 
 
 @pytest.mark.parametrize("saves", [0, 2])
-def test_interrupted_rotation_goes_on_with_the_same_key(
+def test_interrupted_rotation_resumes_with_the_same_key(
     polyant: Polyant, data: Path, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
     (old,) = keys_of(data)
@@ -154,7 +154,7 @@ def test_interrupted_rotation_goes_on_with_the_same_key(
     polyant.succeed("instances", "list", ENCRYPTION_KEY=new)
 
 
-def test_rotation_interrupted_before_anything_was_resealed_is_told_by_the_doctor(
+def test_doctor_reports_a_rotation_interrupted_before_the_first_secret(
     polyant: Polyant, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = home / "keys"
@@ -170,7 +170,7 @@ def test_rotation_interrupted_before_anything_was_resealed_is_told_by_the_doctor
     assert older_keys(polyant)[0] == "ok"
 
 
-def test_secret_that_cannot_be_read_is_named_and_stops_nothing(polyant: Polyant, data: Path) -> None:
+def test_unreadable_secret_is_reported_and_does_not_stop_the_rotation(polyant: Polyant, data: Path) -> None:
     tamper(data, "second")
     done = polyant("keys", "rotate-master")
     assert done.code == 1
@@ -186,14 +186,14 @@ def test_secret_that_cannot_be_read_is_named_and_stops_nothing(polyant: Polyant,
     polyant.succeed("keys", "rotate-master")
 
 
-def test_older_keys_that_others_can_get_at_are_warned_of(polyant: Polyant, data: Path) -> None:
+def test_older_keys_accessible_to_others_are_a_warning(polyant: Polyant, data: Path) -> None:
     polyant.succeed("keys", "rotate-master")
     assert "warning" not in polyant("doctor").stdout
     (data / "keys" / "encryption.previous").chmod(0o640)
     assert "warning  files: other users can access encryption.previous" in polyant("doctor").stdout
 
 
-def test_progress_is_drawn_on_a_terminal(polyant: Polyant, data: Path) -> None:
+def test_progress_is_shown_on_a_terminal(polyant: Polyant, data: Path) -> None:
     terminal, side = pty.openpty()
     done = subprocess.run(
         [*POLYANT, "keys", "rotate-master"],
@@ -220,19 +220,19 @@ def test_progress_is_drawn_on_a_terminal(polyant: Polyant, data: Path) -> None:
 # With keys from the environment
 
 
-def test_environment_without_an_older_key_is_told_the_steps(polyant: Polyant, data: Path) -> None:
+def test_environment_without_an_older_key_gets_instructions(polyant: Polyant, data: Path) -> None:
     (key,) = keys_of(data)
     before = key_ids_of(data)
-    told = polyant("keys", "rotate-master", ENCRYPTION_KEY=key)
-    assert told.code == 3
-    lines = told.stderr.splitlines()
-    assert [line.split()[1] for line in lines] == ["All", "1.", "2.", "3.", "4."]
-    assert "set ENCRYPTION_KEY to the new key and ENCRYPTION_KEY_PREVIOUS to the old one" in told.stderr
-    assert key not in told.stderr
+    refused = polyant("keys", "rotate-master", ENCRYPTION_KEY=key)
+    assert refused.code == 3
+    lines = refused.stderr.splitlines()
+    assert [line.split()[1] for line in lines] == ["ENCRYPTION_KEY", "1.", "2.", "3.", "4."]
+    assert "set ENCRYPTION_KEY to the new key and ENCRYPTION_KEY_PREVIOUS to the old one" in refused.stderr
+    assert key not in refused.stderr
     assert (keys_of(data), key_ids_of(data)) == ([key], before)
 
 
-def test_new_key_in_the_environment_replaces_the_one_before(polyant: Polyant, data: Path) -> None:
+def test_new_key_in_the_environment_replaces_the_previous_one(polyant: Polyant, data: Path) -> None:
     (old,) = keys_of(data)
     both = {"ENCRYPTION_KEY": NEW, "ENCRYPTION_KEY_PREVIOUS": old}
     assert older_keys(polyant, **both)[0] == "warning"
@@ -248,13 +248,13 @@ def test_new_key_in_the_environment_replaces_the_one_before(polyant: Polyant, da
     assert again.stdout.startswith("Re-encrypted 0 secrets of 0 instances; 0 could not be decrypted.\n")
 
 
-def test_new_key_without_the_one_before_is_refused(polyant: Polyant, data: Path) -> None:
+def test_new_key_without_the_previous_one_is_rejected(polyant: Polyant, data: Path) -> None:
     refused = polyant("keys", "rotate-master", ENCRYPTION_KEY=NEW)
     assert refused.code == 3
     assert "set ENCRYPTION_KEY_PREVIOUS to the old one" in refused.stderr
 
 
-def test_several_older_keys_are_taken(polyant: Polyant, data: Path) -> None:
+def test_several_older_keys_are_accepted(polyant: Polyant, data: Path) -> None:
     (old,) = keys_of(data)
     polyant.succeed("secrets", "set", "first", "another", given="v", ENCRYPTION_KEY=NEW, ENCRYPTION_KEY_PREVIOUS=old)
     done = polyant.succeed(

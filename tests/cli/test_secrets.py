@@ -9,7 +9,7 @@ from support.commands import Done, Polyant
 VALUE = "sk-a-value-nobody-may-see"
 
 
-def test_value_comes_from_standard_input_and_is_never_shown(polyant: Polyant, home: Path) -> None:
+def test_value_is_read_from_standard_input_and_never_shown(polyant: Polyant, home: Path) -> None:
     polyant.succeed("instances", "create", "bot", "--provider", "openai")
     stored = polyant.succeed("secrets", "set", "bot", "openai_api_key", given=f"{VALUE}\n")
     assert stored.stdout == "Stored openai_api_key of bot, to be sent only to https://api.openai.com:443.\n"
@@ -22,7 +22,7 @@ def test_value_comes_from_standard_input_and_is_never_shown(polyant: Polyant, ho
     assert not any(VALUE.encode() in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 
-def test_programs_read_name_time_and_origin(polyant: Polyant, home: Path) -> None:
+def test_json_output_contains_name_time_and_origin(polyant: Polyant, home: Path) -> None:
     stored = polyant.succeed("secrets", "set", "demo-bot", "smtp_password", "--json", given="correct horse").json
     assert (stored["key"], stored["configured"], stored["origin"]) == ("smtp_password", True, None)
     assert (list(stored), stored["expiresAt"]) == (["key", "configured", "updatedAt", "origin", "expiresAt"], None)
@@ -33,15 +33,15 @@ def test_programs_read_name_time_and_origin(polyant: Polyant, home: Path) -> Non
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
 @pytest.mark.parametrize("value", [VALUE, f" {VALUE}\t", f"{VALUE}\n", f"{VALUE}\n\n{VALUE}"])
-def test_one_line_end_is_not_part_of_the_value(monkeypatch: pytest.MonkeyPatch, value: str, end: str) -> None:
+def test_one_trailing_newline_is_removed_from_the_value(monkeypatch: pytest.MonkeyPatch, value: str, end: str) -> None:
     if value.endswith("\n") and not end:
-        pytest.skip("the value's own line end would be taken for the one too many")
+        pytest.skip("the value's own newline would be removed")
     monkeypatch.setattr("sys.stdin", io.StringIO(value + end, newline=""))
     assert read_value("") == value
 
 
-def test_value_with_a_line_end_is_stored_as_a_key(polyant: Polyant, home: Path) -> None:
-    # A line end left in it would break the rule of keys.
+def test_trailing_newline_is_removed_from_a_key(polyant: Polyant, home: Path) -> None:
+    # A key with a newline would be invalid.
     polyant.succeed("secrets", "set", "demo-bot", "auth_api_key", given=f"{VALUE}\r\n")
 
 
@@ -67,7 +67,7 @@ def test_deleted_secret_is_gone(polyant: Polyant, home: Path) -> None:
         (("set", "demo-bot", "openai_api_key", VALUE), "", 2),
     ],
 )
-def test_failures_have_a_code_and_do_not_show_the_value(
+def test_errors_have_an_exit_code_and_do_not_show_the_value(
     polyant: Polyant, home: Path, *, arguments: tuple[str, ...], given: str | bytes, code: int
 ) -> None:
     done = polyant("secrets", *arguments, given=given)

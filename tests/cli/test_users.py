@@ -16,8 +16,10 @@ FIELDS = ["id", "email", "role", "disabled", "createdAt", "updatedAt"]
 def test_user_is_created_with_a_password_from_standard_input(polyant: Polyant, home: Path) -> None:
     done = polyant.succeed("users", "create", "Eve@Example.com", given=f"{PASSWORD}\n")
     assert done == Done(0, "Created eve@example.com.\n", "")
-    made = polyant.succeed("users", "create", "bob@example.com", "--role", "superadmin", "--json", given=PASSWORD).json
-    assert (list(made), made["email"], made["role"]) == (FIELDS, "bob@example.com", "superadmin")
+    created = polyant.succeed(
+        "users", "create", "bob@example.com", "--role", "superadmin", "--json", given=PASSWORD
+    ).json
+    assert (list(created), created["email"], created["role"]) == (FIELDS, "bob@example.com", "superadmin")
 
 
 def test_users_are_listed(polyant: Polyant, home: Path) -> None:
@@ -48,7 +50,7 @@ def test_password_is_set_from_standard_input(polyant: Polyant, home: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "given"), [(("set-password",), "another password"), (("disable",), ""), (("delete", "--json"), "")]
 )
-def test_running_server_shows_the_user_out_at_once(
+def test_running_server_ends_the_users_sessions_immediately(
     polyant: Polyant, server: Server, arguments: tuple[str, ...], given: str
 ) -> None:
     email = f"{arguments[0]}@example.com"
@@ -60,7 +62,7 @@ def test_running_server_shows_the_user_out_at_once(
         assert client.get("/auth/me").status_code == 401
 
 
-def test_no_password_is_taken_from_the_command_line(polyant: Polyant, home: Path) -> None:
+def test_password_cannot_be_given_on_the_command_line(polyant: Polyant, home: Path) -> None:
     for arguments in (("create", "eve@example.com"), ("set-password", "admin@localhost")):
         for password in (("--password", PASSWORD), (PASSWORD,)):
             done = polyant("users", *arguments, *password, given=PASSWORD)
@@ -69,20 +71,20 @@ def test_no_password_is_taken_from_the_command_line(polyant: Polyant, home: Path
     assert polyant.succeed("users", "list", "--json").json["total"] == 1
 
 
-def test_trail_tells_that_it_was_the_command_line(polyant: Polyant, home: Path) -> None:
+def test_trail_records_the_command_line_as_the_actor(polyant: Polyant, home: Path) -> None:
     polyant.succeed("users", "create", "eve@example.com", given=PASSWORD)
     for action in ("disable", "enable", "delete"):
         polyant.succeed("users", action, "eve@example.com")
     with closing(sqlite3.connect(home / "polyant.db")) as database:
-        told = database.execute("SELECT action, details FROM audit_log WHERE actor = 'cli' ORDER BY id").fetchall()
+        entries = database.execute("SELECT action, details FROM audit_log WHERE actor = 'cli' ORDER BY id").fetchall()
     disabled = '["disabled"]'
-    assert told == [
+    assert entries == [
         *(("user.create", '["user"]'), ("user.update", disabled), ("user.update", disabled), ("user.delete", "[]"))
     ]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "given", "code", "says"),
+    ("arguments", "given", "code", "message"),
     [
         (("create", "eve"), PASSWORD, 2, "email must look like name@host"),
         (("create", "eve@example.com"), "short", 2, "A password must have 12 to 1024 characters"),
@@ -100,14 +102,14 @@ def test_trail_tells_that_it_was_the_command_line(polyant: Polyant, home: Path) 
         ((), "", 2, "ACTION"),
     ],
 )
-def test_failures_have_a_message_and_a_code(
-    polyant: Polyant, home: Path, arguments: tuple[str, ...], given: str | bytes, code: int, says: str
+def test_errors_have_a_message_and_an_exit_code(
+    polyant: Polyant, home: Path, arguments: tuple[str, ...], given: str | bytes, code: int, message: str
 ) -> None:
     done = polyant("users", *arguments, given=given)
     assert (done.code, done.stdout) == (code, "")
-    assert says in done.stderr
+    assert message in done.stderr
     assert PASSWORD not in done.stderr
 
 
-def test_first_user_s_password_is_one_that_a_user_may_have(home: Path) -> None:
+def test_generated_password_of_the_first_user_is_valid(home: Path) -> None:
     assert check_password((home / "initial-admin-password").read_text().strip())

@@ -1,4 +1,4 @@
-"""What it costs when the database goes away for a while."""
+"""The effects of a database outage."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ def own_server() -> Iterator[PostgresServer]:
 
 
 class Load:
-    """Callers that ask again and again, and what they were answered."""
+    """Callers that send requests in a loop, and the responses."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -43,11 +43,11 @@ class Load:
                 self.answers.append(answer)
                 self._news.notify_all()
 
-    async def until(self, holds: Callable[[list[httpx.Response]], bool]) -> list[httpx.Response]:
-        """Returns what is answered from now on, once it is as wanted."""
+    async def until(self, condition: Callable[[list[httpx.Response]], bool]) -> list[httpx.Response]:
+        """Returns the responses from now on, once they meet the condition."""
         begin = len(self.answers)
         async with asyncio.timeout(PATIENCE), self._news:
-            await self._news.wait_for(lambda: holds(self.answers[begin:]))
+            await self._news.wait_for(lambda: condition(self.answers[begin:]))
         return self.answers[begin:]
 
 
@@ -65,11 +65,11 @@ async def load_on(server: Server) -> AsyncIterator[Load]:
 
 
 def enough(status: int) -> Callable[[list[httpx.Response]], bool]:
-    """Returns whether the last answers, enough of them, all have that status."""
+    """Returns the condition that the last `ENOUGH` responses all have that status."""
     return lambda answers: len(answers) >= ENOUGH and {answer.status_code for answer in answers[-ENOUGH:]} == {status}
 
 
-async def test_database_that_restarts_under_load_costs_503_while_it_is_away(
+async def test_requests_fail_with_503_only_while_the_database_is_down(
     tmp_path: Path, own_server: PostgresServer
 ) -> None:
     variables = {"DATABASE_URL": own_server.url_of("test"), **SECRETS, **TRUST_ONE_PROXY}
@@ -88,10 +88,10 @@ async def test_database_that_restarts_under_load_costs_503_while_it_is_away(
         assert "Traceback" not in server.stderr.text
 
 
-async def test_calls_pass_uncounted_while_the_limiter_is_away_if_it_may_fail_open(
+async def test_calls_are_not_limited_while_the_limiter_is_down_if_it_fails_open(
     tmp_path: Path, own_server: PostgresServer
 ) -> None:
-    """Only the limiter uses the database here: an instance can't be answered from a database that is away."""
+    """Only the limiter uses the database here, because instances can't be read while the database is down."""
     alone = {"INSTANCE_REPO": "memory", "KEY_CHECK": "memory", "RATE_LIMIT": "1/3600", "RATE_LIMIT_FAIL": "open"}
     variables = {"DATABASE_URL": own_server.url_of("test"), **SECRETS, **alone}
     with serving(tmp_path, **variables) as server:

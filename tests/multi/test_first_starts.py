@@ -1,4 +1,4 @@
-"""Any number of servers may start at once, on nothing or on an old database; a failed migration changes nothing."""
+"""Concurrent first starts on an empty or old database, and failed migrations."""
 
 import asyncio
 import json
@@ -18,13 +18,13 @@ SERVERS = 4
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def variables(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Settings that lead to a database without tables, once of each kind."""
+    """The settings for an empty database, once for each kind."""
     if request.param == "sqlite":
         return {}
     return {"DATABASE_URL": request.getfixturevalue("postgres_url"), **SECRETS}
 
 
-async def test_servers_that_start_at_once_on_nothing_all_serve_one_demo(
+async def test_servers_started_concurrently_on_an_empty_database_serve_one_demo(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
     with ExitStack() as stack:
@@ -38,13 +38,13 @@ async def test_servers_that_start_at_once_on_nothing_all_serve_one_demo(
     assert [instance["slug"] for instance in json.loads(listed.stdout)["instances"]] == ["demo-bot"]
 
 
-async def test_migration_that_fails_leaves_the_old_schema_and_nothing_serves(
+async def test_failed_migration_keeps_the_old_schema_and_prevents_the_start(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
     assert (await asyncio.to_thread(run_polyant, tmp_path, "migrate", **variables)).returncode == 0
     url = variables.get("DATABASE_URL", f"sqlite:///{tmp_path}/.polyant/polyant.db")
     async with PiccoloDatabase(url) as database:
-        # As an older version would have left it, but for an index that is in the way of the second migration.
+        # The state of an older version, plus an index that makes the second migration fail.
         await database.run("DELETE FROM migration WHERE name > '2026-11-22T12:00:00:000001'")
         await database.run("DROP INDEX instance_secrets_key")
         before = await schema(database)

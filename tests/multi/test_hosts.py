@@ -32,7 +32,7 @@ async def test_hosts_share_one_limit(hosts: tuple[Server, Server]) -> None:
     assert await statuses_of_burst(*hosts, each=45) == {200: 20, 429: 70}
 
 
-async def test_hosts_take_no_more_connections_than_their_pools_have(
+async def test_hosts_use_no_more_connections_than_their_pools_allow(
     hosts: tuple[Server, Server], postgres: PostgresServer
 ) -> None:
     await statuses_of_burst(*hosts, each=45)
@@ -40,7 +40,7 @@ async def test_hosts_take_no_more_connections_than_their_pools_have(
     assert 1 <= await postgres.fetch_value(count) <= POOL * len(hosts)
 
 
-async def test_key_revoked_at_one_is_dead_at_both_within_a_second(
+async def test_key_revoked_on_one_host_is_rejected_on_both_within_a_second(
     hosts: tuple[Server, Server], variables: dict[str, str], tmp_path: Path
 ) -> None:
     issued = await asyncio.to_thread(run_polyant, tmp_path, "keys", "issue", "demo-bot", **variables)

@@ -1,4 +1,4 @@
-"""What killed processes leave: every write that they have acknowledged, and nothing that keeps others from starting."""
+"""Killed processes lose no acknowledged write, and don't prevent other processes from starting."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ async def main():
     async with PiccoloDatabase(sys.argv[1]) as database:
         repo = PiccoloInstanceRepo(database=database)
         for number in itertools.count():
-            # The factory makes the same ones in each process.
+            # The factory builds the same instances in each process.
             instance = InstanceFactory.build(id=uuid.uuid4().hex, slug=f"{sys.argv[2]}-{number}")
             await repo.add(instance)
             print(instance.slug, flush=True)
@@ -28,7 +28,7 @@ asyncio.run(main())
 """
 
 
-def test_acknowledged_writes_are_there_after_everything_was_killed(tmp_path: Path) -> None:
+def test_acknowledged_writes_survive_killed_processes(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/.polyant/polyant.db"
     written: set[str] = set()
     with serving(tmp_path, "--workers", "2") as server:

@@ -1,4 +1,4 @@
-"""The master key is replaced while a server answers, by a command that is interrupted, killed and run again."""
+"""The master key is rotated under load, by a command that is interrupted, killed and run again."""
 
 import asyncio
 import signal
@@ -41,7 +41,7 @@ async def paced(*arguments, **options):
     global left
     left -= 1
     if left == -1:
-        print("reached", file=sys.stderr, flush=True)  # and whoever hears it may interrupt this save anywhere
+        print("reached", file=sys.stderr, flush=True)  # the test may now interrupt this save
     if left < -1:
         await asyncio.Event().wait()
     return await save(*arguments, **options)
@@ -54,7 +54,7 @@ NOT_FINISHED = "polyant: not finished: run `polyant keys rotate-master` again to
 
 @dataclass
 class Store:
-    """A database with many instances, and the environment in which its key is replaced."""
+    """A database with many instances, and the environment of the rotation."""
 
     folder: Path
     database: PiccoloDatabase
@@ -69,8 +69,8 @@ class Store:
         found = [await self.repo.get(summary.slug) for summary in (await self.repo.list(InstanceQuery())).instances]
         return [instance for instance in found if instance is not None]
 
-    async def resealed(self) -> int:
-        """Returns how many secrets the old key didn't seal."""
+    async def re_encrypted(self) -> int:
+        """Returns the number of secrets that are no longer encrypted with the old key."""
         old = AesGcmSecretCipher(master_keys=[SecretText(self.old)])
         table = self.database.bind(SecretRow)
         rows = await self.database.read(table.select(table.sealed).run)
@@ -78,10 +78,10 @@ class Store:
         return len([row for row in rows if await old.key_id_of(row["sealed"]) != old_id])
 
     async def interrupted(self, number: signal.Signals, *, after: int) -> tuple[int, str]:
-        """Sends a rotation a signal during the save that follows the first `after` ones.
+        """Runs a rotation and sends it a signal during the save after the first `after` ones.
 
         Returns:
-            Its exit code and what it wrote to standard error.
+            The exit code and the standard error.
         """
         command = (sys.executable, "-c", PACED, str(after))
         with starting(self.folder, command, **self.variables) as rotation:
@@ -95,17 +95,17 @@ class Store:
         return await asyncio.to_thread(run_polyant, self.folder, *arguments, **{**self.variables, **variables})
 
     async def start_with(self, key: str) -> subprocess.CompletedProcess[str]:
-        """Returns how a start of the engine with this key alone ends, short of serving."""
+        """Runs a migration with only this key and returns the result."""
         return await self.run("migrate", ENCRYPTION_KEY=key, ENCRYPTION_KEY_PREVIOUS="")
 
 
 @pytest.fixture
 async def store(database_url: str, tmp_path: Path) -> AsyncIterator[Store]:
-    """On SQLite the keys are in files; on PostgreSQL they are in the environment, the new one already."""
+    """The store on SQLite with keys in files, and on PostgreSQL with old and new key in the environment."""
     variables = {"DATABASE_URL": database_url, "AUTH_SECRET": SECRET, "RATE_LIMIT": "off"}
     given = {} if database_url.startswith("sqlite") else {"ENCRYPTION_KEY": OLD}
-    made = await asyncio.to_thread(run_polyant, tmp_path, "migrate", **variables, **given)
-    assert made.returncode == 0, made.stderr
+    migration = await asyncio.to_thread(run_polyant, tmp_path, "migrate", **variables, **given)
+    assert migration.returncode == 0, migration.stderr
     old = given.get("ENCRYPTION_KEY") or (tmp_path / ".polyant/keys/encryption.key").read_text().strip()
     replacing = {"ENCRYPTION_KEY": NEW, "ENCRYPTION_KEY_PREVIOUS": OLD} if given else {}
     async with PiccoloDatabase(database_url) as database:
@@ -124,7 +124,7 @@ async def fill(repo: PiccoloInstanceRepo, cipher: AesGcmSecretCipher) -> None:
 
 
 class Callers(threading.Thread):
-    """Talk to one instance, and list the models, all the time."""
+    """Calls one instance and lists the models in a loop."""
 
     def __init__(self, server: Server) -> None:
         super().__init__()
@@ -143,10 +143,10 @@ class Callers(threading.Thread):
                 ):
                     answer = client.send(request)
                     self.answers.append("ok" if answer.status_code == 200 else answer.text)
-                self._stopped.wait(0.005)  # they needn't take all the time that the machine has
+                self._stopped.wait(0.005)  # leaves CPU time to the other processes
 
-    def have_answers(self, count: int) -> None:
-        """Returns once there are so many."""
+    def wait_for_answers(self, count: int) -> None:
+        """Returns when there are at least that many responses."""
         eventually(lambda: len(self.answers) >= count, expected=True)
 
     def stop(self) -> None:
@@ -165,14 +165,14 @@ def calling(server: Server) -> Iterator[Callers]:
         callers.stop()
 
 
-async def test_rotation_under_load_interrupted_killed_and_finished(store: Store) -> None:
+async def test_rotation_under_load_survives_interruption_and_kill(store: Store) -> None:
     with serving(store.folder, **store.variables) as server, calling(server) as callers:
-        code, said = await store.interrupted(signal.SIGINT, after=10)
-        assert (code, said) == (130, NOT_FINISHED)
-        first = await store.resealed()
+        code, output = await store.interrupted(signal.SIGINT, after=10)
+        assert (code, output) == (130, NOT_FINISHED)
+        first = await store.re_encrypted()
         assert first in {10, 11}
         assert (await store.interrupted(signal.SIGKILL, after=10))[0] == -signal.SIGKILL
-        second = await store.resealed()
+        second = await store.re_encrypted()
         assert second - first in {10, 11}
 
         new = await current_key(store)
@@ -186,7 +186,7 @@ async def test_rotation_under_load_interrupted_killed_and_finished(store: Store)
             "unreadable": [],
         }
         assert await current_key(store) == new
-        await asyncio.to_thread(callers.have_answers, len(callers.answers) + 10)
+        await asyncio.to_thread(callers.wait_for_answers, len(callers.answers) + 10)
     assert set(callers.answers) == {"ok"}
 
     assert "The master key is not the key" in (await store.start_with(store.old)).stderr

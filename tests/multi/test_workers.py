@@ -1,4 +1,4 @@
-"""Several workers behave as one server, whichever of them is killed."""
+"""Several workers behave as one server, even if one of them is killed."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from support.process import SERVE, Server, eventually, serving, starting, uvicor
 
 @contextmanager
 def only(worker: int, workers: set[int]) -> Iterator[None]:
-    """Stops all workers but one, for less time than their parent waits for a sign of life."""
+    """Stops all workers except for one, for less time than their parent's health-check timeout."""
     others = workers - {worker}
     for other in others:
         _signal(other, signal.SIGSTOP)
@@ -29,12 +29,12 @@ def only(worker: int, workers: set[int]) -> Iterator[None]:
 
 
 def _signal(worker: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # on a busy machine it may give no sign of life in time, and be replaced
+    with suppress(ProcessLookupError):  # on a busy machine it may miss the health check and be replaced
         os.kill(worker, number)
 
 
 def ready_workers(server: Server) -> list[int]:
-    """Returns the process ids of the two workers, in order, once each of them answers."""
+    """Returns the sorted process ids of the two workers, once both respond."""
     ready: list[int] = []
 
     def are_ready() -> bool:
@@ -53,7 +53,7 @@ def _answers(server: Server, worker: int, workers: set[int]) -> bool:
 
 
 def statuses_of_requests(server: Server) -> set[int]:
-    """Returns the statuses of a few requests, one after the other, each on a connection of its own."""
+    """Returns the statuses of several sequential requests, each on a new connection."""
     return {httpx.get(f"{server.url}/health/ready").status_code for _ in range(20)}
 
 
@@ -74,7 +74,7 @@ async def test_workers_share_one_limit(two_workers: Server) -> None:
 
 
 @pytest.mark.parametrize("start, shared", [(serving, 0), (uvicorn_serving, 1)])
-async def test_limit_is_shared_by_default_unless_there_is_nobody_to_share_it_with(
+async def test_limit_is_shared_by_default_if_there_can_be_several_workers(
     tmp_path: Path, start: Callable[[Path], AbstractContextManager[Server]], shared: int
 ) -> None:
     with start(tmp_path) as server:
@@ -83,7 +83,7 @@ async def test_limit_is_shared_by_default_unless_there_is_nobody_to_share_it_wit
         assert database.execute("SELECT count(*) FROM rate_limits").fetchone() == (shared,)
 
 
-def test_killed_worker_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
+def test_killed_worker_is_replaced_and_others_keep_serving(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "2") as server:
         stays, goes = ready_workers(server)
         assert statuses_of_requests(server) == {200}
@@ -95,12 +95,12 @@ def test_killed_worker_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
     assert goes not in after
 
 
-def test_killed_parent_takes_its_workers_along(tmp_path: Path) -> None:
-    """They have as many files as the system allows, too."""
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """Also checks that the workers have the highest file limit that the system allows."""
     few_files = ("sh", "-c", 'ulimit -S -n 256; exec "$@"', "sh")
     with starting(tmp_path, (*few_files, *SERVE, "--workers", "2")) as server:
         server.url = server.stdout.wait_for(r"Base URL +(\S+)/v1")[1]
         for worker in ready_workers(server):
             limits = Path(f"/proc/{worker}/limits").read_text().partition("Max open files")[2].split()
             assert limits[0] == limits[1] != "256"
-        assert server.stop(signal.SIGKILL) == -signal.SIGKILL  # returns when the last of them has ended
+        assert server.stop(signal.SIGKILL) == -signal.SIGKILL  # returns when the last process has ended

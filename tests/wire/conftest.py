@@ -21,6 +21,6 @@ def access_log() -> Iterator[list[logging.LogRecord]]:
 
 @pytest.fixture
 def server_log() -> Iterator[list[logging.LogRecord]]:
-    """What uvicorn has to complain of."""
+    """The warnings and errors of uvicorn."""
     with collected("uvicorn.error") as records:
         yield records

@@ -1,4 +1,4 @@
-"""Clients that hang up on the real server: their turns end within a second, and nothing of them stays."""
+"""Clients that disconnect from the real server: their turns end within a second and leave no tasks."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def tasks_of(server: LiveServer) -> int:
-    """Returns how many tasks are left in the server when everything has run that can."""
+    """Returns the number of the server's tasks after all runnable ones have run."""
 
     async def count() -> int:
         await settle()
@@ -52,24 +52,24 @@ def assert_abandoned(server: LiveServer, access_log: list[logging.LogRecord], ta
     assert [fields_of(record)["status"] for record in access_log] == [499]
 
 
-HANGS_UP = pytest.mark.parametrize("hang_up", [close, reset])
+DISCONNECTS = pytest.mark.parametrize("disconnect", [close, reset])
 
 
-@HANGS_UP
+@DISCONNECTS
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_before_the_first_byte(
-    server: LiveServer, access_log: list[Any], hang_up: Callable[[socket.socket], None], *, stream: bool
+def test_disconnect_before_the_first_byte_abandons_the_turn(
+    server: LiveServer, access_log: list[Any], disconnect: Callable[[socket.socket], None], *, stream: bool
 ) -> None:
     tasks = tasks_of(server)
     server.app.supervisor.plays(asyncio.Event())
     with server.socket() as connection:
         connection.sendall(request(stream=stream))
         server.run(server.app.supervisor.runs())
-        hang_up(connection)
+        disconnect(connection)
         assert_abandoned(server, access_log, tasks)
 
 
-def test_after_a_request_so_large_that_the_server_stopped_reading(server: LiveServer, access_log: list[Any]) -> None:
+def test_disconnect_after_a_very_large_request_abandons_the_turn(server: LiveServer, access_log: list[Any]) -> None:
     tasks = tasks_of(server)
     server.app.supervisor.plays(asyncio.Event())
     with server.socket() as connection:
@@ -79,9 +79,9 @@ def test_after_a_request_so_large_that_the_server_stopped_reading(server: LiveSe
         assert_abandoned(server, access_log, tasks)
 
 
-@HANGS_UP
-def test_in_mid_stream(
-    server: LiveServer, access_log: list[Any], server_log: list[Any], hang_up: Callable[[socket.socket], None]
+@DISCONNECTS
+def test_disconnect_in_mid_stream_abandons_the_turn(
+    server: LiveServer, access_log: list[Any], server_log: list[Any], disconnect: Callable[[socket.socket], None]
 ) -> None:
     tasks = tasks_of(server)
     server.app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
@@ -89,14 +89,12 @@ def test_in_mid_stream(
         connection.sendall(request(stream=True))
         with connection.makefile("rb") as lines:
             assert any(b'"content":"Hel"' in line for line in lines)
-        hang_up(connection)
+        disconnect(connection)
         assert_abandoned(server, access_log, tasks)
     assert server_log == []
 
 
-def test_while_it_does_not_read_a_client_slows_its_turn_and_then_leaves(
-    server: LiveServer, access_log: list[Any]
-) -> None:
+def test_stalled_reader_slows_its_turn_and_disconnect_abandons_it(server: LiveServer, access_log: list[Any]) -> None:
     tasks = tasks_of(server)
     server.app.supervisor.plays(*[TextDelta("x" * 65_536)] * 500, TURN_FINISHED)
     with server.socket() as connection:
@@ -109,16 +107,16 @@ def test_while_it_does_not_read_a_client_slows_its_turn_and_then_leaves(
 
 
 async def _stalled(server: LiveServer) -> int:
-    """Returns how many events were taken when no more are."""
+    """Returns the number of events that were sent before the stream stalled."""
     supervisor = server.app.supervisor
     before = -1
     while before != supervisor.yielded or not before:
         before = supervisor.yielded
-        await asyncio.sleep(seconds(0.1))  # the kernel's buffers have to fill up; nothing tells when they have
+        await asyncio.sleep(seconds(0.1))  # there is no event for full kernel buffers
     return before
 
 
-def test_while_only_heartbeats_come() -> None:
+def test_disconnect_while_only_heartbeats_are_sent_abandons_the_turn() -> None:
     with live(responses=ResponseSettings(stream_head=0.01, heartbeat=0.01)) as server, server.socket() as connection:
         tasks = tasks_of(server)
         server.app.supervisor.plays(asyncio.Event())
@@ -130,7 +128,9 @@ def test_while_only_heartbeats_come() -> None:
         assert tasks_of(server) == tasks
 
 
-def test_in_the_middle_of_its_request(server: LiveServer, access_log: list[Any], server_log: list[Any]) -> None:
+def test_disconnect_in_the_middle_of_the_request_starts_no_turn(
+    server: LiveServer, access_log: list[Any], server_log: list[Any]
+) -> None:
     tasks = tasks_of(server)
     with server.socket() as connection:
         connection.sendall(f"{HEAD}Content-Length: 1000\r\n\r\n{{".encode())
@@ -143,11 +143,11 @@ def test_in_the_middle_of_its_request(server: LiveServer, access_log: list[Any],
 
 async def _tasks_reach(count: int) -> None:
     async with asyncio.timeout(seconds(1)):
-        while len(asyncio.all_tasks()) != count:  # noqa: ASYNC110 - no event tells when a server's task ends
+        while len(asyncio.all_tasks()) != count:  # noqa: ASYNC110 - there is no event for the end of a server's task
             await asyncio.sleep(0.001)
 
 
-def test_fifty_at_once(server: LiveServer) -> None:
+def test_fifty_simultaneous_disconnects_leave_no_tasks(server: LiveServer) -> None:
     tasks = tasks_of(server)
     server.app.supervisor.plays(TextDelta("Hel"), asyncio.Event())
     connections = [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(50)]
@@ -160,7 +160,7 @@ def test_fifty_at_once(server: LiveServer) -> None:
     assert server.app.supervisor.running == 0
 
 
-def test_the_next_request_of_a_pipeline_is_no_disconnect(server: LiveServer) -> None:
+def test_pipelined_request_is_not_a_disconnect(server: LiveServer) -> None:
     gate = asyncio.Event()
     server.app.supervisor.plays(gate, *says("one"))
     with server.socket() as connection:

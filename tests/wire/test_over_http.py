@@ -1,4 +1,4 @@
-"""What holds in the application also holds on a socket, through the real server."""
+"""The API over a real socket, through the real server."""
 
 import asyncio
 import http.client
@@ -25,7 +25,7 @@ MIB = 2**20
 def ask(
     server: LiveServer, method: str, target: str, *, body: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[http.client.HTTPResponse, bytes]:
-    """Returns the answer on a connection of its own, and its body."""
+    """Returns the response to a request on a new connection, and its body."""
     with server.connection() as connection:
         connection.request(method, target, body, headers or {})
         response = connection.getresponse()
@@ -33,18 +33,18 @@ def ask(
 
 
 def post(server: LiveServer, body: Any, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
-    """Returns the answer to a chat request, and its body."""
+    """Returns the response to a chat request, and its body."""
     return ask(server, "POST", CHAT, body=body, headers={**JSON, **headers})
 
 
-def test_whole_answer(server: LiveServer) -> None:
+def test_whole_response(server: LiveServer) -> None:
     response, body = post(server, chat_body())
     assert (response.status, response.getheader("content-type")) == (200, "application/json")
     assert response.getheader("content-length") == str(len(body))
     assert json.loads(body)["choices"][0]["message"]["content"] == "Hello!"
 
 
-def test_one_connection_serves_many_requests_also_after_errors_and_streams(server: LiveServer) -> None:
+def test_connection_is_reused_after_errors_and_streams(server: LiveServer) -> None:
     statuses = []
     with server.connection() as connection:
         for body in (chat_body(), b"{", chat_body(stream=True), chat_body("no-such-bot"), chat_body()):
@@ -56,7 +56,7 @@ def test_one_connection_serves_many_requests_also_after_errors_and_streams(serve
     assert statuses == [200, 400, 200, 401, 200]
 
 
-def test_errors_carry_the_envelope_and_nothing_of_the_servers_own(server: LiveServer) -> None:
+def test_errors_have_the_envelope_and_no_server_header(server: LiveServer) -> None:
     for method, target, status in (("GET", "/nowhere", 404), ("PUT", CHAT, 404), ("GET", "/v1/models", 401)):
         response, body = ask(server, method, target)
         assert (response.status, response.getheader("content-type")) == (status, "application/json")
@@ -64,7 +64,7 @@ def test_errors_carry_the_envelope_and_nothing_of_the_servers_own(server: LiveSe
         assert response.getheader("server") is None
 
 
-def test_a_path_is_named_as_it_was_sent(server: LiveServer) -> None:
+def test_error_contains_the_path_as_it_was_sent(server: LiveServer) -> None:
     _, body = ask(server, "GET", "/a%20b/%E2%82%AC%2F?key=sk-secret")
     assert json.loads(body)["message"] == "Cannot GET /a%20b/%E2%82%AC%2F"
 
@@ -88,7 +88,7 @@ def test_preflight_is_204_without_a_body() -> None:
         assert response.getheader("transfer-encoding") is None
 
 
-def test_a_foreign_host_is_403_and_none_at_all_is_served(server: LiveServer) -> None:
+def test_foreign_host_is_403_and_missing_host_is_served(server: LiveServer) -> None:
     response, _ = ask(server, "GET", "/health", headers={"host": "evil.example"})
     assert response.status == 403
     with server.socket() as connection:
@@ -96,7 +96,7 @@ def test_a_foreign_host_is_403_and_none_at_all_is_served(server: LiveServer) -> 
         assert connection.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_exactly_20_of_45_requests_at_once_pass() -> None:
+def test_exactly_20_of_45_concurrent_requests_pass() -> None:
     with live(rate_limit=RateLimit(20, 60)) as server, ThreadPoolExecutor(15) as pool:
         answers = [pool.submit(post, server, chat_body()) for _ in range(45)]
         statuses = [answer.result()[0].status for answer in answers]
@@ -105,7 +105,7 @@ def test_exactly_20_of_45_requests_at_once_pass() -> None:
         assert (response.status, response.getheader("retry-after")) == (429, "60")
 
 
-def test_a_forwarded_address_cannot_fool_the_limit() -> None:
+def test_forwarded_address_cannot_bypass_the_limit() -> None:
     with live(rate_limit=RateLimit(1, 60)) as server:
         answers = [post(server, chat_body(), **{"x-forwarded-for": f"192.0.2.{number}"}) for number in (1, 2)]
     assert [response.status for response, _ in answers] == [200, 429]
@@ -114,7 +114,7 @@ def test_a_forwarded_address_cannot_fool_the_limit() -> None:
 # Bodies
 
 
-def test_413_by_content_length_comes_before_the_body() -> None:
+def test_too_large_content_length_is_413_before_the_body_is_sent() -> None:
     with live(max_body_bytes=1_000) as server, server.socket() as connection:
         head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         connection.sendall(f"{head}Content-Length: 1001\r\nExpect: 100-continue\r\n\r\n".encode())
@@ -122,7 +122,7 @@ def test_413_by_content_length_comes_before_the_body() -> None:
 
 
 @pytest.mark.parametrize("sized", [True, False], ids=["content-length", "chunked"])
-def test_a_body_far_too_large_is_413_and_the_connection_survives(server: LiveServer, *, sized: bool) -> None:
+def test_very_large_body_is_413_and_the_connection_survives(server: LiveServer, *, sized: bool) -> None:
     pieces = [b" " * MIB] * 5
     with server.connection() as connection:
         connection.request("POST", CHAT, b"".join(pieces) if sized else iter(pieces), JSON)
@@ -132,7 +132,7 @@ def test_a_body_far_too_large_is_413_and_the_connection_survives(server: LiveSer
         assert connection.getresponse().status == 200
 
 
-def test_a_large_history_is_accepted(server: LiveServer) -> None:
+def test_large_history_is_accepted(server: LiveServer) -> None:
     response, _ = post(server, chat_body(text="x" * 3 * MIB))
     assert response.status == 200
     response, _ = post(server, iter([chat_body(text="x" * 3 * MIB)]))
@@ -140,12 +140,12 @@ def test_a_large_history_is_accepted(server: LiveServer) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"null", b"[" * 200_000, b'{"a":' * 200_000])
-def test_rubbish_is_400(server: LiveServer, body: bytes) -> None:
+def test_invalid_body_is_400(server: LiveServer, body: bytes) -> None:
     response, answer = post(server, body)
     assert (response.status, json.loads(answer)["error"]) == (400, "Bad Request")
 
 
-def test_a_hostile_token_is_401(server: LiveServer, server_log: list[Any]) -> None:
+def test_malicious_token_is_401(server: LiveServer, server_log: list[Any]) -> None:
     nested = urlsafe_b64encode(b'{"alg":"HS256","x":' + b"[" * 20_000).decode().rstrip("=")
     for token in (f"{nested}.e30.AAAA", "a" * 50_000, "\xe9.\xe9.\xe9"):
         response, _ = ask(server, "GET", "/v1/models", headers={"authorization": f"Bearer {token}"})
@@ -157,7 +157,7 @@ def test_a_hostile_token_is_401(server: LiveServer, server_log: list[Any]) -> No
 
 
 class Stream:
-    """A streamed answer, read from the socket as it comes."""
+    """A streamed response, read from the socket as it arrives."""
 
     def __init__(self, connection: socket.socket, **fields: Any) -> None:
         body = chat_body(stream=True, **fields)
@@ -170,14 +170,14 @@ class Stream:
         return list(iter(self._file.readline, b"\r\n"))
 
     def chunk(self) -> bytes:
-        """Returns the next chunk of the transfer; an empty one is the last."""
+        """Returns the next chunk of the chunked encoding; the last one is empty."""
         size = int(self._file.readline(), 16)
         data = self._file.read(size)
         assert self._file.readline() == b"\r\n"
         return data
 
 
-def test_each_delta_crosses_the_socket_before_the_next_is_made(server: LiveServer) -> None:
+def test_each_delta_is_sent_before_the_next_is_generated(server: LiveServer) -> None:
     gates = [asyncio.Event() for _ in range(3)]
     deltas: list[Step] = [TextDelta("Hél"), gates[0], TextDelta("lo "), gates[1], TextDelta("😀"), gates[2]]
     server.app.supervisor.plays(*deltas, TURN_FINISHED)
@@ -197,7 +197,7 @@ def test_each_delta_crosses_the_socket_before_the_next_is_made(server: LiveServe
         assert stream.chunk() == b""
 
 
-def test_the_status_line_does_not_come_before_the_first_event(server: LiveServer) -> None:
+def test_status_line_is_not_sent_before_the_first_event(server: LiveServer) -> None:
     gate = asyncio.Event()
     server.app.supervisor.plays(gate, *says("Hi"))
     with server.socket() as connection:
@@ -211,7 +211,7 @@ def test_the_status_line_does_not_come_before_the_first_event(server: LiveServer
         assert stream.head()[0] == b"HTTP/1.1 200 OK\r\n"
 
 
-def test_an_idle_stream_has_heartbeats() -> None:
+def test_idle_stream_has_heartbeats() -> None:
     with live(responses=ResponseSettings(stream_head=0.01, heartbeat=0.02)) as server, server.socket() as connection:
         server.app.supervisor.plays(asyncio.Event())
         stream = Stream(connection)
@@ -220,7 +220,7 @@ def test_an_idle_stream_has_heartbeats() -> None:
         assert [stream.chunk() for _ in range(3)] == [b": ping\n\n"] * 3
 
 
-def test_a_stream_that_fails_ends_properly(server: LiveServer, server_log: list[Any]) -> None:
+def test_failed_stream_ends_with_a_complete_response(server: LiveServer, server_log: list[Any]) -> None:
     server.app.supervisor.plays(TextDelta("Hel"), KeyError("sk-secret"))
     response, body = post(server, chat_body(stream=True))
     assert response.status == 200

@@ -1,7 +1,7 @@
-"""The exchanges recorded from the original engine, answered by this one.
+"""Replays exchanges that were recorded from the original engine.
 
-Where both agree, status and body are the same, but for ids, times, the order of the envelope's keys and the wording of
-a 400. Where this engine answers otherwise on purpose, the case is listed in DEVIATIONS with the answer and its reason.
+Status and body must be the same, except for ids, times, the order of the envelope's keys and the message of a 400.
+DEVIATIONS lists the cases in which this engine intentionally differs, each with its response and the reason.
 """
 
 import json
@@ -43,14 +43,14 @@ HELLO = ("Hel", "lo ", "from ", "stub")
 
 
 class Deviation(NamedTuple):
-    """What this engine answers instead, and why: a rule of the wire."""
+    """A different response of this engine, and the reason."""
 
     status: int
     body: Any
-    because: str
+    reason: str
 
 
-def refusal(status: int, message: str, error: str) -> Json:
+def error_body(status: int, message: str, error: str) -> Json:
     return {"statusCode": status, "message": message, "error": error}
 
 
@@ -81,24 +81,24 @@ DEVIATIONS = {
     "chat stream null": Deviation(200, answer("Hello from stub"), "stream is a boolean or null"),
     "auth off-bot (disabled, auth off)": Deviation(
         401,
-        refusal(401, "Unknown model", "Unauthorized"),
+        error_body(401, "Unknown model", "Unauthorized"),
         "a disabled instance is an unknown model; the original still answers it",
     ),
     "dev: upstream 500": Deviation(
         502,
-        refusal(502, "The model provider failed to answer (openai: auth)", "Bad Gateway"),
-        "an upstream that failed is 502 with the provider's name and the kind of failure",
+        error_body(502, "The model provider failed to answer (openai: auth)", "Bad Gateway"),
+        "a provider failure is 502 with the provider's name and the kind of failure",
     ),
     "upstream connection refused stream": Deviation(
         502,
-        refusal(502, "The model provider failed to answer (openai: unreachable)", "Bad Gateway"),
-        "what fails before the status line has its true status; a failure is never sent as assistant text",
+        error_body(502, "The model provider failed to answer (openai: unreachable)", "Bad Gateway"),
+        "a failure before the status line has its own status; a failure is never sent as assistant text",
     ),
 }
 
 
 def script(case: str, turn: Turn) -> Sequence[Step]:
-    """Returns what the model behind the recording did in that case."""
+    """Returns what the recorded model did in that case."""
     last = next(message for message in reversed(turn.messages) if isinstance(message, UserMessage)).text
     texts: Sequence[Step] = says(*HELLO) if turn.stream else says("".join(HELLO))
     if case == "upstream connection refused stream":
@@ -130,7 +130,7 @@ KEYS = {"locked-bot": "sk-myinstancekey"}
 
 @pytest.fixture
 async def app() -> AsyncIterator[App]:
-    """The instances that the original had when it was recorded."""
+    """An application with the instances of the original engine."""
     async with serving(rate_limit=RateLimit(20, 60)) as app:
         for second, slug in enumerate(LISTED):
             if slug != "demo-bot":
@@ -143,7 +143,7 @@ async def app() -> AsyncIterator[App]:
 
 
 async def replay(app: App, exchange: Json) -> Response:
-    """Returns this engine's answer to a recorded request; sessions, which were shortened, are made anew."""
+    """Returns this engine's response to a recorded request; new sessions replace the recorded, shortened ones."""
     request = exchange["request"]
     method, target = request["line"].split(" ")
     headers = dict(request["headers"])
@@ -170,21 +170,21 @@ def body_of(response: Response) -> Any:
 
 
 def normal(value: Any) -> Any:
-    """Returns the value without what differs each time: ids of answers, times, and our own wording of a 400."""
+    """Returns the value without the variable parts: response ids, times, and the message of a 400."""
     if isinstance(value, list):
         return [normal(item) for item in value]
     if not isinstance(value, dict):
         return value
-    each_time: Json = {"created": 0}
+    replaced: Json = {"created": 0}
     if "choices" in value:
-        each_time["id"] = "*"
+        replaced["id"] = "*"
     if value.get("statusCode") == 400:
-        each_time["message"] = "*"
-    return {key: each_time.get(key, normal(item)) for key, item in value.items()}
+        replaced["message"] = "*"
+    return {key: replaced.get(key, normal(item)) for key, item in value.items()}
 
 
 @pytest.mark.parametrize("exchange", RECORDED, ids=lambda exchange: exchange["case"])
-async def test_recorded_request_is_answered_as_recorded_or_as_listed(app: App, exchange: Json) -> None:
+async def test_response_is_the_recorded_or_the_listed_one(app: App, exchange: Json) -> None:
     response = await replay(app, exchange)
     deviation = DEVIATIONS.get(exchange["case"])
     if deviation:
@@ -199,7 +199,7 @@ async def test_recorded_request_is_answered_as_recorded_or_as_listed(app: App, e
 
 
 @pytest.mark.parametrize("exchange", RECORDED, ids=lambda exchange: exchange["case"])
-async def test_chat_shows_the_limit_as_recorded_and_no_other_route_shows_one(app: App, exchange: Json) -> None:
+async def test_only_chat_responses_have_the_recorded_limit_headers(app: App, exchange: Json) -> None:
     response = await replay(app, exchange)
     names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
     shown = [response.header(name.lower()) for name in names]
@@ -208,13 +208,13 @@ async def test_chat_shows_the_limit_as_recorded_and_no_other_route_shows_one(app
         return
     assert shown == ["20", "19", "60"]
     recorded = [exchange["response"]["headers"].get(name) for name in names]
-    if exchange["case"] not in {"bad: {", "bad: json null"}:  # here malformed bodies count as well
+    if exchange["case"] not in {"bad: {", "bad: json null"}:  # malformed bodies count here
         assert shown == recorded
 
 
-def test_every_deviation_is_one_of_a_recorded_case_and_does_deviate() -> None:
+def test_every_deviation_belongs_to_a_recorded_case_and_differs_from_it() -> None:
     recorded = {exchange["case"]: exchange for exchange in RECORDED}
     for case, deviation in DEVIATIONS.items():
         response = recorded[case]["response"]
         assert (response["status"], recorded_body(recorded[case])) != (deviation.status, deviation.body)
-        assert deviation.because
+        assert deviation.reason
