@@ -1,4 +1,4 @@
-"""One engine and one upstream for all tests that don't get in each other's way."""
+"""One engine and one provider for all tests that don't interfere with each other."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def shared_upstream() -> Iterator[UpstreamThread]:
 
 @pytest.fixture
 def upstream(shared_upstream: UpstreamThread) -> UpstreamThread:
-    """A provider that has been asked nothing yet."""
+    """A provider without any requests so far."""
     shared_upstream.upstream.replies.clear()
     shared_upstream.upstream.requests.clear()
     return shared_upstream
@@ -27,12 +27,12 @@ def upstream(shared_upstream: UpstreamThread) -> UpstreamThread:
 
 @pytest.fixture(scope="session")
 def engine(shared_upstream: UpstreamThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose instance `relay` asks the upstream, and that loses patience early."""
+    """A server with short timeouts, whose instance `relay` uses the provider."""
     folder = tmp_path_factory.mktemp("engine")
     one, two = str(seconds(1)), str(seconds(2))
-    impatient = {"CONNECT_SECONDS": one, "FIRST_TOKEN_SECONDS": one, "IDLE_SECONDS": one, "TURN_SECONDS": two}
-    impatient["STREAM_HEAD_SECONDS"] = str(seconds(10))  # later than any failure that is to come before the head
-    with serving(folder, RATE_LIMIT="off", REPORT_USAGE="true", **impatient) as server:
+    short_timeouts = {"CONNECT_SECONDS": one, "FIRST_TOKEN_SECONDS": one, "IDLE_SECONDS": one, "TURN_SECONDS": two}
+    short_timeouts["STREAM_HEAD_SECONDS"] = str(seconds(10))  # later than any failure before the head
+    with serving(folder, RATE_LIMIT="off", REPORT_USAGE="true", **short_timeouts) as server:
         base_url = f"{shared_upstream.upstream.url}/v1"
         _succeed(
             server, "instances", "create", "relay", "--provider", "openai", "--model", "tiny", "--base-url", base_url

@@ -1,4 +1,4 @@
-"""A client that goes away takes its upstream request with it."""
+"""The request to the provider ends when the client disconnects."""
 
 import socket
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from support.upstream import HANG_BEFORE_HEAD, Received, Reply, Then, UpstreamTh
     [(True, openai_partial_stream("Hel", then=Then.HANG)), (True, HANG_BEFORE_HEAD), (False, HANG_BEFORE_HEAD)],
     ids=["in mid-stream", "before the first byte", "without a stream"],
 )
-def test_upstream_request_ends_with_its_client(
+def test_provider_request_ends_when_the_client_disconnects(
     engine: Server, upstream: UpstreamThread, reply: Reply, *, stream: bool
 ) -> None:
     upstream.upstream.replies.append(reply)
@@ -32,7 +32,7 @@ def test_upstream_request_ends_with_its_client(
     engine.stderr.wait_for(r"(?s)" + r".*status=499" * (logged + 1))
 
 
-def test_half_a_request_is_forgotten(engine: Server, upstream: UpstreamThread) -> None:
+def test_incomplete_request_is_discarded(engine: Server, upstream: UpstreamThread) -> None:
     with _connected(engine) as client:
         client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
     with _asking(engine, stream=False):

@@ -1,4 +1,4 @@
-"""The worked examples of the specification, as printed there but for the port."""
+"""The examples of the specification, as printed except for the port."""
 
 import json
 import subprocess
@@ -62,7 +62,7 @@ def test_curl(engine: Server) -> None:
     assert answer["choices"][0]["finish_reason"] == "stop"
 
 
-def test_curl_with_another_key_is_refused(engine: Server) -> None:
+def test_curl_with_a_wrong_key_is_rejected(engine: Server) -> None:
     answer = json.loads(_shell(CURL.replace("sk-myinstancekey", "sk-yourinstancekey"), engine))
     assert answer == {"statusCode": 401, "message": "Invalid API key", "error": "Unauthorized"}
 
@@ -91,7 +91,7 @@ def _moved(example: str, engine: Server) -> str:
 
 
 def _shell(line: str, engine: Server) -> str:
-    done = subprocess.run(  # noqa: S602 - as a person would
+    done = subprocess.run(  # noqa: S602 - as a user would
         _moved(line, engine), shell=True, capture_output=True, text=True, check=True, env=environment(engine.folder)
     )
     return done.stdout

@@ -1,4 +1,4 @@
-"""A start that can't succeed says why, exits with 3 and leaves everything as it was."""
+"""A failed start reports its reason, exits with 3 and changes nothing."""
 
 import shutil
 import socket
@@ -26,12 +26,12 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(migrated: Path, tmp_path: Path) -> Path:
-    """A folder in which Polyant ran before."""
+    """A folder in which Polyant has run before."""
     return shutil.copytree(migrated, tmp_path / "folder")
 
 
-def refusal(folder: Path, *options: str, **variables: str) -> str:
-    """Returns what a start that changes nothing says."""
+def failed_start(folder: Path, *options: str, **variables: str) -> str:
+    """Runs a start that must fail and change nothing, and returns its standard error."""
     before = _contents(folder)
     done = run_polyant(folder, "serve", "--port", "0", *options, **variables)
     assert done.returncode == 3, done.stderr
@@ -54,76 +54,76 @@ def refusal(folder: Path, *options: str, **variables: str) -> str:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_setting_that_cannot_be_used(tmp_path: Path, variables: dict[str, str], names: str) -> None:
-    assert names in refusal(tmp_path, **variables)
+def test_unusable_setting_is_reported(tmp_path: Path, variables: dict[str, str], names: str) -> None:
+    assert names in failed_start(tmp_path, **variables)
 
 
-def test_script_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_script_is_reported(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text("[{]")
-    assert f"{script} can't be used" in refusal(tmp_path, SCRIPTED_TURNS=str(script))
+    assert f"{script} can't be used" in failed_start(tmp_path, SCRIPTED_TURNS=str(script))
 
 
-def test_port_taken(tmp_path: Path) -> None:
+def test_used_port_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        said = refusal(tmp_path, "--port", str(port))
-    assert f"Can't listen on 127.0.0.1:{port}: Address already in use" in said
-    assert "--port (API_PORT)" in said
+        output = failed_start(tmp_path, "--port", str(port))
+    assert f"Can't listen on 127.0.0.1:{port}: Address already in use" in output
+    assert "--port (API_PORT)" in output
 
 
-def test_postgresql_that_cannot_be_reached(tmp_path: Path) -> None:
-    said = refusal(tmp_path, **POSTGRES)
-    assert "the PostgreSQL database polyant at 127.0.0.1:1" in said
-    assert "the-password" not in said
+def test_unreachable_postgresql_is_reported(tmp_path: Path) -> None:
+    output = failed_start(tmp_path, **POSTGRES)
+    assert "the PostgreSQL database polyant at 127.0.0.1:1" in output
+    assert "the-password" not in output
 
 
-def test_postgresql_without_keys(tmp_path: Path) -> None:
-    said = refusal(tmp_path, DATABASE_URL=NOWHERE)
+def test_missing_keys_for_postgresql_are_reported(tmp_path: Path) -> None:
+    output = failed_start(tmp_path, DATABASE_URL=NOWHERE)
     for variable in ("ENCRYPTION_KEY", "AUTH_SECRET"):
-        assert f"polyant: {variable} must be set when DATABASE_URL is a PostgreSQL server" in said
-    assert "python3 -c 'import secrets; print(secrets.token_hex(32))'" in said
+        assert f"polyant: {variable} must be set when DATABASE_URL is a PostgreSQL server" in output
+    assert "python3 -c 'import secrets; print(secrets.token_hex(32))'" in output
 
 
-def test_wrong_encryption_key(folder: Path) -> None:
-    said = refusal(folder, ENCRYPTION_KEY=OTHER_KEY)
-    assert "The master key is not the key that encrypted the stored secrets" in said
-    assert OTHER_KEY not in said
+def test_wrong_encryption_key_is_reported(folder: Path) -> None:
+    output = failed_start(folder, ENCRYPTION_KEY=OTHER_KEY)
+    assert "The master key is not the key that sealed the stored secrets" in output
+    assert OTHER_KEY not in output
 
 
-def test_lost_key_file(folder: Path) -> None:
+def test_missing_key_file_is_reported(folder: Path) -> None:
     file = folder / ".polyant/keys/encryption.key"
     file.unlink()
-    said = refusal(folder)
-    assert f"no readable key in {file.relative_to(folder)}" in said
-    assert "restore that file" in said
+    output = failed_start(folder)
+    assert f"no readable key in {file.relative_to(folder)}" in output
+    assert "restore that file" in output
 
 
-def test_lost_key_file_of_a_database_elsewhere(folder: Path, tmp_path: Path) -> None:
+def test_missing_key_file_of_an_external_database_is_reported(folder: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    said = refusal(elsewhere, DATABASE_URL=f"sqlite:///{folder}/.polyant/polyant.db")
-    assert "restore that file or set ENCRYPTION_KEY" in said
+    output = failed_start(elsewhere, DATABASE_URL=f"sqlite:///{folder}/.polyant/polyant.db")
+    assert "restore that file or set ENCRYPTION_KEY" in output
 
 
-def test_schema_newer_than_the_program(folder: Path) -> None:
+def test_newer_schema_is_reported(folder: Path) -> None:
     with sqlite3.connect(folder / ".polyant/polyant.db") as database:
         database.execute("INSERT INTO migration (name, app_name) VALUES ('9999-01-01T00:00:00:000001', 'polyant')")
     database.close()
-    assert "newer version of Polyant" in refusal(folder)
+    assert "newer version of Polyant" in failed_start(folder)
 
 
-def test_file_that_is_no_database(folder: Path) -> None:
+def test_file_that_is_not_a_database_is_reported(folder: Path) -> None:
     (folder / ".polyant/polyant.db").write_text("These are my notes.\n" * 100)
-    assert "Cannot use the SQLite file" in refusal(folder)
+    assert "Cannot use the SQLite file" in failed_start(folder)
 
 
-def test_home_that_is_a_file(tmp_path: Path) -> None:
+def test_home_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".polyant").write_text("")
-    assert f"POLYANT_HOME: can't create {tmp_path}/.polyant: File exists" in refusal(tmp_path)
+    assert f"POLYANT_HOME: can't create {tmp_path}/.polyant: File exists" in failed_start(tmp_path)
 
 
 def _contents(folder: Path) -> dict[str, bytes | None]:
-    """Returns every file below the folder, less what SQLite keeps while somebody reads."""
+    """Returns all files in the folder, except for SQLite's temporary ones."""
     found = sorted(path for path in folder.rglob("*") if not path.name.endswith(("-shm", "-wal")))
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}

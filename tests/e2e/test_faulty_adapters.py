@@ -1,4 +1,4 @@
-"""A fault of an adapter is one line on standard error and exit code 3, whichever command meets it."""
+"""A faulty adapter causes one line on standard error and exit code 3, with every command."""
 
 import subprocess
 from collections.abc import Callable
@@ -77,21 +77,21 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which Polyant ran before."""
+    """A folder in which Polyant has run before."""
     folder = tmp_path_factory.mktemp("migrated")
     assert run_polyant(folder, "migrate").returncode == 0
     return folder
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_is_one_line_and_changes_nothing(tmp_path: Path, packages: str, name: str) -> None:
+def test_faulty_adapter_is_reported_in_one_line_and_changes_nothing(tmp_path: Path, packages: str, name: str) -> None:
     done = run_polyant(tmp_path, "migrate", PYTHONPATH=packages, SECRET_CIPHER=name)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1), done.stderr
     assert done.stderr.startswith(f"polyant: {FAULTS[name]}")
     assert not list(tmp_path.iterdir())
 
 
-def test_model_that_calls_itself_otherwise_is_a_fault(tmp_path: Path, packages: str) -> None:
+def test_model_with_another_name_than_its_entry_point_is_rejected(tmp_path: Path, packages: str) -> None:
     done = run_polyant(tmp_path, "migrate", PYTHONPATH=packages, CHAT_MODELS="poser")
     assert (done.returncode, done.stderr) == (
         3,
@@ -110,17 +110,19 @@ def test_model_that_calls_itself_otherwise_is_a_fault(tmp_path: Path, packages: 
     ids=("serve", "workers", "command", "uvicorn"),
 )
 @pytest.mark.parametrize("name", ["closed", "demanding"])
-def test_every_way_to_start_tells_of_it(migrated: Path, packages: str, command: tuple[str, ...], name: str) -> None:
+def test_every_command_reports_the_faulty_adapter(
+    migrated: Path, packages: str, command: tuple[str, ...], name: str
+) -> None:
     variables = environment(migrated, PYTHONPATH=packages, SECRET_CIPHER=name)
     done = subprocess.run(
         command, cwd=migrated, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    told = [line for line in done.stderr.splitlines() if " INFO uvicorn.error: " not in line]
-    assert (done.returncode, done.stdout, len(told)) == (3, "", 1), done.stderr
-    assert FAULTS[name] in told[0]
+    lines = [line for line in done.stderr.splitlines() if " INFO uvicorn.error: " not in line]
+    assert (done.returncode, done.stdout, len(lines)) == (3, "", 1), done.stderr
+    assert FAULTS[name] in lines[0]
 
 
-def test_doctor_reports_it_among_its_findings(migrated: Path, packages: str) -> None:
+def test_doctor_reports_the_faulty_adapter(migrated: Path, packages: str) -> None:
     done = run_polyant(migrated, "doctor", PYTHONPATH=packages, SECRET_CIPHER="failing")
     assert (done.returncode, done.stderr) == (1, "")
     assert f"fault    adapters: {FAULTS['failing']}\n" in done.stdout

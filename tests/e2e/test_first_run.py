@@ -14,47 +14,47 @@ from support.process import Server, environment, run_polyant, serving
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The very first start, in an empty folder with an empty environment."""
+    """A server on its first start, in an empty folder with an empty environment."""
     with serving(tmp_path_factory.mktemp("first")) as server:
         yield server
 
 
-def test_data_and_keys_are_made_for_their_owner_alone(server: Server) -> None:
+def test_data_and_keys_are_accessible_to_their_owner_only(server: Server) -> None:
     home = server.folder / ".polyant"
-    made = {str(path.relative_to(home)): path for path in [home, *home.rglob("*")]}
-    modes = {name: stat.S_IMODE(path.stat().st_mode) for name, path in made.items()}
-    assert {name: mode for name, mode in modes.items() if made[name].is_dir()} == {".": 0o700, "keys": 0o700}
-    files = {name: mode for name, mode in modes.items() if made[name].is_file()}
+    created = {str(path.relative_to(home)): path for path in [home, *home.rglob("*")]}
+    modes = {name: stat.S_IMODE(path.stat().st_mode) for name, path in created.items()}
+    assert {name: mode for name, mode in modes.items() if created[name].is_dir()} == {".": 0o700, "keys": 0o700}
+    files = {name: mode for name, mode in modes.items() if created[name].is_file()}
     assert files.keys() >= {"polyant.db", "keys/encryption.key", "keys/auth.secret"}
     assert set(files.values()) == {0o600}
 
 
-def test_nothing_else_is_made(server: Server) -> None:
+def test_no_other_files_are_created(server: Server) -> None:
     assert [path.name for path in server.folder.iterdir()] == [".polyant"]
 
 
-def test_keys_are_256_random_bits_each(server: Server) -> None:
+def test_keys_have_256_random_bits(server: Server) -> None:
     texts = {(server.folder / ".polyant/keys" / name).read_text() for name in ("encryption.key", "auth.secret")}
     assert len(texts) == 2
     assert all(re.fullmatch(r"[0-9a-f]{64}\n", text) for text in texts)
 
 
-def test_banner_says_where_everything_is(server: Server) -> None:
+def test_banner_shows_addresses_and_paths(server: Server) -> None:
     home = server.folder / ".polyant"
-    said = server.stdout.text
-    assert re.search(r"Base URL +http://localhost:\d+/v1\n", said)
-    assert re.search(r"Model +demo-bot \(.*demo", said)
-    assert re.search(rf"Data +{home}/polyant\.db\n", said)
-    assert re.search(rf"Keys +{home}/keys\n", said)
-    assert "GET /v1/models requires an API key" in said
-    assert "polyant keys issue demo-bot\n" in said
+    output = server.stdout.text
+    assert re.search(r"Base URL +http://localhost:\d+/v1\n", output)
+    assert re.search(r"Model +demo-bot \(.*demonstration", output)
+    assert re.search(rf"Data +{home}/polyant\.db\n", output)
+    assert re.search(rf"Keys +{home}/keys\n", output)
+    assert "GET /v1/models asks for an API key" in output
+    assert "polyant keys issue demo-bot\n" in output
     assert server.stderr.text == ""
 
 
-def test_curl_line_of_the_banner_answers_as_printed(server: Server) -> None:
+def test_curl_command_of_the_banner_works_as_printed(server: Server) -> None:
     line = re.search(r"curl .*?}'\n", server.stdout.text, re.DOTALL)
     assert line
-    done = subprocess.run(line[0], shell=True, capture_output=True, check=True, env=environment(server.folder))  # noqa: S602 - as a person would
+    done = subprocess.run(line[0], shell=True, capture_output=True, check=True, env=environment(server.folder))  # noqa: S602 - as a user would
     answer = json.loads(done.stdout)["choices"][0]["message"]["content"]
     assert "demonstration" in answer
     assert "Hello!" in answer
@@ -68,7 +68,7 @@ def test_command_of_the_banner_issues_a_key_for_the_models(server: Server) -> No
     assert httpx.get(f"{server.base_url}/models").status_code == 401
 
 
-def test_second_start_keeps_what_there_is(tmp_path: Path) -> None:
+def test_second_start_keeps_the_data(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         assert run_polyant(tmp_path, "instances", "create", "mine").returncode == 0
         assert run_polyant(tmp_path, "instances", "delete", "demo-bot", "--yes").returncode == 0
@@ -82,7 +82,7 @@ def test_second_start_keeps_what_there_is(tmp_path: Path) -> None:
     assert keys == {path: path.read_text() for path in (tmp_path / ".polyant/keys").iterdir()}
 
 
-def test_open_instance_on_a_public_address_is_warned_of_by_name(tmp_path: Path) -> None:
+def test_open_instance_on_a_public_address_causes_a_warning(tmp_path: Path) -> None:
     with serving(tmp_path, "--host", "0.0.0.0") as server:
         assert (
             "WARNING polyant: everyone who can reach 0.0.0.0 can use demo-bot without an API key" in server.stderr.text

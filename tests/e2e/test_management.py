@@ -1,4 +1,4 @@
-"""A script that uses nothing but HTTP, from the first login to the audit trail, and leaves its secrets nowhere."""
+"""A script manages everything over HTTP, from the first login to the audit trail, and leaks no secret."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -23,27 +23,27 @@ PROVIDER_KEY = "sk-of-the-provider-0123456789"
 OWN_KEY = "sk-of-our-own-choice-0123456789"
 METRICS_TOKEN = "a-token-for-the-scraper"
 CRM = {"name": "crm", "url": "http://127.0.0.1:9/mcp", "headers": {"Authorization": "crm_token"}, "tools": ["*"]}
-HEARD = {"You said: Hello!"}
+EXPECTED = {"You said: Hello!"}
 
 
-class Stage:
-    """A server with two workers on one kind of database, and all that it has answered."""
+class Harness:
+    """A server with two workers on one kind of database, and all of its responses."""
 
     def __init__(
         self, server: Server, variables: dict[str, str], *, client: httpx.Client, dump: Callable[[], str]
     ) -> None:
         self.server = server
         self.client = client
-        """Opens a connection for each call, so that any worker may answer."""
+        """Opens a new connection for each call, so that any worker may respond."""
         self.dump = dump
-        """Returns all that is in the database."""
+        """Returns the complete content of the database."""
         self.secrets = [PASSWORD, *OTHER_PASSWORDS, TOKEN_VALUE, PROVIDER_KEY, OWN_KEY, METRICS_TOKEN]
         self.answers: list[str] = []
-        """Everything that was answered or printed, less the secrets that were shown once on purpose."""
+        """All responses and outputs, without the secrets that were intentionally shown once."""
         self._variables = variables
 
     def keep(self, *, shown: str, text: str) -> None:
-        """Remembers an answer, and the secret that it shows."""
+        """Stores a response, and the secret that it shows."""
         self.secrets.append(shown)
         self.answers.append(text.replace(shown, ""))
 
@@ -55,42 +55,42 @@ class Stage:
 
 
 class Script:
-    """Calls the management API from an address of its own."""
+    """Calls the management API from a new address."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, harness: Harness) -> None:
+        self._harness = harness
         self._headers = {"X-Forwarded-For": new_address()}
 
     def log_in(self, email: str = ADMIN, password: str = PASSWORD) -> "Script":
         answer = self._request("POST", "/auth/login", {"email": email, "password": password})
         token = answer.json()["token"]
         self._headers["Authorization"] = f"Bearer {token}"
-        self._stage.keep(shown=token, text=f"{answer.text} {answer.headers}")
+        self._harness.keep(shown=token, text=f"{answer.text} {answer.headers}")
         return self
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         answer = self._request(method, path, body, **headers)
         assert answer.is_success, answer.text
-        self._stage.answers.append(f"{answer.text} {answer.headers}")
+        self._harness.answers.append(f"{answer.text} {answer.headers}")
         return answer.json()
 
     def issue_key(self, path: str) -> str:
         answer = self._request("POST", path)
         key: str = answer.json()["key"]
-        self._stage.keep(shown=key, text=answer.text)
+        self._harness.keep(shown=key, text=answer.text)
         return key
 
     def statuses(self, method: str, path: str) -> set[int]:
-        """Returns how several calls end, whichever worker answers each."""
+        """Returns the statuses of several calls to any of the workers."""
         return {self._request(method, path).status_code for _ in range(5)}
 
     def _request(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        url = f"{self._stage.server.url}/api{path}"
-        return self._stage.client.request(method, url, json=body, headers={**self._headers, **headers})
+        url = f"{self._harness.server.url}/api{path}"
+        return self._harness.client.request(method, url, json=body, headers={**self._headers, **headers})
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
     first = {"INITIAL_ADMIN_EMAIL": ADMIN, "INITIAL_ADMIN_PASSWORD": PASSWORD, "METRICS_TOKEN": METRICS_TOKEN}
     given = {**TRUST_ONE_PROXY, "RATE_LIMIT": "off", "REPORT_USAGE": "true", **first}
     url: str | None = request.getfixturevalue("managed_url") if request.param == "postgres" else None
@@ -100,29 +100,29 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         serving(tmp_path, "--workers", "2", **given, **variables) as server,
         httpx.Client(headers={"Connection": "close"}) as client,
     ):
-        yield Stage(server, variables, client=client, dump=dump)
+        yield Harness(server, variables, client=client, dump=dump)
 
 
 @pytest.fixture
 def managed_url(postgres: PostgresServer) -> Iterator[str]:
-    """The URL of a PostgreSQL database of the test's own."""
+    """The URL of a PostgreSQL database that only this test uses."""
     asyncio.run(postgres.create_database("managed"))
     yield postgres.url_of("managed")
     asyncio.run(postgres.drop_database("managed"))
 
 
-def test_script_manages_everything_over_http_alone(stage: Stage) -> None:
-    script = Script(stage).log_in()
-    make_an_instance(script)
-    document = use_it_while_its_key_is_replaced(stage, script)
-    move_it(stage, script, document)
-    play_with_it(script)
-    manage_users(stage, script)
-    tell_the_story(stage, script)
-    leave_no_secret(stage, script)
+def test_script_manages_everything_over_http_only(harness: Harness) -> None:
+    script = Script(harness).log_in()
+    create_instance(script)
+    document = use_instance_during_key_replacement(harness, script)
+    import_instance(harness, script, document)
+    use_playground(script)
+    manage_users(harness, script)
+    check_audit_trail(harness, script)
+    check_no_secret_leaked(harness, script)
 
 
-def make_an_instance(script: Script) -> None:
+def create_instance(script: Script) -> None:
     script.call("POST", "/instances", {"slug": "support", "name": "Support", "description": "Answers customers"})
     sections = [{"key": "01-identity", "content": "You are Ada."}, {"key": "03-tooling", "content": "{{toolCatalog}}"}]
     script.call("PATCH", "/instances/support/prompts", {"sections": sections})
@@ -135,37 +135,37 @@ def make_an_instance(script: Script) -> None:
     assert "- calculate: " in prompt
 
 
-def use_it_while_its_key_is_replaced(stage: Stage, script: Script) -> Any:
-    """Talks to the instance with one key after the other, and returns its export."""
+def use_instance_during_key_replacement(harness: Harness, script: Script) -> Any:
+    """Calls the instance with several keys in turn, and returns its export."""
     first = script.issue_key("/instances/support/keys")
-    eventually(partial(said_to, stage, first), HEARD)
+    eventually(partial(responses_to, harness, first), EXPECTED)
     second = script.issue_key("/instances/support/keys?graceSeconds=600")
-    eventually(partial(said_to, stage, second), HEARD)
-    assert said_to(stage, first) == HEARD
+    eventually(partial(responses_to, harness, second), EXPECTED)
+    assert responses_to(harness, first) == EXPECTED
     listed = {each["key"]: each["expiresAt"] for each in script.call("GET", "/instances/support/secrets")["secrets"]}
     assert listed["auth_api_key"] is None
     assert listed["auth_api_key_previous"] is not None
     script.call("POST", "/instances/support/keys", {"key": OWN_KEY})
-    eventually(partial(said_to, stage, OWN_KEY), HEARD)
+    eventually(partial(responses_to, harness, OWN_KEY), EXPECTED)
     for key in (first, second):
-        assert said_to(stage, key) == {"Invalid API key"}
+        assert responses_to(harness, key) == {"Invalid API key"}
     return script.call("GET", "/instances/support/export")
 
 
-def move_it(stage: Stage, script: Script, document: Any) -> None:
-    """Imports the document under another name, and over its own instance."""
+def import_instance(harness: Harness, script: Script, document: Any) -> None:
+    """Imports the document under another slug, and over its own instance."""
     script.call("POST", "/import", {**document, "slug": "moved"})
     copy = script.call("GET", "/instances/moved/export")
     assert copy == {**document, "slug": "moved", "secrets": []}
-    eventually(partial(said_to, stage, OWN_KEY, "moved"), {"Auth enabled but no API key configured"})
+    eventually(partial(responses_to, harness, OWN_KEY, "moved"), {"Auth enabled but no API key configured"})
     script.call("POST", "/import?overwrite=true", {**document, "name": "Renamed"})
     assert script.call("GET", "/instances/support")["instance"]["name"] == "Renamed"
-    assert said_to(stage, OWN_KEY) == HEARD
+    assert responses_to(harness, OWN_KEY) == EXPECTED
     script.call("PUT", "/instances/support/mcp-servers", {"mcpServers": [CRM]})
 
 
-def play_with_it(script: Script) -> None:
-    """Runs a turn without the key, and finds it among the turns."""
+def use_playground(script: Script) -> None:
+    """Runs a turn without the key, and checks that it is listed."""
     script.call("POST", "/instances", {"slug": "played", "name": "Played"})
     body = {"model": "played", "messages": [{"role": "user", "content": "What I said"}]}
     answer = script.call("POST", "/instances/played/playground", body, **{"x-request-id": "mine"})
@@ -179,12 +179,12 @@ def play_with_it(script: Script) -> None:
     eventually(turns, ["mine"])
 
 
-def manage_users(stage: Stage, script: Script) -> None:
-    """Shuts users out in each way there is; every worker sees it at once."""
+def manage_users(harness: Harness, script: Script) -> None:
+    """Ends users' sessions in every possible way; every worker applies it immediately."""
     first, second, third = OTHER_PASSWORDS
     user = script.call("POST", "/users", {"email": EVE, "password": first, "role": "superadmin"})["user"]
     path = f"/users/{user['id']}"
-    eve, elsewhere = Script(stage).log_in(EVE, first), Script(stage).log_in(EVE, first)
+    eve, elsewhere = Script(harness).log_in(EVE, first), Script(harness).log_in(EVE, first)
     assert eve.statuses("GET", "/users") == {200}
     eve.call("POST", "/me/password", {"currentPassword": first, "newPassword": second})
     assert (eve.statuses("GET", "/auth/me"), elsewhere.statuses("GET", "/auth/me")) == ({200}, {401})
@@ -199,15 +199,15 @@ def manage_users(stage: Stage, script: Script) -> None:
     script.call("PATCH", path, {"disabled": True})
     assert eve.statuses("GET", "/auth/me") == {401}
     user = script.call("POST", "/users", {"email": "bob@example.com", "password": first})["user"]
-    bob = Script(stage).log_in("bob@example.com", first)
+    bob = Script(harness).log_in("bob@example.com", first)
     assert bob.statuses("GET", "/auth/me") == {200}
     script.call("DELETE", f"/users/{user['id']}")
     assert bob.statuses("GET", "/auth/me") == {401}
 
 
-def tell_the_story(stage: Stage, script: Script) -> None:
-    """Reads the trail, which the command line writes as well."""
-    stage.command("instances", "update", "demo-bot", "--name", "By hand")
+def check_audit_trail(harness: Harness, script: Script) -> None:
+    """Reads the trail, to which the command line also writes."""
+    harness.command("instances", "update", "demo-bot", "--name", "By hand")
     assert script.call("GET", "/instances/demo-bot")["instance"]["name"] == "By hand"
     listed = script.call("GET", "/audit?limit=200")
     entries = listed["entries"][::-1]
@@ -234,23 +234,23 @@ def tell_the_story(stage: Stage, script: Script) -> None:
     assert (entries[-1]["actor"], entries[-1]["action"]) == ("cli", "instance.update")
 
 
-def leave_no_secret(stage: Stage, script: Script) -> None:
-    """Looks for each secret in the database, the log, the answers and what commands print."""
-    stage.command("secrets", "set", "demo-bot", "crm_token", given=TOKEN_VALUE)
+def check_no_secret_leaked(harness: Harness, script: Script) -> None:
+    """Searches for each secret in the database, the log, the responses and the outputs of commands."""
+    harness.command("secrets", "set", "demo-bot", "crm_token", given=TOKEN_VALUE)
     for path in ("", "/secrets", "/mcp-servers", "/tools", "/prompts", "/turns", "/export"):
         script.call("GET", f"/instances/support{path}")
-    dump = stage.dump()
+    dump = harness.dump()
     assert "support" in dump
     assert "mcp_servers.set" in dump
-    places = (dump, stage.server.stdout.text, stage.server.stderr.text, *stage.answers)
-    for secret in stage.secrets:
+    places = (dump, harness.server.stdout.text, harness.server.stderr.text, *harness.answers)
+    for secret in harness.secrets:
         assert not any(secret in place for place in places)
 
 
-def said_to(stage: Stage, key: str, model: str = "support") -> set[str]:
-    """Returns what the workers answer the holder of a key, or their refusals."""
+def responses_to(harness: Harness, key: str, model: str = "support") -> set[str]:
+    """Returns the workers' responses to the holder of a key, or their error messages."""
     client = openai.OpenAI(
-        base_url=stage.server.base_url,
+        base_url=harness.server.base_url,
         api_key=key,
         max_retries=0,
         default_headers={"Connection": "close"},
@@ -268,9 +268,9 @@ def _say_hello(client: openai.OpenAI, model: str) -> str:
     return "You said: Hello!" if "You said: Hello!" in text else text
 
 
-@pytest.mark.parametrize("stage", ["sqlite"], indirect=True)
-def test_metrics_of_all_workers_are_shown_to_the_scraper(stage: Stage) -> None:
-    server, client = stage.server, stage.client
+@pytest.mark.parametrize("harness", ["sqlite"], indirect=True)
+def test_scraper_sees_the_metrics_of_all_workers(harness: Harness) -> None:
+    server, client = harness.server, harness.client
     refused = client.get(f"{server.url}/metrics", headers={"Authorization": "Bearer wrong"})
     assert (refused.status_code, refused.json()["message"]) == (401, "Invalid metrics token")
     for _ in range(10):

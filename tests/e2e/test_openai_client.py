@@ -1,4 +1,4 @@
-"""The official `openai` client against a server of its own."""
+"""The official `openai` client against a real server."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_model_is_retrieved(client: openai.OpenAI) -> None:
         client.models.retrieve("nobody")
 
 
-def test_whole_answer(client: openai.OpenAI, upstream: UpstreamThread) -> None:
+def test_whole_response(client: openai.OpenAI, upstream: UpstreamThread) -> None:
     upstream.upstream.replies.append(openai_responder(GREETING))
     answer = client.chat.completions.create(model="relay", messages=HELLO)
     assert answer.choices[0].message.content == "Grüß dich, Zoë 🐜!"
@@ -83,7 +83,7 @@ def test_stream_with_usage(client: openai.OpenAI, upstream: UpstreamThread) -> N
     assert last.usage.total_tokens == 12
 
 
-async def test_async_answers(aclient: openai.AsyncOpenAI, upstream: UpstreamThread) -> None:
+async def test_async_responses(aclient: openai.AsyncOpenAI, upstream: UpstreamThread) -> None:
     upstream.upstream.replies += [openai_responder(GREETING), openai_responder(GREETING)]
     answer = await aclient.chat.completions.create(model="relay", messages=HELLO)
     stream = await aclient.chat.completions.create(model="relay", messages=HELLO, stream=True)
@@ -100,7 +100,7 @@ def test_streaming_helper_of_the_client(client: openai.OpenAI, upstream: Upstrea
     assert final.choices[0].message.content == "Grüß dich, Zoë 🐜!"
 
 
-def test_upstream_hears_one_system_message_and_the_whole_conversation(
+def test_provider_receives_one_system_message_and_the_whole_conversation(
     client: openai.OpenAI, upstream: UpstreamThread
 ) -> None:
     upstream.upstream.replies.append(openai_responder())
@@ -123,12 +123,12 @@ def test_upstream_hears_one_system_message_and_the_whole_conversation(
 
 
 def test_wrong_key_is_an_authentication_error(client: openai.OpenAI) -> None:
-    stranger = client.with_options(api_key="sk-of-somebody-else")
+    unauthorised = client.with_options(api_key="sk-of-somebody-else")
     with pytest.raises(openai.AuthenticationError) as at_chat:
-        stranger.chat.completions.create(model="closed", messages=HELLO)
+        unauthorised.chat.completions.create(model="closed", messages=HELLO)
     assert _message(at_chat) == "Invalid API key"
     with pytest.raises(openai.AuthenticationError) as at_models:
-        stranger.models.list()
+        unauthorised.models.list()
     assert _message(at_models) == "Invalid or expired session"
 
 
@@ -138,14 +138,14 @@ def test_unknown_model_is_an_authentication_error(client: openai.OpenAI) -> None
     assert _message(caught) == "Unknown model"
 
 
-def test_faulty_request_is_a_bad_request_error(client: openai.OpenAI) -> None:
+def test_invalid_request_is_a_bad_request_error(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="relay", messages=HELLO, temperature=3)
     assert "$.temperature" in _message(caught)
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_failing_provider_is_an_internal_server_error_with_its_kind(
+def test_provider_failure_is_an_internal_server_error_with_its_kind(
     client: openai.OpenAI, upstream: UpstreamThread, *, stream: bool
 ) -> None:
     upstream.upstream.replies.append(openai_failure(ProviderFailure.AUTH))
@@ -155,7 +155,7 @@ def test_failing_provider_is_an_internal_server_error_with_its_kind(
     assert _message(caught) == "The model provider failed to answer (openai: auth)"
 
 
-def test_client_does_not_repeat_what_the_server_has_retried(engine: Server, upstream: UpstreamThread) -> None:
+def test_client_does_not_retry_requests_that_the_server_has_retried(engine: Server, upstream: UpstreamThread) -> None:
     upstream.upstream.replies += [json_reply({}, status=500, headers={"Retry-After": "0"})] * 9
     eager = openai.OpenAI(base_url=engine.base_url, api_key="none", max_retries=2)
     with eager, pytest.raises(openai.InternalServerError):
@@ -163,7 +163,7 @@ def test_client_does_not_repeat_what_the_server_has_retried(engine: Server, upst
     assert len(upstream.upstream.posts) == 3
 
 
-def test_missing_provider_key_is_an_internal_server_error_that_says_what_is_missing(
+def test_missing_provider_key_is_an_internal_server_error_that_names_the_provider(
     engine: Server, client: openai.OpenAI
 ) -> None:
     assert run_polyant(engine.folder, "instances", "create", "keyless", "--provider", "openai").returncode == 0
@@ -173,17 +173,17 @@ def test_missing_provider_key_is_an_internal_server_error_that_says_what_is_miss
     assert "No API key for the provider openai" in _message(caught)
 
 
-def test_failure_in_mid_stream_raises_after_what_was_said(client: openai.OpenAI, upstream: UpstreamThread) -> None:
+def test_failure_in_mid_stream_raises_after_the_text_so_far(client: openai.OpenAI, upstream: UpstreamThread) -> None:
     upstream.upstream.replies.append(openai_partial_stream("Half an ", "ans", then=Then.CUT))
     with client.chat.completions.create(model="relay", messages=HELLO, stream=True) as stream:
-        said = [next(stream).choices[0].delta.content for _ in range(3)]
+        texts = [next(stream).choices[0].delta.content for _ in range(3)]
         with pytest.raises(openai.APIError) as caught:
             next(stream)
-    assert said == [None, "Half an ", "ans"]
+    assert texts == [None, "Half an ", "ans"]
     assert "bad_response" in caught.value.message
 
 
-def test_rate_limit_is_a_rate_limit_error_that_says_when(tmp_path: Path) -> None:
+def test_rate_limit_is_a_rate_limit_error_with_retry_after(tmp_path: Path) -> None:
     with (
         serving(tmp_path, RATE_LIMIT="1/50") as server,
         openai.OpenAI(base_url=server.base_url, api_key="none", max_retries=0) as client,
@@ -195,7 +195,7 @@ def test_rate_limit_is_a_rate_limit_error_that_says_when(tmp_path: Path) -> None
 
 
 def _message(caught: pytest.ExceptionInfo[openai.APIStatusError]) -> str:
-    """Returns what the server wrote; the client itself looks for OpenAI's form of an error only."""
+    """Returns the server's message, because the client itself reads only OpenAI's form of errors."""
     envelope = caught.value.response.json()
     assert list(envelope) == ["statusCode", "message", "error"]
     assert envelope["statusCode"] == caught.value.status_code

@@ -1,4 +1,4 @@
-"""A provider's key is sent where it was entered for, and nowhere else."""
+"""A provider's key is sent only to the address that it was entered for."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def thread() -> Iterator[UpstreamThread]:
 
 @pytest.fixture(scope="module")
 def other(thread: UpstreamThread) -> Iterator[ScriptedUpstream]:
-    """A second upstream, where none of the first one's keys belongs."""
+    """A second provider, which must not receive the keys of the first one."""
     upstream = ScriptedUpstream()
     thread.run(upstream.__aenter__())
     upstream.otherwise = openai_responder("Stolen")
@@ -31,14 +31,14 @@ def other(thread: UpstreamThread) -> Iterator[ScriptedUpstream]:
 
 @pytest.fixture(scope="module")
 def server(thread: UpstreamThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose operator gave a key, and trusts the first upstream with it."""
+    """A server with an operator's key, which may be sent to the first provider."""
     thread.upstream.otherwise = openai_responder("Hello")
     folder = tmp_path_factory.mktemp("provider-keys")
     with serving(folder, OPENAI_API_KEY=OPERATORS, PROVIDER_HOSTS=thread.upstream.url) as server:
         yield server
 
 
-def test_own_key_stays_behind_when_the_base_url_moves(
+def test_own_key_is_not_sent_after_a_change_of_the_base_url(
     server: Server, thread: UpstreamThread, other: ScriptedUpstream
 ) -> None:
     _run(server, "instances", "create", "own", "--provider", "openai", "--base-url", thread.upstream.url)
@@ -46,7 +46,7 @@ def test_own_key_stays_behind_when_the_base_url_moves(
     assert _ask(server, "own").status_code == 200
     assert thread.upstream.posts[-1].headers["authorization"] == f"Bearer {OWN}"
     moved = _run(server, "instances", "update", "own", "--base-url", other.url)
-    assert "polyant secrets set own openai_api_key" in moved  # said at once, not at the next call only
+    assert "polyant secrets set own openai_api_key" in moved  # reported immediately, not only at the next call
     eventually(lambda: _ask(server, "own").status_code, 503)
     assert _ask(server, "own").json()["message"] == "The API key for the provider openai can't be used"
     hint = f'hint="{moved.removeprefix("polyant: ").strip()}"'
@@ -57,7 +57,7 @@ def test_own_key_stays_behind_when_the_base_url_moves(
     assert [post.headers["authorization"] for post in other.posts] == ["Bearer another-key-0123456789"]
 
 
-def test_operators_key_goes_to_the_hosts_that_the_operator_lists(
+def test_operators_key_is_sent_only_to_the_listed_hosts(
     server: Server, thread: UpstreamThread, other: ScriptedUpstream
 ) -> None:
     other.requests.clear()
@@ -69,7 +69,7 @@ def test_operators_key_goes_to_the_hosts_that_the_operator_lists(
     assert ["authorization" in post.headers for post in other.posts] == [False]
 
 
-def test_no_key_shows_up_in_the_log(server: Server) -> None:
+def test_keys_are_never_logged(server: Server) -> None:
     assert OWN not in server.stdout.text + server.stderr.text
     assert OPERATORS not in server.stdout.text + server.stderr.text
 

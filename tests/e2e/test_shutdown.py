@@ -1,4 +1,4 @@
-"""How a server ends: at once when it has nothing to do, else with a clear word to those it talks to."""
+"""The shutdown of a server: immediate if it is idle, otherwise with an error for open streams."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ import pytest
 from support.patience import PATIENCE
 from support.process import Server, serving, uvicorn_serving
 
-# Two words, then silence for longer than any test takes.
+# Two deltas, then silence for longer than any test takes.
 SCRIPT = [{"steps": [[{"text": "Half an "}, {"text": "ans"}, {"pause": 600}, {"text": "wer"}]]}]
 
 
@@ -24,7 +24,7 @@ def script(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
-def test_stream_ends_with_an_error_and_the_server_with_it(
+def test_stream_ends_with_an_error_and_the_server_stops(
     tmp_path: Path, script: str, number: signal.Signals, code: int
 ) -> None:
     with serving(tmp_path, SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="0.2") as server, _streaming(server) as lines:
@@ -43,7 +43,7 @@ def test_stream_ends_with_an_error_and_the_server_with_it(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_second_signal_ends_the_server_at_once(tmp_path: Path, script: str, number: signal.Signals) -> None:
-    # Longer than a test may take: it would be noticed.
+    # Longer than the timeout of a test, which would fail if the server waited.
     with serving(tmp_path, SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="600") as server, _streaming(server):
         server.send(number)
         server.stderr.wait_for("stopping running_turns=1")
@@ -51,7 +51,7 @@ def test_second_signal_ends_the_server_at_once(tmp_path: Path, script: str, numb
         server.wait()
 
 
-def test_workers_end_their_streams_too(tmp_path: Path, script: str) -> None:
+def test_workers_end_their_streams(tmp_path: Path, script: str) -> None:
     with serving(tmp_path, "--workers", "2", SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="0.2") as server:
         with _streaming(server) as lines:
             server.send_group(signal.SIGINT)
@@ -59,7 +59,7 @@ def test_workers_end_their_streams_too(tmp_path: Path, script: str) -> None:
         assert server.wait() == 0
 
 
-def test_uvicorn_ends_its_streams_too(tmp_path: Path, script: str) -> None:
+def test_uvicorn_ends_its_streams(tmp_path: Path, script: str) -> None:
     with (
         uvicorn_serving(tmp_path, SCRIPTED_TURNS=script, SHUTDOWN_SECONDS="0.2") as server,
         _streaming(server) as lines,
@@ -69,7 +69,7 @@ def test_uvicorn_ends_its_streams_too(tmp_path: Path, script: str) -> None:
         assert server.wait() == -signal.SIGTERM
 
 
-def test_turn_that_ends_in_time_is_answered(tmp_path: Path) -> None:
+def test_turn_that_ends_in_time_gets_its_response(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"steps": [[{"text": "A whole "}, {"pause": 0.5}, {"text": "answer"}]]}]))
     with serving(tmp_path, SCRIPTED_TURNS=str(script), SHUTDOWN_SECONDS="30") as server:
@@ -81,8 +81,8 @@ def test_turn_that_ends_in_time_is_answered(tmp_path: Path) -> None:
         assert server.wait() == -signal.SIGTERM
 
 
-def test_idle_server_does_not_wait_for_turns_or_for_idle_connections(tmp_path: Path) -> None:
-    # Longer than a test may take: it would be noticed.
+def test_idle_server_stops_immediately_despite_idle_connections(tmp_path: Path) -> None:
+    # Longer than the timeout of a test, which would fail if the server waited.
     with serving(tmp_path, SHUTDOWN_SECONDS="600") as server, httpx.Client(base_url=server.url) as client:
         assert client.get("/health").status_code == 200
         assert server.stop(signal.SIGINT) == 0
@@ -90,7 +90,7 @@ def test_idle_server_does_not_wait_for_turns_or_for_idle_connections(tmp_path: P
 
 @contextmanager
 def _streaming(server: Server, *, until: str = '"ans"') -> Iterator[Iterator[str]]:
-    """Gives the lines of a stream that has said so much."""
+    """Yields the lines of a stream that has sent the given text."""
     body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
     with httpx.stream("POST", f"{server.base_url}/chat/completions", json=body, timeout=PATIENCE) as answer:
         lines = answer.iter_lines()

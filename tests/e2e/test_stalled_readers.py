@@ -1,4 +1,4 @@
-"""A client that reads nothing can't keep its turn beyond the turn's deadline."""
+"""A stalled reader can't hold its turn beyond the turn's deadline."""
 
 import socket
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ BODY = {"model": "relay", "messages": [{"role": "user", "content": "Hello!"}]}
 
 @pytest.fixture
 def engine(upstream: UpstreamThread, tmp_path: Path) -> Iterator[Server]:
-    """A server with two turns at a time, each of two seconds."""
+    """A server that runs at most two turns at a time, each for at most two seconds."""
     settings = {
         "MAX_CONCURRENT_TURNS": str(MAX_TURNS),
         "TURN_SECONDS": "2",
@@ -38,7 +38,7 @@ def engine(upstream: UpstreamThread, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("buffer", [4_096, None], ids=["small window", "default window"])
-def test_stalled_readers_lose_their_turns_at_the_deadline(
+def test_turns_of_stalled_readers_end_at_the_deadline(
     engine: Server, upstream: UpstreamThread, buffer: int | None
 ) -> None:
     upstream.upstream.otherwise = openai_responder(MORE_THAN_ALL_BUFFERS_HOLD)
@@ -56,7 +56,7 @@ def test_stalled_readers_lose_their_turns_at_the_deadline(
 
 @contextmanager
 def stalled(engine: Server, buffer: int | None) -> Iterator[None]:
-    """Asks for a stream and reads nothing of it."""
+    """Requests a stream without reading it."""
     host, _, port = engine.url.removeprefix("http://").partition(":")
     body = msgspec.json.encode({**BODY, "stream": True})
     head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -1,4 +1,4 @@
-"""A server on other people's adapters, chosen by settings alone."""
+"""A server with third-party adapters, selected only by settings."""
 
 import re
 from collections.abc import Iterator
@@ -123,7 +123,7 @@ def server(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     assert server.stdout.text.endswith("limiter closed\n")
 
 
-def test_all_of_them_serve(server: Server) -> None:
+def test_server_uses_all_third_party_adapters(server: Server) -> None:
     assert re.search(r"Model +demo-bot \(poet: haiku\)", server.stdout.text)
     body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hello!"}]}
     first, second = (httpx.post(f"{server.base_url}/chat/completions", json=body) for _ in range(2))
@@ -131,7 +131,7 @@ def test_all_of_them_serve(server: Server) -> None:
     assert (second.status_code, second.headers["Retry-After"]) == (429, "77")
 
 
-def test_commands_use_them_too(server: Server, variables: dict[str, str]) -> None:
+def test_commands_use_the_third_party_adapters(server: Server, variables: dict[str, str]) -> None:
     issued = run_polyant(server.folder, "keys", "issue", "demo-bot", **variables)
     assert issued.returncode == 0, issued.stderr
     headers = {"Authorization": f"Bearer {issued.stdout.strip()}"}
@@ -142,13 +142,13 @@ def test_commands_use_them_too(server: Server, variables: dict[str, str]) -> Non
     assert httpx.get(f"{server.base_url}/models", headers=headers).status_code == 200
 
 
-def test_our_own_database_is_not_made(server: Server) -> None:
+def test_default_database_is_not_created(server: Server) -> None:
     assert not list(server.folder.rglob("*.db"))
 
 
-def test_server_whose_limiter_lacks_a_method_does_not_start(tmp_path: Path) -> None:
+def test_server_with_an_incomplete_limiter_does_not_start(tmp_path: Path) -> None:
     install(tmp_path, "acme-mute", "class Mute: ...", [("rate_limiter", "mute", "Mute")])
     refused = run_polyant(tmp_path, "serve", "--port", "0", PYTHONPATH=str(tmp_path), RATE_LIMITER="mute")
-    says = "polyant: The rate_limiter adapter 'mute' is missing hit, which RateLimiter asks for\n"
-    assert (refused.returncode, refused.stderr) == (3, says)
+    message = "polyant: The rate_limiter adapter 'mute' is missing hit, which RateLimiter asks for\n"
+    assert (refused.returncode, refused.stderr) == (3, message)
     assert not (tmp_path / ".polyant").exists()

@@ -1,4 +1,4 @@
-"""Assistants with tools: the caller sees nothing but text, whoever calls which tool how."""
+"""Instances with tools: the caller sees only text, with every provider and tool."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,22 +19,19 @@ from support.process import Server, run_polyant, serving
 from support.upstream import HANG_BEFORE_HEAD, Received, Responder, UpstreamThread, upstream_in_thread
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is six times seven?"}]
-VENDORS: dict[str, Callable[[ScriptedAnswer], Responder]] = {
-    "openai": openai_responder,
-    "anthropic": anthropic_responder,
-}
+PROVIDERS: dict[str, Callable[[ScriptedAnswer], Responder]] = {"openai": openai_responder, "anthropic": anthropic_responder}
 TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
 TOOL_SECONDS = str(seconds(0.5))
 NOTHING_BUT_TEXT = ("current_time", "calculate", "http_request", "tool", "call_", "forty")
 
 
 def calls(*named: tuple[str, dict[str, Any]], text: tuple[str, ...] = ()) -> ScriptedAnswer:
-    """Returns an answer that calls tools."""
-    made = tuple(
+    """Returns a model response that calls tools."""
+    tool_calls = tuple(
         ToolCall(id=f"call_{number}", name=name, arguments=json.dumps(arguments))
         for number, (name, arguments) in enumerate(named)
     )
-    return ScriptedAnswer(text=text, tool_calls=made, usage=Usage(10, 1), finish_reason="tool_calls")
+    return ScriptedAnswer(text=text, tool_calls=tool_calls, usage=Usage(10, 1), finish_reason="tool_calls")
 
 
 def says(*text: str) -> ScriptedAnswer:
@@ -43,7 +40,7 @@ def says(*text: str) -> ScriptedAnswer:
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[UpstreamThread]:
-    """A server that takes every request and answers none."""
+    """A server that accepts every request and never responds."""
     with upstream_in_thread() as thread:
         thread.upstream.otherwise = HANG_BEFORE_HEAD
         yield thread
@@ -59,7 +56,7 @@ def mcp() -> Iterator[McpServerProcess]:
 def server(
     shared_upstream: UpstreamThread, elsewhere: UpstreamThread, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A server with an instance `with-VENDOR` for each vendor, which has all tools and little time for each."""
+    """A server with an instance `with-PROVIDER` for each provider, with all tools and a short tool timeout."""
     variables = {
         "RATE_LIMIT": "off",
         "REPORT_USAGE": "true",
@@ -69,10 +66,10 @@ def server(
     }
     with serving(tmp_path_factory.mktemp("tools"), **variables) as started:
         base_url = f"{shared_upstream.upstream.url}/v1"
-        for vendor in VENDORS:
-            slug = f"with-{vendor}"
-            manage(started, "instances", "create", slug, "--provider", vendor, "--model", "m", "--base-url", base_url)
-            manage(started, "secrets", "set", slug, f"{vendor}_api_key", given="upstream-key-0123456789")
+        for provider in PROVIDERS:
+            slug = f"with-{provider}"
+            manage(started, "instances", "create", slug, "--provider", provider, "--model", "m", "--base-url", base_url)
+            manage(started, "secrets", "set", slug, f"{provider}_api_key", given="upstream-key-0123456789")
             manage(started, "instances", "update", slug, "--tools", ",".join(TOOLS), "--tool-seconds", TOOL_SECONDS)
         yield started
 
@@ -83,17 +80,17 @@ def manage(server: Server, *arguments: str, given: str | None = None) -> str:
     return done.stdout
 
 
-@pytest.fixture(params=VENDORS)
-def vendor(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=PROVIDERS)
+def provider(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def play(upstream: UpstreamThread, vendor: str) -> Callable[..., None]:
-    """Makes the vendor answer so, one answer a call."""
+def play(upstream: UpstreamThread, provider: str) -> Callable[..., None]:
+    """Sets the provider's responses, one per call."""
 
     def play(*answers: ScriptedAnswer) -> None:
-        upstream.upstream.replies += [VENDORS[vendor](answer) for answer in answers]
+        upstream.upstream.replies += [PROVIDERS[provider](answer) for answer in answers]
 
     return play
 
@@ -104,7 +101,7 @@ def ask(server: Server, model: str, *, stream: bool) -> httpx.Response:
 
 
 def results_in(request: Received) -> list[str]:
-    """Returns the results of tools in a request, in the form of either vendor."""
+    """Returns the tool results in a request, in the form of either provider."""
     messages = request.json()["messages"]
     blocks = [block for message in messages if isinstance(message["content"], list) for block in message["content"]]
     return [message["content"] for message in messages if message["role"] == "tool"] + [
@@ -118,12 +115,12 @@ def chunks_of(answer: httpx.Response) -> list[Any]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_three_steps_with_parallel_failing_and_hanging_tools_end_in_an_answer(
+def test_turn_with_parallel_failing_and_hanging_tools_succeeds(
     server: Server,
     upstream: UpstreamThread,
     elsewhere: UpstreamThread,
     play: Callable[..., None],
-    vendor: str,
+    provider: str,
     *,
     stream: bool,
 ) -> None:
@@ -134,7 +131,7 @@ def test_three_steps_with_parallel_failing_and_hanging_tools_end_in_an_answer(
         calls(("calculate", {"expression": "1/0"}), ("http_request", {"url": f"{elsewhere.upstream.url}/hang"})),
         says("It is ", "42."),
     )
-    answer = ask(server, f"with-{vendor}", stream=stream)
+    answer = ask(server, f"with-{provider}", stream=stream)
     _, second, third = upstream.upstream.posts
     product, time = results_in(second)
     assert product.strip().endswith("42")
@@ -160,20 +157,22 @@ def test_three_steps_with_parallel_failing_and_hanging_tools_end_in_an_answer(
 
 
 def test_heartbeats_keep_the_stream_alive_while_tools_run(
-    server: Server, elsewhere: UpstreamThread, play: Callable[..., None], vendor: str
+    server: Server, elsewhere: UpstreamThread, play: Callable[..., None], provider: str
 ) -> None:
     play(calls(("http_request", {"url": f"{elsewhere.upstream.url}/hang"})), says("Nobody answers."))
-    answer = ask(server, f"with-{vendor}", stream=True)
+    answer = ask(server, f"with-{provider}", stream=True)
     before, _, _ = answer.text.partition("Nobody answers.")
     assert before.count(": ping\n\n") >= 2
 
 
-def test_official_client_gets_only_text_in_both_modes(server: Server, play: Callable[..., None], vendor: str) -> None:
+def test_official_client_receives_only_text_in_both_modes(
+    server: Server, play: Callable[..., None], provider: str
+) -> None:
     thinking = calls(("calculate", {"expression": "6*7"}), text=("Hm. ",))
     play(thinking, says("It is ", "42."), thinking, says("It is ", "42."))
     with openai.OpenAI(base_url=server.base_url, api_key="none", max_retries=0) as client:
-        answer = client.chat.completions.create(model=f"with-{vendor}", messages=HELLO)
-        with client.chat.completions.create(model=f"with-{vendor}", messages=HELLO, stream=True) as stream:
+        answer = client.chat.completions.create(model=f"with-{provider}", messages=HELLO)
+        with client.chat.completions.create(model=f"with-{provider}", messages=HELLO, stream=True) as stream:
             chunks = list(stream)
     assert answer.choices[0].message.content == "It is 42."
     assert answer.choices[0].message.tool_calls is None
@@ -182,8 +181,8 @@ def test_official_client_gets_only_text_in_both_modes(server: Server, play: Call
     assert {chunk.choices[0].finish_reason for chunk in chunks} == {None, "stop"}
 
 
-def test_sub_agent_works_on_its_own_and_its_answer_is_a_result(
-    server: Server, upstream: UpstreamThread, play: Callable[..., None], vendor: str
+def test_answer_of_a_sub_agent_is_the_result_of_its_tool(
+    server: Server, upstream: UpstreamThread, play: Callable[..., None], provider: str
 ) -> None:
     play(
         calls(("spawn_task", {"task": "Multiply 6 and 7."})),
@@ -191,7 +190,7 @@ def test_sub_agent_works_on_its_own_and_its_answer_is_a_result(
         says("The product is 42."),
         says("It is 42."),
     )
-    answer = ask(server, f"with-{vendor}", stream=False)
+    answer = ask(server, f"with-{provider}", stream=False)
     _, task, _, last = upstream.upstream.posts
     assert "Multiply 6 and 7." in json.dumps(task.json()["messages"])
     assert "What is six times seven?" not in json.dumps(task.json())
@@ -200,34 +199,32 @@ def test_sub_agent_works_on_its_own_and_its_answer_is_a_result(
     assert answer.json()["usage"]["total_tokens"] == 66
 
 
-def test_client_that_goes_away_takes_the_running_tool_with_it(
-    server: Server, elsewhere: UpstreamThread, play: Callable[..., None], vendor: str
+def test_running_tool_is_cancelled_when_the_client_disconnects(
+    server: Server, elsewhere: UpstreamThread, play: Callable[..., None], provider: str
 ) -> None:
-    manage(server, "instances", "update", f"with-{vendor}", "--tool-seconds", "60")
+    manage(server, "instances", "update", f"with-{provider}", "--tool-seconds", "60")
     seen = len(elsewhere.upstream.requests)
     play(calls(("http_request", {"url": f"{elsewhere.upstream.url}/hang"}), text=("One moment.",)))
     try:
-        body = {"model": f"with-{vendor}", "messages": HELLO, "stream": True}
+        body = {"model": f"with-{provider}", "messages": HELLO, "stream": True}
         with httpx.stream("POST", f"{server.base_url}/chat/completions", json=body, timeout=PATIENCE) as answer:
-            lines = answer.iter_lines()  # kept, since a generator that nobody holds would close the connection
+            lines = answer.iter_lines()  # keeps a reference, because a collected generator would close the connection
             next(lines)
             received = elsewhere.run(elsewhere.upstream.request(seen))
             assert not received.hung_up.is_set()
         elsewhere.run(received.hung_up.wait(), seconds=seconds(1))
     finally:
-        manage(server, "instances", "update", f"with-{vendor}", "--tool-seconds", TOOL_SECONDS)
+        manage(server, "instances", "update", f"with-{provider}", "--tool-seconds", TOOL_SECONDS)
 
 
-def test_log_has_the_figures_of_each_turn_and_none_of_what_was_said(
-    server: Server, play: Callable[..., None], vendor: str
-) -> None:
+def test_log_has_the_metrics_of_each_turn_but_no_text(server: Server, play: Callable[..., None], provider: str) -> None:
     play(calls(("calculate", {"expression": "6*7"}), ("no_such_tool", {})), says("It is 42."))
     before = server.stderr.text.count(" outcome=")
-    ask(server, f"with-{vendor}", stream=False)
+    ask(server, f"with-{provider}", stream=False)
     server.stderr.wait_for("(?s)" + " outcome=.*" * (before + 1))
     line = [line for line in server.stderr.text.splitlines() if " outcome=" in line][-1]
     assert line.endswith(" steps=2 tool_calls=2 prompt_tokens=30 completion_tokens=3")
-    assert f" slug=with-{vendor} " in line
+    assert f" slug=with-{provider} " in line
     assert " outcome=finished " in line
     assert "It is 42" not in server.stderr.text
 
@@ -236,13 +233,13 @@ def test_log_has_the_figures_of_each_turn_and_none_of_what_was_said(
 
 
 @pytest.fixture
-def with_mcp(server: Server, mcp: McpServerProcess, vendor: str) -> Iterator[str]:
-    """The slug of an instance that has some tools of a real MCP server, and of one that is down."""
-    slug = f"mcp-{vendor}"
-    base_url = manage(server, "instances", "show", f"with-{vendor}", "--json")
+def with_mcp(server: Server, mcp: McpServerProcess, provider: str) -> Iterator[str]:
+    """The slug of an instance with some tools of a running MCP server and of one that is down."""
+    slug = f"mcp-{provider}"
+    base_url = manage(server, "instances", "show", f"with-{provider}", "--json")
     url = json.loads(base_url)["baseUrl"]
-    manage(server, "instances", "create", slug, "--provider", vendor, "--model", "m", "--base-url", url)
-    manage(server, "secrets", "set", slug, f"{vendor}_api_key", given="upstream-key-0123456789")
+    manage(server, "instances", "create", slug, "--provider", provider, "--model", "m", "--base-url", url)
+    manage(server, "secrets", "set", slug, f"{provider}_api_key", given="upstream-key-0123456789")
     header = ("--header", "Authorization=crm_token")
     manage(server, "mcp", "set", slug, "crm", mcp.at("full"), "--tools", "add,fail,headers", *header)
     manage(server, "mcp", "set", slug, "down", "http://127.0.0.1:9/mcp", "--tools", "*")
@@ -251,7 +248,7 @@ def with_mcp(server: Server, mcp: McpServerProcess, vendor: str) -> Iterator[str
     manage(server, "instances", "delete", slug, "--yes")
 
 
-def test_mcp_server_answers_through_an_instance(
+def test_tools_of_an_mcp_server_work_through_an_instance(
     server: Server, upstream: UpstreamThread, play: Callable[..., None], with_mcp: str
 ) -> None:
     play(calls(("crm__add", {"a": 40, "b": 2}), ("crm__fail", {}), ("crm__headers", {})), says("It is 42."))
@@ -270,14 +267,14 @@ def test_mcp_server_answers_through_an_instance(
     assert "token-0123456789" not in server.stderr.text + server.stdout.text + answer.text
 
 
-def test_mcp_server_whose_secret_was_entered_for_another_address_gets_nothing(
+def test_mcp_server_at_another_address_than_its_secrets_receives_nothing(
     server: Server, upstream: UpstreamThread, play: Callable[..., None], with_mcp: str, elsewhere: UpstreamThread
 ) -> None:
     seen = len(elsewhere.upstream.requests)
     header = ("--header", "Authorization=crm_token")
     manage(server, "mcp", "set", with_mcp, "crm", elsewhere.upstream.url, "--tools", "*", *header)
     play(says("I have no tools."))
-    while True:  # until the server has seen the change, which takes it a second at most
+    while True:  # until the server has seen the change, within a second
         answer = ask(server, with_mcp, stream=False)
         if "another address" in server.stderr.text:
             break

@@ -1,4 +1,4 @@
-"""An upstream that misbehaves, seen by a caller on the other side of the server."""
+"""A misbehaving provider, as a caller of the server sees it."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def ask(engine: Server) -> Ask:
 
 
 @pytest.mark.parametrize("split", [whole, byte_by_byte, at_random(1), at_random(2)])
-def test_stream_split_anywhere_arrives_as_it_was(ask: Ask, upstream: UpstreamThread, split: Split) -> None:
+def test_stream_arrives_unchanged_wherever_it_is_split(ask: Ask, upstream: UpstreamThread, split: Split) -> None:
     upstream.upstream.replies.append(openai_responder(TRICKY, split))
     answer = ask(stream=True)
     assert answer.headers["Content-Type"] == "text/event-stream"
@@ -39,13 +39,13 @@ def test_stream_split_anywhere_arrives_as_it_was(ask: Ask, upstream: UpstreamThr
     assert answer.text.endswith("data: [DONE]\n\n")
 
 
-def test_stream_and_whole_answer_say_the_same(ask: Ask, upstream: UpstreamThread) -> None:
+def test_stream_and_whole_response_have_the_same_text(ask: Ask, upstream: UpstreamThread) -> None:
     upstream.upstream.replies += [openai_responder(TRICKY), openai_responder(TRICKY)]
     whole_answer = ask().json()["choices"][0]["message"]["content"]
     assert whole_answer == "".join(_texts(ask(stream=True))) == "".join(TRICKY.text)
 
 
-def test_slow_stream_arrives_piece_by_piece(engine: Server, upstream: UpstreamThread) -> None:
+def test_slow_stream_arrives_delta_by_delta(engine: Server, upstream: UpstreamThread) -> None:
     gate = Gate()
     first, second, *rest = openai_events(ScriptedAnswer(text=("Hel", "lo")))
     pieces = (first, second, gate, b"".join(rest), b"data: [DONE]\n\n")
@@ -62,7 +62,7 @@ def test_slow_stream_arrives_piece_by_piece(engine: Server, upstream: UpstreamTh
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("kind", [ProviderFailure.AUTH, ProviderFailure.BAD_REQUEST, ProviderFailure.BAD_RESPONSE])
-def test_failure_that_stays_is_a_bad_gateway_after_one_attempt(
+def test_permanent_failure_is_a_bad_gateway_after_one_attempt(
     ask: Ask, upstream: UpstreamThread, kind: ProviderFailure, *, stream: bool
 ) -> None:
     upstream.upstream.replies += [openai_failure(kind)] * 3
@@ -74,7 +74,7 @@ def test_failure_that_stays_is_a_bad_gateway_after_one_attempt(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_may_pass_is_tried_three_times(ask: Ask, upstream: UpstreamThread, *, stream: bool) -> None:
+def test_transient_failure_is_attempted_three_times(ask: Ask, upstream: UpstreamThread, *, stream: bool) -> None:
     trouble = json_reply({}, status=500, headers={"Retry-After": "0"})
     upstream.upstream.replies += [trouble, trouble, openai_responder("At last")]
     answer = ask(stream=stream)
@@ -83,7 +83,7 @@ def test_what_may_pass_is_tried_three_times(ask: Ask, upstream: UpstreamThread, 
     assert len(upstream.upstream.posts) == 3
 
 
-def test_long_retry_after_of_the_upstream_fails_at_once(ask: Ask, upstream: UpstreamThread) -> None:
+def test_long_retry_after_of_the_provider_fails_immediately(ask: Ask, upstream: UpstreamThread) -> None:
     upstream.upstream.replies.append(json_reply({}, status=429, headers={"Retry-After": "30"}))
     answer = ask()
     assert answer.status_code == 502
@@ -99,7 +99,7 @@ def test_dropped_connections_are_unreachable_after_three_attempts(ask: Ask, upst
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_upstream_that_never_answers_is_a_gateway_timeout(ask: Ask, upstream: UpstreamThread, *, stream: bool) -> None:
+def test_unresponsive_provider_is_a_gateway_timeout(ask: Ask, upstream: UpstreamThread, *, stream: bool) -> None:
     upstream.upstream.replies.append(HANG_BEFORE_HEAD)
     answer = ask(stream=stream)
     assert answer.status_code == 504
@@ -108,7 +108,7 @@ def test_upstream_that_never_answers_is_a_gateway_timeout(ask: Ask, upstream: Up
 
 
 @pytest.mark.parametrize("then, kind", [(Then.CUT, "bad_response"), (Then.HANG, "timeout")])
-def test_failure_in_mid_stream_is_an_event_and_the_end(
+def test_failure_in_mid_stream_is_an_event_and_ends_the_stream(
     ask: Ask, upstream: UpstreamThread, then: Then, kind: str
 ) -> None:
     upstream.upstream.replies.append(openai_partial_stream("Half an ", "ans", then=then))
@@ -121,9 +121,9 @@ def test_failure_in_mid_stream_is_an_event_and_the_end(
 
 
 @pytest.mark.parametrize(
-    "rubbish",
+    "invalid",
     [
-        Reply(framing="raw", pieces=(b"\x00\xff rubbish \r\n\r\n", Then.CUT)),
+        Reply(framing="raw", pieces=(b"\x00\xff invalid \r\n\r\n", Then.CUT)),
         Reply(headers={"Content-Type": "text/html"}, pieces=(b"<html>It works!</html>",)),
         Reply(headers=EVENT_STREAM, framing="chunked", pieces=(b"data: {broken\n\n",)),
         Reply(headers=EVENT_STREAM, framing="close", pieces=()),
@@ -131,14 +131,14 @@ def test_failure_in_mid_stream_is_an_event_and_the_end(
     ],
     ids=["no-http", "html", "broken-json", "empty-stream", "redirect"],
 )
-def test_rubbish_is_a_bad_gateway(ask: Ask, upstream: UpstreamThread, rubbish: Reply) -> None:
-    upstream.upstream.replies += [rubbish] * 3
+def test_invalid_provider_response_is_a_bad_gateway(ask: Ask, upstream: UpstreamThread, invalid: Reply) -> None:
+    upstream.upstream.replies += [invalid] * 3
     answer = ask(stream=True)
     assert answer.status_code == 502
     assert "(openai: bad_response)" in answer.json()["message"]
 
 
-def test_nothing_of_the_upstreams_text_and_no_key_reaches_callers_or_log(
+def test_error_text_and_key_of_the_provider_reach_neither_callers_nor_log(
     ask: Ask, engine: Server, upstream: UpstreamThread
 ) -> None:
     upstream.upstream.replies.append(openai_failure(ProviderFailure.BAD_REQUEST))

@@ -1,4 +1,4 @@
-"""The same engine under uvicorn's own command line."""
+"""The engine under uvicorn's own command line."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def test_first_run_serves_the_demo(server: Server) -> None:
     assert httpx.get(f"{server.url}/health/ready").json()["status"] == "ok"
 
 
-def test_forwarded_address_is_not_believed(server: Server) -> None:
+def test_forwarded_address_is_not_trusted(server: Server) -> None:
     remaining = []
     for address in ("203.0.113.1", "203.0.113.2"):
         headers = {"X-Forwarded-For": address}
@@ -44,17 +44,17 @@ def test_each_request_has_one_line_in_the_log(server: Server) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_bad_setting_ends_it_with_one_clear_line(tmp_path: Path, workers: str) -> None:
+def test_invalid_setting_stops_the_start_with_one_line(tmp_path: Path, workers: str) -> None:
     command = (*UVICORN, "--port", "0", "--workers", workers)
     with starting(tmp_path, command, RATE_LIMIT="many") as server:
         code = server.wait()
     assert "polyant: RATE_LIMIT must be calls/seconds such as 20/60, or off\n" in server.stderr.text
     assert "Traceback" not in server.stderr.text
-    assert code == (3 if workers == "1" else 0)  # uvicorn's parent process ends well, whatever its workers did
+    assert code == (3 if workers == "1" else 0)  # uvicorn's parent process exits with 0 even if its workers failed
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_key_ends_it_with_one_clear_line(tmp_path: Path) -> None:
+def test_wrong_key_stops_the_start_with_one_line(tmp_path: Path) -> None:
     assert run_polyant(tmp_path, "migrate").returncode == 0
     with starting(tmp_path, (*UVICORN, "--port", "0"), ENCRYPTION_KEY="f" * 64) as server:
         assert server.wait() == 3
@@ -62,7 +62,7 @@ def test_wrong_key_ends_it_with_one_clear_line(tmp_path: Path) -> None:
     assert "Traceback" not in server.stderr.text
 
 
-def test_missing_keys_for_postgresql_end_it_with_how_to_make_them(tmp_path: Path) -> None:
+def test_missing_keys_for_postgresql_stop_the_start_with_instructions(tmp_path: Path) -> None:
     url = "postgresql://polyant:the-password@127.0.0.1:1/polyant"
     with starting(tmp_path, (*UVICORN, "--port", "0"), DATABASE_URL=url) as server:
         assert server.wait() == 3
