@@ -105,7 +105,10 @@ SCENARIOS = (
     Scenario(name="usage", verb="stream", all_variants=True, call={"usage": True, "retries": 0}),
     Scenario(name="tool", verb="stream", model="handy", reply=_with_a_slow_tool),
     Scenario(
-        name="unicode", verb="stream", all_variants=True, reply=lambda _: openai_responder(WIDE_TEXT, split=byte_by_byte)
+        name="unicode",
+        verb="stream",
+        all_variants=True,
+        reply=lambda _: openai_responder(WIDE_TEXT, split=byte_by_byte),
     ),
     Scenario(name="history", verb="answer", before=CONVERSATION),
     Scenario(name="parts", verb="answer", parts=PARTS),

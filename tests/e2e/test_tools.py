@@ -19,7 +19,10 @@ from support.process import Server, run_polyant, serving
 from support.upstream import HANG_BEFORE_HEAD, Received, Responder, UpstreamThread, upstream_in_thread
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is six times seven?"}]
-PROVIDERS: dict[str, Callable[[ScriptedAnswer], Responder]] = {"openai": openai_responder, "anthropic": anthropic_responder}
+PROVIDERS: dict[str, Callable[[ScriptedAnswer], Responder]] = {
+    "openai": openai_responder,
+    "anthropic": anthropic_responder,
+}
 TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
 TOOL_SECONDS = str(seconds(0.5))
 NOTHING_BUT_TEXT = ("current_time", "calculate", "http_request", "tool", "call_", "forty")

@@ -137,7 +137,7 @@ async def test_password_change_requires_the_current_password(app: App, anybody: 
 
 
 async def test_password_change_has_the_limit_of_login_attempts(app: App, anybody: Api) -> None:
-    user = await app.management.users.find(app.parse_email("eve@example.com"))
+    user = await app.management.users.find(parse_email("eve@example.com"))
     assert user is not None
     client = Api(app, await app.management.issue_token(user))
     guess = {"currentPassword": "wrong", "newPassword": "another password"}
