@@ -1,1 +1,1 @@
-"""The outside world, one package a technology; none of them knows another."""
+"""Adapters for the ports: one package per technology, each independent of the others."""

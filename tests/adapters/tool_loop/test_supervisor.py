@@ -219,8 +219,8 @@ def test_calls_of_a_conversation_have_distinct_ids(steps: list[list[str]]) -> No
     for ids in steps:
         reply = Reply()
         for call_id in ids:
-            reply.take(ToolCall(id=call_id, name="answer", arguments=""))
-        calls = reply.calls_beside(messages)
+            reply.add(ToolCall(id=call_id, name="answer", arguments=""))
+        calls = reply.tool_calls(messages)
         assert len(calls) == len(ids)
         messages = (*messages, reply.message(calls))
     taken = [call.id for message in messages for call in message.tool_calls]

@@ -1,1 +1,1 @@
-"""An InstanceRepo in front of another that answers from memory what did not change."""
+"""An in-memory cache in front of another InstanceRepo."""

@@ -1,4 +1,4 @@
-"""Instances as they are stored now, for those who change them."""
+"""Uncached reads of instances, for code that changes them."""
 
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.domain.audit import AuditEntry
@@ -7,7 +7,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 
 
 class FreshInstanceRepo(InstanceRepo):
-    """Reads past the cache, to see what any process wrote, and writes through it, so that this process drops it."""
+    """Reads bypass the cache and see the writes of every process; writes go through it and drop the cached instance."""
 
     def __init__(self, inner: InstanceRepo, cache: CachedInstanceRepo) -> None:
         self._inner = inner

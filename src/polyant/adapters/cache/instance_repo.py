@@ -1,4 +1,4 @@
-"""Instances, from memory where the repository behind has not changed them."""
+"""Cached instances; they are loaded again after a change in the inner repository."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from polyant.adapters.cache.loading_cache import LoadingCache, retrieve
+from polyant.adapters.cache.loading_cache import LoadingCache, retrieve_exception
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, InstanceStatus, Slug
@@ -16,17 +16,23 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 
 _logger = logging.getLogger(__name__)
 
-_MAX_LOOKS = 3
+_MAX_REFRESHES = 3
 _ALL_ACTIVE = InstanceQuery(status=InstanceStatus.ACTIVE)
 
 
 class CachedInstanceRepo(InstanceRepo):
-    """Answers `get`, and `list` of all active instances, from memory; looks for changes while it is open.
+    """Caches `get`, and `list` of all active instances; polls the inner repository for changes while it is open.
 
-    Nothing is answered from memory that might have been older than `max_age` seconds when it was asked for: if the last
-    look for changes that succeeded began before that, everybody who asks waits for another one, and gets its error.
-    They all share it: if each of them asked a repository that is slow for an instance, it would become slower still,
-    and the looks with it, so that memory might never be good enough again.
+    Cached data is at most `max_age` seconds old when it is requested. If the last successful poll started earlier, all
+    callers wait for the next poll and get its error. They share that poll: loading each instance separately would slow
+    down a repository that is already slow, and its polls, so that the cache might never become current again.
+
+    Args:
+        inner: The repository that stores the instances.
+        clock: Measures ages and pauses.
+        max_instances: How many instances are cached.
+        max_age: The maximum age of cached data, in seconds.
+        poll_seconds: The pause between two polls.
     """
 
     def __init__(
@@ -38,7 +44,6 @@ class CachedInstanceRepo(InstanceRepo):
         max_age: float = 1.0,
         poll_seconds: float = 0.5,
     ) -> None:
-        """Takes the repository behind, and how much is kept for how long."""
         self._inner = inner
         self._clock = clock
         self._max_age = max_age
@@ -46,22 +51,22 @@ class CachedInstanceRepo(InstanceRepo):
         self._instances = LoadingCache[Slug, Instance | None](max_instances)
         self._listings = LoadingCache[InstanceQuery, InstancePage](1)
         self._revision = 0
-        self._looked_at = float("-inf")
-        self._polling: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[None] | None = None
-        self._looking_since = float("-inf")
-        self._looks: set[asyncio.Task[None]] = set()
+        self._refreshed_at = float("-inf")
+        self._poll_task: asyncio.Task[None] | None = None
+        self._refresh_task: asyncio.Task[None] | None = None
+        self._refresh_started_at = float("-inf")
+        self._refreshes: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Looks for changes at once, and from then on every `poll_seconds`."""
+        """Polls for changes immediately, and then every `poll_seconds`."""
         await self._try_refresh()
-        self._polling = asyncio.create_task(self.run())
+        self._poll_task = asyncio.create_task(self.run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        running = [*self._looks, *([] if self._polling is None else [self._polling])]
+        running = [*self._refreshes, *([] if self._poll_task is None else [self._poll_task])]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -83,7 +88,9 @@ class CachedInstanceRepo(InstanceRepo):
     async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         with self._dropping(instance.slug):
             stored = await self._inner.save(instance, audit=audit)
-        self._drop(stored.slug)  # another one if the caller changed what can't be changed
+        self._drop(
+            stored.slug
+        )  # differs from the given slug if the caller changed it, which the inner repository ignores
         return stored
 
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
@@ -94,22 +101,22 @@ class CachedInstanceRepo(InstanceRepo):
         return await self._inner.changes_since(revision)
 
     async def refresh(self) -> None:
-        """Looks for changes once and drops what changed.
+        """Polls for changes once and drops the changed instances.
 
         Raises:
-            StorageUnavailableError: The repository behind doesn't answer.
+            StorageUnavailableError: The inner repository doesn't respond.
         """
         began, known = self._clock.monotonic(), self._revision
         changes = await self._inner.changes_since(known)
-        if changes.revision < known:  # the store went back in time, to a backup for example
+        if changes.revision < known:  # the store was reset, for example to a backup
             self._instances.clear()
             self._listings.clear()
         for slug in changes.slugs:
             self._drop(slug)
-        self._revision, self._looked_at = changes.revision, max(began, self._looked_at)
+        self._revision, self._refreshed_at = changes.revision, max(began, self._refreshed_at)
 
     async def run(self) -> None:
-        """Looks for changes every `poll_seconds`, for ever and whatever happens."""
+        """Polls for changes every `poll_seconds` until it is cancelled; errors are logged."""
         while True:
             await self._clock.sleep(self._poll_seconds)
             await self._try_refresh()
@@ -118,37 +125,37 @@ class CachedInstanceRepo(InstanceRepo):
         try:
             await self.refresh()
         except StorageUnavailableError:
-            _logger.debug("The store doesn't answer: instances are not answered from memory")
+            _logger.debug("The store doesn't respond: cached instances are not used")
         except Exception:
-            _logger.exception("The look for changed instances failed: they are not answered from memory")
+            _logger.exception("Polling for changed instances failed: cached instances are not used")
 
     async def _catch_up(self) -> None:
-        """Returns when no more than the changes of the last `max_age` seconds, from now on, may be missing.
+        """Returns when the cache includes all changes older than `max_age` seconds, as of the time of the call.
 
         Raises:
-            StorageUnavailableError: The repository behind doesn't answer.
+            StorageUnavailableError: The inner repository doesn't respond.
         """
         oldest = self._clock.monotonic() - self._max_age
-        while self._looked_at < oldest:
-            await asyncio.shield(self._look_since(oldest))  # who stops waiting doesn't stop it for the others
+        while self._refreshed_at < oldest:
+            await asyncio.shield(self._refresh_since(oldest))  # a cancelled caller must not cancel the others' poll
 
-    def _look_since(self, oldest: float) -> asyncio.Task[None]:
-        """Returns a look that began no earlier, or the last one if enough are under way.
+    def _refresh_since(self, oldest: float) -> asyncio.Task[None]:
+        """Returns a poll that started no earlier than `oldest`, or the latest one if `_MAX_REFRESHES` are running.
 
-        One that takes long isn't waited for by those who come late: it may hang on a connection that is dead.
+        Later callers start a new poll instead of waiting for a slow one, which may hang on a dead connection.
         """
-        late = self._looking_since < oldest and len(self._looks) < _MAX_LOOKS
-        if self._looking is None or self._looking.done() or late:
-            self._looking_since = self._clock.monotonic()
-            self._looking = asyncio.create_task(self.refresh())
-            self._looking.add_done_callback(retrieve)
-            self._looks.add(self._looking)
-            self._looking.add_done_callback(self._looks.discard)
-        return self._looking
+        late = self._refresh_started_at < oldest and len(self._refreshes) < _MAX_REFRESHES
+        if self._refresh_task is None or self._refresh_task.done() or late:
+            self._refresh_started_at = self._clock.monotonic()
+            self._refresh_task = asyncio.create_task(self.refresh())
+            self._refresh_task.add_done_callback(retrieve_exception)
+            self._refreshes.add(self._refresh_task)
+            self._refresh_task.add_done_callback(self._refreshes.discard)
+        return self._refresh_task
 
     @contextlib.contextmanager
     def _dropping(self, slug: Slug) -> Iterator[None]:
-        """Drops the instance after a write, also one that failed: what was known of it may be why."""
+        """Drops the instance after a write, even a failed one: stale data may have caused the failure."""
         try:
             yield
         finally:

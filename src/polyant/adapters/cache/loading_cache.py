@@ -1,4 +1,4 @@
-"""A bounded memory that loads what it doesn't know, once for everybody who asks meanwhile."""
+"""A bounded LRU cache that loads missing values; concurrent callers share one load."""
 
 import asyncio
 from collections import OrderedDict
@@ -10,36 +10,39 @@ Value = TypeVar("Value")
 
 
 class LoadingCache(Generic[Key, Value]):
-    """Keeps the values last asked for, at most so many.
+    """Keeps the most recently used values.
 
-    What is dropped while it loads is not kept: the load may have begun before the change that caused the drop.
+    A value that is dropped while it loads is not cached: the load may have started before the change.
+
+    Args:
+        max_values: How many values are kept.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: OrderedDict[Key, Value] = OrderedDict()
+    def __init__(self, max_values: int) -> None:
+        self._max_values = max_values
+        self._values: OrderedDict[Key, Value] = OrderedDict()
         self._loading: dict[Key, asyncio.Task[Value]] = {}
 
     async def get(self, key: Key, load: Callable[[Key], Awaitable[Value]]) -> Value:
-        """Returns the value kept, or the one that `load` returns; all who wait for the same load share its outcome."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        """Returns the cached value or the result of `load`; all callers that wait for one load share its outcome."""
+        if key in self._values:
+            self._values.move_to_end(key)
+            return self._values[key]
         task = self._loading.get(key)
         if task is None:
             task = asyncio.create_task(self._load(key, load))
-            task.add_done_callback(retrieve)
+            task.add_done_callback(retrieve_exception)
             self._loading[key] = task
-        return await asyncio.shield(task)  # who stops waiting doesn't stop the load for the others
+        return await asyncio.shield(task)  # a cancelled caller must not cancel the others' load
 
     def drop(self, key: Key) -> None:
-        """Forgets the value, and the load of it that is under way."""
-        self._kept.pop(key, None)
+        """Drops the value; a running load of it is not cached."""
+        self._values.pop(key, None)
         self._loading.pop(key, None)
 
     def clear(self) -> None:
-        """Drops everything."""
-        self._kept.clear()
+        """Drops all values."""
+        self._values.clear()
         self._loading.clear()
 
     async def _load(self, key: Key, load: Callable[[Key], Awaitable[Value]]) -> Value:
@@ -56,12 +59,12 @@ class LoadingCache(Generic[Key, Value]):
         return self._loading.get(key) is asyncio.current_task()
 
     def _keep(self, key: Key, value: Value) -> None:
-        self._kept[key] = value
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        self._values[key] = value
+        if len(self._values) > self._max_values:
+            self._values.popitem(last=False)
 
 
-def retrieve(task: asyncio.Task[Any]) -> None:
-    """Looks at the outcome, which asyncio would otherwise report as missed if everybody had stopped waiting."""
+def retrieve_exception(task: asyncio.Task[Any]) -> None:
+    """Retrieves the task's exception, so that asyncio doesn't report it when all callers are gone."""
     if not task.cancelled():
         task.exception()

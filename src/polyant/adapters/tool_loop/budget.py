@@ -1,4 +1,4 @@
-"""The part of a turn's budget that is left; its sub-agents share it."""
+"""The remaining budget of a turn, shared with its sub-agents."""
 
 from polyant.domain.chat import Turn, Usage
 

@@ -1,4 +1,4 @@
-"""What a model said in one step, and how it is told of it in the next."""
+"""The response of one model call, and its message in the next request."""
 
 import itertools
 import re
@@ -18,9 +18,9 @@ from polyant.domain.chat import (
     Usage,
 )
 
-_UNFIT_FOR_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_INVALID_NAME_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 _MAX_NAME_CHARACTERS = 64
-_NO_NAME = "unnamed"
+_DEFAULT_NAME = "unnamed"
 
 
 class Reply:
@@ -32,8 +32,8 @@ class Reply:
         self._texts: list[str] = []
         self._calls: list[ToolCall] = []
 
-    def take(self, event: ModelEvent) -> None:
-        """Takes the next event."""
+    def add(self, event: ModelEvent) -> None:
+        """Adds the next event."""
         match event:
             case TextDelta():
                 self._texts.append(event.text)
@@ -45,29 +45,32 @@ class Reply:
             case never:
                 assert_never(never)
 
-    def calls_beside(self, messages: Sequence[ModelMessage]) -> tuple[ToolCall, ...]:
-        """Returns the calls, each with an id that no other call of the conversation has.
+    def tool_calls(self, messages: Sequence[ModelMessage]) -> tuple[ToolCall, ...]:
+        """Returns the tool calls with valid names and with ids that are unique in the conversation.
 
-        Vendors refuse a conversation in which an id is missing or stands twice, or a name isn't one.
+        Providers reject a conversation with a missing or duplicate id, or with an invalid name.
+
+        Args:
+            messages: The conversation so far.
         """
         if not self._calls:
             return ()
-        taken = {call.id for said in messages if isinstance(said, AssistantMessage) for call in said.tool_calls}
+        taken = {call.id for sent in messages if isinstance(sent, AssistantMessage) for call in sent.tool_calls}
         calls = []
         for call in self._calls:
-            call_id = call.id if call.id and call.id not in taken else _free_id(taken)
+            call_id = call.id if call.id and call.id not in taken else _unused_id(taken)
             taken.add(call_id)
-            calls.append(msgspec.structs.replace(call, id=call_id, name=_name_of(call)))
+            calls.append(msgspec.structs.replace(call, id=call_id, name=_valid_name(call)))
         return tuple(calls)
 
     def message(self, calls: tuple[ToolCall, ...]) -> AssistantMessage:
-        """Returns the message that stands for this reply in the conversation."""
+        """Returns the reply as a message of the conversation."""
         return AssistantMessage("".join(self._texts), calls, self._provider_data)
 
 
-def _free_id(taken: set[str]) -> str:
+def _unused_id(taken: set[str]) -> str:
     return next(name for number in itertools.count(len(taken) + 1) if (name := f"call_{number}") not in taken)
 
 
-def _name_of(call: ToolCall) -> str:
-    return _UNFIT_FOR_A_NAME.sub("_", call.name)[:_MAX_NAME_CHARACTERS] or _NO_NAME
+def _valid_name(call: ToolCall) -> str:
+    return _INVALID_NAME_CHARACTER.sub("_", call.name)[:_MAX_NAME_CHARACTERS] or _DEFAULT_NAME

@@ -1,4 +1,4 @@
-"""Has tasks of a turn done by sub-agents, each in a conversation of its own."""
+"""Sub-agents: each works on one task of a turn, in a separate conversation."""
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -6,7 +6,7 @@ from contextlib import aclosing
 import msgspec
 
 from polyant.adapters.tool_loop.agent import Agent, OutOfStepsError
-from polyant.adapters.tool_loop.tool_runs import ToolRun
+from polyant.adapters.tool_loop.tool_execution import ToolExecution
 from polyant.adapters.tool_loop.toolbox import Delegate
 from polyant.domain.chat import ModelRequest, TextDelta, ToolSpec, ToolStarted, UserMessage
 from polyant.domain.errors import PolyantError
@@ -22,30 +22,35 @@ _INSTRUCTIONS = (
 
 
 class SubAgents:
-    """Makes sub-agents of a turn's agent."""
+    """Creates the sub-agents of a turn.
+
+    Args:
+        request: The first request of the turn.
+        agent: The turn's own agent.
+        compose: Returns the system prompt for a set of tools.
+    """
 
     def __init__(self, request: ModelRequest, agent: Agent, compose: Callable[[Sequence[ToolSpec]], str]) -> None:
-        """Takes the first request of the turn, the agent that it is for, and what composes a prompt for tools."""
         self._request = request
         self._agent = agent
         self._compose = compose
 
-    def delegate_for(self, run: ToolRun) -> Delegate:
-        """Returns what hands a task of that tool's run to a sub-agent, which has all tools but that one."""
+    def delegate_for(self, execution: ToolExecution) -> Delegate:
+        """Returns a function that runs a task in a sub-agent with all tools except the one that delegates."""
 
         async def delegate(task: str) -> str:
-            run.deadline = self._agent.budget.deadline  # the sub-agent's tools keep their own time
-            toolbox = self._agent.toolbox.without(run.call.name)
+            execution.deadline = self._agent.budget.deadline  # each of the sub-agent's tools has a timeout of its own
+            toolbox = self._agent.toolbox.without(execution.call.name)
             system = f"{self._compose(toolbox.specs)}{SEPARATOR}{_INSTRUCTIONS}"
             messages = (UserMessage.of(task),)
             request = msgspec.structs.replace(self._request, system=system, messages=messages, stream=False)
-            return await _answer(self._agent.with_tools(toolbox), request)
+            return await _final_text(self._agent.with_tools(toolbox), request)
 
         return delegate
 
 
-async def _answer(agent: Agent, request: ModelRequest) -> str:
-    """Returns what the agent says at last; one step of the budget is left for the turn's own answer."""
+async def _final_text(agent: Agent, request: ModelRequest) -> str:
+    """Returns the agent's final text; one step of the budget is reserved for the turn's own answer."""
     texts: list[str] = []
     try:
         async with aclosing(agent.run(request, _no_delegate, max_steps=_MAX_STEPS, reserve=1)) as events:
@@ -62,7 +67,7 @@ async def _answer(agent: Agent, request: ModelRequest) -> str:
     return "".join(texts)
 
 
-def _no_delegate(_: ToolRun) -> Delegate:
+def _no_delegate(_: ToolExecution) -> Delegate:
     return _refuse
 
 

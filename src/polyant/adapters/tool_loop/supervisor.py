@@ -1,4 +1,4 @@
-"""The default Supervisor: model → tools → model …, until there is an answer."""
+"""The default Supervisor: calls the model and its tools in turn until the model gives an answer."""
 
 import logging
 from collections.abc import AsyncGenerator, Mapping
@@ -26,7 +26,7 @@ log = logging.getLogger("polyant.turn")
 
 
 class ToolLoopSupervisor(Supervisor):
-    """Runs turns with the chat models and the tool access that it is given."""
+    """Runs turns with the given chat models and tools."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class ToolLoopSupervisor(Supervisor):
         model = self._model_of(instance)
         api_key = await self._provider_keys.key_for(instance, model.info)
         async with self._tool_access.open(instance) as available:
-            _log_what_is_left_out(instance, available)
+            _log_omissions(instance, available)
             toolbox = Toolbox(turn, available.tools, self._cipher)
             request = ModelRequest(
                 model=instance.model,
@@ -82,7 +82,7 @@ class ToolLoopSupervisor(Supervisor):
         return model
 
 
-def _log_what_is_left_out(instance: Instance, available: AvailableTools) -> None:
+def _log_omissions(instance: Instance, available: AvailableTools) -> None:
     for server, error in available.unusable_servers.items():
         fields = {"slug": instance.slug, "server": server, "why": error.explanation}
         log.warning("MCP server not used", extra={"fields": fields})
@@ -92,7 +92,7 @@ def _log_what_is_left_out(instance: Instance, available: AvailableTools) -> None
 
 
 def _sampling(turn: Turn) -> Sampling:
-    """Returns what the caller asks for, with the instance's temperature where it asks for none."""
+    """Returns the caller's sampling parameters; the instance's temperature is the default."""
     if turn.sampling.temperature is not None or turn.instance.temperature is None:
         return turn.sampling
     return msgspec.structs.replace(turn.sampling, temperature=turn.instance.temperature)

@@ -1,4 +1,4 @@
-"""The tools that one conversation has, and how a call of one becomes a result, whatever happens."""
+"""The tools of one conversation; every call of a tool gives a result, even if the tool fails."""
 
 import asyncio
 import logging
@@ -27,25 +27,30 @@ class Toolbox:
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
-        """What the model is told of the tools."""
+        """The tools' specifications for the model."""
         return tuple(tool.spec for tool in self._tools.values())
 
     def without(self, name: str) -> "Toolbox":
-        """Returns a toolbox with all tools but that one."""
+        """Returns a toolbox without the named tool."""
         others = (tool for tool in self._tools.values() if tool.spec.name != name)
         return Toolbox(self._turn, others, self._cipher)
 
     async def run(self, call: ToolCall, *, deadline: float, delegate: Delegate) -> ToolResult:
-        """Returns what the call gave; a failure becomes a result that helps the model to recover.
+        """Returns the result of a call; a failure becomes an error result that helps the model to recover.
 
-        Only a cancellation from outside gets through.
+        Only a cancellation of the current task is raised.
+
+        Args:
+            call: The model's call.
+            deadline: The end of the tool's time, in seconds of the monotonic clock.
+            delegate: Passes a task to a sub-agent.
         """
         tool = self._tools.get(call.name)
         if tool is None:
             return failed(call, f"There is no tool '{call.name}'. There are: {', '.join(self._tools) or 'none'}.")
         secrets: dict[SecretName, SecretText] = {}
         try:
-            secrets.update(await self._open(tool.secrets))
+            secrets.update(await self._decrypt(tool.secrets))
             context = ToolContext(
                 slug=self._instance.slug,
                 turn=self._turn.context,
@@ -63,12 +68,12 @@ class Toolbox:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            # Not even a tool that ends the program, or cancels itself, may end the turn.
-            log.warning("tool failed", extra={"fields": _trace(self._instance, call, error)})
+            # Even a tool that raises SystemExit or cancels itself must not end the turn.
+            log.warning("tool failed", extra={"fields": _log_fields(self._instance, call, error)})
             return failed(call, f"The tool {call.name} failed. Try it in another way, or do without it.")
         return ToolResult(call_id=call.id, content=content)
 
-    async def _open(self, names: Iterable[SecretName]) -> dict[SecretName, SecretText]:
+    async def _decrypt(self, names: Iterable[SecretName]) -> dict[SecretName, SecretText]:
         stored = self._instance.secrets
         return {
             name: await self._cipher.open(stored[name].sealed, self._instance.address_of(stored[name]))
@@ -76,9 +81,9 @@ class Toolbox:
         }
 
 
-def failed(call: ToolCall, why: str) -> ToolResult:
-    """Returns the result of a call that came to nothing."""
-    return ToolResult(call_id=call.id, content=clip_result(why), is_error=True)
+def failed(call: ToolCall, reason: str) -> ToolResult:
+    """Returns the error result of a call."""
+    return ToolResult(call_id=call.id, content=clip_result(reason), is_error=True)
 
 
 def _redacted(text: str, secrets: Mapping[SecretName, SecretText]) -> str:
@@ -87,8 +92,8 @@ def _redacted(text: str, secrets: Mapping[SecretName, SecretText]) -> str:
     return text
 
 
-def _trace(instance: Instance, call: ToolCall, error: BaseException) -> dict[str, object]:
-    """Returns what may be logged of an exception: its kind and place, but not its text, which may hold a secret."""
+def _log_fields(instance: Instance, call: ToolCall, error: BaseException) -> dict[str, object]:
+    """Returns the log fields for an exception: its type and location, but not its text, which may contain a secret."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     place = f"{frame.f_code.co_filename}:{line}"
     return {"slug": instance.slug, "tool": call.name, "error": type(error).__name__, "at": place}
