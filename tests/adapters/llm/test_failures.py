@@ -8,9 +8,9 @@ import pytest
 from polyant.adapters.llm.failures import (
     CallFailedError,
     decode,
-    failure_of_answer,
     failure_of_error,
     failure_of_exception,
+    failure_of_response,
     kind_of_status,
 )
 from polyant.domain.errors import ProviderFailure
@@ -40,7 +40,7 @@ NOW = datetime(2026, 11, 22, 10, 44, tzinfo=UTC)
     ],
 )
 def test_status_has_its_kind_and_is_retried_if_temporary(*, status: int, kind: str, retry: bool) -> None:
-    failure = failure_of_answer(status, {}, NOW, "-")
+    failure = failure_of_response(status, {}, NOW, "-")
     assert (kind_of_status(status), failure.kind, failure.retry, failure.wait) == (kind, kind, retry, None)
 
 
@@ -88,7 +88,7 @@ def test_error_is_classified_by_its_first_known_name(
     ],
 )
 def test_requested_delay_is_read(headers: dict[str, str], wait: float | None) -> None:
-    assert failure_of_answer(429, headers, NOW, "-").wait == wait
+    assert failure_of_response(429, headers, NOW, "-").wait == wait
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import aiohttp.abc
 import msgspec
 import pytest
 
-from polyant.adapters.llm.answer import Answer
 from polyant.adapters.llm.failures import CallFailedError
-from polyant.adapters.llm.http import VendorCall, VendorHttp
+from polyant.adapters.llm.http import ProviderCall, ProviderClient
 from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
+from polyant.adapters.llm.response_reader import ResponseReader
 from polyant.domain.chat import ModelEvent, ModelRequest, TextDelta, Usage
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
@@ -60,17 +60,17 @@ def whole(request: ModelRequest) -> ModelRequest:
     return msgspec.structs.replace(request, stream=False)
 
 
-class BrokenAnswer(Answer):
-    """A decoder with a bug."""
+class OddAnswer(ResponseReader):
+    """Has a bug."""
 
-    def read_whole(self, body: bytes) -> str:
+    def read_body(self, body: bytes) -> str:
         raise ValueError("a bug")
 
 
-async def attempt(http: aiohttp.ClientSession, url: str, answer: Answer, **headers: str) -> None:
-    vendor_http = VendorHttp(http=http, clock=InstantClock(), timeouts=PATIENT)
-    call = VendorCall(url=url, headers=headers, body=b"{}", stream=False, deadline=NONE_BY_CHANCE)
-    async with aclosing(vendor_http.attempt(call, answer)) as events:
+async def attempt(http: aiohttp.ClientSession, url: str, answer: ResponseReader, **headers: str) -> None:
+    vendor = ProviderClient(http=http, clock=HurryingClock(), timeouts=PATIENT)
+    call = ProviderCall(url=url, headers=headers, body=b"{}", stream=False, deadline=NONE_BY_CHANCE)
+    async with aclosing(vendor.attempt(call, answer)) as events:
         async for _ in events:
             pass
 
@@ -340,7 +340,7 @@ class TestBadAnswers:
         monkeypatch: pytest.MonkeyPatch,
         streamed: bool,
     ) -> None:
-        monkeypatch.setattr("polyant.adapters.llm.watch.MAX_BYTES", 10_000)
+        monkeypatch.setattr("polyant.adapters.llm.bounded_response.MAX_BYTES", 10_000)
         upstream.otherwise = stream([b": %b\n\n" % (b"x" * 20_000)], Then.HANG)
         request = msgspec.structs.replace(model_request, stream=streamed)
         assert await failure_of(model, request) == ([], ProviderFailure.BAD_RESPONSE)
@@ -355,7 +355,7 @@ class TestBadAnswers:
         answer = b"%b%b" % (b" " * 5_000, b'{"choices":[{"message":{"content":"ant"}}]}')
         upstream.otherwise = Reply(headers={"Content-Encoding": "gzip"}, pieces=(gzip.compress(answer),))
         assert (await events_of(model, whole(model_request)))[0] == TextDelta("ant")
-        monkeypatch.setattr("polyant.adapters.llm.watch.MAX_BYTES", 5_000)
+        monkeypatch.setattr("polyant.adapters.llm.bounded_response.MAX_BYTES", 5_000)
         assert await failure_of(model, whole(model_request)) == ([], ProviderFailure.BAD_RESPONSE)
         assert upstream.requests[0].headers["accept-encoding"] == "identity"
 

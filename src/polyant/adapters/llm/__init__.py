@@ -1,1 +1,1 @@
-"""Model providers, each spoken to in its own protocol over aiohttp and msgspec."""
+"""Model providers, each called through its own protocol with aiohttp and msgspec."""

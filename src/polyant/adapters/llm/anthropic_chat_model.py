@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
 
-from polyant.adapters.llm.anthropic_answer import AnthropicAnswer
 from polyant.adapters.llm.anthropic_request import encode_request
-from polyant.adapters.llm.http import VendorCall, VendorHttp, header_value
+from polyant.adapters.llm.anthropic_response_reader import AnthropicResponseReader
+from polyant.adapters.llm.http import ProviderCall, ProviderClient, header_value
 from polyant.adapters.llm.retry import with_retries
 from polyant.domain.chat import ModelEvent, ModelRequest
 from polyant.domain.limits import ProviderTimeouts
@@ -18,7 +18,7 @@ _VERSION = {"anthropic-version": "2023-06-01"}
 
 
 class AnthropicChatModel(ChatModel):
-    """Asks for whole messages or streams of events, over a session that it doesn't own."""
+    """Calls the Messages API, with or without streaming, over a shared HTTP session."""
 
     info = ProviderInfo(
         name="anthropic",
@@ -30,22 +30,22 @@ class AnthropicChatModel(ChatModel):
 
     def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, timeouts: ProviderTimeouts) -> None:
         self._clock = clock
-        self._vendor = VendorHttp(http=http, clock=clock, timeouts=timeouts)
+        self._client = ProviderClient(http=http, clock=clock, timeouts=timeouts)
 
     def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         return with_retries(
-            lambda: self._vendor.attempt(_call(request), AnthropicAnswer()),
+            lambda: self._client.attempt(_call(request), AnthropicResponseReader()),
             provider=self.info.name,
             clock=self._clock,
             deadline=request.deadline,
         )
 
     async def check(self, base_url: str) -> None:
-        await self._vendor.reach(self.info.name, f"{base_url}/models")
+        await self._client.reach(self.info.name, f"{base_url}/models")
 
 
-def _call(request: ModelRequest) -> VendorCall:
-    return VendorCall(
+def _call(request: ModelRequest) -> ProviderCall:
+    return ProviderCall(
         url=f"{request.base_url}/messages",
         headers=_headers(request),
         body=encode_request(request),

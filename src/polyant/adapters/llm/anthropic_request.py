@@ -1,4 +1,4 @@
-"""A model request in Anthropic's form."""
+"""Encodes a model request for Anthropic's Messages API."""
 
 import re
 from functools import lru_cache
@@ -7,12 +7,12 @@ from itertools import groupby
 import msgspec
 
 from polyant.adapters.llm import anthropic_wire as wire
-from polyant.adapters.llm.history import NOTHING_SAID, arguments_object
+from polyant.adapters.llm.history import EMPTY_USER_MESSAGE, arguments_object
 from polyant.domain.chat import AssistantMessage, ModelMessage, ModelRequest, ToolResult, UserMessage
 
 _ENCODE = msgspec.json.Encoder().encode
 _MAX_DEFAULT_TOKENS = 16_384
-_HIGHEST_TEMPERATURE = 1.0
+_MAX_TEMPERATURE = 1.0
 _CLAUDE = re.compile(r"claude-[a-z]+-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 _FIRST_WITHOUT_SAMPLING = (4, 7)
 _ANY_ARGUMENTS = msgspec.Raw(b'{"type":"object"}')
@@ -21,12 +21,12 @@ _ANY_ARGUMENTS = msgspec.Raw(b'{"type":"object"}')
 def encode_request(request: ModelRequest) -> bytes:
     """Returns the body of the request.
 
-    The vendor wants `max_tokens` always, refuses more than one of temperature and top_p, and, in newer models, refuses
-    both; it has neither seed nor penalties, and no stop sequences of white space.
+    Anthropic requires `max_tokens` and rejects a request with both temperature and top_p; newer models reject either
+    one. It has no seed and no penalties, and rejects stop sequences that are only white space.
     """
     given = request.sampling
-    samples = _takes_sampling(request.model)
-    temperature = given.temperature if samples else None
+    accepts_sampling = _accepts_sampling(request.model)
+    temperature = given.temperature if accepts_sampling else None
     tools = _tools(request)
     return _ENCODE(
         wire.RequestBody(
@@ -37,22 +37,22 @@ def encode_request(request: ModelRequest) -> bytes:
             stream=request.stream,
             tools=tools,
             tool_choice=wire.ToolChoice("none") if tools and not request.tools else None,
-            temperature=None if temperature is None else min(temperature, _HIGHEST_TEMPERATURE),
-            top_p=given.top_p if samples and temperature is None else None,
+            temperature=None if temperature is None else min(temperature, _MAX_TEMPERATURE),
+            top_p=given.top_p if accepts_sampling and temperature is None else None,
             stop_sequences=tuple(stop for stop in given.stop if stop.strip()),
         )
     )
 
 
 @lru_cache(maxsize=1024)
-def _takes_sampling(model: str) -> bool:
-    """Returns whether a model takes temperature and top_p: from Claude 4.7 on it answers 400 to them."""
+def _accepts_sampling(model: str) -> bool:
+    """Returns whether a model accepts temperature and top_p; Claude 4.7 and later reject them with status 400."""
     claude = _CLAUDE.search(model)
     return claude is None or (int(claude[1]), int(claude[2] or 0)) < _FIRST_WITHOUT_SAMPLING
 
 
 def _tools(request: ModelRequest) -> tuple[wire.Tool, ...]:
-    """Returns the tools offered, or else those called before: the vendor wants each call's tool to be known."""
+    """Returns the offered tools or, if there are none, those called earlier: each call's tool must be declared."""
     if request.tools:
         return tuple(wire.Tool(tool.name, tool.description, tool.parameters) for tool in request.tools)
     names = {
@@ -65,20 +65,20 @@ def _tools(request: ModelRequest) -> tuple[wire.Tool, ...]:
 
 
 def _messages(messages: tuple[ModelMessage, ...]) -> list[wire.Message]:
-    """Returns the messages in turns of user and assistant, beginning and ending with the user's.
+    """Returns alternating user and assistant messages that start and end with a user message.
 
-    An ending with the assistant's would be taken for the beginning of the answer, or refused.
+    Anthropic treats a final assistant message as the beginning of the response, or rejects it.
     """
-    spoken = [(message, blocks) for message in messages if (blocks := _blocks(message))]
+    with_blocks = [(message, blocks) for message in messages if (blocks := _blocks(message))]
     turns = [
         wire.Message("assistant" if is_assistant else "user", [block for _, blocks in group for block in blocks])
-        for is_assistant, group in groupby(spoken, key=lambda pair: isinstance(pair[0], AssistantMessage))
+        for is_assistant, group in groupby(with_blocks, key=lambda pair: isinstance(pair[0], AssistantMessage))
     ]
-    nothing = wire.Message("user", _blocks(NOTHING_SAID))
+    placeholder = wire.Message("user", _blocks(EMPTY_USER_MESSAGE))
     if turns and turns[0].role == "assistant":
-        turns.insert(0, nothing)
+        turns.insert(0, placeholder)
     if not turns or turns[-1].role == "assistant":
-        turns.append(nothing)
+        turns.append(placeholder)
     return turns
 
 
@@ -96,5 +96,5 @@ def _blocks(message: ModelMessage) -> list[wire.Block]:
 
 
 def _text(content: str) -> list[wire.Block]:
-    """Returns the text as a block; white space alone is refused, so it is left out."""
+    """Returns the text as a block, or no block if it is only white space, which is rejected."""
     return [wire.TextBlock(content)] if content.strip() else []

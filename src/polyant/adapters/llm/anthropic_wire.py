@@ -1,7 +1,7 @@
-"""Anthropic's Messages API: what is sent and what comes back.
+"""Requests and responses of Anthropic's Messages API.
 
-See https://platform.claude.com/docs/en/api/messages. What Polyant doesn't use is not listed; it is skipped, and so are
-kinds of events, deltas and blocks that are new: the vendor's versioning policy says that such may come.
+See https://platform.claude.com/docs/en/api/messages. Fields that Polyant doesn't use are not listed; they are skipped.
+New types of events, deltas and blocks are skipped too: Anthropic's versioning policy allows adding them.
 """
 
 from typing import Literal
@@ -57,7 +57,7 @@ class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class ContentBlock(msgspec.Struct, frozen=True):
-    """A block of a whole answer, or the beginning of one in a stream."""
+    """A block of a complete message, or the start of a block in a stream."""
 
     type: str
     text: str | None = None
@@ -67,7 +67,7 @@ class ContentBlock(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """More of a block, or, in a message_delta, of the message."""
+    """A delta of a block or, in a message_delta, of the message."""
 
     text: str | None = None
     thinking: str | None = None
@@ -76,7 +76,7 @@ class Delta(msgspec.Struct, frozen=True):
 
 
 class UsageReport(msgspec.Struct, frozen=True):
-    """Counts so far; a message_delta repeats some, and what it leaves out stays as it was."""
+    """Cumulative token counts; a message_delta may repeat some, and omitted counts are unchanged."""
 
     input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
@@ -88,8 +88,8 @@ class ErrorReport(msgspec.Struct, frozen=True):
     type: str | None = None
 
 
-class Answered(msgspec.Struct, frozen=True):
-    """A message, as a whole answer or as a stream starts it; or an error."""
+class MessageResponse(msgspec.Struct, frozen=True):
+    """A complete message, the message of a message_start event, or an error."""
 
     content: list[ContentBlock] = []
     stop_reason: str | None = None
@@ -98,11 +98,11 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Any event of a stream; `type` says which fields to expect."""
+    """An event of a stream; its `type` determines which fields are set."""
 
     type: str
     index: int = 0
-    message: Answered | None = None
+    message: MessageResponse | None = None
     content_block: ContentBlock | None = None
     delta: Delta | None = None
     usage: UsageReport | None = None

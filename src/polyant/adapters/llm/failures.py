@@ -1,4 +1,4 @@
-"""Why one call of a vendor failed, whether another may help, and how long the vendor asks to wait."""
+"""Classifies failed provider calls: the kind of failure, whether to retry, and how long to wait."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from polyant.domain.errors import ProviderFailure
 
 T = TypeVar("T")
 
-_CALLER_ERRORS = range(400, 500)
+_CLIENT_ERRORS = range(400, 500)
 _STATUSES = {
     401: ProviderFailure.AUTH,
     402: ProviderFailure.AUTH,
@@ -49,12 +49,20 @@ _CODES = {
     "timeout_error": ProviderFailure.TIMEOUT,
     "unavailable": ProviderFailure.OVERLOADED,
 }
-_PASSING = {ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED}
+_TRANSIENT = {ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED}
 _STATUS = re.compile(r"\A[1-5][0-9][0-9]\Z")
 
 
 class CallFailedError(Exception):
-    """One call gave no answer; never leaves this package, and holds nothing that the vendor wrote."""
+    """A provider call failed; internal to this package, and without any text from the provider.
+
+    Args:
+        kind: The kind of failure.
+        retry: Whether another attempt may succeed.
+        wait: How many seconds the provider asks to wait.
+        status: The HTTP status of the response.
+        request_id: The provider's id for the request, for the log.
+    """
 
     def __init__(
         self,
@@ -65,7 +73,6 @@ class CallFailedError(Exception):
         status: int | None = None,
         request_id: str = "-",
     ) -> None:
-        """Takes what is known: `retry` if another call may succeed, `wait` the seconds that the vendor asks for."""
         super().__init__(kind)
         self.kind = kind
         self.retry = retry
@@ -75,28 +82,35 @@ class CallFailedError(Exception):
 
 
 def kind_of_status(status: int) -> ProviderFailure:
-    """Returns what an HTTP status means.
+    """Returns the kind of failure for an HTTP status.
 
     | status | kind |
     |---|---|
-    | 401, 402, 403 | auth: the operator's account or key has to be seen to |
+    | 401, 402, 403 | auth: the operator's account or key is the problem |
     | 408, 504 | timeout |
     | 429 | rate_limit |
     | 503, 529 | overloaded |
     | other 4xx | bad_request |
-    | other 5xx; 3xx, which no vendor's API answers | bad_response |
+    | other 5xx; 3xx, because no provider's API redirects | bad_response |
     """
     known = _STATUSES.get(status)
     if known is not None:
         return known
-    return ProviderFailure.BAD_REQUEST if status in _CALLER_ERRORS else ProviderFailure.BAD_RESPONSE
+    return ProviderFailure.BAD_REQUEST if status in _CLIENT_ERRORS else ProviderFailure.BAD_RESPONSE
 
 
-def failure_of_answer(status: int, headers: Mapping[str, str], now: datetime, request_id: str) -> CallFailedError:
-    """Returns the failure that a vendor's answer of that status is."""
+def failure_of_response(status: int, headers: Mapping[str, str], now: datetime, request_id: str) -> CallFailedError:
+    """Returns the failure for a response with an error status.
+
+    Args:
+        status: The HTTP status.
+        headers: The response headers; `Retry-After` sets how long to wait.
+        now: The current time.
+        request_id: The provider's id for the request.
+    """
     return CallFailedError(
         kind_of_status(status),
-        retry=_may_pass(status),
+        retry=_is_transient(status),
         wait=_wait_of(headers, now),
         status=status,
         request_id=request_id,
@@ -104,19 +118,23 @@ def failure_of_answer(status: int, headers: Mapping[str, str], now: datetime, re
 
 
 def failure_of_error(*names: object) -> CallFailedError:
-    """Returns the failure that an error object inside an answer of status 200 is, from its code, type and the like."""
+    """Returns the failure for an error object in a response with status 200.
+
+    Args:
+        names: The object's code, type and status; the first known one decides.
+    """
     for name in map(str, names):
         if _STATUS.match(name):
-            return CallFailedError(kind_of_status(int(name)), retry=_may_pass(int(name)))
+            return CallFailedError(kind_of_status(int(name)), retry=_is_transient(int(name)))
         if (kind := _CODES.get(name.lower())) is not None:
-            return CallFailedError(kind, retry=kind in _PASSING)
+            return CallFailedError(kind, retry=kind in _TRANSIENT)
     return CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
 
 
 def failure_of_exception(error: Exception) -> CallFailedError:
-    """Returns the failure behind what aiohttp raised.
+    """Returns the failure for an exception raised by aiohttp.
 
-    A call that took too long isn't repeated: who has waited that long isn't made to wait three times.
+    Timed-out calls are not retried, because retries would multiply the caller's wait.
     """
     match error:
         case TimeoutError():
@@ -137,20 +155,20 @@ def decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     """Returns the decoded data.
 
     Raises:
-        CallFailedError: It isn't what the vendor documents.
+        CallFailedError: The data isn't valid JSON of the documented form.
     """
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        refuse()
+        raise_bad_response()
 
 
-def refuse() -> NoReturn:
-    """Raises the failure of an answer that makes no sense."""
+def raise_bad_response() -> NoReturn:
+    """Raises the failure for an invalid response."""
     raise CallFailedError(ProviderFailure.BAD_RESPONSE) from None
 
 
-def _may_pass(status: int) -> bool:
+def _is_transient(status: int) -> bool:
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 

@@ -1,4 +1,4 @@
-"""One call of a vendor: headers out, status and timeouts mapped, the answer read piece by piece."""
+"""The HTTP client for provider calls: sends requests, enforces timeouts and maps errors."""
 
 import asyncio
 import dataclasses
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import aiohttp
 
-from polyant.adapters.llm.answer import Answer
-from polyant.adapters.llm.failures import CallFailedError, failure_of_answer, failure_of_exception
+from polyant.adapters.llm.bounded_response import BoundedResponse, ResponseLimits
+from polyant.adapters.llm.failures import CallFailedError, failure_of_exception, failure_of_response
+from polyant.adapters.llm.response_reader import ResponseReader
 from polyant.adapters.llm.sse import SseDecoder
-from polyant.adapters.llm.watch import Limits, Watch
 from polyant.domain.chat import ModelEvent, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
@@ -20,19 +20,19 @@ from polyant.domain.ports.clock import Clock
 from polyant.domain.secrets import SecretText
 
 _HEADERS = {
-    "Accept-Encoding": "identity",  # what is compressed can't be bounded by counting what arrives
+    "Accept-Encoding": "identity",  # the size limit counts received bytes, which only works without compression
     "Content-Type": "application/json",
     "User-Agent": "polyant",
 }
-_MAX_REFUSAL_BYTES = 16 * 1024
+_MAX_ERROR_BODY_BYTES = 16 * 1024
 _REQUEST_ID = re.compile(r"\A[\w.-]{1,64}\Z", re.ASCII)
 _SUCCESS = range(200, 300)
-_UNACCEPTABLE = frozenset({400, 422})
+_INVALID_REQUEST_STATUSES = frozenset({400, 422})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class VendorCall:
-    """What is sent to a vendor; without a repr, because the headers hold the key."""
+class ProviderCall:
+    """A request to a provider; without a repr, because the headers contain the key."""
 
     url: str
     headers: Mapping[str, str]
@@ -40,13 +40,13 @@ class VendorCall:
     stream: bool
     deadline: float
     amend: Callable[[bytes], bool] | None = None
-    """Is shown why the vendor finds the request unacceptable; returns whether the next attempt will do without that."""
+    """Receives the body of a 400 or 422 response and returns whether the next attempt will avoid the error."""
 
 
 def open_session() -> aiohttp.ClientSession:
-    """Returns the session that all providers share, without limits, cookies or a total timeout.
+    """Returns the session that all providers share, without a connection limit, cookies or a total timeout.
 
-    It is to be called inside the event loop.
+    Call it inside the event loop.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
@@ -55,51 +55,51 @@ def open_session() -> aiohttp.ClientSession:
     )
 
 
-class VendorHttp:
-    """Makes calls over the shared session, under the timeouts of a provider."""
+class ProviderClient:
+    """Makes provider calls over the shared session, with a provider's timeouts."""
 
     def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, timeouts: ProviderTimeouts) -> None:
         self._http = http
         self._clock = clock
         self._timeouts = timeouts
-        # The name look-up and the TLS handshake are part of connecting; the rest is under `Watch`.
+        # Name resolution and the TLS handshake count as connecting; BoundedResponse limits the rest.
         self._timeout = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
 
-    async def attempt(self, call: VendorCall, answer: Answer) -> AsyncGenerator[ModelEvent, None]:
-        """Makes the call once and yields the answer as it comes.
+    async def attempt(self, call: ProviderCall, reader: ResponseReader) -> AsyncGenerator[ModelEvent, None]:
+        """Makes the call once and yields the response's events as they arrive.
 
         Raises:
-            CallFailedError: There is no answer, or only a part of one.
+            CallFailedError: There is no response, or it is incomplete.
         """
-        with _translated():
-            watch = await self._open(call, answer)
+        with _translate_errors():
+            response = await self._open(call, reader)
             try:
-                if call.stream and watch.is_stream:
+                if call.stream and response.is_stream:
                     feed = SseDecoder().feed
-                    while not answer.done and (chunk := await watch.read()):
+                    while not reader.done and (chunk := await response.read()):
                         for data in feed(chunk):
-                            if text := answer.read_event(data):
+                            if text := reader.read_event(data):
                                 yield TextDelta(text)
-                    await watch.drain()
-                elif text := answer.read_whole(await watch.read_all()):
+                    await response.drain()
+                elif text := reader.read_body(await response.read_all()):
                     yield TextDelta(text)
             finally:
-                watch.close()
-        if not answer.complete:
+                response.close()
+        if not reader.complete:
             raise CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
-        for event in answer.end():
+        for event in reader.end():
             yield event
 
     async def reach(self, provider: str, url: str) -> None:
-        """Returns if anything at the URL speaks HTTP.
+        """Returns if an HTTP server responds at the URL.
 
         Raises:
-            ProviderError: Nothing does.
+            ProviderError: No HTTP server responds.
         """
         try:
-            with _translated():
+            with _translate_errors():
                 async with asyncio.timeout(2 * self._timeouts.connect):
-                    with _unsendable_translated():
+                    with _translate_invalid_request():
                         response = await self._http.get(
                             url, headers=_HEADERS, timeout=self._timeout, allow_redirects=False
                         )
@@ -109,36 +109,36 @@ class VendorHttp:
             failure = error
         raise ProviderError(provider, failure.kind)
 
-    async def _open(self, call: VendorCall, answer: Answer) -> Watch:
+    async def _open(self, call: ProviderCall, reader: ResponseReader) -> BoundedResponse:
         seconds = call.deadline - self._clock.monotonic()
         if seconds <= 0:
             raise CallFailedError(ProviderFailure.TIMEOUT)
         now = asyncio.get_running_loop().time()
-        limits = Limits(
-            over_at=now + seconds,
-            first_piece_at=now + self._timeouts.first_token if call.stream else math.inf,
-            idle=self._timeouts.idle if call.stream else math.inf,
+        limits = ResponseLimits(
+            deadline=now + seconds,
+            first_token_deadline=now + self._timeouts.first_token if call.stream else math.inf,
+            idle_seconds=self._timeouts.idle if call.stream else math.inf,
         )
-        async with asyncio.timeout_at(limits.first_piece_at):
+        async with asyncio.timeout_at(limits.first_token_deadline):
             response = await self._post(call)
-        return Watch(response, answer, limits)
+        return BoundedResponse(response, reader, limits)
 
-    async def _post(self, call: VendorCall) -> aiohttp.ClientResponse:
-        with _unsendable_translated():
+    async def _post(self, call: ProviderCall) -> aiohttp.ClientResponse:
+        with _translate_invalid_request():
             response = await self._http.post(
                 call.url,
                 data=call.body,
                 headers={**_HEADERS, **call.headers},
                 timeout=self._timeout,
-                allow_redirects=False,  # a redirect would take the key to somewhere else
+                allow_redirects=False,  # a redirect would send the key to another server
             )
         if response.status in _SUCCESS:
             return response
         try:
-            failure = failure_of_answer(
+            failure = failure_of_response(
                 response.status, response.headers, self._clock.now(), _request_id(response.headers, call)
             )
-            if call.amend and response.status in _UNACCEPTABLE and call.amend(await _refusal(response)):
+            if call.amend and response.status in _INVALID_REQUEST_STATUSES and call.amend(await _error_body(response)):
                 failure.retry, failure.wait = True, 0.0
             raise failure
         finally:
@@ -146,10 +146,10 @@ class VendorHttp:
 
 
 def header_value(secret: SecretText) -> str:
-    """Returns a key as it may stand in a header.
+    """Returns a key as a header value.
 
     Raises:
-        CallFailedError: It can't be a key: no header can carry it.
+        CallFailedError: The key has characters that no header can contain.
     """
     key = secret.reveal()
     if not key.isascii() or not key.isprintable():
@@ -157,22 +157,22 @@ def header_value(secret: SecretText) -> str:
     return key
 
 
-def _request_id(answered: Mapping[str, str], call: VendorCall) -> str:
-    """Returns the vendor's name for the request, for the log; none that holds what might be the key sent back."""
-    name = answered.get("request-id") or answered.get("x-request-id") or ""
+def _request_id(headers: Mapping[str, str], call: ProviderCall) -> str:
+    """Returns the provider's request id for the log, or `-` if it is missing or might contain the key."""
+    name = headers.get("request-id") or headers.get("x-request-id") or ""
     echoed = any(name in sent or sent.rpartition(" ")[2] in name for sent in call.headers.values())
     return "-" if echoed or not _REQUEST_ID.match(name) else name
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> bytes:
+async def _error_body(response: aiohttp.ClientResponse) -> bytes:
     text = b""
-    while len(text) < _MAX_REFUSAL_BYTES and (chunk := await response.content.read(_MAX_REFUSAL_BYTES)):
+    while len(text) < _MAX_ERROR_BODY_BYTES and (chunk := await response.content.read(_MAX_ERROR_BODY_BYTES)):
         text += chunk
     return text
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, OSError) as error:
@@ -180,8 +180,8 @@ def _translated() -> Iterator[None]:
 
 
 @contextmanager
-def _unsendable_translated() -> Iterator[None]:
-    """Translates what aiohttp raises for a URL or a header that no request can carry; any other ValueError is a bug."""
+def _translate_invalid_request() -> Iterator[None]:
+    """Translates aiohttp's errors for an invalid URL or header; any other ValueError is a bug."""
     try:
         yield
     except ValueError as error:

@@ -1,12 +1,12 @@
-"""OpenAI, and every server that is compatible with its Chat Completions API."""
+"""OpenAI and servers that are compatible with its Chat Completions API."""
 
 from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
 
-from polyant.adapters.llm.http import VendorCall, VendorHttp, header_value
-from polyant.adapters.llm.openai_answer import OpenAIAnswer
+from polyant.adapters.llm.http import ProviderCall, ProviderClient, header_value
 from polyant.adapters.llm.openai_request import encode_request
+from polyant.adapters.llm.openai_response_reader import OpenAIResponseReader
 from polyant.adapters.llm.retry import with_retries
 from polyant.domain.chat import ModelEvent, ModelRequest
 from polyant.domain.limits import ProviderTimeouts
@@ -16,11 +16,11 @@ from polyant.domain.secrets import SecretName
 
 
 class OpenAIChatModel(ChatModel):
-    """Asks for whole completions or streams of chunks, over a session that it doesn't own."""
+    """Calls the Chat Completions API, with or without streaming, over a shared HTTP session."""
 
     info = ProviderInfo(
         name="openai",
-        # The successor that OpenAI names for gpt-5-mini: https://platform.openai.com/docs/deprecations
+        # OpenAI's recommended replacement for gpt-5-mini: https://platform.openai.com/docs/deprecations
         default_model="gpt-6.1-terra",
         base_url="https://api.openai.com/v1",
         secret=SecretName("openai_api_key"),
@@ -29,36 +29,36 @@ class OpenAIChatModel(ChatModel):
 
     def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, timeouts: ProviderTimeouts) -> None:
         self._clock = clock
-        self._vendor = VendorHttp(http=http, clock=clock, timeouts=timeouts)
-        self._silent_on_usage: set[str] = set()
+        self._client = ProviderClient(http=http, clock=clock, timeouts=timeouts)
+        self._without_usage_option: set[str] = set()
 
     def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         return with_retries(
-            lambda: self._vendor.attempt(self._call(request), OpenAIAnswer()),
+            lambda: self._client.attempt(self._call(request), OpenAIResponseReader()),
             provider=self.info.name,
             clock=self._clock,
             deadline=request.deadline,
         )
 
     async def check(self, base_url: str) -> None:
-        await self._vendor.reach(self.info.name, f"{base_url}/models")
+        await self._client.reach(self.info.name, f"{base_url}/models")
 
-    def _call(self, request: ModelRequest) -> VendorCall:
-        include_usage = request.stream and request.base_url not in self._silent_on_usage
-        return VendorCall(
+    def _call(self, request: ModelRequest) -> ProviderCall:
+        include_usage = request.stream and request.base_url not in self._without_usage_option
+        return ProviderCall(
             url=f"{request.base_url}/chat/completions",
             headers=_headers(request),
             body=encode_request(request, include_usage=include_usage),
             stream=request.stream,
             deadline=request.deadline,
-            amend=(lambda refusal: self._drop_usage(request.base_url, refusal)) if include_usage else None,
+            amend=(lambda body: self._omit_usage(request.base_url, body)) if include_usage else None,
         )
 
-    def _drop_usage(self, base_url: str, refusal: bytes) -> bool:
-        """Remembers that a server refuses `stream_options`, as Mistral's does; its streams report usage or don't."""
-        if b"stream_options" not in refusal:
+    def _omit_usage(self, base_url: str, error_body: bytes) -> bool:
+        """Remembers that a server rejects `stream_options`, as Mistral does; its streams may report usage anyway."""
+        if b"stream_options" not in error_body:
             return False
-        self._silent_on_usage.add(base_url)
+        self._without_usage_option.add(base_url)
         return True
 
 

@@ -1,4 +1,4 @@
-"""A model request in OpenAI's form, as the server and the model it goes to take it."""
+"""Encodes a model request for OpenAI's Chat Completions API, adapted to the server and the model."""
 
 import re
 from functools import lru_cache
@@ -24,40 +24,40 @@ _OPENAI_HOSTS = (".api.openai.com", ".openai.azure.com", ".services.ai.azure.com
 _O_SERIES = re.compile(r"\A(?:.*/)?o[1-9](?:-|\Z)")
 _GPT = re.compile(r"\A(?:.*/)?gpt-(\d+)(?:\.(\d+))?(?!\d)(?!.*-chat)")
 _FIRST_REASONING_GPT = (5, 0)
-_FIRST_GPT_THAT_CAN_REST = (5, 1)
+_FIRST_GPT_WITHOUT_TOOL_REASONING = (5, 1)
 
 
 class Dialect(NamedTuple):
-    """What a server and a model don't take as the API reference has it."""
+    """How a server and a model deviate from the API reference."""
 
     is_openai: bool
-    """OpenAI's own servers and Azure's: `max_tokens` is deprecated there, elsewhere the newer name may be unknown."""
-    reasons: bool
-    """The model answers 400 to sampling parameters and stop sequences, so they are left out."""
-    rests_for_tools: bool
-    """The model takes tools on this API with `reasoning_effort` none alone; from GPT-5.6 on even unasked."""
+    """OpenAI's and Azure's servers deprecate `max_tokens`; others may not know `max_completion_tokens`."""
+    is_reasoning_model: bool
+    """Reasoning models reject sampling parameters and stop sequences with status 400, so they are omitted."""
+    tools_exclude_reasoning: bool
+    """The model accepts tools on this API only with `reasoning_effort` none; GPT-5.6 and later use none by default."""
 
 
 @lru_cache(maxsize=1024)
 def dialect_of(base_url: str, model: str) -> Dialect:
-    """Returns what is known of the server and the model."""
+    """Returns the known deviations of the server and the model."""
     host = urlsplit(base_url).hostname or ""
     is_openai = f".{host}".endswith(_OPENAI_HOSTS)
     gpt = _GPT.match(model)
     version = (int(gpt[1]), int(gpt[2] or 0)) if gpt else (0, 0)
     return Dialect(
         is_openai=is_openai,
-        reasons=version >= _FIRST_REASONING_GPT or bool(_O_SERIES.match(model)),
-        rests_for_tools=is_openai and version >= _FIRST_GPT_THAT_CAN_REST,
+        is_reasoning_model=version >= _FIRST_REASONING_GPT or bool(_O_SERIES.match(model)),
+        tools_exclude_reasoning=is_openai and version >= _FIRST_GPT_WITHOUT_TOOL_REASONING,
     )
 
 
 def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
-    """Returns the body of the request; `include_usage` asks a stream for the usage at its end."""
+    """Returns the body of the request; with `include_usage`, a stream ends with the token usage."""
     dialect = dialect_of(request.base_url, request.model)
     given = request.sampling
-    sampling = Sampling(seed=given.seed) if dialect.reasons else given
-    newer_name = dialect.is_openai or dialect.reasons
+    sampling = Sampling(seed=given.seed) if dialect.is_reasoning_model else given
+    use_new_name = dialect.is_openai or dialect.is_reasoning_model
     return _ENCODE(
         wire.RequestBody(
             model=request.model,
@@ -65,9 +65,9 @@ def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
             stream=request.stream,
             stream_options=wire.StreamOptions(include_usage=True) if include_usage else None,
             tools=_tools(request),
-            reasoning_effort="none" if request.tools and dialect.rests_for_tools else None,
-            max_tokens=None if newer_name else given.max_tokens,
-            max_completion_tokens=given.max_tokens if newer_name else None,
+            reasoning_effort="none" if request.tools and dialect.tools_exclude_reasoning else None,
+            max_tokens=None if use_new_name else given.max_tokens,
+            max_completion_tokens=given.max_tokens if use_new_name else None,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             stop=sampling.stop,

@@ -1,48 +1,48 @@
-"""Tool calls, joined from the pieces that OpenAI and the servers compatible with it send."""
+"""Assembles tool calls from the deltas of OpenAI and compatible servers."""
 
 import msgspec
 
-from polyant.adapters.llm.answer import PartialCall, is_object
-from polyant.adapters.llm.openai_wire import CallPiece, FunctionPiece
+from polyant.adapters.llm.openai_wire import FunctionDelta, ToolCallDelta
+from polyant.adapters.llm.response_reader import PartialToolCall, is_object
 
-_NOTHING = FunctionPiece()
+_EMPTY_FUNCTION = FunctionDelta()
 
 
-class ToolCallPieces:
-    """Tells which call a piece belongs to.
+class ToolCallAssembler:
+    """Assigns each delta to a tool call.
 
-    OpenAI numbers the calls by `index` and sends id and name with the first piece of each. Others leave the index out,
-    give every whole call the index 0, or send no ids: then another id starts another call, and without ids a name does
-    once the arguments so far are complete.
+    OpenAI numbers the calls with `index` and sends id and name in the first delta of each. Other servers omit the
+    index, give every complete call the index 0, or send no ids. For them, a different id starts a new call. Without
+    ids, a name starts a new call when the previous arguments are complete.
     """
 
     def __init__(self) -> None:
-        self.calls: list[PartialCall] = []
-        self._by_index: dict[int | None, PartialCall] = {}
+        self.calls: list[PartialToolCall] = []
+        self._by_index: dict[int | None, PartialToolCall] = {}
 
-    def add(self, piece: CallPiece) -> None:
-        """Takes one piece."""
-        function = piece.function or _NOTHING
-        call = self._call_of(piece, function)
-        call.id = call.id or piece.id or ""
+    def add(self, delta: ToolCallDelta) -> None:
+        """Adds one delta."""
+        function = delta.function or _EMPTY_FUNCTION
+        call = self._call_of(delta, function)
+        call.id = call.id or delta.id or ""
         call.name = call.name or function.name or ""
         if isinstance(function.arguments, dict):
-            call.pieces.append(msgspec.json.encode(function.arguments).decode())
+            call.deltas.append(msgspec.json.encode(function.arguments).decode())
         elif function.arguments:
-            call.pieces.append(function.arguments)
+            call.deltas.append(function.arguments)
 
-    def _call_of(self, piece: CallPiece, function: FunctionPiece) -> PartialCall:
-        call = self._by_index.get(piece.index)
-        if piece.id and (call is None or call.id != piece.id):
-            call = next((known for known in self.calls if known.id == piece.id), call)
-        if call is None or _starts_another(call, piece, function):
-            call = PartialCall()
+    def _call_of(self, delta: ToolCallDelta, function: FunctionDelta) -> PartialToolCall:
+        call = self._by_index.get(delta.index)
+        if delta.id and (call is None or call.id != delta.id):
+            call = next((known for known in self.calls if known.id == delta.id), call)
+        if call is None or _starts_new_call(call, delta, function):
+            call = PartialToolCall()
             self.calls.append(call)
-        self._by_index[piece.index] = self._by_index[None] = call
+        self._by_index[delta.index] = self._by_index[None] = call
         return call
 
 
-def _starts_another(call: PartialCall, piece: CallPiece, function: FunctionPiece) -> bool:
-    if piece.id and call.id:
-        return piece.id != call.id
+def _starts_new_call(call: PartialToolCall, delta: ToolCallDelta, function: FunctionDelta) -> bool:
+    if delta.id and call.id:
+        return delta.id != call.id
     return bool(function.name and call.name) and is_object(call.arguments or "{}")

@@ -1,6 +1,7 @@
-"""OpenAI's Chat Completions API: what is sent and what comes back.
+"""Requests and responses of OpenAI's Chat Completions API.
 
-See https://platform.openai.com/docs/api-reference/chat. What Polyant doesn't use is not listed; it is skipped.
+See https://platform.openai.com/docs/api-reference/chat. Fields that Polyant doesn't use are not listed; they are
+skipped.
 """
 
 from typing import Any, Literal
@@ -28,7 +29,7 @@ class ToolCall(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
 
 class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="role", tag="assistant"):
     content: str | None
-    """Null beside tool calls without text."""
+    """Null in a message that has tool calls but no text."""
     tool_calls: tuple[ToolCall, ...] = ()
 
 
@@ -72,37 +73,37 @@ class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class TextPart(msgspec.Struct, frozen=True):
-    """One part of a content that is a list; a part without text, such as Mistral's thinking, has none to show."""
+    """An item of `content` when it is a list; items without text, such as Mistral's thinking, are not shown."""
 
     text: str | None = None
 
 
-class FunctionPiece(msgspec.Struct, frozen=True):
+class FunctionDelta(msgspec.Struct, frozen=True):
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
-    """Some servers send the object instead of its text."""
+    """Some servers send a JSON object instead of a string."""
 
 
-class CallPiece(msgspec.Struct, frozen=True):
+class ToolCallDelta(msgspec.Struct, frozen=True):
     index: int | None = None
     id: str | None = None
-    function: FunctionPiece | None = None
+    function: FunctionDelta | None = None
 
 
-class Piece(msgspec.Struct, frozen=True):
-    """A `delta` of a stream, or the `message` of a whole answer."""
+class Delta(msgspec.Struct, frozen=True):
+    """The `delta` of a chunk, or the `message` of a complete response."""
 
     content: str | list[TextPart] | None = None
-    tool_calls: list[CallPiece] | None = None
+    tool_calls: list[ToolCallDelta] | None = None
     reasoning_content: Any = None
-    """What the model thinks, as vLLM and DeepSeek name it; not shown, but a sign of life."""
+    """The model's reasoning, as vLLM and DeepSeek name it; not shown, but it stops the first-token timeout."""
     reasoning: Any = None
-    """The same as Ollama, Groq and OpenRouter name it."""
+    """The model's reasoning, as Ollama, Groq and OpenRouter name it."""
 
 
 class Choice(msgspec.Struct, frozen=True):
-    delta: Piece | None = None
-    message: Piece | None = None
+    delta: Delta | None = None
+    message: Delta | None = None
     finish_reason: str | None = None
 
 
@@ -112,7 +113,7 @@ class UsageReport(msgspec.Struct, frozen=True):
 
 
 class ErrorReport(msgspec.Struct, frozen=True):
-    """OpenAI has `code` and `type`; Google adds `status`."""
+    """OpenAI sends `code` and `type`; Google adds `status`."""
 
     code: str | int | None = None
     type: str | None = None
@@ -120,7 +121,7 @@ class ErrorReport(msgspec.Struct, frozen=True):
 
 
 class Completion(msgspec.Struct, frozen=True):
-    """A chunk of a stream or a whole answer; or an error, which some servers spread over the top level."""
+    """A chunk, a complete response, or an error; some servers send the error's fields at the top level."""
 
     choices: list[Choice] | None = None
     usage: UsageReport | None = None

@@ -1,4 +1,4 @@
-"""Two more attempts where that may help, as long as nothing has been said."""
+"""Retries a provider call up to twice, as long as it has produced no event."""
 
 import logging
 import random
@@ -12,7 +12,7 @@ from polyant.domain.ports.clock import Clock
 
 _BACKOFFS = (0.3, 1.0)
 _JITTER = 0.2
-_LONGEST_WAIT = 2.0
+_MAX_WAIT_SECONDS = 2.0
 
 _log = logging.getLogger("polyant.llm")
 
@@ -23,7 +23,7 @@ async def with_retries(
     """Yields the events of the first attempt that succeeds, or fails after its first event.
 
     Raises:
-        ProviderError: The last attempt failed; nothing of what the vendor wrote is in it or in its context.
+        ProviderError: The last attempt failed; the error and its context contain no text from the provider.
     """
     backoffs = iter(_BACKOFFS)
     while True:
@@ -38,24 +38,24 @@ async def with_retries(
         else:
             return
         _log.warning(
-            "%s call failed: %s (status %s, vendor's request id %s)",
+            "%s call failed: %s (status %s, provider's request id %s)",
             provider,
             failure.kind,
             failure.status,
             failure.request_id,
         )
-        wait = None if began else _wait_before_next(failure, next(backoffs, None), deadline - clock.monotonic())
+        wait = None if began else _retry_delay(failure, next(backoffs, None), deadline - clock.monotonic())
         if wait is None:
             break
         await clock.sleep(wait)
-    # Raised out here, the error has no context: aiohttp's exceptions carry the request's headers, key included.
+    # Raised outside the handler, so that it has no context: aiohttp's exceptions contain the headers and the key.
     raise ProviderError(provider, failure.kind)
 
 
-def _wait_before_next(failure: CallFailedError, backoff: float | None, seconds_left: float) -> float | None:
+def _retry_delay(failure: CallFailedError, backoff: float | None, seconds_left: float) -> float | None:
     if not failure.retry or backoff is None:
         return None
     wait = failure.wait
     if wait is None:
-        wait = backoff * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads retries, guards nothing
-    return wait if wait <= min(_LONGEST_WAIT, seconds_left) else None
+        wait = backoff * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - jitter, not security
+    return wait if wait <= min(_MAX_WAIT_SECONDS, seconds_left) else None

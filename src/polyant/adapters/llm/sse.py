@@ -1,7 +1,7 @@
-"""Server-sent events, decoded from bytes that may be split anywhere.
+"""Decodes server-sent events from bytes that may be split anywhere.
 
-See https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation. Only `data` is kept: the
-vendors that name their events repeat the name inside the data.
+See https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation. Only `data` is kept:
+providers that name their events repeat the name in the data.
 """
 
 _BOM = b"\xef\xbb\xbf"
@@ -9,10 +9,10 @@ _LINE_ENDS = b"\r\n"
 
 
 class SseDecoder:
-    """Turns the bytes of one stream into the data of its events.
+    """Decodes one stream into the data of its events.
 
-    An event counts once its blank line has come; what follows the last one is not an event. Memory is bounded by what
-    was fed since the last event: who feeds counts.
+    A blank line ends an event; incomplete data at the end of the stream is ignored. The decoder buffers all bytes since
+    the last event, so the caller must limit their number.
     """
 
     __slots__ = ("_at_start", "_data", "_line", "_skip_newline")
@@ -20,7 +20,7 @@ class SseDecoder:
     def __init__(self) -> None:
         self._at_start = True
         self._skip_newline = False
-        self._line: list[bytes] = []  # pieces of a line whose end has not come; joined once, so that cost stays linear
+        self._line: list[bytes] = []  # parts of an unfinished line; joined once, so that the cost stays linear
         self._data: list[bytes] = []
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -32,7 +32,7 @@ class SseDecoder:
             self._line.append(chunk)
             return []
         events = []
-        for line in self._whole_lines(chunk):
+        for line in self._complete_lines(chunk):
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
             elif line == b"data":
@@ -42,7 +42,7 @@ class SseDecoder:
                 self._data.clear()
         return events
 
-    def _whole_lines(self, chunk: bytes) -> list[bytes]:
+    def _complete_lines(self, chunk: bytes) -> list[bytes]:
         if self._line:
             chunk = b"".join((*self._line, chunk))
             self._line = []

@@ -1,11 +1,11 @@
-"""An answer in OpenAI's form, with what the servers compatible with it do differently."""
+"""Reads a response of OpenAI's Chat Completions API, including the variants of compatible servers."""
 
 import msgspec
 
-from polyant.adapters.llm.answer import Answer, FinishReason, PartialCall
-from polyant.adapters.llm.failures import CallFailedError, decode, failure_of_error, refuse
-from polyant.adapters.llm.openai_tool_calls import ToolCallPieces
-from polyant.adapters.llm.openai_wire import Choice, Completion, ErrorReport, Piece, UsageReport
+from polyant.adapters.llm.failures import CallFailedError, decode, failure_of_error, raise_bad_response
+from polyant.adapters.llm.openai_tool_calls import ToolCallAssembler
+from polyant.adapters.llm.openai_wire import Choice, Completion, Delta, ErrorReport, UsageReport
+from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ResponseReader
 from polyant.domain.chat import Usage
 
 _COMPLETION = msgspec.json.Decoder(Completion)
@@ -16,16 +16,16 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "model_length": "length",
     "content_filter": "content_filter",
 }
-_BROKEN_OFF = "error"
-_NO_PIECE = Piece()
+_ERROR_REASON = "error"
+_EMPTY_DELTA = Delta()
 
 
-class OpenAIAnswer(Answer):
-    """Reads chunks or a whole completion; an unknown finish reason is a plain stop."""
+class OpenAIResponseReader(ResponseReader):
+    """Reads a stream of chunks or a complete response; an unknown finish reason counts as `stop`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._calls = ToolCallPieces()
+        self._calls = ToolCallAssembler()
 
     def read_event(self, data: bytes) -> str:
         if data == b"[DONE]":
@@ -33,43 +33,43 @@ class OpenAIAnswer(Answer):
         if self.done:
             return ""
         chunk = decode(_COMPLETION, data)
-        self._read_around(chunk)
+        self._read_metadata(chunk)
         if not chunk.choices:
             return ""
         return self._read_choice(chunk.choices[0])
 
-    def read_whole(self, body: bytes) -> str:
+    def read_body(self, body: bytes) -> str:
         completion = decode(_COMPLETION, body)
-        self._read_around(completion)
+        self._read_metadata(completion)
         if not completion.choices:
-            refuse()
+            raise_bad_response()
         self.complete = True
         return self._read_choice(completion.choices[0])
 
-    def calls(self) -> list[PartialCall]:
+    def calls(self) -> list[PartialToolCall]:
         return self._calls.calls
 
-    def _read_around(self, completion: Completion) -> None:
+    def _read_metadata(self, completion: Completion) -> None:
         if completion.error is not None or completion.object == "error":
-            raise _failure_of(completion)
+            raise _failure(completion)
         if completion.usage is not None:
             self.usage = _usage(completion.usage)
 
     def _read_choice(self, choice: Choice) -> str:
         if choice.finish_reason:
-            if choice.finish_reason == _BROKEN_OFF:
-                refuse()
+            if choice.finish_reason == _ERROR_REASON:
+                raise_bad_response()
             self.complete = True
             self.finish_reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
-        piece = choice.delta or choice.message or _NO_PIECE
-        if piece.tool_calls:
+        delta = choice.delta or choice.message or _EMPTY_DELTA
+        if delta.tool_calls:
             self.began = True
-            for call in piece.tool_calls:
+            for call in delta.tool_calls:
                 self._calls.add(call)
-        text = piece.content or ""
+        text = delta.content or ""
         if isinstance(text, list):
             text = "".join(part.text or "" for part in text)
-        if text or piece.reasoning_content or piece.reasoning:
+        if text or delta.reasoning_content or delta.reasoning:
             self.began = True
         return text
 
@@ -78,7 +78,7 @@ def _usage(report: UsageReport) -> Usage:
     return Usage(report.prompt_tokens or 0, report.completion_tokens or 0)
 
 
-def _failure_of(completion: Completion) -> CallFailedError:
+def _failure(completion: Completion) -> CallFailedError:
     error = completion.error
     if isinstance(error, ErrorReport):
         return failure_of_error(error.code, error.type, error.status)

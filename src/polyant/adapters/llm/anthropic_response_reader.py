@@ -1,14 +1,14 @@
-"""An answer in Anthropic's form."""
+"""Reads a response of Anthropic's Messages API."""
 
 import msgspec
 
-from polyant.adapters.llm.answer import Answer, FinishReason, PartialCall
-from polyant.adapters.llm.anthropic_wire import Answered, ContentBlock, Delta, ErrorReport, Event, UsageReport
+from polyant.adapters.llm.anthropic_wire import ContentBlock, Delta, ErrorReport, Event, MessageResponse, UsageReport
 from polyant.adapters.llm.failures import CallFailedError, decode, failure_of_error
+from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ResponseReader
 from polyant.domain.chat import Usage
 
 _EVENT = msgspec.json.Decoder(Event)
-_ANSWERED = msgspec.json.Decoder(Answered)
+_RESPONSE = msgspec.json.Decoder(MessageResponse)
 _FINISH_REASONS: dict[str, FinishReason] = {
     "tool_use": "tool_calls",
     "max_tokens": "length",
@@ -17,12 +17,12 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 }
 
 
-class AnthropicAnswer(Answer):
-    """Reads the events of a stream or a whole message; an unknown stop reason is a plain stop."""
+class AnthropicResponseReader(ResponseReader):
+    """Reads a stream of events or a complete message; an unknown stop reason counts as `stop`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._calls: dict[int, PartialCall] = {}
+        self._calls: dict[int, PartialToolCall] = {}
         self._report = UsageReport()
 
     def read_event(self, data: bytes) -> str:
@@ -42,34 +42,34 @@ class AnthropicAnswer(Answer):
             case "message_stop":
                 self.complete = self.done = True
             case "error":
-                raise _failure_of(event.error)
+                raise _failure(event.error)
         return ""
 
-    def read_whole(self, body: bytes) -> str:
-        answered = decode(_ANSWERED, body)
-        if answered.error is not None:
-            raise _failure_of(answered.error)
-        self._read_usage(answered.usage)
-        self._read_stop(answered.stop_reason)
-        return "".join(self._read_block(index, block) for index, block in enumerate(answered.content))
+    def read_body(self, body: bytes) -> str:
+        response = decode(_RESPONSE, body)
+        if response.error is not None:
+            raise _failure(response.error)
+        self._read_usage(response.usage)
+        self._read_stop(response.stop_reason)
+        return "".join(self._read_block(index, block) for index, block in enumerate(response.content))
 
-    def calls(self) -> list[PartialCall]:
+    def calls(self) -> list[PartialToolCall]:
         return list(self._calls.values())
 
     def _read_block(self, index: int, block: ContentBlock) -> str:
         if block.type == "tool_use":
             self.began = True
-            self._calls[index] = PartialCall(block.id or "", block.name or "", bytes(block.input).decode())
-        return self._said(block.text) if block.type == "text" else ""
+            self._calls[index] = PartialToolCall(block.id or "", block.name or "", bytes(block.input).decode())
+        return self._received_text(block.text) if block.type == "text" else ""
 
     def _read_delta(self, index: int, delta: Delta) -> str:
         if delta.partial_json and index in self._calls:
-            self._calls[index].pieces.append(delta.partial_json)
+            self._calls[index].deltas.append(delta.partial_json)
         if delta.thinking:
             self.began = True
-        return self._said(delta.text)
+        return self._received_text(delta.text)
 
-    def _said(self, text: str | None) -> str:
+    def _received_text(self, text: str | None) -> str:
         if text:
             self.began = True
         return text or ""
@@ -80,7 +80,7 @@ class AnthropicAnswer(Answer):
             self.finish_reason = _FINISH_REASONS.get(stop_reason, "stop")
 
     def _read_usage(self, report: UsageReport | None) -> None:
-        """Takes the counts given; what was read from or written to the vendor's cache was part of the prompt too."""
+        """Updates the token usage; tokens read from or written to the prompt cache count as prompt tokens."""
         if report is None:
             return
         given = {field: count for field, count in msgspec.structs.asdict(report).items() if count is not None}
@@ -89,5 +89,5 @@ class AnthropicAnswer(Answer):
         self.usage = Usage(sum(count or 0 for count in prompt), known.output_tokens or 0)
 
 
-def _failure_of(error: ErrorReport | None) -> CallFailedError:
+def _failure(error: ErrorReport | None) -> CallFailedError:
     return failure_of_error(error.type if error else None)

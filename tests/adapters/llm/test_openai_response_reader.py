@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from polyant.adapters.llm.failures import CallFailedError
-from polyant.adapters.llm.openai_answer import OpenAIAnswer
+from polyant.adapters.llm.openai_response_reader import OpenAIResponseReader
 from polyant.domain.chat import ModelFinished, ToolCall, Usage
 from polyant.domain.errors import ProviderFailure
 
@@ -22,8 +22,8 @@ def piece(arguments: object = None, *, name: str | None = None, **around: object
 
 
 def read(*chunks: object) -> tuple[list[str], list[ToolCall | ModelFinished]]:
-    """Returns the texts of a stream and the events after them."""
-    answer = OpenAIAnswer()
+    """Returns the texts of a stream and what follows them."""
+    answer = OpenAIResponseReader()
     texts = [answer.read_event(msgspec.json.encode(chunk)) for chunk in chunks]
     assert answer.complete
     return [text for text in texts if text], answer.end()
@@ -52,7 +52,7 @@ def call(name: str, arguments: str, call_id: str) -> ToolCall:
     ],
 )
 def test_chunk_without_text_yields_no_text(chunk: dict[str, Any]) -> None:
-    answer = OpenAIAnswer()
+    answer = OpenAIResponseReader()
     assert answer.read_event(msgspec.json.encode(chunk)) == ""
     assert not answer.began
     assert not answer.complete
@@ -60,7 +60,7 @@ def test_chunk_without_text_yields_no_text(chunk: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 def test_reasoning_is_hidden_but_counts_as_the_first_token(name: str) -> None:
-    answer = OpenAIAnswer()
+    answer = OpenAIResponseReader()
     assert answer.read_event(msgspec.json.encode(delta(role="assistant", content="", **{name: "Let me think."}))) == ""
     assert answer.began
     assert not answer.complete
@@ -94,7 +94,7 @@ def test_last_reported_usage_counts_with_nulls_as_zero() -> None:
 
 
 def test_done_event_completes_an_answer_without_a_finish_reason() -> None:
-    answer = OpenAIAnswer()
+    answer = OpenAIResponseReader()
     answer.read_event(b"[DONE]")
     assert answer.complete
     assert answer.done
@@ -198,14 +198,14 @@ def test_tool_call_without_a_name_is_a_bad_response() -> None:
     ],
 )
 def test_error_in_the_stream_becomes_a_failure_of_its_kind(error: dict[str, Any], kind: str) -> None:
-    for read_it in (OpenAIAnswer().read_event, OpenAIAnswer().read_whole):
+    for read_it in (OpenAIResponseReader().read_event, OpenAIResponseReader().read_body):
         with pytest.raises(CallFailedError) as caught:
             read_it(msgspec.json.encode(error))
         assert caught.value.kind == kind
 
 
 def test_whole_answer_is_read() -> None:
-    answer = OpenAIAnswer()
+    answer = OpenAIResponseReader()
     message = {
         "content": "ant",
         "tool_calls": [
@@ -215,7 +215,7 @@ def test_whole_answer_is_read() -> None:
     }
     usage = {"prompt_tokens": 3, "completion_tokens": 5}
     body = {"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": usage}
-    assert answer.read_whole(msgspec.json.encode(body)) == "ant"
+    assert answer.read_body(msgspec.json.encode(body)) == "ant"
     assert answer.end() == [
         call("weather", PARIS, "a"),
         call("weather", OSLO, "b"),
@@ -224,13 +224,13 @@ def test_whole_answer_is_read() -> None:
 
 
 def test_whole_answer_may_lack_a_finish_reason() -> None:
-    answer = OpenAIAnswer()
-    assert answer.read_whole(b'{"choices":[{"message":{"content":"ant"},"finish_reason":null}]}') == "ant"
+    answer = OpenAIResponseReader()
+    assert answer.read_body(b'{"choices":[{"message":{"content":"ant"},"finish_reason":null}]}') == "ant"
     assert answer.complete
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"choices":[]}', b"[]", b"null"])
 def test_whole_answer_without_choices_is_a_bad_response(body: bytes) -> None:
     with pytest.raises(CallFailedError) as caught:
-        OpenAIAnswer().read_whole(body)
+        OpenAIResponseReader().read_body(body)
     assert caught.value.kind is ProviderFailure.BAD_RESPONSE

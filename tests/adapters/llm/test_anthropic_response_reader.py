@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from polyant.adapters.llm.anthropic_answer import AnthropicAnswer
+from polyant.adapters.llm.anthropic_response_reader import AnthropicResponseReader
 from polyant.adapters.llm.failures import CallFailedError
 from polyant.domain.chat import ModelFinished, ToolCall, Usage
 
@@ -12,8 +12,8 @@ START = {"type": "message_start", "message": {"content": [], "usage": {"input_to
 
 
 def read(*events: dict[str, Any]) -> tuple[list[str], list[ToolCall | ModelFinished]]:
-    """Returns the texts of a stream and the events after them."""
-    answer = AnthropicAnswer()
+    """Returns the texts of a stream and what follows them."""
+    answer = AnthropicResponseReader()
     texts = [answer.read_event(msgspec.json.encode(event)) for event in events]
     assert answer.complete
     return [text for text in texts if text], answer.end()
@@ -47,15 +47,15 @@ def message_delta(reason: str | None, **usage: int | None) -> dict[str, Any]:
     ],
 )
 def test_event_without_text_yields_no_text(event: dict[str, Any]) -> None:
-    answer = AnthropicAnswer()
+    answer = AnthropicResponseReader()
     assert answer.read_event(msgspec.json.encode(event)) == ""
     assert not answer.began
     assert not answer.complete
 
 
 def test_thinking_is_hidden_but_counts_as_the_first_token() -> None:
-    answer = AnthropicAnswer()
-    assert answer.read_event(msgspec.json.encode(block_delta(0, type="thinking_delta", thinking="hm"))) == ""
+    answer = AnthropicResponseReader()
+    assert answer.read_event(msgspec.json.encode(goes_on(0, type="thinking_delta", thinking="hm"))) == ""
     assert answer.began
     assert not answer.complete
 
@@ -116,7 +116,7 @@ def test_tool_calls_are_joined_by_index() -> None:
 
 
 def test_events_after_the_end_are_ignored() -> None:
-    answer = AnthropicAnswer()
+    answer = AnthropicResponseReader()
     answer.read_event(msgspec.json.encode(STOP))
     assert answer.done
     assert answer.read_event(b"rubbish") == ""
@@ -137,7 +137,7 @@ def test_events_after_the_end_are_ignored() -> None:
 )
 def test_error_event_becomes_a_failure_of_its_kind(error: dict[str, str], kind: str) -> None:
     body = msgspec.json.encode({"type": "error", "error": error})
-    for read_it in (AnthropicAnswer().read_event, AnthropicAnswer().read_whole):
+    for read_it in (AnthropicResponseReader().read_event, AnthropicResponseReader().read_body):
         with pytest.raises(CallFailedError) as caught:
             read_it(body)
         assert caught.value.kind == kind
@@ -145,13 +145,13 @@ def test_error_event_becomes_a_failure_of_its_kind(error: dict[str, str], kind: 
 
 def test_error_event_without_an_error_is_a_failure() -> None:
     with pytest.raises(CallFailedError):
-        AnthropicAnswer().read_event(b'{"type":"error"}')
+        AnthropicResponseReader().read_event(b'{"type":"error"}')
 
 
 @pytest.mark.parametrize("data", [b"{}", b"[]", b'{"type":7}', b'{"type":"content_block_delta","index":"x"}'])
 def test_malformed_event_is_a_bad_response(data: bytes) -> None:
     with pytest.raises(CallFailedError) as caught:
-        AnthropicAnswer().read_event(data)
+        AnthropicResponseReader().read_event(data)
     assert caught.value.kind == "bad_response"
 
 
@@ -163,8 +163,8 @@ def test_whole_answer_skips_thinking_blocks() -> None:
         {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
     ]
     body = {"content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 3, "output_tokens": 5}}
-    answer = AnthropicAnswer()
-    assert answer.read_whole(msgspec.json.encode(body)) == "ant"
+    answer = AnthropicResponseReader()
+    assert answer.read_body(msgspec.json.encode(body)) == "ant"
     assert answer.end() == [
         ToolCall(id="toolu_1", name="weather", arguments='{"city":"Oslo"}'),
         ModelFinished(usage=Usage(3, 5), finish_reason="tool_calls"),
@@ -172,6 +172,6 @@ def test_whole_answer_skips_thinking_blocks() -> None:
 
 
 def test_whole_answer_without_a_stop_reason_is_a_bad_response() -> None:
-    answer = AnthropicAnswer()
-    answer.read_whole(b'{"content":[{"type":"text","text":"an"}]}')
+    answer = AnthropicResponseReader()
+    answer.read_body(b'{"content":[{"type":"text","text":"an"}]}')
     assert not answer.complete
