@@ -131,7 +131,7 @@ async def test_removed_key_opens_nothing() -> None:
 
 
 def test_cipher_requires_a_key() -> None:
-    with pytest.raises(InvalidInputError, match="key is needed"):
+    with pytest.raises(InvalidInputError, match="key is required"):
         AesGcmSecretCipher(master_keys=[])
 
 

@@ -426,7 +426,7 @@ class TestLog:
         upstream.otherwise = json_reply({}, status=400, headers={"x-request-id": "req_42"})
         await failure_of(model, model_request)
         assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
-            ("polyant.llm", "WARNING", "openai call failed: bad_request (status 400, vendor's request id req_42)")
+            ("polyant.llm", "WARNING", "openai call failed: bad_request (status 400, provider's request id req_42)")
         ]
 
     @pytest.mark.parametrize("name", ["Bearer sk-0123456789abcdef", "x-sk-0123456789abcdef-x", "0123456789", "a b"])
@@ -441,7 +441,7 @@ class TestLog:
     ) -> None:
         upstream.otherwise = json_reply({}, status=400, headers={"x-request-id": name})
         await failure_of(model, model_request)
-        assert "vendor's request id -)" in caplog.text
+        assert "provider's request id -)" in caplog.text
 
 
 class _Resolver(aiohttp.abc.AbstractResolver):

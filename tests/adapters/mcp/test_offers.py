@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from polyant.adapters.mcp.offers import UnfitToolError, spec_of
+from polyant.adapters.mcp.offers import UnsupportedToolError, spec_of
 from polyant.domain.mcp_servers import McpServer
 
 SERVER = McpServer(name="crm", url="https://crm.example/mcp", tools=("*",))
@@ -21,7 +21,7 @@ def test_offered_tool_name_combines_the_server_and_the_tool(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 60, "a.b", "a/b", "é", "a b", "a\n"])
 def test_name_that_providers_reject_is_refused(name: str) -> None:
-    with pytest.raises(UnfitToolError, match="its name"):
+    with pytest.raises(UnsupportedToolError, match="its name"):
         spec_of(SERVER, name, "Finds.", OBJECT)
 
 
@@ -43,10 +43,10 @@ def test_schema_without_properties_gets_empty_properties() -> None:
 @pytest.mark.parametrize(
     ("schema", "why"),
     [
-        ({}, "not an object's"),
-        ({"type": "string"}, "not an object's"),
-        ({"type": ["object", "null"]}, "not an object's"),
-        ({"type": "object", "properties": []}, "not an object's"),
+        ({}, "not that of an object"),
+        ({"type": "string"}, "not that of an object"),
+        ({"type": ["object", "null"]}, "not that of an object"),
+        ({"type": "object", "properties": []}, "not that of an object"),
         ({**OBJECT, "oneOf": []}, "oneOf at its root"),
         ({**OBJECT, "$ref": "#/$defs/A"}, r"\$ref at its root"),
         ({**OBJECT, "allOf": [], "not": {}}, "allOf, not at its root"),
@@ -58,7 +58,7 @@ def test_schema_without_properties_gets_empty_properties() -> None:
     ],
 )
 def test_schema_that_providers_reject_is_refused(schema: dict[str, Any], why: str) -> None:
-    with pytest.raises(UnfitToolError, match=why):
+    with pytest.raises(UnsupportedToolError, match=why):
         schema_of(**schema)
 
 

@@ -105,9 +105,9 @@ async def test_unreachable_server_is_logged() -> None:
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        (Reply(status=401), "it answered with status 401"),
-        (Reply(status=404), "it answered with status 404"),
-        (Reply(status=500, pieces=(b"<html>",)), "it answered with status 500"),
+        (Reply(status=401), "it responded with status 401"),
+        (Reply(status=404), "it responded with status 404"),
+        (Reply(status=500, pieces=(b"<html>",)), "it responded with status 500"),
         (HANG_BEFORE_HEAD, f"it was not ready in {OPEN_SECONDS:g} seconds"),
         (DROP, "it can't be reached (RemoteProtocolError)"),
         (Reply(framing="raw", pieces=(b"\x00rubbish\r\n\r\n", Then.CUT)), "it can't be reached (RemoteProtocolError)"),
@@ -128,7 +128,7 @@ async def test_misbehaving_server_is_logged_with_the_reason(upstream: ScriptedUp
 )
 async def test_invalid_tool_list_is_logged(upstream: ScriptedUpstream, listing: object) -> None:
     upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": listing})
-    assert await reason_for_omission(upstream.url) == "what it answers can't be used (ValidationError)"
+    assert await why_not(upstream.url) == "its response can't be used (ValidationError)"
 
 
 async def test_endless_pages_are_read_up_to_a_limit(upstream: ScriptedUpstream) -> None:

@@ -46,7 +46,7 @@ def test_words_between_date_and_time_are_not_quoted() -> None:
 
 @pytest.mark.parametrize("locale", ["", "xx-YY", "english", "en-US\0", "../../etc/passwd", "12", "é"])
 def test_unknown_locale_is_refused(locale: str) -> None:
-    with pytest.raises(InvalidInputError, match="A locale is"):
+    with pytest.raises(InvalidInputError, match="A locale must be"):
         SystemDateTimeFormatter(timezone="UTC", locale=locale)
 
 
@@ -65,7 +65,7 @@ def test_unknown_locale_is_refused(locale: str) -> None:
     ],
 )
 def test_unknown_time_zone_is_refused(timezone: str) -> None:
-    with pytest.raises(InvalidInputError, match="A time zone is"):
+    with pytest.raises(InvalidInputError, match="A time zone must be"):
         SystemDateTimeFormatter(timezone=timezone, locale="en-US")
 
 

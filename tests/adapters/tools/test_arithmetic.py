@@ -97,7 +97,7 @@ TOO_MUCH = [
     ("10**-10**10", "too large"),
     ("0.5**1e9", "too large"),
     ("1e9999", "too large"),
-    ("1e-9999", "too finely divided"),
+    ("1e-9999", "too precise"),
     ("2**(1e9 + 0.5)", "too large"),
     ("2**8000 * 2**8000", "too large"),
     ("2**2**2**2**2" * 30, "too large|too deeply"),

@@ -73,7 +73,7 @@ def test_caret_gets_a_hint_about_powers() -> None:
 
 
 def test_unknown_name_gets_a_list_of_the_known_ones() -> None:
-    with pytest.raises(ToolError, match=r"'sin' is unknown: there are abs, .*sqrt, e, pi"):
+    with pytest.raises(ToolError, match=r"'sin' is unknown: use one of abs, .*sqrt, e, pi"):
         parse("sin(1)")
 
 

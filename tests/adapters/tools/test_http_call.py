@@ -79,7 +79,7 @@ def test_url_with_credentials_is_refused_without_showing_them(url: str) -> None:
     "url", ["http://", "http:///path", "http://exa%6dple.com/", "http://[fe80::1%25eth0]/", "http://a,b/"]
 )
 def test_url_without_a_valid_host_is_refused(url: str) -> None:
-    with pytest.raises(ToolError, match="names no host"):
+    with pytest.raises(ToolError, match="no valid host"):
         call(url=url)
 
 
@@ -104,7 +104,7 @@ def test_invalid_url_is_refused(url: str) -> None:
     ],
 )
 def test_url_with_invalid_characters_is_refused(url: str) -> None:
-    with pytest.raises(ToolError, match="no spaces, control characters or backslashes"):
+    with pytest.raises(ToolError, match="spaces, control characters or backslashes"):
         call(url=url)
 
 
@@ -145,7 +145,7 @@ def test_connection_headers_are_refused(name: str) -> None:
     ],
 )
 def test_header_injection_is_refused(name: str, value: str) -> None:
-    with pytest.raises(ToolError, match="A header has a name without spaces"):
+    with pytest.raises(ToolError, match="A header needs a name without spaces"):
         call(headers={name: value})
 
 
@@ -243,7 +243,7 @@ def test_headers_are_kept_within_an_origin(location: str) -> None:
     "location", ["file:///etc/passwd", "gopher://x/", "http://user@127.0.0.1/", "http://[::1", "http://"]
 )
 def test_redirect_to_an_unsupported_url_is_refused(location: str) -> None:
-    with pytest.raises(ToolError, match=r"example\.com redirects to a URL that isn't called"):
+    with pytest.raises(ToolError, match=r"example\.com redirects to a URL that can't be called"):
         call().redirected(302, location)
 
 

@@ -1,4 +1,4 @@
-"""Master keys: reading one, and deriving keys for one purpose each."""
+"""Parses master keys and derives a separate key for each purpose."""
 
 import re
 
@@ -12,10 +12,10 @@ _HEX = re.compile(r"\A[0-9a-fA-F]{64}\Z")
 
 
 def parse_master_key(text: SecretText) -> bytes:
-    """Returns the 32 bytes that the text means.
+    """Returns the 32 bytes of a master key.
 
     Raises:
-        InvalidInputError: It isn't 64 hex digits; the message doesn't show it.
+        InvalidInputError: The text isn't 64 hex digits; the message doesn't contain it.
     """
     if not _HEX.match(text.reveal()):
         raise InvalidInputError("An encryption key must be 64 hex digits (0-9, a-f)")
@@ -23,5 +23,5 @@ def parse_master_key(text: SecretText) -> bytes:
 
 
 def derive(master: bytes, purpose: str, length: int) -> bytes:
-    """Returns bytes for one purpose, from which neither the master key nor those for another purpose can be told."""
+    """Returns key material for one purpose; it reveals neither the master key nor the keys for other purposes."""
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=f"polyant {purpose}".encode()).derive(master)

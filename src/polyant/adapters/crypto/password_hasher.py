@@ -15,7 +15,7 @@ from polyant.domain.secrets import SecretText
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32
-# OpenSSL computes several lanes in threads that all hashes share: two hashes at once fail then, or wait for ever.
+# With several lanes, OpenSSL uses threads that all hashes share, so that concurrent hashes fail or deadlock.
 _LANES = 1
 _PHC = re.compile(
     rf"\A\$argon2id\$v=19\$m=([0-9]{{1,7}}),t=([0-9]{{1,3}}),p={_LANES}\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)\Z"
@@ -23,16 +23,16 @@ _PHC = re.compile(
 
 
 class Argon2idPasswordHasher(PasswordHasher):
-    """Hashes in threads of its own, a few at once, since each takes its memory; further ones wait for their turn.
+    """Hashes passwords in its own thread pool; a small pool limits the memory, and further hashes are queued.
 
-    A hash is written in the PHC string format, so that one made at another cost can still be verified. Memory and
-    iterations are preset to those of the second recommended option of RFC 9106, section 4, in one lane; OWASP's
-    Password Storage Cheat Sheet asks for no less than 19 MiB, 2 iterations and 1 lane.
+    Hashes are in the PHC string format, so hashes with other parameters can still be verified. The default memory and
+    iterations are the second recommended option of RFC 9106, section 4, with one lane. OWASP's Password Storage Cheat
+    Sheet requires at least 19 MiB, 2 iterations and 1 lane.
 
     Args:
-        memory_kib: How much memory one hash takes.
-        iterations: How often it goes through that memory.
-        at_once: How many are hashed side by side.
+        memory_kib: The memory of one hash, in KiB.
+        iterations: The number of passes over the memory.
+        at_once: The number of concurrent hashes.
     """
 
     def __init__(self, *, memory_kib: int = 64 * 1024, iterations: int = 3, at_once: int = 2) -> None:
@@ -54,7 +54,10 @@ class Argon2idPasswordHasher(PasswordHasher):
         try:
             method, expected = _parse(hashed)
         except ValueError:
-            method, expected = self._method(salt=os.urandom(_SALT_BYTES)), b""  # which no password gives
+            method, expected = (
+                self._method(salt=os.urandom(_SALT_BYTES)),
+                b"",
+            )  # matches no password; the same work hides which users exist
         try:
             method.verify(_bytes_of(password), expected)
         except InvalidKey:
@@ -63,10 +66,10 @@ class Argon2idPasswordHasher(PasswordHasher):
 
 
 def _parse(hashed: str) -> tuple[Argon2id, bytes]:
-    """Returns the method that the PHC string names, and what it has to give.
+    """Returns the Argon2id parameters and the hash in a PHC string.
 
     Raises:
-        ValueError: It isn't one of Argon2id in one lane.
+        ValueError: The string isn't an Argon2id hash with one lane.
     """
     match = _PHC.match(hashed)
     if match is None:
@@ -79,5 +82,5 @@ def _parse(hashed: str) -> tuple[Argon2id, bytes]:
 
 
 def _bytes_of(password: SecretText) -> bytes:
-    # surrogatepass: any text that somebody can send is hashed or refused without an error.
+    # surrogatepass: hashing or verifying never raises, whatever text a client sends.
     return password.reveal().encode("utf-8", "surrogatepass")

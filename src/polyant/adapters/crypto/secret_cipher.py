@@ -17,29 +17,29 @@ from polyant.domain.secrets import SecretAddress, SecretText
 
 _VERSION = "v1"
 _KEY_ID_BYTES = 6
-_NONCE_BYTES = 12  # the 96 bits that GCM is made for
+_NONCE_BYTES = 12  # 96 bits, as NIST SP 800-38D recommends for GCM
 _SEALED = re.compile(rf"\A{_VERSION}\.([0-9a-f]{{{2 * _KEY_ID_BYTES}}})\.([A-Za-z0-9_-]+)\Z")
 
 
 class AesGcmSecretCipher(SecretCipher):
-    """Seals with the first master key, and opens what any of them sealed.
+    """Encrypts with the first master key, and decrypts with any of them.
 
-    The sealed form is `v1.<key id>.<base64url of nonce, ciphertext and tag>`; all of it is authenticated, together
-    with the address.
+    The encrypted form is `v1.<key id>.<base64url of nonce, ciphertext and tag>`. The whole form is authenticated,
+    together with the address.
 
     Args:
-        master_keys: The current key and then the previous ones that stay readable, each 64 hex digits. Gone through
-            again wherever a key that has come since matters, so they may change meanwhile.
+        master_keys: The current key, then the previous keys that can still decrypt; each 64 hex digits. The keys may
+            change at runtime: they are read again whenever a new key matters.
 
     Raises:
-        InvalidInputError: There is no key, or one isn't 64 hex digits.
+        InvalidInputError: There is no key, or a key isn't 64 hex digits.
     """
 
     def __init__(self, *, master_keys: MasterKeyring) -> None:
         self._master_keys = master_keys
-        self._taken: list[bytes] = []
+        self._derived_from: list[bytes] = []
         self._keys: dict[str, _Key] = {}
-        self._take_keys()
+        self._derive_keys()
 
     async def seal(self, secret: SecretText, address: SecretAddress) -> str:
         key = self._current()
@@ -51,7 +51,7 @@ class AesGcmSecretCipher(SecretCipher):
         try:
             key_id, payload = _parse(sealed)
             data = _decode(payload)
-            key = self._keys.get(key_id) or self._take_keys()[key_id]
+            key = self._keys.get(key_id) or self._derive_keys()[key_id]
             text = key.aead.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _associated_data(address))
             return SecretText(text.decode("utf-8", "surrogatepass"))
         except (ValueError, KeyError, InvalidTag):
@@ -59,7 +59,7 @@ class AesGcmSecretCipher(SecretCipher):
 
     async def fingerprints(self, secret: SecretText) -> tuple[str, ...]:
         message = _bytes_of(secret)
-        return tuple(hmac.digest(key.fingerprint_key, message, "sha256").hex() for key in self._take_keys().values())
+        return tuple(hmac.digest(key.fingerprint_key, message, "sha256").hex() for key in self._derive_keys().values())
 
     async def key_id(self) -> str:
         return self._current().id
@@ -71,21 +71,21 @@ class AesGcmSecretCipher(SecretCipher):
             raise SecretUnreadableError from None
 
     def _current(self) -> "_Key":
-        return next(iter(self._take_keys().values()))
+        return next(iter(self._derive_keys().values()))
 
-    def _take_keys(self) -> dict[str, "_Key"]:
-        """Returns the keys by their ids, the current one first; derived anew if the master keys have changed."""
+    def _derive_keys(self) -> dict[str, "_Key"]:
+        """Returns the keys by id, the current one first; derives them again if the master keys have changed."""
         masters = [parse_master_key(text) for text in self._master_keys]
         if not masters:
-            raise InvalidInputError("An encryption key is needed: 64 hex digits")
-        if masters != self._taken:
+            raise InvalidInputError("An encryption key is required: 64 hex digits")
+        if masters != self._derived_from:
             self._keys = {key.id: key for key in map(_Key, masters)}
-            self._taken = masters
+            self._derived_from = masters
         return self._keys
 
 
 class _Key:
-    """What is derived, once, from a master key: its id and a key for each purpose."""
+    """The id and the keys for each purpose, derived once from a master key."""
 
     __slots__ = ("aead", "fingerprint_key", "id")
 
@@ -108,13 +108,13 @@ def _encode(data: bytes) -> str:
 
 def _decode(payload: str) -> bytes:
     data = urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-    if _encode(data) != payload:  # the last character may have bits that no byte uses
+    if _encode(data) != payload:  # reject unused bits in the last character
         raise binascii.Error
     return data
 
 
 def _associated_data(address: SecretAddress) -> bytes:
-    """Returns the address such that no two have the same bytes: each part after its length, an origin only if bound."""
+    """Returns an unambiguous encoding of the address: each part with its length, the origin only if there is one."""
     parts = [_VERSION, address.instance_id, address.name]
     if address.origin is not None:
         parts.append(address.origin)
@@ -123,5 +123,5 @@ def _associated_data(address: SecretAddress) -> bytes:
 
 
 def _bytes_of(secret: SecretText) -> bytes:
-    # surrogatepass: any text a caller can hold comes back as it was, and no error can carry the secret.
+    # surrogatepass: any text can be encrypted, and no encoding error can contain the secret.
     return secret.reveal().encode("utf-8", "surrogatepass")

@@ -1,1 +1,1 @@
-"""A RateLimiter in front of another that lets calls through when that one fails."""
+"""A RateLimiter that wraps another one and allows calls when it fails."""

@@ -1,4 +1,4 @@
-"""Calls pass, uncounted, while the limiter behind can't reach its log."""
+"""Allows calls, uncounted, while the inner limiter can't reach its log."""
 
 import logging
 
@@ -9,28 +9,28 @@ from polyant.domain.ports.rate_limiter import RateLimiter
 
 _logger = logging.getLogger(__name__)
 
-_SILENT_SECONDS = 60.0
+_LOG_INTERVAL_SECONDS = 60.0
 
 
 class FailOpenRateLimiter(RateLimiter):
-    """Says what the limiter behind says or, where that fails, that the call passes; the log tells it once a minute."""
+    """Returns the inner limiter's decision; if the limiter fails, allows the call and logs this once a minute."""
 
     def __init__(self, inner: RateLimiter, *, clock: Clock) -> None:
         self._inner = inner
         self._clock = clock
         self._uncounted = 0
-        self._noted_at = float("-inf")
+        self._logged_at = float("-inf")
 
     async def hit(self, key: str, limit: RateLimit) -> LimitState:
         try:
             return await self._inner.hit(key, limit)
         except StorageUnavailableError:
-            self._note()
+            self._log_outage()
             return LimitState.uncounted(limit)
 
-    def _note(self) -> None:
+    def _log_outage(self) -> None:
         self._uncounted += 1
         now = self._clock.monotonic()
-        if now - self._noted_at >= _SILENT_SECONDS:
+        if now - self._logged_at >= _LOG_INTERVAL_SECONDS:
             _logger.warning("The rate limiter can't reach its log: calls uncounted so far: %d", self._uncounted)
-            self._noted_at = now
+            self._logged_at = now

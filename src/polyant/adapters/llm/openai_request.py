@@ -35,7 +35,7 @@ class Dialect(NamedTuple):
     is_reasoning_model: bool
     """Reasoning models reject sampling parameters and stop sequences with status 400, so they are omitted."""
     tools_exclude_reasoning: bool
-    """The model accepts tools on this API only with `reasoning_effort` none; GPT-5.6 and later use none by default."""
+    """The model rejects tools on this API unless `reasoning_effort` is none; from GPT-5.6 on, even if it is omitted."""
 
 
 @lru_cache(maxsize=1024)

@@ -1,1 +1,1 @@
-"""Tools of MCP servers, through the official package; needs the extra `polyant[mcp]` once an instance has a server."""
+"""Tools of MCP servers, through the official package; instances with a server need the extra `polyant[mcp]`."""

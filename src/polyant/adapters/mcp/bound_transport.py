@@ -1,4 +1,4 @@
-"""Carries the requests to one server, and to no other."""
+"""An HTTP transport that is restricted to one server."""
 
 import functools
 import ssl
@@ -10,24 +10,24 @@ from polyant.domain.urls import origin_of
 
 MAX_BYTES = 32 * 1024 * 1024
 
-_UNCOMPRESSED = "identity"  # what is compressed can't be bounded by counting what arrives
+_UNCOMPRESSED = "identity"  # the size limit counts received bytes, which only works without compression
 _FIRST_FAILURE = 400
 
 
 class BoundTransport(httpx2.AsyncBaseTransport):
-    """Refuses requests to any other origin, and responses that are too long."""
+    """Rejects requests to other origins, and responses that are longer than `MAX_BYTES`."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self._inner = httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False)
         self.failure: int | None = None
-        """The status of the response to the last message, if it reported a failure."""
+        """The status of the last response to a POST, if it was an error."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends the request.
 
         Raises:
-            UnsupportedProtocol: It is for another origin.
+            UnsupportedProtocol: The request is for another origin.
         """
         if origin_of(str(request.url)) != self._origin:
             raise httpx2.UnsupportedProtocol("a redirect to another origin is not followed", request=request)
@@ -35,7 +35,7 @@ class BoundTransport(httpx2.AsyncBaseTransport):
         response = await self._inner.handle_async_request(request)
         if request.method == "POST":
             self.failure = response.status_code if response.status_code >= _FIRST_FAILURE else None
-        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - what an asynchronous transport gives
+        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - true for an asynchronous transport
         response.stream = _BoundStream(response.stream)
         return response
 
@@ -62,5 +62,5 @@ class _BoundStream(httpx2.AsyncByteStream):
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """Returns the one context for all connections: reading the certificates takes longer than most calls."""
+    """Returns the TLS context that all connections share: loading the certificates takes longer than most calls."""
     return ssl.create_default_context()

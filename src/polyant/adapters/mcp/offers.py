@@ -1,4 +1,4 @@
-"""Which of a server's tools can be offered to a model, and as what."""
+"""Converts the tools of MCP servers to tools for a model."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,25 +20,25 @@ _MAX_DESCRIPTION_CHARACTERS = 1_024
 _NO_ARGUMENTS = frozenset({"", "null"})
 
 
-class UnfitToolError(Exception):
-    """Vendors refuse this tool, and with it every request that offers it; the message says why."""
+class UnsupportedToolError(Exception):
+    """Providers reject every request that offers this tool; the message says why."""
 
 
 def spec_of(server: McpServer, name: str, description: str, schema: Mapping[str, Any]) -> ToolSpec:
-    """Returns what a model is told of a server's tool.
+    """Returns the specification of a server's tool for a model.
 
     Raises:
-        UnfitToolError: It can't be offered.
+        UnsupportedToolError: Providers would reject the tool.
     """
     full_name = f"{server.name}__{name}"
     if not _NAME.match(full_name):
-        raise UnfitToolError("its name with the server's is not 1 to 64 of a-z, A-Z, 0-9, _ and -")
+        raise UnsupportedToolError("its name with the server's is not 1 to 64 of a-z, A-Z, 0-9, _ and -")
     shown = description.encode("utf-8", "replace").decode()[:_MAX_DESCRIPTION_CHARACTERS].strip()
     return ToolSpec(name=full_name, description=shown or name, parameters=_parameters(schema))
 
 
 def offer(spec: ToolSpec, call: Call) -> OfferedTool:
-    """Returns the tool as it is offered; `call` gets the arguments as the server wants them."""
+    """Returns the tool to offer; `call` receives the decoded arguments."""
 
     async def call_with_text(arguments: str, _: ToolContext) -> str:
         return await call(_decoded(arguments))
@@ -49,17 +49,17 @@ def offer(spec: ToolSpec, call: Call) -> OfferedTool:
 def _parameters(schema: Mapping[str, Any]) -> msgspec.Raw:
     properties = schema.get("properties", {})
     if schema.get("type") != "object" or not isinstance(properties, dict):
-        raise UnfitToolError("its schema is not an object's")
+        raise UnsupportedToolError("its schema is not that of an object")
     if refused := [key for key in _REFUSED_AT_THE_ROOT if key in schema]:
-        raise UnfitToolError(f"its schema has {', '.join(refused)} at its root")
+        raise UnsupportedToolError(f"its schema has {', '.join(refused)} at its root")
     if not all(_PROPERTY.match(name) for name in properties):
-        raise UnfitToolError("its schema has a property whose name is not 1 to 64 of a-z, A-Z, 0-9, _, . and -")
+        raise UnsupportedToolError("its schema has a property whose name is not 1 to 64 of a-z, A-Z, 0-9, _, . and -")
     try:
         encoded = msgspec.json.encode({**schema, "properties": properties})
     except (ValueError, OverflowError, RecursionError):
-        raise UnfitToolError("its schema can't be sent as JSON") from None
+        raise UnsupportedToolError("its schema can't be sent as JSON") from None
     if len(encoded) > _MAX_SCHEMA_BYTES:
-        raise UnfitToolError(f"its schema has more than {_MAX_SCHEMA_BYTES} bytes")
+        raise UnsupportedToolError(f"its schema has more than {_MAX_SCHEMA_BYTES} bytes")
     return msgspec.Raw(encoded)
 
 

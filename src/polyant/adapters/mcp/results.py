@@ -1,4 +1,4 @@
-"""What a server's tool gave, as text for a model."""
+"""Converts the result of an MCP tool to text for a model."""
 
 from typing import assert_never
 
@@ -16,13 +16,13 @@ from mcp.types import (
 
 
 def text_of(result: CallToolResult) -> str:
-    """Returns the texts of a result, line by line; what is no text is described in brackets."""
+    """Returns the texts of a result, one per line; other content is described in brackets."""
     if not result.content and result.structured_content is not None:
         return msgspec.json.encode(result.structured_content).decode()
-    return "\n".join(map(_shown, result.content))
+    return "\n".join(map(_block_text, result.content))
 
 
-def _shown(block: ContentBlock) -> str:
+def _block_text(block: ContentBlock) -> str:
     match block:
         case TextContent():
             return block.text

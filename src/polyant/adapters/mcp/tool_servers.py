@@ -11,21 +11,21 @@ from polyant.domain.instances import Slug
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.tools import OfferedTool
 
-if TYPE_CHECKING:  # it takes a second to import and is missing without the extra
+if TYPE_CHECKING:  # the import takes a second, and fails without the extra
     from polyant.adapters.mcp.connection import McpConnection
 
 log = logging.getLogger("polyant.mcp")
 
 _CONNECTION = "polyant.adapters.mcp.connection"
 _SECONDS_TO_CLOSE = (0.3, 0.1, 0.1)
-"""How long closing may take: in a civil way, cancelled, cancelled again."""
+"""How long to wait for closing: gracefully, after a cancellation, after a second one."""
 
 
 class McpToolServers(ToolServers):
-    """Has a connection to each server for as long as the turn lasts.
+    """Connects to each server for the duration of the turn.
 
     Args:
-        open_seconds: How long a server may take until its tools are known.
+        open_seconds: How long a server may take to list its tools.
     """
 
     def __init__(self, *, open_seconds: float = 5.0) -> None:
@@ -48,7 +48,7 @@ class McpToolServers(ToolServers):
             await _close(connections)
 
     async def _tools_of(self, connection: "McpConnection", slug: Slug) -> list[OfferedTool]:
-        """Returns what the server offers; a server that fails offers nothing."""
+        """Returns the server's tools, none if the server fails."""
         try:
             tools, refused = await connection.tools(self._open_seconds)
         except ConnectionError as error:
@@ -62,7 +62,7 @@ class McpToolServers(ToolServers):
 
 async def _load() -> "type[McpConnection] | None":
     try:
-        # In a thread, so that the turns of others go on meanwhile.
+        # In a thread, so that the import doesn't block other turns.
         module = await asyncio.to_thread(importlib.import_module, _CONNECTION)
     except ImportError:
         return None

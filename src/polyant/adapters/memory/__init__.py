@@ -1,1 +1,1 @@
-"""Adapters that keep everything in this process, for tests and single workers."""
+"""Adapters that keep all data in the process, for tests and single workers."""

@@ -1,4 +1,4 @@
-"""Instances, for as long as the process lives."""
+"""Instances in memory."""
 
 from collections.abc import Iterable
 
@@ -21,13 +21,15 @@ from polyant.domain.secrets import CALLER_KEYS
 
 
 class MemoryInstanceRepo(InstanceRepo):
-    """Keeps instances in this process.
+    """Keeps instances in memory.
 
-    No method awaits anything, so that each is over before another begins.
+    No method awaits anything, so each one is atomic.
+
+    Args:
+        memory: The store that is shared with the audit log; None for a separate store.
     """
 
     def __init__(self, *, memory: MemoryStore | None = None) -> None:
-        """Takes the memory that it shares with the audit log, or one of its own."""
         self._memory = memory or MemoryStore()
         self._instances: dict[Slug, Instance] = {}
         self._slugs: dict[InstanceId, Slug] = {}
@@ -40,7 +42,7 @@ class MemoryInstanceRepo(InstanceRepo):
 
     async def list(self, query: InstanceQuery) -> InstancePage:
         found = sorted(
-            (instance for instance in self._candidates(query) if _meets(instance, query)),
+            (instance for instance in self._candidates(query) if _matches(instance, query)),
             key=lambda instance: (instance.created_at, instance.slug),
         )
         end = None if query.limit is None else query.offset + query.limit
@@ -49,7 +51,7 @@ class MemoryInstanceRepo(InstanceRepo):
     async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         if instance.slug in self._instances or instance.id in self._slugs:
             raise InstanceExistsError(instance.slug)
-        self._memory.note(audit)
+        self._memory.append_audit(audit)
         return self._put(msgspec.structs.replace(instance, version=0))
 
     async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
@@ -59,8 +61,8 @@ class MemoryInstanceRepo(InstanceRepo):
         stored = self._instances[slug]
         if stored.version != instance.version:
             raise InstanceChangedError(slug)
-        self._memory.note(audit)
-        self._take(slug)
+        self._memory.append_audit(audit)
+        self._remove(slug)
         return self._put(msgspec.structs.replace(instance, slug=slug, created_at=stored.created_at))
 
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
@@ -68,8 +70,8 @@ class MemoryInstanceRepo(InstanceRepo):
             raise UnknownInstanceError
         if version not in {None, self._instances[slug].version}:
             raise InstanceChangedError(slug)
-        self._memory.note(audit)
-        self._take(slug)
+        self._memory.append_audit(audit)
+        self._remove(slug)
 
     async def changes_since(self, revision: int) -> InstanceChanges:
         changed = frozenset(slug for slug, changed_at in self._changes.items() if changed_at > revision)
@@ -84,10 +86,10 @@ class MemoryInstanceRepo(InstanceRepo):
         self._note_change(stored.slug)
         return stored
 
-    def _take(self, slug: Slug) -> None:
-        taken = self._instances.pop(slug)
-        del self._slugs[taken.id]
-        for fingerprint in _fingerprints_of(taken):
+    def _remove(self, slug: Slug) -> None:
+        removed = self._instances.pop(slug)
+        del self._slugs[removed.id]
+        for fingerprint in _fingerprints_of(removed):
             self._holders[fingerprint].discard(slug)
             if not self._holders[fingerprint]:
                 del self._holders[fingerprint]
@@ -104,11 +106,11 @@ class MemoryInstanceRepo(InstanceRepo):
         return [self._instances[slug] for slug in holders]
 
 
-def _meets(instance: Instance, query: InstanceQuery) -> bool:
+def _matches(instance: Instance, query: InstanceQuery) -> bool:
     if query.status not in {None, instance.status}:
         return False
-    wanted = query.search.lower()
-    return any(wanted in text.lower() for text in (instance.slug, instance.name, instance.description))
+    search = query.search.lower()
+    return any(search in text.lower() for text in (instance.slug, instance.name, instance.description))
 
 
 def _fingerprints_of(instance: Instance) -> set[str]:

@@ -1,24 +1,24 @@
-"""The value that tells whether the master key is the right one, for as long as the process lives."""
+"""The value that verifies the master key, in memory."""
 
 from polyant.domain.ports.key_check import KeyCheck
 
 
 class MemoryKeyCheck(KeyCheck):
-    """Keeps the value in this process."""
+    """Keeps the value in memory."""
 
     def __init__(self) -> None:
-        self._kept: str | None = None
+        self._value: str | None = None
 
     async def read(self) -> str | None:
-        return self._kept
+        return self._value
 
     async def keep(self, sealed: str) -> str:
-        if self._kept is None:
-            self._kept = sealed
-        return self._kept
+        if self._value is None:
+            self._value = sealed
+        return self._value
 
     async def replace(self, expected: str, sealed: str) -> bool:
-        if self._kept != expected:
+        if self._value != expected:
             return False
-        self._kept = sealed
+        self._value = sealed
         return True

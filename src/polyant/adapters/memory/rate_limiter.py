@@ -1,4 +1,4 @@
-"""RateLimiter in the memory of one process."""
+"""A RateLimiter in the memory of one process."""
 
 from collections import OrderedDict, deque
 
@@ -10,11 +10,11 @@ _MAX_SWEEP = 100
 
 
 class MemoryRateLimiter(RateLimiter):
-    """An exact sliding log for each key; workers don't share it."""
+    """An exact sliding log per key, not shared between workers."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        # In the order of their latest counted call, so that the keys with an empty log stand in front.
+        # Ordered by the latest counted call, so that keys with expired logs come first.
         self._logs: OrderedDict[str, _Log] = OrderedDict()
 
     async def hit(self, key: str, limit: RateLimit) -> LimitState:
@@ -34,7 +34,7 @@ class MemoryRateLimiter(RateLimiter):
         return LimitState.of_window(limit, len(hits), blocking=now - blocking, newest=now - hits[-1], allowed=allowed)
 
     def _sweep(self, now: float) -> None:
-        """Drops keys with an empty log: more than a call can add, and few enough that none is slow for it."""
+        """Drops keys with an empty log: more than one call can add, but few enough to keep each call fast."""
         for _ in range(min(_MAX_SWEEP, len(self._logs))):
             key, log = next(iter(self._logs.items()))
             if now - log.hits[-1] < log.seconds:
@@ -43,7 +43,7 @@ class MemoryRateLimiter(RateLimiter):
 
 
 class _Log:
-    """The calls of one key that still count, oldest first, under the limit it came with last."""
+    """The unexpired calls of one key, oldest first, and the window of its latest limit, in seconds."""
 
     __slots__ = ("hits", "seconds")
 

@@ -1,4 +1,4 @@
-"""Sessions, for as long as the process lives."""
+"""Sessions in memory."""
 
 from datetime import datetime
 
@@ -9,19 +9,22 @@ from polyant.domain.users import StoredSession, User, UserId
 
 
 class MemorySessionRepo(SessionRepo):
-    """Keeps sessions in memory."""
+    """Keeps sessions in memory.
+
+    Args:
+        memory: The store that contains the users; None for a separate store.
+    """
 
     def __init__(self, *, memory: MemoryStore | None = None) -> None:
-        """Takes the memory that has the users, or one of its own."""
         self._memory = memory or MemoryStore()
 
     async def add(
         self, session: StoredSession, *, user_version: int, now: datetime, audit: AuditEntry | None = None
     ) -> None:
-        self._memory.known_user(session.user_id, version=user_version)
+        self._memory.get_user(session.user_id, version=user_version)
         self._memory.end_sessions(lambda known: known.expires_at <= now)
         self._memory.sessions[session.token_id] = session
-        self._memory.note(audit)
+        self._memory.append_audit(audit)
 
     async def user_of(self, token_id: str, *, now: datetime) -> User | None:
         session = self._memory.sessions.get(token_id)
@@ -31,8 +34,8 @@ class MemorySessionRepo(SessionRepo):
 
     async def end(self, token_id: str, *, audit: AuditEntry | None = None) -> None:
         self._memory.sessions.pop(token_id, None)
-        self._memory.note(audit)
+        self._memory.append_audit(audit)
 
     async def end_all(self, user_id: UserId, *, audit: AuditEntry | None = None) -> None:
         self._memory.end_sessions(lambda known: known.user_id == user_id)
-        self._memory.note(audit)
+        self._memory.append_audit(audit)

@@ -1,4 +1,4 @@
-"""What several adapters in memory share, as others share a database."""
+"""The store that in-memory adapters share, like a database."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,20 @@ from polyant.domain.users import StoredSession, User, UserId
 
 
 class MemoryStore:
-    """Holds users, their sessions and the audit trail for as long as the process lives."""
+    """Holds users, their sessions and the audit trail."""
 
     def __init__(self) -> None:
         self.users: dict[UserId, User] = {}
         self.sessions: dict[str, StoredSession] = {}
         self.trail: list[AuditEntry] = []
 
-    def known_user(self, user_id: UserId, *, version: int | None) -> User:
-        """Returns the user, who has to have that version if one is given."""
+    def get_user(self, user_id: UserId, *, version: int | None) -> User:
+        """Returns the user.
+
+        Raises:
+            UnknownUserError: The user doesn't exist.
+            UserChangedError: A version is given, and the user has another one.
+        """
         user = self.users.get(user_id)
         if user is None:
             raise UnknownUserError
@@ -24,11 +29,11 @@ class MemoryStore:
             raise UserChangedError(user.email)
         return user
 
-    def note(self, entry: AuditEntry | None) -> None:
+    def append_audit(self, entry: AuditEntry | None) -> None:
         """Adds the entry to the trail, if there is one."""
         if entry is not None:
             self.trail.append(entry)
 
     def end_sessions(self, is_over: Callable[[StoredSession], bool]) -> None:
-        """Removes the sessions for which that is true."""
+        """Removes the sessions for which `is_over` returns true."""
         self.sessions = {token_id: known for token_id, known in self.sessions.items() if not is_over(known)}

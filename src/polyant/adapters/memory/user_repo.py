@@ -1,4 +1,4 @@
-"""Users, for as long as the process lives."""
+"""Users in memory."""
 
 import msgspec
 
@@ -12,11 +12,13 @@ from polyant.domain.users import Email, SessionRevocation, User, UserId, UserPag
 class MemoryUserRepo(UserRepo):
     """Keeps users in memory.
 
-    No method awaits anything, so that each is over before another begins.
+    No method awaits anything, so each one is atomic.
+
+    Args:
+        memory: The store that is shared with the sessions and the audit log; None for a separate store.
     """
 
     def __init__(self, *, memory: MemoryStore | None = None) -> None:
-        """Takes the memory that it shares with the sessions and the audit log, or one of its own."""
         self._memory = memory or MemoryStore()
 
     async def get(self, user_id: UserId) -> User | None:
@@ -33,12 +35,12 @@ class MemoryUserRepo(UserRepo):
         return UserPage(tuple(found[offset:end]), len(found))
 
     async def add(self, user: User, *, audit: AuditEntry | None = None) -> User:
-        self._check_address(user)
+        self._check_email_is_free(user)
         return self._put(msgspec.structs.replace(user, version=1), audit)
 
     async def save(self, user: User, *, ends: SessionRevocation | None = None, audit: AuditEntry | None = None) -> User:
-        before = self._memory.known_user(user.id, version=user.version)
-        self._check_address(user)
+        before = self._memory.get_user(user.id, version=user.version)
+        self._check_email_is_free(user)
         if not user.is_active_superadmin:
             self._check_not_last_superadmin(before)
         stored = msgspec.structs.replace(user, created_at=before.created_at, version=user.version + 1)
@@ -47,17 +49,17 @@ class MemoryUserRepo(UserRepo):
         return self._put(stored, audit)
 
     async def delete(self, user_id: UserId, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
-        self._check_not_last_superadmin(self._memory.known_user(user_id, version=version))
+        self._check_not_last_superadmin(self._memory.get_user(user_id, version=version))
         del self._memory.users[user_id]
         self._memory.end_sessions(lambda session: session.user_id == user_id)
-        self._memory.note(audit)
+        self._memory.append_audit(audit)
 
     def _put(self, user: User, audit: AuditEntry | None) -> User:
         self._memory.users[user.id] = user
-        self._memory.note(audit)
+        self._memory.append_audit(audit)
         return user
 
-    def _check_address(self, user: User) -> None:
+    def _check_email_is_free(self, user: User) -> None:
         if any(user.email == other.email and user.id != other.id for other in self._memory.users.values()):
             raise UserExistsError(user.email)
 

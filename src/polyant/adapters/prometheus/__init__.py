@@ -1,1 +1,1 @@
-"""Metrics of turns for Prometheus."""
+"""Turn metrics for Prometheus."""

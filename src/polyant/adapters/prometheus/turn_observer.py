@@ -1,4 +1,4 @@
-"""Counts turns, tools and tokens in the registry of Prometheus' client."""
+"""Counts turns, tools and tokens in the Prometheus client's registry."""
 
 from collections.abc import Mapping
 
@@ -25,20 +25,20 @@ _TOKENS = Counter("polyant_tokens", "Tokens that providers counted", ("instance"
 
 
 class PrometheusTurnObserver(TurnObserver):
-    """Counts in the client's own registry, which all workers share if PROMETHEUS_MULTIPROC_DIR is set.
+    """Updates metrics in the client's registry; all workers share it if PROMETHEUS_MULTIPROC_DIR is set.
 
     Args:
-        tools: The installed tools. Only their names become labels, because a model may call any name it thinks of.
+        tools: The installed tools. Only their names become labels, because a model may call any name.
     """
 
     def __init__(self, *, tools: Mapping[str, Tool]) -> None:
         self._tools = frozenset(tools)
 
     async def turn_started(self, turn: ObservedTurn) -> None:
-        """Counts nothing: a turn is counted when it ends."""
+        """Does nothing: a turn is counted when it ends."""
 
     async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
-        """Counts nothing: the turn's record has the number of steps."""
+        """Does nothing: the turn's record has the number of steps."""
 
     async def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
         name = tool.name if tool.name in self._tools else "mcp" if "__" in tool.name else "unknown"

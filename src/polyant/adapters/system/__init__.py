@@ -1,1 +1,1 @@
-"""The machine itself: its clock and its randomness."""
+"""Adapters for the machine: clock, randomness, time zones, resource limits."""

@@ -1,4 +1,4 @@
-"""Clock of the machine."""
+"""The system clock."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from polyant.domain.ports.clock import Clock
 
 
 class SystemClock(Clock):
-    """Reads the machine's clocks."""
+    """Reads the system clocks."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -19,5 +19,5 @@ class SystemClock(Clock):
     async def sleep(self, seconds: float) -> None:
         until = self.monotonic() + seconds
         await asyncio.sleep(seconds)
-        while (left := until - self.monotonic()) > 0:  # noqa: ASYNC110 - no event: uvloop wakes a little early
+        while (left := until - self.monotonic()) > 0:  # noqa: ASYNC110 - not polling: uvloop may wake slightly early
             await asyncio.sleep(left)

@@ -1,4 +1,4 @@
-"""DateTimeFormatter on the time zones of Python and the locales of Babel."""
+"""DateTimeFormatter on Python's time zones and Babel's locales."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,18 +13,18 @@ _MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 _NOON = 12
-_SECONDS_OF_MINUTE = 60
+_SECONDS_PER_MINUTE = 60
 
 
 class SystemDateTimeFormatter(DateTimeFormatter):
-    """Writes moments in a time zone and a language.
+    """Formats times in a time zone and a language.
 
     Args:
         timezone: An IANA name, e.g. `Europe/Rome`.
         locale: A language and optionally a country, as `it-IT` or `it_IT`.
 
     Raises:
-        InvalidInputError: One of them is unknown.
+        InvalidInputError: The time zone or the locale is unknown.
     """
 
     def __init__(self, *, timezone: str, locale: str) -> None:
@@ -33,8 +33,8 @@ class SystemDateTimeFormatter(DateTimeFormatter):
         self._described: tuple[int | None, str] = (None, "")
 
     def describe(self, moment: datetime) -> str:
-        minute = int(moment.timestamp() // _SECONDS_OF_MINUTE)
-        if minute != self._described[0]:  # every turn asks for the present minute
+        minute = int(moment.timestamp() // _SECONDS_PER_MINUTE)
+        if minute != self._described[0]:  # cached, because every turn needs the current minute
             self._described = minute, self._describe(moment.astimezone(self._zone))
         return self._described[1]
 
@@ -43,12 +43,12 @@ class SystemDateTimeFormatter(DateTimeFormatter):
 
 
 def describer(locale: str) -> Callable[[datetime], str]:
-    """Returns what puts a local time into words as they are written in that locale.
+    """Returns a function that formats a local time in the locale.
 
     Raises:
         InvalidInputError: The locale is unknown.
     """
-    if locale.replace("-", "_").lower() == "en_us":  # the default: Babel costs start-up time and memory
+    if locale.replace("-", "_").lower() == "en_us":  # the default, without Babel's start-up time and memory
         return _in_american_english
     return _by_babel(locale)
 
@@ -59,14 +59,16 @@ def _in_american_english(moment: datetime) -> str:
 
 
 def _by_babel(locale: str) -> Callable[[datetime], str]:
-    from babel import Locale, UnknownLocaleError  # noqa: PLC0415 - imported only where it is needed
+    from babel import Locale, UnknownLocaleError  # noqa: PLC0415 - imported only if needed
     from babel.dates import format_date, format_time, get_datetime_format  # noqa: PLC0415 - the same
 
     try:
         known = Locale.parse(locale.replace("-", "_"))
     except (UnknownLocaleError, ValueError):
-        raise InvalidInputError("A locale is a language and a country that Unicode CLDR knows, e.g. en-US") from None
-    pattern = str(get_datetime_format("full", known)).replace("'", "")  # quotes mark words, as in "{1} 'a' 'las' {0}"
+        raise InvalidInputError("A locale must be a language and a country in Unicode CLDR, e.g. en-US") from None
+    pattern = str(get_datetime_format("full", known)).replace(
+        "'", ""
+    )  # quotes mark literal text, as in "{1} 'a' 'las' {0}"
 
     def describe(moment: datetime) -> str:
         return pattern.format(format_time(moment, "short", locale=known), format_date(moment, "full", known))
@@ -77,5 +79,5 @@ def _by_babel(locale: str) -> Callable[[datetime], str]:
 def _zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # OSError: the name of a folder, e.g. `Europe`
-        raise InvalidInputError("A time zone is an IANA name, e.g. Europe/Rome or UTC") from None
+    except (KeyError, ValueError, OSError):  # OSError: the name of a directory, e.g. `Europe`
+        raise InvalidInputError("A time zone must be an IANA name, e.g. Europe/Rome or UTC") from None

@@ -1,15 +1,15 @@
-"""How many files and connections the process may have open."""
+"""The limit of open files and connections of the process."""
 
 import contextlib
 
 
 def raise_file_limit() -> None:
-    """Raises the limit as far as the system lets a process do it; each stream takes two connections.
+    """Raises the soft limit to the hard limit, because each stream needs two connections.
 
-    Where there is no such limit, or the system refuses, everything stays as it is.
+    The limit is unchanged if the system has none or refuses the change.
     """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # noqa: PLC0415 - not every system has it
 
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))

@@ -1,4 +1,4 @@
-"""TokenSource on the operating system's random numbers."""
+"""TokenSource on the operating system's random number generator."""
 
 import secrets
 import string
@@ -13,7 +13,7 @@ _PASSWORD_CHARACTERS = 20
 
 
 class SystemTokenSource(TokenSource):
-    """Draws from `secrets`."""
+    """Generates tokens with `secrets`."""
 
     def instance_id(self) -> InstanceId:
         return InstanceId(secrets.token_hex(16))

@@ -1,4 +1,4 @@
-"""The default Supervisor: calls the model and its tools in turn until the model gives an answer."""
+"""The default Supervisor: alternates between model calls and tool calls until the model gives an answer."""
 
 import logging
 from collections.abc import AsyncGenerator, Mapping

@@ -1,1 +1,1 @@
-"""The built-in tools: the time, exact arithmetic, HTTP requests to the public internet, sub-agents."""
+"""The built-in tools: current time, exact arithmetic, HTTP requests to the public internet, sub-agents."""

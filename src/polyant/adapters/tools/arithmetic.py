@@ -1,4 +1,4 @@
-"""Exact arithmetic on fractions, with a bound on the work that an expression can cause."""
+"""Exact arithmetic on fractions, with a limit on the work of one expression."""
 
 import ast
 import decimal
@@ -13,16 +13,16 @@ from polyant.adapters.tools.expression import MAX_CHARACTERS, MAX_NESTING, parse
 from polyant.domain.tools import ToolError
 
 _MAX_BITS = 8_192
-"""How long numerator and denominator may get; 2466 decimal digits."""
+"""The maximum size of numerator and denominator; 2466 decimal digits."""
 _MAX_WORK = 32 * _MAX_BITS
-"""How many bits the operands of all operations may have together; some milliseconds at most."""
+"""The maximum total size of the operands of all operations, in bits; a few milliseconds of work."""
 _MAX_ROUNDING = 1_000
 _SHOWN_DIGITS = 30
 _ROOT_DIGITS = 50
 
 
 class Number(NamedTuple):
-    """A value, and whether it is the very result or only close to it."""
+    """A value, and whether it is exact or rounded."""
 
     value: Fraction
     exact: bool = True
@@ -36,7 +36,7 @@ def evaluate(text: str) -> Number:
     """Returns the value of an arithmetic expression.
 
     Raises:
-        ToolError: It isn't one, has no value, or is too much work; the message says which.
+        ToolError: The expression is invalid, has no value, or needs too much work; the message says which.
     """
     tree, source = parse(text)
     try:
@@ -60,14 +60,14 @@ def describe(number: Number) -> str:
 
 
 class _Evaluation:
-    """Works one expression out; counts the work as it goes."""
+    """Evaluates one expression and limits its work."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._work_left = _MAX_WORK
 
     def number(self, node: ast.expr, depth: int = 0) -> Number:
-        """Returns the value of a part; long chains as 1+1+1+… lean to the left and are taken without recursion."""
+        """Returns the value of a node; left-associative chains such as 1+1+1+… are evaluated without recursion."""
         if depth > 2 * MAX_NESTING:
             raise ToolError("The expression is nested too deeply. Calculate it in parts")
         chain: list[ast.BinOp] = []
@@ -83,7 +83,7 @@ class _Evaluation:
     def _operand(self, node: ast.expr, depth: int) -> Number:
         match node:
             case ast.Constant():
-                return self._apply(_same, [_literal(self._source[node.col_offset : node.end_col_offset])])
+                return self._apply(_identity, [_literal(self._source[node.col_offset : node.end_col_offset])])
             case ast.Name(id=name) if name in _CONSTANTS:
                 return _CONSTANTS[name]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -91,9 +91,9 @@ class _Evaluation:
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return self.number(operand, depth)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
-                function, least, most = _FUNCTIONS[name]
-                if not least <= len(arguments) <= most:
-                    raise ToolError(f"{name} takes {_count(least, most)}, not {len(arguments)}")
+                function, minimum, maximum = _FUNCTIONS[name]
+                if not minimum <= len(arguments) <= maximum:
+                    raise ToolError(f"{name} takes {_argument_count(minimum, maximum)}, not {len(arguments)}")
                 return self._apply(function, [self.number(argument, depth) for argument in arguments])
             case ast.Tuple(elts=[_, *_]):
                 raise ToolError("A comma only separates the arguments of a function: write 1000, not 1,000")
@@ -102,34 +102,34 @@ class _Evaluation:
     def _apply(self, operation: "_Operation", operands: list[Number]) -> Number:
         self._work_left -= sum(operand.bits for operand in operands)
         if self._work_left < 0:
-            raise ToolError("This is too much work for one expression. Calculate it in parts, or with smaller numbers")
+            raise ToolError("The expression needs too much work. Calculate it in parts, or with smaller numbers")
         result = operation(*operands)
         if result.bits > _MAX_BITS:
-            raise _too_large()
+            raise _too_large_error()
         return result
 
 
 _Operation = Callable[..., Number]
 
 
-def _too_large() -> ToolError:
-    return ToolError("A number on the way is too large or too finely divided: it would have more than 2466 digits")
+def _too_large_error() -> ToolError:
+    return ToolError("An intermediate result is too large or too precise: it would have more than 2466 digits")
 
 
-def _count(least: int, most: int) -> str:
-    if least == most:
+def _argument_count(minimum: int, maximum: int) -> str:
+    if minimum == maximum:
         return "1 argument"
-    return f"{least} or {most} arguments" if most == least + 1 else f"at least {least} argument"
+    return f"{minimum} or {maximum} arguments" if maximum == minimum + 1 else f"at least {minimum} argument"
 
 
 def _literal(digits: str) -> Number:
-    """Returns the number exactly as it is written: 0.1 is a tenth, unlike Python's own."""
+    """Returns the exact value of a literal: 0.1 is one tenth, unlike a Python float."""
     prefixed = digits[:2].lower() in {"0x", "0o", "0b"}
     return Number(Fraction(int(digits, 0)) if prefixed else Fraction(digits.rstrip(".")))
 
 
 def _exactly(operation: Callable[..., Fraction | int]) -> _Operation:
-    """Makes an operation on fractions one on numbers: as exact as its operands are."""
+    """Lifts an operation on fractions to numbers; the result is exact if all operands are."""
 
     def apply(*operands: Number) -> Number:
         value = operation(*(operand.value for operand in operands))
@@ -138,15 +138,15 @@ def _exactly(operation: Callable[..., Fraction | int]) -> _Operation:
     return apply
 
 
-_same = _exactly(lambda value: value)
+_identity = _exactly(lambda value: value)
 _negative = _exactly(operator.neg)
 
 
 def _power(base: Number, exponent: Number) -> Number:
     if exponent.value.denominator != 1:
         return _fractional_power(base, exponent)
-    if (base.bits - 1) * abs(exponent.value.numerator) > _MAX_BITS:  # a lower bound of what the result would have
-        raise _too_large()
+    if (base.bits - 1) * abs(exponent.value.numerator) > _MAX_BITS:  # a lower bound of the result's size
+        raise _too_large_error()
     return Number(base.value ** int(exponent.value), base.exact and exponent.exact)
 
 
@@ -161,7 +161,7 @@ def _fractional_power(base: Number, exponent: Number) -> Number:
     try:
         result = context.power(_expansion(base.value, context), _expansion(exponent.value, context))
     except decimal.Overflow:
-        raise _too_large() from None
+        raise _too_large_error() from None
     return Number(Fraction(result), exact=False)
 
 

@@ -1,4 +1,4 @@
-"""Tool that calculates, exactly where that is possible."""
+"""Tool that evaluates arithmetic expressions, exactly where possible."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from polyant.domain.tools import ToolContext
 
 
 class Calculate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be calculated."""
+    """Arguments of the calculator."""
 
     expression: Annotated[
         str,
@@ -28,7 +28,7 @@ class Calculate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CalculateTool(Tool):
-    """Evaluates an arithmetic expression; its work is bounded, so that it never holds up the server."""
+    """Evaluates an arithmetic expression; its work is limited, so that it never blocks the server."""
 
     name = "calculate"
     description = (

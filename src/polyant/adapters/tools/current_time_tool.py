@@ -1,4 +1,4 @@
-"""Tool that tells the time anywhere in the world."""
+"""Tool that returns the current time in any time zone."""
 
 import difflib
 import functools
@@ -20,7 +20,7 @@ _MAX_SUGGESTIONS = 5
 
 
 class CurrentTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the time is wanted."""
+    """Arguments of the clock."""
 
     timezone: Annotated[
         Annotated[str, msgspec.Meta(max_length=64)] | None,
@@ -29,7 +29,7 @@ class CurrentTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CurrentTimeTool(Tool):
-    """Tells the time in any IANA time zone; without one, in the operator's."""
+    """Returns the time in an IANA time zone; the default is the server's configured zone."""
 
     name = "current_time"
     description = (
@@ -60,28 +60,32 @@ def _describe(moment: datetime, zone: str) -> str:
 
 
 def _known_name(text: str) -> str:
-    """Returns the zone as the IANA database writes it; upper and lower case are the same, and so are space and `_`."""
+    """Returns the zone's name in the IANA database; ignores case, and treats spaces like `_`.
+
+    Raises:
+        ToolError: There is no such zone; the message suggests similar ones.
+    """
     name = _zones().get(_folded(text))
     if name is None:
-        near = _near_names(text)
-        hint = f"did you mean {', '.join(near)}?" if near else "a zone is written like Europe/Rome, Asia/Tokyo or UTC"
+        similar = _similar_names(text)
+        hint = f"did you mean {', '.join(similar)}?" if similar else "write it like Europe/Rome, Asia/Tokyo or UTC"
         raise ToolError(f"There is no time zone '{text}': {hint}")
     return name
 
 
-def _near_names(text: str) -> list[str]:
-    """Returns zones whose name, or whose city, is written almost like that."""
+def _similar_names(text: str) -> list[str]:
+    """Returns the zones with a similar name or city."""
     cities: dict[str, list[str]] = {}
     for folded, name in _zones().items():
         for spelling in {folded, folded.rpartition("/")[2]}:
             cities.setdefault(spelling, []).append(name)
-    near = difflib.get_close_matches(_folded(text).strip("/"), cities, n=_MAX_SUGGESTIONS, cutoff=0.75)
-    return list(dict.fromkeys(name for spelling in near for name in cities[spelling]))[:_MAX_SUGGESTIONS]
+    similar = difflib.get_close_matches(_folded(text).strip("/"), cities, n=_MAX_SUGGESTIONS, cutoff=0.75)
+    return list(dict.fromkeys(name for spelling in similar for name in cities[spelling]))[:_MAX_SUGGESTIONS]
 
 
 @functools.cache
 def _zones() -> Mapping[str, str]:
-    """Returns the name of each zone by its folded form; from one file, where zoneinfo would open hundreds."""
+    """Returns each zone's name by its folded form; reads one file, where zoneinfo would open hundreds."""
     names = resources.files("tzdata").joinpath("zones").read_text("ascii").split()
     return {_folded(name): name for name in names}
 

@@ -1,4 +1,4 @@
-"""Arithmetic as text: checked sign by sign before Python's parser sees it, and never evaluated by Python."""
+"""Parses arithmetic: checks each token before calling Python's parser, and never evaluates Python code."""
 
 import ast
 import re
@@ -20,22 +20,22 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
-_TYPOGRAPHY = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-"})  # noqa: RUF001 - the signs as people write them
-_NEST = {"(": 1, ")": -1}
+_ASCII_OPERATORS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-"})  # noqa: RUF001 - typographic operators
+_NESTING_CHANGE = {"(": 1, ")": -1}
 
 
 def parse(text: str) -> tuple[ast.expr, str]:
-    """Returns the expression's syntax tree, and the text that the tree's offsets count in.
+    """Returns the expression's syntax tree, and the normalized text that the tree's offsets refer to.
 
-    Python's parser is given nothing but numbers, arithmetic signs and the names in FUNCTIONS and CONSTANTS, of bounded
-    length and nesting: neither can it run out of stack, nor is there any other syntax to be found.
+    Python's parser receives only numbers, operators and the names in FUNCTIONS and CONSTANTS. Length and nesting are
+    limited, so it can't overflow the stack.
 
     Raises:
-        ToolError: It isn't arithmetic; the message says what is wrong with it.
+        ToolError: The text isn't arithmetic; the message says what is wrong with it.
     """
     if len(text) > MAX_CHARACTERS:
         raise ToolError(f"The expression is too long: at most {MAX_CHARACTERS} characters. Calculate it in parts")
-    source = " ".join(text.translate(_TYPOGRAPHY).split())
+    source = " ".join(text.translate(_ASCII_OPERATORS).split())
     _check_tokens(source)
     try:
         return ast.parse(source, mode="eval").body, source
@@ -48,17 +48,17 @@ def _check_tokens(source: str) -> None:
     while position < len(source):
         token = _TOKEN.match(source, position)
         if token is None:
-            raise ToolError(_unreadable(source, position))
+            raise ToolError(_syntax_error(source, position))
         if (name := token["name"]) and name not in FUNCTIONS + CONSTANTS:
-            raise ToolError(f"'{name}' is unknown: there are {', '.join(FUNCTIONS + CONSTANTS)}")
-        nesting += _NEST.get(token[0], 0)
+            raise ToolError(f"'{name}' is unknown: use one of {', '.join(FUNCTIONS + CONSTANTS)}")
+        nesting += _NESTING_CHANGE.get(token[0], 0)
         if nesting > MAX_NESTING:
             raise ToolError(f"The parentheses are nested more than {MAX_NESTING} deep. Calculate it in parts")
         position = token.end()
 
 
-def _unreadable(source: str, position: int) -> str:
+def _syntax_error(source: str, position: int) -> str:
     found = source[position:].split(maxsplit=1)[0][:20]
     if found.startswith("^"):
         return "A power is written with **, not with ^"
-    return f"Only numbers, + - * / // % ** ( ) and , are understood here; what can't be read is '{found}'"
+    return f"Only numbers, + - * / // % ** ( ) and , are understood here, not '{found}'"

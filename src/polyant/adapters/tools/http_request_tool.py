@@ -1,13 +1,13 @@
-"""Tool that sends an HTTP request to the public internet, and to nowhere else."""
+"""Tool that sends an HTTP request to the public internet."""
 
 import asyncio
 
 from aiohttp.abc import AbstractResolver
 
 from polyant.adapters.tools.allowed_hosts import AllowedHosts
-from polyant.adapters.tools.http_answer import HttpAnswer, describe
 from polyant.adapters.tools.http_call import HttpCall, HttpRequest
 from polyant.adapters.tools.http_exchange import exchange
+from polyant.adapters.tools.http_response import HttpResponse, describe
 from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.tool import Tool
@@ -17,20 +17,20 @@ from polyant.domain.tools import ToolContext, ToolError
 _MAX_REDIRECTS = 5
 _MAX_SECONDS = 25.0
 _SHARE_OF_TIME_LEFT = 0.9
-"""So that the model is told what took too long before the run is cancelled."""
+"""Less than 1, so that the tool can report the timeout before the run is cancelled."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class HttpRequestTool(Tool):
-    """Calls any host on the public internet, and besides those that the operator lists.
+    """Calls hosts on the public internet, and the hosts that the operator lists.
 
     Args:
-        clock: Tells how much time is left.
-        http_tool_hosts: Hosts that may be called wherever they are: `host` or `host:port`.
-        resolver: What looks host names up; the system's if there is none.
+        clock: Measures the remaining time.
+        http_tool_hosts: Hosts that may also be private: `host` or `host:port`.
+        resolver: Resolves host names; None for the system's resolver.
 
     Raises:
-        InvalidInputError: A listed host isn't written as it should be.
+        InvalidInputError: A listed host has an invalid form.
     """
 
     name = "http_request"
@@ -55,13 +55,13 @@ class HttpRequestTool(Tool):
             async with asyncio.timeout(seconds):
                 return describe(await self._follow(call))
         except TimeoutError:
-            raise ToolError(f"{call.url.host} did not answer in time") from None
+            raise ToolError(f"{call.url.host} did not respond in time") from None
 
-    async def _follow(self, call: HttpCall) -> HttpAnswer:
+    async def _follow(self, call: HttpCall) -> HttpResponse:
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = await exchange(call, anywhere=call.url in self._allowed, resolver=self._resolver)
-            location = answer.headers.get("Location")
-            if answer.status not in _REDIRECTS or not location:
-                return answer
-            call = call.redirected(answer.status, location)
+            response = await exchange(call, allow_private=call.url in self._allowed, resolver=self._resolver)
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTS or not location:
+                return response
+            call = call.redirected(response.status, location)
         raise ToolError(f"There are more than {_MAX_REDIRECTS} redirects in a row")

@@ -1,10 +1,10 @@
-"""Which addresses belong to the public internet; all others are somebody's inside."""
+"""Determines which IP addresses belong to the public internet; all others are internal."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Not public either, though not every version of Python says so.
+# Not public either, but some versions of Python treat them as global.
 _RESERVED = (
     IPv4Network("168.63.129.16/32"),  # Azure's host as its virtual machines see it, metadata included
     IPv4Network("192.0.0.0/24"),  # protocol assignments; Oracle Cloud's metadata
@@ -16,12 +16,13 @@ _RESERVED = (
 
 
 def is_public(text: str) -> bool:
-    """Tells whether an address, as a socket is given it, belongs to the public internet.
+    """Returns whether a socket address belongs to the public internet.
 
-    An IPv6 address that stands for an IPv4 one (mapped, NAT64) is judged by that one; 6to4 and Teredo are refused.
+    For an IPv6 address that embeds an IPv4 address (mapped, NAT64), the IPv4 address decides. 6to4 and Teredo are
+    rejected.
     """
     try:
-        address = _meant(ip_address(text))
+        address = _unwrap(ip_address(text))
     except ValueError:
         return False
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
@@ -29,7 +30,7 @@ def is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast and not any(address in network for network in _RESERVED)
 
 
-def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

@@ -1,4 +1,4 @@
-"""Tool that hands a task to a sub-agent."""
+"""Tool that passes a task to a sub-agent."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from polyant.domain.tools import ToolContext
 
 
 class SpawnTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the sub-agent is to do."""
+    """Arguments of a sub-agent."""
 
     task: Annotated[
         str,
@@ -26,7 +26,7 @@ class SpawnTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpawnTaskTool(Tool):
-    """Has a sub-agent do one task within the turn's budgets; what it says is the result."""
+    """Runs one task in a sub-agent within the turn's budget; the sub-agent's final text is the result."""
 
     name = "spawn_task"
     description = (

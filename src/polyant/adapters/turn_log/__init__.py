@@ -1,1 +1,1 @@
-"""Fills the turn log from what observers are told."""
+"""Records turns in the turn log."""

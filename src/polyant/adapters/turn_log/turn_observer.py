@@ -1,4 +1,4 @@
-"""Notes every turn in the turn log."""
+"""Records every turn in the turn log."""
 
 from polyant.domain.chat import StepFinished, ToolFinished
 from polyant.domain.ports.turn_log import TurnLog
@@ -7,19 +7,19 @@ from polyant.domain.turn_records import ObservedTurn, TurnRecord
 
 
 class TurnLogTurnObserver(TurnObserver):
-    """Passes the records of turns to the TurnLog that the settings name."""
+    """Passes the records of turns to the configured TurnLog."""
 
     def __init__(self, *, turn_log: TurnLog) -> None:
         self._turn_log = turn_log
 
     async def turn_started(self, turn: ObservedTurn) -> None:
-        """Notes nothing: the log holds turns that ended."""
+        """Does nothing: the log contains finished turns."""
 
     async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
-        """Notes nothing: the record has the sums of all steps."""
+        """Does nothing: the record has the totals of all steps."""
 
     async def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
-        """Notes nothing: the record has the number of tool calls."""
+        """Does nothing: the record has the number of tool calls."""
 
     async def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
         self._turn_log.note(record)

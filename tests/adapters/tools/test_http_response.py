@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from polyant.adapters.tools.http_answer import MAX_BODY_BYTES, HttpAnswer, describe
+from polyant.adapters.tools.http_response import MAX_BODY_BYTES, HttpResponse, describe
 from polyant.domain.tools import ToolError
 
 
-def answer(body: bytes = b"", content_type: str = "text/plain", **more: Any) -> HttpAnswer:
+def answer(body: bytes = b"", content_type: str = "text/plain", **more: Any) -> HttpResponse:
     headers = CIMultiDict({"content-type": content_type, **more.pop("headers", {})})
     given = {"status": 200, "url": "http://example.com/", "charset": None, **more}
-    return HttpAnswer(headers=headers, content_type=content_type, body=body, **given)
+    return HttpResponse(headers=headers, content_type=content_type, body=body, **given)
 
 
 def body_of(text: str) -> str:
@@ -77,19 +77,19 @@ def test_utf_8_is_text_regardless_of_its_type(content_type: str) -> None:
 
 @pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n\0", b"text with\0NUL", b"\xff\xfe"])
 def test_binary_body_is_reported_by_type_and_size(body: bytes) -> None:
-    text = body_of(describe(answer(body, "image/png")))
-    assert text == f"[a body that is no text: image/png, {len(body)} bytes]"
+    told = body_of(describe(answer(body, "image/png")))
+    assert told == f"[binary body: image/png, {len(body)} bytes]"
 
 
 def test_truncated_body_has_a_note_before_it() -> None:
     body = ("x" + "é" * MAX_BODY_BYTES).encode()[:MAX_BODY_BYTES]
-    head, _, text = describe(answer(body, cut=True)).partition("\n\n")
-    assert head.endswith(f"Note: the body is longer; these are its first {MAX_BODY_BYTES} bytes")
+    head, _, text = describe(answer(body, truncated=True)).partition("\n\n")
+    assert head.endswith(f"Note: the body is truncated to its first {MAX_BODY_BYTES} bytes")
     assert set(text) == {"x", "é"}
 
 
 def test_truncated_binary_body_has_a_minimum_size() -> None:
-    assert "more than 3 bytes" in describe(answer(b"\0\1\2", "image/png", cut=True))
+    assert "more than 3 bytes" in describe(answer(b"\0\1\2", "image/png", truncated=True))
 
 
 @pytest.mark.parametrize(
@@ -101,20 +101,20 @@ def test_compressed_body_is_decompressed(coding: str, pack: Any) -> None:
 
 def test_only_the_shown_part_is_decompressed() -> None:
     bomb = gzip.compress(b"x" * (100 * MAX_BODY_BYTES))
-    text = describe(answer(bomb, headers={"Content-Encoding": "gzip"}))
-    assert "Note: the body is longer" in text
-    assert body_of(text) == "x" * MAX_BODY_BYTES
+    told = describe(answer(bomb, headers={"Content-Encoding": "gzip"}))
+    assert "Note: the body is truncated" in told
+    assert body_of(told) == "x" * MAX_BODY_BYTES
 
 
 def test_truncated_compressed_body_is_decompressed_as_far_as_read() -> None:
     packed = gzip.compress(bytes(range(256)).hex().encode() * 9)
-    text = describe(answer(packed[: len(packed) // 2], headers={"Content-Encoding": "gzip"}, cut=True))
-    assert "Note: the body is longer" in text
-    assert body_of(text).startswith("000102")
+    told = describe(answer(packed[: len(packed) // 2], headers={"Content-Encoding": "gzip"}, truncated=True))
+    assert "Note: the body is truncated" in told
+    assert body_of(told).startswith("000102")
 
 
 @pytest.mark.parametrize(
-    ("coding", "reason"), [("gzip", "damaged"), ("br", "can't be unpacked"), ("gzip, gzip", "can't be")]
+    ("coding", "reason"), [("gzip", "damaged"), ("br", "unsupported"), ("gzip, gzip", "unsupported")]
 )
 def test_invalid_compressed_body_is_a_failure(coding: str, reason: str) -> None:
     with pytest.raises(ToolError, match=reason):
