@@ -54,7 +54,7 @@ async def test_failed_migration_keeps_the_old_schema_and_prevents_the_start(
     assert refused.stdout == ""
     assert "already exists" in refused.stderr
     *_, last = refused.stderr.splitlines()
-    assert last.startswith("polyant: The migration 2026-11-22T12:00:00:000002 failed, and the database stays as it was")
+    assert last.startswith("polyant: The migration 2026-11-22T12:00:00:000002 failed, and the database is unchanged")
 
 
 async def schema(database: PiccoloDatabase) -> list[tuple[str, ...]]:

@@ -357,7 +357,7 @@ class TestOutages:
         news_seconds: float,
         told: int,
     ) -> None:
-        monkeypatch.setattr(database_module, "_NEWS_SECONDS", news_seconds)
+        monkeypatch.setattr(database_module, "_LOG_INTERVAL_SECONDS", news_seconds)
         for _ in range(3):
             rename(file, "aside.db")
             with pytest.raises(StorageUnavailableError):

@@ -213,7 +213,7 @@ class TestOnSqlite:
         await limiter.hit("a", LIMIT)
         backend = sqlite_database._backend
         assert isinstance(backend, SqliteBackend)
-        kept = backend._kept._kept
+        kept = backend._persistent._current
         assert kept is not None
         asked: list[str] = []
         await kept[0].set_trace_callback(asked.append)

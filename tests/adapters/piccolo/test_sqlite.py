@@ -59,8 +59,8 @@ class SwitchingConnection(aiosqlite.Connection):
 
 @pytest.fixture
 def three_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_LOG_ATTEMPTS", 3)
-    monkeypatch.setattr(sqlite, "_LOG_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(sqlite, "_WAL_ATTEMPTS", 3)
+    monkeypatch.setattr(sqlite, "_WAL_PAUSE_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("three_attempts")
@@ -68,7 +68,7 @@ def three_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_write_ahead_log_is_retried_while_another_process_enables_it(refusals: int) -> None:
     connection = SwitchingConnection(refusals=refusals)
     async with connection:
-        await sqlite._keep_write_ahead_log(connection)
+        await sqlite._enable_wal(connection)
     assert connection.asked == ["PRAGMA journal_mode = WAL"] * (refusals + 1)
 
 
@@ -80,7 +80,7 @@ async def test_unavailable_write_ahead_log_is_a_failure(code: int, attempts: int
     connection = SwitchingConnection(refusals=9, code=code)
     async with connection:
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):
-            await sqlite._keep_write_ahead_log(connection)
+            await sqlite._enable_wal(connection)
     assert len(connection.asked) == attempts
 
 

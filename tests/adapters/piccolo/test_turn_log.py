@@ -85,8 +85,8 @@ async def test_idle_log_does_not_query_the_database(
                 await run_round(clock)
             assert failures() == []
             log.note(turn_of())
-            await run_round(clock)
-            assert failures() == ["The database doesn't answer: 1 turns wait to be written"]
+            await a_round(clock)
+            assert failures() == ["The database doesn't respond: 1 turns wait to be written"]
 
 
 @asynccontextmanager
@@ -118,7 +118,7 @@ async def test_number_of_lost_turns_is_logged_at_closing(
         for _ in range(3):
             log.note(turn_of())
     assert [record.message for record in caplog.records if record.name == log.__module__] == [
-        "The figures of 3 turns are lost: the database doesn't answer"
+        "The metrics of 3 turns are lost: the database doesn't respond"
     ]
 
 

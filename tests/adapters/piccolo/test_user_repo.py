@@ -65,7 +65,7 @@ async def test_reading_does_not_wait_for_writers(database: PiccoloDatabase, repo
     stored = await repo.add(UserFactory.build())
 
     async def write_slowly() -> None:
-        await repo._keep_others_from_writing()
+        await repo._lock_against_writers()
         assert await asyncio.create_task(repo.get(stored.id), context=outside) == stored
 
     outside = contextvars.copy_context()  # where no transaction is open

@@ -88,9 +88,7 @@ class CachedInstanceRepo(InstanceRepo):
     async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         with self._dropping(instance.slug):
             stored = await self._inner.save(instance, audit=audit)
-        self._drop(
-            stored.slug
-        )  # differs from the given slug if the caller changed it, which the inner repository ignores
+        self._drop(stored.slug)  # the inner repository ignores a changed slug, so it may differ
         return stored
 
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:

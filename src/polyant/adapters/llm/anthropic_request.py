@@ -24,22 +24,22 @@ def encode_request(request: ModelRequest) -> bytes:
     Anthropic requires `max_tokens` and rejects a request with both temperature and top_p; newer models reject either
     one. It has no seed and no penalties, and rejects stop sequences that are only white space.
     """
-    given = request.sampling
+    requested = request.sampling
     accepts_sampling = _accepts_sampling(request.model)
-    temperature = given.temperature if accepts_sampling else None
+    temperature = requested.temperature if accepts_sampling else None
     tools = _tools(request)
     return _ENCODE(
         wire.RequestBody(
             model=request.model,
-            max_tokens=given.max_tokens or _MAX_DEFAULT_TOKENS,
+            max_tokens=requested.max_tokens or _MAX_DEFAULT_TOKENS,
             messages=_messages(request.messages),
             system=request.system,
             stream=request.stream,
             tools=tools,
             tool_choice=wire.ToolChoice("none") if tools and not request.tools else None,
             temperature=None if temperature is None else min(temperature, _MAX_TEMPERATURE),
-            top_p=given.top_p if accepts_sampling and temperature is None else None,
-            stop_sequences=tuple(stop for stop in given.stop if stop.strip()),
+            top_p=requested.top_p if accepts_sampling and temperature is None else None,
+            stop_sequences=tuple(stop for stop in requested.stop if stop.strip()),
         )
     )
 

@@ -55,8 +55,8 @@ def dialect_of(base_url: str, model: str) -> Dialect:
 def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
     """Returns the body of the request; with `include_usage`, a stream ends with the token usage."""
     dialect = dialect_of(request.base_url, request.model)
-    given = request.sampling
-    sampling = Sampling(seed=given.seed) if dialect.is_reasoning_model else given
+    requested = request.sampling
+    sampling = Sampling(seed=requested.seed) if dialect.is_reasoning_model else requested
     use_new_name = dialect.is_openai or dialect.is_reasoning_model
     return _ENCODE(
         wire.RequestBody(
@@ -66,8 +66,8 @@ def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
             stream_options=wire.StreamOptions(include_usage=True) if include_usage else None,
             tools=_tools(request),
             reasoning_effort="none" if request.tools and dialect.tools_exclude_reasoning else None,
-            max_tokens=None if use_new_name else given.max_tokens,
-            max_completion_tokens=given.max_tokens if use_new_name else None,
+            max_tokens=None if use_new_name else requested.max_tokens,
+            max_completion_tokens=requested.max_tokens if use_new_name else None,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             stop=sampling.stop,

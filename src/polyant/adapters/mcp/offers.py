@@ -14,7 +14,7 @@ Call = Callable[[dict[str, Any]], Awaitable[str]]
 
 _NAME = re.compile(r"\A[a-zA-Z0-9_-]{1,64}\Z")
 _PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")
-_REFUSED_AT_THE_ROOT = ("anyOf", "oneOf", "allOf", "not", "enum", "$ref")
+_UNSUPPORTED_ROOT_KEYS = ("anyOf", "oneOf", "allOf", "not", "enum", "$ref")
 _MAX_SCHEMA_BYTES = 64 * 1024
 _MAX_DESCRIPTION_CHARACTERS = 1_024
 _NO_ARGUMENTS = frozenset({"", "null"})
@@ -50,7 +50,7 @@ def _parameters(schema: Mapping[str, Any]) -> msgspec.Raw:
     properties = schema.get("properties", {})
     if schema.get("type") != "object" or not isinstance(properties, dict):
         raise UnsupportedToolError("its schema is not that of an object")
-    if refused := [key for key in _REFUSED_AT_THE_ROOT if key in schema]:
+    if refused := [key for key in _UNSUPPORTED_ROOT_KEYS if key in schema]:
         raise UnsupportedToolError(f"its schema has {', '.join(refused)} at its root")
     if not all(_PROPERTY.match(name) for name in properties):
         raise UnsupportedToolError("its schema has a property whose name is not 1 to 64 of a-z, A-Z, 0-9, _, . and -")

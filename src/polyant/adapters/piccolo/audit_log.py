@@ -15,23 +15,26 @@ from polyant.domain.ports.audit_log import AuditLog
 
 
 class PiccoloAuditLog(AuditLog):
-    """Keeps the trail in the database."""
+    """Keeps the trail in the database.
+
+    Args:
+        database: Must be open and migrated at the first call.
+    """
 
     def __init__(self, *, database: PiccoloDatabase) -> None:
-        """Takes a database that is open and migrated when it is first asked."""
         self._database = database
         self._rows = database.bind(AuditRow)
 
     async def add(self, entry: AuditEntry) -> None:
-        await self._database.write(lambda: self.join(entry))
+        await self._database.write(lambda: self.add_in_transaction(entry))
 
-    async def join(self, entry: AuditEntry | None) -> None:
-        """Stores the entry, if there is one, in the transaction that the caller has opened."""
+    async def add_in_transaction(self, entry: AuditEntry | None) -> None:
+        """Stores the entry, if there is one, in the caller's transaction."""
         if entry is not None:
             await self._rows.insert(self._rows(**_row_of(entry)))
 
     async def list(self, query: AuditQuery) -> AuditPage:
-        if "\0" in f"{query.user}{query.action}":  # PostgreSQL refuses to look for what it can't store
+        if "\0" in f"{query.user}{query.action}":  # PostgreSQL rejects NUL in parameters
             return AuditPage((), 0)
         return await self._database.read(lambda: self._list(query))
 

@@ -1,4 +1,4 @@
-"""What SQLite and PostgreSQL each do in their own way, seen from the outside."""
+"""The interface to the differences between SQLite and PostgreSQL."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,68 +8,68 @@ from typing import Any, Protocol
 from piccolo.engine.base import Engine
 
 Row = Sequence[Any]
-"""The columns that a statement asked for, in its order."""
+"""The columns of a result, in the statement's order."""
 
 
 class Backend(Protocol):
-    """A database engine, and how its connections, transactions and failures are handled.
+    """A database engine with its connections, transactions and failures.
 
-    Piccolo's own transactions lose a connection for good when it dies at their beginning or end. So the backends let
-    the drivers hold connections and transactions, and have Piccolo's queries join them.
+    Piccolo's own transactions leak a connection that dies at their beginning or end. So the drivers manage connections
+    and transactions, and Piccolo's queries join them.
     """
 
     engine: Engine[Any]
     place: str
-    """Where the database is, in words that an operator knows; never with the password."""
+    """The location of the database for operators, without the password."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Gets ready to be asked; changes nothing in the database."""
+        """Prepares for queries, without changing the database."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Gives everything back."""
+        """Releases all connections."""
 
     @abstractmethod
     async def has_migrations(self) -> bool:
-        """Returns whether the table of migrations is there; creates nothing."""
+        """Returns whether the table of migrations exists; creates nothing."""
 
     @abstractmethod
     async def prepare(self) -> None:
-        """Makes the database ready for tables."""
+        """Prepares the database for tables."""
 
     @abstractmethod
-    def reading(self, *, anew: bool = False) -> AbstractAsyncContextManager[None]:
-        """Opens a transaction for queries that all see one state of the database; `anew` on a new connection."""
+    def reading(self, *, new_connection: bool = False) -> AbstractAsyncContextManager[None]:
+        """Opens a read-only transaction with one snapshot of the database; `new_connection` bypasses the pool."""
 
     @abstractmethod
     def writing(self) -> AbstractAsyncContextManager[None]:
-        """Opens a transaction that is committed at the end, or rolled back when an exception leaves it."""
+        """Opens a transaction that is committed at the end, or rolled back by an exception."""
 
     @abstractmethod
-    async def run(self, statement: str, *arguments: object, anew: bool) -> Iterable[Row]:
-        """Returns the rows of one statement that is a transaction of its own, in one round trip; `anew` as above."""
+    async def run(self, statement: str, *arguments: object, new_connection: bool) -> Iterable[Row]:
+        """Returns the rows of one autocommitted statement, in one round trip."""
 
     @abstractmethod
-    async def run_many(self, statement: str, rows: Sequence[Row], *, anew: bool) -> None:
-        """Runs one statement for each row of arguments, all of them in one transaction, with the options of `run`."""
+    async def run_many(self, statement: str, rows: Sequence[Row], *, new_connection: bool) -> None:
+        """Runs one statement for each row of arguments, all in one transaction."""
 
     @abstractmethod
     def migrating(self) -> AbstractAsyncContextManager[None]:
-        """Opens a transaction like `writing`, without a limit of time, once no other process has one like it."""
+        """Waits for other migrating processes, then opens a transaction like `writing` without a timeout."""
 
     @abstractmethod
     def is_outage(self, error: Exception) -> bool:
-        """Returns whether the error says that the database doesn't answer, and not that the query is wrong."""
+        """Returns whether the database is unavailable, as opposed to an invalid query."""
 
     @abstractmethod
     def is_stale(self, outage: BaseException | None) -> bool:
-        """Returns whether that outage may be no more than a connection that had died unnoticed."""
+        """Returns whether the outage may be only a dead connection, so that a retry on a new one may succeed."""
 
 
 @contextmanager
-def joined(engine: Engine[Any], connection: Any) -> Iterator[None]:
-    """Has Piccolo's queries within it run on the connection, as if Piccolo had opened the transaction."""
+def use_connection(engine: Engine[Any], connection: Any) -> Iterator[None]:
+    """Runs Piccolo's queries within it on the connection, as if Piccolo had opened the transaction."""
     transaction = engine.transaction()
     transaction.connection = connection
     token = engine.current_transaction.set(transaction)

@@ -1,4 +1,4 @@
-"""The database: where it is, how it is asked, and what its failures become."""
+"""The database: connections, transactions, migrations and outages."""
 
 import logging
 import time
@@ -16,48 +16,50 @@ from piccolo.table import Table
 
 from polyant.adapters.piccolo import MAX_CONNECTIONS
 from polyant.adapters.piccolo.backend import Backend, Row
-from polyant.adapters.piccolo.migrations import SchemaTooNewError, ids_that_ran, known_migrations, run_pending
+from polyant.adapters.piccolo.migrations import SchemaTooNewError, applied_ids, known_migrations, run_pending
 from polyant.adapters.piccolo.postgres import PostgresBackend
 from polyant.adapters.piccolo.sqlite import SqliteBackend
 from polyant.domain.errors import InvalidInputError, StorageUnavailableError
 
 _logger = logging.getLogger(__name__)
 
-_NEWS_SECONDS = 10.0
+_LOG_INTERVAL_SECONDS = 10.0
 
 SchemaState = Literal["empty", "older", "current", "newer"]
 
 AnyTable = TypeVar("AnyTable", bound=Table)
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class PiccoloDatabase:
-    """One database, open as long as the context manager is.
+    """One database, open as long as the context manager is. The constructor doesn't connect.
 
-    `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user:password@host:port/database`. The
-    numbers of connections and the seconds to wait for one are those of PostgreSQL; SQLite connects anew each time.
+    Args:
+        url: `sqlite:///relative/path`, `sqlite:////absolute/path` or
+            `postgresql://user:password@host:port/database`.
+        min_connections: The minimum size of the pool, for PostgreSQL; SQLite opens a connection per transaction.
+        max_connections: The maximum size of the pool, for PostgreSQL.
+        wait_seconds: The maximum wait for a connection, for PostgreSQL.
+
+    Raises:
+        InvalidInputError: The URL has another form; the message doesn't contain it.
     """
 
     def __init__(
         self, url: str, *, min_connections: int = 1, max_connections: int = MAX_CONNECTIONS, wait_seconds: float = 5.0
     ) -> None:
-        """Takes the address; nothing is touched before the database is opened.
-
-        Raises:
-            InvalidInputError: The URL is of neither kind; the message doesn't show it.
-        """
         self._backend = _backend_of(
             url, min_connections=min_connections, max_connections=max_connections, wait_seconds=wait_seconds
         )
         self._migrations = self.bind(Migration)
-        self._answers = True
-        self._no_news_before = 0.0
+        self._available = True
+        self._quiet_until = 0.0
 
     async def __aenter__(self) -> Self:
         """Opens the database.
 
         Raises:
-            StorageUnavailableError: It can't be reached; the message says where it was looked for.
+            StorageUnavailableError: The database can't be reached; the hint contains its location.
         """
         with self._outages(log_outages=False):
             await self._backend.open()
@@ -70,92 +72,95 @@ class PiccoloDatabase:
 
     @property
     def place(self) -> str:
-        """Where the database is, for people; without user and password."""
+        """The location of the database for people, without user and password."""
         return self._backend.place
 
     @property
     def engine(self) -> Engine[Any]:
-        """Piccolo's engine for it."""
+        """Piccolo's engine for the database."""
         return self._backend.engine
 
     @property
     def dialect(self) -> Literal["sqlite", "postgres"]:
-        """Which SQL it speaks."""
+        """The SQL dialect."""
         return cast("Literal['sqlite', 'postgres']", self._backend.engine.engine_type)
 
     def bind(self, table: type[AnyTable]) -> type[AnyTable]:
-        """Returns the table as it is in this database; tables themselves belong to none."""
-        options = {"tablename": table._meta.tablename, "db": self._backend.engine}  # noqa: SLF001 - Piccolo's name for what is public in it
+        """Returns a copy of the table class that is bound to this database."""
+        options = {"tablename": table._meta.tablename, "db": self._backend.engine}  # noqa: SLF001 - public in Piccolo despite its name
         return cast("type[AnyTable]", new_class(table.__name__, (table,), options))
 
-    async def read(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Returns what `ask` does; its queries all see one state of the database.
+    async def read(self, query: Callable[[], Awaitable[Result]]) -> Result:
+        """Returns the result of `query`; all its statements see one snapshot of the database.
 
-        What a lost connection spoils is asked a second time, on a new one.
+        After a lost connection, the query is retried once on a new connection.
 
         Raises:
-            StorageUnavailableError: The database doesn't answer.
+            StorageUnavailableError: The database doesn't respond.
         """
-        return await self._twice(partial(self._read, ask))
+        return await self._with_retry(partial(self._read, query))
 
     async def run(self, statement: str, *arguments: object) -> Iterable[Row]:
-        """Returns the rows of one statement that is a transaction of its own, in one round trip.
+        """Returns the rows of one autocommitted statement, in one round trip.
 
-        It is for what has to be fast and may get lost or take effect twice: SQLite doesn't wait for the disk, and what
-        a lost connection spoils is run a second time, on a new one. It is written in the database's own SQL.
+        Use it for frequent statements that may be lost or take effect twice. SQLite doesn't wait for the disk. After a
+        lost connection, the statement is retried once on a new one.
+
+        Args:
+            statement: SQL in the database's dialect.
+            arguments: The values of the placeholders.
 
         Raises:
-            StorageUnavailableError: The database doesn't answer; whether the statement took effect is open.
+            StorageUnavailableError: The database doesn't respond; the statement may or may not have taken effect.
         """
-        return await self._twice(partial(self._backend.run, statement, *arguments))
+        return await self._with_retry(partial(self._backend.run, statement, *arguments))
 
     async def run_many(self, statement: str, rows: Sequence[Row]) -> None:
-        """Runs a statement once for each row of arguments; all of it takes effect, or nothing.
+        """Runs a statement once for each row of arguments, atomically.
 
-        It is for the same purposes as `run`, and costs a small part of what Piccolo's queries do. It may not be called
-        within `write`.
+        It has the same guarantees as `run`, and is much faster than Piccolo's queries. Don't call it within `write`.
 
         Raises:
-            StorageUnavailableError: The database doesn't answer; whether the statements took effect is open.
+            StorageUnavailableError: The database doesn't respond; the statements may or may not have taken effect.
         """
-        await self._twice(partial(self._backend.run_many, statement, rows))
+        await self._with_retry(partial(self._backend.run_many, statement, rows))
 
-    async def write(self, change: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Returns what `change` does; all its queries take effect, or none if it raises.
+    async def write(self, change: Callable[[], Awaitable[Result]]) -> Result:
+        """Returns the result of `change`, whose queries run in one transaction; an exception rolls it back.
 
-        Neither this nor `read` may be called within another `write` or `read`.
+        Don't nest calls of `write` and `read`.
 
         Raises:
-            StorageUnavailableError: The database doesn't answer; whether the change took effect is open.
+            StorageUnavailableError: The database doesn't respond; the change may or may not have taken effect.
         """
         with self._outages():
             async with self._backend.writing():
-                answer = await change()
-        return answer
+                result = await change()
+        return result
 
     async def schema(self) -> SchemaState:
-        """Returns how the tables compare with those that this version needs; changes and creates nothing.
+        """Returns the state of the schema compared to this version's; changes nothing.
 
         Raises:
-            StorageUnavailableError: The database doesn't answer, or isn't one; the hint says where it is.
+            StorageUnavailableError: The database doesn't respond or is invalid; the hint contains its location.
         """
         with self._outages(log_outages=False):
             if not await self._backend.has_migrations():
                 return "empty"
             async with self._backend.reading():
-                ran = await ids_that_ran(self._migrations)
+                applied = await applied_ids(self._migrations)
         known = {module.ID for module in known_migrations()}
-        if ran - known:
+        if applied - known:
             return "newer"
-        return "current" if ran == known else "older" if ran else "empty"
+        return "current" if applied == known else "older" if applied else "empty"
 
     async def migrate(self) -> None:
-        """Makes or updates the tables; of several processes at once one does it and the others wait.
+        """Creates or updates the tables; concurrent processes wait for the first one.
 
         Raises:
-            SchemaTooNewError: A newer version made them; nothing is changed.
-            MigrationFailedError: Nothing is changed.
-            StorageUnavailableError: The database doesn't answer; the hint says where it is.
+            SchemaTooNewError: A newer version created the tables; nothing is changed.
+            MigrationFailedError: A migration failed; nothing is changed.
+            StorageUnavailableError: The database doesn't respond; the hint contains its location.
         """
         state = await self.schema()
         if state == "newer":
@@ -166,42 +171,42 @@ class PiccoloDatabase:
                 async with self._backend.migrating():
                     await run_pending(self._backend.engine, self._migrations)
 
-    async def _read(self, ask: Callable[[], Awaitable[Answer]], *, anew: bool) -> Answer:
-        async with self._backend.reading(anew=anew):
-            return await ask()
+    async def _read(self, query: Callable[[], Awaitable[Result]], *, new_connection: bool) -> Result:
+        async with self._backend.reading(new_connection=new_connection):
+            return await query()
 
-    async def _twice(self, attempt: Callable[..., Awaitable[Answer]]) -> Answer:
-        """Returns what the attempt does or, where a lost connection spoils it, what it does on a new one."""
+    async def _with_retry(self, attempt: Callable[..., Awaitable[Result]]) -> Result:
+        """Returns the attempt's result; retries once on a new connection if the first one was lost."""
         try:
             with self._outages():
-                return await attempt(anew=False)
+                return await attempt(new_connection=False)
         except StorageUnavailableError as error:
             if not self._backend.is_stale(error.__cause__):
                 raise
         with self._outages():
-            return await attempt(anew=True)
+            return await attempt(new_connection=True)
 
     @contextmanager
     def _outages(self, *, log_outages: bool = True) -> Iterator[None]:
-        """Turns what the drivers raise when the database doesn't answer into StorageUnavailableError."""
+        """Translates the drivers' errors for an unavailable database to StorageUnavailableError."""
         try:
             yield
         except Exception as error:
             if not self._backend.is_outage(error):
                 raise
-            what = f"Cannot use {self.place}: {str(error) or type(error).__name__}"
+            message = f"Cannot use {self.place}: {str(error) or type(error).__name__}"
             if log_outages:
-                self._note(answers=False, message=what)
-            raise StorageUnavailableError(hint=what) from error
+                self._log_availability(available=False, message=message)
+            raise StorageUnavailableError(hint=message) from error
         else:
-            self._note(answers=True, message=f"Can use {self.place} again")
+            self._log_availability(available=True, message=f"Can use {self.place} again")
 
-    def _note(self, *, answers: bool, message: str) -> None:
-        """Logs the message if it is news; while too much is asked of the database, its state changes all the time."""
-        if answers == self._answers or (not answers and time.monotonic() < self._no_news_before):
+    def _log_availability(self, *, available: bool, message: str) -> None:
+        """Logs a change of availability; rate-limited, because an overloaded database changes its state constantly."""
+        if available == self._available or (not available and time.monotonic() < self._quiet_until):
             return
-        self._answers = answers
-        self._no_news_before = time.monotonic() + _NEWS_SECONDS
+        self._available = available
+        self._quiet_until = time.monotonic() + _LOG_INTERVAL_SECONDS
         _logger.warning(message)
 
 
@@ -214,4 +219,4 @@ def _backend_of(url: str, *, min_connections: int, max_connections: int, wait_se
         return PostgresBackend(
             url, min_connections=min_connections, max_connections=max_connections, wait_seconds=wait_seconds
         )
-    raise InvalidInputError("A database URL starts with sqlite:///, followed by a path, or with postgresql://")
+    raise InvalidInputError("A database URL must be sqlite:/// followed by a path, or start with postgresql://")

@@ -1,4 +1,4 @@
-"""Instances in tables: one for their own fields, one for each kind of what they have."""
+"""Instances in tables: one for their own fields, one for each kind of child."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from polyant.adapters.piccolo.instance_rows import (
     summary_of,
     tool_rows_of,
 )
-from polyant.adapters.piccolo.sql import NO_LIMIT, in_code_order, literal
+from polyant.adapters.piccolo.sql import NO_LIMIT, by_code_point, escape_like
 from polyant.adapters.piccolo.tables import (
     ChangeRow,
     InstanceRow,
@@ -39,8 +39,8 @@ from polyant.domain.instances import Instance, InstanceChanges, InstanceId, Inst
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import AUTH_API_KEY, CALLER_KEYS
 
-_ONLY_ROW = 1
-_FIXED = frozenset({"id", "slug", "created_at"})
+_SINGLE_ROW = 1
+_IMMUTABLE = frozenset({"id", "slug", "created_at"})
 
 _SEARCH = (
     "(lower(slug) LIKE lower({}) ESCAPE '!' OR lower(name) LIKE lower({}) ESCAPE '!'"
@@ -56,13 +56,15 @@ _HAS_AUTH_KEY = QueryString(
 class PiccoloInstanceRepo(InstanceRepo):
     """Keeps instances in the database.
 
-    Every write begins by counting up the one row of `revision`. The lock on that row has writers wait for each other,
-    so that revisions become visible in their order. On PostgreSQL, which letters beyond ASCII are the same in upper
-    and lower case is up to the database's locale.
+    Every write starts by incrementing the single row of `revision`. The lock on that row serializes writers, so that
+    revisions become visible in order. On PostgreSQL, the database's locale determines which non-ASCII letters a search
+    treats as equal in upper and lower case.
+
+    Args:
+        database: Must be open and migrated at the first call.
     """
 
     def __init__(self, *, database: PiccoloDatabase) -> None:
-        """Takes a database that is open and migrated when it is first asked."""
         self._database = database
         self._instances = database.bind(InstanceRow)
         self._secrets = database.bind(SecretRow)
@@ -77,7 +79,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         return await self._database.read(lambda: self._get(slug))
 
     async def list(self, query: InstanceQuery) -> InstancePage:
-        if "\0" in query.search:  # PostgreSQL refuses to look for what it can't store
+        if "\0" in query.search:  # PostgreSQL rejects NUL in parameters
             return InstancePage((), 0)
         return await self._database.read(lambda: self._list(query))
 
@@ -118,7 +120,7 @@ class PiccoloInstanceRepo(InstanceRepo):
             self._instances.select(*self._instances.all_columns(), _HAS_AUTH_KEY)
             .where(*self._conditions(query))
             .order_by(self._instances.created_at)
-            .order_by(in_code_order(self._database, "slug"))
+            .order_by(by_code_point(self._database, "slug"))
             .limit(NO_LIMIT if query.limit is None else query.limit)
             .offset(query.offset)
         )
@@ -127,7 +129,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         if query.status is not None:
             yield self._instances.status == query.status
         if query.search:
-            yield WhereRaw(_SEARCH, *[f"%{literal(query.search)}%"] * _SEARCH.count("{}"))
+            yield WhereRaw(_SEARCH, *[f"%{escape_like(query.search)}%"] * _SEARCH.count("{}"))
         if query.key_fingerprints:
             holders = self._secrets.select(self._secrets.instance).where(
                 self._secrets.name.is_in([*CALLER_KEYS]),
@@ -141,30 +143,32 @@ class PiccoloInstanceRepo(InstanceRepo):
         row = self._instances(**row_of(stored))
         if not await self._instances.insert(row).on_conflict(action="DO NOTHING").returning(self._instances.id):
             raise InstanceExistsError(instance.slug)
-        await self._add_parts(stored)
+        await self._add_children(stored)
         await self._note_change(stored.slug, revision, audit)
         return stored
 
     async def _save(self, instance: Instance, audit: AuditEntry | None) -> Instance:
         revision = await self._next_revision()
         changed = msgspec.structs.replace(instance, version=instance.version + 1)
-        fields: dict[Column | str, Any] = {name: value for name, value in row_of(changed).items() if name not in _FIXED}
-        fixed = await (
+        fields: dict[Column | str, Any] = {
+            name: value for name, value in row_of(changed).items() if name not in _IMMUTABLE
+        }
+        immutable = await (
             self._instances.update(fields)
             .where(self._instances.id == instance.id, self._instances.version == instance.version)
             .returning(self._instances.slug, self._instances.created_at)
         )
-        if not fixed:
-            raise await self._why_not(self._instances.id == instance.id, instance.slug)
-        stored = msgspec.structs.replace(changed, **fixed[0])
-        await self._remove_parts(stored.id)
-        await self._add_parts(stored)
+        if not immutable:
+            raise await self._conflict_error(self._instances.id == instance.id, instance.slug)
+        stored = msgspec.structs.replace(changed, **immutable[0])
+        await self._remove_children(stored.id)
+        await self._add_children(stored)
         await self._note_change(stored.slug, revision, audit)
         return stored
 
-    async def _why_not(self, condition: Combinable, slug: Slug) -> PolyantError:
-        there = await self._instances.exists().where(condition)
-        return InstanceChangedError(slug) if there else UnknownInstanceError()
+    async def _conflict_error(self, condition: Combinable, slug: Slug) -> PolyantError:
+        exists = await self._instances.exists().where(condition)
+        return InstanceChangedError(slug) if exists else UnknownInstanceError()
 
     async def _delete(self, slug: Slug, version: int | None, audit: AuditEntry | None) -> None:
         revision = await self._next_revision()
@@ -172,27 +176,27 @@ class PiccoloInstanceRepo(InstanceRepo):
         if version is not None:
             removal = removal.where(self._instances.version == version)
         if not await removal.returning(self._instances.id):
-            raise await self._why_not(self._instances.slug == slug, slug)
+            raise await self._conflict_error(self._instances.slug == slug, slug)
         await self._note_change(slug, revision, audit)
 
-    async def _add_parts(self, instance: Instance) -> None:
-        parts: dict[type[Table], Sequence[Row]] = {
+    async def _add_children(self, instance: Instance) -> None:
+        children: dict[type[Table], Sequence[Row]] = {
             self._secrets: secret_rows_of(instance),
             self._sections: section_rows_of(instance),
             self._tools: tool_rows_of(instance),
             self._servers: mcp_server_rows_of(instance),
         }
-        for table, rows in parts.items():
+        for table, rows in children.items():
             if rows:
                 await table.insert(*(table(**row) for row in rows))
 
-    async def _remove_parts(self, instance_id: InstanceId) -> None:
+    async def _remove_children(self, instance_id: InstanceId) -> None:
         for table in (self._secrets, self._sections, self._tools, self._servers):
             await table.delete().where(table.instance == instance_id)
 
     async def _next_revision(self) -> int:
         counted = await (
-            self._revision.insert(self._revision(id=_ONLY_ROW, value=1))
+            self._revision.insert(self._revision(id=_SINGLE_ROW, value=1))
             .on_conflict(self._revision.id, "DO UPDATE", [(self._revision.value, QueryString("revision.value + 1"))])
             .returning(self._revision.value)
         )
@@ -201,7 +205,7 @@ class PiccoloInstanceRepo(InstanceRepo):
     async def _note_change(self, slug: Slug, revision: int, audit: AuditEntry | None) -> None:
         change = self._changes(slug=slug, revision=revision)
         await self._changes.insert(change).on_conflict(self._changes.slug, "DO UPDATE", [self._changes.revision])
-        await self._audit_log.join(audit)
+        await self._audit_log.add_in_transaction(audit)
 
     async def _changes_since(self, revision: int) -> InstanceChanges:
         counter = await self._revision.select(self._revision.value).first()

@@ -1,4 +1,4 @@
-"""How an instance becomes rows, and rows an instance."""
+"""Converts instances to rows, and rows to instances."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +11,12 @@ from polyant.domain.limits import TurnLimits
 Row = dict[str, Any]
 
 _LIMITS = TurnLimits.__struct_fields__
-_PARTS = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers", "options"})
-_FIELDS = tuple(field for field in Instance.__struct_fields__ if field not in _PARTS)
+_NESTED = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers", "options"})
+_FIELDS = tuple(field for field in Instance.__struct_fields__ if field not in _NESTED)
 
 
 def row_of(instance: Instance) -> Row:
-    """Returns the row of the instance's own fields, its limits and options among them."""
+    """Returns the row of the instance's own fields, including limits and options."""
     own = {field: getattr(instance, field) for field in _FIELDS}
     options = msgspec.json.encode(instance.options).decode() if instance.options else None
     return {**own, **msgspec.structs.asdict(instance.limits), "options": options}
@@ -60,8 +60,8 @@ def mcp_server_rows_of(instance: Instance) -> list[Row]:
 def instance_of(
     row: Row, *, secrets: Sequence[Row], sections: Sequence[Row], tools: Sequence[Row], mcp_servers: Sequence[Row]
 ) -> Instance:
-    """Returns the instance that the rows are of; those of tools and servers are in their order."""
-    parts = {
+    """Returns the instance from its rows; the rows of tools and servers must be ordered."""
+    nested = {
         "limits": _limits_of(row),
         "options": _options_of(row),
         "secrets": {secret["name"]: secret for secret in secrets},
@@ -69,7 +69,7 @@ def instance_of(
         "tools": [tool["tool"] for tool in tools],
         "mcp_servers": [_mcp_server_of(server) for server in mcp_servers],
     }
-    return msgspec.convert(row | parts, Instance)
+    return msgspec.convert(row | nested, Instance)
 
 
 def _limits_of(row: Row) -> Row:
@@ -85,6 +85,6 @@ def _mcp_server_of(row: Row) -> Row:
 
 
 def summary_of(row: Row) -> InstanceSummary:
-    """Returns what a listing shows of the row, which says also whether there is a key for callers."""
+    """Returns the summary for a listing; the row's `has_auth_key` is whether there is a key for callers."""
     derived = {"has_auth_key": bool(row["has_auth_key"]), "limits": _limits_of(row), "options": _options_of(row)}
     return msgspec.convert(row | derived, InstanceSummary)

@@ -1,4 +1,4 @@
-"""The tables of the management API: who may manage, who is logged in, who changed what, and what turns cost."""
+"""The tables of the management API: users, sessions, audit log and turns."""
 
 from piccolo.columns import BigInt, BigSerial, Boolean, DoublePrecision, Integer, Text, Timestamptz, Varchar
 from piccolo.table import Table
@@ -20,8 +20,8 @@ class UserRow(Table, tablename="users"):
 class SessionRow(Table, tablename="sessions"):
     """A session that was issued and not ended.
 
-    Its user is no foreign key: the login of somebody who is being deleted leaves a session that is worth nothing, and
-    no error.
+    The user is not a foreign key: a login during the deletion of its user leaves a useless session instead of raising
+    an error.
     """
 
     token_id = Varchar(length=64, primary_key=True)
@@ -30,7 +30,7 @@ class SessionRow(Table, tablename="sessions"):
 
 
 class AuditRow(Table, tablename="audit_log"):
-    """A change; indexed by time, and by instance, actor and user each with the time."""
+    """A change; indexed by time, and by instance, actor and user, each with the time."""
 
     id = BigSerial(primary_key=True)
     at = Timestamptz()
@@ -43,7 +43,7 @@ class AuditRow(Table, tablename="audit_log"):
 
 
 class TurnRow(Table, tablename="turns"):
-    """A turn's figures; indexed by time, and by slug and time."""
+    """The metrics of a turn; indexed by time, and by slug and time."""
 
     id = BigSerial(primary_key=True)
     slug = Varchar(length=128)

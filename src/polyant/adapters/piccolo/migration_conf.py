@@ -1,4 +1,4 @@
-"""What Piccolo's own `engine_finder` finds while a migration runs: the engine of the database that is migrated."""
+"""The Piccolo configuration during a migration, so that `engine_finder` returns the migrated database's engine."""
 
 import os
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ _engine: ContextVar[Engine[Any]] = ContextVar("_engine")
 
 
 @contextmanager
-def found_by_piccolo(engine: Engine[Any]) -> Iterator[None]:
-    """Has migrations run on the engine; only one database of a process is migrated at a time."""
+def migration_engine(engine: Engine[Any]) -> Iterator[None]:
+    """Runs migrations within it on the engine; a process can migrate only one database at a time."""
     before = os.environ.get(_VARIABLE)
     token = _engine.set(engine)
     os.environ[_VARIABLE] = __name__
@@ -28,7 +28,7 @@ def found_by_piccolo(engine: Engine[Any]) -> Iterator[None]:
 
 
 def __getattr__(name: str) -> Engine[Any]:
-    """Answers Piccolo's look-up of `DB`."""
+    """Returns the engine for Piccolo's lookup of `DB`."""
     if name == "DB":
         return _engine.get()
     raise AttributeError(name)

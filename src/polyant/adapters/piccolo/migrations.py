@@ -1,4 +1,4 @@
-"""Runs the migrations in `piccolo_migrations`, all of them or none."""
+"""Runs the migrations in `piccolo_migrations` atomically."""
 
 import contextlib
 import importlib
@@ -12,7 +12,7 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.engine.base import Engine
 
 from polyant.adapters.piccolo import piccolo_migrations
-from polyant.adapters.piccolo.migration_conf import found_by_piccolo
+from polyant.adapters.piccolo.migration_conf import migration_engine
 from polyant.domain.errors import UnavailableError
 
 _logger = logging.getLogger(__name__)
@@ -21,19 +21,21 @@ APP_NAME = "polyant"
 
 
 class SchemaTooNewError(UnavailableError):
-    """A newer version of Polyant made the database's tables."""
+    """A newer version of Polyant created the database's tables."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The database was made by a newer version of Polyant", hint="Update this one, or restore a backup"
+            "The database was created by a newer version of Polyant", hint="Update this server, or restore a backup"
         )
 
 
 class MigrationFailedError(UnavailableError):
-    """A migration failed; the tables are as they were."""
+    """A migration failed; the tables are unchanged."""
 
     def __init__(self, migration: str) -> None:
-        super().__init__(f"The migration {migration} failed, and the database stays as it was", hint="The log says why")
+        super().__init__(
+            f"The migration {migration} failed, and the database is unchanged", hint="See the log for the reason"
+        )
 
 
 class MigrationModule(Protocol):
@@ -51,31 +53,31 @@ def known_migrations() -> Sequence[MigrationModule]:
     return sorted(modules, key=lambda module: module.ID)
 
 
-async def ids_that_ran(recorded: type[Migration]) -> frozenset[str]:
-    """Returns the ids of the migrations that the database has seen."""
+async def applied_ids(recorded: type[Migration]) -> frozenset[str]:
+    """Returns the ids of the migrations that ran on the database."""
     return frozenset(await recorded.get_migrations_which_ran(APP_NAME))
 
 
 async def run_pending(engine: Engine[Any], recorded: type[Migration]) -> None:
-    """Runs what hasn't run, in the transaction that the caller has opened.
+    """Runs the pending migrations in the caller's transaction.
 
     Raises:
-        SchemaTooNewError: The database has seen migrations that this version doesn't know.
-        MigrationFailedError: One failed; the caller's transaction must not be committed.
+        SchemaTooNewError: The database has migrations that this version doesn't know.
+        MigrationFailedError: A migration failed; the caller must roll back.
     """
     await recorded.create_table(if_not_exists=True)
-    known, ran = known_migrations(), await ids_that_ran(recorded)
-    if ran - {module.ID for module in known}:
+    known, applied = known_migrations(), await applied_ids(recorded)
+    if applied - {module.ID for module in known}:
         raise SchemaTooNewError
     for module in known:
-        if module.ID not in ran:
+        if module.ID not in applied:
             await _run(module, engine)
             await recorded.insert(recorded(name=module.ID, app_name=APP_NAME))
 
 
 async def _run(module: MigrationModule, engine: Engine[Any]) -> None:
     quiet = contextlib.redirect_stdout(io.StringIO())  # Piccolo prints its progress
-    with found_by_piccolo(engine), quiet:
+    with migration_engine(engine), quiet:
         try:
             await (await module.forwards()).run()
         except Exception as error:

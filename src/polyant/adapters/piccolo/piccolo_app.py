@@ -1,4 +1,4 @@
-"""Names the tables and migrations for the `piccolo` command."""
+"""Registers the tables and migrations for the `piccolo` command."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool of asyncpg connections."""
+"""The PostgreSQL backend: a pool of asyncpg connections."""
 
 import asyncio
 import logging
@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg  # type: ignore[import-untyped] # it ships none
 from piccolo.engine.postgres import PostgresEngine
 
-from polyant.adapters.piccolo.backend import Backend, Row, joined
+from polyant.adapters.piccolo.backend import Backend, Row, use_connection
 from polyant.domain.errors import InvalidInputError
 
 _COMMAND_SECONDS = 10.0
-_IDLE_SECONDS = 60.0  # well below the 4 minutes after which some networks forget a silent connection without a word
-_MIGRATION_LOCK = 7_640_105_811_934_502_417  # any number that no other user of advisory locks has
+_IDLE_SECONDS = 60.0  # some networks silently drop idle connections after 4 minutes
+_MIGRATION_LOCK = 7_640_105_811_934_502_417  # an arbitrary key that no other user of advisory locks has
 
 _HOST = re.compile(r"\A(\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*)(:[0-9]{1,5})?\Z")
 
@@ -34,7 +34,7 @@ _OUTAGES = (
 
 
 class PostgresBackend(Backend):
-    """A database on a server."""
+    """A database on a PostgreSQL server."""
 
     def __init__(self, url: str, *, min_connections: int, max_connections: int, wait_seconds: float) -> None:
         self.place = _describe(url)
@@ -51,10 +51,10 @@ class PostgresBackend(Backend):
                 max_size=self._max_connections,
                 max_inactive_connection_lifetime=_IDLE_SECONDS,
                 command_timeout=_COMMAND_SECONDS,
-                reset=_leave,
+                reset=_skip_reset,
             )
-        except ValueError:  # asyncpg's text may quote the URL
-            raise InvalidInputError(f"The URL of {self.place} has an option that can't be used") from None
+        except ValueError:  # suppressed, because asyncpg's message may contain the URL
+            raise InvalidInputError(f"The URL of {self.place} has an invalid option") from None
 
     async def close(self) -> None:
         if self.engine.pool is None:
@@ -63,7 +63,7 @@ class PostgresBackend(Backend):
         try:
             async with asyncio.timeout(self._wait_seconds):
                 await pool.close()
-        except (TimeoutError, OSError):  # the server doesn't answer, or is gone already
+        except (TimeoutError, OSError):  # the server doesn't respond, or is down
             pool.terminate()
 
     async def has_migrations(self) -> bool:
@@ -74,45 +74,45 @@ class PostgresBackend(Backend):
         pass
 
     @asynccontextmanager
-    async def reading(self, *, anew: bool = False) -> AsyncIterator[None]:
+    async def reading(self, *, new_connection: bool = False) -> AsyncIterator[None]:
         async with (
-            self._ready(anew=anew) as connection,
+            self._ready(new_connection=new_connection) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            with joined(self.engine, connection):
+            with use_connection(self.engine, connection):
                 yield
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         async with self._pooled() as connection, connection.transaction():
-            with joined(self.engine, connection):
+            with use_connection(self.engine, connection):
                 yield
 
-    async def run(self, statement: str, *arguments: object, anew: bool) -> Iterable[Row]:
-        async with self._ready(anew=anew) as connection:
+    async def run(self, statement: str, *arguments: object, new_connection: bool) -> Iterable[Row]:
+        async with self._ready(new_connection=new_connection) as connection:
             rows: Iterable[Row] = await connection.fetch(statement, *arguments)
             return rows
 
-    async def run_many(self, statement: str, rows: Sequence[Row], *, anew: bool) -> None:
-        async with self._ready(anew=anew) as connection:
+    async def run_many(self, statement: str, rows: Sequence[Row], *, new_connection: bool) -> None:
+        async with self._ready(new_connection=new_connection) as connection:
             await connection.executemany(statement, rows)
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[None]:
         async with self._connected(command_timeout=None) as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-            with joined(self.engine, connection):
+            with use_connection(self.engine, connection):
                 yield
 
     def is_outage(self, error: Exception) -> bool:
-        # InterfaceError itself is a closed connection or pool; those that derive from it are mistakes of ours.
+        # InterfaceError itself is a closed connection or pool; its subclasses are internal errors.
         return isinstance(error, _OUTAGES) or type(error) is asyncpg.InterfaceError
 
     def is_stale(self, outage: BaseException | None) -> bool:
-        return not isinstance(outage, TimeoutError)  # who has waited long enough isn't made to wait again
+        return not isinstance(outage, TimeoutError)  # a retry would double the caller's wait
 
-    def _ready(self, *, anew: bool) -> AbstractAsyncContextManager[Any]:
-        return self._connected(_COMMAND_SECONDS) if anew else self._pooled()
+    def _ready(self, *, new_connection: bool) -> AbstractAsyncContextManager[Any]:
+        return self._connected(_COMMAND_SECONDS) if new_connection else self._pooled()
 
     def _pooled(self) -> AbstractAsyncContextManager[Any]:
         acquired: AbstractAsyncContextManager[Any] = self._open_pool().acquire(timeout=self._wait_seconds)
@@ -134,30 +134,30 @@ class PostgresBackend(Backend):
 
 
 class _Engine(PostgresEngine):
-    """Piccolo's engine, without the connection that it makes when it is built."""
+    """Piccolo's engine, without the connection that its constructor opens."""
 
     async def check_version(self) -> None:
         pass
 
 
-async def _leave(connection: Any) -> None:
-    """Leaves a connection that goes back to the pool as it is, which saves a round trip each time.
+async def _skip_reset(connection: Any) -> None:
+    """Does nothing when a connection returns to the pool, which saves a round trip each time.
 
-    An open transaction is rolled back all the same; nothing else outlives our transactions.
+    Open transactions are rolled back anyway, and the transactions leave no other session state.
     """
 
 
 def _describe(url: str) -> str:
-    """Returns where a PostgreSQL URL points to, without user and password.
+    """Returns the location in a PostgreSQL URL, without user and password.
 
     Raises:
-        InvalidInputError: A user, password or host stands in it in a way that could be taken for something else; what
-            is taken for a host shows in errors.
+        InvalidInputError: The URL is ambiguous, so that a part of the password might be parsed as the host, which
+            error messages contain.
     """
-    if not _is_plain(url):
+    if not _is_unambiguous(url):
         raise InvalidInputError(
-            "A PostgreSQL URL is written postgresql://user:password@host:port/database, "
-            "with the special characters in user and password percent-encoded"
+            "A PostgreSQL URL must be postgresql://user:password@host:port/database, "
+            "with special characters in user and password percent-encoded"
         )
     parts = urlsplit(url)
     options = parse_qs(parts.query)
@@ -166,15 +166,15 @@ def _describe(url: str) -> str:
     return f"the PostgreSQL database {database} at {hosts}"
 
 
-def _is_plain(url: str) -> bool:
+def _is_unambiguous(url: str) -> bool:
     try:
         _, user_end, hosts = urlsplit(url).netloc.rpartition("@")
-    except ValueError:  # its text may quote the URL
+    except ValueError:  # suppressed, because its message may contain the URL
         return False
     return url.count("@") == len(user_end) and all(map(_HOST.match, hosts.split(",")))
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Leaves the traceback out: while a server is down, asyncpg would log one for every attempt to reconnect."""
+    """Removes the traceback: while a server is down, asyncpg logs one for every attempt to reconnect."""
     record.exc_info = None
     return True

@@ -1,4 +1,4 @@
-"""The rate limiter that all processes on one database share."""
+"""A rate limiter that all processes on one database share."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,12 @@ _logger = logging.getLogger(__name__)
 _MICROSECONDS = 1_000_000
 _MAX_SWEEP = 1_000
 
-# The log of a key is one row: whoever calls first locks it, and nobody can wait in a circle. The clock is read behind
-# that lock, so that calls are logged in the order of their times. If the clock was set back since the last call, time
-# stands still until it has caught up, or starts anew where that would take longer than the window. $1 is the key, $2
-# how many calls may pass in $3 microseconds; what returns is whether this one did, how many the log holds, and the ages
-# of the one that has to leave before another passes and of the latest. Both dialects say the same.
+# The log of a key is one row. Each call locks only this row, so deadlocks are impossible. The clock is read after the
+# lock is acquired, so that calls are logged in chronological order. If the clock was set back since the last call, the
+# last call's time is used until the clock has caught up; if that would take longer than the window, the clock is used.
+# Parameters: $1 is the key, $2 the maximum number of calls in $3 microseconds. Result: whether the call passed, the
+# number of calls in the log, the age of the call that must expire before another one passes, and the age of the latest
+# call. Both dialects do the same.
 _HIT = {
     "postgres": """
         INSERT INTO rate_limits AS log (key, hits, asked_at, passed, expires_at)
@@ -73,7 +74,7 @@ _HIT = {
     """,
 }
 
-# Rows that somebody is about to change are left to the next time, so that nobody waits for anybody.
+# Skips locked rows until the next sweep, so that sweeps and calls don't wait for each other.
 _SWEEP = {
     "postgres": """
         DELETE FROM rate_limits WHERE key = ANY (ARRAY(
@@ -90,21 +91,23 @@ _SWEEP = {
 
 
 class PiccoloRateLimiter(RateLimiter):
-    """An exact sliding log for each key, in the database; a call is one round trip.
+    """An exact sliding log per key, in the database; a call is one round trip.
 
-    While it is open it removes the logs that have become empty. What a call costs grows with how many the limit allows
-    in a window.
+    While it is open it removes expired logs. The cost of a call grows with the limit's number of requests.
+
+    Args:
+        database: Must be open and migrated at the first call.
+        sweep_seconds: The pause between two removals of expired logs.
     """
 
     def __init__(self, *, database: PiccoloDatabase, sweep_seconds: float = 30.0) -> None:
-        """Takes a database that is open and migrated when it is first asked, and how often to remove empty logs."""
         self._database = database
         self._sweep_seconds = sweep_seconds
         self._hit, self._sweep = _HIT[database.dialect], _SWEEP[database.dialect]
         self._sweeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Begins to remove empty logs."""
+        """Starts removing expired logs."""
         self._sweeping = asyncio.create_task(self._keep_sweeping())
         return self
 
@@ -124,7 +127,7 @@ class PiccoloRateLimiter(RateLimiter):
         )
 
     async def sweep(self) -> None:
-        """Removes the logs that are empty by now, in steps that are small enough for nobody to be slow for them."""
+        """Removes expired logs, in batches small enough not to delay calls."""
         while len([*await self._database.run(self._sweep, _MAX_SWEEP)]) == _MAX_SWEEP:
             pass
 
@@ -134,6 +137,6 @@ class PiccoloRateLimiter(RateLimiter):
             try:
                 await self.sweep()
             except StorageUnavailableError:
-                _logger.debug("The database doesn't answer: empty logs of the rate limiter stay for now")
+                _logger.debug("The database doesn't respond: expired logs of the rate limiter are not removed yet")
             except Exception:
-                _logger.exception("The removal of the rate limiter's empty logs failed")
+                _logger.exception("Removing the rate limiter's expired logs failed")

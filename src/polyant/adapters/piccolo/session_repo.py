@@ -18,12 +18,14 @@ from polyant.domain.users import StoredSession, User, UserId
 class PiccoloSessionRepo(SessionRepo):
     """Keeps sessions in the database.
 
-    Who opens a session on PostgreSQL holds on to the user's row, so that a change to the user waits and then finds the
-    session; SQLite has one writer at a time anyway.
+    On PostgreSQL, opening a session locks the user's row, so that a concurrent change of the user waits and then sees
+    the session. SQLite has only one writer at a time.
+
+    Args:
+        database: Must be open and migrated at the first call.
     """
 
     def __init__(self, *, database: PiccoloDatabase) -> None:
-        """Takes a database that is open and migrated when it is first asked."""
         self._database = database
         self._sessions = database.bind(SessionRow)
         self._users = database.bind(UserRow)
@@ -44,14 +46,14 @@ class PiccoloSessionRepo(SessionRepo):
         await self._database.write(lambda: self._end(self._sessions.user_id == user_id, audit))
 
     async def _add(self, session: StoredSession, user_version: int, now: datetime, audit: AuditEntry | None) -> None:
-        await self._hold_user(session.user_id, user_version)
+        await self._lock_user(session.user_id, user_version)
         await self._remove_expired(now)
         await self._sessions.insert(self._sessions(**msgspec.structs.asdict(session)))
-        await self._audit_log.join(audit)
+        await self._audit_log.add_in_transaction(audit)
 
-    async def _hold_user(self, user_id: UserId, version: int) -> None:
-        held = self._users.select(self._users.email, self._users.version).where(self._users.id == user_id).first()
-        row = await (held.lock_rows("SHARE") if self._database.dialect == "postgres" else held)
+    async def _lock_user(self, user_id: UserId, version: int) -> None:
+        query = self._users.select(self._users.email, self._users.version).where(self._users.id == user_id).first()
+        row = await (query.lock_rows("SHARE") if self._database.dialect == "postgres" else query)
         if row is None:
             raise UnknownUserError
         if row["version"] != version:
@@ -60,13 +62,13 @@ class PiccoloSessionRepo(SessionRepo):
     async def _remove_expired(self, now: datetime) -> None:
         expired = self._sessions.select(self._sessions.token_id).where(self._sessions.expires_at <= now)
         if self._database.dialect == "postgres":
-            # Whoever ends the sessions of a user removes them in an order of its own: two that wait for each other.
+            # Ending a user's sessions locks them in another order, so waiting for locked rows could deadlock.
             expired = expired.lock_rows("UPDATE", skip_locked=True)
         await self._sessions.delete().where(self._sessions.token_id.is_in(expired))
 
     async def _end(self, ended: Where, audit: AuditEntry | None) -> None:
         await self._sessions.delete().where(ended)
-        await self._audit_log.join(audit)
+        await self._audit_log.add_in_transaction(audit)
 
     async def _user_of(self, token_id: str, now: datetime) -> User | None:
         owner = self._sessions.select(self._sessions.user_id).where(

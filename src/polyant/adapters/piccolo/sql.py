@@ -1,4 +1,4 @@
-"""What more than one repository says in SQL."""
+"""SQL that several repositories share."""
 
 import re
 
@@ -7,17 +7,17 @@ from piccolo.querystring import QueryString
 from polyant.adapters.piccolo.database import PiccoloDatabase
 
 NO_LIMIT = 2**63 - 1
-"""For LIMIT; SQLite knows OFFSET after one only."""
+"""The value of LIMIT for an unlimited query; SQLite supports OFFSET only after LIMIT."""
 
 
-def literal(text: str) -> str:
-    """Returns a LIKE pattern, to be used with ESCAPE '!', that finds just the text."""
+def escape_like(text: str) -> str:
+    """Returns a LIKE pattern that matches the text literally, for use with ESCAPE '!'."""
     return re.sub("[!%_]", r"!\g<0>", text)
 
 
-def in_code_order(database: PiccoloDatabase, column: str) -> QueryString:
-    """Returns what to order by so that the texts of the column come in the order of their characters' codes.
+def by_code_point(database: PiccoloDatabase, column: str) -> QueryString:
+    """Returns an ORDER BY expression that sorts a text column by code points.
 
-    Each database of PostgreSQL has its own idea of the alphabet.
+    On PostgreSQL, the default order depends on the database's collation.
     """
     return QueryString(f'{column} COLLATE "C"' if database.dialect == "postgres" else column)

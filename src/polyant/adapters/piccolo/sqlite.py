@@ -1,4 +1,4 @@
-"""SQLite: a connection for each transaction, and a write-ahead log so that readers and the writer don't wait."""
+"""The SQLite backend: one connection per transaction, and WAL mode so that readers and the writer don't block."""
 
 import asyncio
 import contextlib
@@ -14,12 +14,12 @@ from urllib.parse import quote
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine
 
-from polyant.adapters.piccolo.backend import Backend, Row, joined
-from polyant.adapters.piccolo.kept_connection import KeptConnection
+from polyant.adapters.piccolo.backend import Backend, Row, use_connection
+from polyant.adapters.piccolo.persistent_connection import PersistentConnection
 
 _LOCK_SECONDS = 10.0
-_LOG_ATTEMPTS = 100
-_LOG_PAUSE_SECONDS = 0.1
+_WAL_ATTEMPTS = 100
+_WAL_PAUSE_SECONDS = 0.1
 
 _OUTAGES = frozenset(
     {
@@ -37,22 +37,22 @@ _OUTAGES = frozenset(
 
 
 class SqliteBackend(Backend):
-    """A database in one file."""
+    """A database in a SQLite file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._turn = asyncio.Lock()
-        self._kept = KeptConnection(self._connect)
+        self._write_lock = asyncio.Lock()
+        self._persistent = PersistentConnection(self._connect)
         self.place = f"the SQLite file {path}"
-        # Without mode=rw a query on a missing file would leave an empty one behind.
+        # Without mode=rw, a query on a missing file would create an empty one.
         uri = f"file:{quote(str(path))}?mode=rw"
         self.engine = SQLiteEngine(uri, uri=True, timeout=_LOCK_SECONDS, factory=_Connection)
 
     async def open(self) -> None:
-        self._kept.open()
+        self._persistent.open()
 
     async def close(self) -> None:
-        await self._kept.close()
+        await self._persistent.close()
 
     async def has_migrations(self) -> bool:
         if not self._path.exists():
@@ -65,9 +65,9 @@ class SqliteBackend(Backend):
         with contextlib.suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         async with self._connect() as connection:
-            await _keep_write_ahead_log(connection)
+            await _enable_wal(connection)
 
-    def reading(self, *, anew: bool = False) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - it always is
+    def reading(self, *, new_connection: bool = False) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - each transaction has a new connection
         return self._transaction("BEGIN")
 
     @asynccontextmanager
@@ -77,37 +77,37 @@ class SqliteBackend(Backend):
 
     @asynccontextmanager
     async def _only_writer(self) -> AsyncIterator[None]:
-        # Writers of this process queue here; SQLite itself has those that wait try again and again. A transaction that
-        # is not immediate and starts by reading couldn't wait for a writer of another process later on.
+        # Writers of this process queue here, because SQLite's own waiting polls. Transactions are immediate, because a
+        # deferred one that starts by reading can't wait for a writer of another process later.
         async with asyncio.timeout(_LOCK_SECONDS):
-            await self._turn.acquire()
+            await self._write_lock.acquire()
         try:
             yield
         finally:
-            self._turn.release()
+            self._write_lock.release()
 
-    async def run(self, statement: str, *arguments: object, anew: bool) -> Iterable[Row]:  # noqa: ARG002 - nothing is run again
-        return await self._kept.fetch(statement, *arguments)
+    async def run(self, statement: str, *arguments: object, new_connection: bool) -> Iterable[Row]:  # noqa: ARG002 - never retried
+        return await self._persistent.fetch(statement, *arguments)
 
-    async def run_many(self, statement: str, rows: Sequence[Row], *, anew: bool) -> None:  # noqa: ARG002 - the same
+    async def run_many(self, statement: str, rows: Sequence[Row], *, new_connection: bool) -> None:  # noqa: ARG002 - the same
         async with self._only_writer():
-            await self._kept.run_many(statement, rows)
+            await self._persistent.run_many(statement, rows)
 
     def migrating(self) -> AbstractAsyncContextManager[None]:
         return self._transaction("BEGIN EXCLUSIVE")
 
     def is_outage(self, error: Exception) -> bool:
-        # The upper bits of a code only say more about the same failure.
+        # The upper bits of an extended error code only add detail.
         return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTAGES
 
-    def is_stale(self, outage: BaseException | None) -> bool:  # noqa: ARG002 - there is nobody to lose touch with
+    def is_stale(self, outage: BaseException | None) -> bool:  # noqa: ARG002 - a file has no connection to lose
         return False
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[None]:
         async with self._connect() as connection:
             await connection.execute(begin)
-            with joined(self.engine, connection):
+            with use_connection(self.engine, connection):
                 yield
             await connection.execute("COMMIT")  # without it, closing the connection rolls back
 
@@ -118,15 +118,15 @@ class SqliteBackend(Backend):
             async with connection:
                 yield connection
         finally:
-            # Who is cancelled while connecting or closing doesn't wait for the connection's thread, and that would
-            # report to an event loop that may be closed by then. Otherwise it has nothing left to do.
-            connection._thread.join()  # noqa: SLF001 - nothing else tells when it has ended
+            # A task that is cancelled while connecting or closing doesn't wait for the connection's thread, which would
+            # later report to an event loop that may be closed. Without a cancellation, the thread has ended already.
+            connection._thread.join()  # noqa: SLF001 - aiosqlite has no public way to wait for its thread
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that minds foreign keys, whose lower() knows more letters than those of ASCII, and that has a clock.
+    """A connection that enforces foreign keys, lowercases non-ASCII letters, and has a clock.
 
-    `microseconds()` are those since 1970; SQLite's own functions tell thousandths of a second only.
+    `microseconds()` returns microseconds since 1970; SQLite's own functions have a resolution of milliseconds.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -136,22 +136,22 @@ class _Connection(sqlite3.Connection):
         self.execute("PRAGMA foreign_keys = 1")
 
     def executemany(self, statement: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
-        """Runs the statement for all rows in one transaction, so that aiosqlite needs one hop to its thread."""
+        """Runs the statement for all rows in one transaction, so that aiosqlite needs only one call to its thread."""
         with self:
             self.execute("BEGIN IMMEDIATE")
             return super().executemany(statement, rows)
 
 
-async def _keep_write_ahead_log(connection: aiosqlite.Connection) -> None:
-    """Has the file keep a write-ahead log, now and later; one that does is left as it is."""
-    for attempts_left in reversed(range(_LOG_ATTEMPTS)):
+async def _enable_wal(connection: aiosqlite.Connection) -> None:
+    """Switches the file to WAL mode permanently, if it isn't in that mode already."""
+    for attempts_left in reversed(range(_WAL_ATTEMPTS)):
         try:
             await connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            # Other than everywhere else, SQLite doesn't wait here while another process does the same.
+            # Unlike other statements, this one doesn't wait while another process runs it.
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not attempts_left:
                 raise
-            await asyncio.sleep(_LOG_PAUSE_SECONDS)
+            await asyncio.sleep(_WAL_PAUSE_SECONDS)
         else:
             return
 

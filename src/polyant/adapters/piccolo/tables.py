@@ -1,4 +1,4 @@
-"""The tables, one set for SQLite and PostgreSQL."""
+"""The tables, the same for SQLite and PostgreSQL."""
 
 from piccolo.columns import (
     Array,
@@ -36,11 +36,11 @@ class InstanceRow(Table, tablename="instances"):
     turn_seconds = DoublePrecision(null=True, default=None)
     tool_seconds = DoublePrecision(null=True, default=None)
     options = Text(null=True, default=None)
-    """A JSON object: objects by adapters' names; null for none."""
+    """A JSON object that maps adapter names to objects; null if there are no options."""
 
 
 class SecretRow(Table, tablename="instance_secrets"):
-    """A sealed secret of an instance; (instance, name) is unique."""
+    """An encrypted secret of an instance; (instance, name) is unique."""
 
     id = Serial(primary_key=True)
     instance = ForeignKey(InstanceRow, null=False)
@@ -62,7 +62,7 @@ class SectionRow(Table, tablename="instance_prompts"):
 
 
 class ToolRow(Table, tablename="instance_tools"):
-    """A tool that an instance has, in its place among them; (instance, position) is unique."""
+    """A tool of an instance, with its position; (instance, position) is unique."""
 
     id = Serial(primary_key=True)
     instance = ForeignKey(InstanceRow, null=False)
@@ -71,7 +71,7 @@ class ToolRow(Table, tablename="instance_tools"):
 
 
 class McpServerRow(Table, tablename="instance_mcp_servers"):
-    """An MCP server of an instance, in its place among them; (instance, position) is unique."""
+    """An MCP server of an instance, with its position; (instance, position) is unique."""
 
     id = Serial(primary_key=True)
     instance = ForeignKey(InstanceRow, null=False)
@@ -79,37 +79,37 @@ class McpServerRow(Table, tablename="instance_mcp_servers"):
     name = Varchar(length=32)
     url = Text()
     headers = Text()
-    """A JSON object: secrets' names by header."""
+    """A JSON object that maps header names to secret names."""
     tools = Text()
-    """A JSON array of tools' names."""
+    """A JSON array of tool names."""
 
 
 class RevisionRow(Table, tablename="revision"):
-    """The one row that counts the writes; whoever writes locks it first, so that writes happen one after another."""
+    """A single row that counts the writes; each write locks it first, which serializes writes."""
 
     id = Integer(primary_key=True)
     value = BigInt()
 
 
 class ChangeRow(Table, tablename="instance_changes"):
-    """The revision of the last write to a slug; stays when the instance goes."""
+    """The revision of the last write to a slug; kept when the instance is deleted."""
 
     slug = Varchar(length=128, primary_key=True)
     revision = BigInt(index=True)
 
 
 class KeyCheckRow(Table, tablename="encryption_check"):
-    """The one sealed value that tells whether the master key is the right one."""
+    """A single row with the encrypted value that verifies the master key."""
 
     id = Integer(primary_key=True)
     sealed = Text()
 
 
 class RateLogRow(Table, tablename="rate_limits"):
-    """The calls of one key that still count; times are whole microseconds since 1970, by one clock for all.
+    """The unexpired calls of one key; times are whole microseconds since 1970, on the database's clock.
 
-    On PostgreSQL the table is unlogged: writing to it costs half as much, and after a crash of the database server, or
-    on a standby that takes over, it is empty.
+    On PostgreSQL the table is unlogged: writes cost half as much, but the table is empty after a crash of the database
+    server or a failover.
     """
 
     key = Text(primary_key=True)

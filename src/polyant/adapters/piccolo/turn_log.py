@@ -1,4 +1,4 @@
-"""The figures of recent turns in a table, written behind the turns' backs."""
+"""Turn metrics in a table, written in the background."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 1.0
 _BATCH = 500
-_FIRST_EXPIRY_SECONDS = 60.0  # the tables may not be there yet when the log is opened
+_FIRST_EXPIRY_SECONDS = 60.0  # the tables may not exist yet when the log is opened
 _EXPIRY_SECONDS = 3_600.0
 _EXPIRY_BATCH = 1_000
 _CLOSING_SECONDS = 5.0
@@ -40,51 +40,56 @@ _INSERT = {
 
 
 class PiccoloTurnLog(TurnLog):
-    """Keeps turns in the database, and in memory until they are written; writes while it is open.
+    """Keeps turns in the database; while it is open, buffers them in memory and writes them in batches.
 
-    Noted turns are written every second, or as soon as they are many. When a write fails in a way that leaves open
-    whether it took effect, it is repeated: a turn may be there twice then. SQLite doesn't wait for the disk: when the
-    whole machine crashes, turns of the last minute may be lost.
+    Turns are written every second, or when 500 are waiting. If a write fails and it is unknown whether it took effect,
+    it is repeated, so a turn may be stored twice. SQLite doesn't wait for the disk, so turns of the last minute may be
+    lost if the machine crashes.
+
+    Args:
+        database: Must be open and migrated at the first write.
+        clock: Determines the age of turns and the pauses.
+        turn_log_days: How many days a turn is kept.
+        max_waiting: The maximum number of turns in memory; then the oldest are dropped.
     """
 
     def __init__(
         self, *, database: PiccoloDatabase, clock: Clock, turn_log_days: TurnLogDays, max_waiting: int = 10_000
     ) -> None:
-        """Takes a database that is open and migrated when it is first asked, and how much is kept."""
         self._database = database
         self._clock = clock
-        self._age = timedelta(days=turn_log_days)
-        self._most_waiting = max_waiting
+        self._max_age = timedelta(days=turn_log_days)
+        self._max_waiting = max_waiting
         self._turns = database.bind(TurnRow)
         self._waiting = deque[TurnRecord]()
-        self._hurry = asyncio.Event()
+        self._flush_requested = asyncio.Event()
         self._closing = False
         self._expires_next = clock.monotonic() + _FIRST_EXPIRY_SECONDS
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Begins to write."""
+        """Starts the background writer."""
         self._running = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Writes what waits, unless that takes long."""
+        """Writes the waiting turns, for up to 5 seconds."""
         self._closing = True
-        self._hurry.set()
+        self._flush_requested.set()
         if self._running is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSING_SECONDS):
                     await self._running
         if self._waiting:
-            _logger.warning("The figures of %d turns are lost: the database doesn't answer", len(self._waiting))
+            _logger.warning("The metrics of %d turns are lost: the database doesn't respond", len(self._waiting))
 
     def note(self, record: TurnRecord) -> None:
         self._waiting.append(record)
         self._drop_oldest()
-        if len(self._waiting) == _BATCH:  # not when it is more: then the database has failed to take them
-            self._hurry.set()
+        if len(self._waiting) == _BATCH:  # not for more: then the database has failed to store them
+            self._flush_requested.set()
 
     async def list(self, slug: Slug, *, limit: int, offset: int = 0, since: datetime | None = None) -> TurnPage:
         begin = max(self._oldest(), since or self._oldest())
@@ -99,20 +104,22 @@ class PiccoloTurnLog(TurnLog):
             await self._try(self._expire)
 
     async def _pause(self) -> None:
-        """Returns after a second, or as soon as there is a hurry."""
-        waits = [asyncio.ensure_future(wait) for wait in (self._clock.sleep(_PAUSE_SECONDS), self._hurry.wait())]
+        """Returns after one second, or immediately when a flush is requested."""
+        waits = [
+            asyncio.ensure_future(wait) for wait in (self._clock.sleep(_PAUSE_SECONDS), self._flush_requested.wait())
+        ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-        self._hurry.clear()
+        self._flush_requested.clear()
 
     async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except StorageUnavailableError:
-            _logger.debug("The database doesn't answer: %d turns wait to be written", len(self._waiting))
+            _logger.debug("The database doesn't respond: %d turns wait to be written", len(self._waiting))
         except Exception:
             _logger.exception("Turns could not be written or removed")
 
@@ -130,11 +137,11 @@ class PiccoloTurnLog(TurnLog):
             raise
 
     def _drop_oldest(self) -> None:
-        while len(self._waiting) > self._most_waiting:
+        while len(self._waiting) > self._max_waiting:
             self._waiting.popleft()
 
     async def _expire(self) -> None:
-        """Removes some of what is too old; all of it in the course of some seconds, then there is an hour's rest."""
+        """Removes one batch of expired turns; when no full batch is left, pauses for an hour."""
         now = self._clock.monotonic()
         if now < self._expires_next:
             return
@@ -156,4 +163,4 @@ class PiccoloTurnLog(TurnLog):
         return self._turns.slug == slug, self._turns.at >= begin
 
     def _oldest(self) -> datetime:
-        return self._clock.now() - self._age
+        return self._clock.now() - self._max_age

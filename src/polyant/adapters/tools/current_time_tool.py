@@ -33,7 +33,7 @@ class CurrentTimeTool(Tool):
 
     name = "current_time"
     description = (
-        "Gives the current date, time, weekday and UTC offset in any IANA time zone. "
+        "Returns the current date, time, weekday and UTC offset in any IANA time zone. "
         "Call it whenever the present moment matters, also to compare the time in several places."
     )
     arguments = CurrentTime

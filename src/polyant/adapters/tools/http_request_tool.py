@@ -35,7 +35,7 @@ class HttpRequestTool(Tool):
 
     name = "http_request"
     description = (
-        "Sends an HTTP request to a host on the public internet and gives status, some headers and the body as text "
+        "Sends an HTTP request to a host on the public internet and returns status, some headers and the body as text "
         "(the first 56 KiB of it). Redirects are followed. Private and local addresses are refused."
     )
     arguments = HttpRequest

@@ -30,8 +30,8 @@ class SpawnTaskTool(Tool):
 
     name = "spawn_task"
     description = (
-        "Hands a self-contained task to a sub-agent that has a fresh context and the same tools but this one, and "
-        "gives the text of its answer. Use it for work with many steps of which only the outcome matters; several "
+        "Passes a self-contained task to a sub-agent that has a fresh context and the same tools except this one, and "
+        "returns the text of its answer. Use it for work with many steps of which only the outcome matters; several "
         "calls at once run in parallel."
     )
     arguments = SpawnTask

@@ -1,1 +1,1 @@
-"""The migrations, named and run in the order of their ids; they only add (see docs/adr)."""
+"""The migrations, which run in the order of their ids and are additive (see docs/adr)."""

@@ -1,4 +1,4 @@
-"""The first tables."""
+"""Creates the first tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ DESCRIPTION = "the first tables"
 
 
 class InstanceRow(Table, tablename="instances"):
-    """What the other tables refer to, as it is at this migration."""
+    """The target of foreign keys, as it is at this migration."""
 
     id = Varchar(length=32, primary_key=True)
 
@@ -104,7 +104,7 @@ _TABLES: Mapping[tuple[str, str], _Columns] = {
 
 
 async def forwards() -> MigrationManager:
-    """Returns what makes the tables."""
+    """Returns the migration that creates the tables."""
     manager = MigrationManager(migration_id=ID, app_name="polyant", description=DESCRIPTION)
     for (class_name, tablename), columns in _TABLES.items():
         manager.add_table(class_name, tablename)

@@ -1,4 +1,4 @@
-"""What an instance has only once: a secret and a section of a name, a tool or server in a place."""
+"""Adds unique constraints within an instance: names of secrets and sections, positions of tools and servers."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.table import Table
@@ -7,8 +7,8 @@ ID = "2026-11-22T12:00:00:000002"
 VERSION = "1.38.0"
 DESCRIPTION = "unique names within an instance"
 
-# Piccolo's own Unique constraint is added with ALTER TABLE, which SQLite doesn't know. Each index begins with the
-# instance, so that it also serves to find what an instance has.
+# Piccolo adds its Unique constraint with ALTER TABLE, which SQLite doesn't support. Each index starts with the
+# instance, so that it also speeds up reading an instance's rows.
 _INDEXES = (
     "CREATE UNIQUE INDEX instance_secrets_key ON instance_secrets (instance, name)",
     "CREATE UNIQUE INDEX instance_prompts_key ON instance_prompts (instance, section)",
@@ -18,10 +18,10 @@ _INDEXES = (
 
 
 async def forwards() -> MigrationManager:
-    """Returns what makes the indexes."""
+    """Returns the migration that creates the indexes."""
 
     class Carrier(Table):
-        """Takes the statements to the database that is migrated now."""
+        """Runs raw SQL on the database that is being migrated."""
 
     async def create() -> None:
         for index in _INDEXES:

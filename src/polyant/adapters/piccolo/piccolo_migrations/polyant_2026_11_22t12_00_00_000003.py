@@ -1,4 +1,4 @@
-"""Makes the rate limiter's log cheap to write where that is up to the table."""
+"""Changes the storage options of the rate limiter's table to make writes cheaper."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.engine import engine_finder
@@ -8,8 +8,8 @@ ID = "2026-11-22T12:00:00:000003"
 VERSION = "1.38.0"
 DESCRIPTION = "a cheap log for the rate limiter"
 
-# Every call writes its row anew: half-empty pages have room for the next version of it beside the last, and to compress
-# a long log each time would cost more than the room it takes.
+# Every call rewrites its row: half-empty pages have room for the next row version beside the last, and compressing a
+# long log each time would cost more than the space it saves.
 _CHEAPER = (
     "ALTER TABLE rate_limits SET UNLOGGED",
     "ALTER TABLE rate_limits SET (fillfactor = 50)",
@@ -18,10 +18,10 @@ _CHEAPER = (
 
 
 async def forwards() -> MigrationManager:
-    """Returns what changes the table on PostgreSQL; SQLite has nothing like it."""
+    """Returns the migration that changes the table on PostgreSQL; SQLite has no such options."""
 
     class Carrier(Table):
-        """Takes the statements to the database that is migrated now."""
+        """Runs raw SQL on the database that is being migrated."""
 
     async def alter() -> None:
         engine = engine_finder()

@@ -1,4 +1,4 @@
-"""What the management API stores, and keys that expire."""
+"""Adds the tables of the management API, and the expiry of secrets."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -65,7 +65,7 @@ _TABLES: Mapping[tuple[str, str], _Columns] = {
 
 
 async def forwards() -> MigrationManager:
-    """Returns what makes the tables and the column."""
+    """Returns the migration that creates the tables and the column."""
     manager = MigrationManager(migration_id=ID, app_name="polyant", description=DESCRIPTION)
     for (class_name, tablename), columns in _TABLES.items():
         manager.add_table(class_name, tablename)

@@ -1,4 +1,4 @@
-"""What the audit trail and the turns are found by."""
+"""Adds the indexes of the audit trail and the turns."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.table import Table
@@ -7,7 +7,7 @@ ID = "2026-11-22T12:00:00:000005"
 VERSION = "1.38.0"
 DESCRIPTION = "indexes of the audit trail and the turns"
 
-# All but turns_at, which finds what is old, end in the order in which the newest are listed.
+# turns_at serves the deletion of old turns; the others end with the columns that listings are ordered by.
 _INDEXES = (
     "CREATE INDEX audit_log_at ON audit_log (at, id)",
     "CREATE INDEX audit_log_instance ON audit_log (instance, at, id)",
@@ -19,10 +19,10 @@ _INDEXES = (
 
 
 async def forwards() -> MigrationManager:
-    """Returns what makes the indexes."""
+    """Returns the migration that creates the indexes."""
 
     class Carrier(Table):
-        """Takes the statements to the database that is migrated now."""
+        """Runs raw SQL on the database that is being migrated."""
 
     async def create() -> None:
         for index in _INDEXES:

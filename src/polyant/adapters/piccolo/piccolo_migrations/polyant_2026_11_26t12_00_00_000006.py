@@ -1,4 +1,4 @@
-"""Options of adapters."""
+"""Adds the options of adapters."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.columns.column_types import Text
@@ -9,7 +9,7 @@ DESCRIPTION = "options of adapters, by instance"
 
 
 async def forwards() -> MigrationManager:
-    """Returns what adds the column; servers of the version before leave it as it is."""
+    """Returns the migration that adds the column; servers of the previous version ignore it."""
     manager = MigrationManager(migration_id=ID, app_name="polyant", description=DESCRIPTION)
     nothing = {"null": True, "default": None}
     manager.add_column("InstanceRow", "instances", "options", column_class=Text, params=nothing)
