@@ -224,7 +224,7 @@ class TestConnections:
         model_request: ModelRequest,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("polyant.adapters.llm.watch._DRAIN_SECONDS", PATIENCE)
+        monkeypatch.setattr("polyant.adapters.llm.bounded_response._DRAIN_SECONDS", PATIENCE)
         answer = b"".join([*openai_events(HELLO), DONE])
         upstream.otherwise = Reply(headers=EVENT_STREAM, framing="chunked", pieces=(answer, 0.01))
         for _ in range(2):
