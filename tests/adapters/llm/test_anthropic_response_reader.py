@@ -55,7 +55,7 @@ def test_event_without_text_yields_no_text(event: dict[str, Any]) -> None:
 
 def test_thinking_is_hidden_but_counts_as_the_first_token() -> None:
     answer = AnthropicResponseReader()
-    assert answer.read_event(msgspec.json.encode(goes_on(0, type="thinking_delta", thinking="hm"))) == ""
+    assert answer.read_event(msgspec.json.encode(block_delta(0, type="thinking_delta", thinking="hm"))) == ""
     assert answer.began
     assert not answer.complete
 

@@ -60,15 +60,15 @@ def whole(request: ModelRequest) -> ModelRequest:
     return msgspec.structs.replace(request, stream=False)
 
 
-class OddAnswer(ResponseReader):
-    """Has a bug."""
+class BrokenResponseReader(ResponseReader):
+    """A decoder with a bug."""
 
     def read_body(self, body: bytes) -> str:
         raise ValueError("a bug")
 
 
 async def attempt(http: aiohttp.ClientSession, url: str, answer: ResponseReader, **headers: str) -> None:
-    vendor = ProviderClient(http=http, clock=HurryingClock(), timeouts=PATIENT)
+    vendor = ProviderClient(http=http, clock=InstantClock(), timeouts=PATIENT)
     call = ProviderCall(url=url, headers=headers, body=b"{}", stream=False, deadline=NONE_BY_CHANCE)
     async with aclosing(vendor.attempt(call, answer)) as events:
         async for _ in events:
@@ -81,7 +81,7 @@ class TestValueErrors:
     ) -> None:
         upstream.otherwise = json_reply({})
         with pytest.raises(ValueError, match="a bug"):
-            await attempt(http, upstream.url, BrokenAnswer())
+            await attempt(http, upstream.url, BrokenResponseReader())
 
     @pytest.mark.parametrize(
         ("url", "headers", "kind"),
@@ -100,7 +100,7 @@ class TestValueErrors:
         kind: ProviderFailure,
     ) -> None:
         with pytest.raises(CallFailedError) as caught:
-            await attempt(http, url.format(upstream=upstream.url), BrokenAnswer(), **headers)
+            await attempt(http, url.format(upstream=upstream.url), BrokenResponseReader(), **headers)
         assert caught.value.kind is kind
 
 

@@ -128,7 +128,7 @@ async def test_misbehaving_server_is_logged_with_the_reason(upstream: ScriptedUp
 )
 async def test_invalid_tool_list_is_logged(upstream: ScriptedUpstream, listing: object) -> None:
     upstream.otherwise = answering({"initialize": INITIALIZED, "tools/list": listing})
-    assert await why_not(upstream.url) == "its response can't be used (ValidationError)"
+    assert await reason_for_omission(upstream.url) == "its response can't be used (ValidationError)"
 
 
 async def test_endless_pages_are_read_up_to_a_limit(upstream: ScriptedUpstream) -> None:

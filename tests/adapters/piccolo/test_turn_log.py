@@ -85,7 +85,7 @@ async def test_idle_log_does_not_query_the_database(
                 await run_round(clock)
             assert failures() == []
             log.note(turn_of())
-            await a_round(clock)
+            await run_round(clock)
             assert failures() == ["The database doesn't respond: 1 turns wait to be written"]
 
 

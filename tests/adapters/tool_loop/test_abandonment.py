@@ -57,14 +57,14 @@ async def test_turn_ends_within_a_second_although_a_tool_ignores_cancellation(lo
     loop.add_tool("uncancellable", uncancellable)
     events = loop.supervisor(loop.model([FakeStep(tools=("hang", "uncancellable"))])).run(loop.turn)
     with collected("polyant.turn") as records:
-        await left_while(events, stubborn.began.wait())
-    assert stubborn.cancelled == 1
-    assert loop.activity.running == 1  # the stubborn one
+        await abandon_once(events, uncancellable.began.wait())
+    assert uncancellable.cancelled == 1
+    assert loop.activity.running == 1  # the tool that ignores cancellation
     assert [fields_of(record)["tool"] for record in records if "ignores cancellation" in record.getMessage()] == [
-        "stubborn"
+        "uncancellable"
     ]
-    stubborn.let_go.set()
-    await stubborn.over.wait()
+    uncancellable.released.set()
+    await uncancellable.over.wait()
     assert loop.activity.running == 0
 
 

@@ -172,7 +172,7 @@ async def test_server_without_tls_is_a_failure_with_the_reason(tool: HttpRequest
         writer.close()
 
     async with await asyncio.start_server(speak_plainly, "127.0.0.1", 0) as server:
-        internet.place(PUBLIC, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        network.place(PUBLIC, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         with pytest.raises(ToolError, match=r"The TLS connection to example\.com failed"):
             await send(tool, "https://example.com/")
 
