@@ -176,35 +176,24 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in ("src/polyant/domain", "tests"):
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.setattr(check, "ROOT", tmp_path)
-    monkeypatch.setattr(check, "ALLOWED", {"src/polyant/domain": 1})
     return tmp_path
 
 
-def test_clean_project_passes_and_is_asked_to_lower_its_allowance(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert check.main([]) == 0
-    assert capsys.readouterr().err == "prose: lower ALLOWED['src/polyant/domain'] from 1 to 0\n"
+def test_clean_project_passes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main() == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_finding_on_a_page_fails(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "docs" / "page.md").write_text("# Page\n\nMade anew.\n")
-    assert check.main([]) == 1
-    assert "docs/page.md:3: “anew”: write again\n" in capsys.readouterr().out
+    assert check.main() == 1
+    assert capsys.readouterr().out == "docs/page.md:3: “anew”: write again\n"
 
 
-def test_area_may_have_as_many_findings_as_are_allowed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    module = project / "src" / "polyant" / "domain" / "module.py"
-    module.write_text('"""Made anew."""\n')
-    assert check.main([]) == 0
-    module.write_text('"""Made anew."""\n\nMOST_TRIES = 3\n')
-    assert check.main([]) == 1
-    assert capsys.readouterr().err.endswith("prose: src/polyant/domain has 2 findings, 1 allowed\n")
-
-
-def test_every_area_of_the_table_exists() -> None:
-    assert set(check.ALLOWED) <= set(check.AREAS)
-    assert all((check.ROOT / area).is_dir() for area in check.AREAS if area != "pages")
+def test_finding_in_a_module_fails(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "src" / "polyant" / "domain" / "module.py").write_text('"""Made anew."""\n')
+    assert check.main() == 1
+    assert capsys.readouterr().out == "src/polyant/domain/module.py:1: “anew”: write again\n"
 
 
 def test_lint_recipe_runs_the_check() -> None:
