@@ -167,6 +167,15 @@ def _run_polyant(arguments: list[str]) -> None:
     main(arguments)
 
 
+def _hash_cheaply() -> None:
+    """Lowers the default cost of Argon2id: every first start hashes a password."""
+    from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher  # noqa: PLC0415 - as above
+
+    presets = Argon2idPasswordHasher.__init__.__kwdefaults__
+    assert presets is not None
+    presets.update(memory_kib=64, iterations=1)
+
+
 if __name__ == "__main__":
     sys.path[0] = os.devnull  # modules in this folder must not shadow others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -175,6 +184,7 @@ if __name__ == "__main__":
     for point in importlib.metadata.distribution("polyant").entry_points:
         if ".mcp." not in point.value:  # MCP is an extra, imported when it is used
             point.load()
+    _hash_cheaply()
     gc.freeze()
     _arguments = Launcher(socket.socket(fileno=int(sys.argv[1]))).serve()
     if _arguments is not None:
