@@ -9,13 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.process import Server, environment, run_polyant, serving
+from support.process import EXECUTED, SERVE, Server, environment, run_polyant, serving, starting
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on its first start, in an empty folder with an empty environment."""
-    with serving(tmp_path_factory.mktemp("first")) as server:
+    """A server on its first start, executed as a user would, in an empty folder with an empty environment."""
+    with starting(tmp_path_factory.mktemp("first"), (*EXECUTED, *SERVE)) as server:
+        server.wait_until_ready()
         yield server
 
 

@@ -4,7 +4,7 @@ Each test process has one launcher, a separate process that receives requests on
 socket closes when the test process ends; the launcher then kills every process that is still running.
 
 The launcher imports `polyant` once and runs it in forks: imports are most of the cost of a start. Other commands are
-executed, and so is `polyant` if the caller asks for that.
+executed.
 """
 
 import contextlib
@@ -119,7 +119,7 @@ class Launcher:
             os.close(os.open(os.ttyname(0), os.O_RDWR))
         os.chdir(request["cwd"])
         command: list[str] = request["command"]
-        if not request["forked"] or command[:3] != _POLYANT:
+        if command[:3] != _POLYANT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execvpe(command[0], command, request["env"])  # noqa: S606 - there is no shell in between
         os.environ.clear()
@@ -154,7 +154,7 @@ class Launcher:
 
 def _run_polyant(arguments: list[str]) -> None:
     """Does what `python -m polyant` does once its modules are imported."""
-    sys.path[0] = str(Path.cwd())
+    sys.path[:1] = [str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     spec = importlib.util.find_spec("polyant.__main__")
     assert spec is not None
     sys.modules["__main__"].__spec__ = spec  # multiprocessing tells its children to import this

@@ -145,7 +145,6 @@ def start(
     stdin: IO[Any] | int | None = None,
     stdout: IO[Any] | int,
     stderr: IO[Any] | int,
-    forked: bool = True,
 ) -> Process:
     """Starts a command.
 
@@ -156,7 +155,6 @@ def start(
         stdin: An open file or descriptor; None for no input.
         stdout: An open file or descriptor.
         stderr: An open file or descriptor.
-        forked: Whether `polyant` may run in a fork of the launcher; if not, it is executed like any other command.
     """
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - no path
         streams = (nothing if stdin is None else stdin, stdout, stderr)
@@ -165,7 +163,6 @@ def start(
             command=[str(part) for part in command],
             cwd=str(cwd),
             env=dict(env),
-            forked=forked,
         )
 
 

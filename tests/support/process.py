@@ -19,6 +19,8 @@ from support.patience import PATIENCE
 POLYANT = (sys.executable, "-m", "polyant")
 UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "polyant.bootstrap:create_app", "--no-proxy-headers")
 SERVE = (*POLYANT, "serve", "--port", "0")
+EXECUTED = ("env",)
+"""Before a command: it is executed as a user would do it, instead of being run in a fork that has imported polyant."""
 SECRETS = {"ENCRYPTION_KEY": "0123456789abcdef" * 4, "AUTH_SECRET": "a secret of more than thirty-two characters"}
 """The variables that a server on PostgreSQL requires."""
 
@@ -45,7 +47,6 @@ def run_polyant(
             stdin=None if given is None else stdin,
             stdout=stdout,
             stderr=stderr,
-            forked="PYTHONPATH" not in variables,
         )
         code = process.wait()
         stdout.seek(0)
@@ -109,6 +110,11 @@ class Server:
         self.url = ""
         self._process = process
 
+    def wait_until_ready(self) -> None:
+        """Returns once the server has printed its whole banner."""
+        self.url = self.stdout.wait_for(r"Base URL +(\S+)/v1")[1]
+        self.stdout.wait_for(_READY)
+
     @property
     def base_url(self) -> str:
         return f"{self.url}/v1"
@@ -157,7 +163,6 @@ def starting(folder: Path, command: Sequence[str] = SERVE, **variables: str) -> 
             env=environment(folder, **variables),
             stdout=stdout_end,
             stderr=stderr_end,
-            forked="PYTHONPATH" not in variables,
         )
     finally:
         os.close(stdout_end)
@@ -176,8 +181,7 @@ def starting(folder: Path, command: Sequence[str] = SERVE, **variables: str) -> 
 def serving(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
     """Yields a server that has reported that it is ready."""
     with starting(folder, (*SERVE, *options), **variables) as server:
-        server.url = server.stdout.wait_for(r"Base URL +(\S+)/v1")[1]
-        server.stdout.wait_for(_READY)
+        server.wait_until_ready()
         yield server
 
 
