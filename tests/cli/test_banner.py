@@ -45,7 +45,7 @@ def banner_of(
 
 def test_banner_without_an_active_instance_shows_how_to_create_one() -> None:
     text = banner_of(None)
-    assert "There is no active instance. This makes one:\n\n  polyant instances create SLUG\n" in text
+    assert "There is no active instance. This command creates one:\n\n  polyant instances create SLUG\n" in text
     assert "curl" not in text
 
 
@@ -64,7 +64,7 @@ def test_example_of_an_instance_with_auth_has_a_key() -> None:
 
 def test_real_provider_is_shown_with_its_model() -> None:
     assert "  Model      support-bot (openai: gpt-x)\n" in banner_of(summary(provider="openai"))
-    assert "  Model      support-bot (a built-in demonstration" in banner_of(summary())
+    assert "  Model      support-bot (a built-in demo" in banner_of(summary())
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_commands_use_uv_if_the_user_does(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_secret_is_shown() -> None:
     url, key, secret = "postgresql://me:the-password@db/polyant", "0f" * 32, "more than thirty-two characters..."
     text = banner_of(summary(), DATABASE_URL=url, ENCRYPTION_KEY=key, AUTH_SECRET=secret)
-    assert "  Data       the PostgreSQL database of DATABASE_URL\n" in text
+    assert "  Data       the PostgreSQL database in DATABASE_URL\n" in text
     assert "  Keys       from the environment\n" in text
     for hidden in ("the-password", key, secret):
         assert hidden not in text

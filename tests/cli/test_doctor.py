@@ -65,7 +65,7 @@ def test_invalid_settings_are_faults(polyant: Polyant, home: Path) -> None:
 def test_unknown_adapter_is_a_fault(polyant: Polyant, home: Path) -> None:
     [(state, about, message)] = findings(polyant, CHAT_MODELS="nobody's")
     assert (state, about) == ("fault", "adapters")
-    assert "No installed package offers the chat_model adapter" in message
+    assert "No installed package provides the chat_model adapter" in message
 
 
 @pytest.mark.parametrize("name", ["polyant.db", ".", "keys", "keys/encryption.key", "keys/auth.secret"])
@@ -152,7 +152,7 @@ def test_key_for_another_address_is_a_fault(polyant: Polyant, home: Path, provid
     polyant.succeed("instances", "update", "bot", "--base-url", provider.upstream.url)
     [(state, about, message)] = findings(polyant)
     assert (state, about) == ("fault", "instance bot")
-    assert "entered for another address" in message
+    assert "entered for an address other than its base URL" in message
 
 
 def test_unreachable_provider_is_one_fault_for_all_its_instances(polyant: Polyant, home: Path) -> None:

@@ -50,7 +50,7 @@ def test_running_server_requires_the_key_and_rejects_it_after_revocation(polyant
     eventually(lambda: status(server, "guarded", key), (401, "Invalid API key"))
     assert status(server, "guarded", second)[0] == 200
     output = polyant.succeed("keys", "revoke", "guarded").stdout
-    assert output == "Revoked the key of guarded; auth is on: nobody gets in.\n"
+    assert output == "Revoked the key of guarded; auth is on: all calls are refused.\n"
     eventually(lambda: status(server, "guarded", second), (401, "Auth enabled but no API key configured"))
 
 

@@ -226,7 +226,7 @@ def test_environment_without_an_older_key_gets_instructions(polyant: Polyant, da
     refused = polyant("keys", "rotate-master", ENCRYPTION_KEY=key)
     assert refused.code == 3
     lines = refused.stderr.splitlines()
-    assert [line.split()[1] for line in lines] == ["ENCRYPTION_KEY", "1.", "2.", "3.", "4."]
+    assert [line.split()[1] for line in lines] == ["All", "1.", "2.", "3.", "4."]
     assert "set ENCRYPTION_KEY to the new key and ENCRYPTION_KEY_PREVIOUS to the old one" in refused.stderr
     assert key not in refused.stderr
     assert (keys_of(data), key_ids_of(data)) == ([key], before)

@@ -87,7 +87,7 @@ def test_missing_keys_for_postgresql_are_reported(tmp_path: Path) -> None:
 
 def test_wrong_encryption_key_is_reported(folder: Path) -> None:
     output = failed_start(folder, ENCRYPTION_KEY=OTHER_KEY)
-    assert "The master key is not the key that sealed the stored secrets" in output
+    assert "The master key is not the key that encrypted the stored secrets" in output
     assert OTHER_KEY not in output
 
 

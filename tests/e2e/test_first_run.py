@@ -44,10 +44,10 @@ def test_banner_shows_addresses_and_paths(server: Server) -> None:
     home = server.folder / ".polyant"
     output = server.stdout.text
     assert re.search(r"Base URL +http://localhost:\d+/v1\n", output)
-    assert re.search(r"Model +demo-bot \(.*demonstration", output)
+    assert re.search(r"Model +demo-bot \(.*demo", output)
     assert re.search(rf"Data +{home}/polyant\.db\n", output)
     assert re.search(rf"Keys +{home}/keys\n", output)
-    assert "GET /v1/models asks for an API key" in output
+    assert "GET /v1/models requires an API key" in output
     assert "polyant keys issue demo-bot\n" in output
     assert server.stderr.text == ""
 
@@ -57,7 +57,7 @@ def test_curl_command_of_the_banner_works_as_printed(server: Server) -> None:
     assert line
     done = subprocess.run(line[0], shell=True, capture_output=True, check=True, env=environment(server.folder))  # noqa: S602 - as a user would
     answer = json.loads(done.stdout)["choices"][0]["message"]["content"]
-    assert "demonstration" in answer
+    assert "demo" in answer
     assert "Hello!" in answer
 
 

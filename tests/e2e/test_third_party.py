@@ -149,6 +149,6 @@ def test_default_database_is_not_created(server: Server) -> None:
 def test_server_with_an_incomplete_limiter_does_not_start(tmp_path: Path) -> None:
     install(tmp_path, "acme-mute", "class Mute: ...", [("rate_limiter", "mute", "Mute")])
     refused = run_polyant(tmp_path, "serve", "--port", "0", PYTHONPATH=str(tmp_path), RATE_LIMITER="mute")
-    message = "polyant: The rate_limiter adapter 'mute' is missing hit, which RateLimiter asks for\n"
+    message = "polyant: The rate_limiter adapter 'mute' is missing hit, which RateLimiter requires\n"
     assert (refused.returncode, refused.stderr) == (3, message)
     assert not (tmp_path / ".polyant").exists()

@@ -112,9 +112,7 @@ async def test_any_timestamp_is_accepted_or_rejected(api: Api, moment: str, stat
 
 
 async def test_invalid_timestamp_is_rejected_with_the_name_of_the_parameter(api: Api) -> None:
-    assert_refused(
-        await api.get("/audit?since=now"), 400, "Expected a moment such as 2026-11-22T10:44:00Z - at `since`"
-    )
+    assert_refused(await api.get("/audit?since=now"), 400, "Expected a time such as 2026-11-22T10:44:00Z - at `since`")
 
 
 async def test_creation_of_a_user_is_recorded_with_the_role(admin: Api) -> None:
