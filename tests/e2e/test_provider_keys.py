@@ -34,7 +34,7 @@ def server(thread: UpstreamThread, tmp_path_factory: pytest.TempPathFactory) -> 
     """A server with an operator's key, which may be sent to the first provider."""
     thread.upstream.otherwise = openai_responder("Hello")
     folder = tmp_path_factory.mktemp("provider-keys")
-    with serving(folder, OPENAI_API_KEY=OPERATORS, PROVIDER_HOSTS=thread.upstream.url) as server:
+    with serving(folder, RATE_LIMIT="off", OPENAI_API_KEY=OPERATORS, PROVIDER_HOSTS=thread.upstream.url) as server:
         yield server
 
 
