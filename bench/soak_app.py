@@ -24,6 +24,7 @@ def create_app() -> ASGIApp:
         else:
             await engine(scope, receive, send)
 
+    app.connection_limits = engine.connection_limits  # type: ignore[attr-defined]  # the server's protocol reads it
     return app
 
 

@@ -12,6 +12,7 @@ EMAIL = "operator@example.com"
 TASKS = "/tasks-of-this-worker"
 """The path where a worker of the soak reports its number of tasks."""
 
+_HTTP = ("--http", "polyant.http.protocol:HttpProtocol")
 _WORKERS = 2
 _RATE_LIMIT = "100000/60"  # never reached, but every request is counted
 
@@ -58,7 +59,7 @@ def soak_harness(database_url: str, folder: Path) -> Iterator[SoakHarness]:
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
     }
     provider = python("-m", "bench.soak_upstream", str(upstream_port))
-    engine = python("-m", "uvicorn", "--factory", "bench.soak_app:create_app", "--port", str(port))
+    engine = python("-m", "uvicorn", "--factory", "bench.soak_app:create_app", *_HTTP, "--port", str(port))
     flags = ("--workers", str(_WORKERS), "--no-access-log", "--no-proxy-headers", "--log-level", "warning")
     ready = f"http://127.0.0.1:{port}/health/ready"
     with (

@@ -36,7 +36,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "prometheus_client": ("polyant.adapters.prometheus", "polyant.http.prometheus"),
     "pydantic": ("polyant.adapters.mcp",),
     "pytest": ("polyant.testing",),
-    "uvicorn": ("polyant.cli",),
+    "uvicorn": ("polyant.cli", "polyant.http.protocol"),
     "yarl": ("polyant.adapters.tools",),
 }
 """The modules below which each package may be imported. Unlisted packages may not be imported."""

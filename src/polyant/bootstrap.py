@@ -21,6 +21,7 @@ from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.show_model import ShowModel
 from polyant.home import auth_secret_of, require_given_secrets
 from polyant.http.app import HttpSettings, build_app
+from polyant.http.connections import ConnectionLimits
 from polyant.http.lifespan import StartupErrorReporter
 from polyant.http.openai.responses import ResponseSettings
 from polyant.http.session_tokens import JwtSessionTokens
@@ -56,7 +57,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter
             yield container
 
     app = build_app(_http_settings(settings), open_instances, on_start=_tune_garbage_collection)
-    return StartupErrorReporter(app, (PolyantError, SettingsError, WiringError))
+    expected = (PolyantError, SettingsError, WiringError)
+    return StartupErrorReporter(app, expected, connection_limits=_connection_limits(settings))
 
 
 def _tune_garbage_collection() -> None:
@@ -77,6 +79,15 @@ def _register_http(container: Container, settings: Settings) -> None:
         container.register(use_case, Recipe(use_case, overrides={InstanceRepo: CachedInstanceRepo}), listed=False)
     # Reads from the database, not the cache: it is called rarely, and the key may have just been issued.
     container.register(IdentifyCaller, IdentifyCaller, listed=False)
+
+
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        request=settings.request_seconds,
+        stall=settings.stall_seconds,
+        keep_alive=settings.keep_alive_seconds,
+        max_connections=settings.max_connections,
+    )
 
 
 def _http_settings(settings: Settings) -> HttpSettings:

@@ -297,6 +297,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_seconds: Annotated[
         float, _duration("HEARTBEAT_SECONDS", "Seconds of silence in a stream before a heartbeat comment is sent")
     ] = defaults.HEARTBEAT_SECONDS
+    request_seconds: Annotated[
+        float,
+        _duration(
+            "REQUEST_SECONDS",
+            "Maximum seconds for a request's first byte, its headers, and each further piece of its body",
+        ),
+    ] = defaults.REQUEST_SECONDS
+    stall_seconds: Annotated[
+        float,
+        _duration("STALL_SECONDS", "Maximum seconds for which a client may accept no data before it is disconnected"),
+    ] = defaults.STALL_SECONDS
+    keep_alive_seconds: Annotated[
+        float, _duration("KEEP_ALIVE_SECONDS", "Seconds to keep an idle connection open after a response")
+    ] = defaults.KEEP_ALIVE_SECONDS
+    max_connections: Annotated[
+        int | None,
+        Variable(
+            "MAX_CONNECTIONS",
+            _whole(1, 10**6),
+            "a whole number from 1 to 1000000",
+            "Maximum client connections per worker",
+            "the smaller of 10000 and half of the open-file limit less 100",
+        ),
+    ] = None
     stream_head_seconds: Annotated[
         float,
         _duration(

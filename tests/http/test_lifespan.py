@@ -1,11 +1,14 @@
 import asyncio
+import sys
 from typing import Any
 
 import pytest
 
 from polyant.domain.errors import StorageUnavailableError
+from polyant.http.connections import ConnectionLimits
 from polyant.http.lifespan import StartupErrorReporter
 from support.asgi import Lifespan
+from support.logs import collected
 
 SCOPE: dict[str, Any] = {"type": "lifespan"}
 TRACEBACK = "Traceback (most recent call last): …"
@@ -31,6 +34,10 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def reporter(application: Application) -> StartupErrorReporter:
+    return StartupErrorReporter(application, (StorageUnavailableError,), connection_limits=ConnectionLimits())
+
+
 async def log_of(failure: BaseException) -> list[Any]:
     """Returns the messages that the server receives from a failed start."""
     sent: list[Any] = []
@@ -42,7 +49,7 @@ async def log_of(failure: BaseException) -> list[Any]:
         sent.append(message)
 
     with pytest.raises(type(failure)):
-        await StartupErrorReporter(Application(failure), (StorageUnavailableError,))(SCOPE, receive, send)
+        await reporter(Application(failure))(SCOPE, receive, send)
     return sent
 
 
@@ -60,7 +67,23 @@ async def test_unexpected_error_keeps_its_traceback(failure: Exception) -> None:
 
 async def test_successful_start_and_other_messages_pass_through() -> None:
     application = Application()
-    explained = StartupErrorReporter(application, (StorageUnavailableError,))
-    async with Lifespan(explained):
-        await explained({"type": "http"}, asyncio.Event().wait, asyncio.sleep)  # type: ignore[arg-type]
+    app = reporter(application)
+    async with Lifespan(app):
+        await app({"type": "http"}, asyncio.Event().wait, asyncio.sleep)  # type: ignore[arg-type]
     assert application.scopes == ["lifespan", "http"]
+
+
+@pytest.mark.parametrize(("loaded", "warnings"), [(True, 0), (False, 1)])
+async def test_start_without_the_guarding_protocol_is_warned_of(
+    *, loaded: bool, warnings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "polyant.http.protocol"
+    if loaded:
+        monkeypatch.setitem(sys.modules, name, sys)
+    else:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with collected("polyant.http") as records:
+        async with Lifespan(reporter(Application())):
+            pass
+    assert len(records) == warnings
+    assert all("--http polyant.http.protocol:HttpProtocol" in record.getMessage() for record in records)

@@ -17,7 +17,15 @@ from support import launching
 from support.patience import PATIENCE
 
 POLYANT = (sys.executable, "-m", "polyant")
-UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "polyant.bootstrap:create_app", "--no-proxy-headers")
+UVICORN = (
+    sys.executable,
+    "-m",
+    "uvicorn",
+    "--factory",
+    "polyant.bootstrap:create_app",
+    "--no-proxy-headers",
+    *("--http", "polyant.http.protocol:HttpProtocol"),
+)
 SERVE = (*POLYANT, "serve", "--port", "0")
 EXECUTED = ("env",)
 """Before a command: it is executed as a user would do it, instead of being run in a fork that has imported polyant."""

@@ -41,7 +41,7 @@ class LiveServer:
         config = uvicorn.Config(
             app.asgi,
             loop="uvloop",
-            http="httptools",
+            http="polyant.http.protocol:HttpProtocol",
             ws="none",
             lifespan="on",
             log_config=None,

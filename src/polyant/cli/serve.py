@@ -157,6 +157,7 @@ def _run(settings: Settings, listener: socket.socket, *, workers: int, message: 
     config = uvicorn.Config(
         "polyant.bootstrap:create_app",
         factory=True,
+        http="polyant.http.protocol:HttpProtocol",
         workers=workers,
         backlog=_BACKLOG,
         proxy_headers=False,

@@ -1,10 +1,16 @@
 """Reports why the application can't start."""
 
+import logging
 from typing import Any
 
 from litestar.types import ASGIApp, Receive, Send
 
 from polyant.domain.errors import PolyantError
+from polyant.http.connections import ConnectionLimits, is_protocol_in_use
+
+log = logging.getLogger("polyant.http")
+
+_UNGUARDED = "slow and oversized requests are not limited: start uvicorn with --http polyant.http.protocol:HttpProtocol"
 
 
 class StartupErrorReporter:
@@ -13,15 +19,21 @@ class StartupErrorReporter:
     Args:
         app: The wrapped application.
         expected: The types of errors that need no traceback.
+        connection_limits: The limits that the server's HTTP protocol reads from this application.
     """
 
-    def __init__(self, app: ASGIApp, expected: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self, app: ASGIApp, expected: tuple[type[Exception], ...], *, connection_limits: ConnectionLimits
+    ) -> None:
         self._app = app
         self._expected = expected
+        self.connection_limits = connection_limits
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Handles one connection or the application's lifespan."""
         if scope["type"] == "lifespan":
+            if not is_protocol_in_use():
+                log.warning(_UNGUARDED)
             await self._live(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -1,0 +1,243 @@
+"""The HTTP protocol of the server: uvicorn's, with bounds on what a client may send and on how long it may take.
+
+`polyant serve` uses it. On uvicorn's own command line, choose it with `--http polyant.http.protocol:HttpProtocol`.
+It builds on uvicorn's internals, so pyproject.toml pins uvicorn to a minor version.
+"""
+
+import asyncio
+import logging
+import secrets
+import socket
+from typing import Any, Literal
+
+import msgspec
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from polyant.http.connections import MAX_HEAD_BYTES, MAX_HEADER_LINES, SEND_BUFFER_BYTES, overloaded, pool_of
+from polyant.http.errors import error_body
+from polyant.http.unread import UnreadWatch
+
+log = logging.getLogger("polyant.access")
+
+_CHUNK_FRAMING_BYTES = 12
+"""Bytes of a chunk besides its content and its extensions: the length in hexadecimal digits and two line ends."""
+_SECONDS_PER_BYTE = 60 / 2**20
+_LINGER_SECONDS = 2.0
+"""How long a refused client may go on sending. Closing at once would reset the connection and lose the response."""
+
+_Phase = Literal["new", "idle", "head", "body", "response"]
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Serves one connection.
+
+    A request outside its body is bounded by MAX_HEAD_BYTES and MAX_HEADER_LINES (431); the first byte, the headers and
+    each piece of the body have to come in time (408); a client that accepts no data is disconnected. Requests that the
+    parser refuses get the envelope of all errors (400).
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._pool = pool_of(server_state, config.loaded_app, self.loop)
+        self._limits = self._pool.limits
+        self.timeout_keep_alive = self._limits.keep_alive  # type: ignore[assignment]  # call_later takes a float
+        self._phase: _Phase = "new"
+        self._due: float | None = None
+        self._refused = False
+        self._fits = True
+        self._has_unread = False
+        self._lines = 0
+        self._hosts = 0
+        self._overhead = 0
+        self._body_bytes = 0
+        self._body_bytes_in_data = 0
+        self._completed_in_data = False
+        self._body_since = 0.0
+        self._unread: UnreadWatch
+
+    # What the transport reports
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        _bound_send_buffer(transport)
+        now = self.loop.time()
+        self._unread = UnreadWatch(transport, now)
+        self._due = now + self._limits.request
+        self._fits = self._pool.add(self)
+        if not self._fits:
+            self.app = overloaded(self.app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        if self._phase in {"new", "idle"}:
+            self._begin_head()
+        self._body_bytes_in_data, self._completed_in_data = 0, False
+        super().data_received(data)
+        if self._refused:
+            return
+        # Whatever follows the end of a request in the same data is counted with the next data: it is bounded, too.
+        overhead = 0 if self._completed_in_data else self._overhead + len(data) - self._body_bytes_in_data
+        self._overhead = max(0, overhead)
+        if self._overhead > MAX_HEAD_BYTES or self._lines > MAX_HEADER_LINES:
+            self._refuse(431, "Request header fields too large")
+
+    # What the parser reports
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._lines = self._hosts = self._body_bytes = 0
+        if self._phase != "head":
+            self._begin_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._lines += 1
+        if self._phase != "head" or self._lines > MAX_HEADER_LINES:  # trailers are not the application's headers
+            return
+        name = name.lower()  # from here on as uvicorn does
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_chunk_header(self) -> None:
+        self._body_bytes_in_data += _CHUNK_FRAMING_BYTES
+
+    def on_headers_complete(self) -> None:
+        if self._refused or self._lines > MAX_HEADER_LINES:
+            return  # `data_received` refuses it
+        if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
+            self._refuse(400, "A request has exactly one Host header")
+            return
+        super().on_headers_complete()
+        self._phase = "body"
+        self._body_since = self.loop.time()
+        self._due = self._body_since + self._limits.request
+        if not self._fits:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes_in_data += len(body)
+        if self._refused or self._phase != "body":
+            return
+        self._body_bytes += len(body)
+        whole = self._body_since + self._limits.request + self._body_bytes * _SECONDS_PER_BYTE
+        self._due = min(self.loop.time() + self._limits.request, whole)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._completed_in_data = True
+        if self._refused or self._phase != "body":
+            return
+        self._phase, self._due, self._lines = "response", None, 0
+        super().on_message_complete()
+        if self.cycle.response_complete:  # it came before the end of the request
+            self._wait_for_request()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._phase == "response" and self.cycle.response_complete and not self.transport.is_closing():
+            self._wait_for_request()
+
+    # What the pool asks for
+
+    def check(self, now: float) -> None:
+        """Ends the connection if its client is late or takes nothing."""
+        if self._has_unread or self._phase in {"body", "response"} or self.transport.is_closing():
+            self._has_unread = self._unread.poll(now)
+            if self._has_unread and now - self._unread.since >= self._limits.stall:
+                self.transport.abort()
+                return
+        if self._due is not None and now >= self._due and not self.flow.read_paused:
+            if self._phase == "new":
+                self._due = None
+                self.transport.close()
+            else:
+                self._refuse(408, "Request timed out")
+
+    def close_idle(self) -> None:
+        """Closes the connection, which waits for a request."""
+        self._due = None
+        self.transport.close()
+
+    # What uvicorn does differently
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what the parser refuses."""
+        self._refuse(400, msg)
+
+    def _should_upgrade(self) -> bool:
+        return False  # no WebSockets are served
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Logs nothing: any client could fill the log."""
+
+    def _begin_head(self) -> None:
+        self._phase = "head"
+        self._due = self.loop.time() + self._limits.request
+        self._pool.work(self)
+
+    def _wait_for_request(self) -> None:
+        self._phase, self._due = "idle", None
+        self._has_unread = True
+        self._pool.wait(self)
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Refuses the request that is being received and closes the connection, after earlier responses."""
+        if self._refused:
+            return
+        self._refused, self._due = True, None
+        self._pool.work(self)
+        earlier = self.cycle if self._phase == "head" else None
+        if earlier is not None and not earlier.response_complete:
+            earlier.keep_alive = False  # its response closes the connection
+            self.flow.pause_reading()
+            return
+        if self._phase == "body":
+            unanswered = not self.cycle.response_started and not self.pipeline
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if not unanswered:
+                self.transport.close()
+                return
+        self._send_refusal(status, message)
+
+    def _send_refusal(self, status: int, message: str) -> None:
+        request_id = f"req_{secrets.token_hex(12)}"
+        fields = {"status": status, "error": message, "request_id": request_id}
+        log.info("request", extra={"fields": fields})
+        body = msgspec.json.encode(error_body(status, message))
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"connection", b"close"),
+        ]
+        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
+
+
+def _bound_send_buffer(transport: asyncio.Transport) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
