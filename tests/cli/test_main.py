@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from polyant import __version__
+from polyant.cli.main import main
 from polyant.settings import variables
 from support.commands import Polyant
 from support.process import POLYANT, environment
@@ -93,3 +94,10 @@ def test_closed_output_pipe_causes_no_traceback(home: Path) -> None:
             env=environment(home.parent),
         )
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_no_workers_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--workers", "0"])
+    assert ended.value.code == 2
+    assert "argument --workers: must be at least 1" in capsys.readouterr().err

@@ -57,7 +57,11 @@ def add_to(commands: Any) -> None:
         text = f"{variable}: {row.description} [{row.allowed}; default: {row.default}]"
         parser.add_argument(option, dest=variable, metavar="VALUE", help=text)
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="number of worker processes [default: %(default)s]"
+        "--workers",
+        type=_worker_count,
+        default=1,
+        metavar="N",
+        help="number of worker processes [default: %(default)s]",
     )
     parser.set_defaults(run=_serve)
 
@@ -65,8 +69,6 @@ def add_to(commands: Any) -> None:
 def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     options = {name: value for name in _OPTIONS.values() if (value := getattr(args, name)) is not None}
     os.environ.update(options)  # workers read their settings there
-    if args.workers < 1:
-        raise SettingsError("--workers must be at least 1")
     settings = _settings(environ, workers=args.workers)
     logs.configure(settings.log_format)
     with _listen(settings) as listener:
@@ -74,6 +76,14 @@ def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         _warn_about_missing_auth(settings, info)
         with _shared_metrics(settings, workers=args.workers):
             return _run(settings, listener, workers=args.workers, message=banner(settings, info))
+
+
+def _worker_count(text: str) -> int:
+    """Returns the number of workers; argparse reports a ValueError as a usage error."""
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return count
 
 
 def _settings(environ: Mapping[str, str], *, workers: int) -> Settings:
