@@ -228,6 +228,13 @@ def test_calls_of_a_conversation_have_distinct_ids(steps: list[list[str]]) -> No
     assert len(set(taken)) == len(taken)
 
 
+def test_at_most_128_calls_of_a_reply_are_taken() -> None:
+    reply = Reply()
+    for number in range(1_000):
+        reply.add(ToolCall(id=f"id_{number}", name="answer", arguments=""))
+    assert [call.id for call in reply.tool_calls(())] == [f"id_{number}" for number in range(128)]
+
+
 async def test_missing_and_repeated_ids_are_replaced_in_events_calls_and_results(loop: ToolLoop) -> None:
     calls = tuple(ToolCall(id=call_id, name="answer", arguments="{}") for call_id in ("", "same", "same"))
     events, (_, request) = await loop.run([FakeStep(calls=calls), ANSWER])

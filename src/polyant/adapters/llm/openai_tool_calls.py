@@ -19,12 +19,15 @@ class ToolCallAssembler:
     def __init__(self) -> None:
         self.calls: list[PartialToolCall] = []
         self._by_index: dict[int | None, PartialToolCall] = {}
+        self._by_id: dict[str, PartialToolCall] = {}
 
     def add(self, delta: ToolCallDelta) -> None:
         """Adds one delta."""
         function = delta.function or _EMPTY_FUNCTION
         call = self._call_of(delta, function)
-        call.id = call.id or delta.id or ""
+        if delta.id and not call.id:
+            call.id = delta.id
+            self._by_id.setdefault(delta.id, call)
         call.name = call.name or function.name or ""
         if isinstance(function.arguments, dict):
             call.deltas.append(msgspec.json.encode(function.arguments).decode())
@@ -34,7 +37,7 @@ class ToolCallAssembler:
     def _call_of(self, delta: ToolCallDelta, function: FunctionDelta) -> PartialToolCall:
         call = self._by_index.get(delta.index)
         if delta.id and (call is None or call.id != delta.id):
-            call = next((known for known in self.calls if known.id == delta.id), call)
+            call = self._by_id.get(delta.id, call)
         if call is None or _starts_new_call(call, delta, function):
             call = PartialToolCall()
             self.calls.append(call)
@@ -45,4 +48,8 @@ class ToolCallAssembler:
 def _starts_new_call(call: PartialToolCall, delta: ToolCallDelta, function: FunctionDelta) -> bool:
     if delta.id and call.id:
         return delta.id != call.id
-    return bool(function.name and call.name) and is_object(call.arguments or "{}")
+    if not function.name or not call.name:
+        return False
+    # The last delta first: joining and parsing all of them for each delta would be quadratic.
+    ends_like_an_object = not call.deltas or call.deltas[-1].rstrip()[-1:] in {"}", ""}
+    return ends_like_an_object and is_object(call.arguments or "{}")

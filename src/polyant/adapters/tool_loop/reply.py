@@ -20,6 +20,8 @@ from polyant.domain.chat import (
 
 _INVALID_NAME_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 _MAX_NAME_CHARACTERS = 64
+_MAX_CALLS = 128
+"""Tool calls of one model call that are run; a model that makes more is broken or hostile."""
 _DEFAULT_NAME = "unnamed"
 
 
@@ -38,7 +40,8 @@ class Reply:
             case TextDelta():
                 self._texts.append(event.text)
             case ToolCall():
-                self._calls.append(event)
+                if len(self._calls) < _MAX_CALLS:
+                    self._calls.append(event)
             case ModelFinished():
                 self.usage = event.usage
                 self._provider_data = event.provider_data
@@ -56,9 +59,10 @@ class Reply:
         if not self._calls:
             return ()
         taken = {call.id for sent in messages if isinstance(sent, AssistantMessage) for call in sent.tool_calls}
+        unused = (name for number in itertools.count(1) if (name := f"call_{number}") not in taken)
         calls = []
         for call in self._calls:
-            call_id = call.id if call.id and call.id not in taken else _unused_id(taken)
+            call_id = call.id if call.id and call.id not in taken else next(unused)
             taken.add(call_id)
             calls.append(msgspec.structs.replace(call, id=call_id, name=_valid_name(call)))
         return tuple(calls)
@@ -66,10 +70,6 @@ class Reply:
     def message(self, calls: tuple[ToolCall, ...]) -> AssistantMessage:
         """Returns the reply as a message of the conversation."""
         return AssistantMessage("".join(self._texts), calls, self._provider_data)
-
-
-def _unused_id(taken: set[str]) -> str:
-    return next(name for number in itertools.count(len(taken) + 1) if (name := f"call_{number}") not in taken)
 
 
 def _valid_name(call: ToolCall) -> str:
