@@ -9,6 +9,9 @@ from polyant.domain.limits import TurnBudget
 from polyant.domain.secrets import SecretText
 from polyant.domain.turn_context import TurnContext
 
+MAX_TOKENS = 2**53
+"""The highest token count that is taken from a provider: every JSON parser and database holds it exactly."""
+
 
 class Usage(msgspec.Struct, frozen=True):
     """Token counts as reported by the provider."""
@@ -20,6 +23,11 @@ class Usage(msgspec.Struct, frozen=True):
     def total_tokens(self) -> int:
         """The sum of prompt and completion tokens."""
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def clamped(self) -> "Usage":
+        """The same counts, each brought into the range from 0 to MAX_TOKENS: providers report all sorts of numbers."""
+        return Usage(*(min(max(count, 0), MAX_TOKENS) for count in (self.prompt_tokens, self.completion_tokens)))
 
     def __add__(self, other: "Usage") -> "Usage":
         """Returns the sum of two usages."""

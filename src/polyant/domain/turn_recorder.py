@@ -79,7 +79,7 @@ class TurnRecorder:
 
     def finish(self, error: BaseException | None) -> TurnRecord:
         """Reports the end of the turn and returns its record; `error` is None for a turn that succeeded."""
-        turn = self._turn
+        turn, usage = self._turn, self.usage.clamped
         record = TurnRecord(
             slug=turn.slug,
             request_id=turn.context.request_id,
@@ -90,8 +90,8 @@ class TurnRecorder:
             steps=self._steps,
             tool_calls=self._tool_calls,
             failed_tool_calls=self._failed_tool_calls,
-            prompt_tokens=self.usage.prompt_tokens,
-            completion_tokens=self.usage.completion_tokens,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
             streamed=turn.streamed,
         )
         self._observation.turn_finished(turn, record)

@@ -5,7 +5,7 @@ import pytest
 
 from polyant.adapters.llm.anthropic_response_reader import AnthropicResponseReader
 from polyant.adapters.llm.failures import CallFailedError
-from polyant.domain.chat import ModelFinished, ToolCall, Usage
+from polyant.domain.chat import MAX_TOKENS, ModelFinished, ToolCall, Usage
 
 STOP = {"type": "message_stop"}
 START = {"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 5, "output_tokens": 1}}}
@@ -175,3 +175,10 @@ def test_whole_answer_without_a_stop_reason_is_a_bad_response() -> None:
     answer = AnthropicResponseReader()
     answer.read_body(b'{"content":[{"type":"text","text":"an"}]}')
     assert not answer.complete
+
+
+def test_token_counts_are_clamped() -> None:
+    reader = AnthropicResponseReader()
+    for event in (START, message_delta("end_turn", input_tokens=-5, output_tokens=2**63 - 1)):
+        reader.read_event(msgspec.json.encode(event))
+    assert reader.usage == Usage(0, MAX_TOKENS)

@@ -5,7 +5,7 @@ import pytest
 
 from polyant.adapters.llm.failures import CallFailedError
 from polyant.adapters.llm.openai_response_reader import OpenAIResponseReader
-from polyant.domain.chat import ModelFinished, ToolCall, Usage
+from polyant.domain.chat import MAX_TOKENS, ModelFinished, ToolCall, Usage
 from polyant.domain.errors import ProviderFailure
 
 STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
@@ -234,3 +234,19 @@ def test_whole_answer_without_choices_is_a_bad_response(body: bytes) -> None:
     with pytest.raises(CallFailedError) as caught:
         OpenAIResponseReader().read_body(body)
     assert caught.value.kind is ProviderFailure.BAD_RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("reported", "taken"), [(-5, 0), (2**63 - 1, MAX_TOKENS), (MAX_TOKENS, MAX_TOKENS), (MAX_TOKENS + 1, MAX_TOKENS)]
+)
+def test_token_counts_are_clamped(reported: int, taken: int) -> None:
+    chunk = {"choices": [], "usage": {"prompt_tokens": reported, "completion_tokens": reported}}
+    assert read(STOP, chunk)[1] == [ModelFinished(usage=Usage(taken, taken))]
+
+
+def test_deltas_of_many_calls_belong_to_the_calls_of_their_ids() -> None:
+    opening = [{"id": f"id_{number}", "function": {"name": "f", "arguments": "{"}} for number in range(2_000)]
+    closing = [{"id": f"id_{number}", "function": {"arguments": "}"}} for number in range(2_000)]
+    chunks = [{"choices": [{"delta": {"tool_calls": [delta]}}]} for delta in (*opening, *closing)]
+    calls = [event for event in read(*chunks, STOP)[1] if isinstance(event, ToolCall)]
+    assert [(call.id, call.arguments) for call in calls] == [(f"id_{number}", "{}") for number in range(2_000)]

@@ -129,7 +129,7 @@ async def test_internal_error_does_not_stop_the_log(
     async with renamed(database):
         log.note(turn_of(steps=1))
         await run_round(clock)
-    assert "Turns could not be written or removed" in caplog.messages
+    assert "A turn could not be written" in caplog.messages
     log.note(turn_of(steps=2))
     await run_round(clock)
     assert await steps_listed(log) == [2]
@@ -185,3 +185,16 @@ async def test_turn_query_uses_an_index(log: PiccoloTurnLog, database: PiccoloDa
     assert "turns_slug" in plan
     assert "TEMP B-TREE" not in plan
     assert "Seq Scan" not in plan
+
+
+async def test_turn_that_the_database_refuses_takes_no_others_along(
+    log: PiccoloTurnLog, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The domain clamps token counts; this is the log's own protection."""
+    for steps, tokens in ((1, 1), (2, 2**63), (3, 3)):
+        log.note(turn_of(steps=steps, prompt_tokens=tokens))
+    await run_round(clock)
+    assert await steps_listed(log) == [1, 3]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "A turn could not be written"
+    ]

@@ -86,7 +86,7 @@ class AnthropicResponseReader(ResponseReader):
         given = {field: count for field, count in msgspec.structs.asdict(report).items() if count is not None}
         self._report = known = msgspec.structs.replace(self._report, **given)
         prompt = (known.input_tokens, known.cache_creation_input_tokens, known.cache_read_input_tokens)
-        self.usage = Usage(sum(count or 0 for count in prompt), known.output_tokens or 0)
+        self.usage = Usage(sum(count or 0 for count in prompt), known.output_tokens or 0).clamped
 
 
 def _failure(error: ErrorReport | None) -> CallFailedError:

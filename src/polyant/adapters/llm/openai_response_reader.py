@@ -75,7 +75,7 @@ class OpenAIResponseReader(ResponseReader):
 
 
 def _usage(report: UsageReport) -> Usage:
-    return Usage(report.prompt_tokens or 0, report.completion_tokens or 0)
+    return Usage(report.prompt_tokens or 0, report.completion_tokens or 0).clamped
 
 
 def _failure(completion: Completion) -> CallFailedError:

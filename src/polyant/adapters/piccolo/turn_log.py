@@ -135,6 +135,21 @@ class PiccoloTurnLog(TurnLog):
             self._waiting.extendleft(reversed(batch))
             self._drop_oldest()
             raise
+        except Exception:
+            if len(batch) == 1:
+                _logger.exception("A turn could not be written")
+            else:
+                await self._write_each(batch)
+
+    async def _write_each(self, batch: Sequence[TurnRecord]) -> None:
+        """Writes the turns one by one, so that one the database refuses doesn't take the others along."""
+        for index, record in enumerate(batch):
+            try:
+                await self._write([record])
+            except (StorageUnavailableError, asyncio.CancelledError):
+                self._waiting.extend(batch[index + 1 :])
+                self._drop_oldest()
+                raise
 
     def _drop_oldest(self) -> None:
         while len(self._waiting) > self._max_waiting:
