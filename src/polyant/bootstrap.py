@@ -86,6 +86,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         request=settings.request_seconds,
         stall=settings.stall_seconds,
         keep_alive=settings.keep_alive_seconds,
+        drain=min(settings.drain_seconds, settings.shutdown_seconds),
         max_connections=settings.max_connections,
     )
 
@@ -98,6 +99,7 @@ def _http_settings(settings: Settings) -> HttpSettings:
         allowed_hosts=settings.allowed_hosts,
         max_body_bytes=settings.max_body_bytes,
         shutdown=settings.shutdown_seconds,
+        drain=settings.drain_seconds,
         metrics_token=settings.metrics_token,
         responses=ResponseSettings(
             heartbeat=settings.heartbeat_seconds,

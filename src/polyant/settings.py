@@ -340,6 +340,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_seconds: Annotated[
         float, _duration("SHUTDOWN_SECONDS", "Seconds that running turns get to finish when the server stops")
     ] = defaults.SHUTDOWN_SECONDS
+    drain_seconds: Annotated[
+        float,
+        _duration("DRAIN_SECONDS", "Seconds for which a stopping server still answers requests on open connections"),
+    ] = defaults.DRAIN_SECONDS
     turn_log_days: Annotated[
         int,
         _number("TURN_LOG_DAYS", 1, 3_650, "Days to keep turn metrics"),

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from support.patience import PATIENCE
-from support.process import Server, serving, uvicorn_serving
+from support.process import Server, eventually, serving, uvicorn_serving
 
 # Two deltas, then silence for longer than any test takes.
 SCRIPT = [{"steps": [[{"text": "Half an "}, {"text": "ans"}, {"pause": 600}, {"text": "wer"}]]}]
@@ -81,7 +82,7 @@ def test_turn_that_ends_in_time_gets_its_response(tmp_path: Path) -> None:
         assert server.wait() == -signal.SIGTERM
 
 
-def test_idle_server_stops_immediately_despite_idle_connections(tmp_path: Path) -> None:
+def test_idle_server_stops_soon_despite_idle_connections(tmp_path: Path) -> None:
     # Longer than the timeout of a test, which would fail if the server waited.
     with serving(tmp_path, SHUTDOWN_SECONDS="600") as server, httpx.Client(base_url=server.url) as client:
         assert client.get("/health").status_code == 200
@@ -96,3 +97,28 @@ def _streaming(server: Server, *, until: str = '"ans"') -> Iterator[Iterator[str
         lines = answer.iter_lines()
         assert any(until in line for line in lines)
         yield lines
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_stopping_server_answers_open_connections_and_refuses_new_ones(tmp_path: Path, workers: str) -> None:
+    body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hi"}]}
+    patient = {"DRAIN_SECONDS": str(PATIENCE), "SHUTDOWN_SECONDS": str(PATIENCE), "RATE_LIMIT": "off"}
+    with (
+        serving(tmp_path, "--workers", workers, **patient) as server,
+        httpx.Client(base_url=server.base_url) as client,
+    ):
+        assert client.post("/chat/completions", json=body).status_code == 200
+        server.send(signal.SIGTERM)
+        eventually(lambda: accepts_connections(server), expected=False)
+        response = client.post("/chat/completions", json=body)
+        assert (response.status_code, response.headers["connection"]) == (200, "close")
+        assert server.wait() in {0, -signal.SIGTERM}
+
+
+def accepts_connections(server: Server) -> bool:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except ConnectionRefusedError:
+        return False
+    return True

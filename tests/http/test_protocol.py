@@ -435,3 +435,55 @@ def test_default_number_of_connections_leaves_files_for_providers(monkeypatch: p
     for soft, expected in ((256, 78), (1_024, 462), (10**6, 10_000), (-1, 10_000), (10, 1)):
         monkeypatch.setattr("resource.getrlimit", lambda _, soft=soft: (soft, soft))
         assert default_max_connections() == expected
+
+
+# The server stops
+
+
+def shut_down(probe: Probe) -> None:
+    """Does what uvicorn does with open connections when it stops."""
+    for connection in list(probe.state.connections):
+        connection.shutdown()
+
+
+async def test_stopping_server_answers_a_request_on_an_idle_connection_and_closes_it(probe: Probe) -> None:
+    async with probe.served(), probe.connected() as (reader, writer):
+        writer.write(GET)
+        await one_response(reader)
+        shut_down(probe)
+        writer.write(GET)
+        response = await to_the_end(reader)
+    assert response.endswith(b"hello")
+    assert b"connection: close" in response
+
+
+async def test_stopping_server_closes_idle_connections_after_the_drain_time(probe: Probe) -> None:
+    async with (
+        probe.served(ConnectionLimits(drain=0.1)),
+        probe.connected() as (used, writer),
+        probe.connected() as (unused, _),
+    ):
+        writer.write(GET)
+        await one_response(used)
+        await probe.until(lambda: len(probe.state.connections) == 2)
+        shut_down(probe)
+        assert await to_the_end(used) == await to_the_end(unused) == b""
+
+
+async def test_running_response_is_the_last_one_of_a_stopping_server(probe: Probe) -> None:
+    release = asyncio.Event()
+
+    async def respond(send: Any) -> None:
+        await release.wait()
+        await probe.send_hello(send)
+
+    probe.respond = respond
+    async with probe.served(ConnectionLimits(drain=0.1)), probe.connected() as (reader, writer):
+        writer.write(GET)
+        await probe.until(lambda: bool(probe.bodies))
+        shut_down(probe)
+        await asyncio.sleep(0.2)
+        release.set()
+        response = await to_the_end(reader)
+    assert response.endswith(b"hello")
+    assert b"connection: close" in response

@@ -14,6 +14,7 @@ from polyant.domain.running_turns import RunningTurns
 from polyant.http.shutdown import graceful_shutdown
 from support.app import App, serving
 from support.scripted_supervisor import says
+from support.waiting import until
 
 STOPPING = b'{"statusCode":503,"message":"Server is shutting down","error":"Service Unavailable"}'
 
@@ -139,7 +140,7 @@ def test_no_handler_is_set_outside_the_main_thread() -> None:
     def run() -> None:
         async def open_and_close() -> None:
             before = signal.getsignal(signal.SIGTERM)
-            with graceful_shutdown(RunningTurns(max_turns=1), seconds=1):
+            with graceful_shutdown(RunningTurns(max_turns=1), seconds=1, drain_seconds=0):
                 seen.append(signal.getsignal(signal.SIGTERM) is before)
 
         asyncio.run(open_and_close())
@@ -149,3 +150,21 @@ def test_no_handler_is_set_outside_the_main_thread() -> None:
     thread.start()
     thread.join()
     assert seen == [True]
+
+
+async def test_turns_are_admitted_during_the_drain_time_while_readiness_is_gone() -> None:
+    async with serving(drain=3_600.0, shutdown=3_600.0) as app:
+        await stop(app)
+        assert (await app.chat()).status == 200
+        await stop(app)  # the same signal once more
+        assert (await app.chat()).status == 503
+
+
+async def test_turns_are_refused_after_the_drain_time() -> None:
+    async with serving(drain=0.01, shutdown=3_600.0) as app:
+        await stop(app)
+
+        async def is_refused() -> bool:
+            return (await app.chat()).body == STOPPING
+
+        await until(is_refused)

@@ -202,7 +202,7 @@ class _Instances(Instances):
 @asynccontextmanager
 async def serving(*, max_turns: int = 1_000, budget: TurnBudget | None = None, **settings: Any) -> AsyncIterator[App]:
     """Yields a started application, without a rate limit unless the settings give one."""
-    app = App(HttpSettings(**{"rate_limit": None, **settings}), max_turns=max_turns, budget=budget)
+    app = App(HttpSettings(**{"rate_limit": None, "drain": 0.0, **settings}), max_turns=max_turns, budget=budget)
     await app.add("demo-bot")
     await app.management.add_default_user()
     async with app.runner.observation, Lifespan(app.asgi):

@@ -164,6 +164,17 @@ def _run(settings: Settings, listener: socket.socket, *, workers: int, message: 
             await super().startup(sockets)
             print(message, flush=True)
 
+    class DrainingSupervisor(Multiprocess):
+        """A parent of workers that closes its listening socket first.
+
+        While any process holds it, new connections are queued after the workers have stopped accepting them.
+        """
+
+        def terminate_all(self) -> None:
+            for each in self.sockets:
+                each.close()
+            super().terminate_all()
+
     config = uvicorn.Config(
         "polyant.bootstrap:create_app",
         factory=True,
@@ -183,7 +194,7 @@ def _run(settings: Settings, listener: socket.socket, *, workers: int, message: 
             AnnouncingServer(config).run(sockets=[listener])
         else:
             print(message, flush=True)
-            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor = DrainingSupervisor(config, sockets=[listener])
             supervisor.run()
             if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
                 return STARTUP_FAILURE

@@ -65,11 +65,17 @@ class RunningTurns:
     def __init__(self, *, max_turns: int) -> None:
         self._max_turns = max_turns
         self._turns: set[RunningTurn] = set()
+        self._stopping = False
         self._closed = False
 
     def __len__(self) -> int:
         """Returns the number of running turns."""
         return len(self._turns)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server is about to reject new turns."""
+        return self._stopping
 
     @property
     def closed(self) -> bool:
@@ -97,9 +103,13 @@ class RunningTurns:
         """Frees the slot of a turn."""
         self._turns.discard(turn)
 
+    def announce_close(self) -> None:
+        """Announces that new turns will soon be rejected."""
+        self._stopping = True
+
     def close(self) -> None:
         """Rejects new turns from now on."""
-        self._closed = True
+        self._stopping = self._closed = True
 
     def interrupt_all(self) -> None:
         """Interrupts every running turn."""

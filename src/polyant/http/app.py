@@ -45,6 +45,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: int = defaults.MAX_BODY_BYTES
     shutdown: float = defaults.SHUTDOWN_SECONDS
+    drain: float = defaults.DRAIN_SECONDS
     metrics_token: SecretText | None = None
     """The bearer token required by /metrics; None disables metrics."""
     responses: ResponseSettings = ResponseSettings()
@@ -75,7 +76,8 @@ def build_app(
             await injection.fill(own, instances)
             app.state.session_gate = own[SessionGate]
             on_start()
-            with graceful_shutdown(await instances.get(RunningTurns), seconds=settings.shutdown):
+            turns = await instances.get(RunningTurns)
+            with graceful_shutdown(turns, seconds=settings.shutdown, drain_seconds=settings.drain):
                 yield
 
     app = Litestar(

@@ -41,12 +41,14 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
             and a minute more for each MiB received.
         stall: How long a client may take nothing of what is sent to it.
         keep_alive: How long an idle connection stays open after a response.
+        drain: How long requests on open connections are still answered when the server stops.
         max_connections: How many connections one worker keeps; None chooses by the limit of open files.
     """
 
     request: float = defaults.REQUEST_SECONDS
     stall: float = defaults.STALL_SECONDS
     keep_alive: float = defaults.KEEP_ALIVE_SECONDS
+    drain: float = defaults.DRAIN_SECONDS
     max_connections: int | None = None
 
 

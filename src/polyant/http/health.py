@@ -38,7 +38,7 @@ class Readiness:
             ServerShuttingDownError: The server is shutting down.
             StorageUnavailableError: The database doesn't respond.
         """
-        if self._turns.closed:
+        if self._turns.stopping:
             raise ServerShuttingDownError
         await self._check_storage()
         return self.alive()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from polyant.http.connections import MAX_HEAD_BYTES, MAX_HEADER_LINES, SEND_BUFFER_BYTES, overloaded, pool_of
@@ -53,6 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._due: float | None = None
         self._refused = False
         self._fits = True
+        self._draining = False
         self._has_unread = False
         self._lines = 0
         self._hosts = 0
@@ -126,7 +127,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._phase = "body"
         self._body_since = self.loop.time()
         self._due = self._body_since + self._limits.request
-        if not self._fits:
+        if self._draining or not self._fits:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -168,6 +169,14 @@ class HttpProtocol(HttpToolsProtocol):
             else:
                 self._refuse(408, "Request timed out")
 
+    def shutdown(self) -> None:
+        """Serves requests for the drain time, each as the last one of its connection."""
+        self._draining = True
+        cycle: RequestResponseCycle | None = self.cycle  # None until the first request; uvicorn declares it otherwise
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
+        self.loop.call_later(self._limits.drain, self._close_if_idle)
+
     def close_idle(self) -> None:
         """Closes the connection, which waits for a request."""
         self._due = None
@@ -184,6 +193,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Logs nothing: any client could fill the log."""
+
+    def _close_if_idle(self) -> None:
+        if self._phase in {"new", "idle"}:
+            self.close_idle()
 
     def _begin_head(self) -> None:
         self._phase = "head"

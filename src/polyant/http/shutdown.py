@@ -19,8 +19,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
-    """While open, SIGINT or SIGTERM closes `turns` to new turns and interrupts running ones after `seconds`.
+def graceful_shutdown(turns: RunningTurns, *, seconds: float, drain_seconds: float) -> Iterator[None]:
+    """While open, SIGINT or SIGTERM closes `turns` after `drain_seconds` and interrupts running ones after `seconds`.
 
     A second signal of the same kind interrupts them immediately. A different signal doesn't: after Ctrl-C, each worker
     receives SIGINT from the terminal and then SIGTERM from its parent.
@@ -31,6 +31,7 @@ def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
     Args:
         turns: The running turns.
         seconds: The time that running turns get to finish.
+        drain_seconds: The time for which requests on open connections may still start turns.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -41,11 +42,13 @@ def graceful_shutdown(turns: RunningTurns, *, seconds: float) -> Iterator[None]:
 
     def stop(number: int) -> None:
         if number in received:
+            turns.close()
             turns.interrupt_all()
         received.add(number)
-        if not turns.closed:
+        if not turns.stopping:
             log.info("stopping", extra={"fields": {"running_turns": len(turns)}})
-            turns.close()
+            turns.announce_close()
+            loop.call_later(min(drain_seconds, seconds), turns.close)
             loop.call_later(seconds, turns.interrupt_all)
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
