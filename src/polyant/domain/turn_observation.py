@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import time
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
 from polyant.domain.chat import StepFinished, ToolFinished
+from polyant.domain.error_places import place_of
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.turn_records import ObservedTurn, TurnRecord
 
@@ -118,7 +118,7 @@ class _Queue:
                 try:
                     await self._waiting.popleft()(self._observer)
                 except Exception as error:  # noqa: BLE001 - an observer is third-party code
-                    self._warn("turn observer failed", error=type(error).__name__, at=_place_of(error))
+                    self._warn("turn observer failed", error=type(error).__name__, at=place_of(error))
             if self._closing:
                 return
             self._arrival = asyncio.get_running_loop().create_future()
@@ -134,9 +134,3 @@ class _Queue:
         if now >= self._log_again_at[message]:
             self._log_again_at[message] = now + _LOG_INTERVAL_SECONDS
             log.warning(message, extra={"fields": {"observer": self.name, **fields}})
-
-
-def _place_of(error: BaseException) -> str:
-    """Returns the place where an exception was raised; its text isn't logged, because it may contain a secret."""
-    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-    return f"{frame.f_code.co_filename}:{line}"

@@ -111,6 +111,18 @@ class ConnectionPool:
         self._timer = self._loop.call_later(self._interval, self._check) if self._open else None
 
 
+def refusal(status: int, message: str, *, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Returns the body and the headers of an error response that doesn't come from the application."""
+    body = msgspec.json.encode(error_body(status, message))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    return body, headers
+
+
 def overloaded(app: ASGIApp) -> ASGIApp:
     """Returns an application that passes only health checks on and refuses everything else."""
 
@@ -118,15 +130,8 @@ def overloaded(app: ASGIApp) -> ASGIApp:
         if scope["path"].startswith(_HEALTH):
             await app(scope, receive, send)
             return
-        body = msgspec.json.encode(error_body(503, "Server is busy"))
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"retry-after", b"1"),
-            (b"x-request-id", f"req_{secrets.token_hex(12)}".encode()),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        body, headers = refusal(503, "Server is busy", request_id=f"req_{secrets.token_hex(12)}")
+        await send({"type": "http.response.start", "status": 503, "headers": [*headers, (b"retry-after", b"1")]})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     return refuse

@@ -10,13 +10,11 @@ import secrets
 import socket
 from typing import Any, Literal
 
-import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from polyant.http.connections import MAX_HEAD_BYTES, MAX_HEADER_LINES, SEND_BUFFER_BYTES, overloaded, pool_of
-from polyant.http.errors import error_body
+from polyant.http.connections import MAX_HEAD_BYTES, MAX_HEADER_LINES, SEND_BUFFER_BYTES, overloaded, pool_of, refusal
 from polyant.http.unread import UnreadWatch
 
 log = logging.getLogger("polyant.access")
@@ -232,16 +230,9 @@ class HttpProtocol(HttpToolsProtocol):
         request_id = f"req_{secrets.token_hex(12)}"
         fields = {"status": status, "error": message, "request_id": request_id}
         log.info("request", extra={"fields": fields})
-        body = msgspec.json.encode(error_body(status, message))
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", request_id.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"connection", b"close"),
-        ]
-        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        body, headers = refusal(status, message, request_id=request_id)
+        every = (*self.server_state.default_headers, *headers, (b"connection", b"close"))
+        lines = b"".join(b"%b: %b\r\n" % header for header in every)
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from polyant.domain.chat import ToolCall, ToolResult, ToolSpec, Turn
+from polyant.domain.error_places import place_of
 from polyant.domain.instances import Instance
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretName, SecretText
@@ -94,6 +94,4 @@ def _redacted(text: str, secrets: Mapping[SecretName, SecretText]) -> str:
 
 def _log_fields(instance: Instance, call: ToolCall, error: BaseException) -> dict[str, object]:
     """Returns the log fields for an exception: its type and location, but not its text, which may contain a secret."""
-    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-    place = f"{frame.f_code.co_filename}:{line}"
-    return {"slug": instance.slug, "tool": call.name, "error": type(error).__name__, "at": place}
+    return {"slug": instance.slug, "tool": call.name, "error": type(error).__name__, "at": place_of(error)}
