@@ -1,5 +1,6 @@
 """A conversation turn: the caller's request, the model request, and the resulting events."""
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 import msgspec
@@ -44,6 +45,20 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+
+
+class ProviderFields(msgspec.Struct, frozen=True, kw_only=True):
+    """Further fields of the caller's request, which a ChatModel sends if its provider has an equivalent."""
+
+    response_format: msgspec.Raw | None = None
+    """A JSON object in OpenAI's form, such as `{"type":"json_object"}`; its schema is not checked."""
+    reasoning_effort: str | None = None
+    logit_bias: Mapping[str, float] | None = None
+    verbosity: str | None = None
+    prompt_cache_key: str | None = None
+    safety_identifier: str | None = None
+    user: str | None = None
+    """The caller's id of the end user. Like the three fields above, only OpenAI's own servers receive it."""
 
 
 class ProviderData(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +137,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     caller_instructions: tuple[str, ...] = ()
     """The caller's own system messages, in order."""
     sampling: Sampling = Sampling()
+    provider_fields: ProviderFields = ProviderFields()
     stream: bool = False
 
 
@@ -137,6 +153,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[UserMessage | AssistantMessage, ...]
     caller_instructions: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
+    provider_fields: ProviderFields = ProviderFields()
     stream: bool = False
     """Whether to produce text incrementally; a complete answer is cheaper."""
 
@@ -160,6 +177,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[ToolSpec, ...] = ()
     """The tools the model may call now; the messages may contain calls of other tools."""
     sampling: Sampling = Sampling()
+    provider_fields: ProviderFields = ProviderFields()
     stream: bool = False
     options: JsonObject = {}
     """The instance's options for the provider's adapter, which decodes them with `decode_options`."""

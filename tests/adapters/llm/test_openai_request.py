@@ -4,7 +4,16 @@ import msgspec
 import pytest
 
 from polyant.adapters.llm.openai_request import encode_request
-from polyant.domain.chat import AssistantMessage, ModelRequest, Sampling, ToolCall, ToolResult, ToolSpec, UserMessage
+from polyant.domain.chat import (
+    AssistantMessage,
+    ModelRequest,
+    ProviderFields,
+    Sampling,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    UserMessage,
+)
 
 ELSEWHERE = "http://127.0.0.1:11434/v1"
 OPENAI = "https://api.openai.com/v1"
@@ -158,3 +167,49 @@ def test_model_that_reasons_only_without_tools_gets_no_effort_with_tools(
 ) -> None:
     assert sent(base_url=base_url, model=model, tools=(TOOL,)).get("reasoning_effort") == effort
     assert "reasoning_effort" not in sent(base_url=base_url, model=model)
+
+
+FIELDS = ProviderFields(
+    response_format=msgspec.Raw(b'{"type":"json_object"}'),
+    reasoning_effort="low",
+    logit_bias={"50256": -100},
+    verbosity="low",
+    prompt_cache_key="k",
+    safety_identifier="s",
+    user="u",
+)
+ANYWHERE = {"response_format": {"type": "json_object"}, "reasoning_effort": "low", "logit_bias": {"50256": -100}}
+OPENAI_ONLY = {"prompt_cache_key": "k", "safety_identifier": "s", "user": "u"}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "model", "expected"),
+    [
+        (ELSEWHERE, "qwen3", ANYWHERE),
+        (ELSEWHERE, "gpt-5", ANYWHERE.keys() - {"logit_bias"}),
+        (OPENAI, "gpt-4.1", {"response_format", "logit_bias", *OPENAI_ONLY}),
+        (OPENAI, "gpt-5", {"response_format", "reasoning_effort", "verbosity", *OPENAI_ONLY}),
+        ("https://eu.api.openai.com/v1", "gpt-5", {"response_format", "reasoning_effort", "verbosity", *OPENAI_ONLY}),
+        ("https://ants.openai.azure.com/openai/v1", "gpt-5", {"response_format", "reasoning_effort"}),
+        ("https://api.openai.com.evil.example/v1", "qwen3", ANYWHERE),
+    ],
+)
+def test_caller_fields_are_sent_where_they_are_accepted(base_url: str, model: str, expected: Any) -> None:
+    plain = {"model", "messages"}
+    body = sent(base_url=base_url, model=model, provider_fields=FIELDS)
+    given = {**ANYWHERE, **OPENAI_ONLY, "verbosity": "low"}
+    assert {name: body[name] for name in body.keys() - plain} == {name: given[name] for name in expected}
+
+
+def test_response_format_is_sent_byte_by_byte() -> None:
+    given = b'{"type":"json_schema","json_schema":{"name":"a","strict":true,"schema":{"x":[1.0,1e2, "\\u00e9"]}}}'
+    fields = ProviderFields(response_format=msgspec.Raw(given))
+    body = encode_request(msgspec.structs.replace(REQUEST, provider_fields=fields), include_usage=False)
+    assert given in body
+
+
+def test_tools_override_the_callers_reasoning_effort_where_they_exclude_reasoning() -> None:
+    fields = ProviderFields(reasoning_effort="high")
+    given: dict[str, Any] = {"base_url": OPENAI, "model": "gpt-5.6", "provider_fields": fields}
+    assert sent(**given)["reasoning_effort"] == "high"
+    assert sent(**given, tools=(TOOL,))["reasoning_effort"] == "none"

@@ -6,7 +6,16 @@ import msgspec
 import pytest
 
 from polyant.adapters.tools.spawn_task_tool import SpawnTaskTool
-from polyant.domain.chat import AssistantMessage, ModelRequest, ToolCall, ToolResult, TurnFinished, Usage, UserMessage
+from polyant.domain.chat import (
+    AssistantMessage,
+    ModelRequest,
+    ProviderFields,
+    ToolCall,
+    ToolResult,
+    TurnFinished,
+    Usage,
+    UserMessage,
+)
 from polyant.domain.errors import ProviderFailure, TurnTimeoutError
 from polyant.domain.tools import ToolContext
 from polyant.testing.fakes import FakeStep
@@ -60,6 +69,19 @@ async def test_sub_agent_has_its_own_context_and_all_tools_but_spawn_task(loop: 
     assert [spec.name for spec in first.tools] == ["answer", "fail", "hang", "spawn_task"]
     assert "- spawn_task" not in sub.system
     assert (sub.api_key, sub.model, sub.stream) == (first.api_key, first.model, False)
+
+
+async def test_only_the_turns_own_requests_have_the_callers_response_format(loop: ToolLoop) -> None:
+    def play(request: ModelRequest) -> FakeStep:
+        return SUMMARY if is_sub_agent(request) or len(request.messages) > 1 else spawns("Compute it.")
+
+    fields = ProviderFields(response_format=msgspec.Raw(b'{"type":"json_object"}'), reasoning_effort="low")
+    turn = msgspec.structs.replace(loop.turn, provider_fields=fields)
+    model = loop.model(play)
+    await events_of(loop.supervisor(model).run(turn))
+    first, sub, last = model.requests
+    assert (first.provider_fields, last.provider_fields) == (fields, fields)
+    assert sub.provider_fields == ProviderFields(reasoning_effort="low")
 
 
 async def test_sub_agents_run_concurrently(loop: ToolLoop) -> None:

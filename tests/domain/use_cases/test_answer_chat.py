@@ -1,6 +1,6 @@
 import pytest
 
-from polyant.domain.chat import AssistantMessage, ChatRequest, Sampling, TextDelta, UserMessage
+from polyant.domain.chat import AssistantMessage, ChatRequest, ProviderFields, Sampling, TextDelta, UserMessage
 from polyant.domain.errors import AuthenticationError, UnknownModelError
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import AUTH_API_KEY
@@ -34,6 +34,7 @@ async def test_turn_contains_the_request_and_the_instance(
         messages=(UserMessage.of("Hi"), AssistantMessage("Hello"), UserMessage.of("Well?")),
         caller_instructions=("Be brief.",),
         sampling=Sampling(temperature=1.5, seed=3),
+        provider_fields=ProviderFields(reasoning_effort="low"),
         stream=True,
     )
     events = await events_of(await answer(request, None, CONTEXT))
@@ -41,7 +42,7 @@ async def test_turn_contains_the_request_and_the_instance(
     turn = supervisor.turns[0]
     assert turn.instance == await harness.load(slug)
     assert (turn.messages, turn.caller_instructions) == (request.messages, request.caller_instructions)
-    assert (turn.sampling, turn.stream) == (request.sampling, True)
+    assert (turn.sampling, turn.provider_fields, turn.stream) == (request.sampling, request.provider_fields, True)
     assert turn.context == CONTEXT
 
 

@@ -1,19 +1,18 @@
 """Encodes a model request for Anthropic's Messages API."""
 
-import re
-from functools import lru_cache
 from itertools import groupby
 
 import msgspec
 
 from polyant.adapters.llm import anthropic_wire as wire
+from polyant.adapters.llm.anthropic_models import claude_version
+from polyant.adapters.llm.anthropic_output import output_config
 from polyant.adapters.llm.history import EMPTY_USER_MESSAGE, arguments_object
 from polyant.domain.chat import AssistantMessage, ModelMessage, ModelRequest, ToolResult, UserMessage
 
 _ENCODE = msgspec.json.Encoder().encode
 _MAX_DEFAULT_TOKENS = 16_384
 _MAX_TEMPERATURE = 1.0
-_CLAUDE = re.compile(r"claude-[a-z]+-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 _FIRST_WITHOUT_SAMPLING = (4, 7)
 _ANY_ARGUMENTS = msgspec.Raw(b'{"type":"object"}')
 
@@ -40,15 +39,14 @@ def encode_request(request: ModelRequest) -> bytes:
             temperature=None if temperature is None else min(temperature, _MAX_TEMPERATURE),
             top_p=requested.top_p if accepts_sampling and temperature is None else None,
             stop_sequences=tuple(stop for stop in requested.stop if stop.strip()),
+            output_config=output_config(request.provider_fields, request.model),
         )
     )
 
 
-@lru_cache(maxsize=1024)
 def _accepts_sampling(model: str) -> bool:
     """Returns whether a model accepts temperature and top_p; Claude 4.7 and later reject them with status 400."""
-    claude = _CLAUDE.search(model)
-    return claude is None or (int(claude[1]), int(claude[2] or 0)) < _FIRST_WITHOUT_SAMPLING
+    return (claude_version(model) or (0, 0)) < _FIRST_WITHOUT_SAMPLING
 
 
 def _tools(request: ModelRequest) -> tuple[wire.Tool, ...]:

@@ -43,6 +43,18 @@ class ToolChoice(msgspec.Struct, frozen=True):
     type: Literal["none"]
 
 
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+
+
+class OutputFormat(msgspec.Struct, frozen=True, tag_field="type", tag="json_schema"):
+    schema: msgspec.Raw
+
+
+class OutputConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+    format: OutputFormat | None = None
+    effort: Effort | None = None
+
+
 class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str
     max_tokens: int
@@ -54,6 +66,7 @@ class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     temperature: float | None = None
     top_p: float | None = None
     stop_sequences: tuple[str, ...] = ()
+    output_config: OutputConfig | None = None
 
 
 class ContentBlock(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from polyant.domain.chat import (
     AssistantMessage,
     ModelMessage,
     ModelRequest,
+    ProviderFields,
     Sampling,
     ToolCall,
     ToolResult,
@@ -20,11 +21,13 @@ from polyant.domain.chat import (
 )
 
 _ENCODE = msgspec.json.Encoder().encode
-_OPENAI_HOSTS = (".api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
+_OPENAI_OWN_HOST = ".api.openai.com"
+_OPENAI_HOSTS = (_OPENAI_OWN_HOST, ".openai.azure.com", ".services.ai.azure.com")
 _O_SERIES = re.compile(r"\A(?:.*/)?o[1-9](?:-|\Z)")
 _GPT = re.compile(r"\A(?:.*/)?gpt-(\d+)(?:\.(\d+))?(?!\d)(?!.*-chat)")
 _FIRST_REASONING_GPT = (5, 0)
 _FIRST_GPT_WITHOUT_TOOL_REASONING = (5, 1)
+_NO_FIELDS = ProviderFields()
 
 
 class Dialect(NamedTuple):
@@ -32,6 +35,8 @@ class Dialect(NamedTuple):
 
     is_openai: bool
     """OpenAI's and Azure's servers deprecate `max_tokens`; others may not know `max_completion_tokens`."""
+    is_openai_own: bool
+    """OpenAI's own servers; others, Azure's included, may reject fields that are new or are about the caller."""
     is_reasoning_model: bool
     """Reasoning models reject sampling parameters and stop sequences with status 400, so they are omitted."""
     tools_exclude_reasoning: bool
@@ -41,12 +46,13 @@ class Dialect(NamedTuple):
 @lru_cache(maxsize=1024)
 def dialect_of(base_url: str, model: str) -> Dialect:
     """Returns the known deviations of the server and the model."""
-    host = urlsplit(base_url).hostname or ""
-    is_openai = f".{host}".endswith(_OPENAI_HOSTS)
+    host = f".{urlsplit(base_url).hostname or ''}"
+    is_openai = host.endswith(_OPENAI_HOSTS)
     gpt = _GPT.match(model)
     version = (int(gpt[1]), int(gpt[2] or 0)) if gpt else (0, 0)
     return Dialect(
         is_openai=is_openai,
+        is_openai_own=host.endswith(_OPENAI_OWN_HOST),
         is_reasoning_model=version >= _FIRST_REASONING_GPT or bool(_O_SERIES.match(model)),
         tools_exclude_reasoning=is_openai and version >= _FIRST_GPT_WITHOUT_TOOL_REASONING,
     )
@@ -57,6 +63,7 @@ def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
     dialect = dialect_of(request.base_url, request.model)
     requested = request.sampling
     sampling = Sampling(seed=requested.seed) if dialect.is_reasoning_model else requested
+    fields = _accepted_fields(request.provider_fields, dialect)
     use_new_name = dialect.is_openai or dialect.is_reasoning_model
     return _ENCODE(
         wire.RequestBody(
@@ -65,7 +72,7 @@ def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
             stream=request.stream,
             stream_options=wire.StreamOptions(include_usage=True) if include_usage else None,
             tools=_tools(request),
-            reasoning_effort="none" if request.tools and dialect.tools_exclude_reasoning else None,
+            reasoning_effort="none" if request.tools and dialect.tools_exclude_reasoning else fields.reasoning_effort,
             max_tokens=None if use_new_name else requested.max_tokens,
             max_completion_tokens=requested.max_tokens if use_new_name else None,
             temperature=sampling.temperature,
@@ -74,7 +81,29 @@ def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
             seed=sampling.seed,
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
+            logit_bias=fields.logit_bias,
+            response_format=fields.response_format,
+            verbosity=fields.verbosity,
+            prompt_cache_key=fields.prompt_cache_key,
+            safety_identifier=fields.safety_identifier,
+            user=fields.user,
         )
+    )
+
+
+def _accepted_fields(fields: ProviderFields, dialect: Dialect) -> ProviderFields:
+    """Returns the fields that the server and the model accept; a rejected field would fail the turn."""
+    if fields == _NO_FIELDS:
+        return fields
+    own, reasons = dialect.is_openai_own, dialect.is_reasoning_model
+    return ProviderFields(
+        response_format=fields.response_format,
+        reasoning_effort=fields.reasoning_effort if reasons or not dialect.is_openai else None,
+        logit_bias=None if reasons else fields.logit_bias,
+        verbosity=fields.verbosity if own and reasons else None,
+        prompt_cache_key=fields.prompt_cache_key if own else None,
+        safety_identifier=fields.safety_identifier if own else None,
+        user=fields.user if own else None,
     )
 
 

@@ -4,7 +4,8 @@ See https://platform.openai.com/docs/api-reference/chat. Fields that Polyant doe
 skipped.
 """
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -61,7 +62,7 @@ class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     stream: bool = False
     stream_options: StreamOptions | None = None
     tools: tuple[Tool, ...] = ()
-    reasoning_effort: Literal["none"] | None = None
+    reasoning_effort: str | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     temperature: float | None = None
@@ -70,6 +71,12 @@ class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    logit_bias: Mapping[str, float] | None = None
+    response_format: msgspec.Raw | None = None
+    verbosity: str | None = None
+    prompt_cache_key: str | None = None
+    safety_identifier: str | None = None
+    user: str | None = None
 
 
 class TextPart(msgspec.Struct, frozen=True):

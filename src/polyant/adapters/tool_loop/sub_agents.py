@@ -43,7 +43,10 @@ class SubAgents:
             toolbox = self._agent.toolbox.without(execution.call.name)
             system = f"{self._compose(toolbox.specs)}{SEPARATOR}{_INSTRUCTIONS}"
             messages = (UserMessage.of(task),)
-            request = msgspec.structs.replace(self._request, system=system, messages=messages, stream=False)
+            fields = msgspec.structs.replace(self._request.provider_fields, response_format=None)
+            request = msgspec.structs.replace(
+                self._request, system=system, messages=messages, stream=False, provider_fields=fields
+            )
             return await _final_text(self._agent.with_tools(toolbox), request)
 
         return delegate

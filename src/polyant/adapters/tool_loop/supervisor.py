@@ -60,6 +60,7 @@ class ToolLoopSupervisor(Supervisor):
                 system=self._prompts.compose(instance, toolbox.specs, turn.caller_instructions),
                 messages=turn.messages,
                 sampling=_sampling(turn),
+                provider_fields=turn.provider_fields,
                 stream=turn.stream,
                 options=instance.options.get(instance.provider, {}),
                 deadline=turn.deadline,

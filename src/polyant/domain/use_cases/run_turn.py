@@ -62,6 +62,7 @@ class RunTurn:
             messages=request.messages,
             caller_instructions=request.caller_instructions,
             sampling=request.sampling,
+            provider_fields=request.provider_fields,
             stream=request.stream,
         )
         observed = ObservedTurn(
