@@ -31,7 +31,9 @@ def findings(polyant: Polyant, **variables: str) -> list[tuple[str, str, str]]:
     done = polyant("doctor", "--json", **variables)
     found: list[dict[str, Any]] = done.json["findings"]
     assert done.code == (1 if any(finding["state"] == "fault" for finding in found) else 0)
-    return [(f["state"], f["about"], f["says"]) for f in found if f["state"] != "ok"]
+    return [
+        (f["state"], f["about"], ". ".join(filter(None, (f["says"], f["fix"])))) for f in found if f["state"] != "ok"
+    ]
 
 
 def execute(home: Path, statement: str) -> None:
@@ -97,12 +99,16 @@ def test_missing_key_file_is_a_fault(polyant: Polyant, home: Path, name: str) ->
 def test_older_and_newer_schemas_are_distinguished(polyant: Polyant, home: Path) -> None:
     execute(home, "INSERT INTO migration (name, app_name) VALUES ('9999', 'polyant')")
     assert findings(polyant) == [
-        ("fault", "store", "the database was made by a newer version of polyant: update polyant, or restore a backup")
+        (
+            "fault",
+            "database",
+            "The database was made by a newer version of polyant. Update polyant, or restore a backup",
+        )
     ]
     for _ in range(2):
         execute(home, "DELETE FROM migration WHERE name = (SELECT max(name) FROM migration)")
     assert findings(polyant) == [
-        ("fault", "store", "the database was made by an older version of polyant: run `polyant migrate`")
+        ("fault", "database", "The database was made by an older version of polyant. Run `polyant migrate`")
     ]
 
 
@@ -121,13 +127,13 @@ def test_instance_that_rejects_every_request_is_a_warning(polyant: Polyant, home
     polyant.succeed("keys", "issue", "demo-bot")
     polyant.succeed("keys", "revoke", "demo-bot")
     assert findings(polyant) == [
-        ("warning", "instance demo-bot", "requires an API key but has none: run `polyant keys issue demo-bot`")
+        ("warning", "instance demo-bot", "requires an API key but has none. Run `polyant keys issue demo-bot`")
     ]
 
 
 def test_disabled_provider_is_a_fault(polyant: Polyant, home: Path) -> None:
     assert findings(polyant, CHAT_MODELS="openai") == [
-        ("fault", "instance demo-bot", "its provider scripted is not enabled: add it to CHAT_MODELS")
+        ("fault", "instance demo-bot", "its provider scripted is not enabled. Add scripted to CHAT_MODELS")
     ]
 
 

@@ -64,7 +64,11 @@ def tamper(home: Path, slug: str) -> None:
 def older_keys(polyant: Polyant, **variables: str) -> tuple[str, str]:
     """Returns the doctor's finding about older encryption keys."""
     findings = polyant("doctor", "--json", **variables).json["findings"]
-    [(state, message)] = [(f["state"], f["says"]) for f in findings if f["about"] == "older encryption keys"]
+    [(state, message)] = [
+        (f["state"], ". ".join(filter(None, (f["says"], f["fix"]))))
+        for f in findings
+        if f["about"] == "older encryption keys"
+    ]
     return state, message
 
 
@@ -142,7 +146,7 @@ def test_interrupted_rotation_resumes_with_the_same_key(
     assert older == [old]
     assert older_keys(polyant) == (
         "warning",
-        f"{4 - saves} secrets of {4 - saves} instances need one: run `polyant keys rotate-master`",
+        f"{4 - saves} secrets of {4 - saves} instances need one. Run `polyant keys rotate-master`",
     )
     assert polyant("instances", "list", ENCRYPTION_KEY=old).code == 3
     alone = polyant("instances", "list", ENCRYPTION_KEY=new)
@@ -163,7 +167,7 @@ def test_doctor_reports_a_rotation_interrupted_before_the_first_secret(
     (keys / "encryption.key").write_text(NEW)
     assert older_keys(polyant) == (
         "warning",
-        "a key rotation is unfinished: run `polyant keys rotate-master`",
+        "a key rotation is unfinished. Run `polyant keys rotate-master`",
     )
     assert polyant.succeed("keys", "rotate-master", "--json").json["secrets"] == 0
     assert keys_of(home)[0] == NEW

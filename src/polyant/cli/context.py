@@ -8,6 +8,7 @@ import msgspec
 
 from polyant.container import Container, LazyType
 from polyant.domain.enabled_tools import EnabledTool, enabled_tools
+from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.tool import Tool
@@ -18,11 +19,12 @@ from polyant.wiring import DATABASE, open_container
 
 T = TypeVar("T")
 
-SCHEMA_FAULTS: Mapping[str, str] = {
-    "empty": "is empty: run `polyant migrate`",
-    "older": "was made by an older version of polyant: run `polyant migrate`",
-    "newer": "was made by a newer version of polyant: update polyant, or restore a backup",
+_SCHEMA_FAULTS: Mapping[str, tuple[str, str]] = {
+    "empty": ("is empty", "Run `polyant migrate`"),
+    "older": ("was made by an older version of polyant", "Run `polyant migrate`"),
+    "newer": ("was made by a newer version of polyant", "Update polyant, or restore a backup"),
 }
+"""By the state of the schema: the problem and the fix."""
 
 
 class CliContext(msgspec.Struct, frozen=True):
@@ -44,7 +46,8 @@ def run(work: Callable[[CliContext], Awaitable[int | None]], environ: Mapping[st
     """Runs a command's work on the data that the environment selects, and returns its exit code.
 
     Raises:
-        SettingsError: There is no data, or its schema has another version.
+        SettingsError: There is no data.
+        UnavailableError: The schema has another version.
     """
 
     async def open_and_work() -> int | None:
@@ -72,12 +75,18 @@ def find_data(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-async def schema_fault(context: CliContext) -> str | None:
-    """Returns the fault of the database schema and its fix, or None if the schema is current."""
+async def check_schema(context: CliContext) -> None:
+    """Returns if the database schema is current, or the data isn't in the database.
+
+    Raises:
+        UnavailableError: The schema has another version, or there is none.
+    """
     if not context.container.needs(InstanceRepo, DATABASE):
-        return None
+        return
     state = await (await context.get(DATABASE)).schema()
-    return None if state == "current" else f"database {SCHEMA_FAULTS[state]}"
+    if state != "current":
+        problem, fix = _SCHEMA_FAULTS[state]
+        raise UnavailableError(f"The database {problem}", hint=fix)
 
 
 async def tools_of(context: CliContext, instance: Instance) -> tuple[EnabledTool, ...]:
@@ -86,7 +95,5 @@ async def tools_of(context: CliContext, instance: Instance) -> tuple[EnabledTool
 
 
 async def _check_store(context: CliContext) -> None:
-    fault = await schema_fault(context)
-    if fault is not None:
-        raise SettingsError(f"The {fault}")
+    await check_schema(context)
     await (await context.get(CheckMasterKey)).verify()

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 from polyant import __version__
 from polyant.arguments import WiringError
-from polyant.cli import adapters, doctor, instances, keys, mcp, migrate, secrets, serve, users
+from polyant.cli import adapters, instances, keys, mcp, migrate, secrets, serve, users
+from polyant.cli.doctor import command as doctor
 from polyant.cli.help import EPILOG
 from polyant.domain.errors import (
     ConflictError,

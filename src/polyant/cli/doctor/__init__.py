@@ -1,0 +1,1 @@
+"""polyant doctor: checks the settings, the machine, the data and the providers, and suggests fixes."""

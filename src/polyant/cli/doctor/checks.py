@@ -1,0 +1,20 @@
+"""The checks of `polyant doctor`, in their order. To add a check, write its function and list it here."""
+
+from polyant.cli.context import CliContext
+from polyant.cli.doctor import files, instances, providers, store
+from polyant.cli.doctor.check import Check
+from polyant.settings import Settings
+
+MACHINE_CHECKS: tuple[Check[Settings], ...] = (Check("files", files.check_permissions),)
+"""The checks that need only the settings."""
+
+DATA_CHECKS: tuple[Check[CliContext], ...] = (
+    Check("database", store.check_database, blocks=True),
+    Check("encryption key", store.check_encryption_key, blocks=True),
+    Check("older encryption keys", store.check_older_keys),
+    Check("auth secret", store.check_auth_secret),
+    Check("instances", instances.check_count),
+    Check("instances", instances.check_each),
+    Check("providers", providers.check_reachable),
+)
+"""The checks that need the stored data."""

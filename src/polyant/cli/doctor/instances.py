@@ -1,0 +1,96 @@
+"""Checks the active instances."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+
+from polyant.cli.context import CliContext
+from polyant.cli.doctor.check import Check, run_checks
+from polyant.cli.doctor.finding import Finding, fault, faults_of, ok, warning
+from polyant.domain.errors import PolyantError
+from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus
+from polyant.domain.ports.chat_model import ChatModel
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.provider_keys import ProviderKeys
+
+
+class InstanceContext(msgspec.Struct, frozen=True):
+    """One instance and the data that it belongs to."""
+
+    context: CliContext
+    instance: Instance
+
+    @property
+    def about(self) -> str:
+        """The subject of findings."""
+        return f"instance {self.instance.slug}"
+
+
+async def active_instances(context: CliContext) -> AsyncIterator[Instance]:
+    """Yields the active instances."""
+    repo = await context.get(InstanceRepo)
+    for summary in (await repo.list(InstanceQuery(status=InstanceStatus.ACTIVE))).instances:
+        instance = await repo.get(summary.slug)
+        if instance is not None:
+            yield instance
+
+
+async def check_count(context: CliContext) -> AsyncIterator[Finding]:
+    """Yields whether there are instances."""
+    total = (await (await context.get(InstanceRepo)).list(InstanceQuery(limit=1))).total
+    if total:
+        yield ok("instances", f"{total} stored")
+    else:
+        yield warning("instances", "0 stored", fix="Create one with `polyant instances create SLUG`")
+
+
+async def check_each(context: CliContext) -> AsyncIterator[Finding]:
+    """Yields the findings of `INSTANCE_CHECKS` for each active instance."""
+    async for instance in active_instances(context):
+        findings: list[Finding] = []
+        await run_checks(INSTANCE_CHECKS, InstanceContext(context, instance), findings)
+        for finding in findings:
+            yield finding
+
+
+async def _check_secrets(subject: InstanceContext) -> AsyncIterator[Finding]:
+    """Yields a fault for each secret that can't be decrypted."""
+    cipher = await subject.context.get(SecretCipher)
+    for secret in subject.instance.secrets.values():
+        try:
+            await cipher.open(secret.sealed, subject.instance.address_of(secret))
+        except PolyantError as error:
+            for finding in faults_of(subject.about, error):
+                yield msgspec.structs.replace(finding, description=f"{secret.name}: {finding.description}")
+
+
+async def _check_auth(subject: InstanceContext) -> AsyncIterator[Finding]:
+    """Yields a warning if the instance rejects every request."""
+    instance = subject.instance
+    if instance.auth_enabled and not instance.has_auth_key:
+        fix = f"Run `polyant keys issue {instance.slug}`"
+        yield warning(subject.about, "requires an API key but has none", fix=fix)
+
+
+async def _check_provider(subject: InstanceContext) -> AsyncIterator[Finding]:
+    """Yields a fault if the instance's provider is disabled or has no key."""
+    instance = subject.instance
+    model = (await subject.context.get(Mapping[str, ChatModel])).get(instance.provider)
+    if model is None:
+        problem = f"its provider {instance.provider} is not enabled"
+        yield fault(subject.about, problem, fix=f"Add {instance.provider} to CHAT_MODELS")
+        return
+    try:
+        await (await subject.context.get(ProviderKeys)).key_for(instance, model.info)
+    except PolyantError as error:
+        for finding in faults_of(subject.about, error):
+            yield finding
+
+
+INSTANCE_CHECKS: tuple[Check[InstanceContext], ...] = (
+    Check("instances", _check_secrets),
+    Check("instances", _check_auth),
+    Check("instances", _check_provider),
+)
+"""The checks of each active instance."""
