@@ -1,7 +1,8 @@
 """Runs the engine under mixed load for a long time and looks for leaks and wrong responses: `just soak`.
 
 Two workers run on PostgreSQL, with the shared limiter, authentication, the log and the metrics. Halfway through, the
-database is stopped for ten seconds. The exit code is 1 if a check fails.
+database is stopped for ten seconds. Hostile clients attack in every other period of 90 seconds. The exit code
+is 1 if a check fails.
 """
 
 import argparse

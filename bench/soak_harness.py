@@ -13,6 +13,8 @@ TASKS = "/tasks-of-this-worker"
 """The path where a worker of the soak reports its number of tasks."""
 
 _HTTP = ("--http", "polyant.http.protocol:HttpProtocol")
+REQUEST_SECONDS = 20
+STALL_SECONDS = 30
 _WORKERS = 2
 _RATE_LIMIT = "100000/60"  # never reached, but every request is counted
 
@@ -56,6 +58,8 @@ def soak_harness(database_url: str, folder: Path) -> Iterator[SoakHarness]:
         "TRUST_PROXY": "1",
         "LOG_FORMAT": "json",
         "METRICS_TOKEN": metrics_token,
+        "REQUEST_SECONDS": str(REQUEST_SECONDS),
+        "STALL_SECONDS": str(STALL_SECONDS),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
     }
     provider = python("-m", "bench.soak_upstream", str(upstream_port))

@@ -3,7 +3,7 @@
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,8 @@ from bench.soak_scenario import RECOVERY_SECONDS, Failure
 
 MAX_MB_PER_10_MINUTES = 2.0
 WARM_UP_SECONDS = 300.0
+MAX_CPU_UNDER_ATTACK = 1.3
+"""The CPU time per honest request under attack, as a multiple of that without hostile clients."""
 MIN_SECONDS_TO_JUDGE = 600.0
 """The minimum duration of the load after the warm-up for its slope to be meaningful."""
 
@@ -95,6 +97,7 @@ def findings(report: Report) -> list[Finding]:
         Finding("log", not report.bad_log_lines, f"{len(report.bad_log_lines)} errors or tracebacks"),
         _same_workers(report),
         *_recovery(report),
+        _cost_of_attack(report),
         *_slopes(report),
         *_leaks(report),
     ]
@@ -116,6 +119,28 @@ def _recovery(report: Report) -> Iterable[Finding]:
         recovery = max(0.0, report.restart.last_refusal_at - report.restart.up_at)
         figure = f"down for {outage:.1f} s, the last 503 {recovery:.1f} s after it was back"
         yield Finding("database", recovery < RECOVERY_SECONDS, figure)
+
+
+def _cost_of_attack(report: Report) -> Finding:
+    """Compares the CPU time per honest request with and without hostile clients."""
+    calm, attacked = (_cpu_ms_per_request(report.of("load"), under_attack=state) for state in (False, True))
+    if not calm or not attacked:
+        return Finding("CPU under attack", None, "the soak was too short")
+    ratio = attacked / calm
+    figure = f"{calm:.2f} ms per honest request, {attacked:.2f} ms with hostile clients: {ratio:.2f} times as much"
+    return Finding("CPU under attack", ratio <= MAX_CPU_UNDER_ATTACK, figure)
+
+
+def _cpu_ms_per_request(load: Sequence[Sample], *, under_attack: bool) -> float:
+    """Returns the CPU time of all processes per request, outside the outage; 0 if there is no such period."""
+    periods = [
+        (after, before)
+        for before, after in pairwise(load)
+        if before.under_attack is after.under_attack is under_attack and before.away == after.away
+    ]
+    requests = sum(after.requests - before.requests for after, before in periods)
+    seconds = sum(after.cpu_seconds - before.cpu_seconds for after, before in periods)
+    return 1_000 * seconds / requests if requests else 0.0
 
 
 def _slopes(report: Report) -> Iterable[Finding]:

@@ -16,15 +16,18 @@ from bench.soak_callers import Callers
 from bench.soak_checks import check
 from bench.soak_client import Client
 from bench.soak_harness import SoakHarness
+from bench.soak_hostile import HostileClients
 from bench.soak_operator import Operator
 from bench.soak_report import Log, Report, Restart
 from bench.soak_samples import Sample, Sampler
-from bench.soak_scenario import RECOVERY_SECONDS, Scenario
+from bench.soak_scenario import RECOVERY_SECONDS, OutcomeCounter, Scenario
 
 _SAMPLE_SECONDS = 5.0
 _WARM_UP_SECONDS = 20.0
 _REST_SECONDS = 30.0
 _OUTAGE_SECONDS = 10.0
+_ATTACK_SECONDS = 90.0
+"""The duration of each attack, and of each period without one; longer than the server's time limits."""
 _SAMPLES_AT_REST = 3
 _KEEP_ALIVE_SECONDS = 3.0  # shorter than the server's, so that no request uses a connection that the server is closing
 
@@ -49,6 +52,8 @@ class Soak:
         self._seconds = minutes * 60
         self._samples: list[Sample] = []
         self._scenario = Scenario()
+        self._hostile_outcomes = OutcomeCounter()
+        self._under_attack = False
         self._restart: Restart | None = None
 
     async def run(self) -> Report:
@@ -69,8 +74,8 @@ class Soak:
             minutes=self._seconds / 60,
             rate=self._rate,
             samples=self._samples,
-            counts=self._scenario.outcomes.counts,
-            failures=self._scenario.outcomes.failures,
+            counts=self._scenario.outcomes.counts | self._hostile_outcomes.counts,
+            failures=self._scenario.outcomes.failures + self._hostile_outcomes.failures,
             restart=self._restart,
             log_levels=log.levels,
             warnings=log.warnings,
@@ -88,6 +93,7 @@ class Soak:
             _in_background(self._watch()),
             _in_background(operator.work(), until=self._scenario.writing),
             _in_background(self._restart_database(after=self._seconds / 2)),
+            _in_background(self._attack_at_intervals()),
         ):
             await callers.call(rate=self._rate, seconds=self._seconds)
         await self._rest("after")
@@ -111,7 +117,19 @@ class Soak:
             await asyncio.sleep(max(0.0, next_at - time.monotonic()))
 
     async def _sample(self, phase: str) -> None:
-        self._samples.append(await self._sampler.sample(phase, self._scenario.outcomes))
+        self._samples.append(
+            await self._sampler.sample(phase, self._scenario.outcomes, under_attack=self._under_attack)
+        )
+
+    async def _attack_at_intervals(self) -> None:
+        """Alternates periods without and with hostile clients, so that both meet the same machine."""
+        hostile = HostileClients(self._harness, self._scenario, self._hostile_outcomes)
+        while True:
+            await asyncio.sleep(_ATTACK_SECONDS)
+            self._under_attack = True
+            async with _in_background(hostile.attack()):
+                await asyncio.sleep(_ATTACK_SECONDS)
+            self._under_attack = False
 
     async def _read_metrics(self) -> None:
         headers = {"Authorization": f"Bearer {self._harness.metrics_token}"}

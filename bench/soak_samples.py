@@ -41,12 +41,19 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     away: int
     database_connections: int | None
     """None while the database is down."""
+    under_attack: bool = False
+    """Whether hostile clients were at work."""
     processes: tuple[ProcessSample, ...]
 
     @property
     def workers(self) -> tuple[ProcessSample, ...]:
         """The worker processes."""
         return tuple(process for process in self.processes if process.is_worker)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU time of all processes so far."""
+        return sum(process.cpu_seconds for process in self.processes)
 
     def descriptors(self, kind: str) -> int:
         """Returns the total number of descriptors of that kind in all workers."""
@@ -68,7 +75,7 @@ class Sampler:
         self._harness = harness
         self._database_url = database_url
 
-    async def sample(self, phase: str, outcomes: OutcomeCounter) -> Sample:
+    async def sample(self, phase: str, outcomes: OutcomeCounter, *, under_attack: bool) -> Sample:
         """Returns the current state; the database and the workers, which may be slow, are queried last."""
         at, requests, away = round(outcomes.now(), 1), outcomes.total, outcomes.away
         kinds = _socket_kinds(self._harness.port, self._harness.upstream_port)
@@ -81,6 +88,7 @@ class Sampler:
             requests=requests,
             away=away,
             database_connections=connections,
+            under_attack=under_attack,
             processes=tuple(msgspec.structs.replace(process, tasks=tasks.get(process.pid)) for process in seen),
         )
 

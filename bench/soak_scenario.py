@@ -26,6 +26,7 @@ MODELS = {
     "soak-cut": "cut",
     "soak-rotated": "fast",
     "soak-graced": "fast",
+    "soak-flood": "flood",
 }
 """The permanent instances, and the provider's model of each."""
 

@@ -73,6 +73,8 @@ def _answer(model: str, messages: Sequence[dict[str, Any]]) -> Answer:
     if model == "prompt":
         version = _VERSION.search(messages[0]["content"])
         return Answer([{"content": version[0] if version else "no version"}])
+    if model == "flood":
+        return Answer([{"content": "x" * 65_536}] * 128)
     text = TEXTS.get(model, TEXTS["fast"])
     return Answer([{"content": piece} for piece in re.findall(r"\S+\s*", text)])
 

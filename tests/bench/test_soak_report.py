@@ -76,6 +76,32 @@ def test_replaced_worker_is_bad() -> None:
     assert "workers" in bad(report(after=[sample(1_900, "after", pid=2)]))
 
 
+def test_cost_of_hostile_clients_is_compared_with_the_periods_without_them() -> None:
+    attacked = report(attacked_every_other_minute(cpu_under_attack=1.25))
+    assert bad(attacked) == []
+    assert bad(report(attacked_every_other_minute(cpu_under_attack=1.4))) == ["CPU under attack"]
+    (figure,) = [found.figure for found in findings(attacked) if found.name == "CPU under attack"]
+    assert figure == "1.00 ms per honest request, 1.25 ms with hostile clients: 1.25 times as much"
+
+
+def attacked_every_other_minute(*, cpu_under_attack: float) -> list[Sample]:
+    load, cpu_seconds, was_under_attack = [], 0.0, False
+    for number, calm in enumerate(under_load()):
+        under_attack = number // 12 % 2 == 1
+        cpu_seconds += cpu_under_attack if under_attack and was_under_attack else 1.0
+        was_under_attack = under_attack
+        (worker,) = calm.workers
+        load.append(
+            msgspec.structs.replace(
+                calm,
+                requests=1_000 * number,
+                under_attack=under_attack,
+                processes=(msgspec.structs.replace(worker, cpu_seconds=cpu_seconds),),
+            )
+        )
+    return load
+
+
 @pytest.mark.parametrize("mb_in_10_minutes, judged", [(1.5, []), (2.5, ["memory of worker 1"])])
 def test_growing_memory_is_bad(mb_in_10_minutes: float, judged: list[str]) -> None:
     load = [sample(at, "load", rss_mb=90 + mb_in_10_minutes * at / 600) for at in range(50, 1_850, 5)]
