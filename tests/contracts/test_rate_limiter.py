@@ -20,7 +20,7 @@ class MemoryRig(LimiterRig):
         self.clock.advance(seconds)
 
     async def held_keys(self) -> int:
-        return len(self.memory._logs)
+        return self.memory.held_keys
 
 
 class TestMemoryRateLimiter(RateLimiterContract):

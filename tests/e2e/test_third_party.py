@@ -82,6 +82,9 @@ class OneCall:
         self.seen.add(key)
         return LimitState(allowed=allowed, limit=1, remaining=0, retry_after=77, reset_after=77)
 
+    async def peek(self, key, limit):
+        return LimitState(allowed=key not in self.seen, limit=1, remaining=0, retry_after=77, reset_after=77)
+
 
 class Poet:
     info = ProviderInfo(name="poet", default_model="haiku", base_url="http://poet.invalid", secret=None)
@@ -149,6 +152,6 @@ def test_default_database_is_not_created(server: Server) -> None:
 def test_server_with_an_incomplete_limiter_does_not_start(tmp_path: Path) -> None:
     install(tmp_path, "acme-mute", "class Mute: ...", [("rate_limiter", "mute", "Mute")])
     refused = run_polyant(tmp_path, "serve", "--port", "0", PYTHONPATH=str(tmp_path), RATE_LIMITER="mute")
-    message = "polyant: The rate_limiter adapter 'mute' is missing hit, which RateLimiter requires\n"
+    message = "polyant: The rate_limiter adapter 'mute' is missing hit, peek, which RateLimiter requires\n"
     assert (refused.returncode, refused.stderr) == (3, message)
     assert not (tmp_path / ".polyant").exists()

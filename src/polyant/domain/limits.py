@@ -106,6 +106,11 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
+    def unused(cls, limit: RateLimit) -> Self:
+        """Returns the state of an empty log."""
+        return cls(allowed=True, limit=limit.requests, remaining=limit.requests, retry_after=0, reset_after=0)
+
+    @classmethod
     def uncounted(cls, limit: RateLimit) -> Self:
         """Returns the state for a call that passes without being counted."""
         return cls(

@@ -97,6 +97,14 @@ class RateLimiterContract:
         await rig.limiter.hit("another", RateLimit(1, 60))
         assert await rig.held_keys() == 1
 
+    async def test_long_window_of_one_key_does_not_keep_others(self, rig: LimiterRig) -> None:
+        await rig.limiter.hit("long", RateLimit(1, 3_600))
+        for number in range(20):
+            await rig.limiter.hit(f"key {number}", RateLimit(1, 1))
+        await rig.advance(1)
+        await rig.limiter.hit("another", RateLimit(1, 60))
+        assert await rig.held_keys() == 2
+
     async def test_lowered_limit_counts_earlier_calls(self, rig: LimiterRig) -> None:
         await hit(rig, "a", RateLimit(2, 60))
         await rig.advance(1)
@@ -143,6 +151,39 @@ class RateLimiterContract:
         second = await rig.limiter.hit("a", limit)
         assert (second.retry_after, second.reset_after) == (1, 2)  # the older call leaves first, then the newer one
 
+    async def test_peek_returns_the_state_of_the_log(self, rig: LimiterRig) -> None:
+        limit = RateLimit(2, 60)
+        assert await rig.limiter.peek("a", limit) == LimitState.unused(limit)
+        first = await rig.limiter.hit("a", limit)
+        assert await rig.limiter.peek("a", limit) == first
+        last = await rig.limiter.hit("a", limit)
+        peeked = await rig.limiter.peek("a", limit)
+        assert not peeked.allowed
+        assert (peeked.remaining, peeked.retry_after, peeked.reset_after) == (0, last.retry_after, last.reset_after)
+
+    async def test_peek_counts_nothing(self, rig: LimiterRig) -> None:
+        limit = RateLimit(1, 60)
+        for _ in range(3):
+            assert (await rig.limiter.peek("a", limit)).allowed
+        assert await rig.held_keys() == 0
+        assert await passes(rig, "a", limit)
+
+    async def test_peek_sees_calls_leave_the_log(self, rig: LimiterRig) -> None:
+        limit = RateLimit(2, 1)
+        assert await passes(rig, "a", limit)
+        await rig.advance(0.5)
+        assert await passes(rig, "a", limit)
+        assert not (await rig.limiter.peek("a", limit)).allowed
+        await rig.advance(0.5)
+        assert (await rig.limiter.peek("a", limit)).remaining == 1
+        await rig.advance(0.5)
+        assert await rig.limiter.peek("a", limit) == LimitState.unused(limit)
+
+    async def test_peek_applies_a_lowered_limit(self, rig: LimiterRig) -> None:
+        await hit(rig, "a", RateLimit(3, 60), times=2)
+        lowered = await rig.limiter.peek("a", RateLimit(1, 60))
+        assert (lowered.allowed, lowered.remaining, lowered.limit) == (False, 0, 1)
+
 
 class RateLimiterOutageContract:
     """The additional tests for a RateLimiter whose store can fail.
@@ -157,6 +198,10 @@ class RateLimiterOutageContract:
     async def test_hit_reports_unreachable_log(self, unavailable: RateLimiter) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.hit("a", RateLimit(1, 60))
+
+    async def test_peek_reports_unreachable_log(self, unavailable: RateLimiter) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.peek("a", RateLimit(1, 60))
 
 
 async def hit(rig: LimiterRig, key: str, limit: RateLimit, *, times: int = 1) -> list[LimitState]:

@@ -24,6 +24,11 @@ class FlakyRateLimiter(RateLimiter):
             raise StorageUnavailableError
         return await self._inner.hit(key, limit)
 
+    async def peek(self, key: str, limit: RateLimit) -> LimitState:
+        if self.lost:
+            raise StorageUnavailableError
+        return await self._inner.peek(key, limit)
+
 
 @pytest.fixture
 def clock() -> ManualClock:
@@ -45,7 +50,8 @@ async def test_calls_pass_uncounted_while_the_log_is_lost(
 ) -> None:
     flaky.lost = True
     states = [await limiter.hit("a", LIMIT) for _ in range(3)]
-    assert [(state.allowed, state.counted) for state in states] == [(True, False)] * 3
+    states.append(await limiter.peek("a", LIMIT))
+    assert [(state.allowed, state.counted) for state in states] == [(True, False)] * 4
 
 
 async def test_calls_are_counted_again_afterwards(limiter: FailOpenRateLimiter, flaky: FlakyRateLimiter) -> None:
@@ -69,9 +75,9 @@ async def test_outage_is_logged_at_once_and_then_once_a_minute(
 
 
 async def test_other_errors_are_raised(clock: ManualClock) -> None:
-    class BrokenRateLimiter(RateLimiter):
+    class BrokenRateLimiter(FlakyRateLimiter):
         async def hit(self, key: str, limit: RateLimit) -> LimitState:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await FailOpenRateLimiter(BrokenRateLimiter(), clock=clock).hit("a", LIMIT)
+        await FailOpenRateLimiter(BrokenRateLimiter(MemoryRateLimiter(clock=clock)), clock=clock).hit("a", LIMIT)

@@ -111,10 +111,10 @@ async def test_next_call_removes_expired_keys() -> None:
         await limiter.hit("stays", RateLimit(1_000, 60))
     clock.advance(30)
     await limiter.hit("stays", RateLimit(1_000, 60))
-    assert len(limiter._logs) == 51
+    assert limiter.held_keys == 51
     clock.advance(30)
     await limiter.hit("another", RateLimit(2, 60))
-    assert len(limiter._logs) == 2
+    assert limiter.held_keys == 2
 
 
 async def test_expired_keys_are_removed_in_small_steps() -> None:
@@ -124,7 +124,7 @@ async def test_expired_keys_are_removed_in_small_steps() -> None:
         await limiter.hit(f"flood {number}", RateLimit(1, 60))
     clock.advance(60)
     await limiter.hit("a", RateLimit(20, 60))
-    assert len(limiter._logs) > 800
+    assert limiter.held_keys > 800
     for _ in range(9):
         await limiter.hit("a", RateLimit(20, 60))
-    assert len(limiter._logs) == 1
+    assert limiter.held_keys == 1

@@ -170,6 +170,9 @@ class BrokenRateLimiter(RateLimiter):
     async def hit(self, key: str, limit: RateLimit) -> LimitState:
         raise StorageUnavailableError
 
+    async def peek(self, key: str, limit: RateLimit) -> LimitState:
+        raise StorageUnavailableError
+
 
 async def test_unavailable_limiter_is_503() -> None:
     app = App(HttpSettings())

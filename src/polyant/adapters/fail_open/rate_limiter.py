@@ -1,6 +1,7 @@
 """Allows calls, uncounted, while the inner limiter can't reach its log."""
 
 import logging
+from collections.abc import Awaitable
 
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.limits import LimitState, RateLimit
@@ -22,8 +23,14 @@ class FailOpenRateLimiter(RateLimiter):
         self._logged_at = float("-inf")
 
     async def hit(self, key: str, limit: RateLimit) -> LimitState:
+        return await self._or_uncounted(self._inner.hit(key, limit), limit)
+
+    async def peek(self, key: str, limit: RateLimit) -> LimitState:
+        return await self._or_uncounted(self._inner.peek(key, limit), limit)
+
+    async def _or_uncounted(self, decision: Awaitable[LimitState], limit: RateLimit) -> LimitState:
         try:
-            return await self._inner.hit(key, limit)
+            return await decision
         except StorageUnavailableError:
             self._log_outage()
             return LimitState.uncounted(limit)

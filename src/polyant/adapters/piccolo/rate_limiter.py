@@ -74,6 +74,39 @@ _HIT = {
     """,
 }
 
+# Parameters: as above. Result: the first row is the number of calls in the log, the age of the call that must expire
+# before another one passes, and the age of the latest call; there is no row or a count of 0 if the log is empty.
+_PEEK = {
+    "postgres": """
+        SELECT cardinality(recent), now - recent[greatest(1, cardinality(recent) - $2 + 1)],
+            now - recent[cardinality(recent)]
+        FROM (
+            SELECT now, hits[width_bucket(now - $3, hits) + 1 : width_bucket(now, hits)] AS recent
+            FROM (
+                SELECT hits, CASE WHEN asked_at BETWEEN time AND time + $3 THEN asked_at ELSE time END AS now
+                FROM rate_limits,
+                    (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS time OFFSET 0) AS clock
+                WHERE key = $1
+            ) AS monotonic
+        ) AS evicted
+    """,
+    "sqlite": """
+        WITH clock AS MATERIALIZED (SELECT microseconds() AS time), monotonic AS MATERIALIZED (
+            SELECT hits, CASE WHEN asked_at BETWEEN time AND time + ?3 THEN asked_at ELSE time END AS now
+            FROM rate_limits, clock WHERE key = ?1
+        ), evicted AS MATERIALIZED (
+            SELECT now, (
+                SELECT json_group_array(value) FROM json_each(hits) WHERE value > now - ?3 AND value <= now
+            ) AS recent
+            FROM monotonic
+        )
+        SELECT json_array_length(recent),
+            now - json_extract(recent, '$[' || max(0, json_array_length(recent) - ?2) || ']'),
+            now - json_extract(recent, '$[#-1]')
+        FROM evicted
+    """,
+}
+
 # Skips locked rows until the next sweep, so that sweeps and calls don't wait for each other.
 _SWEEP = {
     "postgres": """
@@ -103,7 +136,8 @@ class PiccoloRateLimiter(RateLimiter):
     def __init__(self, *, database: PiccoloDatabase, sweep_seconds: float = 30.0) -> None:
         self._database = database
         self._sweep_seconds = sweep_seconds
-        self._hit, self._sweep = _HIT[database.dialect], _SWEEP[database.dialect]
+        self._hit, self._peek = _HIT[database.dialect], _PEEK[database.dialect]
+        self._sweep = _SWEEP[database.dialect]
         self._sweeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -120,11 +154,14 @@ class PiccoloRateLimiter(RateLimiter):
                 await self._sweeping
 
     async def hit(self, key: str, limit: RateLimit) -> LimitState:
-        window = limit.seconds * _MICROSECONDS
-        ((passed, hits, blocking, newest),) = await self._database.run(self._hit, key, limit.requests, window)
-        return LimitState.of_window(
-            limit, hits, blocking=blocking / _MICROSECONDS, newest=newest / _MICROSECONDS, allowed=bool(passed)
-        )
+        ((passed, *log),) = await self._database.run(self._hit, *_parameters(key, limit))
+        return _state_of(limit, *log, allowed=bool(passed))
+
+    async def peek(self, key: str, limit: RateLimit) -> LimitState:
+        log = next(iter(await self._database.run(self._peek, *_parameters(key, limit))), None)
+        if log is None or not log[0]:
+            return LimitState.unused(limit)
+        return _state_of(limit, *log, allowed=log[0] < limit.requests)
 
     async def sweep(self) -> None:
         """Removes expired logs, in batches small enough not to delay calls."""
@@ -140,3 +177,13 @@ class PiccoloRateLimiter(RateLimiter):
                 _logger.debug("The database doesn't respond: expired logs of the rate limiter are not removed yet")
             except Exception:
                 _logger.exception("Removing the rate limiter's expired logs failed")
+
+
+def _parameters(key: str, limit: RateLimit) -> tuple[str, int, int]:
+    return key, limit.requests, limit.seconds * _MICROSECONDS
+
+
+def _state_of(limit: RateLimit, hits: int, blocking: int, newest: int, *, allowed: bool) -> LimitState:
+    return LimitState.of_window(
+        limit, hits, blocking=blocking / _MICROSECONDS, newest=newest / _MICROSECONDS, allowed=allowed
+    )

@@ -25,3 +25,13 @@ class RateLimiter(Protocol):
         Raises:
             StorageUnavailableError: The log is shared and unreachable.
         """
+
+    @abstractmethod
+    async def peek(self, key: str, limit: RateLimit) -> LimitState:
+        """Returns the state of `key` without counting a call.
+
+        `allowed` says whether a call would pass now; the other numbers are as after the latest call of `hit`.
+
+        Raises:
+            StorageUnavailableError: The log is shared and unreachable.
+        """
