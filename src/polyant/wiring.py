@@ -18,6 +18,7 @@ from polyant.container import Container, LazyType, Recipe
 from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.injectables import Environ, HttpToolHosts, MasterKeyring, ScriptFile, ToolNames, TurnLogDays
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
@@ -125,6 +126,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(DATABASE, partial(_database, settings))
     container.register(MEMORY, _memory)
     container.register(HTTP_SESSION, _http_session)
+    container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
     container.register(Catalog, Catalog, listed=False)
     container.register(AdapterOptions, partial(_adapter_options, settings), listed=False)
     container.register(TurnBudget, lambda: TurnBudget(turn_seconds=settings.turn_seconds), listed=False)

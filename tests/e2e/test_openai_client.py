@@ -129,7 +129,7 @@ def test_wrong_key_is_an_authentication_error(client: openai.OpenAI) -> None:
     assert _message(at_chat) == "Invalid API key"
     with pytest.raises(openai.AuthenticationError) as at_models:
         unauthorised.models.list()
-    assert _message(at_models) == "Invalid or expired session"
+    assert _message(at_models) == "Invalid API key"
 
 
 def test_unknown_model_is_an_authentication_error(client: openai.OpenAI) -> None:

@@ -8,6 +8,7 @@ from support.asgi import Response
 from support.sessions import session_token
 
 KEY = "sk-of-the-locked-bot"
+INVALID_KEY = b'{"statusCode":401,"message":"Invalid API key","error":"Unauthorized"}'
 MISSING = b'{"statusCode":401,"message":"Missing authentication","error":"Unauthorized"}'
 INVALID = b'{"statusCode":401,"message":"Invalid or expired session","error":"Unauthorized"}'
 
@@ -36,9 +37,15 @@ async def test_key_shared_by_two_instances_is_valid_if_one_is_active(app: App) -
     assert (await models(app, authorization=f"Bearer {KEY}")).status == 200
 
 
-@pytest.mark.parametrize("bearer", ["wrong", "sk-of-a-disabled-bot", "\xe9", "a b", "x" * 10_000, "a.b.c"])
-async def test_any_other_bearer_token_is_invalid(app: App, bearer: str) -> None:
+@pytest.mark.parametrize("bearer", ["wrong", "sk-of-a-disabled-bot", "\xe9", "a b", "x" * 10_000, "a.b", "a.b.c.d"])
+async def test_any_other_bearer_token_is_an_invalid_key(app: App, bearer: str) -> None:
     await app.add("off-bot", key="sk-of-a-disabled-bot", active=False)
+    response = await models(app, authorization=f"Bearer {bearer}")
+    assert (response.status, response.body) == (401, INVALID_KEY)
+
+
+@pytest.mark.parametrize("bearer", ["a.b.c", "..", session_token(exp=1), session_token(jti="ended")])
+async def test_bad_bearer_token_in_the_form_of_a_session_token_is_an_invalid_session(app: App, bearer: str) -> None:
     response = await models(app, authorization=f"Bearer {bearer}")
     assert (response.status, response.body) == (401, INVALID)
 
@@ -80,7 +87,7 @@ async def test_empty_cookie_counts_as_missing(app: App, cookie: str) -> None:
 
 async def test_bearer_token_takes_precedence_over_the_cookie(app: App) -> None:
     good, bad = f"{SESSION_COOKIE}={session_token()}", f"{SESSION_COOKIE}=wrong"
-    assert (await models(app, authorization="Bearer nope", cookie=good)).body == INVALID
+    assert (await models(app, authorization="Bearer nope", cookie=good)).body == INVALID_KEY
     assert (await models(app, authorization=f"Bearer {session_token()}", cookie=bad)).status == 200
 
 

@@ -46,6 +46,21 @@ async def test_metrics_require_the_token(measured: App) -> None:
     assert (response.header("content-type") or "").startswith("text/plain")
 
 
+async def test_guesses_of_the_metrics_token_are_limited(measured: App) -> None:
+    guesses = [await measured.get("/metrics", bearer=f"guess {number}") for number in range(31)]
+    assert [response.status for response in guesses] == [401] * 30 + [429]
+    assert (await measured.get("/metrics", bearer=TOKEN)).status == 429
+    measured.clock.advance(60)
+    assert (await measured.get("/metrics", bearer=TOKEN)).status == 200
+
+
+async def test_scraper_is_not_refused_for_guesses_from_its_network(measured: App) -> None:
+    assert (await measured.get("/metrics", bearer=TOKEN)).status == 200
+    for number in range(31):
+        await measured.get("/metrics", bearer=f"guess {number}")
+    assert (await measured.get("/metrics", bearer=TOKEN)).status == 200
+
+
 async def test_metrics_are_not_served_without_a_token_in_the_settings(app: App) -> None:
     assert_refused(await app.get("/metrics", bearer=TOKEN), 404, "Cannot GET /metrics")
 

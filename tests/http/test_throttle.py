@@ -149,12 +149,45 @@ async def test_bad_credentials_are_429_after_30_per_minute(app: App, headers: di
     assert (await app.request("GET", target, headers=headers)).status == 401
 
 
-async def test_bad_credentials_do_not_lock_out_other_addresses_or_good_credentials(app: App) -> None:
+async def test_bad_credentials_do_not_lock_out_other_addresses_or_proven_credentials(app: App) -> None:
+    assert (await get_models(app, authorization=f"Bearer {session_token()}")).status == 200
     for _ in range(31):
         await get_models(app, authorization="Bearer wrong")
     assert (await get_models(app, authorization="Bearer wrong")).status == 429
     assert (await get_models(app, client="203.0.113.8", authorization="Bearer wrong")).status == 401
     assert (await get_models(app, authorization=f"Bearer {session_token()}")).status == 200
+
+
+async def test_over_the_limit_a_guess_that_is_right_is_refused_like_any_other(app: App) -> None:
+    """On every route, so that guessing doesn't go on at full speed."""
+    await app.add("locked-bot", key="sk-of-locked-bot")
+    token = session_token()
+    for _ in range(15):  # /v1/models and chat count together
+        assert (await app.get("/v1/models", bearer="wrong")).status == 401
+        assert (await app.chat(model="locked-bot", bearer="wrong")).status == 401
+    for bearer in ("sk-of-locked-bot", "wrong", token):
+        assert (await app.get("/v1/models", bearer=bearer)).body == REFUSED
+        assert (await app.get("/api/auth/me", bearer=bearer)).body == REFUSED
+        assert (await app.chat(model="locked-bot", bearer=bearer)).body == REFUSED
+    assert (await app.get("/v1/models", cookie=f"polyant_session={token}")).body == REFUSED
+    app.clock.advance(60)
+    assert (await app.chat(model="locked-bot", bearer="sk-of-locked-bot")).status == 200
+    assert (await app.get("/api/auth/me", bearer=token)).status == 200
+
+
+async def test_instance_without_auth_accepts_any_bearer_token_over_the_limit(app: App) -> None:
+    for _ in range(31):
+        await get_models(app, authorization="Bearer wrong")
+    assert (await app.chat(bearer="anything")).status == 200
+    assert (await app.chat()).status == 200
+
+
+async def test_wrong_keys_at_chat_are_429_after_30_per_minute_without_a_rate_limit(app: App) -> None:
+    await app.add("locked-bot", key="sk-of-locked-bot")
+    answers = [await app.chat(model="locked-bot", bearer=f"wrong {number}") for number in range(32)]
+    assert [answer.status for answer in answers] == [401] * 30 + [429] * 2
+    assert answers[31].header("retry-after") == "60"
+    assert (await app.chat(model="locked-bot")).status == 401  # a missing key is no guess
 
 
 async def test_missing_credentials_do_not_count_as_bad_ones(app: App) -> None:

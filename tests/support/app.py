@@ -10,6 +10,7 @@ import msgspec
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.tools.calculate_tool import CalculateTool
+from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.limits import TurnBudget
 from polyant.domain.ports.clock import Clock
@@ -165,11 +166,27 @@ class App:
 
     async def _own_instances(self) -> dict[type, object]:
         recognise = await self.management.get(RecogniseUser)
+        failed_credentials = FailedCredentialLimit(
+            limiter=self.rate_limiter, clock=self.clock, tokens=self.management.tokens
+        )
         return {
             Clock: self.clock,
             RateLimiter: self.rate_limiter,
-            AnswerChat: AnswerChat(repo=self.repo, cipher=self.cipher, clock=self.clock, run_turn=self.runner.run_turn),
-            IdentifyCaller: IdentifyCaller(repo=self.repo, cipher=self.cipher, recognise=recognise, clock=self.clock),
+            FailedCredentialLimit: failed_credentials,
+            AnswerChat: AnswerChat(
+                repo=self.repo,
+                cipher=self.cipher,
+                clock=self.clock,
+                run_turn=self.runner.run_turn,
+                failed_credentials=failed_credentials,
+            ),
+            IdentifyCaller: IdentifyCaller(
+                repo=self.repo,
+                cipher=self.cipher,
+                recognise=recognise,
+                clock=self.clock,
+                failed_credentials=failed_credentials,
+            ),
             CheckStorage: FailingCheckStorage(self),
         }
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI, AuditEntry, Change
+from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -72,6 +74,10 @@ class UseCaseHarness:
     cipher: AesGcmSecretCipher = field(default_factory=lambda: AesGcmSecretCipher(master_keys=[SecretText("0f" * 32)]))
     tokens: SystemTokenSource = field(default_factory=SystemTokenSource)
     providers: Mapping[str, ProviderInfo] = field(default_factory=lambda: {"echo": ECHO, "vendor": VENDOR})
+
+    @cached_property
+    def failed_credentials(self) -> FailedCredentialLimit:
+        return FailedCredentialLimit(limiter=MemoryRateLimiter(clock=self.clock), clock=self.clock, tokens=self.tokens)
 
     @property
     def create(self) -> partial[Coroutine[Any, Any, Instance]]:

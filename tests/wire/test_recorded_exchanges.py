@@ -75,6 +75,14 @@ DEVIATIONS = {
         {"id": "demo-bot", "object": "model", "created": 0, "owned_by": "polyant"},
         "GET /v1/models/{slug} returns the one object: OpenAI clients call it",
     ),
+    **dict.fromkeys(
+        ("models wrong bearer", "models key of disabled instance", "models bad bearer + good cookie"),
+        Deviation(
+            401,
+            error_body(401, "Invalid API key", "Unauthorized"),
+            "a bad bearer token that isn't in the form of a session token is most likely a mistyped key",
+        ),
+    ),
     "chat use_tool stream": Deviation(
         200, stream(*HELLO), "tool activity is not surfaced; the original leaks <think> text with tool names"
     ),

@@ -13,6 +13,17 @@ from polyant.domain.secrets import CALLER_KEYS, SealedSecret, SecretText
 _KEY_ID_DIGITS = 12
 
 
+class InvalidCredentialError(AuthenticationError):
+    """The caller presented a credential, and it is invalid; such failures are limited per network."""
+
+
+class InvalidSessionError(InvalidCredentialError):
+    """The session token is invalid or expired, or its session has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("Invalid or expired session")
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The user and session that a session token authenticates."""
 
@@ -39,7 +50,8 @@ async def authorise(instance: Instance, bearer: SecretText | None, cipher: Secre
     """Returns the public id of the API key that the bearer token matches, or None if the instance requires no key.
 
     Raises:
-        AuthenticationError: The bearer token may not access the instance now; callers see the message on the wire.
+        InvalidCredentialError: The bearer token is no valid key of the instance.
+        AuthenticationError: There is no bearer token, or the instance has no key. Callers see the message on the wire.
         SecretUnreadableError: A stored key can't be decrypted.
     """
     if not instance.auth_enabled:
@@ -50,7 +62,7 @@ async def authorise(instance: Instance, bearer: SecretText | None, cipher: Secre
         raise AuthenticationError("Auth enabled but no API key configured")
     key = await matching_key(instance, bearer, cipher, now)
     if key is None:
-        raise AuthenticationError("Invalid API key")
+        raise InvalidCredentialError("Invalid API key")
     return key_id_of(key)
 
 

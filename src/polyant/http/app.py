@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.limits import RateLimit
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
@@ -74,7 +75,7 @@ def build_app(
         async with open_instances() as instances:
             own = await _own_instances(settings, instances, metrics)
             await injection.fill(own, instances)
-            app.state.session_gate = own[SessionGate]
+            app.state.session_gate, app.state.throttle = own[SessionGate], own[Throttle]
             on_start()
             turns = await instances.get(RunningTurns)
             with graceful_shutdown(turns, seconds=settings.shutdown, drain_seconds=settings.drain):
@@ -120,6 +121,7 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
     """Returns the instances that the HTTP layer itself provides, by type."""
     throttle = Throttle(
         await instances.get(RateLimiter),
+        await instances.get(FailedCredentialLimit),
         chat_limit=settings.rate_limit,
         trusted_hops=settings.trusted_hops,
         metrics=metrics,

@@ -5,7 +5,7 @@ from litestar.types import Scope
 from polyant.domain.access import Credentials, bearer_of
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import SecretText
-from polyant.domain.use_cases.identify_caller import IdentifyCaller, InvalidCredentialError
+from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.http.throttle import Throttle
 
@@ -29,11 +29,7 @@ async def require_caller(scope: Scope, identify: IdentifyCaller, throttle: Throt
         AuthenticationError: The request has no valid credential.
         RateLimitedError: This address sent too many invalid credentials.
     """
-    try:
-        return await identify(credentials_in(scope))
-    except InvalidCredentialError:
-        await throttle.failed_credential(scope)
-        raise
+    return await identify(credentials_in(scope), network=throttle.key_of(scope))
 
 
 def _session_cookie(scope: Scope) -> SecretText | None:

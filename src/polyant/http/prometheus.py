@@ -8,10 +8,12 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.plugins.prometheus import PrometheusController
 from prometheus_client import Counter, Histogram
 
+from polyant.domain.access import InvalidCredentialError
 from polyant.domain.errors import AuthenticationError
 from polyant.domain.secrets import SecretText
 from polyant.http.auth import bearer_in
 from polyant.http.metrics import Metrics
+from polyant.http.throttle import Throttle
 
 _REQUESTS = Counter("polyant_http_requests", "Requests answered", ("method", "route", "status"))
 _REQUEST_SECONDS = Histogram("polyant_http_request_seconds", "Time to the end of a response", ("route",))
@@ -32,12 +34,14 @@ class PrometheusMetrics(Metrics):
 def metrics_controller(token: SecretText) -> type[PrometheusController]:
     """Returns the controller of GET /metrics, which requires the token."""
 
-    def require_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def require_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         given = bearer_in(connection.scope)
         if given is None:
             raise AuthenticationError("Missing Bearer token")
-        if not hmac.compare_digest(given.reveal().encode(), token.reveal().encode()):
-            raise AuthenticationError("Invalid metrics token")
+        throttle: Throttle = connection.app.state.throttle
+        async with throttle.checking(connection.scope, given):
+            if not hmac.compare_digest(given.reveal().encode(), token.reveal().encode()):
+                raise InvalidCredentialError("Invalid metrics token")
 
     class MetricsController(PrometheusController):
         """GET /metrics."""

@@ -1,17 +1,19 @@
 """Rate limits by client address and by account, and the headers that report them."""
 
 import hashlib
+from contextlib import AbstractAsyncContextManager
 
 from litestar.types import Scope
 
 from polyant.domain.errors import RateLimitedError
+from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.limits import RateLimit
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.secrets import SecretText
 from polyant.http.client_address import client_key
 from polyant.http.metrics import Metrics
 from polyant.http.record import record_of
 
-_FAILED_CREDENTIALS = RateLimit(30, 60)
 LOGIN_LIMIT = RateLimit(5, 60)
 
 
@@ -20,15 +22,23 @@ class Throttle:
 
     Args:
         limiter: Counts the calls.
+        failed_credentials: Limits the invalid credentials.
         chat_limit: The limit for chat requests per client address; None for no limit.
         trusted_hops: The number of trusted proxies.
         metrics: Counts the throttled chat requests.
     """
 
     def __init__(
-        self, limiter: RateLimiter, *, chat_limit: RateLimit | None, trusted_hops: int, metrics: Metrics
+        self,
+        limiter: RateLimiter,
+        failed_credentials: FailedCredentialLimit,
+        *,
+        chat_limit: RateLimit | None,
+        trusted_hops: int,
+        metrics: Metrics,
     ) -> None:
         self._limiter = limiter
+        self._failed_credentials = failed_credentials
         self._metrics = metrics
         self._chat_limit = chat_limit
         self._trusted_hops = trusted_hops
@@ -57,13 +67,9 @@ class Throttle:
             self._metrics.throttled()
             raise RateLimitedError(retry_after=state.retry_after)
 
-    async def failed_credential(self, scope: Scope) -> None:
-        """Counts an invalid credential.
-
-        Raises:
-            RateLimitedError: This address sent too many.
-        """
-        await self._count(f"credential:{self.key_of(scope)}", _FAILED_CREDENTIALS)
+    def checking(self, scope: Scope, credential: SecretText) -> AbstractAsyncContextManager[None]:
+        """Returns the context in which to check a credential of the request, see `FailedCredentialLimit.checking`."""
+        return self._failed_credentials.checking(credential, network=self.key_of(scope))
 
     async def login(self, scope: Scope, email: str) -> None:
         """Counts a password attempt.

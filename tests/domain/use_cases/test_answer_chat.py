@@ -19,7 +19,13 @@ def supervisor() -> ScriptedSupervisor:
 @pytest.fixture
 def answer(harness: UseCaseHarness, supervisor: ScriptedSupervisor) -> AnswerChat:
     run_turn = TurnRunner(supervisor).run_turn
-    return AnswerChat(repo=harness.repo, cipher=harness.cipher, clock=harness.clock, run_turn=run_turn)
+    return AnswerChat(
+        repo=harness.repo,
+        cipher=harness.cipher,
+        clock=harness.clock,
+        run_turn=run_turn,
+        failed_credentials=harness.failed_credentials,
+    )
 
 
 def asking(slug: str) -> ChatRequest:

@@ -1,4 +1,7 @@
+from collections.abc import Coroutine
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -6,15 +9,17 @@ import pytest
 from polyant.adapters.memory.session_repo import MemorySessionRepo
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.memory.user_repo import MemoryUserRepo
-from polyant.domain.access import Credentials, Session
-from polyant.domain.errors import AuthenticationError
+from polyant.domain.access import Credentials, InvalidCredentialError, InvalidSessionError, Session
+from polyant.domain.errors import AuthenticationError, RateLimitedError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
-from polyant.domain.use_cases.identify_caller import IdentifyCaller, InvalidCredentialError
+from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 from polyant.domain.users import Email, Role, StoredSession, User, UserId
 from support.harness import UseCaseHarness, disabled
+
+Identify = partial[Coroutine[Any, Any, LoggedIn | Slug]]
 
 SESSION = Session(user_id="user-1", token_id="token-1", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
 
@@ -47,15 +52,20 @@ def memory() -> MemoryStore:
 
 
 @pytest.fixture
-def identify(memory: MemoryStore, harness: UseCaseHarness) -> IdentifyCaller:
+def identify(memory: MemoryStore, harness: UseCaseHarness) -> Identify:
     sessions = MemorySessionRepo(memory=memory)
     recognise = RecogniseUser(session_tokens=OneSession(), sessions=sessions, clock=harness.clock)
-    return IdentifyCaller(repo=harness.repo, cipher=harness.cipher, recognise=recognise, clock=harness.clock)
+    identify = IdentifyCaller(
+        repo=harness.repo,
+        cipher=harness.cipher,
+        recognise=recognise,
+        clock=harness.clock,
+        failed_credentials=harness.failed_credentials,
+    )
+    return partial(identify, network="203.0.113.7")
 
 
-async def test_key_of_an_active_instance_identifies_it(
-    harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
-) -> None:
+async def test_key_of_an_active_instance_identifies_it(harness: UseCaseHarness, slug: Slug, identify: Identify) -> None:
     key = await harness.issue_key(slug)
     assert await identify(Credentials(bearer=key)) == slug
     await harness.apply_edit(slug, disabled)
@@ -64,7 +74,7 @@ async def test_key_of_an_active_instance_identifies_it(
 
 
 async def test_replaced_key_identifies_until_it_expires(
-    harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
+    harness: UseCaseHarness, slug: Slug, identify: Identify
 ) -> None:
     first = await harness.issue_key(slug)
     await harness.issue_key(slug, grace_seconds=60)
@@ -74,9 +84,7 @@ async def test_replaced_key_identifies_until_it_expires(
         await identify(Credentials(bearer=first))
 
 
-async def test_key_shared_by_two_instances_is_valid(
-    harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
-) -> None:
+async def test_key_shared_by_two_instances_is_valid(harness: UseCaseHarness, slug: Slug, identify: Identify) -> None:
     other = await harness.add_instance("other")
     for holder in (slug, other):
         await harness.set_secret(holder, AUTH_API_KEY, "sk-shared-by-two")
@@ -86,7 +94,7 @@ async def test_key_shared_by_two_instances_is_valid(
 
 
 async def test_unreadable_key_does_not_affect_other_keys(
-    harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller
+    harness: UseCaseHarness, slug: Slug, identify: Identify
 ) -> None:
     other = await harness.add_instance("other")
     for holder in (slug, other):
@@ -97,29 +105,54 @@ async def test_unreadable_key_does_not_affect_other_keys(
     assert await identify(Credentials(bearer=SecretText("sk-shared-by-two"))) == other
 
 
-async def test_session_is_valid_as_bearer_and_as_cookie(identify: IdentifyCaller, user: User) -> None:
+async def test_session_is_valid_as_bearer_and_as_cookie(identify: Identify, user: User) -> None:
     good = SecretText("good-session")
     assert await identify(Credentials(bearer=good)) == LoggedIn(user, SESSION)
     assert await identify(Credentials(cookie=good)) == LoggedIn(user, SESSION)
 
 
-async def test_ended_session_is_invalid(identify: IdentifyCaller) -> None:
+async def test_ended_session_is_invalid(identify: Identify) -> None:
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=SecretText("good-session")))
 
 
-async def test_invalid_bearer_overrides_a_valid_cookie(identify: IdentifyCaller, user: User) -> None:
+async def test_invalid_bearer_overrides_a_valid_cookie(identify: Identify, user: User) -> None:
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(bearer=SecretText("bad"), cookie=SecretText("good-session")))
 
 
-async def test_key_in_a_cookie_is_invalid(harness: UseCaseHarness, slug: Slug, identify: IdentifyCaller) -> None:
+async def test_key_in_a_cookie_is_invalid(harness: UseCaseHarness, slug: Slug, identify: Identify) -> None:
     key = await harness.issue_key(slug)
     with pytest.raises(InvalidCredentialError):
         await identify(Credentials(cookie=key))
 
 
-async def test_missing_credential_differs_from_an_invalid_one(identify: IdentifyCaller) -> None:
+async def test_missing_credential_differs_from_an_invalid_one(identify: Identify) -> None:
     with pytest.raises(AuthenticationError, match="Missing authentication") as caught:
         await identify(Credentials())
     assert not isinstance(caught.value, InvalidCredentialError)
+
+
+@pytest.mark.parametrize("bearer", ["wrong", "sk-mistyped", "a.b", "a.b.c.d"])
+async def test_bad_bearer_that_is_no_session_token_is_an_invalid_key(identify: Identify, bearer: str) -> None:
+    with pytest.raises(InvalidCredentialError, match="Invalid API key"):
+        await identify(Credentials(bearer=SecretText(bearer)))
+
+
+async def test_bad_session_token_and_bad_cookie_are_invalid_sessions(identify: Identify) -> None:
+    for bad in (Credentials(bearer=SecretText("a.b.c")), Credentials(cookie=SecretText("wrong"))):
+        with pytest.raises(InvalidSessionError, match="Invalid or expired session"):
+            await identify(bad)
+
+
+async def test_over_the_limit_nothing_is_looked_up(harness: UseCaseHarness, slug: Slug, identify: Identify) -> None:
+    key = await harness.issue_key(slug)
+    for _ in range(30):
+        with pytest.raises(InvalidCredentialError):
+            await identify(Credentials(bearer=SecretText("wrong")))
+    harness.repo.list = None  # type: ignore[assignment,method-assign] # any look-up would fail
+    for credentials in (Credentials(bearer=SecretText("wrong")), Credentials(bearer=key), Credentials(cookie=key)):
+        with pytest.raises(RateLimitedError):
+            await identify(credentials)
+    with pytest.raises(AuthenticationError, match="Missing authentication"):
+        await identify(Credentials())

@@ -76,4 +76,4 @@ async def test_trailing_slash_and_query_are_accepted(app: App, token: str, targe
 async def test_both_routes_check_credentials_before_anything_else(app: App) -> None:
     for target in ("/v1/models", "/v1/models/demo-bot", "/v1/models/no-such-bot"):
         assert (await app.get(target)).json["message"] == "Missing authentication"
-        assert (await app.get(target, bearer="wrong")).json["message"] == "Invalid or expired session"
+        assert (await app.get(target, bearer="wrong")).json["message"] == "Invalid API key"

@@ -5,6 +5,8 @@ import msgspec
 from polyant.domain.access import authorise
 from polyant.domain.chat import ChatRequest
 from polyant.domain.errors import UnknownModelError
+from polyant.domain.failed_credentials import FailedCredentialLimit
+from polyant.domain.instances import Instance
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -16,11 +18,20 @@ from polyant.domain.use_cases.run_turn import RunTurn, TurnRun
 class AnswerChat:
     """Finds the instance, authorises the caller and prepares the turn."""
 
-    def __init__(self, *, repo: InstanceRepo, cipher: SecretCipher, clock: Clock, run_turn: RunTurn) -> None:
+    def __init__(
+        self,
+        *,
+        repo: InstanceRepo,
+        cipher: SecretCipher,
+        clock: Clock,
+        run_turn: RunTurn,
+        failed_credentials: FailedCredentialLimit,
+    ) -> None:
         self._repo = repo
         self._cipher = cipher
         self._clock = clock
         self._run_turn = run_turn
+        self._failed_credentials = failed_credentials
 
     async def __call__(self, request: ChatRequest, bearer: SecretText | None, context: TurnContext) -> TurnRun:
         """Returns the turn, which starts when its context is entered.
@@ -28,13 +39,20 @@ class AnswerChat:
         Raises:
             UnknownModelError: No active instance has the slug.
             AuthenticationError: The instance requires a key, and the bearer token is missing or wrong.
+            RateLimitedError: The caller's network sent too many wrong keys.
             UnavailableError: The database is unavailable, or the stored key is unreadable.
         """
         instance = await self._repo.get(request.model)
         if instance is None or not instance.is_active:
             raise UnknownModelError
-        key_id = await authorise(instance, bearer, self._cipher, self._clock.now())
+        key_id = await self._authorise(instance, bearer, network=context.caller.address or "")
         return self._run_turn(instance, request, context if key_id is None else _with_key(context, key_id))
+
+    async def _authorise(self, instance: Instance, bearer: SecretText | None, *, network: str) -> str | None:
+        if bearer is None or not instance.auth_enabled:
+            return await authorise(instance, bearer, self._cipher, self._clock.now())
+        async with self._failed_credentials.checking(bearer, network=network):
+            return await authorise(instance, bearer, self._cipher, self._clock.now())
 
 
 def _with_key(context: TurnContext, key_id: str) -> TurnContext:

@@ -8,10 +8,10 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import HTTPScope, Scope
 
+from polyant.domain.access import InvalidSessionError
 from polyant.domain.errors import AuthenticationError, PermissionDeniedError
 from polyant.domain.secrets import SecretText
 from polyant.domain.urls import is_server_url, origin_of
-from polyant.domain.use_cases.identify_caller import InvalidCredentialError
 from polyant.domain.use_cases.log_in import SESSION_LIFETIME
 from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 from polyant.domain.users import Role
@@ -52,10 +52,10 @@ class SessionGate:
             raise AuthenticationError("Missing authentication")
         if credentials.bearer is None and scope["method"] not in _SAFE_METHODS:
             self._require_own_page(scope)
-        who = await self._recognise(token)
-        if who is None:
-            await self._throttle.failed_credential(scope)
-            raise InvalidCredentialError
+        async with self._throttle.checking(scope, token):
+            who = await self._recognise(token)
+            if who is None:
+                raise InvalidSessionError
         return who
 
     async def count_login(self, scope: Scope, email: str) -> None:

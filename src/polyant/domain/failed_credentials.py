@@ -1,0 +1,115 @@
+"""The limit of failed credentials from one network."""
+
+import asyncio
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from polyant.domain.access import InvalidCredentialError
+from polyant.domain.errors import RateLimitedError
+from polyant.domain.limits import LimitState, RateLimit
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.token_source import TokenSource
+from polyant.domain.secrets import SecretText
+
+FAILED_CREDENTIALS = RateLimit(30, 60)
+"""The failed credentials of one network."""
+
+PROVEN_SECONDS = 24 * 60 * 60
+MAX_PROVEN = 10_000
+_MAX_REFUSED_NETWORKS = 10_000
+_DIGEST_BYTES = 16
+
+
+class FailedCredentialLimit:
+    """Refuses the credentials of a network that sent too many invalid ones, without looking them up.
+
+    A credential that was valid for a request from the same network within 24 hours stays usable. This process keeps the
+    latest 10,000 pairs of a network and a valid credential, hashed with a random key that only it knows.
+
+    The credentials of one network that aren't proven are checked one after the other, so that concurrent guesses don't
+    exceed the limit. All workers share the count; each has its own proven credentials.
+    """
+
+    def __init__(self, *, limiter: RateLimiter, clock: Clock, tokens: TokenSource) -> None:
+        self._limiter = limiter
+        self._clock = clock
+        self._key = tokens.api_key().reveal().encode()
+        self._proven = _ExpiringKeys(max_keys=MAX_PROVEN)
+        self._refused = _ExpiringKeys(max_keys=_MAX_REFUSED_NETWORKS)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def checking(self, credential: SecretText, *, network: str) -> AsyncIterator[None]:
+        """Enters the block that checks a credential; it raises InvalidCredentialError to count a failure.
+
+        If the block raises nothing, the credential is proven for the network. Other errors neither count nor prove.
+
+        Raises:
+            RateLimitedError: The network sent too many invalid credentials, and this one is invalid or isn't proven.
+            StorageUnavailableError: The limiter's log is unreachable.
+        """
+        pair = self._pair(credential, network)
+        if self._proven.seconds_left(pair, self._clock.monotonic()):
+            async with self._counting_failures(network):
+                yield
+        else:
+            async with self._locks.setdefault(network, asyncio.Lock()):
+                await self._require_room(network)
+                async with self._counting_failures(network):
+                    yield
+        self._proven.add(pair, self._clock.monotonic() + PROVEN_SECONDS)
+
+    @asynccontextmanager
+    async def _counting_failures(self, network: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except InvalidCredentialError:
+            self._require_allowed(network, await self._limiter.hit(_key_of(network), FAILED_CREDENTIALS))
+            raise
+
+    async def _require_room(self, network: str) -> None:
+        """Returns if the network may fail once more; calls the limiter only if this process doesn't know better."""
+        seconds = self._refused.seconds_left(network, self._clock.monotonic())
+        if seconds:
+            raise RateLimitedError(retry_after=math.ceil(seconds))
+        self._require_allowed(network, await self._limiter.peek(_key_of(network), FAILED_CREDENTIALS))
+
+    def _require_allowed(self, network: str, state: LimitState) -> None:
+        if not state.allowed:
+            self._refused.add(network, self._clock.monotonic() + state.retry_after)
+            raise RateLimitedError(retry_after=state.retry_after)
+
+    def _pair(self, credential: SecretText, network: str) -> bytes:
+        text = f"{len(network)}:{network}{credential.reveal()}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._key, digest_size=_DIGEST_BYTES).digest()
+
+
+class _ExpiringKeys:
+    """A bounded set of keys that expire; the least recently added ones make room for new ones."""
+
+    def __init__(self, *, max_keys: int) -> None:
+        self._max_keys = max_keys
+        self._ends: OrderedDict[str | bytes, float] = OrderedDict()
+
+    def add(self, key: str | bytes, ends: float) -> None:
+        """Adds the key, or postpones its end."""
+        self._ends[key] = ends
+        self._ends.move_to_end(key)
+        if len(self._ends) > self._max_keys:
+            self._ends.popitem(last=False)
+
+    def seconds_left(self, key: str | bytes, now: float) -> float:
+        """Returns the time until the key's end; 0 if it has none."""
+        left = self._ends.get(key, now) - now
+        if left <= 0:
+            self._ends.pop(key, None)
+        return max(0.0, left)
+
+
+def _key_of(network: str) -> str:
+    return f"credential:{network}"
