@@ -1,10 +1,21 @@
+import asyncio
+import re
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from polyant.domain.audit import CLI, Change
+from polyant.domain.instances import Instance, Slug
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.edit_instance import EditInstance
+from polyant.domain.use_cases.set_secret import with_auth_key
+from polyant.settings import read_settings
+from polyant.wiring import open_container
 from support.commands import Polyant
 from support.packages import install
 from support.upstream import UpstreamThread, upstream_in_thread
@@ -172,4 +183,25 @@ def test_unreachable_provider_is_one_fault_for_all_its_instances(polyant: Polyan
 def test_disabled_instances_are_not_checked(polyant: Polyant, home: Path) -> None:
     polyant.succeed("instances", "create", "one", "--provider", "openai", "--base-url", "http://127.0.0.1:1/v1")
     polyant.succeed("instances", "disable", "one")
+    assert findings(polyant) == []
+
+
+async def store_short_key(home: Path) -> None:
+    """Stores a key as versions before the minimum length did."""
+    settings = read_settings({"POLYANT_HOME": str(home)})
+    async with open_container(settings, {}, create=False) as container:
+        cipher = await container.get(SecretCipher)
+
+        async def set_key(instance: Instance, now: datetime) -> Instance:
+            return await with_auth_key(cipher, instance, SecretText("sk-short"), now=now, overlap=timedelta())
+
+        await (await container.get(EditInstance))(Slug("demo-bot"), set_key, Change(CLI, "key.set"))
+
+
+def test_stored_key_that_can_be_guessed_is_a_warning(polyant: Polyant, home: Path) -> None:
+    asyncio.run(store_short_key(home))
+    [(state, about, message)] = findings(polyant)
+    assert (state, about) == ("warning", "instance demo-bot")
+    assert message.startswith("auth_api_key has fewer than 16 characters")
+    polyant.succeed(*re.search("`polyant (.*)`", message)[1].split())  # type: ignore[index]  # it is there
     assert findings(polyant) == []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.secrets import (
     AUTH_API_KEY,
+    CALLER_KEYS,
     SealedSecret,
     SecretName,
     SecretText,
@@ -17,6 +18,7 @@ from polyant.domain.secrets import (
 )
 
 NOTE = SecretName("signing_note")
+VENDOR_KEY = SecretName("vendor_api_key")
 
 
 def test_text_of_a_secret_does_not_show_it() -> None:
@@ -78,7 +80,7 @@ def test_value_may_be_any_text(text: str) -> None:
     assert parse_secret_value(NOTE, text).reveal() == text
 
 
-@given(st.from_regex(r"\A[!-~]{8,100}\Z"))
+@given(st.from_regex(r"\A[!-~]{16,100}\Z"))
 def test_key_may_be_any_visible_ascii(text: str) -> None:
     assert parse_secret_value(AUTH_API_KEY, text).reveal() == text
 
@@ -98,14 +100,21 @@ def test_longest_value_is_accepted() -> None:
     ["short-1", "a" * 513, "with space", "line-break\n", "\rinjected", "umlaut-äöü", "tab\tinside", "del\x7fete"],
 )
 def test_key_invalid_in_a_header_is_refused_without_showing_it(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="auth_api_key must be 8 to 512 visible ASCII") as caught:
-        parse_secret_value(AUTH_API_KEY, text)
-    assert not re.search(re.escape(text), str(caught.value))
+    for name, minimum in ((VENDOR_KEY, 8), (AUTH_API_KEY, 16)):
+        with pytest.raises(InvalidInputError, match=f"{name} must be {minimum} to 512 visible ASCII") as caught:
+            parse_secret_value(name, text)
+        assert not re.search(re.escape(text), str(caught.value))
 
 
-@pytest.mark.parametrize("length", [8, 512])
-def test_shortest_and_longest_key_are_accepted(length: int) -> None:
-    assert parse_secret_value(AUTH_API_KEY, "k" * length).reveal() == "k" * length
+@pytest.mark.parametrize(("name", "length"), [(VENDOR_KEY, 8), (VENDOR_KEY, 512), (AUTH_API_KEY, 16)])
+def test_shortest_and_longest_key_are_accepted(name: SecretName, length: int) -> None:
+    assert parse_secret_value(name, "k" * length).reveal() == "k" * length
+
+
+@pytest.mark.parametrize("name", CALLER_KEYS)
+def test_chosen_key_for_callers_that_could_be_guessed_is_refused(name: SecretName) -> None:
+    with pytest.raises(InvalidInputError, match=f"{name} must be 16 to 512 visible ASCII"):
+        parse_secret_value(name, "k" * 15)
 
 
 def _accepts_name(text: str) -> bool:

@@ -28,6 +28,11 @@ API_KEY_PATTERN = re.compile(r"\A[!-~]{8,512}\Z")
 API_KEY_RULE = "8 to 512 visible ASCII characters without spaces"
 """The rule for the value of a secret whose name ends in `_key`."""
 
+MIN_CALLER_KEY_CHARACTERS = 16
+"""The minimum length of a key for callers that an operator chooses: a shorter one could be guessed."""
+CALLER_KEY_PATTERN = re.compile(rf"\A[!-~]{{{MIN_CALLER_KEY_CHARACTERS},512}}\Z")
+CALLER_KEY_RULE = f"{MIN_CALLER_KEY_CHARACTERS} to 512 visible ASCII characters without spaces"
+
 
 class SecretText:
     """A plaintext secret; only `reveal` returns it, while repr and formatting hide it."""
@@ -99,13 +104,15 @@ def parse_secret_value(name: SecretName, text: str) -> SecretText:
     """Returns the text as the value of the secret `name`.
 
     Raises:
-        InvalidInputError: The text is empty, is too long or contains U+0000; or the name ends in `_key`, and the text
-            breaks `API_KEY_RULE`.
+        InvalidInputError: The text is empty, is too long or contains U+0000; or it breaks `CALLER_KEY_RULE` for a key
+            for callers, or `API_KEY_RULE` for another name that ends in `_key`.
     """
     if not text or len(text) > MAX_SECRET_CHARACTERS or "\0" in text:
         raise InvalidInputError(
             f"A secret must have 1 to {MAX_SECRET_CHARACTERS} characters and must not contain U+0000"
         )
+    if name in CALLER_KEYS and not CALLER_KEY_PATTERN.match(text):
+        raise InvalidInputError(f"The value of {name} must be {CALLER_KEY_RULE}")
     if name.endswith("_key") and not API_KEY_PATTERN.match(text):
         raise InvalidInputError(f"The value of {name} must be {API_KEY_RULE}")
     return SecretText(text)

@@ -41,12 +41,12 @@ async def test_chosen_key_identifies_callers(harness: UseCaseHarness, slug: Slug
 
 
 async def test_chosen_key_may_replace_another_with_an_overlap_period(harness: UseCaseHarness, slug: Slug) -> None:
-    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-first")
-    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-second", grace_seconds=60)
+    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-first-of-all")
+    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-second-of-all", grace_seconds=60)
     stored = await harness.load(slug)
-    assert harness.plaintext(stored, AUTH_API_KEY) == "sk-the-second"
-    assert harness.plaintext(stored, PREVIOUS_AUTH_API_KEY) == "sk-the-first"
-    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-third")
+    assert harness.plaintext(stored, AUTH_API_KEY) == "sk-the-second-of-all"
+    assert harness.plaintext(stored, PREVIOUS_AUTH_API_KEY) == "sk-the-first-of-all"
+    await harness.set_secret(slug, AUTH_API_KEY, "sk-the-third-of-all")
     assert set((await harness.load(slug)).secrets) == {AUTH_API_KEY}
 
 
@@ -107,7 +107,7 @@ async def test_unknown_instance_has_no_secrets(harness: UseCaseHarness) -> None:
 async def test_secrets_set_together_are_bound_to_their_own_addresses(harness: UseCaseHarness) -> None:
     slug = await harness.add_instance("bot", provider="vendor")
     store = SetSecret(edit=harness.edit, cipher=harness.cipher, providers=harness.providers)
-    values = {"vendor_api_key": "sk-1234567890", "crm_token": "a token", AUTH_API_KEY: "sk-of-callers"}
+    values = {"vendor_api_key": "sk-1234567890", "crm_token": "a token", AUTH_API_KEY: "sk-of-all-callers"}
     instance = await store.set_many(slug, values, by=CLI)
     assert instance == await harness.load(slug)
     assert {name: harness.plaintext(instance, name) for name in instance.secrets} == values

@@ -64,7 +64,7 @@ async def test_revoked_keys_are_rejected_and_auth_stays_on(app: App, api: Api) -
         ("?graceSeconds=-1", {}, "Expected `int` >= 0 - at `graceSeconds`"),
         ("?graceSeconds=2592001", {}, "Expected `int` <= 2592000 - at `graceSeconds`"),
         ("?graceSeconds=soon", {}, "Expected `int`, got `str` - at `graceSeconds`"),
-        ("", {"key": "short"}, "The value of auth_api_key must be 8 to 512 visible ASCII characters without spaces"),
+        ("", {"key": "short"}, "The value of auth_api_key must be 16 to 512 visible ASCII characters without spaces"),
         ("", {"key": 5}, "Expected `str | null`, got `int` - at `$.key`"),
         ("", {"value": "sk-of-our-own"}, "Object contains unknown field `value`"),
     ],

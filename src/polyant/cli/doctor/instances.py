@@ -13,6 +13,7 @@ from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.provider_keys import ProviderKeys
+from polyant.domain.secrets import CALLER_KEYS, MIN_CALLER_KEY_CHARACTERS
 
 
 class InstanceContext(msgspec.Struct, frozen=True):
@@ -55,14 +56,18 @@ async def check_each(context: CliContext) -> AsyncIterator[Finding]:
 
 
 async def _check_secrets(subject: InstanceContext) -> AsyncIterator[Finding]:
-    """Yields a fault for each secret that can't be decrypted."""
+    """Yields a fault for each secret that can't be decrypted, and a warning for each key that can be guessed."""
     cipher = await subject.context.get(SecretCipher)
     for secret in subject.instance.secrets.values():
         try:
-            await cipher.open(secret.sealed, subject.instance.address_of(secret))
+            value = await cipher.open(secret.sealed, subject.instance.address_of(secret))
         except PolyantError as error:
             for finding in faults_of(subject.about, error):
                 yield msgspec.structs.replace(finding, description=f"{secret.name}: {finding.description}")
+        else:
+            if secret.name in CALLER_KEYS and len(value.reveal()) < MIN_CALLER_KEY_CHARACTERS:
+                problem = f"{secret.name} has fewer than {MIN_CALLER_KEY_CHARACTERS} characters and can be guessed"
+                yield warning(subject.about, problem, fix=f"Run `polyant keys issue {subject.instance.slug}`")
 
 
 async def _check_auth(subject: InstanceContext) -> AsyncIterator[Finding]:

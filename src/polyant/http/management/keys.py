@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from polyant.domain.secrets import API_KEY_PATTERN, AUTH_API_KEY
+from polyant.domain.secrets import AUTH_API_KEY, CALLER_KEY_PATTERN
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.issue_key import IssueKey
 from polyant.domain.use_cases.set_secret import MAX_GRACE_SECONDS
@@ -16,7 +16,7 @@ from polyant.http.management.preconditions import IfMatch, versions_in
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.wire import Body, Deleted, ResponseBody, pattern_schema, slug_in
 
-GivenKey = Annotated[str, Meta(extra_json_schema=pattern_schema(API_KEY_PATTERN), examples=["sk-of-our-own-choice"])]
+GivenKey = Annotated[str, Meta(extra_json_schema=pattern_schema(CALLER_KEY_PATTERN), examples=["sk-of-our-own-choice"])]
 
 
 class KeyBody(Body, frozen=True, kw_only=True):

@@ -10,7 +10,14 @@ from msgspec import Meta
 from polyant.domain.catalog import Catalog
 from polyant.domain.instances import Instance
 from polyant.domain.secret_states import SecretState, secret_states
-from polyant.domain.secrets import API_KEY_RULE, MAX_SECRET_CHARACTERS, SECRET_NAME_PATTERN, SecretName
+from polyant.domain.secrets import (
+    API_KEY_RULE,
+    AUTH_API_KEY,
+    MAX_SECRET_CHARACTERS,
+    MIN_CALLER_KEY_CHARACTERS,
+    SECRET_NAME_PATTERN,
+    SecretName,
+)
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.show_instance import ShowInstance
@@ -45,7 +52,8 @@ class SecretBody(Body, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=MAX_SECRET_CHARACTERS,
-            description=f"New value; if the name ends in `_key`, {API_KEY_RULE}",
+            description=f"New value; if the name ends in `_key`, {API_KEY_RULE}; "
+            f"`{AUTH_API_KEY}` has at least {MIN_CALLER_KEY_CHARACTERS}",
             examples=["sk-of-the-provider"],
         ),
     ]
