@@ -1,7 +1,9 @@
 """The OpenAPI document, checked against the API."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -16,6 +18,7 @@ from polyant.domain.secrets import parse_secret_name
 from polyant.domain.users import parse_email
 from polyant.http.app import describe
 from polyant.http.docs_page import page_of
+from polyant.http.openapi import ApiDescription, Document
 from polyant.http.throttle import LOGIN_LIMIT
 from support.app import App
 
@@ -205,6 +208,26 @@ async def test_style_sheet_of_the_page_is_served(app: App) -> None:
     assert (style.status, style.header("content-type")) == (200, "text/css; charset=utf-8")
     assert b"@import" not in style.body
     assert b"url(" not in style.body
+
+
+class CountedDescription(ApiDescription):
+    """A description that counts how often it is built."""
+
+    built = 0
+
+    def _build(self) -> Document:
+        self.built += 1
+        time.sleep(0.01)  # long enough for other threads to ask for it, too
+        return DOCUMENT
+
+
+def test_document_and_page_are_rendered_once_for_concurrent_requests() -> None:
+    description = CountedDescription((), {})
+    with ThreadPoolExecutor(8) as threads:
+        pages = [*threads.map(lambda number: description.page if number % 2 else description.json, range(16))]
+    assert description.built == 1
+    assert {id(page) for page in pages} == {id(description.json), id(description.page)}
+    assert (pages[0], pages[1].decode()) == (msgspec.json.encode(DOCUMENT), page_of(DOCUMENT))
 
 
 @pytest.mark.parametrize("path", ["/docs/nothing", "/api/openapi.yaml", "/schema", "/schema/swagger"])

@@ -1,11 +1,11 @@
 """GET /api/openapi.json and GET /docs: the API description for programs and for people."""
 
+from functools import cache
 from importlib.resources import files
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 
-from polyant.http.docs_page import page_of
 from polyant.http.openapi import ApiDescription
 
 PAGE_HEADERS = {
@@ -25,17 +25,21 @@ class DocsController(Controller):
     include_in_schema = False
 
     @get("/api/openapi.json", sync_to_thread=True)
-    def document(self, api_description: NamedDependency[ApiDescription]) -> dict[str, object]:
+    def document(self, api_description: NamedDependency[ApiDescription]) -> Response[bytes]:
         """Returns the OpenAPI 3.1 document."""
-        return api_description.document
+        return Response(api_description.json, media_type="application/json")
 
     @get("/docs", sync_to_thread=True)
-    def page(self, api_description: NamedDependency[ApiDescription]) -> Response[str]:
+    def page(self, api_description: NamedDependency[ApiDescription]) -> Response[bytes]:
         """Returns the document as an HTML page without scripts and without resources from other servers."""
-        return Response(page_of(api_description.document), media_type="text/html", headers=PAGE_HEADERS)
+        return Response(api_description.page, media_type="text/html", headers=PAGE_HEADERS)
 
     @get("/docs/style.css", sync_to_thread=False)
     def style(self) -> Response[bytes]:
         """Returns the style sheet of the page."""
-        content = files("polyant.http").joinpath("docs.css").read_bytes()
-        return Response(content, media_type="text/css", headers={"Cache-Control": _DAY})
+        return Response(_style_sheet(), media_type="text/css", headers={"Cache-Control": _DAY})
+
+
+@cache
+def _style_sheet() -> bytes:
+    return files("polyant.http").joinpath("docs.css").read_bytes()

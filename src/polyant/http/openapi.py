@@ -1,6 +1,6 @@
 """Builds the OpenAPI document from the routes and from the structs of their bodies."""
 
-import functools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from polyant import __version__
 from polyant.http.auth import SESSION_COOKIE
+from polyant.http.docs_page import page_of
 from polyant.http.openai.wire import ChatCompletionRequest
 from polyant.http.schema_examples import example_of
 
@@ -37,15 +38,41 @@ _DESCRIPTION = (
 
 
 class ApiDescription:
-    """Provides the OpenAPI document of the given routes; builds it on first use."""
+    """Provides the OpenAPI document of the given routes; each form is built on first use, and only once."""
 
     def __init__(self, route_handlers: Sequence[ControllerRouterHandler], dependencies: Mapping[str, Provide]) -> None:
         self._route_handlers = route_handlers
         self._dependencies = dependencies
+        self._building = threading.RLock()  # `cached_property` doesn't keep threads from building it several times
+        self._document: Document | None = None
+        self._json: bytes | None = None
+        self._page: bytes | None = None
 
-    @functools.cached_property
+    @property
     def document(self) -> Document:
         """The OpenAPI 3.1 document."""
+        with self._building:
+            if self._document is None:
+                self._document = self._build()
+            return self._document
+
+    @property
+    def json(self) -> bytes:
+        """The document as JSON."""
+        with self._building:
+            if self._json is None:
+                self._json = msgspec.json.encode(self.document)
+            return self._json
+
+    @property
+    def page(self) -> bytes:
+        """The document as an HTML page."""
+        with self._building:
+            if self._page is None:
+                self._page = page_of(self.document).encode()
+            return self._page
+
+    def _build(self) -> Document:
         app = Litestar(
             route_handlers=list(self._route_handlers),
             dependencies=dict(self._dependencies),
