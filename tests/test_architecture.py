@@ -27,6 +27,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "babel": ("polyant.adapters.system",),
     "cryptography": ("polyant.adapters.crypto",),
     "httpx2": ("polyant.adapters.mcp",),
+    "jinja2": ("polyant.http.panel",),
     "litestar": ("polyant.http",),
     "mcp": ("polyant.adapters.mcp",),
     "msgspec": ("polyant",),

@@ -100,6 +100,8 @@ def _http_settings(settings: Settings) -> HttpSettings:
         max_body_bytes=settings.max_body_bytes,
         shutdown=settings.shutdown_seconds,
         drain=settings.drain_seconds,
+        panel=settings.panel,
+        public_url=settings.public_url,
         metrics_token=settings.metrics_token,
         responses=ResponseSettings(
             heartbeat=settings.heartbeat_seconds,

@@ -16,7 +16,7 @@ from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import parse_base_url
 from polyant.domain.limits import ProviderTimeouts, RateLimit, TurnBudget, parse_rate_limit
 from polyant.domain.secrets import SecretText
-from polyant.domain.urls import origin_of
+from polyant.domain.urls import is_server_url, origin_of
 from polyant.domain.users import PASSWORD_RULE, Email, check_password, parse_email
 from polyant.http import defaults
 
@@ -110,6 +110,13 @@ def _web_origins(text: str) -> tuple[str, ...]:
         if origin != "*" and not re.match(r"\A[a-z][a-z0-9+.-]*://[^/\s?#@]+\Z", origin):
             raise ValueError
     return origins
+
+
+def _public_origin(text: str) -> str:
+    origin = text.lower().rstrip("/")
+    if not origin.startswith("https://") or not is_server_url(origin) or re.search(r"[/?#@\\]", origin[8:]):
+        raise ValueError
+    return origin
 
 
 def _provider_origins(text: str) -> frozenset[str]:
@@ -272,6 +279,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "none",
         ),
     ] = ()
+    public_url: Annotated[
+        str | None,
+        Variable(
+            "PUBLIC_URL",
+            _public_origin,
+            "an https origin such as https://assistants.example.com, without a path",
+            "Address at which the internet reaches the server; the panel shows it, and accepts it as its own",
+            "none",
+        ),
+    ] = None
+    panel: Annotated[
+        bool,
+        Variable("PANEL", _flag, "on or off", "Serve the admin panel"),
+    ] = False
     max_body_bytes: Annotated[
         int,
         _number("MAX_BODY_BYTES", 1_024, 2**30, "Maximum size of a request body, in bytes"),

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Litestar
 from litestar.exceptions import HTTPException
+from litestar.template import TemplateConfig
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from polyant.domain.failed_credentials import FailedCredentialLimit
@@ -33,6 +35,9 @@ from polyant.http.openai.chat_completions import ChatCompletionsController, Chat
 from polyant.http.openai.models import ModelsController
 from polyant.http.openai.responses import ResponseSettings
 from polyant.http.openapi import ApiDescription
+from polyant.http.panel.pages import Panel
+from polyant.http.panel.routes import panel_routes
+from polyant.http.panel.templates import template_config
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
 
@@ -47,6 +52,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = defaults.MAX_BODY_BYTES
     shutdown: float = defaults.SHUTDOWN_SECONDS
     drain: float = defaults.DRAIN_SECONDS
+    panel: bool = False
+    """Whether the admin panel is served."""
+    public_url: str | None = None
+    """The https origin at which the internet reaches the server."""
     metrics_token: SecretText | None = None
     """The bearer token required by /metrics; None disables metrics."""
     responses: ResponseSettings = ResponseSettings()
@@ -67,7 +76,8 @@ def build_app(
         on_start: Called when all instances are built, before the first request.
     """
     metrics, metrics_routes = _metrics(settings)
-    route_handlers = [*_routes(), DocsController, *metrics_routes]
+    panel_routes, template_config = _panel(settings)
+    route_handlers = [*_routes(), DocsController, *panel_routes, *metrics_routes]
     injection = Injection(route_handlers)
 
     @asynccontextmanager
@@ -76,6 +86,7 @@ def build_app(
             own = await _own_instances(settings, instances, metrics)
             await injection.fill(own, instances)
             app.state.session_gate, app.state.throttle = own[SessionGate], own[Throttle]
+            app.state.panel = own.get(Panel)
             on_start()
             turns = await instances.get(RunningTurns)
             with graceful_shutdown(turns, seconds=settings.shutdown, drain_seconds=settings.drain):
@@ -93,8 +104,9 @@ def build_app(
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
         openapi_config=None,
+        template_config=template_config,
     )
-    return Edge(app, cors=Cors(settings.cors_origins), allowed_hosts=settings.allowed_hosts, metrics=metrics)
+    return Edge(app, cors=Cors(settings.cors_origins), allowed_hosts=_allowed_hosts(settings), metrics=metrics)
 
 
 @cache
@@ -106,6 +118,19 @@ def describe() -> ApiDescription:
 
 def _routes() -> list[ControllerRouterHandler]:
     return [ChatCompletionsController, ModelsController, management_router(), HealthController]
+
+
+def _panel(settings: HttpSettings) -> tuple[list[ControllerRouterHandler], TemplateConfig[Any] | None]:
+    """Returns the routes of the panel and the settings of its templates."""
+    if not settings.panel:
+        return [], None
+    return panel_routes(), template_config()
+
+
+def _allowed_hosts(settings: HttpSettings) -> tuple[str, ...]:
+    """Returns the host names that are accepted on a loopback address, the public one included."""
+    public_host = urlsplit(settings.public_url or "").hostname
+    return (*settings.allowed_hosts, public_host) if public_host else settings.allowed_hosts
 
 
 def _metrics(settings: HttpSettings) -> tuple[Metrics, list[ControllerRouterHandler]]:
@@ -127,7 +152,10 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
         metrics=metrics,
     )
     gate = SessionGate(
-        recognise=await instances.get(RecogniseUser), throttle=throttle, trusted_hops=settings.trusted_hops
+        recognise=await instances.get(RecogniseUser),
+        throttle=throttle,
+        trusted_hops=settings.trusted_hops,
+        public_url=settings.public_url,
     )
     chat = ChatEndpoint(answer_chat=await instances.get(AnswerChat), throttle=throttle, settings=settings.responses)
     readiness = Readiness(
@@ -135,5 +163,6 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
         turns=await instances.get(RunningTurns),
         check_storage=await instances.get(CheckStorage),
     )
-    own = (throttle, gate, chat, readiness, settings.responses, describe())
+    panel = Panel(gate=gate, clock=await instances.get(Clock), public_url=settings.public_url)
+    own = (throttle, gate, chat, readiness, settings.responses, describe(), panel)
     return {type(instance): instance for instance in own}

@@ -31,12 +31,16 @@ class SessionGate:
         recognise: Finds the user of a session token.
         throttle: Limits invalid sessions and password attempts.
         trusted_hops: The number of trusted proxies.
+        public_url: The origin at which the internet reaches the server, in addition to the one in the Host header.
     """
 
-    def __init__(self, *, recognise: RecogniseUser, throttle: Throttle, trusted_hops: int) -> None:
+    def __init__(
+        self, *, recognise: RecogniseUser, throttle: Throttle, trusted_hops: int, public_url: str | None = None
+    ) -> None:
         self._recognise = recognise
         self._throttle = throttle
         self._trusted_hops = trusted_hops
+        self._public_url = public_url
 
     async def admit(self, scope: HTTPScope) -> LoggedIn:
         """Returns the logged-in user and the session; a bearer token takes precedence over the cookie.
@@ -51,7 +55,24 @@ class SessionGate:
         if token is None:
             raise AuthenticationError("Missing authentication")
         if credentials.bearer is None and scope["method"] not in _SAFE_METHODS:
-            self._require_own_page(scope)
+            self.require_own_page(scope)
+        return await self._recognised(scope, token)
+
+    async def visitor(self, scope: Scope) -> LoggedIn | None:
+        """Returns the user of the session cookie and the session, or None without a valid session.
+
+        Raises:
+            RateLimitedError: This address sent too many invalid sessions.
+        """
+        token = credentials_in(scope).cookie
+        if token is None:
+            return None
+        try:
+            return await self._recognised(scope, token)
+        except InvalidSessionError:
+            return None
+
+    async def _recognised(self, scope: Scope, token: SecretText) -> LoggedIn:
         async with self._throttle.checking(scope, token):
             who = await self._recognise(token)
             if who is None:
@@ -78,11 +99,21 @@ class SessionGate:
             secure=scheme_of(scope, trusted_hops=self._trusted_hops) == "https",
         )
 
-    def _require_own_page(self, scope: HTTPScope) -> None:
+    def own_origin(self, scope: Scope) -> str:
+        """Returns the origin at which the client reached the server, such as `https://assistants.example.com`."""
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        return f"{scheme_of(scope, trusted_hops=self._trusted_hops)}://{host}"
+
+    def require_own_page(self, scope: Scope) -> None:
+        """Returns if the request comes from a page of this server.
+
+        Raises:
+            PermissionDeniedError: It comes from a page of another origin, or doesn't name its origin.
+        """
         headers = dict(scope["headers"])
-        own = f"{scheme_of(scope, trusted_hops=self._trusted_hops)}://{headers.get(b'host', b'').decode('latin-1')}"
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if headers.get(b"sec-fetch-site", b"none") not in _OWN_SITES or not _same_origin(origin, own):
+        own = (self.own_origin(scope), self._public_url or "")
+        if headers.get(b"sec-fetch-site", b"none") not in _OWN_SITES or not any(_same_origin(origin, o) for o in own):
             raise PermissionDeniedError(
                 "Only this server's own pages may write with the session cookie: "
                 "send the token in the Authorization header instead",

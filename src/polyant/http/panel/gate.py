@@ -1,0 +1,82 @@
+"""The door of the panel: origin check first, then the session, and the headers of every page."""
+
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Request, Response
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from polyant.domain.errors import PolyantError
+from polyant.http.panel.errors import error_page
+from polyant.http.panel.forms import read_form
+from polyant.http.panel.pages import panel_of, see_other
+from polyant.http.panel.sign_in import LOGIN, session_over_page
+
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# With no-referrer, browsers send `Origin: null` with forms, and the origin check refuses every form.
+_HEADERS = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class PanelMiddleware:
+    """Lets signed-in users pass, and others to the sign-in page only.
+
+    Args:
+        app: The rest of the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request."""
+
+        async def send_page(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        request: Request[Any, Any, Any] = Request(scope, receive, send_page)
+        try:
+            refusal = await _admit(request)
+        except PolyantError as error:
+            refusal = error_page(request, error)
+        if refusal is None:
+            await self._app(scope, receive, send_page)
+        else:
+            answer = refusal.to_asgi_response(app=None, request=request)
+            await answer(scope, receive, send_page)
+
+
+async def _admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
+    """Returns None after adding the user to the request, or the response for a visitor who isn't signed in.
+
+    Raises:
+        PermissionDeniedError: The form comes from a page of another origin.
+        RateLimitedError: This address sent too many invalid sessions.
+    """
+    scope: HTTPScope = request.scope
+    gate = panel_of(request).gate
+    if scope["method"] not in _SAFE_METHODS:
+        gate.require_own_page(scope)
+    who = await gate.visitor(scope)
+    if who is not None:
+        scope["user"], scope["auth"] = who.user, who
+    elif scope["path"] != LOGIN:
+        if scope["method"] in _SAFE_METHODS:
+            return see_other(f"{LOGIN}?next={quote(_target(scope), safe='/')}")
+        return session_over_page(request, await read_form(request))
+    return None
+
+
+def _target(scope: HTTPScope) -> str:
+    """Returns the path and the query of a request."""
+    query = scope["query_string"].decode("latin-1")
+    return scope["path"] + (f"?{query}" if query else "")

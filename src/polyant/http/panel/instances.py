@@ -1,0 +1,38 @@
+"""/instances: what needs attention, the search, and the table of instances."""
+
+from typing import Any
+
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+
+from polyant.domain.instances import InstanceQuery, InstanceStatus
+from polyant.domain.use_cases.list_instances import ListInstances
+from polyant.http.panel.pages import PanelRequest, page
+from polyant.http.panel.paging import ROWS, paging_of
+
+_MAX_SEARCH_CHARACTERS = 200
+
+
+class InstancesPageController(Controller):
+    """The first page after signing in."""
+
+    path = "/instances"
+    include_in_schema = False
+
+    @get()
+    async def show(self, *, request: PanelRequest, list_instances: NamedDependency[ListInstances]) -> Response[Any]:
+        """Returns the page with the instances that match the search."""
+        search = request.query_params.get("search", "")[:_MAX_SEARCH_CHARACTERS].strip()
+        status = request.query_params.get("status", "")
+        chosen = InstanceStatus(status) if status in {*InstanceStatus} else None
+        paging = paging_of(request, "/instances", search=search, status=chosen or "")
+        found = await list_instances(InstanceQuery(status=chosen, search=search, limit=ROWS, offset=paging.offset))
+        return page(
+            request,
+            "instances.html",
+            any=bool(found.total or search or chosen),
+            rows=found.instances,
+            search=search,
+            chosen=chosen or "",
+            **paging.context(len(found.instances), found.total),
+        )

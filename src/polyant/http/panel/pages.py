@@ -1,0 +1,77 @@
+"""The frame of every page: the navigation, the signed-in user, and the answer to the last action."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.response import Redirect, Template
+
+from polyant.domain.ports.clock import Clock
+from polyant.domain.use_cases.recognise_user import LoggedIn
+from polyant.domain.users import Role
+from polyant.http.management.authentication import SessionGate
+from polyant.http.panel.texts import DONE
+
+STATIC = Path(__file__).parent / "static"
+
+PanelRequest = Request[Any, LoggedIn, Any]
+"""A request of the panel; `auth` is the signed-in user and the session."""
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the server that the pages use."""
+
+    gate: SessionGate
+    clock: Clock
+    public_url: str | None = None
+    """The origin at which the internet reaches the server, such as `https://assistants.example.com`."""
+
+
+@cache
+def static_version() -> str:
+    """Returns a digest of the static files; their URLs contain it, so that browsers may keep them for a year."""
+    digest = hashlib.sha256()
+    for file in sorted(STATIC.iterdir()):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def panel_of(request: Request[Any, Any, Any]) -> Panel:
+    """Returns the parts of the server that the pages use."""
+    panel: Panel = request.app.state.panel
+    return panel
+
+
+def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any) -> Template:
+    """Returns a page.
+
+    Args:
+        request: The request that it answers.
+        template: The file name of its template.
+        status: The HTTP status.
+        context: The variables of the template, in addition to those of the frame.
+    """
+    who = request.scope.get("auth")
+    frame: dict[str, Any] = {
+        "static_version": static_version(),
+        "user": who.user if isinstance(who, LoggedIn) else None,
+        "is_superadmin": isinstance(who, LoggedIn) and who.user.role is Role.SUPERADMIN,
+        "now": panel_of(request).clock.now(),
+        "done": DONE.get(request.query_params.get("done", "")),
+        "errors": {},
+    }
+    return Template(template, context={**frame, **context}, status_code=status, media_type="text/html")
+
+
+def see_other(path: str) -> Response[Any]:
+    """Returns the redirect to the page that shows what was done."""
+    return Redirect(path, status_code=303)
+
+
+def base_url_of(request: Request[Any, Any, Any]) -> str:
+    """Returns the base URL that OpenAI clients use: that of PUBLIC_URL, else the one in the browser's address bar."""
+    panel = panel_of(request)
+    return f"{panel.public_url or panel.gate.own_origin(request.scope)}/v1"

@@ -1,0 +1,51 @@
+"""Pages of a list, selected by `?page=`."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Request
+
+ROWS = 25
+_MAX_PAGE = 10**6
+
+
+class Paging(msgspec.Struct, frozen=True, kw_only=True):
+    """The requested page of a list."""
+
+    path: str
+    number: int
+    query: Mapping[str, str]
+    """The search and the filters, without empty ones."""
+
+    @property
+    def offset(self) -> int:
+        """The number of rows before the page."""
+        return (self.number - 1) * ROWS
+
+    def context(self, shown: int, total: int) -> dict[str, Any]:
+        """Returns the template's variables for a page that shows that many of all rows."""
+        return {
+            "first": self.offset + 1 if shown else 0,
+            "last": self.offset + shown,
+            "total": total,
+            "previous": self._url(self.number - 1) if self.number > 1 else None,
+            "following": self._url(self.number + 1) if self.offset + shown < total else None,
+        }
+
+    def _url(self, number: int) -> str:
+        page = {"page": str(number)} if number > 1 else {}
+        query = urlencode({**self.query, **page})
+        return f"{self.path}?{query}" if query else self.path
+
+
+def paging_of(request: Request[Any, Any, Any], path: str, **query: str) -> Paging:
+    """Returns the page that a request asks for; an invalid number is the first page."""
+    text = request.query_params.get("page", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 1  # noqa: PLR2004 - digits of _MAX_PAGE
+    return Paging(
+        path=path,
+        number=min(max(number, 1), _MAX_PAGE),
+        query={name: value for name, value in query.items() if value},
+    )

@@ -1,0 +1,33 @@
+"""The router of the panel."""
+
+from litestar import Router
+from litestar.datastructures import CacheControlHeader
+from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
+
+from polyant.domain.running_turns import CallerGoneError
+from polyant.http.errors import handle_caller_gone
+from polyant.http.panel.errors import error_page
+from polyant.http.panel.gate import PanelMiddleware
+from polyant.http.panel.instances import InstancesPageController
+from polyant.http.panel.pages import STATIC
+from polyant.http.panel.sign_in import SignInController
+
+_FOREVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
+"""The URLs of static files contain a digest of their content."""
+
+
+def panel_routes() -> list[ControllerRouterHandler]:
+    """Returns the routes of the panel: its pages and their static files."""
+    pages = Router(
+        path="/",
+        route_handlers=[SignInController, InstancesPageController],
+        middleware=[PanelMiddleware],
+        exception_handlers={CallerGoneError: handle_caller_gone, Exception: error_page},
+        include_in_schema=False,
+    )
+    return [pages, _static_files()]
+
+
+def _static_files() -> Router:
+    return create_static_files_router(path="/panel", directories=[STATIC], cache_control=_FOREVER)

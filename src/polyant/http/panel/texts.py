@@ -1,0 +1,65 @@
+"""Words and numbers as the pages show them."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+_UNITS = (
+    (timedelta(days=1), "day", "days"),
+    (timedelta(hours=1), "h", "h"),
+    (timedelta(minutes=1), "min", "min"),
+)
+_THOUSAND = 1_000
+_SECONDS_PER_MINUTE = 60
+
+DONE: Mapping[str, str] = {
+    "signed-in": "You’re signed in again. Nothing is saved yet: review it, then save.",
+    "signed-out": "You are signed out.",
+    "settings": "Settings saved. They take effect with the next message.",
+    "access": "Saved who may call.",
+    "enabled": "The instance is active again.",
+    "disabled": "The instance is disabled: callers are refused until you enable it.",
+    "revoked": "The key is revoked. Nobody gets in until you make a new one.",
+    "secret": "Secret stored.",
+    "secret-removed": "Secret removed.",
+    "prompts": "Prompts saved. They take effect with the next message.",
+    "tools": "Tools saved.",
+    "mcp": "MCP server saved.",
+    "mcp-removed": "MCP server removed.",
+    "restored": "The earlier state is saved again.",
+    "state-deleted": "That state is deleted from the history.",
+    "deleted": "The instance is deleted.",
+    "created": "Instance created.",
+    "imported": "Instance imported. Its secrets aren’t part of the file: enter them now.",
+    "password": "Password changed. Your other sessions have ended.",
+    "sessions": "All sessions have ended.",
+    "user": "User saved.",
+    "user-created": "User created.",
+    "user-deleted": "User deleted.",
+}
+"""The sentence for each code of `?done=`; an unknown code shows nothing."""
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Returns how long ago a moment was, in the largest whole unit, such as `3 h ago`."""
+    passed = now - moment
+    for unit, one, many in _UNITS:
+        count = passed // unit
+        if count >= 1:
+            return f"{count} {one if count == 1 else many} ago"
+    return "just now"
+
+
+def number(value: float) -> str:
+    """Returns a number with separators between thousands, such as `1,204`."""
+    return f"{value:,.0f}"
+
+
+def duration(milliseconds: float) -> str:
+    """Returns a duration in the unit that fits, such as `840 ms`, `1.9 s` or `2 min 5 s`."""
+    if milliseconds < _THOUSAND:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / _THOUSAND
+    if seconds < _SECONDS_PER_MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _SECONDS_PER_MINUTE)
+    return f"{minutes} min {rest} s"

@@ -1,0 +1,135 @@
+"""Signing in and out, and the return to a form after a session's end."""
+
+import pytest
+
+from polyant.domain.instances import Slug
+from support.app import App, serving
+from support.management import PASSWORD
+from support.panel import Browser, location, read
+
+GUESS = {"email": "ada@example.com", "secret.password": "wrong", "next": "/audit"}
+
+
+async def test_sign_in_leads_to_the_page_that_was_asked_for(anybody: Browser, app: App) -> None:
+    await app.management.add_user(password=PASSWORD)
+    assert location(await anybody.get("/instances?search=bot")) == "/login?next=/instances%3Fsearch%3Dbot"
+    form = (await anybody.page("/login?next=/instances%3Fsearch%3Dbot")).values
+    assert form == {"next": "/instances?search=bot", "email": "", "secret.password": ""}
+    filled = {**form, "email": "ada@example.com", "secret.password": PASSWORD}
+    assert location(await anybody.post("/login", filled)) == "/instances?search=bot"
+    assert "Instances" in (await anybody.page("/instances")).text
+    assert location(await anybody.get("/login?next=/audit")) == "/audit"
+
+
+async def test_wrong_password_keeps_the_address(browser: Browser) -> None:
+    response = await browser.post("/login", GUESS)
+    assert response.status == 400
+    assert read(response).values == {"next": "/audit", "email": "ada@example.com", "secret.password": ""}
+    assert "Wrong email or password." in read(response).text
+    assert b"wrong" not in response.body.replace(b"Wrong", b"")
+
+
+async def test_too_many_attempts_say_when_to_try_again(browser: Browser) -> None:
+    responses = [await browser.post("/login", GUESS) for _ in range(6)]
+    assert responses[-1].status == 429
+    seconds = responses[-1].header("retry-after")
+    assert f"Too many attempts. Try again in {seconds} seconds." in read(responses[-1]).text
+    assert "wrong" not in read(responses[-1]).text
+
+
+async def test_sign_out_ends_the_session(browser: Browser) -> None:
+    cookie = browser.cookie
+    assert location(await browser.post("/logout", {})) == "/login?done=signed-out"
+    assert browser.cookie is None
+    assert "You are signed out." in (await browser.page("/login?done=signed-out")).text
+    browser.cookie = cookie
+    assert location(await browser.get("/instances")) == "/login?next=/instances"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("https://evil.example/", "//evil.example/instances", "javascript:alert(1)"),
+        *("/\\evil.example", "/instances\\x"),
+        *("/login", "/api/instances", "/v1/models", "", "//[", "/instances\n", "/instancesx"),
+    ],
+)
+async def test_sign_in_leads_only_to_pages_of_the_panel(browser: Browser, target: str) -> None:
+    fields = {"email": "ada@example.com", "secret.password": PASSWORD, "next": target}
+    assert location(await browser.post("/login", fields)) == "/instances"
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "null", "https://evil.example", "https://panel.example", "http://panel.example:81"]
+)
+@pytest.mark.parametrize("path", ["/login", "/logout"])
+async def test_forms_of_other_origins_are_refused_before_anything_else(
+    browser: Browser, path: str, origin: str | None
+) -> None:
+    response = await browser.post(path, GUESS, origin=origin)
+    assert response.status == 403
+    assert "You may not do this" in read(response).text
+    assert (await browser.get("/instances")).status == 200
+
+
+async def test_forms_of_other_sites_are_refused(browser: Browser) -> None:
+    assert (await browser.post("/logout", {}, **{"sec-fetch-site": "same-site"})).status == 403
+
+
+async def test_public_url_is_an_own_origin() -> None:
+    async with serving(panel=True, public_url="https://bots.example.com") as app:
+        await app.management.add_user(password=PASSWORD)
+        browser = Browser(app)
+        form = {"email": "ada@example.com", "secret.password": PASSWORD, "next": "/instances"}
+        assert location(await browser.post("/login", form, origin="https://bots.example.com")) == "/instances"
+
+
+async def test_stale_cookie_leads_to_the_sign_in_page(browser: Browser) -> None:
+    browser.cookie = "polyant_session=stale"
+    assert location(await browser.get("/instances")) == "/login?next=/instances"
+    assert (await browser.get("/login")).status == 200
+
+
+async def test_pages_have_the_headers_of_pages(browser: Browser) -> None:
+    for response in (await browser.get("/instances"), await browser.post("/logout", {}, origin=None)):
+        assert response.header("cache-control") == "no-store"
+        assert response.header("referrer-policy") == "same-origin"
+        policy = response.header("content-security-policy")
+        assert policy is not None
+        assert {"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} <= {
+            *policy.split("; ")
+        }
+
+
+async def test_panel_that_is_off_serves_nothing() -> None:
+    async with serving(panel=False) as app:
+        browser = Browser(app)
+        for path in ("/", "/login", "/instances", "/panel/panel.css"):
+            assert (await browser.get(path)).status == 404
+
+
+async def test_static_files_may_be_kept(browser: Browser) -> None:
+    page = (await browser.get("/login")).body.decode() + (await browser.get("/instances")).body.decode()
+    _, _, rest = page.partition('href="/panel/panel.css')
+    response = await browser.get("/panel/panel.css" + rest.partition('"')[0])
+    assert response.header("content-type") == "text/css; charset=utf-8"
+    assert response.header("cache-control") == "max-age=31536000, public, immutable"
+
+
+async def test_instances_are_listed_searched_and_paged(app: App, browser: Browser) -> None:
+    for number in range(26):
+        await app.add(f"bot-{number:02}", key="sk-0123456789abcdef" if number else None)
+    first = await browser.page("/instances")
+    assert "1–25 of 27" in first.text  # demo-bot is the oldest
+    assert "/instances?page=2" in first.links
+    second = await browser.page("/instances?page=2")
+    assert "26–27 of 27" in second.text
+    found = await browser.page("/instances?search=bot-07")
+    assert [link for link in found.links if link.startswith("/instances/")] == ["/instances/bot-07"]
+    assert "Nothing found for “<b>”" in (await browser.page("/instances?search=%3Cb%3E")).text
+    assert "Nothing found" in (await browser.page("/instances?status=disabled")).text
+
+
+async def test_server_without_instances_says_how_to_begin(app: App, browser: Browser) -> None:
+    await app.repo.delete(Slug("demo-bot"))
+    assert "Make your first instance" in (await browser.page("/instances")).text
