@@ -8,8 +8,9 @@ import msgspec
 from polyant.adapters.tool_loop.agent import Agent, OutOfStepsError
 from polyant.adapters.tool_loop.tool_execution import ToolExecution
 from polyant.adapters.tool_loop.toolbox import Delegate
-from polyant.domain.chat import ModelRequest, TextDelta, ToolSpec, ToolStarted, UserMessage
+from polyant.domain.chat import ModelRequest, ToolSpec, UserMessage
 from polyant.domain.errors import PolyantError
+from polyant.domain.final_text import FinalText
 from polyant.domain.system_prompt import SEPARATOR
 from polyant.domain.tools import ToolError
 
@@ -54,20 +55,16 @@ class SubAgents:
 
 async def _final_text(agent: Agent, request: ModelRequest) -> str:
     """Returns the agent's final text; one step of the budget is reserved for the turn's own answer."""
-    texts: list[str] = []
+    final = FinalText()
     try:
         async with aclosing(agent.run(request, _no_delegate, max_steps=_MAX_STEPS, reserve=1)) as events:
             async for event in events:
-                match event:
-                    case TextDelta():
-                        texts.append(event.text)
-                    case ToolStarted():
-                        texts.clear()
+                final.add(event)
     except OutOfStepsError:
         raise ToolError("No sub-agent can work any more: the turn's steps are used up. Answer now.") from None
     except PolyantError as error:
         raise ToolError(f"The sub-agent failed: {error.message}") from None
-    return "".join(texts)
+    return final.text
 
 
 def _no_delegate(_: ToolExecution) -> Delegate:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from polyant.domain.chat import TextDelta, ToolStarted
+from polyant.domain.chat import TextDelta
+from polyant.domain.final_text import FinalText
 from polyant.domain.running_turns import CallerGoneError, Interruption
 from polyant.domain.use_cases.run_turn import TurnRun
 from polyant.http.defaults import HEARTBEAT_SECONDS, STREAM_HEAD_SECONDS
@@ -91,14 +92,10 @@ class WholeResponse:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _collect(self) -> str:
-        texts: list[str] = []
+        final = FinalText()
         async for event in self._run:
-            match event:
-                case TextDelta():
-                    texts.append(event.text)
-                case ToolStarted():
-                    texts.clear()  # text before a tool call isn't part of the final text
-        return "".join(texts)
+            final.add(event)
+        return final.text
 
 
 class StreamedResponse:
