@@ -65,7 +65,7 @@ def anthropic_partial_stream(*text: str, then: Then) -> Reply:
 
 def anthropic_events(answer: ScriptedAnswer, *, ended: bool = True) -> Iterator[bytes]:
     """Yields the events of a stream, including the stop reason if it has `ended`."""
-    usage = {"input_tokens": answer.usage.prompt_tokens - 3, "cache_read_input_tokens": 3, "output_tokens": 1}
+    usage = {**_prompt_counts(answer), "output_tokens": 1}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "usage": usage}
     yield event({"type": "message_start", "message": {**message, "stop_reason": None}}, "message_start")
     yield _PING
@@ -76,6 +76,11 @@ def anthropic_events(answer: ScriptedAnswer, *, ended: bool = True) -> Iterator[
         delta = {"stop_reason": _STOP_REASONS[answer.finish_reason], "stop_sequence": None}
         counts = {"output_tokens": answer.usage.completion_tokens}
         yield event({"type": "message_delta", "delta": delta, "usage": counts}, "message_delta")
+
+
+def _prompt_counts(answer: ScriptedAnswer) -> dict[str, int]:
+    cached = answer.usage.cached_tokens
+    return {"input_tokens": answer.usage.prompt_tokens - cached, "cache_read_input_tokens": cached}
 
 
 def _text_events(texts: tuple[str, ...]) -> Iterator[bytes]:
@@ -112,7 +117,7 @@ def _message(answer: ScriptedAnswer) -> dict[str, Any]:
         {"type": "tool_use", "id": call.id, "name": call.name, "input": msgspec.Raw(call.arguments.encode())}
         for call in answer.tool_calls
     ]
-    usage = {"input_tokens": answer.usage.prompt_tokens, "output_tokens": answer.usage.completion_tokens}
+    usage = {**_prompt_counts(answer), "output_tokens": answer.usage.completion_tokens}
     stop_reason = _STOP_REASONS[answer.finish_reason]
     return {"type": "message", "content": [*text, *calls], "stop_reason": stop_reason, "usage": usage}
 

@@ -81,12 +81,13 @@ def _usage_event(answer: ScriptedAnswer) -> bytes:
     return event({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [], "usage": _usage(answer)})
 
 
-def _usage(answer: ScriptedAnswer) -> dict[str, int]:
+def _usage(answer: ScriptedAnswer) -> dict[str, Any]:
     usage = answer.usage
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
     }
 
 

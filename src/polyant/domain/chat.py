@@ -19,6 +19,8 @@ class Usage(msgspec.Struct, frozen=True):
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    """The part of `prompt_tokens` that the provider read from its prompt cache."""
 
     @property
     def total_tokens(self) -> int:
@@ -27,12 +29,20 @@ class Usage(msgspec.Struct, frozen=True):
 
     @property
     def clamped(self) -> "Usage":
-        """The same counts, each brought into the range from 0 to MAX_TOKENS: providers report all sorts of numbers."""
-        return Usage(*(min(max(count, 0), MAX_TOKENS) for count in (self.prompt_tokens, self.completion_tokens)))
+        """The same counts, each brought into the range from 0 to MAX_TOKENS: providers report all sorts of numbers.
+
+        `cached_tokens` is at most `prompt_tokens`.
+        """
+        prompt, completion = (min(max(count, 0), MAX_TOKENS) for count in (self.prompt_tokens, self.completion_tokens))
+        return Usage(prompt, completion, min(max(self.cached_tokens, 0), prompt))
 
     def __add__(self, other: "Usage") -> "Usage":
         """Returns the sum of two usages."""
-        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):

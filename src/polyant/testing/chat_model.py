@@ -201,6 +201,13 @@ class RemoteChatModelContract(ChatModelContract):
     def provider(self) -> RemoteProviderUnderTest:
         raise NotImplementedError("return the provider under test")
 
+    async def test_tokens_read_from_the_prompt_cache_are_reported(
+        self, *, provider: RemoteProviderUnderTest, stream: bool
+    ) -> None:
+        answer = ScriptedAnswer(usage=Usage(12, 34, 5))
+        request = msgspec.structs.replace(provider.request, stream=stream)
+        assert await events_of(provider.answering(answer), request) == expected_events(answer, stream=stream)
+
     async def test_closing_generator_closes_connection_immediately(self, provider: RemoteProviderUnderTest) -> None:
         events = provider.hanging("Hel").generate(msgspec.structs.replace(provider.request, stream=True))
         assert await anext(events) == TextDelta("Hel")

@@ -8,6 +8,7 @@ from polyant.domain.chat import (
     AssistantMessage,
     ModelMessage,
     ModelRequest,
+    ProviderData,
     Sampling,
     ToolCall,
     ToolResult,
@@ -153,3 +154,15 @@ def test_non_object_arguments_are_wrapped_in_an_object(arguments: str) -> None:
     call = msgspec.structs.replace(CALL, arguments=arguments)
     body = sent(messages=(UserMessage.of("?"), AssistantMessage("", (call,)), ROUND[-1]))
     assert body["messages"][1]["content"][0]["input"] == {"not_an_object": arguments}
+
+
+def test_signed_thinking_returns_unchanged_before_the_tool_result() -> None:
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+    blank, text = {"type": "text", "text": " "}, {"type": "text", "text": "Let me see."}
+    state = [thinking, blank, text, {"type": "tool_use", "id": "old", "name": "weather", "input": {}}]
+    data = ProviderData(provider="anthropic", model=REQUEST.model, data=msgspec.Raw(msgspec.json.encode(state)))
+    messages = (ROUND[0], AssistantMessage("Let me see.", (CALL,), data), ROUND[2])
+    use = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}
+    assert sent(messages=messages)["messages"][1]["content"] == [thinking, text, use]
+    other = sent(model="claude-opus-4-1", messages=messages)["messages"][1]["content"]
+    assert other == [text, use]

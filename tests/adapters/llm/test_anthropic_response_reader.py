@@ -85,10 +85,10 @@ def test_usage_combines_the_first_and_last_events() -> None:
     start = {"input_tokens": 5, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 100, "output_tokens": 1}
     message_start = {"type": "message_start", "message": {"usage": start}}
     assert read(message_start, message_delta("end_turn", output_tokens=30), STOP)[1] == [
-        ModelFinished(usage=Usage(125, 30))
+        ModelFinished(usage=Usage(125, 30, 20))
     ]
     later = message_delta("end_turn", input_tokens=6, cache_read_input_tokens=None, output_tokens=30)
-    assert read(message_start, later, STOP)[1] == [ModelFinished(usage=Usage(126, 30))]
+    assert read(message_start, later, STOP)[1] == [ModelFinished(usage=Usage(126, 30, 20))]
 
 
 def test_tool_calls_are_joined_by_index() -> None:

@@ -7,6 +7,7 @@ from polyant.adapters.llm.openai_request import encode_request
 from polyant.domain.chat import (
     AssistantMessage,
     ModelRequest,
+    ProviderData,
     ProviderFields,
     Sampling,
     ToolCall,
@@ -78,7 +79,6 @@ def test_tool_calls_and_results_keep_their_form() -> None:
         AssistantMessage("Let me see.", (call,)),
         ToolResult(call_id="call_1", content="Fog", is_error=True),
         AssistantMessage("", (call,)),
-        AssistantMessage(""),
     )
     in_wire_form = {
         "id": "call_1",
@@ -91,10 +91,37 @@ def test_tool_calls_and_results_keep_their_form() -> None:
         {"role": "assistant", "content": "Let me see.", "tool_calls": [in_wire_form]},
         {"role": "tool", "tool_call_id": "call_1", "content": "Fog"},
         {"role": "assistant", "content": None, "tool_calls": [in_wire_form]},
-        {"role": "assistant", "content": ""},
     ]
     function = {"name": "weather", "description": "Tells it.", "parameters": {"type": "object"}}
     assert body["tools"] == [{"type": "function", "function": function}]
+
+
+@pytest.mark.parametrize("empty", ["", " \n"])
+def test_empty_assistant_message_is_left_out_and_its_neighbours_are_joined(empty: str) -> None:
+    messages = (UserMessage.of("One"), AssistantMessage(empty), UserMessage.of("two"), UserMessage.of("three"))
+    assert sent(messages=messages)["messages"][1:] == [
+        {"role": "user", "content": "One\n\ntwo"},
+        {"role": "user", "content": "three"},
+    ]
+
+
+def test_opaque_state_returns_to_the_model_that_gave_it() -> None:
+    def kept(data: bytes, model: str = "llama3.2", provider: str = "openai") -> ProviderData:
+        return ProviderData(provider=provider, model=model, data=msgspec.Raw(data))
+
+    signed = ToolCall(id="a", name="weather", arguments="{}", provider_data=kept(b'{"extra_content":{"s":1}}'))
+    other = ToolCall(id="b", name="weather", arguments="{}", provider_data=kept(b'{"extra_content":{"s":2}}', "other"))
+    foreign = kept(b'[{"type":"thinking"}]', provider="anthropic")
+    messages = (
+        UserMessage.of("?"),
+        AssistantMessage("Hm.", (signed, other), kept(b'{"reasoning_content":"So."}')),
+        AssistantMessage("", (signed,), foreign),
+    )
+    first, second = sent(messages=messages)["messages"][2:]
+    function = {"type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    calls = [{"id": "a", **function, "extra_content": {"s": 1}}, {"id": "b", **function}]
+    assert first == {"role": "assistant", "content": "Hm.", "reasoning_content": "So.", "tool_calls": calls}
+    assert second == {"role": "assistant", "content": None, "tool_calls": calls[:1]}
 
 
 @pytest.mark.parametrize("arguments", ["", "{", "[1]", '"text"', '{"a":1} {'])

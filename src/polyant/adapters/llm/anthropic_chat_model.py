@@ -7,6 +7,7 @@ import aiohttp
 from polyant.adapters.llm.anthropic_request import encode_request
 from polyant.adapters.llm.anthropic_response_reader import AnthropicResponseReader
 from polyant.adapters.llm.http import ProviderCall, ProviderClient, header_value
+from polyant.adapters.llm.response_reader import ProviderModel
 from polyant.adapters.llm.retry import with_retries
 from polyant.domain.chat import ModelEvent, ModelRequest
 from polyant.domain.limits import ProviderTimeouts
@@ -33,8 +34,9 @@ class AnthropicChatModel(ChatModel):
         self._client = ProviderClient(http=http, clock=clock, timeouts=timeouts)
 
     def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        owner = ProviderModel(self.info.name, request.model)
         return with_retries(
-            lambda: self._client.attempt(_call(request), AnthropicResponseReader()),
+            lambda: self._client.attempt(_call(request), AnthropicResponseReader(owner)),
             provider=self.info.name,
             clock=self._clock,
             deadline=request.deadline,

@@ -6,7 +6,7 @@ import msgspec
 
 from polyant.adapters.llm import anthropic_wire as wire
 from polyant.adapters.llm.anthropic_models import claude_version
-from polyant.adapters.llm.response_reader import is_object
+from polyant.adapters.llm.lenient_json import is_object
 from polyant.domain.chat import ProviderFields
 
 _FIRST_WITH_FORMAT = (4, 5)

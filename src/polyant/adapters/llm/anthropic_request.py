@@ -1,15 +1,20 @@
 """Encodes a model request for Anthropic's Messages API."""
 
+from collections import deque
 from itertools import groupby
+from typing import Any
 
 import msgspec
 
 from polyant.adapters.llm import anthropic_wire as wire
+from polyant.adapters.llm.anthropic_blocks import TEXT, TOOL_USE
 from polyant.adapters.llm.anthropic_models import claude_version
 from polyant.adapters.llm.anthropic_output import output_config
 from polyant.adapters.llm.history import EMPTY_USER_MESSAGE, arguments_object
+from polyant.adapters.llm.response_reader import ProviderModel
 from polyant.domain.chat import AssistantMessage, ModelMessage, ModelRequest, ToolResult, UserMessage
 
+_PROVIDER = "anthropic"
 _ENCODE = msgspec.json.Encoder().encode
 _MAX_DEFAULT_TOKENS = 16_384
 _MAX_TEMPERATURE = 1.0
@@ -31,7 +36,7 @@ def encode_request(request: ModelRequest) -> bytes:
         wire.RequestBody(
             model=request.model,
             max_tokens=requested.max_tokens or _MAX_DEFAULT_TOKENS,
-            messages=_messages(request.messages),
+            messages=_messages(request),
             system=request.system,
             stream=request.stream,
             tools=tools,
@@ -62,17 +67,18 @@ def _tools(request: ModelRequest) -> tuple[wire.Tool, ...]:
     return tuple(wire.Tool(name, "No longer available.", _ANY_ARGUMENTS) for name in names)
 
 
-def _messages(messages: tuple[ModelMessage, ...]) -> list[wire.Message]:
+def _messages(request: ModelRequest) -> list[wire.Message]:
     """Returns alternating user and assistant messages that start and end with a user message.
 
     Anthropic treats a final assistant message as the beginning of the response, or rejects it.
     """
-    with_blocks = [(message, blocks) for message in messages if (blocks := _blocks(message))]
+    owner = ProviderModel(_PROVIDER, request.model)
+    with_blocks = [(message, blocks) for message in request.messages if (blocks := _blocks(message, owner))]
     turns = [
         wire.Message("assistant" if is_assistant else "user", [block for _, blocks in group for block in blocks])
         for is_assistant, group in groupby(with_blocks, key=lambda pair: isinstance(pair[0], AssistantMessage))
     ]
-    placeholder = wire.Message("user", _blocks(EMPTY_USER_MESSAGE))
+    placeholder = wire.Message("user", _text(EMPTY_USER_MESSAGE.text))
     if turns and turns[0].role == "assistant":
         turns.insert(0, placeholder)
     if not turns or turns[-1].role == "assistant":
@@ -80,17 +86,31 @@ def _messages(messages: tuple[ModelMessage, ...]) -> list[wire.Message]:
     return turns
 
 
-def _blocks(message: ModelMessage) -> list[wire.Block]:
+def _blocks(message: ModelMessage, owner: ProviderModel) -> list[wire.Block]:
     match message:
         case UserMessage():
             return _text(message.text)
-        case AssistantMessage(content, calls):
-            return _text(content) + [
+        case AssistantMessage():
+            calls: list[wire.Block] = [
                 wire.ToolUseBlock(call.id, call.name, msgspec.Raw(arguments_object(call.arguments).encode()))
-                for call in calls
+                for call in message.tool_calls
             ]
+            state = owner.state_in(message.provider_data)
+            return _echoed(state, calls) if state else _text(message.content) + calls
         case ToolResult():
             return [wire.ToolResultBlock(message.call_id, message.content, message.is_error)]
+
+
+def _echoed(state: list[dict[str, Any]], calls: list[wire.Block]) -> list[wire.Block]:
+    """Returns the blocks as the provider sent them, with the calls under the ids that their results refer to."""
+    blocks: list[wire.Block] = []
+    left = deque(calls)
+    for block in state:
+        if block.get("type") == TOOL_USE:
+            blocks += [left.popleft()] if left else []
+        elif block.get("type") != TEXT or str(block.get("text") or "").strip():
+            blocks.append(block)
+    return blocks + list(left)
 
 
 def _text(content: str) -> list[wire.Block]:

@@ -1,10 +1,14 @@
-"""Reads a response of Anthropic's Messages API."""
+"""Reads a response of Anthropic's Messages API, including the variants of compatible servers."""
+
+from typing import Any
 
 import msgspec
 
-from polyant.adapters.llm.anthropic_wire import ContentBlock, Delta, ErrorReport, Event, MessageResponse, UsageReport
-from polyant.adapters.llm.failures import CallFailedError, decode, failure_of_error
-from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ResponseReader
+from polyant.adapters.llm.anthropic_blocks import TEXT, TOOL_USE, PartialBlock, needs_echo
+from polyant.adapters.llm.anthropic_wire import Delta, Event, MessageResponse
+from polyant.adapters.llm.failures import DECODE_ERRORS, decode_object, failure_of_report, has_error
+from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ProviderModel, ResponseReader
+from polyant.adapters.llm.token_usage import count_in
 from polyant.domain.chat import Usage
 
 _EVENT = msgspec.json.Decoder(Event)
@@ -15,20 +19,30 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
 }
+_PROMPT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+_COUNTS = (*_PROMPT_COUNTS, "output_tokens")
+_DONE = b"[DONE]"
 
 
 class AnthropicResponseReader(ResponseReader):
-    """Reads a stream of events or a complete message; an unknown stop reason counts as `stop`."""
+    """Reads a stream of events or a complete message; an unknown stop reason counts as `stop`.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._calls: dict[int, PartialToolCall] = {}
-        self._report = UsageReport()
+    New types of events, deltas and blocks yield no text. A refusal without text yields the provider's explanation.
+    """
+
+    def __init__(self, owner: ProviderModel | None = None) -> None:
+        super().__init__(owner)
+        self._blocks: list[PartialBlock] = []
+        self._open: dict[int, PartialBlock] = {}
+        self._counts: dict[str, int] = {}
 
     def read_event(self, data: bytes) -> str:
-        if self.done:
+        if self.done or (data[:1] != b"{" and self._is_marker(data)):
             return ""
-        event = decode(_EVENT, data)
+        try:
+            event = _EVENT.decode(data)
+        except DECODE_ERRORS:
+            event = self.mended(_EVENT, data)
         match event.type:
             case "content_block_delta" if event.delta is not None:
                 return self._read_delta(event.index, event.delta)
@@ -38,56 +52,81 @@ class AnthropicResponseReader(ResponseReader):
                 self._read_usage(event.message.usage)
             case "message_delta":
                 self._read_usage(event.usage)
-                self._read_stop(event.delta.stop_reason if event.delta else None)
+                return self._read_stop(event.delta) if event.delta else ""
             case "message_stop":
                 self.complete = self.done = True
-            case "error":
-                raise _failure(event.error)
+            case "message":
+                return self.read_body(data)
+        if event.error or event.type == "error":
+            raise failure_of_report({"error": event.error})
         return ""
 
     def read_body(self, body: bytes) -> str:
-        response = decode(_RESPONSE, body)
-        if response.error is not None:
-            raise _failure(response.error)
+        response = self.mended(_RESPONSE, body)
+        if response.type == "error" or response.error:
+            raise failure_of_report({"error": response.error})
+        if response.content is None and has_error(fields := decode_object(body)):
+            raise failure_of_report(fields)
         self._read_usage(response.usage)
-        self._read_stop(response.stop_reason)
-        return "".join(self._read_block(index, block) for index, block in enumerate(response.content))
+        content = response.content
+        blocks = [{"type": TEXT, "text": content}] if isinstance(content, str) else content or ()
+        text = "".join(self._read_block(index, block) for index, block in enumerate(blocks) if isinstance(block, dict))
+        return text + self._read_stop(response)
 
     def calls(self) -> list[PartialToolCall]:
-        return list(self._calls.values())
+        return [block.call for block in self._blocks if block.call is not None and block.type == TOOL_USE]
 
-    def _read_block(self, index: int, block: ContentBlock) -> str:
-        if block.type == "tool_use":
+    def state(self) -> Any:
+        """Returns the blocks of a message that has others than text and tool calls, in their order."""
+        return [block.echo() for block in self._blocks] if needs_echo(self._blocks) else None
+
+    def _is_marker(self, data: bytes) -> bool:
+        """Returns whether the data is blank, or the end marker of another protocol that some servers send."""
+        text = data.strip()
+        if text == _DONE:
+            self.complete = self.done = True
+        return not text or self.done
+
+    def _read_block(self, index: int, start: dict[str, Any]) -> str:
+        block = PartialBlock(start)
+        self._blocks.append(block)
+        self._open[index] = block
+        if block.type == TOOL_USE:
             self.began = True
-            self._calls[index] = PartialToolCall(block.id or "", block.name or "", bytes(block.input).decode())
-        return self._received_text(block.text) if block.type == "text" else ""
+        text = start.get("text")
+        return self.received(text) if block.type == TEXT and isinstance(text, str) else ""
 
     def _read_delta(self, index: int, delta: Delta) -> str:
-        if delta.partial_json and index in self._calls:
-            self._calls[index].deltas.append(delta.partial_json)
+        block = self._open.get(index)
+        text = delta.text
+        if isinstance(text, str) and text:
+            if block is not None:
+                block.texts.append(text)
+            return self.received(text)
         if delta.thinking:
             self.began = True
-        return self._received_text(delta.text)
+        if block is not None:
+            block.add(delta)
+        return ""
 
-    def _received_text(self, text: str | None) -> str:
-        if text:
-            self.began = True
-        return text or ""
+    def _read_stop(self, end: Delta | MessageResponse) -> str:
+        if not end.stop_reason:
+            return ""
+        self.complete = True
+        self.finish_reason = _FINISH_REASONS.get(str(end.stop_reason), "stop")
+        details = end.stop_details
+        explanation = details.get("explanation") if isinstance(details, dict) else None
+        return self.received(explanation) if isinstance(explanation, str) and not self.has_text else ""
 
-    def _read_stop(self, stop_reason: str | None) -> None:
-        if stop_reason is not None:
-            self.complete = True
-            self.finish_reason = _FINISH_REASONS.get(stop_reason, "stop")
-
-    def _read_usage(self, report: UsageReport | None) -> None:
+    def _read_usage(self, report: Any) -> None:
         """Updates the token usage; tokens read from or written to the prompt cache count as prompt tokens."""
-        if report is None:
+        if not isinstance(report, dict):
             return
-        given = {field: count for field, count in msgspec.structs.asdict(report).items() if count is not None}
-        self._report = known = msgspec.structs.replace(self._report, **given)
-        prompt = (known.input_tokens, known.cache_creation_input_tokens, known.cache_read_input_tokens)
-        self.usage = Usage(sum(count or 0 for count in prompt), known.output_tokens or 0).clamped
-
-
-def _failure(error: ErrorReport | None) -> CallFailedError:
-    return failure_of_error(error.type if error else None)
+        for name in _COUNTS:
+            count = count_in(report, name)
+            if count is not None:
+                self._counts[name] = count
+        counts = self._counts
+        prompt = sum(counts.get(name, 0) for name in _PROMPT_COUNTS)
+        cached = counts.get("cache_read_input_tokens", 0)
+        self.usage = Usage(prompt, counts.get("output_tokens", 0), cached).clamped

@@ -4,7 +4,7 @@ See https://platform.claude.com/docs/en/api/messages. Fields that Polyant doesn'
 New types of events, deltas and blocks are skipped too: Anthropic's versioning policy allows adding them.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,7 +25,8 @@ class ToolResultBlock(msgspec.Struct, frozen=True, omit_defaults=True, tag_field
     is_error: bool = False
 
 
-Block = TextBlock | ToolUseBlock | ToolResultBlock
+Block = TextBlock | ToolUseBlock | ToolResultBlock | dict[str, Any]
+"""A block of a request; an object is one that the provider sent and gets back unchanged."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -69,45 +70,32 @@ class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     output_config: OutputConfig | None = None
 
 
-class ContentBlock(msgspec.Struct, frozen=True):
-    """A block of a complete message, or the start of a block in a stream."""
-
-    type: str
-    text: str | None = None
-    id: str | None = None
-    name: str | None = None
-    input: msgspec.Raw = msgspec.Raw()
-
-
 class Delta(msgspec.Struct, frozen=True):
-    """A delta of a block or, in a message_delta, of the message."""
+    """A delta of a block or, in a message_delta, of the message.
 
-    text: str | None = None
-    thinking: str | None = None
-    partial_json: str | None = None
-    stop_reason: str | None = None
+    Compatible servers vary in the types of these values, so their readers check them.
+    """
 
-
-class UsageReport(msgspec.Struct, frozen=True):
-    """Cumulative token counts; a message_delta may repeat some, and omitted counts are unchanged."""
-
-    input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
-class ErrorReport(msgspec.Struct, frozen=True):
-    type: str | None = None
+    type: Any = None
+    text: Any = None
+    thinking: Any = None
+    signature: Any = None
+    citation: Any = None
+    partial_json: Any = None
+    stop_reason: Any = None
+    stop_details: Any = None
 
 
 class MessageResponse(msgspec.Struct, frozen=True):
     """A complete message, the message of a message_start event, or an error."""
 
-    content: list[ContentBlock] = []
-    stop_reason: str | None = None
-    usage: UsageReport | None = None
-    error: ErrorReport | None = None
+    type: Any = None
+    content: Any = None
+    """The blocks of the message."""
+    stop_reason: Any = None
+    stop_details: Any = None
+    usage: Any = None
+    error: Any = None
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -116,7 +104,9 @@ class Event(msgspec.Struct, frozen=True):
     type: str
     index: int = 0
     message: MessageResponse | None = None
-    content_block: ContentBlock | None = None
+    content_block: dict[str, Any] | None = None
+    """The start of a block."""
     delta: Delta | None = None
-    usage: UsageReport | None = None
-    error: ErrorReport | None = None
+    usage: Any = None
+    """Cumulative token counts; a message_delta may repeat some, and omitted counts are unchanged."""
+    error: Any = None

@@ -7,6 +7,7 @@ import aiohttp
 
 from polyant.adapters.llm.failures import raise_bad_response
 from polyant.adapters.llm.response_reader import ResponseReader
+from polyant.adapters.llm.sse import BOM
 
 MAX_BYTES = 32 * 1024 * 1024
 _DRAIN_SECONDS = 0.25
@@ -47,11 +48,6 @@ class BoundedResponse:
         self._expired = False
         self._timer = self._loop.call_at(self._next_check(), self._check_time)
 
-    @property
-    def is_stream(self) -> bool:
-        """Whether the provider streams; some send a complete response although a stream was requested."""
-        return self._response.content_type != "application/json"
-
     async def read(self) -> bytes:
         """Returns the next bytes, empty at the end.
 
@@ -76,6 +72,20 @@ class BoundedResponse:
         if self._bytes_left < 0:
             raise_bad_response()
         return chunk
+
+    async def read_start(self) -> bytes:
+        """Returns the first bytes that are neither a byte order mark nor white space, empty if there are none.
+
+        They tell JSON from a stream of events; some servers send one although the other was requested, or label it so.
+        Raises the same errors as `read`.
+        """
+        head = b""
+        while chunk := await self.read():
+            head += chunk
+            if not BOM.startswith(head) and (start := head.removeprefix(BOM).lstrip()):
+                return start
+            head = head if BOM.startswith(head) else b""
+        return head
 
     async def read_all(self) -> bytes:
         """Returns the rest of the body; raises the same errors as `read`."""

@@ -2,18 +2,22 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import aiohttp
 import msgspec
 
+from polyant.adapters.llm import lenient_json
 from polyant.domain.errors import ProviderFailure
 
 T = TypeVar("T")
+
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The errors that msgspec raises for data that it can't decode."""
 
 _CLIENT_ERRORS = range(400, 500)
 _STATUSES = {
@@ -49,6 +53,11 @@ _CODES = {
     "timeout_error": ProviderFailure.TIMEOUT,
     "unavailable": ProviderFailure.OVERLOADED,
 }
+_NAME_FIELDS = ("code", "type", "status", "status_code", "statusCode", "error_code", "error_type", "http_code")
+_NESTED_FIELDS = ("error", "errors", "detail", "details", "metadata", "base_resp")
+_REPORT_FIELDS = ("error", "errors", "detail", "message", "msg", "code", "error_code", "error_msg", "error_message")
+_FAILED = ("error", "failed")
+_MAX_DEPTH = 4
 _TRANSIENT = {ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED}
 _STATUS = re.compile(r"\A[1-5][0-9][0-9]\Z")
 
@@ -79,6 +88,13 @@ class CallFailedError(Exception):
         self.wait = wait
         self.status = status
         self.request_id = request_id
+
+
+class InvalidResponseError(CallFailedError):
+    """The response isn't valid JSON of the documented form."""
+
+    def __init__(self) -> None:
+        super().__init__(ProviderFailure.BAD_RESPONSE)
 
 
 def kind_of_status(status: int) -> ProviderFailure:
@@ -131,6 +147,21 @@ def failure_of_error(*names: object) -> CallFailedError:
     return CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
 
 
+def has_error(fields: Mapping[str, Any]) -> bool:
+    """Returns whether an object that isn't part of an answer reports an error.
+
+    Args:
+        fields: The object. Null, false, an empty text, an empty object and 0 report no error.
+    """
+    if fields.get("code") == 0 and fields.get("success") is not False:
+        return bool(fields.get("error"))
+    return (
+        fields.get("success") is False
+        or fields.get("status") in _FAILED
+        or any(fields.get(name) for name in _REPORT_FIELDS)
+    )
+
+
 def failure_of_exception(error: Exception) -> CallFailedError:
     """Returns the failure for an exception raised by aiohttp.
 
@@ -151,25 +182,62 @@ def failure_of_exception(error: Exception) -> CallFailedError:
             return CallFailedError(ProviderFailure.BAD_REQUEST)
 
 
+def failure_of_report(report: object) -> CallFailedError:
+    """Returns the failure for an error report of any shape: the first known code, type or status in it decides."""
+    return failure_of_error(*_names_in(report))
+
+
 def decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
-    """Returns the decoded data.
+    """Returns the decoded data; text may contain a surrogate without its other half.
 
     Raises:
-        CallFailedError: The data isn't valid JSON of the documented form.
+        InvalidResponseError: The data isn't JSON of the documented form.
     """
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
+        fields = decode_object(data)
+    try:
+        return msgspec.convert(fields, decoder.type)
+    except (msgspec.ValidationError, UnicodeEncodeError):
         raise_bad_response()
+
+
+def decode_object(data: bytes) -> dict[str, Any]:
+    """Returns the object in the data, or the first object if the data is an array of them.
+
+    Raises:
+        InvalidResponseError: The data isn't JSON, or it is JSON of another form.
+    """
+    try:
+        value = lenient_json.loads(data)
+    except (ValueError, RecursionError):
+        raise_bad_response()
+    if isinstance(value, list) and value:
+        value = value[0]
+    return value if isinstance(value, dict) else raise_bad_response()
 
 
 def raise_bad_response() -> NoReturn:
     """Raises the failure for an invalid response."""
-    raise CallFailedError(ProviderFailure.BAD_RESPONSE) from None
+    raise InvalidResponseError from None
 
 
 def _is_transient(status: int) -> bool:
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _names_in(report: object, depth: int = 0) -> Iterator[object]:
+    match report:
+        case dict() if depth < _MAX_DEPTH:
+            yield from (report[name] for name in _NAME_FIELDS if report.get(name))
+            for name in _NESTED_FIELDS:
+                yield from _names_in(report.get(name), depth + 1)
+        case list() if depth < _MAX_DEPTH:
+            for item in report[:_MAX_DEPTH]:
+                yield from _names_in(item, depth + 1)
+        case str():
+            yield report
 
 
 def _wait_of(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -11,7 +11,7 @@ import aiohttp
 
 from polyant.adapters.llm.bounded_response import BoundedResponse, ResponseLimits
 from polyant.adapters.llm.failures import CallFailedError, failure_of_exception, failure_of_response
-from polyant.adapters.llm.response_reader import ResponseReader
+from polyant.adapters.llm.response_reader import ResponseReader, is_json
 from polyant.adapters.llm.sse import SseDecoder
 from polyant.domain.chat import ModelEvent, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
@@ -74,14 +74,19 @@ class ProviderClient:
         with _translate_errors():
             response = await self._open(call, reader)
             try:
-                if call.stream and response.is_stream:
-                    feed = SseDecoder().feed
-                    while not reader.done and (chunk := await response.read()):
+                chunk = await response.read_start()
+                if call.stream and not is_json(chunk):
+                    decoder = SseDecoder()
+                    feed = decoder.feed
+                    while chunk:
                         for data in feed(chunk):
                             if text := reader.read_event(data):
                                 yield TextDelta(text)
+                        chunk = b"" if reader.done else await response.read()
+                    if text := reader.read_last_event(decoder) + reader.rest():
+                        yield TextDelta(text)
                     await response.drain()
-                elif text := reader.read_body(await response.read_all()):
+                elif (text := reader.read_whole(chunk + await response.read_all())) and reader.complete:
                     yield TextDelta(text)
             finally:
                 response.close()

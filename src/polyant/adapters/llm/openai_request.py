@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from polyant.adapters.llm import openai_wire as wire
-from polyant.adapters.llm.history import arguments_object, with_user_message
+from polyant.adapters.llm.history import arguments_object, with_user_message, without_empty_messages
+from polyant.adapters.llm.response_reader import ProviderModel
 from polyant.domain.chat import (
     AssistantMessage,
     ModelMessage,
@@ -19,7 +20,9 @@ from polyant.domain.chat import (
     ToolResult,
     UserMessage,
 )
+from polyant.domain.instances import JsonObject
 
+_PROVIDER = "openai"
 _ENCODE = msgspec.json.Encoder().encode
 _OPENAI_OWN_HOST = ".api.openai.com"
 _OPENAI_HOSTS = (_OPENAI_OWN_HOST, ".openai.azure.com", ".services.ai.azure.com")
@@ -111,21 +114,37 @@ def _tools(request: ModelRequest) -> tuple[wire.Tool, ...]:
     return tuple(wire.Tool(wire.FunctionSpec(tool.name, tool.description, tool.parameters)) for tool in request.tools)
 
 
-def _messages(request: ModelRequest) -> list[wire.Message]:
-    system: list[wire.Message] = [wire.SystemMessage(request.system)] if request.system else []
-    return system + [_message(message) for message in with_user_message(request.messages)]
+def _messages(request: ModelRequest) -> list[wire.Message | JsonObject]:
+    owner = ProviderModel(_PROVIDER, request.model)
+    system: list[wire.Message | JsonObject] = [wire.SystemMessage(request.system)] if request.system else []
+    messages = with_user_message(without_empty_messages(request.messages))
+    return system + [_message(message, owner) for message in messages]
 
 
-def _message(message: ModelMessage) -> wire.Message:
+def _message(message: ModelMessage, owner: ProviderModel) -> wire.Message | JsonObject:
     match message:
         case UserMessage():
             return wire.UserMessage(message.text)
         case AssistantMessage(tool_calls=()):
             return wire.AssistantMessage(message.content)
         case AssistantMessage():
-            return wire.AssistantMessage(message.content or None, tuple(map(_tool_call, message.tool_calls)))
+            calls = tuple(map(_tool_call, message.tool_calls))
+            return _with_state(wire.AssistantMessage(message.content or None, calls), message, owner)
         case ToolResult():
             return wire.ToolMessage(message.call_id, message.content)
+
+
+def _with_state(
+    sent: wire.AssistantMessage, message: AssistantMessage, owner: ProviderModel
+) -> wire.AssistantMessage | JsonObject:
+    """Returns the message with the opaque state that the same provider and model gave with it and with its calls."""
+    state = owner.state_in(message.provider_data)
+    call_states = [owner.state_in(call.provider_data) for call in message.tool_calls]
+    if not state and not any(call_states):
+        return sent
+    fields = msgspec.to_builtins(sent)
+    calls = [{**(kept or {}), **call} for kept, call in zip(call_states, fields["tool_calls"], strict=True)]
+    return {**(state or {}), **fields, "tool_calls": calls}
 
 
 def _tool_call(call: ToolCall) -> wire.ToolCall:

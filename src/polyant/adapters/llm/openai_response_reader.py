@@ -1,85 +1,163 @@
 """Reads a response of OpenAI's Chat Completions API, including the variants of compatible servers."""
 
+from typing import Any
+
 import msgspec
 
-from polyant.adapters.llm.failures import CallFailedError, decode, failure_of_error, raise_bad_response
+from polyant.adapters.llm.failures import (
+    DECODE_ERRORS,
+    CallFailedError,
+    decode_object,
+    failure_of_report,
+    has_error,
+    raise_bad_response,
+)
+from polyant.adapters.llm.openai_content import add_state, is_reasoning, text_in
 from polyant.adapters.llm.openai_tool_calls import ToolCallAssembler
-from polyant.adapters.llm.openai_wire import Choice, Completion, Delta, ErrorReport, UsageReport
-from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ResponseReader
+from polyant.adapters.llm.openai_wire import Choice, Completion, Delta
+from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ProviderModel, ResponseReader
+from polyant.adapters.llm.token_usage import count_in
 from polyant.domain.chat import Usage
+from polyant.domain.errors import ProviderFailure
 
 _COMPLETION = msgspec.json.Decoder(Completion)
+_DONE = frozenset({b"[DONE]", b'"[DONE]"'})
 _FINISH_REASONS: dict[str, FinishReason] = {
     "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "length": "length",
+    "max_tokens": "length",
     "model_length": "length",
     "content_filter": "content_filter",
+    "safety": "content_filter",
+    "sensitive": "content_filter",
 }
-_ERROR_REASON = "error"
+_NO_REASONS = frozenset({"null", "none"})
+_FAILURE_REASONS = {
+    "error": ProviderFailure.BAD_RESPONSE,
+    "network_error": ProviderFailure.BAD_RESPONSE,
+    "insufficient_system_resource": ProviderFailure.OVERLOADED,
+}
+_CACHED_TOKENS = (
+    "prompt_tokens_details.cached_tokens",
+    "input_tokens_details.cached_tokens",
+    "prompt_cache_hit_tokens",  # DeepSeek
+    "cached_tokens",  # Moonshot
+    "cache_read_input_tokens",
+)
 _EMPTY_DELTA = Delta()
+_FUNCTION_CALL = "function_call"
 
 
 class OpenAIResponseReader(ResponseReader):
     """Reads a stream of chunks or a complete response; an unknown finish reason counts as `stop`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owner: ProviderModel | None = None) -> None:
+        super().__init__(owner)
         self._calls = ToolCallAssembler()
+        self._function_call = ToolCallAssembler()
+        self._state: dict[str, Any] = {}
 
     def read_event(self, data: bytes) -> str:
-        if data == b"[DONE]":
-            self.complete = self.done = True
-        if self.done:
+        if self.done or (data[:1] != b"{" and self._is_marker(data)):
             return ""
-        chunk = decode(_COMPLETION, data)
-        self._read_metadata(chunk)
-        if not chunk.choices:
-            return ""
-        return self._read_choice(chunk.choices[0])
+        try:
+            chunk = _COMPLETION.decode(data)
+        except DECODE_ERRORS:
+            chunk = self.mended(_COMPLETION, data)
+        choices = chunk.choices
+        if not choices or chunk.error or chunk.object == "error" or chunk.usage or chunk.x_groq:
+            self._read_metadata(chunk, data)
+        return self._read_choice(choices[0]) if choices else ""
 
     def read_body(self, body: bytes) -> str:
-        completion = decode(_COMPLETION, body)
-        self._read_metadata(completion)
+        completion = self.mended(_COMPLETION, body)
+        self._read_metadata(completion, body)
         if not completion.choices:
             raise_bad_response()
         self.complete = True
         return self._read_choice(completion.choices[0])
 
     def calls(self) -> list[PartialToolCall]:
-        return self._calls.calls
+        return self._calls.calls or self._function_call.calls
 
-    def _read_metadata(self, completion: Completion) -> None:
-        if completion.error is not None or completion.object == "error":
-            raise _failure(completion)
-        if completion.usage is not None:
-            self.usage = _usage(completion.usage)
+    def state(self) -> Any:
+        return self._state
+
+    def _is_marker(self, data: bytes) -> bool:
+        """Returns whether the data is the end marker or blank, and notes the end."""
+        text = data.strip()
+        if text in _DONE:
+            self.complete = self.done = True
+        return not text or self.done
+
+    def _read_metadata(self, completion: Completion, data: bytes) -> None:
+        if completion.error or completion.object == "error":
+            raise failure_of_report(decode_object(data))
+        if completion.usage:
+            self._read_usage(completion.usage)
+        elif not completion.choices and ((fields := decode_object(data)).get("type") == "error" or has_error(fields)):
+            raise failure_of_report(fields)
+        if completion.x_groq:
+            self._read_extension(completion.x_groq)
+
+    def _read_extension(self, extension: Any) -> None:
+        if isinstance(extension, dict):
+            if extension.get("error"):
+                raise failure_of_report(extension)
+            self._read_usage(extension.get("usage"))
 
     def _read_choice(self, choice: Choice) -> str:
-        if choice.finish_reason:
-            if choice.finish_reason == _ERROR_REASON:
-                raise_bad_response()
-            self.complete = True
-            self.finish_reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
-        delta = choice.delta or choice.message or _EMPTY_DELTA
-        if delta.tool_calls:
+        delta = choice.delta
+        if delta is None:
+            # A stream may end with the complete message, whose text has been received already.
+            is_repeated = self.has_text or bool(self._calls.calls)
+            delta = _EMPTY_DELTA if is_repeated else choice.message or Delta(content=choice.text)
+        if choice.finish_reason or choice.error or choice.usage or delta.error or delta.usage:
+            self._read_outcome(choice, delta)
+        text = delta.content
+        if text.__class__ is not str:
+            text = text_in(text)
+        if delta.tool_calls or delta.function_call:
+            self._read_calls(delta)
+        if delta.reasoning_content or delta.reasoning or delta.reasoning_details or delta.extra_content:
             self.began = True
-            for call in delta.tool_calls:
-                self._calls.add(call)
-        text = delta.content or ""
-        if isinstance(text, list):
-            text = "".join(part.text or "" for part in text)
-        if text or delta.reasoning_content or delta.reasoning:
-            self.began = True
+            if is_reasoning(delta):
+                return ""
+            add_state(self._state, delta)
+        elif delta.thinking_blocks:
+            add_state(self._state, delta)
+        if delta.refusal:
+            text += text_in(delta.refusal)
+        if not text or self.is_mended:
+            return self.received(text)
+        self.began = self.has_text = True  # as in `received`, without the cost of calling it for each delta
         return text
 
+    def _read_calls(self, delta: Delta) -> None:
+        self.began = True
+        if delta.tool_calls:
+            self._calls.add_all(delta.tool_calls)
+        else:
+            self._function_call.add_all({"index": _FUNCTION_CALL, "function": delta.function_call})
 
-def _usage(report: UsageReport) -> Usage:
-    return Usage(report.prompt_tokens or 0, report.completion_tokens or 0).clamped
+    def _read_outcome(self, choice: Choice, delta: Delta) -> None:
+        if error := choice.error or delta.error:
+            raise failure_of_report({"error": error})
+        self._read_usage(choice.usage or delta.usage)
+        reason = str(choice.finish_reason or "").lower()
+        if reason in _FAILURE_REASONS:
+            raise CallFailedError(_FAILURE_REASONS[reason], retry=True)
+        if reason and reason not in _NO_REASONS:
+            self.complete = True
+            self.finish_reason = _FINISH_REASONS.get(reason, "stop")
 
-
-def _failure(completion: Completion) -> CallFailedError:
-    error = completion.error
-    if isinstance(error, ErrorReport):
-        return failure_of_error(error.code, error.type, error.status)
-    return failure_of_error(completion.code, completion.type)
+    def _read_usage(self, report: Any) -> None:
+        """Updates the usage; servers that send a report in each chunk count the tokens so far."""
+        if not isinstance(report, dict) or not report:
+            return
+        prompt = count_in(report, "prompt_tokens", "input_tokens") or 0
+        completion = count_in(report, "completion_tokens", "output_tokens") or 0
+        cached = count_in(report, *_CACHED_TOKENS) or 0
+        self.usage = Usage(prompt, completion, cached).clamped

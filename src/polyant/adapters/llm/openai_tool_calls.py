@@ -1,55 +1,106 @@
 """Assembles tool calls from the deltas of OpenAI and compatible servers."""
 
-import msgspec
+from typing import Any
 
-from polyant.adapters.llm.openai_wire import FunctionDelta, ToolCallDelta
-from polyant.adapters.llm.response_reader import PartialToolCall, is_object
-
-_EMPTY_FUNCTION = FunctionDelta()
+from polyant.adapters.llm.lenient_json import dumps, is_object
+from polyant.adapters.llm.openai_content import CALL_STATE_FIELDS
+from polyant.adapters.llm.response_reader import PartialToolCall
 
 
 class ToolCallAssembler:
     """Assigns each delta to a tool call.
 
     OpenAI numbers the calls with `index` and sends id and name in the first delta of each. Other servers omit the
-    index, give every complete call the index 0, or send no ids. For them, a different id starts a new call. Without
-    ids, a name starts a new call when the previous arguments are complete.
+    index, give every complete call the index 0, repeat the name, or send no ids. For them, a different id starts a new
+    call. Without a new id, a name starts a new call when the previous arguments are complete; but a delta with the
+    index of a call that has an id belongs to that call.
     """
 
     def __init__(self) -> None:
-        self.calls: list[PartialToolCall] = []
-        self._by_index: dict[int | None, PartialToolCall] = {}
+        self._calls: list[PartialToolCall] = []
+        self._by_index: dict[object, PartialToolCall] = {}
         self._by_id: dict[str, PartialToolCall] = {}
 
-    def add(self, delta: ToolCallDelta) -> None:
-        """Adds one delta."""
-        function = delta.function or _EMPTY_FUNCTION
-        call = self._call_of(delta, function)
-        if delta.id and not call.id:
-            call.id = delta.id
-            self._by_id.setdefault(delta.id, call)
-        call.name = call.name or function.name or ""
-        if isinstance(function.arguments, dict):
-            call.deltas.append(msgspec.json.encode(function.arguments).decode())
-        elif function.arguments:
-            call.deltas.append(function.arguments)
+    @property
+    def calls(self) -> list[PartialToolCall]:
+        """The calls so far, without those of which nothing has arrived."""
+        return [call for call in self._calls if call.name or call.id or call.deltas]
 
-    def _call_of(self, delta: ToolCallDelta, function: FunctionDelta) -> PartialToolCall:
-        call = self._by_index.get(delta.index)
-        if delta.id and (call is None or call.id != delta.id):
-            call = self._by_id.get(delta.id, call)
-        if call is None or _starts_new_call(call, delta, function):
+    def add_all(self, deltas: Any) -> None:
+        """Adds the deltas of one chunk: a list, or a single delta; anything else is ignored."""
+        for delta in deltas if isinstance(deltas, list) else (deltas,):
+            if isinstance(delta, dict):
+                self._add(delta)
+
+    def _add(self, delta: dict[str, Any]) -> None:
+        piece = _Piece(delta)
+        call = self._call_of(piece)
+        if piece.id and (not call.id or call.id not in self._by_id):
+            call.id = call.id or piece.id
+            self._by_id.setdefault(call.id, call)
+        call.name = _merged_name(call, piece.name)
+        if piece.arguments:
+            call.deltas.append(piece.arguments)
+        for name in CALL_STATE_FIELDS:
+            if delta.get(name):
+                call.state[name] = delta[name]
+
+    def _call_of(self, piece: "_Piece") -> PartialToolCall:
+        call = self._by_index.get(piece.index)
+        if piece.id and (call is None or call.id != piece.id):
+            call = self._by_id.get(piece.id, call)
+        if call is None or piece.starts_after(call):
             call = PartialToolCall()
-            self.calls.append(call)
-        self._by_index[delta.index] = self._by_index[None] = call
+            self._calls.append(call)
+        self._by_index[piece.index] = self._by_index[None] = call
         return call
 
 
-def _starts_new_call(call: PartialToolCall, delta: ToolCallDelta, function: FunctionDelta) -> bool:
-    if delta.id and call.id:
-        return delta.id != call.id
-    if not function.name or not call.name:
-        return False
+class _Piece:
+    """One delta of a tool call, in the types of the API reference."""
+
+    __slots__ = ("arguments", "id", "index", "name")
+
+    def __init__(self, delta: dict[str, Any]) -> None:
+        function = delta.get("function")
+        if not isinstance(function, dict):
+            function = delta  # some servers send name and arguments without the object around them
+        index = delta.get("index")
+        self.index = index if isinstance(index, int | str) else None
+        self.id = _text(delta.get("id"))
+        self.name = _text(function.get("name"))
+        arguments = function.get("arguments")
+        self.arguments = arguments if isinstance(arguments, str) else "" if arguments is None else dumps(arguments)
+
+    def starts_after(self, call: PartialToolCall) -> bool:
+        """Returns whether the piece starts a new call, given the latest call at its index or with its id."""
+        if self.id and call.id:
+            # Some servers send a new id with each piece of a call, but the name only with the first.
+            return self.id != call.id and (bool(self.name) or _is_complete(call))
+        if not self.name or not call.name:
+            return False
+        if call.id or self.index is not None:
+            is_same_place = self.index is not None and bool(call.id)
+            return (
+                bool(self.arguments and call.deltas)
+                and (not is_same_place or self.name != call.name)
+                and _is_complete(call)
+            )
+        return _is_complete(call)
+
+
+def _is_complete(call: PartialToolCall) -> bool:
     # The last delta first: joining and parsing all of them for each delta would be quadratic.
     ends_like_an_object = not call.deltas or call.deltas[-1].rstrip()[-1:] in {"}", ""}
     return ends_like_an_object and is_object(call.arguments or "{}")
+
+
+def _merged_name(call: PartialToolCall, name: str) -> str:
+    """Returns the call's name after a piece with this name, which may repeat, replace or continue it."""
+    if not name or name == call.name or (call.name and call.deltas):
+        return call.name
+    return name if name.startswith(call.name) else call.name + name
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None or isinstance(value, dict | list) else str(value)

@@ -58,7 +58,8 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str
-    messages: list[Message]
+    messages: list[Message | Mapping[str, Any]]
+    """A mapping is a message with fields that are specific to its server."""
     stream: bool = False
     stream_options: StreamOptions | None = None
     tools: tuple[Tool, ...] = ()
@@ -79,60 +80,47 @@ class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     user: str | None = None
 
 
-class TextPart(msgspec.Struct, frozen=True):
-    """An item of `content` when it is a list; items without text, such as Mistral's thinking, are not shown."""
-
-    text: str | None = None
-
-
-class FunctionDelta(msgspec.Struct, frozen=True):
-    name: str | None = None
-    arguments: str | dict[str, Any] | None = None
-    """Some servers send a JSON object instead of a string."""
-
-
-class ToolCallDelta(msgspec.Struct, frozen=True):
-    index: int | None = None
-    id: str | None = None
-    function: FunctionDelta | None = None
-
-
 class Delta(msgspec.Struct, frozen=True):
-    """The `delta` of a chunk, or the `message` of a complete response."""
+    """The `delta` of a chunk, or the `message` of a complete response.
 
-    content: str | list[TextPart] | None = None
-    tool_calls: list[ToolCallDelta] | None = None
+    Servers vary in the types of these values, so their readers check them.
+    """
+
+    content: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+    """A tool call in the form that preceded `tool_calls`."""
     reasoning_content: Any = None
     """The model's reasoning, as vLLM and DeepSeek name it; not shown, but it stops the first-token timeout."""
     reasoning: Any = None
     """The model's reasoning, as Ollama, Groq and OpenRouter name it."""
+    reasoning_details: Any = None
+    """The model's reasoning with signatures, from OpenRouter."""
+    thinking_blocks: Any = None
+    """Anthropic's reasoning with signatures, from LiteLLM."""
+    extra_content: Any = None
+    """Google's thought signature, and its mark of text that is reasoning."""
+    error: Any = None
+    usage: Any = None
 
 
 class Choice(msgspec.Struct, frozen=True):
     delta: Delta | None = None
     message: Delta | None = None
-    finish_reason: str | None = None
-
-
-class UsageReport(msgspec.Struct, frozen=True):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class ErrorReport(msgspec.Struct, frozen=True):
-    """OpenAI sends `code` and `type`; Google adds `status`."""
-
-    code: str | int | None = None
-    type: str | None = None
-    status: str | None = None
+    text: Any = None
+    """The text of servers that respond in the form of the older Completions API."""
+    finish_reason: Any = None
+    error: Any = None
+    usage: Any = None
 
 
 class Completion(msgspec.Struct, frozen=True):
-    """A chunk, a complete response, or an error; some servers send the error's fields at the top level."""
+    """A chunk, a complete response, or an error."""
 
     choices: list[Choice] | None = None
-    usage: UsageReport | None = None
-    error: ErrorReport | str | None = None
-    object: str | None = None
-    code: str | int | None = None
-    type: str | None = None
+    usage: Any = None
+    error: Any = None
+    object: Any = None
+    x_groq: Any = None
+    """Groq's usage and errors."""

@@ -1,13 +1,38 @@
 """Reads a provider's response, whole or as a stream."""
 
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from polyant.adapters.llm.failures import raise_bad_response
-from polyant.domain.chat import ModelFinished, ToolCall, Usage
+from polyant.adapters.llm.failures import CallFailedError, InvalidResponseError, decode, raise_bad_response
+from polyant.adapters.llm.lenient_json import as_arguments, dumps, joined
+from polyant.adapters.llm.sse import SseDecoder
+from polyant.domain.chat import ModelFinished, ProviderData, ToolCall, Usage
+from polyant.domain.errors import ProviderFailure
+
+T = TypeVar("T")
 
 FinishReason = Literal["stop", "tool_calls", "length", "content_filter"]
+
+_HIGH_SURROGATES = ("\ud800", "\udbff")
+_JSON_STARTS = (b"{", b"[")
+
+
+class ProviderModel(msgspec.Struct, frozen=True):
+    """The provider and the model that opaque state belongs to."""
+
+    provider: str
+    model: str
+
+    def tagged(self, state: Any) -> ProviderData:
+        """Returns the state with this provider and model."""
+        return ProviderData(provider=self.provider, model=self.model, data=msgspec.Raw(dumps(state).encode()))
+
+    def state_in(self, data: ProviderData | None) -> Any:
+        """Returns the decoded state if it belongs to this provider and model, else None."""
+        if data is None or (data.provider, data.model) != (self.provider, self.model):
+            return None
+        return msgspec.json.decode(data.data)
 
 
 class PartialToolCall:
@@ -19,13 +44,15 @@ class PartialToolCall:
         initial_arguments: The arguments, unless deltas follow.
     """
 
-    __slots__ = ("deltas", "id", "initial_arguments", "name")
+    __slots__ = ("deltas", "id", "initial_arguments", "name", "state")
 
     def __init__(self, call_id: str = "", name: str = "", initial_arguments: str = "") -> None:
         self.id = call_id
         self.name = name
         self.initial_arguments = initial_arguments
         self.deltas: list[str] = []
+        self.state: dict[str, Any] = {}
+        """The provider's opaque state of this call."""
 
     @property
     def arguments(self) -> str:
@@ -34,17 +61,29 @@ class PartialToolCall:
 
 
 class ResponseReader:
-    """Collects one response; each provider's format has a subclass."""
+    """Collects one response; each provider's format has a subclass.
 
-    def __init__(self) -> None:
+    Args:
+        owner: The provider and model to tag opaque state with; without it, opaque state is dropped.
+    """
+
+    def __init__(self, owner: ProviderModel | None = None) -> None:
+        self._owner = owner
+        self.is_mended = False
+        """Whether a strict decoder has rejected some data; then text may contain halves of surrogate pairs."""
+        self._half = ""
+        """A first half of a surrogate pair, whose second half may follow in the next delta."""
         self.began = False
         """Whether any text, tool call or reasoning has been received."""
         self.complete = False
         """Whether the text and the tool calls have been received completely."""
         self.done = False
         """Whether the provider has ended the stream."""
+        self.has_text = False
+        """Whether any text has been received."""
         self.usage = Usage()
-        self.finish_reason: FinishReason = "stop"
+        self.finish_reason: FinishReason | None = None
+        """The finish reason; None if the provider has sent none."""
 
     def read_event(self, data: bytes) -> str:
         """Returns the text in one event of a stream; empty when the response is done.
@@ -69,6 +108,41 @@ class ResponseReader:
         """Returns the tool calls in the order in which the model made them."""
         raise NotImplementedError
 
+    def state(self) -> Any:
+        """Returns the provider's opaque state of the whole message; empty or None if there is none."""
+        return None
+
+    def read_last_event(self, decoder: SseDecoder) -> str:
+        """Returns the text in an event that the stream ended without the blank line after it.
+
+        Raises:
+            CallFailedError: The event is an error. An incomplete event is ignored.
+        """
+        try:
+            return "".join(map(self.read_event, decoder.end()))
+        except InvalidResponseError:
+            return ""
+
+    def read_whole(self, body: bytes) -> str:
+        """Returns the text of a body that was received completely; its content tells JSON from a stream of events.
+
+        Args:
+            body: The body without leading white space.
+
+        Raises:
+            CallFailedError: The response is an error, or can't be decoded.
+        """
+        if body.startswith(_JSON_STARTS):
+            return self.read_body(body) + self.rest()
+        decoder = SseDecoder()
+        text = "".join(map(self.read_event, decoder.feed(body)))
+        return text + self.read_last_event(decoder) + self.rest()
+
+    def rest(self) -> str:
+        """Returns the text that was held back until the end: half a surrogate pair whose other half never came."""
+        rest, self._half = joined(self._half), ""
+        return rest
+
     def end(self) -> list[ToolCall | ModelFinished]:
         """Returns the events that follow the text of a complete response.
 
@@ -76,23 +150,50 @@ class ResponseReader:
         `tool_calls`.
 
         Raises:
-            CallFailedError: A tool call has no name.
+            CallFailedError: A tool call has no name, or there is neither text nor a tool call nor a finish reason.
         """
-        calls = [_finished(call, number) for number, call in enumerate(self.calls(), start=1)]
-        reason: FinishReason = "tool_calls" if calls and self.finish_reason == "stop" else self.finish_reason
-        return [*calls, ModelFinished(usage=self.usage, finish_reason=reason)]
+        calls = [self._finished(call, number) for number, call in enumerate(self.calls(), start=1)]
+        if not calls and not self.has_text and self.finish_reason is None:
+            raise CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
+        reason: FinishReason = self.finish_reason or "stop"
+        if calls and reason == "stop":
+            reason = "tool_calls"
+        return [*calls, ModelFinished(usage=self.usage, finish_reason=reason, provider_data=self._tagged(self.state()))]
+
+    def mended(self, decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+        """Returns the data decoded as leniently as possible.
+
+        Raises:
+            InvalidResponseError: The data can't be decoded.
+        """
+        self.is_mended = True
+        return decode(decoder, data)
+
+    def received(self, text: str) -> str:
+        """Returns the text to pass on, and notes that there is some; surrogates are joined across deltas."""
+        if not text:
+            return ""
+        self.began = self.has_text = True
+        if not self.is_mended:
+            return text
+        text = self._half + text
+        self._half = text[-1] if _HIGH_SURROGATES[0] <= text[-1] <= _HIGH_SURROGATES[1] else ""
+        return joined(text[:-1] if self._half else text)
+
+    def _finished(self, call: PartialToolCall, number: int) -> ToolCall:
+        if not call.name:
+            raise_bad_response()
+        return ToolCall(
+            id=joined(call.id) or f"call_{number}",
+            name=joined(call.name),
+            arguments=as_arguments(call.arguments),
+            provider_data=self._tagged(call.state),
+        )
+
+    def _tagged(self, state: Any) -> ProviderData | None:
+        return self._owner.tagged(state) if state and self._owner is not None else None
 
 
-def is_object(text: str) -> bool:
-    """Returns whether the text is a complete JSON object."""
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return False
-    return True
-
-
-def _finished(call: PartialToolCall, number: int) -> ToolCall:
-    if not call.name:
-        raise_bad_response()
-    return ToolCall(id=call.id or f"call_{number}", name=call.name, arguments=call.arguments or "{}")
+def is_json(start: bytes) -> bool:
+    """Returns whether a body that starts like this is JSON; otherwise it is a stream of events."""
+    return start.startswith(_JSON_STARTS)

@@ -1,0 +1,71 @@
+"""Assembles the content blocks of a message of Anthropic's Messages API."""
+
+from typing import Any
+
+from polyant.adapters.llm.anthropic_wire import Delta
+from polyant.adapters.llm.lenient_json import as_arguments, dumps, loads
+from polyant.adapters.llm.response_reader import PartialToolCall
+
+TEXT = "text"
+TOOL_USE = "tool_use"
+_PLAIN_TYPES = frozenset({TEXT, TOOL_USE})
+
+
+class PartialBlock:
+    """A block that is still being received.
+
+    Args:
+        start: The block as far as it is known at its start; the whole block in a response that isn't streamed.
+    """
+
+    __slots__ = ("_start", "call", "citations", "signature", "texts", "thoughts", "type")
+
+    def __init__(self, start: dict[str, Any]) -> None:
+        self._start = start
+        self.type = start.get("type")
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.signature: str | None = None
+        self.citations: list[Any] = []
+        self.call = _call(start)
+
+    def add(self, delta: Delta) -> None:
+        """Adds a delta other than text; unknown ones are skipped."""
+        if isinstance(delta.thinking, str):
+            self.thoughts.append(delta.thinking)
+        if isinstance(delta.signature, str):
+            self.signature = (self.signature or "") + delta.signature
+        if delta.citation is not None:
+            self.citations.append(delta.citation)
+        if delta.partial_json and self.call is not None:
+            piece = delta.partial_json
+            self.call.deltas.append(piece if isinstance(piece, str) else dumps(piece))
+
+    def echo(self) -> dict[str, Any]:
+        """Returns the block as the provider wants it back: complete and unchanged."""
+        block = dict(self._start)
+        if self.texts:
+            block["text"] = (block.get("text") or "") + "".join(self.texts)
+        if self.thoughts:
+            block["thinking"] = (block.get("thinking") or "") + "".join(self.thoughts)
+        if self.signature is not None:
+            block["signature"] = self.signature
+        if self.citations:
+            block["citations"] = [*(block.get("citations") or []), *self.citations]
+        if self.call is not None and self.call.deltas:
+            block["input"] = loads(as_arguments(self.call.arguments).encode())
+        return block
+
+
+def needs_echo(blocks: list[PartialBlock]) -> bool:
+    """Returns whether a message has blocks that its text and tool calls don't contain, such as signed thinking."""
+    return any(block.type not in _PLAIN_TYPES or block.citations for block in blocks)
+
+
+def _call(start: dict[str, Any]) -> PartialToolCall | None:
+    """Returns the call of a tool, also of a tool that the provider runs itself; None for other blocks."""
+    if "input" not in start and start.get("type") != TOOL_USE:
+        return None
+    value = start.get("input")
+    initial = value if isinstance(value, str) else "" if value is None else dumps(value)
+    return PartialToolCall(str(start.get("id") or ""), str(start.get("name") or ""), initial)

@@ -1,0 +1,84 @@
+"""Decodes the JSON of providers, including text that strict decoders reject."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+_SCAN = json.JSONDecoder(strict=False).raw_decode
+_ENCODE = msgspec.json.Encoder().encode
+
+
+def loads(data: bytes) -> Any:
+    r"""Returns the decoded JSON; a surrogate without its other half, such as `\ud83d`, stays in the text.
+
+    Invalid UTF-8 is replaced with U+FFFD.
+
+    Raises:
+        ValueError: The data isn't JSON.
+        RecursionError: It is nested too deeply.
+    """
+    try:
+        text = data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+    return json.loads(text, strict=False)
+
+
+def joined(text: str) -> str:
+    """Returns the text with surrogate pairs joined to characters, and each remaining surrogate replaced by U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def dumps(value: Any) -> str:
+    """Returns a decoded value as JSON text that any server can read."""
+    try:
+        return _ENCODE(value).decode()
+    except UnicodeEncodeError:
+        return joined(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def is_object(text: str) -> bool:
+    """Returns whether the text is a complete JSON object."""
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
+def as_arguments(text: str) -> str:
+    """Returns the text of a tool call's arguments as a JSON object where it can be read as one, else unchanged.
+
+    Some servers send no text for a call without arguments, `{}` before the arguments, the same arguments twice, or the
+    object as a JSON string. A surrogate without its other half becomes U+FFFD.
+    """
+    text = joined(text)
+    if is_object(text):
+        return text
+    if not text.strip():
+        return "{}"
+    try:
+        values = list(_values_in(text))
+    except (ValueError, RecursionError):
+        return text
+    if len(values) == 1 and isinstance(values[0], str) and is_object(values[0]):
+        return values[0]
+    objects = [value for value in values if isinstance(value, dict)]
+    if len(objects) < len(values):
+        return text
+    return dumps(next((value for value in reversed(objects) if value), {}))
+
+
+def _values_in(text: str) -> Iterator[Any]:
+    """Yields the values of a text that consists of one JSON value after another."""
+    rest = text.strip()
+    while rest:
+        value, end = _SCAN(rest)
+        yield value
+        rest = rest[end:].lstrip()
