@@ -149,6 +149,7 @@ def _instance(slug: str, upstream: str, tokens: TokenSource, *, at: datetime) ->
         provider="openai",
         model=upstream_model(slug),
         base_url=f"{upstream}/v1",
+        approved_addresses=frozenset({f"{upstream}/v1"}),
         auth_enabled=True,
         created_at=at,
         updated_at=at,

@@ -39,6 +39,11 @@ GOOD: list[tuple[str, str, Any]] = [
         "proxy.example, llm.example:8443 http://localhost:11434/v1",
         {"https://proxy.example:443", "https://llm.example:8443", "http://localhost:11434"},
     ),
+    (
+        "OUTBOUND_ORIGINS",
+        "http://Ollama:11434, https://mcp.internal/ http://[fd00::1]:8000",
+        {"http://ollama:11434", "https://mcp.internal:443", "http://[fd00::1]:8000"},
+    ),
     ("DATETIME_TIMEZONE", "Europe/Rome", "Europe/Rome"),
     ("DATETIME_LOCALE", "it-IT", "it-IT"),
     ("DATETIME_LOCALE", "de", "de"),
@@ -71,6 +76,10 @@ BAD = [
     *(("MAX_CONCURRENT_TURNS", text) for text in ("0", "many")),
     ("REPORT_USAGE", "maybe"),
     *(("PROVIDER_HOSTS", text) for text in ("ftp://a.example", "https://user:the-password@a.example", "a b@c")),
+    *(
+        ("OUTBOUND_ORIGINS", text)
+        for text in ("ollama:11434", "ftp://a.example", "http://a.example/v1", "http://me@a.example", "http://a?b", "*")
+    ),
     *(("DATETIME_TIMEZONE", text) for text in ("Rome", "Europe", "../UTC", "/etc/passwd")),
     *(("DATETIME_LOCALE", text) for text in ("english", "xx-YY")),
     *(("TURN_LOG_DAYS", text) for text in ("0", "3651", "1.5", "30 days")),

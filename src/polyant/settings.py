@@ -124,6 +124,14 @@ def _provider_origins(text: str) -> frozenset[str]:
     return frozenset(origin_of(parse_base_url(word if "://" in word else f"https://{word}")) for word in _words(text))
 
 
+def _origins(text: str) -> frozenset[str]:
+    """Returns origins given as scheme, host and optional port."""
+    words = _words(text)
+    if not all(is_server_url(word) and re.match(r"\A[a-z]+://[^/?#]+/?\Z", word, re.IGNORECASE) for word in words):
+        raise ValueError
+    return frozenset(map(origin_of, words))
+
+
 def _zone(text: str) -> str:
     ZoneInfo(text)
     return text
@@ -312,6 +320,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             _provider_origins,
             "host names or URLs, separated by commas",
             "Hosts that receive the provider keys of the environment, in addition to the providers' own hosts",
+            "none",
+        ),
+    ] = frozenset()
+    outbound_origins: Annotated[
+        frozenset[str],
+        Variable(
+            "OUTBOUND_ORIGINS",
+            _origins,
+            "origins such as http://ollama:11434, separated by commas",
+            "Origins outside the public internet that every user may set as a provider's or an MCP server's address",
             "none",
         ),
     ] = frozenset()

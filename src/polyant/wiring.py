@@ -19,8 +19,17 @@ from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.failed_credentials import FailedCredentialLimit
-from polyant.domain.injectables import Environ, HttpToolHosts, MasterKeyring, ScriptFile, ToolNames, TurnLogDays
+from polyant.domain.injectables import (
+    Environ,
+    HttpToolHosts,
+    MasterKeyring,
+    OutboundOrigins,
+    ScriptFile,
+    ToolNames,
+    TurnLogDays,
+)
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.date_time_formatter import DateTimeFormatter
@@ -53,6 +62,7 @@ USE_CASES = "polyant.domain.use_cases"
 DATABASE: "LazyType[PiccoloDatabase]" = LazyType("polyant.adapters.piccolo.database", "PiccoloDatabase")
 MEMORY: "LazyType[MemoryStore]" = LazyType("polyant.adapters.memory.store", "MemoryStore")
 HTTP_SESSION = LazyType[object]("aiohttp.client", "ClientSession")
+PUBLIC_HTTP = LazyType[object]("polyant.adapters.llm.public_http", "PublicHttp")
 
 
 @asynccontextmanager
@@ -100,6 +110,7 @@ def _named_adapters(container: Container, group: Group[Any], names: Iterable[str
 def _register_values(container: Container, settings: Settings, environ: Mapping[str, str]) -> None:
     container.register_value(Environ, Environ(environ))
     container.register_value(HttpToolHosts, HttpToolHosts(settings.http_tool_hosts))
+    container.register_value(OutboundOrigins, OutboundOrigins(settings.outbound_origins))
     container.register_value(ToolNames, ToolNames(tool_names_of(settings)))
     container.register_value(TurnLogDays, TurnLogDays(settings.turn_log_days))
     container.register_value(
@@ -122,11 +133,13 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(MasterKeyring, lambda: MasterKeys(settings, create=create))
     container.register(Mapping[str, ProviderInfo], _providers)
     container.register(OperatorKeys, _operator_keys, listed=False)
+    container.register(OutboundPolicy, OutboundPolicy)
     container.register(ProviderKeys, partial(_provider_keys, settings))
     container.register(DATABASE, partial(_database, settings))
     container.register(MEMORY, _memory)
     container.register(HTTP_SESSION, _http_session)
     container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
+    container.register(PUBLIC_HTTP, _public_http)
     container.register(Catalog, Catalog, listed=False)
     container.register(AdapterOptions, partial(_adapter_options, settings), listed=False)
     container.register(TurnBudget, lambda: TurnBudget(turn_seconds=settings.turn_seconds), listed=False)
@@ -193,3 +206,9 @@ def _http_session() -> object:
     from polyant.adapters.llm.http import open_session  # noqa: PLC0415 - only some commands call providers
 
     return open_session()
+
+
+def _public_http() -> object:
+    from polyant.adapters.llm.public_http import PublicHttp  # noqa: PLC0415 - only some commands call providers
+
+    return PublicHttp()

@@ -177,7 +177,7 @@ class ThinkerChatModel:
         yield TextDelta(request.options["effort"])
         yield ModelFinished()
 
-    async def check(self, base_url): ...
+    async def check(self, base_url, *, public_only=False): ...
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from polyant.adapters.llm.anthropic_chat_model import AnthropicChatModel
 from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
+from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.scripted_chat_model import ScriptedChatModel
 from polyant.domain.chat import ModelRequest, Usage, UserMessage
 from polyant.domain.errors import ProviderFailure
@@ -98,8 +99,8 @@ class HttpProviderContract(RemoteChatModelContract):
 
     @pytest.fixture(params=SPLITS, ids=SPLIT_NAMES)
     async def provider(self, request: pytest.FixtureRequest) -> AsyncIterator[ProviderBehindHttp]:
-        async with ScriptedUpstream() as upstream, aiohttp.ClientSession() as http:
-            model = self.model(http=http, clock=InstantClock(), timeouts=ProviderTimeouts())
+        async with ScriptedUpstream() as upstream, aiohttp.ClientSession() as http, PublicHttp() as public_http:
+            model = self.model(http=http, clock=InstantClock(), timeouts=ProviderTimeouts(), public_http=public_http)
             yield self.provider_type(upstream, model, request.param)
 
 

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
+import msgspec
 import pytest
 
 from polyant.adapters.mcp.tool_servers import McpToolServers
@@ -45,6 +46,9 @@ class McpServersUnderTest:
     def refusing(self) -> ServerAccess:
         self._upstream.otherwise = Reply(status=401, pieces=(SECRET.encode(),))
         return access("refusing", self._upstream.url, "*")
+
+    def private(self) -> ServerAccess:
+        return msgspec.structs.replace(self.full("*"), public_only=True)
 
     def redirecting(self) -> ServerAccess:
         self._upstream.otherwise = Reply(status=307, headers={"Location": f"{self._other.url}/mcp"})

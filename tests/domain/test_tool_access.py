@@ -39,7 +39,7 @@ async def loop() -> ToolLoop:
 
 
 def access_of(loop: ToolLoop) -> ToolAccess:
-    return ToolAccess(tools=loop.tools, tool_servers=loop.servers, cipher=loop.cipher)
+    return loop.tool_access
 
 
 async def available(loop: ToolLoop) -> AvailableTools:

@@ -93,7 +93,7 @@ class Poet:
         yield TextDelta("An old silent pond")
         yield ModelFinished()
 
-    async def check(self, base_url): ...
+    async def check(self, base_url, *, public_only=False): ...
 '''
 
 CHOICE = {

@@ -14,8 +14,9 @@ from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI, AuditEntry, Change
 from polyant.domain.failed_credentials import FailedCredentialLimit
-from polyant.domain.injectables import ToolNames
+from polyant.domain.injectables import OutboundOrigins, ToolNames
 from polyant.domain.instances import Instance, InstanceStatus, Slug
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.use_cases.create_instance import CreateInstance
@@ -46,6 +47,7 @@ class Thinking(msgspec.Struct, frozen=True, rename="camel"):
     effort: Literal["low", "high"] = "low"
 
 
+ALLOWED_ORIGINS = OutboundOrigins(frozenset({"http://ollama:11434"}))
 ADAPTER_OPTIONS = AdapterOptions({"echo": None, "vendor": Thinking, "calculate": None})
 
 
@@ -81,8 +83,18 @@ class UseCaseHarness:
 
     @property
     def create(self) -> partial[Coroutine[Any, Any, Instance]]:
-        create = CreateInstance(repo=self.repo, clock=self.clock, tokens=self.tokens, providers=self.providers)
-        return partial(create, by=CLI)
+        create = CreateInstance(
+            repo=self.repo,
+            clock=self.clock,
+            tokens=self.tokens,
+            providers=self.providers,
+            outbound=self.outbound,
+        )
+        return partial(create, by=CLI, unrestricted=True)
+
+    @property
+    def outbound(self) -> OutboundPolicy:
+        return OutboundPolicy(providers=self.providers, origins=ALLOWED_ORIGINS)
 
     @property
     def edit(self) -> EditInstance:
@@ -95,8 +107,9 @@ class UseCaseHarness:
             providers=self.providers,
             tools=ToolNames(("calculate", "current_time")),
             adapter_options=ADAPTER_OPTIONS,
+            outbound=self.outbound,
         )
-        return partial(update, by=CLI)
+        return partial(update, by=CLI, unrestricted=True)
 
     @property
     def issue_key(self) -> partial[Coroutine[Any, Any, SecretText]]:
@@ -108,7 +121,7 @@ class UseCaseHarness:
 
     @property
     def set_mcp_server(self) -> partial[Coroutine[Any, Any, Instance]]:
-        return partial(SetMcpServer(edit=self.edit), by=CLI)
+        return partial(SetMcpServer(edit=self.edit, outbound=self.outbound), by=CLI, unrestricted=True)
 
     @property
     def delete_mcp_server(self) -> partial[Coroutine[Any, Any, Instance]]:

@@ -24,6 +24,7 @@ from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.catalog import Catalog
 from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Slug
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
@@ -47,7 +48,7 @@ from polyant.domain.users import Email, Role, SessionRevocation, StoredSession, 
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.manual_clock import ManualClock
 from polyant.wiring import USE_CASES
-from support.harness import ADAPTER_OPTIONS, ECHO, VENDOR
+from support.harness import ADAPTER_OPTIONS, ALLOWED_ORIGINS, ECHO, VENDOR
 from support.sessions import AUTH_SECRET, TOKEN_ID, USER_ID
 from support.turn_runner import TurnRunner
 
@@ -127,6 +128,7 @@ class ManagementHarness:
         tools: Mapping[str, Tool] = {tool.name: tool for tool in (CalculateTool(), LookUpTool())}
         composer = SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter)
         providers = {"echo": ECHO, "vendor": VENDOR}
+        outbound = OutboundPolicy(providers=providers, origins=ALLOWED_ORIGINS)
         self._container = Container(autowired=USE_CASES)
         instances: tuple[tuple[type, object], ...] = (
             (InstanceRepo, self.repo),
@@ -144,7 +146,11 @@ class ManagementHarness:
             (Mapping[str, ProviderInfo], providers),
             (Mapping[str, Tool], tools),
             (ToolNames, tuple(tools)),
-            (ToolAccess, ToolAccess(tools=tools, tool_servers=CountedToolServers(self), cipher=cipher)),
+            (OutboundPolicy, outbound),
+            (
+                ToolAccess,
+                ToolAccess(tools=tools, tool_servers=CountedToolServers(self), cipher=cipher, outbound=outbound),
+            ),
             (AdapterOptions, ADAPTER_OPTIONS),
             (SystemPromptComposer, composer),
             (Catalog, Catalog(providers=providers, tools=tools)),

@@ -11,8 +11,10 @@ from polyant.adapters.system.clock import SystemClock
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
 from polyant.domain.chat import ModelRequest, SupervisorEvent, Turn
+from polyant.domain.injectables import OutboundOrigins
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.limits import TurnBudget, TurnLimits
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
@@ -64,6 +66,7 @@ class ToolLoop:
         self.tools: dict[str, Tool] = {}
         self.servers = FakeToolServers()
         self.budget = TurnBudget()
+        self.outbound = OutboundPolicy(providers={"fake": FakeChatModel.info}, origins=OutboundOrigins(frozenset()))
         bare = InstanceFactory.build(
             provider="fake",
             base_url=None,
@@ -99,14 +102,19 @@ class ToolLoop:
         budget = self.instance.limits.applied_to(self.budget)
         return turn_of(self.instance, budget=budget, deadline=self.clock.monotonic() + budget.turn_seconds)
 
+    @property
+    def tool_access(self) -> ToolAccess:
+        return ToolAccess(tools=self.tools, tool_servers=self.servers, cipher=self.cipher, outbound=self.outbound)
+
     def supervisor(self, model: FakeChatModel) -> ToolLoopSupervisor:
         return ToolLoopSupervisor(
             chat_models={"fake": model},
             provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
-            tool_access=ToolAccess(tools=self.tools, tool_servers=self.servers, cipher=self.cipher),
+            tool_access=self.tool_access,
             system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
             cipher=self.cipher,
             clock=self.clock,
+            outbound=self.outbound,
         )
 
     def model(self, play: Play) -> FakeChatModel:

@@ -16,6 +16,7 @@ from polyant.domain.audit import CLI
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import MAX_TEMPERATURE, InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.provider_keys import moved_key
@@ -109,6 +110,7 @@ def _create(args: argparse.Namespace, environ: Environ) -> int | None:
         instance = await (await context.get(CreateInstance))(
             args.slug,
             by=CLI,
+            unrestricted=True,
             name=args.name,
             description=args.description or "",
             provider=args.provider or "scripted",
@@ -205,8 +207,9 @@ def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> 
             tools=await context.get(ToolNames),
             # Built only if needed: it builds every adapter.
             adapter_options=AdapterOptions({}) if patch.options is UNSET else await context.get(AdapterOptions),
+            outbound=await context.get(OutboundPolicy),
         )
-        instance = await update(parse_slug(args.slug), patch, by=CLI)
+        instance = await update(parse_slug(args.slug), patch, by=CLI, unrestricted=True)
         print_instance(instance, await tools_of(context, instance), as_json=args.json)
         moved = moved_key(instance, providers)
         if moved is not None:

@@ -63,7 +63,7 @@ def _set(args: argparse.Namespace, environ: Environ) -> int | None:
     server = McpServer(name=args.name, url=args.url, headers=dict(map(_header, args.headers)), tools=words(args.tools))
 
     async def work(context: CliContext) -> None:
-        instance = await (await context.get(SetMcpServer))(parse_slug(args.slug), server, by=CLI)
+        instance = await (await context.get(SetMcpServer))(parse_slug(args.slug), server, by=CLI, unrestricted=True)
         if args.json:
             print_json(mcp_server_fields(server))
         else:

@@ -49,6 +49,7 @@ def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, as_json:
         "tools": [{"name": tool.name, "ready": tool.ready, "state": tool.state} for tool in tools],
         "limits": _limits_fields(instance.limits),
         "mcpServers": [mcp_server_fields(server) for server in instance.mcp_servers],
+        "approvedAddresses": sorted(instance.approved_addresses),
         "options": instance.options,
         "secrets": sorted(instance.secrets),
     }

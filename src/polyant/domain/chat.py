@@ -189,6 +189,8 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     provider_fields: ProviderFields = ProviderFields()
     stream: bool = False
+    public_only: bool = False
+    """Whether the call may connect to public IP addresses only, see `polyant.domain.public_addresses`."""
     options: JsonObject = {}
     """The instance's options for the provider's adapter, which decodes them with `decode_options`."""
     deadline: float

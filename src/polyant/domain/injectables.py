@@ -15,6 +15,9 @@ ScriptFile = NewType("ScriptFile", Path)
 HttpToolHosts = NewType("HttpToolHosts", frozenset[str])
 """The private hosts of HTTP_TOOL_HOSTS, as `host` or `host:port`."""
 
+OutboundOrigins = NewType("OutboundOrigins", frozenset[str])
+"""The origins of OUTBOUND_ORIGINS, as `scheme://host:port`."""
+
 TurnLogDays = NewType("TurnLogDays", int)
 """The retention period of turn metrics, in days."""
 

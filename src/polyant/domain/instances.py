@@ -76,6 +76,14 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """The MCP servers that provide additional tools; their names are unique."""
     options: Mapping[str, JsonObject] = {}
     """The options of adapters, by adapter name. They are shown and exported, so they must not contain secrets."""
+    approved_addresses: frozenset[str] = frozenset()
+    """The `addresses` that may be outside the public internet, because a superadmin or the command line set them."""
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """The configured addresses: the base URL without a trailing slash, and the URLs of the MCP servers."""
+        servers = {server.url for server in self.mcp_servers}
+        return frozenset(servers if self.base_url is None else {self.base_url.rstrip("/"), *servers})
 
     @property
     def is_active(self) -> bool:

@@ -9,6 +9,7 @@ from polyant.domain.enabled_tools import enabled_tools
 from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.mcp_headers import headers_for
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
@@ -34,11 +35,14 @@ class AvailableTools(msgspec.Struct, frozen=True, kw_only=True):
 class ToolAccess:
     """Determines the tools that an instance's model can use."""
 
-    def __init__(self, *, tools: Mapping[str, Tool], tool_servers: ToolServers, cipher: SecretCipher) -> None:
+    def __init__(
+        self, *, tools: Mapping[str, Tool], tool_servers: ToolServers, cipher: SecretCipher, outbound: OutboundPolicy
+    ) -> None:
         self._tools = tools
         self._offers = {name: offer(tool) for name, tool in tools.items()}
         self._tool_servers = tool_servers
         self._cipher = cipher
+        self._outbound = outbound
 
     @asynccontextmanager
     async def open(self, instance: Instance) -> AsyncIterator[AvailableTools]:
@@ -61,7 +65,8 @@ class ToolAccess:
                 except UnavailableError as error:
                     unusable[server.name] = error
                 else:
-                    accesses.append(ServerAccess(server=server, headers=headers))
+                    public_only = self._outbound.restricts(instance, server.url)
+                    accesses.append(ServerAccess(server=server, headers=headers, public_only=public_only))
         return accesses, unusable
 
 

@@ -68,7 +68,7 @@ class ProviderUnderTest(Protocol):
 
 
 class RemoteProviderUnderTest(ProviderUnderTest, Protocol):
-    """A provider that is called over a network."""
+    """A provider that is called over a network, at a private address."""
 
     @property
     def calls(self) -> int:
@@ -281,6 +281,19 @@ class RemoteChatModelContract(ChatModelContract):
         assert provider.request.api_key is not None
         assert provider.request.api_key.reveal() not in shown
         assert PROVIDER_TEXT not in shown
+
+    async def test_public_only_call_connects_to_no_private_address(
+        self, *, provider: RemoteProviderUnderTest, stream: bool
+    ) -> None:
+        request = msgspec.structs.replace(provider.request, stream=stream, public_only=True)
+        with pytest.raises(ProviderError) as caught:
+            await events_of(provider.answering(HELLO), request)
+        assert (caught.value.kind, provider.calls) == (ProviderFailure.UNREACHABLE, 0)
+
+    async def test_public_only_check_fails_for_private_address(self, provider: RemoteProviderUnderTest) -> None:
+        with pytest.raises(ProviderError) as caught:
+            await provider.answering(HELLO).check(provider.request.base_url, public_only=True)
+        assert caught.value.kind is ProviderFailure.UNREACHABLE
 
     async def test_check_fails_for_unreachable_provider(self, provider: RemoteProviderUnderTest) -> None:
         with pytest.raises(ProviderError) as caught:

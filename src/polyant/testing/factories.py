@@ -104,6 +104,10 @@ class InstanceFactory(_Factory[Instance]):
         return cls.__random__.choice([None, "http://127.0.0.1:8000/v1"])
 
     @classmethod
+    def approved_addresses(cls) -> frozenset[str]:
+        return frozenset({cls.mcp_servers[0].url})
+
+    @classmethod
     def temperature(cls) -> float | None:
         return cls.__random__.choice([None, cls.__random__.uniform(0, 2)])
 

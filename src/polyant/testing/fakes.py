@@ -103,7 +103,7 @@ class FakeChatModel(ChatModel):
                 provider_data=step.provider_data,
             )
 
-    async def check(self, base_url: str) -> None:
+    async def check(self, base_url: str, *, public_only: bool = False) -> None:
         """Always succeeds."""
 
     def _step(self, request: ModelRequest) -> FakeStep:

@@ -42,7 +42,10 @@ class ToolServersUnderTest(Protocol):
     """Its timeout for a server to be ready is less than a second, so that the tests are fast."""
 
     def full(self, *tools: str) -> ServerAccess:
-        """Returns access to the server `full` with these tools allowed; it requires no headers."""
+        """Returns access to the server `full` with these tools allowed; it requires no headers.
+
+        The server has a private IP address.
+        """
 
     def odd(self) -> ServerAccess:
         """Returns access to a server with all tools allowed, of which only `good` is usable."""
@@ -58,6 +61,9 @@ class ToolServersUnderTest(Protocol):
 
     def redirecting(self) -> ServerAccess:
         """Returns access to a server that redirects to a server with another origin."""
+
+    def private(self) -> ServerAccess:
+        """Returns access to the server `full` with all tools allowed, restricted to public IP addresses."""
 
     @property
     def redirected(self) -> int:
@@ -141,7 +147,7 @@ class ToolServersContract:
                 assert await call(tools["odd__good"])
         assert warnings_in(records) >= 3
 
-    @pytest.mark.parametrize("trouble", ["down", "slow", "refusing"])
+    @pytest.mark.parametrize("trouble", ["down", "slow", "refusing", "private"])
     async def test_failed_server_is_skipped_with_a_warning(self, servers: ToolServersUnderTest, trouble: str) -> None:
         with logged() as records:
             async with opened(servers, getattr(servers, trouble)(), servers.full("add")) as tools:

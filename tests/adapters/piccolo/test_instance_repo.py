@@ -140,6 +140,22 @@ async def test_instance_is_not_stored_if_its_audit_entry_fails(
     assert await repo.changes_since(0) == InstanceChanges(1, frozenset({stored.slug}))
 
 
+async def test_addresses_stored_by_a_version_without_approvals_are_approved(
+    database: PiccoloDatabase, repo: PiccoloInstanceRepo
+) -> None:
+    stored = await repo.add(InstanceFactory.build(base_url="http://10.0.0.5:8000/v1", approved_addresses=frozenset()))
+    instances = database.bind(InstanceRow)
+    older = instances.update({instances.approved_addresses: None}).where(instances.slug == stored.slug)
+    await database.write(older.run)
+    found = await repo.get(stored.slug)
+    assert found is not None
+    assert found.approved_addresses == found.addresses
+    await repo.save(replace(found, approved_addresses=frozenset()))
+    again = await repo.get(stored.slug)
+    assert again is not None
+    assert again.approved_addresses == frozenset()
+
+
 def test_postgresql_orders_slugs_by_code_point_in_any_locale(postgres_url: str) -> None:
     """Checks the collation, because the test server has no locale that would show the difference."""
     repo = PiccoloInstanceRepo(database=PiccoloDatabase(postgres_url))

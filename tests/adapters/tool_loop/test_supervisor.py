@@ -84,6 +84,17 @@ async def test_mcp_tool_is_called_like_any_other(loop: ToolLoop) -> None:
     assert loop.servers.open_now == 0
 
 
+async def test_addresses_that_nobody_approved_are_restricted_to_the_public_internet(loop: ToolLoop) -> None:
+    server = McpServer(name="files", url="http://localhost:8100/mcp", tools=("read",))
+    address = "http://localhost:8000/v1"
+    free = msgspec.structs.replace(loop.instance, base_url=f"{address}/", mcp_servers=(server,), secrets={})
+    for approved, expected in ((frozenset[str](), True), (frozenset({address, server.url}), False)):
+        loop.instance = msgspec.structs.replace(free, approved_addresses=approved)
+        _, (request,) = await loop.run([ANSWER])
+        (_, (access,)) = loop.servers.asked.pop()
+        assert (request.public_only, access.public_only) == (expected, expected)
+
+
 async def test_requests_have_the_instance_options_for_the_provider(loop: ToolLoop) -> None:
     loop.instance = msgspec.structs.replace(loop.instance, options={"fake": {"level": 1}, "answer": {"level": 2}})
     _, requests = await loop.run([ASK, ANSWER])

@@ -32,7 +32,7 @@ CONTENT = InstanceContent(
 
 
 async def test_new_instance_has_the_content_and_a_new_identity(management: ManagementHarness) -> None:
-    instance = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI)
+    instance = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI, unrestricted=True)
     assert instance == await management.repo.get(BOT)
     assert content_of(instance) == CONTENT
     assert (instance.version, instance.secrets, instance.created_at) == (1, {}, management.clock.now())
@@ -40,29 +40,29 @@ async def test_new_instance_has_the_content_and_a_new_identity(management: Manag
 
 
 async def test_exported_instance_is_imported_unchanged(management: ManagementHarness) -> None:
-    first = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI)
-    second = await (await management.get(ImportInstance))(Slug("copy"), content_of(first), by=CLI)
+    first = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI, unrestricted=True)
+    second = await (await management.get(ImportInstance))(Slug("copy"), content_of(first), by=CLI, unrestricted=True)
     assert content_of(second) == content_of(first)
     assert second.id != first.id
 
 
 async def test_missing_sections_get_their_defaults(management: ManagementHarness) -> None:
     content = InstanceContent(name="Bot", provider="echo", model="parrot", sections={SectionKey.SOUL: "Be kind."})
-    instance = await (await management.get(ImportInstance))(BOT, content, by=CLI)
+    instance = await (await management.get(ImportInstance))(BOT, content, by=CLI, unrestricted=True)
     assert instance.sections == default_sections("Bot") | {SectionKey.SOUL: "Be kind."}
 
 
 async def test_taken_slug_is_overwritten_only_if_asked_to(management: ManagementHarness) -> None:
     before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
     with pytest.raises(InstanceExistsError):
-        await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI)
+        await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI, unrestricted=True)
     assert await management.repo.get(BOT) == before
 
 
 async def test_overwritten_instance_keeps_its_identity_and_its_secrets(management: ManagementHarness) -> None:
     before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
     await (await management.get(IssueKey))(BOT, by=CLI)
-    after = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI, overwrite=True)
+    after = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI, unrestricted=True, overwrite=True)
     assert content_of(after) == CONTENT
     assert (after.id, after.created_at, after.has_auth_key) == (before.id, before.created_at, True)
     assert (await management.audit_entries())[-1] == ("cli", "instance.import", "bot", None, ())
@@ -88,8 +88,8 @@ async def test_invalid_content_is_not_stored(
 ) -> None:
     content = msgspec.structs.replace(CONTENT, **change)
     with pytest.raises(InvalidInputError, match=message):
-        await (await management.get(ImportInstance))(BOT, content, by=CLI)
+        await (await management.get(ImportInstance))(BOT, content, by=CLI, unrestricted=True)
     before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
     with pytest.raises(InvalidInputError, match=message):
-        await (await management.get(ImportInstance))(BOT, content, by=CLI, overwrite=True)
+        await (await management.get(ImportInstance))(BOT, content, by=CLI, unrestricted=True, overwrite=True)
     assert await management.repo.get(BOT) == before

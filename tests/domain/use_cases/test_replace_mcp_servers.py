@@ -13,12 +13,12 @@ FILES = McpServer(name="files", url="http://localhost:8100/mcp", tools=("*",))
 
 @pytest.fixture
 def replace(harness: UseCaseHarness) -> ReplaceMcpServers:
-    return ReplaceMcpServers(edit=harness.edit)
+    return ReplaceMcpServers(edit=harness.edit, outbound=harness.outbound)
 
 
 async def test_servers_are_replaced(harness: UseCaseHarness, slug: Slug, replace: ReplaceMcpServers) -> None:
     await replace(slug, [CRM], by=CLI)
-    assert (await replace(slug, [FILES], by=CLI)).mcp_servers == (FILES,)
+    assert (await replace(slug, [FILES], by=CLI, unrestricted=True)).mcp_servers == (FILES,)
     assert (await replace(slug, [], by=CLI)).mcp_servers == ()
     assert (await harness.load(slug)).mcp_servers == ()
 

@@ -16,7 +16,7 @@ CRM = {
 
 async def test_put_replaces_all_servers(api: Api) -> None:
     assert (await api.get(PATH)).json == {"mcpServers": [], "problems": []}
-    bare = {"name": "files", "url": "http://localhost:8100/mcp"}
+    bare = {"name": "files", "url": "http://files.example:8100/mcp"}
     answer = (await api.put(PATH, {"mcpServers": [CRM, bare]})).json
     assert answer["mcpServers"] == [CRM, {**bare, "headers": {}, "tools": []}]
     assert answer == (await api.get(PATH)).json
@@ -46,6 +46,15 @@ async def test_invalid_server_is_not_stored(api: Api, change: dict[str, object],
     response = await api.put(PATH, {"mcpServers": [{**CRM, **change}]})
     assert (response.status, response.json["message"][: len(message)]) == (400, message)
     assert (await api.get(PATH)).json["mcpServers"] == []
+
+
+async def test_only_a_superadmin_can_set_an_internal_address(api: Api, admin: Api) -> None:
+    inside = {"name": "files", "url": "http://192.168.1.9/mcp", "headers": {}, "tools": []}
+    refused = await api.put(PATH, {"mcpServers": [inside]})
+    assert refused.status == 400
+    assert refused.json["message"].startswith("Only a superadmin can set the address http://192.168.1.9/mcp")
+    assert (await admin.put(PATH, {"mcpServers": [inside]})).json["mcpServers"] == [inside]
+    assert (await api.put(PATH, {"mcpServers": [CRM, inside]})).json["mcpServers"] == [CRM, inside]
 
 
 async def test_too_many_servers_are_rejected(api: Api) -> None:

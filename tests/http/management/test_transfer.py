@@ -18,7 +18,7 @@ async def document(api: Api) -> Any:
     """The export of an instance with every kind of data."""
     change = {"description": "Helps", "temperature": 0.5, "status": "disabled", "limits": {"maxSteps": 3}}
     change["options"] = {"vendor": {"effort": "high"}}
-    await api.succeed("PATCH", "/instances/bot", {**change, "baseUrl": "http://localhost:1/v1"})
+    await api.succeed("PATCH", "/instances/bot", {**change, "baseUrl": "http://gateway.example/v1"})
     await api.succeed("PATCH", "/instances/bot/prompts", {"sections": [{"key": "02-soul", "content": "Be kind."}]})
     await api.succeed("PATCH", "/instances/bot/tools", {"enabled": ["calculate", "look_up"]})
     await api.succeed("PUT", "/instances/bot/mcp-servers", {"mcpServers": [CRM]})

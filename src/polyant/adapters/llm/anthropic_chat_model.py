@@ -7,6 +7,7 @@ import aiohttp
 from polyant.adapters.llm.anthropic_request import encode_request
 from polyant.adapters.llm.anthropic_response_reader import AnthropicResponseReader
 from polyant.adapters.llm.http import ProviderCall, ProviderClient, header_value
+from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.response_reader import ProviderModel
 from polyant.adapters.llm.retry import with_retries
 from polyant.domain.chat import ModelEvent, ModelRequest
@@ -29,9 +30,16 @@ class AnthropicChatModel(ChatModel):
         environment_variable="ANTHROPIC_API_KEY",
     )
 
-    def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, timeouts: ProviderTimeouts) -> None:
+    def __init__(
+        self,
+        *,
+        http: aiohttp.ClientSession,
+        clock: Clock,
+        timeouts: ProviderTimeouts,
+        public_http: PublicHttp | None = None,
+    ) -> None:
         self._clock = clock
-        self._client = ProviderClient(http=http, clock=clock, timeouts=timeouts)
+        self._client = ProviderClient(http=http, clock=clock, timeouts=timeouts, public_http=public_http)
 
     def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         owner = ProviderModel(self.info.name, request.model)
@@ -42,8 +50,8 @@ class AnthropicChatModel(ChatModel):
             deadline=request.deadline,
         )
 
-    async def check(self, base_url: str) -> None:
-        await self._client.reach(self.info.name, f"{base_url}/models")
+    async def check(self, base_url: str, *, public_only: bool = False) -> None:
+        await self._client.reach(self.info.name, f"{base_url}/models", public_only=public_only)
 
 
 def _call(request: ModelRequest) -> ProviderCall:
@@ -53,6 +61,7 @@ def _call(request: ModelRequest) -> ProviderCall:
         body=encode_request(request),
         stream=request.stream,
         deadline=request.deadline,
+        public_only=request.public_only,
     )
 
 

@@ -11,6 +11,7 @@ import aiohttp
 
 from polyant.adapters.llm.bounded_response import BoundedResponse, ResponseLimits
 from polyant.adapters.llm.failures import CallFailedError, failure_of_exception, failure_of_response
+from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.response_reader import ResponseReader, is_json
 from polyant.adapters.llm.sse import SseDecoder
 from polyant.domain.chat import ModelEvent, TextDelta
@@ -39,6 +40,7 @@ class ProviderCall:
     body: bytes
     stream: bool
     deadline: float
+    public_only: bool = False
     amend: Callable[[bytes], bool] | None = None
     """Receives the body of a 400 or 422 response and returns whether the next attempt will avoid the error."""
 
@@ -56,10 +58,25 @@ def open_session() -> aiohttp.ClientSession:
 
 
 class ProviderClient:
-    """Makes provider calls over the shared session, with a provider's timeouts."""
+    """Makes provider calls over the shared session, with a provider's timeouts.
 
-    def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, timeouts: ProviderTimeouts) -> None:
+    Args:
+        http: The session for addresses without restriction.
+        clock: Measures deadlines.
+        timeouts: The provider's timeouts.
+        public_http: The session for addresses that have to be public; without it, calls to these fail.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: aiohttp.ClientSession,
+        clock: Clock,
+        timeouts: ProviderTimeouts,
+        public_http: PublicHttp | None = None,
+    ) -> None:
         self._http = http
+        self._public_http = public_http
         self._clock = clock
         self._timeouts = timeouts
         # Name resolution and the TLS handshake count as connecting; BoundedResponse limits the rest.
@@ -95,7 +112,7 @@ class ProviderClient:
         for event in reader.end():
             yield event
 
-    async def reach(self, provider: str, url: str) -> None:
+    async def reach(self, provider: str, url: str, *, public_only: bool) -> None:
         """Returns if an HTTP server responds at the URL.
 
         Raises:
@@ -105,7 +122,7 @@ class ProviderClient:
             with _translate_errors():
                 async with asyncio.timeout(2 * self._timeouts.connect):
                     with _translate_invalid_request():
-                        response = await self._http.get(
+                        response = await self._session(public_only=public_only).get(
                             url, headers=_HEADERS, timeout=self._timeout, allow_redirects=False
                         )
                 response.close()
@@ -113,6 +130,13 @@ class ProviderClient:
         except CallFailedError as error:
             failure = error
         raise ProviderError(provider, failure.kind)
+
+    def _session(self, *, public_only: bool) -> aiohttp.ClientSession:
+        if not public_only:
+            return self._http
+        if self._public_http is None:
+            raise CallFailedError(ProviderFailure.UNREACHABLE)
+        return self._public_http.session
 
     async def _open(self, call: ProviderCall, reader: ResponseReader) -> BoundedResponse:
         seconds = call.deadline - self._clock.monotonic()
@@ -130,7 +154,7 @@ class ProviderClient:
 
     async def _post(self, call: ProviderCall) -> aiohttp.ClientResponse:
         with _translate_invalid_request():
-            response = await self._http.post(
+            response = await self._session(public_only=call.public_only).post(
                 call.url,
                 data=call.body,
                 headers={**_HEADERS, **call.headers},

@@ -7,6 +7,7 @@ import aiohttp
 from polyant.adapters.llm.http import ProviderCall, ProviderClient, header_value
 from polyant.adapters.llm.openai_request import encode_request
 from polyant.adapters.llm.openai_response_reader import OpenAIResponseReader
+from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.response_reader import ProviderModel
 from polyant.adapters.llm.retry import with_retries
 from polyant.domain.chat import ModelEvent, ModelRequest
@@ -28,9 +29,16 @@ class OpenAIChatModel(ChatModel):
         environment_variable="OPENAI_API_KEY",
     )
 
-    def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, timeouts: ProviderTimeouts) -> None:
+    def __init__(
+        self,
+        *,
+        http: aiohttp.ClientSession,
+        clock: Clock,
+        timeouts: ProviderTimeouts,
+        public_http: PublicHttp | None = None,
+    ) -> None:
         self._clock = clock
-        self._client = ProviderClient(http=http, clock=clock, timeouts=timeouts)
+        self._client = ProviderClient(http=http, clock=clock, timeouts=timeouts, public_http=public_http)
         self._without_usage_option: set[str] = set()
 
     def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
@@ -42,8 +50,8 @@ class OpenAIChatModel(ChatModel):
             deadline=request.deadline,
         )
 
-    async def check(self, base_url: str) -> None:
-        await self._client.reach(self.info.name, f"{base_url}/models")
+    async def check(self, base_url: str, *, public_only: bool = False) -> None:
+        await self._client.reach(self.info.name, f"{base_url}/models", public_only=public_only)
 
     def _call(self, request: ModelRequest) -> ProviderCall:
         include_usage = request.stream and request.base_url not in self._without_usage_option
@@ -53,6 +61,7 @@ class OpenAIChatModel(ChatModel):
             body=encode_request(request, include_usage=include_usage),
             stream=request.stream,
             deadline=request.deadline,
+            public_only=request.public_only,
             amend=(lambda body: self._omit_usage(request.base_url, body)) if include_usage else None,
         )
 

@@ -132,7 +132,7 @@ class ScriptedChatModel(ChatModel):
             yield call
         yield ModelFinished(usage=_usage(request, texts), finish_reason="tool_calls" if calls else "stop")
 
-    async def check(self, base_url: str) -> None:
+    async def check(self, base_url: str, *, public_only: bool = False) -> None:
         """Returns immediately, because there is no server to reach."""
 
     def _actions(self, request: ModelRequest) -> list[Action]:

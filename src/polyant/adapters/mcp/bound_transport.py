@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
+from polyant.adapters.mcp.public_transport import PublicTransport
 from polyant.domain.urls import origin_of
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -15,11 +16,17 @@ _FIRST_FAILURE = 400
 
 
 class BoundTransport(httpx2.AsyncBaseTransport):
-    """Rejects requests to other origins, and responses that are longer than `MAX_BYTES`."""
+    """Rejects requests to other origins, and responses that are longer than `MAX_BYTES`.
 
-    def __init__(self, origin: str) -> None:
+    Args:
+        origin: The only origin that requests are sent to.
+        public_only: Whether to connect to public IP addresses only.
+    """
+
+    def __init__(self, origin: str, *, public_only: bool = False) -> None:
         self._origin = origin
-        self._inner = httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False)
+        network = httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False)
+        self._inner: httpx2.AsyncBaseTransport = PublicTransport(network) if public_only else network
         self.failure: int | None = None
         """The status of the last response to a POST, if it was an error."""
 

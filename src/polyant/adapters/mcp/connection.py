@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from polyant import __version__
 from polyant.adapters.mcp.bound_transport import BoundTransport
 from polyant.adapters.mcp.offers import UnsupportedToolError, offer, spec_of
+from polyant.adapters.mcp.public_transport import NotPublicError
 from polyant.adapters.mcp.results import text_of
 from polyant.domain.ports.tool_servers import MIN_SECRET_CHARACTERS, ServerAccess
 from polyant.domain.tools import OfferedTool, ToolError
@@ -43,7 +44,7 @@ class McpConnection:
 
     def __init__(self, access: ServerAccess) -> None:
         self.access = access
-        self._transport = BoundTransport(access.server.origin)
+        self._transport = BoundTransport(access.server.origin, public_only=access.public_only)
         self._listed: asyncio.Future[list[Tool]] = asyncio.get_running_loop().create_future()
         self._finishing = asyncio.Event()
         self._session: ClientSession
@@ -146,6 +147,8 @@ def _reason(error: BaseException | None) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     match error:
+        case NotPublicError():
+            return "its address isn't on the public internet: a superadmin or the command line must set it"
         case httpx2.TransportError():
             return f"it can't be reached ({type(error).__name__})"
         case MCPError():

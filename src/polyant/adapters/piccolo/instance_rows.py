@@ -11,7 +11,7 @@ from polyant.domain.limits import TurnLimits
 Row = dict[str, Any]
 
 _LIMITS = TurnLimits.__struct_fields__
-_NESTED = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers", "options"})
+_NESTED = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers", "options", "approved_addresses"})
 _FIELDS = tuple(field for field in Instance.__struct_fields__ if field not in _NESTED)
 
 
@@ -19,7 +19,8 @@ def row_of(instance: Instance) -> Row:
     """Returns the row of the instance's own fields, including limits and options."""
     own = {field: getattr(instance, field) for field in _FIELDS}
     options = msgspec.json.encode(instance.options).decode() if instance.options else None
-    return {**own, **msgspec.structs.asdict(instance.limits), "options": options}
+    approved = msgspec.json.encode(sorted(instance.approved_addresses)).decode()
+    return {**own, **msgspec.structs.asdict(instance.limits), "options": options, "approved_addresses": approved}
 
 
 def secret_rows_of(instance: Instance) -> list[Row]:
@@ -68,8 +69,12 @@ def instance_of(
         "sections": {section["section"]: section["content"] for section in sections},
         "tools": [tool["tool"] for tool in tools],
         "mcp_servers": [_mcp_server_of(server) for server in mcp_servers],
+        "approved_addresses": msgspec.json.decode(row["approved_addresses"] or "[]"),
     }
-    return msgspec.convert(row | nested, Instance)
+    instance = msgspec.convert(row | nested, Instance)
+    if row["approved_addresses"] is None:
+        return msgspec.structs.replace(instance, approved_addresses=instance.addresses)
+    return instance
 
 
 def _limits_of(row: Row) -> Row:

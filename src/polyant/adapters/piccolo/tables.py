@@ -37,6 +37,8 @@ class InstanceRow(Table, tablename="instances"):
     tool_seconds = DoublePrecision(null=True, default=None)
     options = Text(null=True, default=None)
     """A JSON object that maps adapter names to objects; null if there are no options."""
+    approved_addresses = Text(null=True, default=None)
+    """A JSON array; null in rows that a version without approvals wrote, whose addresses are all approved."""
 
 
 class SecretRow(Table, tablename="instance_secrets"):

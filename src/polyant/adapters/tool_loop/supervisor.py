@@ -14,6 +14,7 @@ from polyant.adapters.tool_loop.toolbox import Toolbox
 from polyant.domain.chat import ModelRequest, Sampling, SupervisorEvent, Turn, TurnFinished
 from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -37,6 +38,7 @@ class ToolLoopSupervisor(Supervisor):
         system_prompts: SystemPromptComposer,
         cipher: SecretCipher,
         clock: Clock,
+        outbound: OutboundPolicy,
     ) -> None:
         self._chat_models = chat_models
         self._provider_keys = provider_keys
@@ -44,18 +46,21 @@ class ToolLoopSupervisor(Supervisor):
         self._cipher = cipher
         self._prompts = system_prompts
         self._clock = clock
+        self._outbound = outbound
 
     async def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
         instance = turn.instance
         budget, started = RemainingBudget(turn), self._clock.monotonic()
         model = self._model_of(instance)
         api_key = await self._provider_keys.key_for(instance, model.info)
+        base_url = base_url_of(instance, model.info)
         async with self._tool_access.open(instance) as available:
             _log_omissions(instance, available)
             toolbox = Toolbox(turn, available.tools, self._cipher)
             request = ModelRequest(
                 model=instance.model,
-                base_url=base_url_of(instance, model.info),
+                base_url=base_url,
+                public_only=self._outbound.restricts(instance, base_url),
                 api_key=api_key,
                 system=self._prompts.compose(instance, toolbox.specs, turn.caller_instructions),
                 messages=turn.messages,

@@ -9,7 +9,7 @@ from aiohttp.connector import AddrInfoType
 
 from polyant.adapters.tools.http_call import HttpCall
 from polyant.adapters.tools.http_response import MAX_BODY_BYTES, HttpResponse
-from polyant.adapters.tools.public_addresses import is_public
+from polyant.domain.public_addresses import is_public
 from polyant.domain.tools import ToolError
 
 _HEADERS = {

@@ -37,14 +37,19 @@ class ChatModel(Protocol):
         request without a user message is sent in a form that the provider accepts. Leaving or closing the generator
         immediately closes the connection to the provider.
 
+        With `public_only`, no connection is made to an IP address that isn't public, whatever the provider's name
+        resolves to. Such a call fails like a call to a name that doesn't exist, so that nobody can explore a network.
+
         Raises:
             ProviderError: The provider failed. Transient failures are retried twice, but never after the first event.
                 The message contains neither the API key nor the provider's text.
         """
 
     @abstractmethod
-    async def check(self, base_url: str) -> None:
+    async def check(self, base_url: str, *, public_only: bool = False) -> None:
         """Checks that the provider is reachable at that base URL, without a key and without calling a model.
+
+        With `public_only`, no connection is made to an IP address that isn't public.
 
         Raises:
             ProviderError: The provider is unreachable.

@@ -21,6 +21,8 @@ class ServerAccess(msgspec.Struct, frozen=True, kw_only=True):
 
     server: McpServer
     headers: Mapping[str, SecretText] = {}
+    public_only: bool = False
+    """Whether connections may go to public IP addresses only, see `polyant.domain.public_addresses`."""
 
 
 @runtime_checkable
@@ -41,6 +43,8 @@ class ToolServers(Protocol):
 
         Headers are sent only to the origin of their server, also after a redirect. Header values of at least
         MIN_SECRET_CHARACTERS never appear in results, errors or the log.
+
+        A server with `public_only` is never reached at an IP address that isn't public, whatever its name resolves to.
 
         Any task may exit the context. Exiting closes and stops everything within half a second.
         """

@@ -36,6 +36,8 @@ class EditInstance:
     ) -> Instance:
         """Returns the instance as stored after the edit; the audit entry for `change` is stored with it.
 
+        An approval of an address that the edit removes is removed too.
+
         Raises:
             UnknownInstanceError: No instance has that slug.
             InstanceChangedError: The instance has none of the expected versions, or every attempt lost a race.
@@ -46,8 +48,9 @@ class EditInstance:
             now = self._clock.now()
             result = edit(instance, now)
             edited = await result if isawaitable(result) else result
-            stamped = check_instance(msgspec.structs.replace(edited, updated_at=now))
-            return await self._repo.save(stamped, audit=change.entry(now, instance=slug))
+            approved = edited.approved_addresses & edited.addresses
+            stamped = msgspec.structs.replace(edited, approved_addresses=approved, updated_at=now)
+            return await self._repo.save(check_instance(stamped), audit=change.entry(now, instance=slug))
 
         return await edit_stored(
             lambda: self._show(slug),

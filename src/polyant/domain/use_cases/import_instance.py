@@ -11,6 +11,7 @@ from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InstanceExistsError
 from polyant.domain.instance_content import InstanceContent
 from polyant.domain.instances import Instance, Slug, check_instance
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -37,6 +38,7 @@ class ImportInstance:
         tokens: TokenSource,
         providers: Mapping[str, ProviderInfo],
         adapter_options: AdapterOptions,
+        outbound: OutboundPolicy,
     ) -> None:
         self._repo = repo
         self._edit = edit
@@ -44,6 +46,7 @@ class ImportInstance:
         self._tokens = tokens
         self._providers = providers
         self._adapter_options = adapter_options
+        self._outbound = outbound
 
     async def __call__(
         self,
@@ -51,35 +54,45 @@ class ImportInstance:
         content: InstanceContent,
         *,
         by: Actor,
+        unrestricted: bool = False,
         create: bool = True,
         overwrite: bool = False,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
         """Returns the stored instance; an overwritten instance keeps its identity and its secrets.
 
+        With `unrestricted`, the author may set addresses outside the public internet.
+
         Raises:
             UnknownInstanceError: No instance has that slug, and `create` is false.
             InstanceChangedError: The instance has none of the expected versions.
             InstanceExistsError: The slug is taken, and `overwrite` is false.
-            InvalidInputError: A value is invalid, the provider is unknown, or an adapter rejects its options.
+            InvalidInputError: A value is invalid, the provider is unknown, an adapter rejects its options, or the
+                author may not set one of the addresses.
         """
         fields, change = self._checked(content), Change(by, "instance.import")
-        if create:
+        # An instance that will be overwritten isn't added first: the approvals of its addresses may permit the change.
+        if create and not (overwrite and await self._repo.get(slug)):
             try:
-                return await self._add(slug, fields, change)
+                return await self._add(slug, fields, change, unrestricted=unrestricted)
             except InstanceExistsError:
                 if not overwrite:
                     raise
 
         def replace(stored: Instance, _: datetime) -> Instance:
-            return msgspec.structs.replace(stored, **fields)
+            return self._approved(msgspec.structs.replace(stored, **fields), stored, unrestricted=unrestricted)
 
         return await self._edit(slug, replace, change, expected_versions=expected_versions)
 
-    async def _add(self, slug: Slug, fields: Mapping[str, Any], change: Change) -> Instance:
+    async def _add(self, slug: Slug, fields: Mapping[str, Any], change: Change, *, unrestricted: bool) -> Instance:
         now = self._clock.now()
         instance = Instance(id=self._tokens.instance_id(), slug=slug, created_at=now, updated_at=now, **fields)
-        return await self._repo.add(check_instance(instance), audit=change.entry(now, instance=slug))
+        approved = self._approved(instance, instance, unrestricted=unrestricted)
+        return await self._repo.add(approved, audit=change.entry(now, instance=slug))
+
+    def _approved(self, imported: Instance, before: Instance, *, unrestricted: bool) -> Instance:
+        given = check_instance(imported).addresses
+        return self._outbound.approved(imported, given, unrestricted=unrestricted, before=before)
 
     def _checked(self, content: InstanceContent) -> dict[str, Any]:
         find_provider(self._providers, content.provider)

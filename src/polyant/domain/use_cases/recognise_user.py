@@ -8,7 +8,7 @@ from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.secrets import SecretText
-from polyant.domain.users import User
+from polyant.domain.users import Role, User
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
@@ -21,6 +21,11 @@ class LoggedIn(msgspec.Struct, frozen=True):
     def actor(self) -> Actor:
         """The user's name in the audit trail."""
         return Actor(self.user.email)
+
+    @property
+    def unrestricted(self) -> bool:
+        """Whether the user may set addresses outside the public internet."""
+        return self.user.role is Role.SUPERADMIN
 
 
 class RecogniseUser:

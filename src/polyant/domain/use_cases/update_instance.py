@@ -10,8 +10,9 @@ from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import ToolNames
-from polyant.domain.instances import Instance, InstanceStatus, JsonObject, Slug, parse_base_url
+from polyant.domain.instances import Instance, InstanceStatus, JsonObject, Slug, check_instance, parse_base_url
 from polyant.domain.limits import TurnLimits
+from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.use_cases.create_instance import find_provider
 from polyant.domain.use_cases.edit_instance import EditInstance
@@ -57,6 +58,7 @@ class UpdateInstance:
         providers: The enabled providers, by name.
         tools: The names of the tools that instances may use.
         adapter_options: Validates options.
+        outbound: Decides who may set a base URL.
     """
 
     def __init__(
@@ -66,22 +68,32 @@ class UpdateInstance:
         providers: Mapping[str, ProviderInfo],
         tools: ToolNames,
         adapter_options: AdapterOptions,
+        outbound: OutboundPolicy,
     ) -> None:
         self._edit = edit
         self._providers = providers
         self._tools = tools
         self._adapter_options = adapter_options
+        self._outbound = outbound
 
     async def __call__(
-        self, slug: Slug, patch: InstancePatch, *, by: Actor, expected_versions: Collection[int] | None = None
+        self,
+        slug: Slug,
+        patch: InstancePatch,
+        *,
+        by: Actor,
+        unrestricted: bool = False,
+        expected_versions: Collection[int] | None = None,
     ) -> Instance:
         """Returns the stored instance; changing the provider without a model sets that provider's default model.
+
+        With `unrestricted`, the author may set a base URL outside the public internet.
 
         Raises:
             UnknownInstanceError: No instance has that slug.
             InstanceChangedError: The instance has none of the expected versions.
-            InvalidInputError: A value is invalid, auth is turned on without a key, an adapter rejects its options, or
-                a tool is neither installed nor already enabled for the instance.
+            InvalidInputError: A value is invalid, auth is turned on without a key, an adapter rejects its options, a
+                tool is neither installed nor already enabled for the instance, or the author may not set the base URL.
         """
 
         def apply(instance: Instance, _: datetime) -> Instance:
@@ -98,10 +110,11 @@ class UpdateInstance:
                 changes["tools"] = self._known_tools(instance, changes["tools"])
             if "options" in changes:
                 changes["options"] = self._merged_options(instance, changes["options"])
-            limits = {name: changes.pop(name) for name in TurnLimits.__struct_fields__ if name in changes}
-            return msgspec.structs.replace(
-                instance, limits=msgspec.structs.replace(instance.limits, **limits), **changes
-            )
+            new_limits = {name: changes.pop(name) for name in TurnLimits.__struct_fields__ if name in changes}
+            limits = msgspec.structs.replace(instance.limits, **new_limits)
+            changed = check_instance(msgspec.structs.replace(instance, limits=limits, **changes))
+            given = (changes.get("base_url") or "",)
+            return self._outbound.approved(changed, given, unrestricted=unrestricted, before=instance)
 
         change = Change(by, "instance.update", patch.audit_details)
         return await self._edit(slug, apply, change, expected_versions=expected_versions)

@@ -231,7 +231,9 @@ class InstancesController(Controller):
         create_instance: NamedDependency[CreateInstance],
     ) -> Response[InstanceResponse]:
         """Creates an instance with the default prompts, no tools, and auth off."""
-        instance = await create_instance(**msgspec.structs.asdict(data), by=request.auth.actor)
+        instance = await create_instance(
+            **msgspec.structs.asdict(data), by=request.auth.actor, unrestricted=request.auth.unrestricted
+        )
         return instance_response(instance, status=201)
 
     @get("/{slug:str}", summary="Get an instance", responses=read_errors(404))
@@ -253,7 +255,11 @@ class InstancesController(Controller):
     ) -> Response[InstanceResponse]:
         """Updates the given fields. A new `provider` without a `model` sets the provider's default model."""
         instance = await update_instance(
-            slug_in(slug), _patch_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
+            slug_in(slug),
+            _patch_of(data),
+            by=request.auth.actor,
+            unrestricted=request.auth.unrestricted,
+            expected_versions=versions_in(if_match),
         )
         return instance_response(instance)
 

@@ -110,6 +110,7 @@ class McpServersController(Controller):
             slug_in(slug),
             tuple(map(mcp_server_in, data.mcp_servers)),
             by=request.auth.actor,
+            unrestricted=request.auth.unrestricted,
             expected_versions=versions_in(if_match),
         )
         return _response(instance)

@@ -118,6 +118,7 @@ class TransferController(Controller):
             parse_slug(data.slug),
             _content_in(data),
             by=request.auth.actor,
+            unrestricted=request.auth.unrestricted,
             create=if_match is None,
             overwrite=overwrite,
             expected_versions=versions_in(if_match),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyant.adapters.tools.public_addresses import is_public
+from polyant.domain.public_addresses import is_public
 
 PUBLIC = [
     *("1.1.1.1", "8.8.8.8", "93.184.215.14", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0"),
