@@ -52,6 +52,21 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool = False
 
 
+FAILED_OUTCOMES = frozenset({TurnOutcome.FAILED, TurnOutcome.TIMED_OUT})
+"""The outcomes that count as failures; a client that went away is none."""
+
+
+class TurnActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """The recent use of one instance."""
+
+    turns: int = 0
+    """The number of turns in the period."""
+    failed: int = 0
+    """How many of them failed or timed out."""
+    last_at: datetime | None = None
+    """The start of the last turn, which may precede the period; None without a stored turn."""
+
+
 class TurnPage(msgspec.Struct, frozen=True):
     """One page of an instance's turns, newest first, and the total number of stored turns."""
 

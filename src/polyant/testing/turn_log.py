@@ -9,13 +9,15 @@ import pytest
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.turn_log import TurnLog
-from polyant.domain.turn_records import TurnOutcome, TurnPage, TurnRecord
+from polyant.domain.turn_records import TurnActivity, TurnOutcome, TurnPage, TurnRecord
 from polyant.testing.manual_clock import START, ManualClock
 
 DAYS = 30
 """The retention period of the log under test."""
 
 _BOT = Slug("bot")
+_OTHER = Slug("bot-2")
+_NOBODY = Slug("nobody")
 _MOMENT = timedelta(microseconds=1)
 
 Close = Callable[[], Awaitable[None]]
@@ -82,12 +84,12 @@ class TurnLogContract:
         assert (await turn_log.list(_BOT, limit=50)).turns == (younger, *reversed(turns), older)
 
     async def test_each_slug_has_its_own_turns(self, turn_log: TurnLog, close: Close) -> None:
-        mine, other = turn_of(), turn_of(Slug("bot-2"))
+        mine, other = turn_of(), turn_of(_OTHER)
         for turn in (mine, other):
             turn_log.note(turn)
         await close()
         assert await turn_log.list(_BOT, limit=50) == TurnPage((mine,), 1)
-        assert await turn_log.list(Slug("nobody"), limit=50) == TurnPage((), 0)
+        assert await turn_log.list(_NOBODY, limit=50) == TurnPage((), 0)
 
     async def test_limit_and_offset_affect_page_but_not_total(self, turn_log: TurnLog, close: Close) -> None:
         turns = [turn_of(steps=number) for number in range(5)]
@@ -122,6 +124,43 @@ class TurnLogContract:
         assert await turn_log.list(_BOT, limit=50) == TurnPage((second,), 1)
         assert await turn_log.list(_BOT, limit=50, since=START - timedelta(days=9)) == TurnPage((second,), 1)
 
+    async def test_activity_counts_turns_and_failures_in_the_period(self, turn_log: TurnLog, close: Close) -> None:
+        for outcome in TurnOutcome:
+            turn_log.note(turn_of(outcome=outcome))
+        turn_log.note(turn_of(at=START - _MOMENT))
+        turn_log.note(turn_of(_OTHER, at=START + _MOMENT))
+        await close()
+        begins = {slug: START - timedelta(days=1) for slug in (_BOT, _OTHER, _NOBODY)}
+        assert await turn_log.activity(begins, since=START) == {
+            _BOT: TurnActivity(turns=len(TurnOutcome), failed=2, last_at=START),
+            _OTHER: TurnActivity(turns=1, last_at=START + _MOMENT),
+            _NOBODY: TurnActivity(),
+        }
+        assert await turn_log.activity({}, since=START) == {}
+
+    async def test_last_turn_may_precede_the_period(self, turn_log: TurnLog, close: Close) -> None:
+        turn_log.note(turn_of(at=START - _MOMENT))
+        await close()
+        found = await turn_log.activity({_BOT: START - timedelta(days=1)}, since=START)
+        assert found == {_BOT: TurnActivity(last_at=START - _MOMENT)}
+
+    async def test_activity_excludes_turns_of_an_earlier_instance(self, turn_log: TurnLog, close: Close) -> None:
+        turn_log.note(turn_of())
+        turn_log.note(turn_of(at=START - _MOMENT))
+        await close()
+        since = START - timedelta(days=1)
+        assert await turn_log.activity({_BOT: START}, since=since) == {_BOT: TurnActivity(turns=1, last_at=START)}
+        assert await turn_log.activity({_BOT: START + _MOMENT}, since=since) == {_BOT: TurnActivity()}
+
+    async def test_activity_excludes_turns_past_retention_period(
+        self, turn_log: TurnLog, close: Close, clock: ManualClock
+    ) -> None:
+        turn_log.note(turn_of())
+        await close()
+        clock.advance(DAYS * 24 * 60 * 60 + 1)
+        long_ago = START - timedelta(days=1_000)
+        assert await turn_log.activity({_BOT: long_ago}, since=long_ago) == {_BOT: TurnActivity()}
+
     async def test_many_turns_are_all_stored(self, turn_log: TurnLog, close: Close) -> None:
         for number in range(3_000):
             turn_log.note(turn_of(steps=number))
@@ -144,3 +183,7 @@ class TurnLogOutageContract:
     async def test_list_reports_unavailable_store(self, unavailable: TurnLog) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.list(_BOT, limit=50)
+
+    async def test_activity_reports_unavailable_store(self, unavailable: TurnLog) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.activity({_BOT: START}, since=START)

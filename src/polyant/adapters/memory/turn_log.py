@@ -1,13 +1,14 @@
 """Turn metrics in memory."""
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from polyant.domain.injectables import TurnLogDays
 from polyant.domain.instances import Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.turn_log import TurnLog
-from polyant.domain.turn_records import TurnPage, TurnRecord
+from polyant.domain.turn_records import FAILED_OUTCOMES, TurnActivity, TurnPage, TurnRecord
 
 _MAX_TURNS = 10_000
 
@@ -29,10 +30,25 @@ class MemoryTurnLog(TurnLog):
         self._records.append(record)
 
     async def list(self, slug: Slug, *, limit: int, offset: int = 0, since: datetime | None = None) -> TurnPage:
-        oldest = self._clock.now() - self._max_age
-        found = [
-            record for record in self._records if record.slug == slug and record.at >= max(oldest, since or oldest)
-        ]
-        found.sort(key=lambda record: record.at)
+        oldest = self._oldest()
+        found = sorted(self._since(slug, max(oldest, since or oldest)), key=lambda record: record.at)
         found.reverse()  # the sort is stable: the last of several turns with equal times comes first
         return TurnPage(tuple(found[offset : offset + limit]), len(found))
+
+    async def activity(self, begins: Mapping[Slug, datetime], *, since: datetime) -> Mapping[Slug, TurnActivity]:
+        return {slug: self._activity(slug, max(begin, self._oldest()), since) for slug, begin in begins.items()}
+
+    def _activity(self, slug: Slug, begin: datetime, since: datetime) -> TurnActivity:
+        found = self._since(slug, begin)
+        outcomes = [record.outcome for record in found if record.at >= since]
+        return TurnActivity(
+            turns=len(outcomes),
+            failed=sum(outcome in FAILED_OUTCOMES for outcome in outcomes),
+            last_at=max((record.at for record in found), default=None),
+        )
+
+    def _since(self, slug: Slug, begin: datetime) -> tuple[TurnRecord, ...]:
+        return tuple(record for record in self._records if record.slug == slug and record.at >= begin)
+
+    def _oldest(self) -> datetime:
+        return self._clock.now() - self._max_age

@@ -1,11 +1,12 @@
 """Port: storage of turn metrics."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.instances import Slug
-from polyant.domain.turn_records import TurnPage, TurnRecord
+from polyant.domain.turn_records import TurnActivity, TurnPage, TurnRecord
 
 
 @runtime_checkable
@@ -28,6 +29,21 @@ class TurnLog(Protocol):
         Pass the current instance's creation time as `since` to exclude the turns of an earlier instance with the same
         slug. Turns of the same moment are ordered by `note` call, the latest first. `limit` and `offset` select the
         page; `total` ignores them.
+
+        Raises:
+            StorageUnavailableError: The store is unavailable.
+        """
+
+    @abstractmethod
+    async def activity(self, begins: Mapping[Slug, datetime], *, since: datetime) -> Mapping[Slug, TurnActivity]:
+        """Returns the activity of each of these slugs since that moment, without turns past the retention period.
+
+        The cost depends on the number of slugs and on their turns since that moment, not on the number of stored turns.
+
+        Args:
+            begins: The slugs, each with the creation time of its instance: turns before it belong to an earlier
+                instance with the same slug, and don't count.
+            since: The start of the period in which turns are counted.
 
         Raises:
             StorageUnavailableError: The store is unavailable.
