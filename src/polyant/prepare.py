@@ -23,7 +23,7 @@ from polyant.domain.ports.tool_servers import ToolServers
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.create_user import CreateUser
 from polyant.domain.users import Role
 from polyant.settings import FIRST_EMAIL, Settings, SettingsError
@@ -86,7 +86,10 @@ async def _create_demo(container: Container) -> None:
     provider = next(with_key, "scripted" if "scripted" in providers else next(iter(providers)))
     create = await container.get(CreateInstance)
     try:
-        await create(DEMO_SLUG, by=SERVER, name="Demo Bot", description="The first assistant", provider=provider)
+        await create(
+            NewInstance(slug=DEMO_SLUG, name="Demo Bot", description="The first assistant", provider=provider),
+            by=SERVER,
+        )
     except InstanceExistsError:
         log.info("another process created the first instance")
 

@@ -12,7 +12,7 @@ from polyant.domain.instances import Instance, Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.public_addresses import is_public
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.import_instance import ImportInstance
 from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
@@ -43,7 +43,8 @@ def restricted(instance: Instance) -> set[str]:
 
 async def created(management: ManagementHarness, base_url: str | None, *, unrestricted: bool = False) -> Instance:
     create = await management.get(CreateInstance)
-    return await create(BOT, by=EVE, provider="vendor", base_url=base_url, unrestricted=unrestricted)
+    new = NewInstance(slug=BOT, provider="vendor", base_url=base_url)
+    return (await create(new, by=EVE, unrestricted=unrestricted)).instance
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreatedInstance, CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.edit_instance import EditInstance, InstanceEdit
@@ -81,16 +81,19 @@ class UseCaseHarness:
     def failed_credentials(self) -> FailedCredentialLimit:
         return FailedCredentialLimit(limiter=MemoryRateLimiter(clock=self.clock), clock=self.clock, tokens=self.tokens)
 
-    @property
-    def create(self) -> partial[Coroutine[Any, Any, Instance]]:
+    async def create(self, slug: str, **fields: Any) -> Instance:
+        return (await self.create_with_key(slug, **fields)).instance
+
+    async def create_with_key(self, slug: str, **fields: Any) -> CreatedInstance:
         create = CreateInstance(
             repo=self.repo,
             clock=self.clock,
             tokens=self.tokens,
+            cipher=self.cipher,
             providers=self.providers,
             outbound=self.outbound,
         )
-        return partial(create, by=CLI, unrestricted=True)
+        return await create(NewInstance(slug=slug, **fields), by=CLI, unrestricted=True)
 
     @property
     def outbound(self) -> OutboundPolicy:

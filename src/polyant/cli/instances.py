@@ -20,7 +20,7 @@ from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.provider_keys import moved_key
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.edit_instance import EditInstance
 from polyant.domain.use_cases.show_instance import ShowInstance
@@ -107,10 +107,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _create(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(context: CliContext) -> None:
-        instance = await (await context.get(CreateInstance))(
-            args.slug,
-            by=CLI,
-            unrestricted=True,
+        new = NewInstance(
+            slug=args.slug,
             name=args.name,
             description=args.description or "",
             provider=args.provider or "scripted",
@@ -118,7 +116,8 @@ def _create(args: argparse.Namespace, environ: Environ) -> int | None:
             base_url=args.base_url,
             temperature=None if args.temperature == DEFAULT else args.temperature,
         )
-        print_instance(instance, (), as_json=args.json)
+        created = await (await context.get(CreateInstance))(new, by=CLI, unrestricted=True)
+        print_instance(created.instance, (), as_json=args.json)
 
     return run(work, environ)
 

@@ -5,7 +5,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, SecretName
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.delete_secret import DeleteSecret
@@ -23,7 +23,7 @@ CRM = McpServer(name="crm", url="https://crm.example/mcp")
 
 
 async def test_every_change_is_recorded_once_by_name(management: ManagementHarness) -> None:
-    await (await management.get(CreateInstance))(BOT, by=ADA, provider="echo")
+    await (await management.get(CreateInstance))(NewInstance(slug=BOT, provider="echo"), by=ADA)
     await (await management.get(UpdateInstance))(BOT, InstancePatch(name="Bot", max_steps=3, base_url=None), by=ADA)
     await (await management.get(UpdateInstance))(BOT, InstancePatch(tools=("calculate",)), by=ADA)
     await (await management.get(UpdatePrompts))(BOT, {SectionKey.SOUL: "Be kind."}, by=ADA)

@@ -1,8 +1,13 @@
+from typing import Any
+
 import pytest
 
+from polyant.domain.access import matching_key
 from polyant.domain.errors import InstanceExistsError, InvalidInputError
-from polyant.domain.instances import InstanceStatus
+from polyant.domain.instances import InstanceStatus, Slug
 from polyant.domain.prompts import SectionKey
+from polyant.domain.secrets import AUTH_API_KEY, SecretName
+from polyant.domain.use_cases.create_instance import NewInstance
 from polyant.testing.manual_clock import START
 from support.harness import UseCaseHarness
 
@@ -66,3 +71,42 @@ async def test_invalid_value_is_refused_and_nothing_is_stored(
     with pytest.raises(InvalidInputError, match=message):
         await harness.create(slug, **{"provider": "echo", **options})
     assert (await harness.repo.changes_since(0)).revision == 0
+
+
+async def test_sections_secrets_and_key_are_stored_together(harness: UseCaseHarness) -> None:
+    created = await harness.create_with_key(
+        "support-bot",
+        provider="vendor",
+        base_url="https://vendor.example/v1",
+        sections={SectionKey.SOUL: "Be kind."},
+        secrets={"vendor_api_key": "sk-of-the-vendor"},
+        issue_key=True,
+    )
+    stored = created.instance
+    assert created.key is not None
+    assert (stored.version, stored.auth_enabled, stored.has_auth_key) == (1, True, True)
+    assert stored.sections[SectionKey.SOUL] == "Be kind."
+    assert "You are support-bot" in stored.sections[SectionKey.IDENTITY]
+    secret = stored.secrets[SecretName("vendor_api_key")]
+    assert secret.origin == "https://vendor.example:443"
+    assert (await harness.cipher.open(secret.sealed, stored.address_of(secret))).reveal() == "sk-of-the-vendor"
+    assert await matching_key(stored, created.key, harness.cipher, START) == stored.secrets[AUTH_API_KEY]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"secrets": {"vendor_api_key": "two words"}},
+        {"secrets": {"No Name": "x"}},
+        {"sections": {SectionKey.SOUL: "x" * 32_769}},
+        {"temperature": 3.0},
+    ],
+)
+async def test_nothing_is_stored_if_a_part_is_invalid(harness: UseCaseHarness, fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError):
+        await harness.create_with_key("support-bot", provider="vendor", issue_key=True, **fields)
+    assert await harness.repo.get(Slug("support-bot")) is None
+
+
+def test_new_instance_does_not_show_its_secrets() -> None:
+    assert "sk-hidden" not in repr(NewInstance(slug="bot", secrets={"vendor_api_key": "sk-hidden"}))

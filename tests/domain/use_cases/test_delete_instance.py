@@ -3,7 +3,7 @@ import pytest
 from polyant.domain.audit import CLI
 from polyant.domain.errors import InstanceChangedError, UnknownInstanceError
 from polyant.domain.instances import Slug
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.show_instance import ShowInstance
 from support.management import ManagementHarness
@@ -12,7 +12,7 @@ BOT = Slug("bot")
 
 
 async def test_instance_is_deleted_and_stays_in_the_audit_trail(management: ManagementHarness) -> None:
-    await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    await (await management.get(CreateInstance))(NewInstance(slug=BOT, provider="echo"), by=CLI)
     await (await management.get(DeleteInstance))(BOT, by=CLI)
     with pytest.raises(UnknownInstanceError):
         await ShowInstance(repo=management.repo)(BOT)
@@ -21,7 +21,7 @@ async def test_instance_is_deleted_and_stays_in_the_audit_trail(management: Mana
 
 
 async def test_only_an_expected_version_is_deleted(management: ManagementHarness) -> None:
-    created = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    created = (await (await management.get(CreateInstance))(NewInstance(slug=BOT, provider="echo"), by=CLI)).instance
     with pytest.raises(InstanceChangedError):
         await (await management.get(DeleteInstance))(BOT, by=CLI, expected_versions={2})
     assert await ShowInstance(repo=management.repo)(BOT) == created

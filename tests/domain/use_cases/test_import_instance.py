@@ -8,7 +8,7 @@ from polyant.domain.instances import InstanceStatus, Slug
 from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey, default_sections
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.import_instance import ImportInstance
 from polyant.domain.use_cases.issue_key import IssueKey
 from support.management import ManagementHarness
@@ -53,14 +53,14 @@ async def test_missing_sections_get_their_defaults(management: ManagementHarness
 
 
 async def test_taken_slug_is_overwritten_only_if_asked_to(management: ManagementHarness) -> None:
-    before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    before = (await (await management.get(CreateInstance))(NewInstance(slug=BOT, provider="echo"), by=CLI)).instance
     with pytest.raises(InstanceExistsError):
         await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI, unrestricted=True)
     assert await management.repo.get(BOT) == before
 
 
 async def test_overwritten_instance_keeps_its_identity_and_its_secrets(management: ManagementHarness) -> None:
-    before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    before = (await (await management.get(CreateInstance))(NewInstance(slug=BOT, provider="echo"), by=CLI)).instance
     await (await management.get(IssueKey))(BOT, by=CLI)
     after = await (await management.get(ImportInstance))(BOT, CONTENT, by=CLI, unrestricted=True, overwrite=True)
     assert content_of(after) == CONTENT
@@ -89,7 +89,7 @@ async def test_invalid_content_is_not_stored(
     content = msgspec.structs.replace(CONTENT, **change)
     with pytest.raises(InvalidInputError, match=message):
         await (await management.get(ImportInstance))(BOT, content, by=CLI, unrestricted=True)
-    before = await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    before = (await (await management.get(CreateInstance))(NewInstance(slug=BOT, provider="echo"), by=CLI)).instance
     with pytest.raises(InvalidInputError, match=message):
         await (await management.get(ImportInstance))(BOT, content, by=CLI, unrestricted=True, overwrite=True)
     assert await management.repo.get(BOT) == before

@@ -6,7 +6,7 @@ from polyant.domain.audit import CLI
 from polyant.domain.errors import UnknownInstanceError
 from polyant.domain.instances import Slug
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.list_turns import ListTurns
 from support.management import ManagementHarness
 
@@ -14,7 +14,8 @@ BOT = Slug("bot")
 
 
 async def test_turns_of_an_earlier_instance_of_the_slug_are_not_shown(management: ManagementHarness) -> None:
-    created = (await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")).created_at
+    new = await (await management.get(CreateInstance))(NewInstance(slug=BOT, provider="echo"), by=CLI)
+    created = new.instance.created_at
     records = [
         TurnRecord(
             slug=BOT,

@@ -6,7 +6,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SecretName
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.preview_prompt import PreviewPrompt
 from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
 from polyant.domain.use_cases.set_secret import SetSecret
@@ -20,7 +20,7 @@ TOOLING = {SectionKey.TOOLING: "{{toolCatalog}}"}
 
 @pytest.fixture(autouse=True)
 async def bot(management: ManagementHarness) -> None:
-    await (await management.get(CreateInstance))(BOT, by=CLI, provider="echo")
+    await (await management.get(CreateInstance))(NewInstance(slug=BOT, provider="echo"), by=CLI)
     await (await management.get(UpdatePrompts))(BOT, TOOLING, by=CLI)
 
 

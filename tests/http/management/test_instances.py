@@ -27,7 +27,8 @@ async def test_instance_is_created_with_the_given_fields_and_defaults(app: App, 
     assert (instance["authEnabled"], instance["hasAuthKey"]) == (False, False)
     created = datetime.fromisoformat(instance["createdAt"])
     assert (created, created.utcoffset()) == (app.management.clock.now(), timedelta())
-    assert (await api.get("/instances/new-bot")).json == response.json
+    assert response.json["key"] is None
+    assert (await api.get("/instances/new-bot")).json["instance"] == instance
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,30 @@ async def test_invalid_instance_is_not_created(api: Api, body: object, status: i
     response = await api.post("/instances", body)
     assert (response.status, response.json["message"][: len(message)]) == (status, message)
     assert (await api.get("/instances/b")).status == 404
+
+
+async def test_instance_is_created_with_sections_secrets_and_key_at_once(app: App, api: Api) -> None:
+    sections = [{"key": "01-identity", "content": "You are New."}]
+    body = {
+        "slug": "new-bot",
+        "name": "New",
+        "provider": "vendor",
+        "sections": sections,
+        "secrets": [{"key": "vendor_api_key", "value": "sk-of-the-vendor"}],
+        "issueKey": True,
+    }
+    created = await api.succeed("POST", "/instances", body)
+    assert (created["instance"]["authEnabled"], created["instance"]["hasAuthKey"]) == (True, True)
+    assert created["key"].startswith("sk-")
+    prompts = (await api.get("/instances/new-bot/prompts")).json["prompts"]
+    assert prompts[0]["content"] == "You are New."
+    assert ("ada@example.com", "instance.create", "new-bot", None, ("vendor_api_key", "auth_api_key")) in (
+        await app.management.audit_entries()
+    )
+    for change in ({"secrets": [{"key": "a_key", "value": ""}]}, {"sections": [*sections, *sections]}):
+        response = await api.post("/instances", {**body, "slug": "other-bot", **change})
+        assert response.status == 400
+        assert (await api.get("/instances/other-bot")).status == 404
 
 
 async def test_instances_are_listed_oldest_first_with_pages_search_and_status(app: App, api: Api) -> None:

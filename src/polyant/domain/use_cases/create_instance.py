@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from polyant.domain.audit import Actor, Change
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance, check_instance, parse_base_url, parse_slug
@@ -9,12 +11,46 @@ from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.token_source import TokenSource
-from polyant.domain.prompts import default_sections
+from polyant.domain.prompts import SectionKey, check_section, default_sections
+from polyant.domain.secrets import AUTH_API_KEY, SecretText
+from polyant.domain.use_cases.set_secret import parse_secrets, with_secrets
+
+
+class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """The instance to create."""
+
+    slug: str
+    name: str | None = None
+    """The display name; None means the slug."""
+    description: str = ""
+    provider: str = "scripted"
+    model: str | None = None
+    """None means the provider's default model."""
+    base_url: str | None = None
+    temperature: float | None = None
+    sections: Mapping[SectionKey, str] = {}
+    """The sections that replace default ones."""
+    secrets: Mapping[str, str] = {}
+    """The secrets to store, by name; the representation doesn't contain them."""
+    issue_key: bool = False
+    """Whether to generate an API key and to turn auth on."""
+
+    def __repr__(self) -> str:
+        """Returns a representation without secrets."""
+        return f"NewInstance(slug={self.slug!r}, provider={self.provider!r})"
+
+
+class CreatedInstance(msgspec.Struct, frozen=True):
+    """A new instance, and the API key that was generated for it, which can't be read again."""
+
+    instance: Instance
+    key: SecretText | None
 
 
 class CreateInstance:
-    """Stores a new instance with the default sections, without tools and with auth turned off."""
+    """Stores a new instance in one transaction; by default with the default sections, no tools, and auth turned off."""
 
     def __init__(
         self,
@@ -22,29 +58,19 @@ class CreateInstance:
         repo: InstanceRepo,
         clock: Clock,
         tokens: TokenSource,
+        cipher: SecretCipher,
         providers: Mapping[str, ProviderInfo],
         outbound: OutboundPolicy,
     ) -> None:
         self._repo = repo
         self._clock = clock
         self._tokens = tokens
+        self._cipher = cipher
         self._providers = providers
         self._outbound = outbound
 
-    async def __call__(
-        self,
-        slug: str,
-        *,
-        by: Actor,
-        unrestricted: bool = False,
-        name: str | None = None,
-        description: str = "",
-        provider: str = "scripted",
-        model: str | None = None,
-        base_url: str | None = None,
-        temperature: float | None = None,
-    ) -> Instance:
-        """Returns the stored instance; its name defaults to its slug.
+    async def __call__(self, new: NewInstance, *, by: Actor, unrestricted: bool = False) -> CreatedInstance:
+        """Returns the stored instance.
 
         With `unrestricted`, the author may set a base URL outside the public internet.
 
@@ -52,25 +78,31 @@ class CreateInstance:
             InstanceExistsError: The slug is taken.
             InvalidInputError: A value is invalid, the provider is unknown, or the author may not set the base URL.
         """
-        info = find_provider(self._providers, provider)
+        info = find_provider(self._providers, new.provider)
         now = self._clock.now()
+        name = new.name or new.slug
         instance = Instance(
             id=self._tokens.instance_id(),
-            slug=parse_slug(slug),
-            name=name or slug,
-            description=description,
+            slug=parse_slug(new.slug),
+            name=name,
+            description=new.description,
             provider=info.name,
-            model=model or info.default_model,
-            base_url=parse_base_url(base_url) if base_url else None,
-            temperature=temperature,
+            model=new.model or info.default_model,
+            base_url=parse_base_url(new.base_url) if new.base_url else None,
+            temperature=new.temperature,
+            auth_enabled=new.issue_key,
             created_at=now,
             updated_at=now,
-            sections=default_sections(name or slug),
+            sections=default_sections(name) | {key: check_section(key, text) for key, text in new.sections.items()},
         )
         given = check_instance(instance).addresses
         approved = self._outbound.approved(instance, given, unrestricted=unrestricted, before=instance)
-        change = Change(by, "instance.create")
-        return await self._repo.add(approved, audit=change.entry(now, instance=instance.slug))
+        key = self._tokens.api_key() if new.issue_key else None
+        secrets = parse_secrets(new.secrets) | ({} if key is None else {AUTH_API_KEY: key})
+        complete = await with_secrets(self._cipher, approved, secrets, providers=self._providers, now=now)
+        change = Change(by, "instance.create", tuple(secrets))
+        stored = await self._repo.add(complete, audit=change.entry(now, instance=instance.slug))
+        return CreatedInstance(stored, key)
 
 
 def find_provider(providers: Mapping[str, ProviderInfo], name: str) -> ProviderInfo:

@@ -79,24 +79,47 @@ class SetSecret:
         overlap: timedelta,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
-        names = {name: _parse_settable_name(name) for name in values}
-        secrets = {names[name]: parse_secret_value(names[name], value) for name, value in values.items()}
+        secrets = parse_secrets(values)
 
         async def store(instance: Instance, now: datetime) -> Instance:
-            for name, secret in secrets.items():
-                instance = await self._with(instance, name, secret, now=now, overlap=overlap)
-            return instance
+            return await with_secrets(
+                self._cipher, instance, secrets, providers=self._providers, now=now, overlap=overlap
+            )
 
         change = Change(by, "secret.set", tuple(secrets))
         return await self._edit(slug, store, change, expected_versions=expected_versions)
 
-    async def _with(
-        self, instance: Instance, name: SecretName, secret: SecretText, *, now: datetime, overlap: timedelta
-    ) -> Instance:
+
+def parse_secrets(values: Mapping[str, str]) -> dict[SecretName, SecretText]:
+    """Returns the secrets to store.
+
+    Raises:
+        InvalidInputError: A name or a value is invalid.
+    """
+    names = {name: _parse_settable_name(name) for name in values}
+    return {names[name]: parse_secret_value(names[name], value) for name, value in values.items()}
+
+
+async def with_secrets(
+    cipher: SecretCipher,
+    instance: Instance,
+    secrets: Mapping[SecretName, SecretText],
+    *,
+    providers: Mapping[str, ProviderInfo],
+    now: datetime,
+    overlap: timedelta = timedelta(),
+) -> Instance:
+    """Returns the instance with the encrypted secrets, each bound to the address that it is for.
+
+    A new key for callers replaces the current one, which is valid until the end of the overlap.
+    """
+    for name, secret in secrets.items():
         if name == AUTH_API_KEY:
-            return await with_auth_key(self._cipher, instance, secret, now=now, overlap=overlap)
-        origin = secret_origin(instance, name, self._providers)
-        return with_secret(instance, await seal(self._cipher, instance, name, secret, now=now, origin=origin))
+            instance = await with_auth_key(cipher, instance, secret, now=now, overlap=overlap)
+        else:
+            origin = secret_origin(instance, name, providers)
+            instance = with_secret(instance, await seal(cipher, instance, name, secret, now=now, origin=origin))
+    return instance
 
 
 async def seal(

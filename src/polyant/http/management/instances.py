@@ -23,14 +23,16 @@ from polyant.domain.instances import (
     InstanceSummary,
 )
 from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls
-from polyant.domain.use_cases.create_instance import CreateInstance
+from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.list_instances import ListInstances
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
+from polyant.http.management.prompts import Sections, sections_of
 from polyant.http.management.requests import ApiRequest
+from polyant.http.management.secrets import Secrets, secret_values
 from polyant.http.management.wire import (
     Body,
     Deleted,
@@ -160,6 +162,15 @@ class CreateInstanceBody(Body, frozen=True, kw_only=True):
     model: Model | None = None
     base_url: BaseUrl | None = None
     temperature: Temperature | None = None
+    sections: Annotated[Sections, Meta(description="Sections of the system prompt that replace default ones")] = ()
+    secrets: Secrets = ()
+    issue_key: Annotated[bool, Meta(description="Generate an API key and require it of clients")] = False
+
+
+class CreatedInstanceResponse(InstanceResponse, frozen=True, kw_only=True):
+    """The new instance, and its generated API key."""
+
+    key: Annotated[str | None, Meta(description="The generated API key, which is not shown again; null without one")]
 
 
 class LimitsBody(Body, frozen=True, kw_only=True):
@@ -229,12 +240,21 @@ class InstancesController(Controller):
         request: ApiRequest,
         data: JSONBody[CreateInstanceBody],
         create_instance: NamedDependency[CreateInstance],
-    ) -> Response[InstanceResponse]:
-        """Creates an instance with the default prompts, no tools, and auth off."""
-        instance = await create_instance(
-            **msgspec.structs.asdict(data), by=request.auth.actor, unrestricted=request.auth.unrestricted
+    ) -> Response[CreatedInstanceResponse]:
+        """Creates an instance with the given or default prompts, no tools, and auth off unless you ask for a key.
+
+        All of it is stored in one transaction.
+        """
+        fields = msgspec.structs.asdict(data) | {
+            "sections": sections_of(data.sections),
+            "secrets": secret_values(data.secrets),
+        }
+        created = await create_instance(
+            NewInstance(**fields), by=request.auth.actor, unrestricted=request.auth.unrestricted
         )
-        return instance_response(instance, status=201)
+        key = None if created.key is None else created.key.reveal()
+        content = CreatedInstanceResponse(instance=instance_out(created.instance), key=key)
+        return Response(content, status_code=201, headers={"ETag": etag_of(created.instance.version)})
 
     @get("/{slug:str}", summary="Get an instance", responses=read_errors(404))
     async def show(
@@ -283,10 +303,10 @@ def instance_out(instance: Instance | InstanceSummary) -> InstanceOut:
     return InstanceOut(**fields, limits=LimitsOut(**msgspec.structs.asdict(instance.limits)))
 
 
-def instance_response(instance: Instance, *, status: int = 200) -> Response[InstanceResponse]:
+def instance_response(instance: Instance) -> Response[InstanceResponse]:
     """Returns the response with an instance and its ETag."""
     content = InstanceResponse(instance=instance_out(instance))
-    return Response(content, status_code=status, headers={"ETag": etag_of(instance.version)})
+    return Response(content, headers={"ETag": etag_of(instance.version)})
 
 
 def _status_in(text: str | None) -> InstanceStatus | None:

@@ -47,10 +47,13 @@ class SectionBody(Body, frozen=True, kw_only=True):
     ]
 
 
+Sections = Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))]
+
+
 class PatchPromptsBody(Body, frozen=True, kw_only=True):
     """The sections to change, each once; omitted sections keep their content."""
 
-    sections: Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))]
+    sections: Sections
 
 
 class PromptPreview(ResponseBody, frozen=True, kw_only=True):

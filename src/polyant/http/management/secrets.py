@@ -1,5 +1,6 @@
 """/api/instances/{slug}/secrets: the secrets of an instance; values are write-only."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, put
@@ -59,10 +60,13 @@ class SecretBody(Body, frozen=True, kw_only=True):
     ]
 
 
+Secrets = Annotated[tuple[SecretBody, ...], Meta(max_length=100)]
+
+
 class PutSecretsBody(Body, frozen=True, kw_only=True):
     """The secrets to store; other secrets keep their values."""
 
-    secrets: Annotated[tuple[SecretBody, ...], Meta(max_length=100)]
+    secrets: Secrets
 
 
 class SecretsController(Controller):
@@ -91,7 +95,7 @@ class SecretsController(Controller):
     ) -> Response[SecretsResponse]:
         """Stores the given secrets, all or none. A provider's API key is bound to the instance's current base URL."""
         instance = await set_secret.set_many(
-            slug_in(slug), _values_of(data), by=request.auth.actor, expected_versions=versions_in(if_match)
+            slug_in(slug), secret_values(data.secrets), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
         return _response(instance, catalog)
 
@@ -128,5 +132,10 @@ def _out(state: SecretState) -> SecretOut:
     )
 
 
-def _values_of(body: PutSecretsBody) -> dict[str, str]:
-    return values_by_name(((secret.key, secret.value) for secret in body.secrets), "Secret")
+def secret_values(secrets: Sequence[SecretBody]) -> dict[str, str]:
+    """Returns the values by name.
+
+    Raises:
+        InvalidInputError: A secret is given more than once.
+    """
+    return values_by_name(((secret.key, secret.value) for secret in secrets), "Secret")
