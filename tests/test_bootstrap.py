@@ -1,10 +1,14 @@
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from litestar.types import ASGIApp
+from uvicorn.server import ServerState
 
 from polyant.bootstrap import create_app
+from polyant.http.connections import pool_of
+from polyant.http.error_bodies import ErrorFormat
 from support.app import chat_body
 from support.asgi import Exchange, Lifespan, Response, http_scope
 from support.loggers import restored_loggers
@@ -63,6 +67,15 @@ async def test_http_settings_are_applied(environ: dict[str, str]) -> None:
     assert answer.header("x-ratelimit-limit") == "2"
     assert answer.json["usage"]["total_tokens"] > 0
     assert [reply.status for reply in (answer, large, refused, other, foreign)] == [200, 413, 429, 200, 403]
+
+
+async def test_error_format_applies_to_the_application_and_to_the_protocol(environ: dict[str, str]) -> None:
+    app = create_app({**environ, "ERROR_FORMAT": "openai"})
+    async with Lifespan(app):
+        answer = await ask(app, b"{")
+    assert answer.json["error"]["type"] == "invalid_request_error"
+    pool = pool_of(ServerState(), app, asyncio.get_running_loop())
+    assert pool.limits.error_format is ErrorFormat.OPENAI
 
 
 async def test_rate_limit_can_be_turned_off(environ: dict[str, str]) -> None:

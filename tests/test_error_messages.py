@@ -18,7 +18,7 @@ NOT_FOR_CALLERS = {"cli", "testing"}
 FOR_OPERATORS = re.compile(r"[A-Z]{2,}_[A-Z]{2,}|\bpolyant [a-z]|(^|\s)--[a-z]|environment")
 """Names of environment variables, commands and options."""
 
-WRITERS = {"_send_error": 2, "_respond": 1, "error_body": 1}
+WRITERS = {"_send_error": 3, "_respond": 2, "error_body": 1}
 """Functions that send an error envelope, with the index of their message argument."""
 
 

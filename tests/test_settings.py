@@ -5,6 +5,7 @@ import pytest
 
 from polyant.domain.limits import RateLimit
 from polyant.domain.secrets import SecretText
+from polyant.http.error_bodies import ErrorFormat
 from polyant.settings import LogFormat, RateLimitFail, Settings, SettingsError, read_settings, variables
 
 KEY = "0123456789abcdefABCDEF" + "0" * 42
@@ -22,6 +23,8 @@ GOOD: list[tuple[str, str, Any]] = [
     ("RATE_LIMIT", "5/1", RateLimit(5, 1)),
     ("RATE_LIMIT", "OFF", None),
     ("RATE_LIMIT_FAIL", "open", RateLimitFail.OPEN),
+    ("ERROR_FORMAT", "openai", ErrorFormat.OPENAI),
+    ("ERROR_FORMAT", "nestjs", ErrorFormat.NESTJS),
     ("DATABASE_POOL_SIZE", "1", 1),
     ("TRUST_PROXY", "2", 2),
     ("CORS_ORIGINS", "https://a.example, http://localhost:3000", ("https://a.example", "http://localhost:3000")),
@@ -68,6 +71,7 @@ BAD = [
     ("AUTH_SECRET", "only-thirty-one-characters-long"),
     *(("RATE_LIMIT", text) for text in ("20", "0/60", "20/0", "20 per minute", "-1/60")),
     ("RATE_LIMIT_FAIL", "maybe"),
+    ("ERROR_FORMAT", "rfc9457"),
     *(("DATABASE_POOL_SIZE", text) for text in ("0", "1001", "ten")),
     *(("TRUST_PROXY", text) for text in ("yes", "-1", "33")),
     *(("CORS_ORIGINS", text) for text in ("app.example", "https://app.example/", "https://me@app.example", "https://")),

@@ -88,6 +88,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         keep_alive=settings.keep_alive_seconds,
         drain=min(settings.drain_seconds, settings.shutdown_seconds),
         max_connections=settings.max_connections,
+        error_format=settings.error_format,
     )
 
 
@@ -98,6 +99,7 @@ def _http_settings(settings: Settings) -> HttpSettings:
         cors_origins=settings.cors_origins,
         allowed_hosts=settings.allowed_hosts,
         max_body_bytes=settings.max_body_bytes,
+        error_format=settings.error_format,
         shutdown=settings.shutdown_seconds,
         drain=settings.drain_seconds,
         panel=settings.panel,

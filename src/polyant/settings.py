@@ -19,6 +19,7 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.urls import is_server_url, origin_of
 from polyant.domain.users import PASSWORD_RULE, Email, check_password, parse_email
 from polyant.http import defaults
+from polyant.http.error_bodies import ErrorFormat
 
 
 class SettingsError(Exception):
@@ -309,6 +310,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         _number("MAX_CONCURRENT_TURNS", 1, 10**6, "Maximum concurrent turns per worker"),
     ] = 1_000
+    error_format: Annotated[
+        ErrorFormat,
+        Variable(
+            "ERROR_FORMAT",
+            ErrorFormat,
+            "nestjs or openai",
+            "Format of errors under /v1; openai is for clients that hide the message of any other",
+        ),
+    ] = ErrorFormat.NESTJS
     report_usage: Annotated[
         bool,
         Variable("REPORT_USAGE", _flag, "true or false", "Report the real token usage in responses instead of zeros"),

@@ -7,7 +7,7 @@ from support.app import CHAT, App, chat_body, serving
 from support.asgi import Response
 
 PAGE = "https://app.example"
-EXPOSED = "retry-after, x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+EXPOSED = "retry-after, x-request-id, x-polyant-ignored, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
 REQUESTED = "authorization, content-type, x-stainless-lang"
 
 

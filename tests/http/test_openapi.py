@@ -135,7 +135,8 @@ def structs(base: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Stru
 def test_example_matches_the_struct_of_its_schema(schema: dict[str, Any], example: object) -> None:
     reference = (schema if "$ref" in schema else schema["oneOf"][0])["$ref"]
     kind = dict(structs(msgspec.Struct))[reference.rpartition("/")[2]]
-    assert msgspec.to_builtins(msgspec.convert(example, kind)).keys() == dict(example).keys()  # type: ignore[call-overload]
+    decoded: msgspec.Struct = msgspec.json.decode(msgspec.json.encode(example), type=kind)
+    assert msgspec.json.decode(msgspec.json.encode(decoded)).keys() == dict(example).keys()  # type: ignore[call-overload]
 
 
 def test_every_reference_resolves_and_every_schema_is_used() -> None:

@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from polyant.http.connections import ConnectionLimits, default_max_connections, pool_of
+from polyant.http.error_bodies import ErrorFormat
 from polyant.http.protocol import HttpProtocol
 from support.logs import collected, fields_of
 from support.patience import PATIENCE
@@ -435,6 +436,53 @@ def test_default_number_of_connections_leaves_files_for_providers(monkeypatch: p
     for soft, expected in ((256, 78), (1_024, 462), (10**6, 10_000), (-1, 10_000), (10, 1)):
         monkeypatch.setattr("resource.getrlimit", lambda _, soft=soft: (soft, soft))
         assert default_max_connections() == expected
+
+
+# The format of errors
+
+
+@pytest.mark.parametrize(
+    ("data", "in_openais"),
+    [
+        (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 400_000, True),
+        (b"GET /api/users HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 400_000, False),
+        (b"GET /v1/models HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", True),
+        (b"\r\n" * 200_000, False),
+        (b"rubbish\r\n\r\n", False),
+    ],
+)
+async def test_errors_of_the_protocol_have_the_chosen_format(probe: Probe, data: bytes, *, in_openais: bool) -> None:
+    async with probe.served(ConnectionLimits(error_format=ErrorFormat.OPENAI)):
+        status, body = refusal(await probe.exchange(data))
+    assert body.keys() == ({"error"} if in_openais else {"statusCode", "message", "error"})
+    if in_openais:
+        assert body["error"].keys() == {"message", "type", "param", "code"}
+        assert (status in {400, 431}, body["error"]["type"]) == (True, "invalid_request_error")
+
+
+async def test_late_request_is_refused_in_the_chosen_format(probe: Probe) -> None:
+    async with probe.served(ConnectionLimits(request=0.2, error_format=ErrorFormat.OPENAI)):
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+        status, body = refusal(await probe.exchange(head))
+    assert (status, body["error"]["message"]) == (408, "Request timed out")
+
+
+async def test_full_server_refuses_in_the_chosen_format(probe: Probe) -> None:
+    limits = ConnectionLimits(max_connections=1, error_format=ErrorFormat.OPENAI)
+    release = asyncio.Event()
+
+    async def respond(send: Any) -> None:
+        await release.wait()
+        await probe.send_hello(send)
+
+    probe.respond = respond
+    async with probe.served(limits), probe.connected() as (reader, writer):
+        writer.write(GET)
+        await probe.until(lambda: len(probe.bodies) == 1)
+        status, body = refusal(await probe.exchange(GET.replace(b"GET /", b"GET /v1/models")))
+        assert (status, body["error"]["message"]) == (503, "Server is busy")
+        release.set()
+        await one_response(reader)
 
 
 # The server stops

@@ -36,6 +36,7 @@ VENDOR = ProviderInfo(
     default_model="small",
     base_url="https://api.vendor.example/v1",
     secret=SecretName("vendor_api_key"),
+    response_format=True,
     environment_variable="VENDOR_API_KEY",
 )
 

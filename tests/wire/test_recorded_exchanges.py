@@ -72,7 +72,13 @@ def stream(*texts: str, model: str = "demo-bot") -> list[Any]:
 DEVIATIONS = {
     "models/demo-bot": Deviation(
         200,
-        {"id": "demo-bot", "object": "model", "created": 0, "owned_by": "polyant"},
+        {
+            "id": "demo-bot",
+            "object": "model",
+            "created": 0,
+            "owned_by": "polyant",
+            "polyant": {"image_input": False, "response_format": False, "tools_ignored": True},
+        },
         "GET /v1/models/{slug} returns the one object: OpenAI clients call it",
     ),
     **dict.fromkeys(

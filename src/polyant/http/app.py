@@ -25,6 +25,7 @@ from polyant.http import defaults
 from polyant.http.cors import Cors
 from polyant.http.docs import DocsController
 from polyant.http.edge import Edge
+from polyant.http.error_bodies import ErrorFormat
 from polyant.http.errors import handle_caller_gone, handle_domain_error, handle_http_exception
 from polyant.http.health import HealthController, Readiness
 from polyant.http.injection import Injection, Instances
@@ -50,6 +51,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: int = defaults.MAX_BODY_BYTES
+    error_format: ErrorFormat = ErrorFormat.NESTJS
     shutdown: float = defaults.SHUTDOWN_SECONDS
     drain: float = defaults.DRAIN_SECONDS
     panel: bool = False
@@ -106,7 +108,14 @@ def build_app(
         openapi_config=None,
         template_config=template_config,
     )
-    return Edge(app, cors=Cors(settings.cors_origins), allowed_hosts=_allowed_hosts(settings), metrics=metrics)
+    return Edge(
+        app,
+        cors=Cors(settings.cors_origins),
+        allowed_hosts=_allowed_hosts(settings),
+        metrics=metrics,
+        max_body_bytes=settings.max_body_bytes,
+        error_format=settings.error_format,
+    )
 
 
 @cache

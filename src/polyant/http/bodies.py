@@ -1,5 +1,6 @@
 """Reads and decodes JSON request bodies."""
 
+import codecs
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,6 +10,7 @@ from litestar.types import Scope
 
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.running_turns import CallerGoneError
+from polyant.http.surrogates import lone_surrogate_fault
 
 BodyT = TypeVar("BodyT")
 
@@ -46,10 +48,18 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
         InvalidInputError: The body isn't JSON or violates the schema; the message names the fault and its location.
     """
     try:
-        return decoder.decode(str(body, "utf-8"))  # msgspec doesn't validate UTF-8 in fields that it skips
+        return decoder.decode(str(body, "utf-8-sig"))  # msgspec doesn't validate UTF-8 in fields that it skips
     except msgspec.DecodeError as error:
-        raise InvalidInputError(str(error) if body else "The body is empty: send a JSON object") from None
+        raise InvalidInputError(_fault_of(body, error)) from None
     except UnicodeDecodeError:
         raise InvalidInputError("The body is not valid UTF-8") from None
     except RecursionError:
         raise InvalidInputError("The body is nested too deeply") from None
+
+
+def _fault_of(body: bytes, error: msgspec.DecodeError) -> str:
+    if not body.removeprefix(codecs.BOM_UTF8):
+        return "The body is empty: send a JSON object"
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)
+    return lone_surrogate_fault(body) or str(error)

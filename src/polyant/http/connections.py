@@ -11,7 +11,7 @@ import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from polyant.http import defaults
-from polyant.http.errors import error_body
+from polyant.http.error_bodies import ErrorFormat, error_body, in_format
 
 MAX_HEAD_BYTES = 64 * 1024
 """Bytes of a request outside its body: request line, headers, trailers and chunk extensions together."""
@@ -43,6 +43,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
         keep_alive: How long an idle connection stays open after a response.
         drain: How long requests on open connections are still answered when the server stops.
         max_connections: How many connections one worker keeps; None chooses by the limit of open files.
+        error_format: The format of errors under /v1 that don't come from the application.
     """
 
     request: float = defaults.REQUEST_SECONDS
@@ -50,6 +51,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive: float = defaults.KEEP_ALIVE_SECONDS
     drain: float = defaults.DRAIN_SECONDS
     max_connections: int | None = None
+    error_format: ErrorFormat = ErrorFormat.NESTJS
 
 
 class Connection(Protocol):
@@ -111,9 +113,11 @@ class ConnectionPool:
         self._timer = self._loop.call_later(self._interval, self._check) if self._open else None
 
 
-def refusal(status: int, message: str, *, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+def refusal(
+    status: int, message: str, *, request_id: str, error_format: ErrorFormat
+) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Returns the body and the headers of an error response that doesn't come from the application."""
-    body = msgspec.json.encode(error_body(status, message))
+    body = msgspec.json.encode(in_format(error_body(status, message), error_format))
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
@@ -123,14 +127,15 @@ def refusal(status: int, message: str, *, request_id: str) -> tuple[bytes, list[
     return body, headers
 
 
-def overloaded(app: ASGIApp) -> ASGIApp:
+def overloaded(app: ASGIApp, error_format: ErrorFormat) -> ASGIApp:
     """Returns an application that passes only health checks on and refuses everything else."""
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(_HEALTH):
             await app(scope, receive, send)
             return
-        body, headers = refusal(503, "Server is busy", request_id=f"req_{secrets.token_hex(12)}")
+        request_id, own_format = f"req_{secrets.token_hex(12)}", error_format.at(scope["path"])
+        body, headers = refusal(503, "Server is busy", request_id=request_id, error_format=own_format)
         await send({"type": "http.response.start", "status": 503, "headers": [*headers, (b"retry-after", b"1")]})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 Headers = list[tuple[bytes, bytes]]
 
 _PREFIX = "/v1/"
-_EXPOSED = b"retry-after, x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+_EXPOSED = b"retry-after, x-request-id, x-polyant-ignored, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
 _SECONDS_TO_REMEMBER = b"600"
 
 

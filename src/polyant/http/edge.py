@@ -13,8 +13,10 @@ import msgspec
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from polyant.domain.turn_records import TurnRecord
+from polyant.http.content_encoding import decode_content
 from polyant.http.cors import Cors
-from polyant.http.errors import error_body, path_of
+from polyant.http.error_bodies import ErrorFormat, error_body, in_format
+from polyant.http.errors import path_of
 from polyant.http.metrics import Metrics
 from polyant.http.record import RequestRecord, record_of
 
@@ -35,10 +37,23 @@ class Edge:
         cors: Creates the CORS headers.
         allowed_hosts: Host names accepted on a loopback address, in addition to localhost.
         metrics: Counts the requests.
+        max_body_bytes: The application's limit for a request body.
+        error_format: The format of errors under /v1.
     """
 
-    def __init__(self, app: ASGIApp, *, cors: Cors, allowed_hosts: tuple[str, ...], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        cors: Cors,
+        allowed_hosts: tuple[str, ...],
+        metrics: Metrics,
+        max_body_bytes: int,
+        error_format: ErrorFormat,
+    ) -> None:
         self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._error_format = error_format
         self._metrics = metrics
         self._cors = cors
         self._hosts = _LOCAL_NAMES | set(allowed_hosts)
@@ -55,7 +70,7 @@ class Edge:
     async def _handle(self, scope: Any, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         headers = dict(scope["headers"])
-        record = RequestRecord(_request_id(headers))
+        record = RequestRecord(_request_id(headers), error_format=self._error_format.at(scope["path"]))
         common = self._common_headers(record, scope["path"], headers)
 
         def send_edge(message: Message) -> Awaitable[None]:
@@ -75,22 +90,25 @@ class Edge:
 
     async def _dispatch(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         if not self._is_served(scope, headers):
-            await self._refuse_host(send, record_of(scope))
+            await self._refuse_host(scope, send)
         elif scope["method"] == "OPTIONS":
             preflight = self._cors.preflight(scope["path"], headers)
             if preflight is None:
-                await _send_error(send, 404, f"Cannot OPTIONS {path_of(scope)}")
+                await _send_error(scope, send, 404, f"Cannot OPTIONS {path_of(scope)}")
             else:
                 await _send(send, 204, preflight, b"")
         else:
             if scope["method"] == "HEAD":
                 scope["method"] = "GET"  # the server omits the body itself
+            if b"content-encoding" in headers:
+                receive = decode_content(scope, receive, max_body_bytes=self._max_body_bytes)
             await self._app(scope, receive, send)
 
     @staticmethod
-    async def _refuse_host(send: Send, record: RequestRecord) -> None:
+    async def _refuse_host(scope: Any, send: Send) -> None:
+        record = record_of(scope)
         record.error, record.hint = "This server does not answer to that Host", "Add the host name to ALLOWED_HOSTS"
-        await _send_error(send, 403, record.error)
+        await _send_error(scope, send, 403, record.error)
 
     def _is_served(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
         """Returns whether the Host header is accepted; on a loopback address, this check stops DNS rebinding."""
@@ -147,6 +165,8 @@ def _log(scope: Any, record: RequestRecord, seconds: float) -> None:
     }
     if record.hint is not None:
         fields["hint"] = record.hint
+    if record.ignored:
+        fields["ignored"] = ",".join(record.ignored)
     if record.turn is not None:
         fields |= _fields_of(record.turn)
     log.info("request", extra={"fields": fields})
@@ -163,8 +183,8 @@ def _fields_of(turn: TurnRecord) -> dict[str, object]:
     }
 
 
-async def _send_error(send: Send, status: int, message: str) -> None:
-    body = msgspec.json.encode(error_body(status, message))
+async def _send_error(scope: Any, send: Send, status: int, message: str) -> None:
+    body = msgspec.json.encode(in_format(error_body(status, message), record_of(scope).error_format))
     await _send(send, status, [(b"content-type", b"application/json")], body)
 
 

@@ -4,7 +4,7 @@ import msgspec
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from polyant.http.errors import ErrorBody, error_body
+from polyant.http.error_bodies import ErrorBody, error_body
 
 _ERRORS = {
     400: ("The request is invalid", "Expected `str`, got `int` - at `$.name`"),
@@ -20,6 +20,7 @@ _ERRORS = {
         "Instance 'support-bot' has changed since it was read: read it again and repeat the change",
     ),
     413: ("The request body exceeds the server's limit", "request entity too large"),
+    415: ("The request body has an unknown Content-Encoding", "Unsupported content encoding"),
     429: ("The rate limit is exceeded", "ThrottlerException: Too Many Requests"),
     502: ("The model provider failed", "The model provider failed to answer (openai: overloaded)"),
     503: ("The server is unavailable, busy or shutting down", "The database is unavailable"),
@@ -27,7 +28,7 @@ _ERRORS = {
 }
 
 _READ = (400, 401, 429, 503)
-_WRITE = (*_READ, 403, 413)
+_WRITE = (*_READ, 403, 413, 415)
 
 
 def read_errors(*others: int) -> dict[int, ResponseSpec]:

@@ -5,7 +5,6 @@ import logging
 import re
 from typing import Any
 
-import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
@@ -22,8 +21,10 @@ from polyant.domain.errors import (
     RateLimitedError,
     TurnTimeoutError,
     UnavailableError,
+    UnknownModelError,
 )
 from polyant.domain.running_turns import CallerGoneError
+from polyant.http.error_bodies import ErrorBody, error_body, in_format
 from polyant.http.record import RequestRecord, record_of
 
 log = logging.getLogger("polyant.http")
@@ -43,19 +44,6 @@ _STATUS: tuple[tuple[type[PolyantError], int], ...] = (
     (TurnTimeoutError, 504),
     (UnavailableError, 503),
 )
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """The body of every error response."""
-
-    statusCode: int  # noqa: N815 - the wire's name
-    message: str
-    error: str
-
-
-def error_body(status: int, message: str) -> ErrorBody:
-    """Returns the error body for a status."""
-    return ErrorBody(status, message, http.HTTPStatus(status).phrase)
 
 
 def status_of(error: PolyantError) -> int:
@@ -81,9 +69,11 @@ def body_of(error: Exception, record: RequestRecord) -> ErrorBody:
     return error_body(500, "Internal server error")
 
 
-def handle_domain_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+def handle_domain_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Returns the response for a domain error or an unexpected error."""
-    body = body_of(error, record_of(request.scope))
+    record = record_of(request.scope)
+    body = body_of(error, record)
+    formatted = in_format(body, record.error_format, is_unknown_model=isinstance(error, UnknownModelError))
     headers = {}
     retry_after = error.retry_after if isinstance(error, PolyantError) else None
     if retry_after is not None:
@@ -91,19 +81,19 @@ def handle_domain_error(request: Request[Any, Any, Any], error: Exception) -> Re
     if isinstance(error, ProviderError | TurnTimeoutError):
         # The turn has already been retried; the official clients would multiply these retries.
         headers["x-should-retry"] = "false"
-    return Response(body, status_code=body.statusCode, headers=headers, media_type="application/json")
+    return Response(formatted, status_code=body.statusCode, headers=headers, media_type="application/json")
 
 
-def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
+def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """Returns the response for Litestar's own errors: unknown paths, wrong methods and bodies that are too large."""
     status = error.status_code
     if status in {404, 405}:
-        return _respond(404, f"Cannot {request.scope['method']} {path_of(request.scope)}")
+        return _respond(request, 404, f"Cannot {request.scope['method']} {path_of(request.scope)}")
     if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _respond(413, "request entity too large")
+        return _respond(request, 413, "request entity too large")
     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         return handle_domain_error(request, error)
-    return _respond(status, _fault_in(error) if isinstance(error, ValidationException) else error.detail)
+    return _respond(request, status, _fault_in(error) if isinstance(error, ValidationException) else error.detail)
 
 
 def handle_caller_gone(_request: Request[Any, Any, Any], _: CallerGoneError) -> Response[None]:
@@ -127,5 +117,6 @@ def _fault_in(error: ValidationException) -> str:
     return f"{fault['message']} - at `{name}`"
 
 
-def _respond(status: int, message: str) -> Response[ErrorBody]:
-    return Response(error_body(status, message), status_code=status, media_type="application/json")
+def _respond(request: Request[Any, Any, Any], status: int, message: str) -> Response[Any]:
+    body = in_format(error_body(status, message), record_of(request.scope).error_format)
+    return Response(body, status_code=status, media_type="application/json")

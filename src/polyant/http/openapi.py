@@ -117,7 +117,18 @@ def _config() -> OpenAPIConfig:
 def _schemas_of(app: Litestar) -> dict[str, Any]:
     """Returns the schemas of all wire structs as msgspec validates them."""
     kinds = [ChatCompletionRequest, *dict.fromkeys(_kinds_in(app))]
-    return msgspec.json.schema_components(kinds, ref_template=_REFERENCE)[1]
+    schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)[1]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            _describe_integer(field)
+    return schemas
+
+
+def _describe_integer(schema: dict[str, Any]) -> None:
+    """Omits the type number beside the type integer: a decoder that accepts both accepts only whole numbers."""
+    alternatives = schema.get("anyOf", [])
+    if any(each.get("type") == "integer" for each in alternatives):
+        schema["anyOf"] = [each for each in alternatives if each != {"type": "number"}]
 
 
 def _kinds_in(app: Litestar) -> Iterator[Any]:

@@ -47,6 +47,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._pool = pool_of(server_state, config.loaded_app, self.loop)
         self._limits = self._pool.limits
         self.timeout_keep_alive = self._limits.keep_alive  # type: ignore[assignment]  # call_later takes a float
+        self.url = b""
         self._phase: _Phase = "new"
         self._due: float | None = None
         self._refused = False
@@ -72,7 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._due = now + self._limits.request
         self._fits = self._pool.add(self)
         if not self._fits:
-            self.app = overloaded(self.app)
+            self.app = overloaded(self.app, self._limits.error_format)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.discard(self)
@@ -230,7 +231,8 @@ class HttpProtocol(HttpToolsProtocol):
         request_id = f"req_{secrets.token_hex(12)}"
         fields = {"status": status, "error": message, "request_id": request_id}
         log.info("request", extra={"fields": fields})
-        body, headers = refusal(status, message, request_id=request_id)
+        error_format = self._limits.error_format.at(self.url.decode("latin-1"))
+        body, headers = refusal(status, message, request_id=request_id, error_format=error_format)
         every = (*self.server_state.default_headers, *headers, (b"connection", b"close"))
         lines = b"".join(b"%b: %b\r\n" % header for header in every)
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))

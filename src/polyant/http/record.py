@@ -3,17 +3,32 @@
 from litestar.types import Scope
 
 from polyant.domain.turn_records import TurnRecord
+from polyant.http.error_bodies import ErrorFormat
 
 
 class RequestRecord:
     """Collects data about one request on its way from the edge to the handler and back."""
 
-    __slots__ = ("error", "headers", "hint", "request_id", "shows_hints", "slug", "status", "turn")
+    __slots__ = (
+        "error",
+        "error_format",
+        "headers",
+        "hint",
+        "ignored",
+        "request_id",
+        "shows_hints",
+        "slug",
+        "status",
+        "turn",
+    )
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str, *, error_format: ErrorFormat = ErrorFormat.NESTJS) -> None:
         self.request_id = request_id
+        self.error_format = error_format
         self.headers: list[tuple[bytes, bytes]] = []
         """Headers to add to the response, on success and on error."""
+        self.ignored: tuple[str, ...] = ()
+        """The fields of the request that have no effect."""
         self.slug: str | None = None
         self.status = 0
         self.error: str | None = None

@@ -63,6 +63,23 @@ async def test_text_before_tools_is_not_part_of_a_whole_response(app: App) -> No
     assert b"calculate" not in response.body
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([TextDelta("Let me "), TextDelta("see."), TOOL_STARTED, TOOL_FINISHED, TURN_FINISHED], "Let me see."),
+        ([TextDelta("First."), TOOL_STARTED, TextDelta("Last."), TOOL_STARTED, TURN_FINISHED], "Last."),
+        ([TextDelta("First."), TOOL_STARTED, TextDelta(" "), TOOL_STARTED, TURN_FINISHED], "First."),
+        ([TextDelta("First."), TOOL_STARTED, TOOL_STARTED, TextDelta("\n"), TURN_FINISHED], "First."),
+        ([TOOL_STARTED, TURN_FINISHED], ""),
+    ],
+)
+async def test_blank_final_text_is_replaced_by_the_last_text_before_a_tool_call(
+    app: App, steps: list[Step], expected: str
+) -> None:
+    app.supervisor.plays(*steps)
+    assert content_of(await app.chat()) == expected
+
+
 async def test_usage_is_reported_if_the_operator_enables_it() -> None:
     async with serving(responses=ResponseSettings(report_usage=True)) as app:
         usage = (await app.chat()).json["usage"]
@@ -81,8 +98,9 @@ async def test_turn_receives_all_supported_fields_of_the_request(app: App) -> No
     assert (await app.post(msgspec.json.encode(body))).status == 200
     (turn,) = app.supervisor.turns
     assert turn.instance.slug == "demo-bot"
-    assert turn.messages == (UserMessage.of("12"), AssistantMessage("12"), UserMessage.of("Thanks"))
-    assert turn.caller_instructions == ("Be brief.", "Be kind.")
+    last = UserMessage.of("[Message from the calling application]\n\nBe kind.\n\nThanks")
+    assert turn.messages == (UserMessage.of("12"), AssistantMessage("12"), last)
+    assert turn.caller_instructions == ("Be brief.",)
     assert turn.sampling == Sampling(temperature=0.5, stop=("END",))
     assert turn.stream is False
 

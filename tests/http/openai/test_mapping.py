@@ -1,7 +1,6 @@
 """The mapping of valid requests to the domain, and the rejection of invalid ones."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polyant.domain.chat import AssistantMessage, ChatRequest, Sampling, Usage, UserMessage
+from polyant.domain.chat import AssistantMessage, ChatRequest, ProviderFields, Sampling, Usage, UserMessage
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Slug
 from polyant.domain.turn_context import Caller, TurnContext
@@ -59,7 +58,7 @@ options = {
     "n": anything,
     "user": anything,
     "metadata": anything,
-    "response_format": anything,
+    "response_format": st.sampled_from([None, {"type": "json_object"}, {"type": "regex", "pattern": "x"}]),
 }
 valid = st.fixed_dictionaries({"model": slugs, "messages": messages}, optional=options)
 
@@ -79,6 +78,17 @@ def text_in(message: Json) -> str:
     return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
+def text_of(message: UserMessage | AssistantMessage) -> str:
+    return message.text if isinstance(message, UserMessage) else message.content
+
+
+def assert_in_order(texts: list[str], whole: str) -> None:
+    """Asserts that the text contains all the others, one after the other."""
+    at = 0
+    for text in texts:
+        at = whole.index(text, at) + len(text)
+
+
 def any_json(value: Any) -> bytes:
     """Returns the value as JSON; lone surrogates become escapes, which msgspec can't encode."""
     return json.dumps(value).encode()
@@ -87,11 +97,10 @@ def any_json(value: Any) -> bytes:
 @given(valid)
 def test_every_valid_request_is_mapped_without_loss(body: Json) -> None:
     chat = chat_of(body)
-    roles: dict[str, Callable[[str], Any]] = {"user": UserMessage.of, "assistant": AssistantMessage}
     assert chat.model == body["model"]
     assert chat.stream is bool(body.get("stream"))
-    assert list(chat.messages) == [roles[m["role"]](text_in(m)) for m in body["messages"] if m["role"] in roles]
-    assert list(chat.caller_instructions) == [text_in(m) for m in body["messages"] if m["role"] not in roles]
+    passed_on = [*chat.caller_instructions, *map(text_of, chat.messages)]
+    assert_in_order(list(filter(str.strip, map(text_in, body["messages"]))), "".join(passed_on))
     assert chat.sampling.max_tokens == (body.get("max_completion_tokens") or body.get("max_tokens"))
     for name in ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"):
         assert getattr(chat.sampling, name) == body.get(name)
@@ -147,7 +156,8 @@ VALID = b'"model":"demo-bot","messages":[{"role":"user","content":"Hi"}]'
         (b"{" + VALID, "truncated"),
         (b"{" + VALID + b"} x", "trailing characters"),
         (b"not json", "JSON is malformed"),
-        (b"\xef\xbb\xbf{" + VALID + b"}", "JSON is malformed"),
+        (b"\xef\xbb\xbf", "The body is empty: send a JSON object"),
+        (b"{" + VALID + b"}\xef\xbb\xbf", "trailing characters"),
         (b'{"model":NaN}', "JSON is malformed"),
         (b"[]", "Expected `object`, got `array`"),
         (b"null", "Expected `object`, got `null`"),
@@ -204,8 +214,17 @@ def with_message(**message: Any) -> Json:
             with_message(role="user", content=[{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]),
             "Image input is not supported by this API",
         ),
-        (with_message(role="user", content=[{"type": "input_audio", "input_audio": {}}]), "`$.messages[1].content[0]."),
-        (with_message(role="assistant", content=[{"type": "refusal", "refusal": "no"}]), "any other part than text"),
+        (
+            with_message(role="user", content=[{"type": "text", "text": "x"}, {"type": "input_audio"}]),
+            "Content parts of the type `input_audio` are not supported: only text is accepted - at `$.messages[1].co",
+        ),
+        (with_message(role="user", content=[{"type": "file"}]), "Content parts of the type `file` are not supported"),
+        (with_message(role="user", content=[{"type": "refusal", "refusal": "no"}]), "type `refusal` are not supported"),
+        (with_message(role="user", content=[{"type": "x" * 65}]), "Content parts of this type are not supported"),
+        (with_message(role="user", content=[{"type": "a\nb"}]), "Content parts of this type are not supported"),
+        (with_message(role="assistant", content=[{"type": "refusal"}]), "missing required field `refusal`"),
+        (with_message(role="assistant", content=None, refusal=5), "at `$.messages[1].refusal`"),
+        (with_message(role="assistant", content=None, refusal="\0"), "U+0000 is not allowed in text"),
         (with_message(role="user", content=[{"type": "text"}]), "missing required field `text`"),
         (with_message(role="user", content=[{"type": "text", "text": None}]), "got `null`"),
         (with_message(role="user", content="a\0b"), "U+0000 is not allowed in text - at `$.messages[1].content`"),
@@ -223,12 +242,29 @@ def with_message(**message: Any) -> Json:
         ({"top_p": -1}, "at `$.top_p`"),
         ({"max_tokens": "many"}, "Expected `int | null`, got `str` - at `$.max_tokens`"),
         ({"max_tokens": 0}, "Expected `int` >= 1 - at `$.max_tokens`"),
-        ({"max_tokens": 1.5}, "got `float` - at `$.max_tokens`"),
+        ({"max_tokens": 1.5}, "Expected `int | null`, got `float` - at `$.max_tokens`"),
+        ({"max_tokens": True}, "Expected `int | null`, got `bool` - at `$.max_tokens`"),
+        ({"max_tokens": 0.0}, "Expected `int` >= 1 - at `$.max_tokens`"),
+        ({"max_tokens": 1e300}, "Expected `int` <= 9007199254740992 - at `$.max_tokens`"),
+        ({"max_tokens": 2**53 + 1}, "Expected `int` <= 9007199254740992 - at `$.max_tokens`"),
+        ({"max_tokens": 10**30}, "Expected `int` <= 9007199254740992 - at `$.max_tokens`"),
+        ({"max_completion_tokens": 0.5}, "got `float` - at `$.max_completion_tokens`"),
         ({"max_completion_tokens": 0}, "Expected `int` >= 1 - at `$.max_completion_tokens`"),
         ({"presence_penalty": 2.1}, "at `$.presence_penalty`"),
         ({"frequency_penalty": -2.1}, "at `$.frequency_penalty`"),
         ({"seed": 2**63}, "at `$.seed`"),
         ({"seed": 1.5}, "at `$.seed`"),
+        ({"seed": 1e19}, "at `$.seed`"),
+        ({"response_format": "json"}, "Expected `object | null`, got `str` - at `$.response_format`"),
+        ({"response_format": {}}, "Object missing required field `type` - at `$.response_format`"),
+        ({"response_format": {"type": 5}}, "Expected `str`, got `int` - at `$.response_format.type`"),
+        ({"response_format": {"type": ""}}, "at `$.response_format.type`"),
+        ({"reasoning_effort": 5}, "Expected `str | null`, got `int` - at `$.reasoning_effort`"),
+        ({"logit_bias": {"1": 101}}, "at `$.logit_bias[...]`"),
+        ({"logit_bias": [1]}, "at `$.logit_bias`"),
+        ({"verbosity": 5}, "at `$.verbosity`"),
+        ({"prompt_cache_key": "x" * 513}, "at `$.prompt_cache_key`"),
+        ({"safety_identifier": {}}, "at `$.safety_identifier`"),
         ({"stop": ["a"] * 5}, "Expected `array` of length <= 4 - at `$.stop`"),
         ({"stop": [1]}, "at `$.stop[0]`"),
         ({"stop": 1}, "at `$.stop`"),
@@ -240,6 +276,12 @@ def with_message(**message: Any) -> Json:
 def test_schema_violation_is_rejected_with_reason_and_path(fields: Json, expected: str) -> None:
     body = {"model": "demo-bot", "messages": [USER], **fields}
     assert expected in error_of(msgspec.json.encode(body))
+
+
+def test_chat_id_with_a_nul_is_rejected() -> None:
+    wire = decode_request(msgspec.json.encode({"model": "bot", "messages": [USER], "chat_id": "a\0"}))
+    with pytest.raises(InvalidInputError, match=r"U\+0000 is not allowed in text - at `\$.chat_id`"):
+        turn_context(wire, channel="api", request_id="req_1", address="203.0.113.7")
 
 
 def test_number_beyond_the_range_of_floats_is_rejected() -> None:
@@ -256,6 +298,8 @@ def test_number_beyond_the_range_of_floats_is_rejected() -> None:
         ({"max_tokens": 5}, Sampling(max_tokens=5)),
         ({"max_tokens": 5, "max_completion_tokens": 9}, Sampling(max_tokens=9)),
         ({"max_completion_tokens": 9}, Sampling(max_tokens=9)),
+        ({"max_tokens": 5.0, "seed": -7.0}, Sampling(max_tokens=5, seed=-7)),
+        ({"max_completion_tokens": 9.0, "max_tokens": 5}, Sampling(max_tokens=9)),
         ({"stop": "END"}, Sampling(stop=("END",))),
         ({"stop": ["a", "b", "c", "d"]}, Sampling(stop=("a", "b", "c", "d"))),
         ({"stop": []}, Sampling()),
@@ -268,6 +312,48 @@ def test_number_beyond_the_range_of_floats_is_rejected() -> None:
 )
 def test_sampling_options_are_mapped(fields: Json, expected: Sampling) -> None:
     assert chat_of({"model": "demo-bot", "messages": [USER], **fields}).sampling == expected
+
+
+def test_whole_number_may_be_written_as_a_decimal_or_with_an_exponent() -> None:
+    chat = to_domain(decode_request(b"{" + VALID + b',"max_tokens":1e2,"seed":5.0}'))
+    sampling = chat.sampling
+    assert (sampling.max_tokens, sampling.seed) == (100, 5)
+    assert {type(sampling.max_tokens), type(sampling.seed)} == {int}
+
+
+def test_body_may_begin_with_a_byte_order_mark() -> None:
+    chat = to_domain(decode_request(b"\xef\xbb\xbf{" + VALID + b"}"))
+    assert chat.messages == (UserMessage.of("Hi"),)
+
+
+def test_fields_for_the_provider_are_mapped() -> None:
+    response_format = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
+    fields = {
+        "response_format": response_format,
+        "reasoning_effort": "low",
+        "logit_bias": {"50256": -100, "7": 2.0, "8": 0.5},
+        "verbosity": "high",
+        "prompt_cache_key": "k",
+        "safety_identifier": "s",
+        "user": "u",
+    }
+    found = chat_of({"model": "a", "messages": [USER], **fields}).provider_fields
+    assert found == ProviderFields(
+        response_format=msgspec.Raw(msgspec.json.encode(response_format)),
+        reasoning_effort="low",
+        logit_bias={"50256": -100, "7": 2, "8": 0.5},
+        verbosity="high",
+        prompt_cache_key="k",
+        safety_identifier="s",
+        user="u",
+    )
+    assert [type(bias) for bias in (found.logit_bias or {}).values()] == [int, int, float]
+
+
+def test_null_means_that_the_provider_gets_nothing() -> None:
+    names = ("response_format", "reasoning_effort", "logit_bias", "verbosity", "prompt_cache_key", "safety_identifier")
+    body = {"model": "a", "messages": [USER], "user": None, **dict.fromkeys(names)}
+    assert chat_of(body).provider_fields == ProviderFields()
 
 
 @pytest.mark.parametrize(
@@ -284,13 +370,6 @@ def test_sampling_options_are_mapped(fields: Json, expected: Sampling) -> None:
 def test_boundary_values_are_allowed(fields: Json) -> None:
     body = {"model": "demo-bot", "messages": [USER], **fields}
     assert chat_of(body) == ChatRequest(model=Slug(body["model"]), messages=(UserMessage.of("Hi"),))
-
-
-def test_text_parts_are_joined_without_a_separator() -> None:
-    parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": ""}, {"type": "text", "text": "lo", "x": 1}]
-    assert chat_of({"model": "a", "messages": [{"role": "user", "content": parts}]}).messages == (
-        UserMessage.of("Hello"),
-    )
 
 
 def test_conversation_without_a_user_message_is_mapped_unchanged() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from polyant.testing.manual_clock import START
@@ -48,12 +49,24 @@ async def test_list_without_active_instances_is_empty(app: App, token: str) -> N
     assert (await app.get("/v1/models", bearer=token)).body == b'{"object":"list","data":[]}'
 
 
-async def test_retrieved_model_equals_its_entry_in_the_list(app: App, token: str) -> None:
-    listed = (await app.get("/v1/models", bearer=token)).json["data"]
+async def test_retrieved_model_equals_its_entry_in_the_list_and_says_what_it_accepts(app: App, token: str) -> None:
+    (listed,) = (await app.get("/v1/models", bearer=token)).json["data"]
     response = await app.get("/v1/models/demo-bot", bearer=token)
     assert response.status == 200
-    assert [response.json] == listed
-    assert list(response.json) == ["id", "object", "created", "owned_by"]
+    assert list(response.json) == ["id", "object", "created", "owned_by", "polyant"]
+    accepted = response.json["polyant"]
+    assert response.json == {**listed, "polyant": accepted}
+    assert list(accepted.items()) == [("image_input", False), ("response_format", False), ("tools_ignored", True)]
+
+
+@pytest.mark.parametrize(("provider", "accepts"), [("vendor", True), ("echo", False), ("uninstalled", False)])
+async def test_response_format_is_accepted_if_the_provider_gets_it(
+    app: App, token: str, provider: str, *, accepts: bool
+) -> None:
+    instance = await app.add("a-bot")
+    await app.repo.save(msgspec.structs.replace(instance, provider=provider))
+    model = (await app.get("/v1/models/a-bot", bearer=token)).json
+    assert model["polyant"]["response_format"] is accepts
 
 
 @pytest.mark.parametrize("slug", ["no-such-bot", "off-bot", "Demo-Bot", "demo-bot%0a", "%00", "%ff", "a" * 129, "%20"])

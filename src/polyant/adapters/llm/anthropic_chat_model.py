@@ -27,6 +27,7 @@ class AnthropicChatModel(ChatModel):
         default_model="claude-haiku-5-5",
         base_url="https://api.anthropic.com/v1",
         secret=SecretName("anthropic_api_key"),
+        response_format=True,
         environment_variable="ANTHROPIC_API_KEY",
     )
 

@@ -26,6 +26,7 @@ class OpenAIChatModel(ChatModel):
         default_model="gpt-6.1-terra",
         base_url="https://api.openai.com/v1",
         secret=SecretName("openai_api_key"),
+        response_format=True,
         environment_variable="OPENAI_API_KEY",
     )
 

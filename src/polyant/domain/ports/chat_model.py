@@ -19,6 +19,8 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's own base URL."""
     secret: SecretName | None
     """The name of the instance secret that holds the API key; None for a provider without keys."""
+    response_format: bool = False
+    """Whether `generate` passes `ProviderFields.response_format` to the provider."""
     environment_variable: str | None = None
     """The variable that holds the operator's own key, which is sent only to the provider and to PROVIDER_HOSTS."""
 

@@ -12,6 +12,7 @@ from polyant.http.bodies import require_json
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.wire import slug_in
 from polyant.http.openai.chat_completions import chat_responses
+from polyant.http.openai.ignored import report_ignored
 from polyant.http.openai.mapping import decode_request, to_domain, turn_context
 from polyant.http.openai.responses import ResponseSettings, respond
 from polyant.http.openai.wire import ChatCompletionRequest
@@ -44,6 +45,7 @@ class PlaygroundController(Controller):
         require_json(request.scope)
         wire = decode_request(await request.body())
         chat = to_domain(wire)
+        report_ignored(request.scope, wire)
         if chat.model != tried:
             raise InvalidInputError(f"model must be '{tried}', as in the path - at `$.model`")
         record_of(request.scope).slug = tried

@@ -10,6 +10,7 @@ from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.http.auth import bearer_in
 from polyant.http.bodies import read_body, require_json
 from polyant.http.error_responses import error_responses
+from polyant.http.openai.ignored import report_ignored
 from polyant.http.openai.mapping import decode_request, to_domain, turn_context
 from polyant.http.openai.responses import ResponseSettings, respond
 from polyant.http.openai.wire import ChatCompletion
@@ -38,6 +39,7 @@ class ChatEndpoint:
         require_json(scope)
         wire = decode_request(await read_body(request))
         chat = to_domain(wire)
+        report_ignored(scope, wire)
         record = record_of(scope)
         record.slug = chat.model
         context = turn_context(wire, channel="api", request_id=record.request_id, address=self._throttle.key_of(scope))
@@ -53,7 +55,7 @@ def chat_responses(*statuses: int) -> dict[int, ResponseSpec]:
     whole = ResponseSpec(
         ChatCompletion, description="The chat completion, whole or as a stream of chunks", generate_examples=False
     )
-    return {200: whole, **error_responses(400, 401, 413, 429, 502, 503, 504, *statuses)}
+    return {200: whole, **error_responses(400, 401, 413, 415, 429, 502, 503, 504, *statuses)}
 
 
 class ChatCompletionsController(Controller):

@@ -5,13 +5,14 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from polyant.domain.catalog import Catalog
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.show_model import ShowModel
 from polyant.http.auth import require_caller
 from polyant.http.error_responses import error_responses
-from polyant.http.openai.mapping import model_list, model_out
-from polyant.http.openai.wire import ModelList, ModelOut
+from polyant.http.openai.mapping import model_details, model_list
+from polyant.http.openai.wire import ModelDetails, ModelList
 from polyant.http.throttle import Throttle
 
 
@@ -42,7 +43,12 @@ class ModelsController(Controller):
         identify_caller: NamedDependency[IdentifyCaller],
         throttle: NamedDependency[Throttle],
         show_model: NamedDependency[ShowModel],
-    ) -> ModelOut:
-        """Returns one active instance as a model. Requires a session or the API key of any instance."""
+        catalog: NamedDependency[Catalog],
+    ) -> ModelDetails:
+        """Returns one active instance as a model, with what it accepts under `polyant`.
+
+        Requires a session or the API key of any instance.
+        """
         await require_caller(request.scope, identify_caller, throttle)
-        return model_out(await show_model(slug))
+        instance = await show_model(slug)
+        return model_details(instance, catalog.providers.get(instance.provider))

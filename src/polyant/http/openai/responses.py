@@ -125,7 +125,8 @@ class StreamedResponse:
             if self._begun is None:
                 raise
             await self._begun
-            await _send_body(send, error_event(body_of(error, record_of(scope))))
+            record = record_of(scope)
+            await _send_body(send, error_event(body_of(error, record), record.error_format))
         finally:
             keep_alive.cancel()
         await _send_body(send, DONE, more=False)

@@ -3,7 +3,7 @@
 import msgspec
 
 from polyant.domain.instances import Slug
-from polyant.http.errors import ErrorBody
+from polyant.http.error_bodies import ErrorBody, ErrorFormat, event_error
 from polyant.http.openai.wire import UsageOut
 
 PING = b": ping\n\n"
@@ -59,9 +59,9 @@ class ChunkRenderer:
         return self._head + b',"choices":[],"usage":' + _encode(usage) + b"}\n\n"
 
 
-def error_event(error: ErrorBody) -> bytes:
+def error_event(error: ErrorBody, error_format: ErrorFormat) -> bytes:
     """Returns the event for an error after the status line; the official clients raise an exception for it."""
-    return b'data: {"error":' + _encode(error) + b"}\n\n"
+    return b'data: {"error":' + _encode(event_error(error, error_format)) + b"}\n\n"
 
 
 def _without_line_ends(text: str, encoded: bytes) -> bytes:

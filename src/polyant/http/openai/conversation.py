@@ -1,0 +1,130 @@
+"""Converts the messages of a request to the caller's instructions and a conversation."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from polyant.domain.chat import AssistantMessage, UserMessage
+from polyant.domain.errors import InvalidInputError
+from polyant.http.openai.wire import ContentPart, MessageIn
+
+APPLICATION_HEADING = "[Message from the calling application]"
+"""The beginning of a system message that keeps its place in the conversation as a user message."""
+
+_INSTRUCTING_ROLES = ("system", "developer")
+_ROLES = (*_INSTRUCTING_ROLES, "user", "assistant")
+_SERVER_ROLES = ("tool", "function")
+_MAX_SHOWN_CHARACTERS = 64
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """A request's messages, as the domain has them."""
+
+    instructions: tuple[str, ...]
+    """The system messages that stand before the first user or assistant message."""
+    messages: tuple[UserMessage | AssistantMessage, ...]
+
+
+def conversation_of(messages: Sequence[MessageIn]) -> Conversation:
+    """Returns the conversation.
+
+    System messages after the first user or assistant message become user messages in their place. Assistant messages
+    without text are left out. User messages that become neighbours by either are joined by a blank line, because some
+    servers refuse two in a row; all other messages stay as they are.
+
+    Raises:
+        InvalidInputError: The role or the content of a message isn't accepted.
+    """
+    texts = [text_of(message, f"$.messages[{index}]") for index, message in enumerate(messages)]
+    begin = next((at for at, message in enumerate(messages) if message.role not in _INSTRUCTING_ROLES), len(messages))
+    builder = _Builder()
+    for message, text in zip(messages[begin:], texts[begin:], strict=True):
+        builder.add(message.role, text)
+    return Conversation(tuple(texts[:begin]), tuple(builder.messages))
+
+
+class _Builder:
+    """Collects the messages after the caller's instructions."""
+
+    def __init__(self) -> None:
+        self.messages: list[UserMessage | AssistantMessage] = []
+        self._joins = False
+        """Whether a message between the last one and the next has been converted or left out."""
+
+    def add(self, role: str, text: str) -> None:
+        if role == "user":
+            self._add_user(text)
+            self._joins = False
+        elif role == "assistant" and text.strip():
+            self.messages.append(AssistantMessage(text))
+            self._joins = False
+        else:
+            self._joins = True
+            if text.strip():
+                self._add_user(f"{APPLICATION_HEADING}\n\n{text}")
+
+    def _add_user(self, text: str) -> None:
+        last = self.messages[-1] if self._joins and self.messages else None
+        if isinstance(last, UserMessage):
+            self.messages[-1] = UserMessage.of("\n\n".join(filter(str.strip, (last.text, text))))
+        else:
+            self.messages.append(UserMessage.of(text))
+
+
+def text_of(message: MessageIn, where: str) -> str:
+    """Returns the text of a message.
+
+    Args:
+        message: The message.
+        where: Its JSON path, for errors.
+
+    Raises:
+        InvalidInputError: The role or the content isn't accepted.
+    """
+    role, content = message.role, message.content
+    if role not in _ROLES:
+        raise InvalidInputError(_role_fault(role, f"{where}.role"))
+    if content is None:
+        if role != "assistant":
+            raise InvalidInputError(f"Expected `str | array`, got `null` - at `{where}.content`")
+        content = message.refusal or ""
+    elif not isinstance(content, str):
+        content = "".join(_part_text(part, role, f"{where}.content[{at}]") for at, part in enumerate(content))
+    return without_nul(content, f"{where}.content")
+
+
+def without_nul(text: str, where: str) -> str:
+    """Returns the text.
+
+    Raises:
+        InvalidInputError: The text contains U+0000, which databases and providers refuse.
+    """
+    if "\0" in text:
+        raise InvalidInputError(f"U+0000 is not allowed in text - at `{where}`")
+    return text
+
+
+def _part_text(part: ContentPart, role: str, where: str) -> str:
+    if part.type == "text":
+        field, text = "text", part.text
+    elif part.type == "refusal" and role == "assistant":
+        field, text = "refusal", part.refusal
+    else:
+        raise InvalidInputError(_part_fault(part.type, f"{where}.type"))
+    if text is msgspec.UNSET:
+        raise InvalidInputError(f"Object missing required field `{field}` - at `{where}`")
+    return text
+
+
+def _part_fault(kind: str, where: str) -> str:
+    if kind == "image_url":
+        return f"Image input is not supported by this API - at `{where}`"
+    named = f"the type `{kind}`" if kind.isprintable() and len(kind) <= _MAX_SHOWN_CHARACTERS else "this type"
+    return f"Content parts of {named} are not supported: only text is accepted - at `{where}`"
+
+
+def _role_fault(role: str, where: str) -> str:
+    if role in _SERVER_ROLES:
+        return f"Messages of the role {role} are not accepted: tools run on the server - at `{where}`"
+    *roles, last = _ROLES
+    return f"Invalid role: expected {', '.join(roles)} or {last} - at `{where}`"
