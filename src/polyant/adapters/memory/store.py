@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 
+from polyant.adapters.memory.instance_table import InstanceTable
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import UnknownUserError, UserChangedError
 from polyant.domain.users import StoredSession, User, UserId
 
 
 class MemoryStore:
-    """Holds users, their sessions and the audit trail."""
+    """Holds instances, users, their sessions and the audit trail."""
 
     def __init__(self) -> None:
+        self.instances = InstanceTable()
         self.users: dict[UserId, User] = {}
         self.sessions: dict[str, StoredSession] = {}
         self.trail: list[AuditEntry] = []

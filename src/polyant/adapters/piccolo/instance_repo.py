@@ -23,12 +23,11 @@ from polyant.adapters.piccolo.instance_rows import (
     summary_of,
     tool_rows_of,
 )
+from polyant.adapters.piccolo.revisions import Revisions
 from polyant.adapters.piccolo.sql import NO_LIMIT, by_code_point, escape_like
 from polyant.adapters.piccolo.tables import (
-    ChangeRow,
     InstanceRow,
     McpServerRow,
-    RevisionRow,
     SecretRow,
     SectionRow,
     ToolRow,
@@ -39,7 +38,6 @@ from polyant.domain.instances import Instance, InstanceChanges, InstanceId, Inst
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import AUTH_API_KEY, CALLER_KEYS
 
-_SINGLE_ROW = 1
 _IMMUTABLE = frozenset({"id", "slug", "created_at"})
 
 _SEARCH = (
@@ -71,8 +69,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         self._sections = database.bind(SectionRow)
         self._tools = database.bind(ToolRow)
         self._servers = database.bind(McpServerRow)
-        self._revision = database.bind(RevisionRow)
-        self._changes = database.bind(ChangeRow)
+        self._revisions = Revisions(database=database)
         self._audit_log = PiccoloAuditLog(database=database)
 
     async def get(self, slug: Slug) -> Instance | None:
@@ -93,7 +90,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         await self._database.write(lambda: self._delete(slug, version, audit))
 
     async def changes_since(self, revision: int) -> InstanceChanges:
-        return await self._database.read(lambda: self._changes_since(revision))
+        return await self._database.read(lambda: self._revisions.changes_since(revision))
 
     async def _get(self, slug: Slug) -> Instance | None:
         fields = await self._instances.select().where(self._instances.slug == slug).first()
@@ -138,7 +135,7 @@ class PiccoloInstanceRepo(InstanceRepo):
             yield self._instances.id.is_in(holders)
 
     async def _add(self, instance: Instance, audit: AuditEntry | None) -> Instance:
-        revision = await self._next_revision()
+        revision = await self._revisions.advance()
         stored = msgspec.structs.replace(instance, version=1)
         row = self._instances(**row_of(stored))
         if not await self._instances.insert(row).on_conflict(action="DO NOTHING").returning(self._instances.id):
@@ -148,7 +145,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         return stored
 
     async def _save(self, instance: Instance, audit: AuditEntry | None) -> Instance:
-        revision = await self._next_revision()
+        revision = await self._revisions.advance()
         changed = msgspec.structs.replace(instance, version=instance.version + 1)
         fields: dict[Column | str, Any] = {
             name: value for name, value in row_of(changed).items() if name not in _IMMUTABLE
@@ -171,7 +168,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         return InstanceChangedError(slug) if exists else UnknownInstanceError()
 
     async def _delete(self, slug: Slug, version: int | None, audit: AuditEntry | None) -> None:
-        revision = await self._next_revision()
+        revision = await self._revisions.advance()
         removal = self._instances.delete().where(self._instances.slug == slug)
         if version is not None:
             removal = removal.where(self._instances.version == version)
@@ -194,23 +191,6 @@ class PiccoloInstanceRepo(InstanceRepo):
         for table in (self._secrets, self._sections, self._tools, self._servers):
             await table.delete().where(table.instance == instance_id)
 
-    async def _next_revision(self) -> int:
-        counted = await (
-            self._revision.insert(self._revision(id=_SINGLE_ROW, value=1))
-            .on_conflict(self._revision.id, "DO UPDATE", [(self._revision.value, QueryString("revision.value + 1"))])
-            .returning(self._revision.value)
-        )
-        return int(counted[0]["value"])
-
     async def _note_change(self, slug: Slug, revision: int, audit: AuditEntry | None) -> None:
-        change = self._changes(slug=slug, revision=revision)
-        await self._changes.insert(change).on_conflict(self._changes.slug, "DO UPDATE", [self._changes.revision])
+        await self._revisions.note([slug], revision)
         await self._audit_log.add_in_transaction(audit)
-
-    async def _changes_since(self, revision: int) -> InstanceChanges:
-        counter = await self._revision.select(self._revision.value).first()
-        reached = 0 if counter is None else int(counter["value"])
-        if reached == revision:
-            return InstanceChanges(reached, frozenset())
-        changed = await self._changes.select(self._changes.slug).where(self._changes.revision > revision)
-        return InstanceChanges(reached, frozenset(row["slug"] for row in changed))
