@@ -29,8 +29,8 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     "Tools and prompts": ("POLYANT_TOOLS", "HTTP_TOOL_HOSTS", "DATETIME_TIMEZONE", "DATETIME_LOCALE"),
     "Logs and metrics": ("LOG_FORMAT", "METRICS_TOKEN", "TURN_LOG_DAYS"),
     "Adapters": (
-        *("INSTANCE_REPO", "USER_REPO", "SESSION_REPO", "AUDIT_LOG", "TURN_LOG", "TURN_OBSERVERS", "KEY_CHECK"),
-        *("RATE_LIMITER", "SECRET_CIPHER", "PASSWORD_HASHER", "SUPERVISOR", "TOOL_SERVERS"),
+        *("INSTANCE_REPO", "USER_REPO", "SESSION_REPO", "AUDIT_LOG", "ARCHIVE", "TURN_LOG", "KEY_CHECK"),
+        *("TURN_OBSERVERS", "RATE_LIMITER", "SECRET_CIPHER", "PASSWORD_HASHER", "SUPERVISOR", "TOOL_SERVERS"),
     ),
 }
 """The sections of docs/configuration.md, each with its variables in order."""

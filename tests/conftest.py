@@ -68,13 +68,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def cheap_hashes() -> Iterator[None]:
     """Lowers the default cost of Argon2id for all tests."""
-    from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher  # noqa: PLC0415 - slow to import
+    from polyant.adapters.crypto.backup_cipher import AesGcmBackupCipher  # noqa: PLC0415 - slow to import
+    from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher  # noqa: PLC0415 - the same
 
-    presets = Argon2idPasswordHasher.__init__.__kwdefaults__
-    assert presets is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(presets, "memory_kib", 64)
-        patch.setitem(presets, "iterations", 1)
+        for adapter in (Argon2idPasswordHasher, AesGcmBackupCipher):
+            presets = adapter.__init__.__kwdefaults__
+            assert presets is not None
+            patch.setitem(presets, "memory_kib", 64)
+            patch.setitem(presets, "iterations", 1)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -18,7 +19,7 @@ from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.tools import tool_spec
 from polyant.plugins import Group
-from polyant.settings import Settings
+from polyant.settings import Settings, SettingsError
 
 
 def _chat_model_fault(model: ChatModel, name: str) -> str | None:
@@ -38,6 +39,9 @@ TOOL = Group("tool", Tool, fault_of=_tool_fault)
 TURN_OBSERVER = Group("turn_observer", TurnObserver)
 RATE_LIMITER = Group("rate_limiter", RateLimiter)
 
+_ONE_STORE = ("instance_repo", "user_repo", "audit_log")
+"""The settings of the stores that a backup contains."""
+
 SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("instance_repo", InstanceRepo),
     Group("key_check", KeyCheck),
@@ -48,6 +52,7 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("user_repo", UserRepo),
     Group("session_repo", SessionRepo),
     Group("audit_log", AuditLog),
+    Group("archive", Archive),
     Group("turn_log", TurnLog),
     Group("password_hasher", PasswordHasher),
 )
@@ -62,6 +67,20 @@ BUILT_IN_TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
 def tool_names_of(settings: Settings) -> tuple[str, ...]:
     """Returns the names of the tools that instances can use."""
     return tuple(dict.fromkeys((*BUILT_IN_TOOLS, *settings.extra_tools)))
+
+
+def require_one_store(settings: Settings) -> None:
+    """Returns if ARCHIVE selects the same adapter as the settings of the stores that it backs up.
+
+    Raises:
+        SettingsError: It doesn't, so a backup would be incomplete.
+    """
+    for name in _ONE_STORE:
+        if getattr(settings, name) != settings.archive:
+            raise SettingsError(
+                f"ARCHIVE is {settings.archive}, but {name.upper()} is {getattr(settings, name)}: "
+                "set ARCHIVE to the adapter that backs up the same store"
+            )
 
 
 def chosen_adapters(settings: Settings) -> set[tuple[str, str]]:

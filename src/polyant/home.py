@@ -124,6 +124,14 @@ def initial_password_of(settings: Settings, generated: SecretText) -> SecretText
         raise SettingsError(f"POLYANT_HOME: can't store a password in {file}") from error
 
 
+def stored_initial_password(settings: Settings) -> SecretText | None:
+    """Returns the first user's password from its file, or None if there is no readable file."""
+    try:
+        return SecretText(initial_password_file_of(settings).read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def _database_is_missing(settings: Settings) -> bool:
     """Returns whether the file of the embedded database doesn't exist yet."""
     file = database_file_of(settings)

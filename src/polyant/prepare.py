@@ -8,6 +8,7 @@ from polyant.container import Container
 from polyant.domain.audit import SERVER
 from polyant.domain.errors import InstanceExistsError, UserExistsError
 from polyant.domain.injectables import Environ
+from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -66,6 +67,25 @@ async def prepare(container: Container, settings: Settings) -> None:
         await create_first_user(container, settings)
 
 
+async def prepare_for_restore(container: Container, settings: Settings) -> None:
+    """Checks the adapters, the master key and the schema, and creates missing keys and tables, but no data.
+
+    Raises:
+        PolyantError: The master key is wrong, or the database is unavailable or newer than this version of polyant.
+        SettingsError: A key is missing.
+        WiringError: A setting names an adapter that can't be used.
+    """
+    ports = (Archive, KeyCheck, PasswordHasher, SecretCipher)
+    container.check(*ports)
+    for port in ports:
+        await container.get(port)
+    check = await container.get(CheckMasterKey)
+    if any(container.needs(port, DATABASE) for port in ports):
+        await _migrate(container, settings, check)
+    await check.keep()
+    home.auth_secret_of(settings, create=True)
+
+
 async def _migrate(container: Container, settings: Settings, check: CheckMasterKey) -> None:
     database = await container.get(DATABASE)
     match await database.schema():
@@ -108,7 +128,15 @@ async def create_first_user(container: Container, settings: Settings) -> None:
         await create(email, password, role=Role.SUPERADMIN, by=SERVER)
     except UserExistsError:
         log.info("another process created the first user")
-        stored = await (await container.get(UserRepo)).find(email)
-        hasher = await container.get(PasswordHasher)
-        if stored is not None and not await hasher.verify(password, stored.password_hash):
-            home.initial_password_file_of(settings).unlink(missing_ok=True)  # another machine generated the password
+        await remove_outdated_password(container, settings)  # another machine may have generated the password
+
+
+async def remove_outdated_password(container: Container, settings: Settings) -> None:
+    """Removes the file with the first user's password, unless that user can log in with it."""
+    password = home.stored_initial_password(settings)
+    if password is None:
+        return
+    first = await (await container.get(UserRepo)).find(settings.initial_admin_email or FIRST_EMAIL)
+    hasher = await container.get(PasswordHasher)
+    if first is None or not await hasher.verify(password, first.password_hash):
+        home.initial_password_file_of(settings).unlink(missing_ok=True)

@@ -486,6 +486,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     user_repo: Annotated[str, _adapter("user_repo", "Adapter that stores users")] = "piccolo"
     session_repo: Annotated[str, _adapter("session_repo", "Adapter that stores user sessions")] = "piccolo"
     audit_log: Annotated[str, _adapter("audit_log", "Adapter that stores the audit log")] = "piccolo"
+    archive: Annotated[str, _adapter("archive", "Adapter that backs up and restores all data")] = "piccolo"
     turn_log: Annotated[str, _adapter("turn_log", "Adapter that stores turn metrics")] = "piccolo"
     turn_observers: Annotated[
         tuple[str, ...],

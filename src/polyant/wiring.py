@@ -30,6 +30,7 @@ from polyant.domain.injectables import (
 )
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.outbound import OutboundPolicy
+from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.date_time_formatter import DateTimeFormatter
@@ -139,6 +140,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(MEMORY, _memory)
     container.register(HTTP_SESSION, _http_session)
     container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
+    container.register(BackupCipher, _backup_cipher, listed=False)
     container.register(PUBLIC_HTTP, _public_http)
     container.register(Catalog, Catalog, listed=False)
     container.register(AdapterOptions, partial(_adapter_options, settings), listed=False)
@@ -200,6 +202,12 @@ def _memory() -> "MemoryStore":
     from polyant.adapters.memory.store import MemoryStore  # noqa: PLC0415 - not every configuration uses memory adapters
 
     return MemoryStore()
+
+
+def _backup_cipher() -> BackupCipher:
+    from polyant.adapters.crypto.backup_cipher import AesGcmBackupCipher  # noqa: PLC0415 - only two commands need it
+
+    return AesGcmBackupCipher()
 
 
 def _http_session() -> object:

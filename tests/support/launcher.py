@@ -169,11 +169,13 @@ def _run_polyant(arguments: list[str]) -> None:
 
 def _hash_cheaply() -> None:
     """Lowers the default cost of Argon2id: every first start hashes a password."""
+    from polyant.adapters.crypto.backup_cipher import AesGcmBackupCipher  # noqa: PLC0415 - as above
     from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher  # noqa: PLC0415 - as above
 
-    presets = Argon2idPasswordHasher.__init__.__kwdefaults__
-    assert presets is not None
-    presets.update(memory_kib=64, iterations=1)
+    for adapter in (Argon2idPasswordHasher, AesGcmBackupCipher):
+        presets = adapter.__init__.__kwdefaults__
+        assert presets is not None
+        presets.update(memory_kib=64, iterations=1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from polyant import __version__
 from polyant.arguments import WiringError
-from polyant.cli import adapters, instances, keys, mcp, migrate, secrets, serve, users
+from polyant.cli import adapters, backup, instances, keys, mcp, migrate, restore, secrets, serve, users
 from polyant.cli.doctor import command as doctor
 from polyant.cli.help import EPILOG
 from polyant.domain.errors import (
@@ -74,6 +74,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"polyant {__version__}")
     commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, migrate, instances, secrets, keys, mcp, users, adapters, doctor):
+    for command in (serve, migrate, instances, secrets, keys, mcp, users, adapters, backup, restore, doctor):
         command.add_to(commands)
     return parser

@@ -23,6 +23,11 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Returns a number with its noun; the plural ends in `s` unless given."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
     """Returns the fields of an instance to print; they include no secret."""
     return {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from polyant.cli.context import CliContext, run
-from polyant.cli.output import print_json
+from polyant.cli.output import count, print_json
 from polyant.domain.audit import CLI
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.injectables import MasterKeyring
@@ -76,7 +76,7 @@ def _print(resealed: Resealed, older_keys: Sequence[str], *, as_json: bool) -> N
         print_json(resealed)
         return
     print(
-        f"Re-encrypted {_count(resealed.secrets, 'secret')} of {_count(resealed.instances, 'instance')}; "
+        f"Re-encrypted {count(resealed.secrets, 'secret')} of {count(resealed.instances, 'instance')}; "
         f"{len(resealed.unreadable)} could not be decrypted."
     )
     for place in resealed.unreadable:
@@ -91,10 +91,6 @@ def _unreadable_message(place: SecretPlace) -> str:
         f"no key decrypts the secret {place.name} of instance '{place.instance}': "
         f"set it again (polyant secrets set {place.instance} {place.name}) or provide the key that encrypted it"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class ProgressBar:

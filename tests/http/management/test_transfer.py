@@ -5,6 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from polyant.domain.backup_records import record_of
+from polyant.domain.instances import Slug
+from polyant.domain.secrets import SecretText
 from support.api import Api
 from support.app import App
 from support.envelopes import assert_refused
@@ -39,6 +42,14 @@ async def test_export_contains_everything_except_the_values_of_secrets(api: Api,
     assert document["prompts"][1] == {"key": "02-soul", "content": "Be kind."}
     assert document["options"] == {"vendor": {"effort": "high"}}
     assert VALUE.encode() not in response.body
+
+
+async def test_backup_contains_the_exported_document(app: App, document: Any) -> None:
+    """The record of an instance in a backup has the document that is exported now."""
+    instance = await app.management.repo.get(Slug("bot"))
+    assert instance is not None
+    secrets = dict.fromkeys(instance.secrets, SecretText(VALUE))
+    assert msgspec.json.decode(msgspec.json.encode(record_of(instance, secrets).document)) == document
 
 
 async def test_import_under_another_slug_creates_the_instance_without_secrets(api: Api, document: Any) -> None:

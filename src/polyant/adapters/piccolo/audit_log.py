@@ -31,7 +31,7 @@ class PiccoloAuditLog(AuditLog):
     async def add_in_transaction(self, entry: AuditEntry | None) -> None:
         """Stores the entry, if there is one, in the caller's transaction."""
         if entry is not None:
-            await self._rows.insert(self._rows(**_row_of(entry)))
+            await self._rows.insert(self._rows(**audit_row_of(entry)))
 
     async def list(self, query: AuditQuery) -> AuditPage:
         if "\0" in f"{query.user}{query.action}":  # PostgreSQL rejects NUL in parameters
@@ -41,7 +41,7 @@ class PiccoloAuditLog(AuditLog):
     async def _list(self, query: AuditQuery) -> AuditPage:
         rows = await self._selection(query)
         total = await self._rows.count().where(*self._conditions(query))
-        return AuditPage(tuple(map(_entry_of, rows)), total)
+        return AuditPage(tuple(map(audit_entry_of, rows)), total)
 
     def _selection(self, query: AuditQuery) -> Select[AuditRow]:
         return (
@@ -67,9 +67,11 @@ class PiccoloAuditLog(AuditLog):
             yield rows.at < query.until
 
 
-def _row_of(entry: AuditEntry) -> dict[str, Any]:
+def audit_row_of(entry: AuditEntry) -> dict[str, Any]:
+    """Returns the row of an entry."""
     return msgspec.structs.asdict(entry) | {"details": msgspec.json.encode(entry.details).decode()}
 
 
-def _entry_of(row: dict[str, Any]) -> AuditEntry:
+def audit_entry_of(row: dict[str, Any]) -> AuditEntry:
+    """Returns the entry from a row."""
     return msgspec.convert(row | {"details": msgspec.json.decode(row["details"])}, AuditEntry)

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType, new_class
@@ -99,6 +99,19 @@ class PiccoloDatabase:
             StorageUnavailableError: The database doesn't respond.
         """
         return await self._with_retry(partial(self._read, query))
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator["Snapshot"]:
+        """Opens a snapshot of the database for several reads, which must take place in the same task.
+
+        Raises:
+            StorageUnavailableError: The database doesn't respond.
+        """
+        async with AsyncExitStack() as stack:
+            with self._outages():
+                await stack.enter_async_context(self._backend.reading())
+                await self._migrations.exists()  # the first query determines the moment of the snapshot
+            yield Snapshot(self._outages)
 
     async def run(self, statement: str, *arguments: object) -> Iterable[Row]:
         """Returns the rows of one autocommitted statement, in one round trip.
@@ -208,6 +221,22 @@ class PiccoloDatabase:
         self._available = available
         self._quiet_until = time.monotonic() + _LOG_INTERVAL_SECONDS
         _logger.warning(message)
+
+
+class Snapshot:
+    """The state of the database at one moment."""
+
+    def __init__(self, outages: Callable[[], AbstractContextManager[None]]) -> None:
+        self._outages = outages
+
+    async def read(self, query: Callable[[], Awaitable[Result]]) -> Result:
+        """Returns the result of `query`.
+
+        Raises:
+            StorageUnavailableError: The database doesn't respond.
+        """
+        with self._outages():
+            return await query()
 
 
 def _backend_of(url: str, *, min_connections: int, max_connections: int, wait_seconds: float) -> Backend:

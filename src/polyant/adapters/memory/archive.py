@@ -1,0 +1,54 @@
+"""All data in memory, read and restored."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+
+from polyant.adapters.memory.store import MemoryStore
+from polyant.domain.audit import SERVER, AuditEntry
+from polyant.domain.backups import StoredItem, StoreNotEmptyError
+from polyant.domain.instances import Instance
+from polyant.domain.ports.archive import Archive
+from polyant.domain.users import User
+
+
+class MemoryArchive(Archive):
+    """Reads and restores what is in memory.
+
+    Args:
+        memory: The store that is shared with the repositories; None for a separate store.
+    """
+
+    def __init__(self, *, memory: MemoryStore | None = None) -> None:
+        self._memory = memory or MemoryStore()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncIterator[StoredItem]]:
+        memory = self._memory
+        yield _iterate([*memory.instances.all(), *memory.users.values(), *memory.trail])
+
+    async def check_empty(self) -> None:
+        instances, users, trail = self._memory.instances.all(), self._memory.users.values(), self._memory.trail
+        is_initial = (
+            len(instances) <= 1
+            and len(users) <= 1
+            and len(trail) == len(instances) + len(users)
+            and all(instance.version == 1 for instance in instances)
+            and all(user.version == 1 for user in users)
+            and all(entry.actor == SERVER for entry in trail)
+        )
+        if not is_initial:
+            raise StoreNotEmptyError
+
+    async def restore(self, items: AsyncIterable[StoredItem], *, audit: AuditEntry) -> None:
+        await self.check_empty()
+        found = [item async for item in items]
+        await self.check_empty()  # the iteration may have waited, and others may have written
+        self._memory.instances.replace_all(item for item in found if isinstance(item, Instance))
+        self._memory.users = {item.id: item for item in found if isinstance(item, User)}
+        self._memory.end_sessions(lambda _: True)
+        self._memory.trail = [*(item for item in found if isinstance(item, AuditEntry)), audit]
+
+
+async def _iterate(items: list[StoredItem]) -> AsyncIterator[StoredItem]:
+    for item in items:
+        yield item

@@ -1,0 +1,101 @@
+"""Reads instances, users and the audit trail page by page."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import Any
+
+from piccolo.columns import Column
+from piccolo.table import Table
+
+from polyant.adapters.piccolo.audit_log import audit_entry_of
+from polyant.adapters.piccolo.database import PiccoloDatabase, Snapshot
+from polyant.adapters.piccolo.instance_rows import Row, instance_of
+from polyant.adapters.piccolo.management_tables import AuditRow, UserRow
+from polyant.adapters.piccolo.tables import InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
+from polyant.adapters.piccolo.user_repo import user_of
+from polyant.domain.audit import SERVER
+from polyant.domain.backups import StoredItem
+from polyant.domain.instances import Instance
+
+_INSTANCES_PER_PAGE = 50
+_ROWS_PER_PAGE = 1_000
+
+
+class ArchiveReader:
+    """Reads all rows in pages, each of which continues after the primary key of the previous one's last row.
+
+    Args:
+        database: Must be open and migrated at the first call.
+    """
+
+    def __init__(self, *, database: PiccoloDatabase) -> None:
+        self._instances = database.bind(InstanceRow)
+        self._secrets = database.bind(SecretRow)
+        self._sections = database.bind(SectionRow)
+        self._tools = database.bind(ToolRow)
+        self._servers = database.bind(McpServerRow)
+        self._users = database.bind(UserRow)
+        self._audit = database.bind(AuditRow)
+
+    async def items(self, snapshot: Snapshot) -> AsyncIterator[StoredItem]:
+        """Yields all items in the snapshot."""
+        async for page in _pages(snapshot, self._instances, self._instances.id, "", size=_INSTANCES_PER_PAGE):
+            for instance in await snapshot.read(partial(self._with_children, page)):
+                yield instance
+        async for page in _pages(snapshot, self._users, self._users.id, ""):
+            for row in page:
+                yield user_of(row)
+        async for page in _pages(snapshot, self._audit, self._audit.id, 0):
+            for row in page:
+                yield audit_entry_of(row)
+
+    async def is_empty(self) -> bool:
+        """Returns whether the database contains nothing but its initial data, in the caller's transaction."""
+        instances, users = await self._instances.count(), await self._users.count()
+        if instances > 1 or users > 1 or await self._audit.exists().where(self._audit.actor != SERVER):
+            return False
+        for table in (self._instances, self._users):
+            if await table.exists().where(table.version != 1):
+                return False
+        return bool(await self._audit.count() == instances + users)
+
+    async def _with_children(self, rows: Sequence[Row]) -> list[Instance]:
+        ids = [row["id"] for row in rows]
+        secrets = await self._children(self._secrets, ids)
+        sections = await self._children(self._sections, ids)
+        tools = await self._children(self._tools, ids)
+        servers = await self._children(self._servers, ids)
+        return [
+            instance_of(
+                row,
+                secrets=secrets[row["id"]],
+                sections=sections[row["id"]],
+                tools=_in_order(tools[row["id"]]),
+                mcp_servers=_in_order(servers[row["id"]]),
+            )
+            for row in rows
+        ]
+
+    async def _children(
+        self, table: type[SecretRow | SectionRow | ToolRow | McpServerRow], ids: Sequence[str]
+    ) -> dict[str, list[Row]]:
+        """Returns the rows of each instance; unordered, because sorting on SQLite may need temporary files."""
+        children = defaultdict[str, list[Row]](list)
+        for row in await table.select().where(table.instance.is_in([*ids])):
+            children[row["instance"]].append(row)
+        return children
+
+
+def _in_order(rows: Sequence[Row]) -> Sequence[Row]:
+    return sorted(rows, key=lambda row: int(row["position"]))
+
+
+async def _pages(
+    snapshot: Snapshot, table: type[Table], key: Column, first: Any, *, size: int = _ROWS_PER_PAGE
+) -> AsyncIterator[Sequence[Row]]:
+    """Yields the rows with a key greater than the first one, in pages of up to `size` rows."""
+    after = first
+    while page := await snapshot.read(table.select().where(key > after).order_by(key).limit(size).run):
+        yield page
+        after = page[-1]["id"]

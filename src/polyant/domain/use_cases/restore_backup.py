@@ -1,0 +1,79 @@
+"""Use case: store all data of a backup in an empty store."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import assert_never
+
+import msgspec
+
+from polyant.domain.audit import Actor, AuditEntry, Change
+from polyant.domain.backup_format import BackupHead, decode_backup
+from polyant.domain.backup_records import (
+    AuditRecord,
+    InstanceRecord,
+    SecretPart,
+    UserRecord,
+    instance_of,
+    value_of,
+)
+from polyant.domain.backups import StoredItem, VerifiedBackup
+from polyant.domain.instances import Instance
+from polyant.domain.ports.archive import Archive
+from polyant.domain.ports.backup_cipher import BackupCipher
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.secrets import SealedSecret
+from polyant.domain.use_cases.set_secret import seal
+from polyant.domain.users import User
+
+
+class RestoreBackup:
+    """Stores the items of a backup as they were; secrets are encrypted with this store's master key."""
+
+    def __init__(self, *, archive: Archive, cipher: SecretCipher, backup_cipher: BackupCipher, clock: Clock) -> None:
+        self._archive = archive
+        self._cipher = cipher
+        self._backup_cipher = backup_cipher
+        self._clock = clock
+
+    async def __call__(self, backup: VerifiedBackup, *, by: Actor) -> None:
+        """Stores everything in one transaction, and an audit entry about it.
+
+        Raises:
+            StoreNotEmptyError: The store contains more than its initial data; nothing changes.
+            UnusableBackupError: The source has changed since it was verified; nothing changes.
+        """
+        audit = Change(by, "backup.restore").entry(self._clock.now())
+        await self._archive.restore(self._items(backup), audit=audit)
+
+    async def _items(self, backup: VerifiedBackup) -> AsyncIterator[StoredItem]:
+        content = self._backup_cipher.decrypt(backup.source(), backup.passphrase)
+        async for part in decode_backup(content, counts=Counter()):
+            match part:
+                case BackupHead():
+                    continue
+                case InstanceRecord():
+                    yield await self._instance(part)
+                case UserRecord():
+                    yield User(**msgspec.structs.asdict(part))
+                case AuditRecord():
+                    yield AuditEntry(**msgspec.structs.asdict(part))
+                case _:
+                    assert_never(part)
+
+    async def _instance(self, record: InstanceRecord) -> Instance:
+        instance = instance_of(record)
+        secrets = {secret.name: await self._encrypted(instance, secret) for secret in record.secrets}
+        return msgspec.structs.replace(instance, secrets=secrets)
+
+    async def _encrypted(self, instance: Instance, secret: SecretPart) -> SealedSecret:
+        """Returns the secret as it is stored; an API key for callers gets a fingerprint of the current master key."""
+        return await seal(
+            self._cipher,
+            instance,
+            secret.name,
+            value_of(secret),
+            now=secret.updated_at,
+            origin=secret.origin,
+            expires_at=secret.expires_at,
+        )

@@ -1,0 +1,298 @@
+"""The contract of the port Archive."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from polyant.domain.audit import CLI, SERVER, AuditEntry, AuditQuery, Change
+from polyant.domain.backups import StoredItem, StoreNotEmptyError
+from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.instances import Instance
+from polyant.domain.ports.archive import Archive
+from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.users import StoredSession, User
+from polyant.testing.audit_log import entry_of
+from polyant.testing.factories import InstanceFactory, UserFactory
+
+_NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+_RESTORED = Change(CLI, "backup.restore").entry(_NOW)
+
+
+def created(action: str, *, by: str = SERVER) -> AuditEntry:
+    """Returns the audit entry of a creation."""
+    return entry_of(actor=by, action=action)
+
+
+async def iterate(items: Iterable[StoredItem]) -> AsyncIterator[StoredItem]:
+    """Yields the items."""
+    for item in items:
+        yield item
+
+
+async def items_of(archive: Archive) -> list[StoredItem]:
+    """Returns the items in a snapshot."""
+    async with archive.snapshot() as items:
+        return [item async for item in items]
+
+
+def any_items(number: int = 3) -> list[StoredItem]:
+    """Returns that many instances, users and audit entries, with different versions and equal times."""
+    return [
+        *(InstanceFactory.build(version=version) for version in range(1, number + 1)),
+        *(UserFactory.build(version=version, disabled=version == 1) for version in range(1, number + 1)),
+        *(entry_of(details=(str(position),)) for position in range(number)),
+    ]
+
+
+def sorted_items(items: Iterable[StoredItem]) -> Sequence[StoredItem]:
+    """Returns the items with instances and users ordered by id, and audit entries in their order."""
+    return sorted(items, key=lambda item: "" if isinstance(item, AuditEntry) else item.id)
+
+
+class ArchiveContract:
+    """The tests that every Archive must pass; subclasses provide an empty one, and the repositories of its store."""
+
+    @pytest.fixture
+    def archive(self) -> Archive:
+        raise NotImplementedError("return an Archive of an empty store")
+
+    @pytest.fixture
+    def instance_repo(self) -> InstanceRepo:
+        raise NotImplementedError("return the InstanceRepo of the same store")
+
+    @pytest.fixture
+    def user_repo(self) -> UserRepo:
+        raise NotImplementedError("return the UserRepo of the same store")
+
+    @pytest.fixture
+    def session_repo(self) -> SessionRepo:
+        raise NotImplementedError("return the SessionRepo of the same store")
+
+    @pytest.fixture
+    def audit_log(self) -> AuditLog:
+        raise NotImplementedError("return the AuditLog of the same store")
+
+    @pytest.fixture
+    async def initial(self, instance_repo: InstanceRepo, user_repo: UserRepo) -> tuple[Instance, User]:
+        """The instance and the user that the server created."""
+        instance = await instance_repo.add(InstanceFactory.build(), audit=created("instance.create"))
+        return instance, await user_repo.add(UserFactory.build(), audit=created("user.create"))
+
+    def test_implements_the_port(self, archive: Archive) -> None:
+        assert isinstance(archive, Archive)
+
+    async def test_snapshot_of_an_empty_store_has_no_items(self, archive: Archive) -> None:
+        assert await items_of(archive) == []
+
+    async def test_snapshot_yields_instances_users_and_audit_entries_as_stored(
+        self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog
+    ) -> None:
+        instances = [await instance_repo.add(InstanceFactory.build()) for _ in range(3)]
+        changed = await instance_repo.save(instances[0])
+        users = [await user_repo.add(UserFactory.build()) for _ in range(3)]
+        entries = [entry_of(details=(str(number),)) for number in range(3)]
+        for entry in entries:
+            await audit_log.add(entry)
+        found = await items_of(archive)
+        assert [type(item) for item in found] == [Instance] * 3 + [User] * 3 + [AuditEntry] * 3
+        assert sorted_items(found) == sorted_items([changed, *instances[1:], *users, *entries])
+
+    async def test_snapshot_does_not_contain_later_changes(
+        self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog
+    ) -> None:
+        """Changes are written both before the first item is read and between items."""
+        instance, user = await instance_repo.add(InstanceFactory.build()), await user_repo.add(UserFactory.build())
+        async with archive.snapshot() as items:
+            await instance_repo.delete(instance.slug, audit=entry_of())
+            await instance_repo.add(InstanceFactory.build())
+            found = [await anext(items)]
+            await user_repo.save(user)
+            await audit_log.add(entry_of())
+            found += [item async for item in items]
+        assert found == [instance, user]
+        assert len(await items_of(archive)) == 4
+
+    async def test_abandoned_snapshot_leaves_the_store_usable(
+        self, archive: Archive, instance_repo: InstanceRepo
+    ) -> None:
+        for _ in range(3):
+            await instance_repo.add(InstanceFactory.build())
+        async with archive.snapshot() as items:
+            await anext(items)
+        await instance_repo.add(InstanceFactory.build())
+        assert len(await items_of(archive)) == 4
+
+    async def test_restored_items_are_unchanged(self, archive: Archive) -> None:
+        items = any_items()
+        await archive.restore(iterate(items), audit=_RESTORED)
+        assert sorted_items(await items_of(archive)) == sorted_items([*items, _RESTORED])
+
+    async def test_repositories_return_restored_items(
+        self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog
+    ) -> None:
+        items = any_items()
+        await archive.restore(iterate(items), audit=_RESTORED)
+        for item in items:
+            match item:
+                case Instance():
+                    assert await instance_repo.get(item.slug) == item
+                case User():
+                    assert await user_repo.get(item.id) == item
+        trail = (await audit_log.list(AuditQuery())).entries
+        assert [entry for entry in reversed(trail) if entry != _RESTORED] == items[6:]
+
+    async def test_restored_items_can_be_changed(
+        self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog
+    ) -> None:
+        instance, user = InstanceFactory.build(version=7), UserFactory.build(version=9)
+        await archive.restore(iterate([instance, user, entry_of()]), audit=_RESTORED)
+        assert (await instance_repo.save(instance)).version == 8
+        assert (await user_repo.save(user)).version == 10
+        await audit_log.add(entry_of())
+        assert len(await items_of(archive)) == 5
+
+    async def test_many_items_are_restored(self, archive: Archive) -> None:
+        items = any_items(120)
+        await archive.restore(iterate(items), audit=_RESTORED)
+        assert sorted_items(await items_of(archive)) == sorted_items([*items, _RESTORED])
+
+    async def test_restore_replaces_initial_data(
+        self, archive: Archive, initial: tuple[Instance, User], session_repo: SessionRepo
+    ) -> None:
+        _, user = initial
+        session = StoredSession(token_id="token", user_id=user.id, expires_at=_NOW + timedelta(days=1))  # noqa: S106
+        await session_repo.add(session, user_version=user.version, now=_NOW)
+        items: list[StoredItem] = [InstanceFactory.build(version=1), user]
+        await archive.restore(iterate(items), audit=_RESTORED)
+        assert await items_of(archive) == [*items, _RESTORED]
+        assert await session_repo.user_of("token", now=_NOW) is None
+
+    async def test_restored_instance_may_have_the_slug_and_id_of_an_initial_one(
+        self, archive: Archive, initial: tuple[Instance, User]
+    ) -> None:
+        instance, user = initial
+        items: list[StoredItem] = [
+            msgspec.structs.replace(instance, version=5),
+            msgspec.structs.replace(user, version=5),
+        ]
+        await archive.restore(iterate(items), audit=_RESTORED)
+        assert await items_of(archive) == [*items, _RESTORED]
+
+    async def test_changes_include_removed_and_restored_slugs(
+        self, archive: Archive, instance_repo: InstanceRepo, initial: tuple[Instance, User]
+    ) -> None:
+        before = (await instance_repo.changes_since(0)).revision
+        restored = InstanceFactory.build(version=1)
+        await archive.restore(iterate([restored]), audit=_RESTORED)
+        changes = await instance_repo.changes_since(before)
+        assert changes.revision > before
+        assert changes.slugs >= {initial[0].slug, restored.slug}
+
+    async def test_revision_is_not_zero_after_restoring_no_instance(
+        self, archive: Archive, instance_repo: InstanceRepo
+    ) -> None:
+        await archive.restore(iterate([]), audit=_RESTORED)
+        assert (await instance_repo.changes_since(0)).revision > 0
+
+    async def test_new_store_counts_as_empty(self, archive: Archive) -> None:
+        await archive.check_empty()
+
+    @pytest.mark.usefixtures("initial")
+    async def test_initial_data_count_as_empty(self, archive: Archive) -> None:
+        await archive.check_empty()
+
+    @pytest.mark.usefixtures("initial")
+    async def test_other_audit_entry_makes_the_store_not_empty(self, archive: Archive, audit_log: AuditLog) -> None:
+        await audit_log.add(entry_of(actor="ann@example.com", action="session.login"))
+        await self._check_not_empty(archive)
+
+    @pytest.mark.usefixtures("initial")
+    async def test_second_entry_by_the_server_makes_the_store_not_empty(
+        self, archive: Archive, audit_log: AuditLog
+    ) -> None:
+        await audit_log.add(entry_of(actor=SERVER, action="instance.delete"))
+        await self._check_not_empty(archive)
+
+    @pytest.mark.usefixtures("initial")
+    async def test_second_instance_makes_the_store_not_empty(
+        self, archive: Archive, instance_repo: InstanceRepo
+    ) -> None:
+        await instance_repo.add(InstanceFactory.build(), audit=created("instance.create"))
+        await self._check_not_empty(archive)
+
+    @pytest.mark.usefixtures("initial")
+    async def test_second_user_makes_the_store_not_empty(self, archive: Archive, user_repo: UserRepo) -> None:
+        await user_repo.add(UserFactory.build(), audit=created("user.create"))
+        await self._check_not_empty(archive)
+
+    async def test_changed_instance_makes_the_store_not_empty(
+        self, archive: Archive, initial: tuple[Instance, User], instance_repo: InstanceRepo
+    ) -> None:
+        await instance_repo.save(initial[0])
+        await self._check_not_empty(archive)
+
+    async def test_changed_user_makes_the_store_not_empty(
+        self, archive: Archive, initial: tuple[Instance, User], user_repo: UserRepo
+    ) -> None:
+        await user_repo.save(initial[1])
+        await self._check_not_empty(archive)
+
+    async def test_instance_without_an_audit_entry_makes_the_store_not_empty(
+        self, archive: Archive, instance_repo: InstanceRepo
+    ) -> None:
+        await instance_repo.add(InstanceFactory.build())
+        await self._check_not_empty(archive)
+
+    async def test_instance_of_another_author_makes_the_store_not_empty(
+        self, archive: Archive, instance_repo: InstanceRepo
+    ) -> None:
+        await instance_repo.add(InstanceFactory.build(), audit=created("instance.create", by=CLI))
+        await self._check_not_empty(archive)
+
+    @pytest.mark.usefixtures("initial")
+    async def test_error_while_iterating_changes_nothing(self, archive: Archive, instance_repo: InstanceRepo) -> None:
+        before, revision = await items_of(archive), (await instance_repo.changes_since(0)).revision
+
+        async def failing() -> AsyncIterator[StoredItem]:
+            for item in any_items(60):
+                yield item
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await archive.restore(failing(), audit=_RESTORED)
+        assert await items_of(archive) == before
+        assert (await instance_repo.changes_since(0)).revision == revision
+        await archive.check_empty()
+
+    async def _check_not_empty(self, archive: Archive) -> None:
+        before = await items_of(archive)
+        with pytest.raises(StoreNotEmptyError):
+            await archive.check_empty()
+        with pytest.raises(StoreNotEmptyError):
+            await archive.restore(iterate(any_items()), audit=_RESTORED)
+        assert await items_of(archive) == before
+
+
+class ArchiveOutageContract:
+    """The additional tests for an Archive whose store can fail; subclasses provide one with an unavailable store."""
+
+    @pytest.fixture
+    def unavailable(self) -> Archive:
+        raise NotImplementedError("return an Archive whose store is unavailable")
+
+    async def test_snapshot_reports_unavailable_store(self, unavailable: Archive) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await items_of(unavailable)
+
+    async def test_check_empty_reports_unavailable_store(self, unavailable: Archive) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.check_empty()
+
+    async def test_restore_reports_unavailable_store(self, unavailable: Archive) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.restore(iterate([]), audit=_RESTORED)
