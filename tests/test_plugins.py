@@ -33,6 +33,7 @@ class Limiter:
         self.clock, self.unheard_of, self.others = clock, unheard_of, others
 
     async def hit(self, key, limit): ...
+    async def peek(self, key, limit): ...
 
 class Moon: ...
 
@@ -218,7 +219,7 @@ async def test_adapter_does_not_get_a_class_of_another_package(folder: Path) -> 
         ("untyped", r"{} requires clock, which has no annotated type; injectable types: Clock, RateLimiter"),
         ("unresolved", r"{}: the annotation of its argument 'tool' can't be resolved: NameError: name 'Tool' .*"),
         ("selfish", r"{} needs itself: RateLimiter → RateLimiter"),
-        ("mute", r"{} is missing hit, which RateLimiter requires"),
+        ("mute", r"{} is missing hit, peek, which RateLimiter requires"),
         ("muted", r"{} is missing hit, which RateLimiter requires"),
         ("failing", r"{} can't be built: ValueError: no luck"),
         ("closed", r"{} can't be built: OSError: the door is shut"),
