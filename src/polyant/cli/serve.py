@@ -155,25 +155,8 @@ def _run(settings: Settings, listener: socket.socket, *, workers: int, message: 
     """Serves until a signal stops the server, and returns the exit code."""
     import uvicorn  # noqa: PLC0415 - only this command needs it
     from uvicorn.config import STARTUP_FAILURE  # noqa: PLC0415 - the same
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - the same
 
-    class AnnouncingServer(uvicorn.Server):
-        """A server that prints the startup message once it accepts connections."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            print(message, flush=True)
-
-    class DrainingSupervisor(Multiprocess):
-        """A parent of workers that closes its listening socket first.
-
-        While any process holds it, new connections are queued after the workers have stopped accepting them.
-        """
-
-        def terminate_all(self) -> None:
-            for each in self.sockets:
-                each.close()
-            super().terminate_all()
+    from polyant.cli.server import AnnouncingServer, DrainingSupervisor  # noqa: PLC0415 - the same
 
     config = uvicorn.Config(
         "polyant.bootstrap:create_app",
@@ -191,10 +174,9 @@ def _run(settings: Settings, listener: socket.socket, *, workers: int, message: 
     )
     try:
         if workers == 1:
-            AnnouncingServer(config).run(sockets=[listener])
+            AnnouncingServer(config, message=message).run(sockets=[listener])
         else:
-            print(message, flush=True)
-            supervisor = DrainingSupervisor(config, sockets=[listener])
+            supervisor = DrainingSupervisor(config, [listener], message=message)
             supervisor.run()
             if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
                 return STARTUP_FAILURE
