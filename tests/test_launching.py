@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import httpx
 import pytest
 
 from support import launching, patience
-from support.process import POLYANT, environment, eventually, run_polyant
+from support.process import EXECUTED, POLYANT, UVICORN, environment, eventually, run
 
 ROOT = Path(__file__).parent.parent
 HANGS = """
@@ -32,6 +31,9 @@ def test_that_hangs(tmp_path):
         pathlib.Path("started.part").rename("started")
         threading.Event().wait()
 """
+
+COMMANDS = (("--version",), ("instances", "list"), ("no-such-command",), ("users", "create", "nobody"))
+CODE = "import sys; print(sys.argv, __name__, sys.stdin.read()); sys.exit(5)"
 
 
 def answers(url: str) -> bool:
@@ -72,25 +74,24 @@ def test_killed_test_process_leaves_no_servers_or_folders(tmp_path: Path, proces
     eventually(lambda: Path(data).exists() or Path(folder).exists(), expected=False)
 
 
-def test_forked_polyant_behaves_like_an_executed_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        *((*POLYANT, *arguments) for arguments in COMMANDS),
+        (*UVICORN, "--no-such-option"),
+        (sys.executable, "-c", CODE, "one", "two"),
+    ],
+    ids=["version", "list", "unknown command", "create", "uvicorn", "code"],
+)
+def test_forked_python_behaves_like_an_executed_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     variables = {"ENCRYPTION_KEY": "0f" * 32}
-    for arguments in (["--version"], ["instances", "list"], ["no-such-command"], ["users", "create", "nobody"]):
-        given = "Grüße\n"
-        forked = run_polyant(tmp_path, *arguments, given=given, **variables)
-        executed = subprocess.run(
-            [*POLYANT, *arguments],
-            cwd=tmp_path,
-            env=environment(tmp_path, **variables),
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (forked.returncode, forked.stdout, forked.stderr) == (
-            executed.returncode,
-            executed.stdout,
-            executed.stderr,
-        )
+    forked, executed = (run(tmp_path, each, given="Grüße\n", **variables) for each in (command, (*EXECUTED, *command)))
+    assert forked.args == command
+    assert (forked.returncode, forked.stdout, forked.stderr) == (
+        executed.returncode,
+        executed.stdout,
+        executed.stderr,
+    )
 
 
 @pytest.mark.parametrize(

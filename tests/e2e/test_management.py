@@ -13,7 +13,7 @@ import pytest
 from support.dumps import dump_of
 from support.load import TRUST_ONE_PROXY, new_address
 from support.postgres import PostgresServer
-from support.process import SECRETS, Server, eventually, run_polyant, serving
+from support.process import EXECUTED, SECRETS, Server, eventually, run_polyant, serving
 
 ADMIN, EVE = "ada@example.com", "eve@example.com"
 PASSWORD = "correct horse battery staple"
@@ -95,9 +95,10 @@ def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]
     given = {**TRUST_ONE_PROXY, "RATE_LIMIT": "off", "REPORT_USAGE": "true", **first}
     url: str | None = request.getfixturevalue("managed_url") if request.param == "postgres" else None
     variables = {} if url is None else {"DATABASE_URL": url, **SECRETS}
+    before = () if request.param == "postgres" else EXECUTED  # prometheus_client reads the environment when imported
     dump = partial(dump_of, url or tmp_path / ".polyant" / "polyant.db")
     with (
-        serving(tmp_path, "--workers", "2", **given, **variables) as server,
+        serving(tmp_path, "--workers", "2", before=before, **given, **variables) as server,
         httpx.Client(headers={"Connection": "close"}) as client,
     ):
         yield Harness(server, variables, client=client, dump=dump)

@@ -7,14 +7,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.process import UVICORN, Server, run_polyant, starting, uvicorn_serving
+from support.process import EXECUTED, UVICORN, Server, run_polyant, starting
 
 BODY = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hello!"}]}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with uvicorn_serving(tmp_path_factory.mktemp("uvicorn"), LOG_FORMAT="json") as server:
+    command = (*EXECUTED, *UVICORN, "--port", "0")
+    with starting(tmp_path_factory.mktemp("uvicorn"), command, LOG_FORMAT="json") as server:
+        server.url = server.stderr.wait_for(r"running on (http://[^\s\"]+)")[1]
         yield server
 
 

@@ -3,8 +3,9 @@
 Each test process has one launcher, a separate process that receives requests on a socket (see `support.launching`). The
 socket closes when the test process ends; the launcher then kills every process that is still running.
 
-The launcher imports `polyant` once and runs it in forks: imports are most of the cost of a start. Other commands are
-executed.
+The launcher imports `polyant` once and runs it in forks: imports are most of the cost of a start. `python -m polyant`,
+`python -m uvicorn` and `python -c` run in forks, and so do the workers of their servers. Other commands are executed;
+so is everything that starts with `env` (see `support.process.EXECUTED`).
 """
 
 import contextlib
@@ -13,19 +14,28 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import multiprocessing
 import os
 import selectors
 import shutil
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
-_POLYANT = [sys.executable, "-m", "polyant"]
 # Everything that a start imports, except modules that read the environment on import (prometheus_client).
 _PRELOADED = (
-    *("polyant.cli.main", "polyant.bootstrap", "uvicorn.supervisors", "uvicorn.loops.uvloop", "uvicorn.lifespan.on"),
+    *(
+        "polyant.cli.main",
+        "polyant.bootstrap",
+        "uvicorn.main",
+        "uvicorn.supervisors",
+        "uvicorn.loops.uvloop",
+        "uvicorn.lifespan.on",
+    ),
     *("uvicorn.protocols.http.httptools_impl", "anyio._backends._asyncio", "anyio.streams.tls", "anyio.abc"),
     *("asyncpg", "piccolo.apps.migrations.auto.migration_manager", "litestar.openapi.spec"),
 )
@@ -45,7 +55,7 @@ class Launcher:
         """Handles requests until the test process ends.
 
         Returns:
-            None at the end, or the arguments of `polyant` in a fork that has to run it.
+            None at the end, or the arguments of Python in a fork that has to do what Python would do with them.
         """
         wakeup, woken = socket.socketpair()
         wakeup.setblocking(False)
@@ -80,7 +90,7 @@ class Launcher:
         return (json.loads(data) if data else None), descriptors
 
     def _handle(self, request: dict[str, Any], descriptors: list[int]) -> list[str] | None:
-        """Handles one request; returns the arguments of `polyant` in a fork that has to run it."""
+        """Handles one request; returns the arguments of Python in a fork that has to run them."""
         match request["do"]:
             case "start":
                 return self._start(request, descriptors)
@@ -106,7 +116,7 @@ class Launcher:
         return self._become(request, descriptors)
 
     def _become(self, request: dict[str, Any], descriptors: list[int]) -> list[str]:
-        """Turns this fork into the requested process; returns only for `polyant`, with its arguments."""
+        """Turns this fork into the requested process; returns only for Python, with its arguments."""
         self._control.close()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -119,12 +129,12 @@ class Launcher:
             os.close(os.open(os.ttyname(0), os.O_RDWR))
         os.chdir(request["cwd"])
         command: list[str] = request["command"]
-        if command[:3] != _POLYANT:
+        if command[0] != sys.executable or _runner_of(command[1:]) is None:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execvpe(command[0], command, request["env"])  # noqa: S606 - there is no shell in between
         os.environ.clear()
         os.environ.update(request["env"])
-        return command[3:]
+        return command[1:]
 
     def _reap(self) -> None:
         while True:
@@ -152,19 +162,61 @@ class Launcher:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _runner_of(arguments: list[str]) -> Callable[[list[str]], None] | None:
+    """Returns the function that does in a fork what Python does with these arguments, if there is one."""
+    match arguments:
+        case ["-m", "polyant", *_]:
+            return _run_polyant
+        case ["-m", "uvicorn", *_]:
+            return _run_uvicorn
+        case ["-c", *_]:
+            return _run_code
+    return None
+
+
 def _run_polyant(arguments: list[str]) -> None:
-    """Does what `python -m polyant` does once its modules are imported."""
-    sys.path[:1] = [str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     spec = importlib.util.find_spec("polyant.__main__")
     assert spec is not None
-    sys.modules["__main__"].__spec__ = spec  # multiprocessing tells its children to import this
-    sys.argv = [str(spec.origin), *arguments]
+    sys.argv = [str(spec.origin), *arguments[2:]]
+    from polyant.cli.main import main  # noqa: PLC0415 - imported by the launcher already
+
+    main(arguments[2:])
+
+
+def _run_uvicorn(arguments: list[str]) -> None:
+    sys.argv = ["uvicorn", *arguments[2:]]
+    from uvicorn.main import main  # noqa: PLC0415 - as above
+
+    main(arguments[2:], prog_name="python -m uvicorn")
+
+
+def _run_code(arguments: list[str]) -> None:
+    sys.argv = ["-c", *arguments[2:]]
+    sys.modules["__main__"] = ModuleType("__main__")
+    exec(compile(arguments[1], "<string>", "exec"), vars(sys.modules["__main__"]))  # noqa: S102 - what Python does
+
+
+class _Worker(multiprocessing.get_context("fork").Process):  # type: ignore[misc] # its class isn't static
+    """A worker of a server, forked: uvicorn starts a new Python, whose imports take most of the start."""
+
+    def run(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_DFL)  # a new Python doesn't have its parent's handlers
+        super().run()
+
+
+def _run(arguments: list[str]) -> None:
+    """Does what Python does with these arguments, in a fork that has imported the modules."""
+    import uvicorn._subprocess  # noqa: PLC0415 - as above
+
+    uvicorn._subprocess.spawn = SimpleNamespace(Process=_Worker)  # type: ignore[assignment]
+    sys.path[:1] = [str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.stdin = open(0, encoding=sys.stdin.encoding, errors=sys.stdin.errors)  # noqa: SIM115 - a descriptor
     sys.stdout = open(1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115 - as above
     sys.stderr = open(2, "w", 1, encoding=sys.stderr.encoding, errors=sys.stderr.errors)  # noqa: SIM115 - as above
-    from polyant.cli.main import main  # noqa: PLC0415 - imported by the launcher already
-
-    main(arguments)
+    runner = _runner_of(arguments)
+    assert runner is not None
+    runner(arguments)
 
 
 def _hash_cheaply() -> None:
@@ -184,10 +236,10 @@ if __name__ == "__main__":
     for name in _PRELOADED:
         importlib.import_module(name)
     for point in importlib.metadata.distribution("polyant").entry_points:
-        if ".mcp." not in point.value:  # MCP is an extra, imported when it is used
+        if ".mcp." not in point.value and ".prometheus." not in point.value:  # imported when they are used
             point.load()
     _hash_cheaply()
     gc.freeze()
     _arguments = Launcher(socket.socket(fileno=int(sys.argv[1]))).serve()
     if _arguments is not None:
-        _run_polyant(_arguments)
+        _run(_arguments)

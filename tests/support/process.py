@@ -28,7 +28,7 @@ UVICORN = (
 )
 SERVE = (*POLYANT, "serve", "--port", "0")
 EXECUTED = ("env",)
-"""Before a command: it is executed as a user would do it, instead of being run in a fork that has imported polyant."""
+"""Before a command: it and its workers are executed as a user would do it, not run in forks with imported modules."""
 SECRETS = {"ENCRYPTION_KEY": "0123456789abcdef" * 4, "AUTH_SECRET": "a secret of more than thirty-two characters"}
 """The variables that a server on PostgreSQL requires."""
 
@@ -44,7 +44,13 @@ def run_polyant(
     folder: Path, *arguments: str, given: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Returns the result of one command; `given` is its standard input."""
-    command = [*POLYANT, *arguments]
+    return run(folder, (*POLYANT, *arguments), given=given, **variables)
+
+
+def run(
+    folder: Path, command: Sequence[str], *, given: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Returns the result of any command; `given` is its standard input."""
     with TemporaryFile("w+") as stdin, TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
         stdin.write(given or "")
         stdin.seek(0)
@@ -137,7 +143,11 @@ class Server:
     def workers(self) -> set[int]:
         """Returns the process ids of the live workers."""
         tree = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-        return {int(child) for child in tree.split() if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+        return {
+            int(child)
+            for child in tree.split()
+            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
+        }
 
     def wait(self) -> int:
         """Returns the exit code once the process and all its children have ended."""
@@ -186,9 +196,9 @@ def starting(folder: Path, command: Sequence[str] = SERVE, **variables: str) -> 
 
 
 @contextmanager
-def serving(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
-    """Yields a server that has reported that it is ready."""
-    with starting(folder, (*SERVE, *options), **variables) as server:
+def serving(folder: Path, *options: str, before: Sequence[str] = (), **variables: str) -> Iterator[Server]:
+    """Yields a server that has reported that it is ready; `before` comes before its command, such as `EXECUTED`."""
+    with starting(folder, (*before, *SERVE, *options), **variables) as server:
         server.wait_until_ready()
         yield server
 
