@@ -38,6 +38,7 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.system_prompt import SystemPromptComposer
@@ -144,6 +145,7 @@ class ManagementHarness:
             (Clock, self.clock),
             (TokenSource, self.tokens),
             (Mapping[str, ProviderInfo], providers),
+            (ProviderKeys, ProviderKeys(cipher, operator_keys={}, trusted_origins=frozenset())),
             (Mapping[str, Tool], tools),
             (ToolNames, tuple(tools)),
             (OutboundPolicy, outbound),

@@ -2,6 +2,7 @@
 
 import enum
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NewType
@@ -156,6 +157,12 @@ def parse_slug(text: str) -> Slug:
     if len(text) > MAX_SLUG_CHARACTERS or not SLUG_PATTERN.match(text):
         raise InvalidInputError(f"A slug must be {SLUG_RULE}")
     return Slug(text)
+
+
+def slug_from(name: str) -> str:
+    """Returns a slug that resembles a display name, such as `cafe-bot` for `Café Bot!`; empty if there is none."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_CHARACTERS].rstrip("-")
 
 
 def parse_base_url(text: str) -> str:

@@ -29,6 +29,10 @@ class ProviderKeys:
         self._operator_keys = operator_keys
         self._trusted_origins = trusted_origins
 
+    def server_has_key(self, provider: ProviderInfo) -> bool:
+        """Returns whether the operator has a key for the provider's own address."""
+        return provider.name in self._operator_keys
+
     async def key_for(self, instance: Instance, provider: ProviderInfo) -> SecretText | None:
         """Returns the key for calling the instance's provider, or None if no key is needed.
 

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 
 from polyant.domain.instances import InstanceQuery, InstanceStatus
 from polyant.domain.use_cases.list_instances import ListInstances
+from polyant.domain.use_cases.show_activity import ShowActivity
 from polyant.http.panel.pages import PanelRequest, page
 from polyant.http.panel.paging import ROWS, paging_of
 
@@ -20,7 +21,13 @@ class InstancesPageController(Controller):
     include_in_schema = False
 
     @get()
-    async def show(self, *, request: PanelRequest, list_instances: NamedDependency[ListInstances]) -> Response[Any]:
+    async def show(
+        self,
+        *,
+        request: PanelRequest,
+        list_instances: NamedDependency[ListInstances],
+        show_activity: NamedDependency[ShowActivity],
+    ) -> Response[Any]:
         """Returns the page with the instances that match the search."""
         search = request.query_params.get("search", "")[:_MAX_SEARCH_CHARACTERS].strip()
         status = request.query_params.get("status", "")
@@ -32,6 +39,7 @@ class InstancesPageController(Controller):
             "instances.html",
             any=bool(found.total or search or chosen),
             rows=found.instances,
+            activity=await show_activity(found.instances),
             search=search,
             chosen=chosen or "",
             **paging.context(len(found.instances), found.total),

@@ -45,13 +45,16 @@ def panel_of(request: Request[Any, Any, Any]) -> Panel:
     return panel
 
 
-def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any) -> Template:
+def page(
+    request: Request[Any, Any, Any], template: str, *, status: int = 200, done_code: str = "", **context: Any
+) -> Template:
     """Returns a page.
 
     Args:
         request: The request that it answers.
         template: The file name of its template.
         status: The HTTP status.
+        done_code: The code of the sentence at the top; by default, the code in the query.
         context: The variables of the template, in addition to those of the frame.
     """
     who = request.scope.get("auth")
@@ -60,7 +63,7 @@ def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, *
         "user": who.user if isinstance(who, LoggedIn) else None,
         "is_superadmin": isinstance(who, LoggedIn) and who.user.role is Role.SUPERADMIN,
         "now": panel_of(request).clock.now(),
-        "done": DONE.get(request.query_params.get("done", "")),
+        "done": DONE.get(done_code or request.query_params.get("done", "")),
         "errors": {},
     }
     return Template(template, context={**frame, **context}, status_code=status, media_type="text/html")

@@ -16,13 +16,14 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     number: int
+    rows: int = ROWS
     query: Mapping[str, str]
     """The search and the filters, without empty ones."""
 
     @property
     def offset(self) -> int:
         """The number of rows before the page."""
-        return (self.number - 1) * ROWS
+        return (self.number - 1) * self.rows
 
     def context(self, shown: int, total: int) -> dict[str, Any]:
         """Returns the template's variables for a page that shows that many of all rows."""
@@ -40,12 +41,13 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.path}?{query}" if query else self.path
 
 
-def paging_of(request: Request[Any, Any, Any], path: str, **query: str) -> Paging:
+def paging_of(request: Request[Any, Any, Any], path: str, *, rows: int = ROWS, **query: str) -> Paging:
     """Returns the page that a request asks for; an invalid number is the first page."""
     text = request.query_params.get("page", "")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 1  # noqa: PLR2004 - digits of _MAX_PAGE
     return Paging(
         path=path,
         number=min(max(number, 1), _MAX_PAGE),
+        rows=rows,
         query={name: value for name, value in query.items() if value},
     )

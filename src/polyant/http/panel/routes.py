@@ -7,9 +7,11 @@ from litestar.types import ControllerRouterHandler
 
 from polyant.domain.running_turns import CallerGoneError
 from polyant.http.errors import handle_caller_gone
+from polyant.http.panel.create import CreatePageController
 from polyant.http.panel.errors import error_page
 from polyant.http.panel.gate import PanelMiddleware
 from polyant.http.panel.instances import InstancesPageController
+from polyant.http.panel.overview import OverviewPageController
 from polyant.http.panel.pages import STATIC
 from polyant.http.panel.sign_in import SignInController
 
@@ -21,7 +23,7 @@ def panel_routes() -> list[ControllerRouterHandler]:
     """Returns the routes of the panel: its pages and their static files."""
     pages = Router(
         path="/",
-        route_handlers=[SignInController, InstancesPageController],
+        route_handlers=[SignInController, InstancesPageController, CreatePageController, OverviewPageController],
         middleware=[PanelMiddleware],
         exception_handlers={CallerGoneError: handle_caller_gone, Exception: error_page},
         include_in_schema=False,

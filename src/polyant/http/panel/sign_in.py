@@ -41,7 +41,7 @@ class SignInController(Controller):
         return page(request, "login.html", next=target, email="", draft=(), failed=False)
 
     @post(LOGIN)
-    async def sign_in(self, *, request: PanelRequest, log_in: NamedDependency[LogIn]) -> Response[Any] | ASGIApp:
+    async def sign_in(self, *, request: PanelRequest, log_in: NamedDependency[LogIn]) -> ASGIApp:
         """Opens a session, then redirects to the page, or shows the form that was typed before the session ended."""
         gate = panel_of(request).gate
         form = await read_form(request)
@@ -50,14 +50,14 @@ class SignInController(Controller):
         try:
             opened = await log_in(email, SecretText(form.raw("secret.password")))
         except WrongPasswordError:
-            return page(
-                request, "login.html", status=400, next=target, email=email, draft=_prefixed_draft(form), failed=True
-            )
-        if draft := _draft(form):
-            return _resubmitted(request, target, draft, opened)
+            draft = _prefixed_draft(form)
+            refused = page(request, "login.html", status=400, next=target, email=email, draft=draft, failed=True)
+            return refused.to_asgi_response(app=None, request=request)
+        if target != HOME and (typed := _draft(form)):
+            return _resubmitted(request, target, typed, opened)
         response = see_other(target)
         response.cookies.append(gate.cookie(request.scope, opened.token))
-        return response
+        return response.to_asgi_response(app=None, request=request)
 
     @post("/logout")
     async def sign_out(self, *, request: PanelRequest, log_out: NamedDependency[LogOut]) -> Response[Any]:

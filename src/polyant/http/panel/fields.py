@@ -1,0 +1,81 @@
+"""Parsers of form fields: each returns the value, or raises the error that the field shows."""
+
+from collections.abc import Callable, Mapping
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import (
+    MAX_DESCRIPTION_CHARACTERS,
+    MAX_MODEL_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    MAX_TEMPERATURE,
+    parse_base_url,
+)
+from polyant.http.panel.forms import Form
+
+FieldParser = Callable[[str], object]
+
+
+def text_field(what: str, *, maximum: int, required: bool = False) -> Callable[[str], str]:
+    """Returns a parser for a text; `what` begins the error, such as `A name`."""
+
+    def parse(text: str) -> str:
+        if required and not text:
+            raise InvalidInputError(f"{what} is missing")
+        if len(text) > maximum:
+            raise InvalidInputError(f"{what} has at most {maximum:,} characters")
+        return text
+
+    return parse
+
+
+def number_field(what: str, *, minimum: float, maximum: float, example: str) -> Callable[[str], float | None]:
+    """Returns a parser for an optional number."""
+    rule = f"{what} is a number from {minimum:,g} to {maximum:,g}, for example {example}"
+
+    def parse(text: str) -> float | None:
+        if not text:
+            return None
+        try:
+            number = float(text.replace(",", "."))
+        except ValueError:
+            raise InvalidInputError(rule) from None
+        if not minimum <= number <= maximum:
+            raise InvalidInputError(rule)
+        return number
+
+    return parse
+
+
+def whole_number_field(what: str, *, minimum: int, maximum: int, example: str) -> Callable[[str], int | None]:
+    """Returns a parser for an optional whole number."""
+    rule = f"{what} is a whole number from {minimum:,} to {maximum:,}, for example {example}"
+
+    def parse(text: str) -> int | None:
+        if not text:
+            return None
+        plain = text.replace(",", "")
+        if not (plain.isascii() and plain.isdigit() and len(plain) < 10) or not minimum <= int(plain) <= maximum:  # noqa: PLR2004 - digits
+            raise InvalidInputError(rule)
+        return int(plain)
+
+    return parse
+
+
+def base_url_field(text: str) -> str | None:
+    """Returns the base URL, or None if the field is empty.
+
+    Raises:
+        InvalidInputError: It isn't a base URL.
+    """
+    return parse_base_url(text) if text else None
+
+
+name_field = text_field("A name", maximum=MAX_NAME_CHARACTERS, required=True)
+description_field = text_field("A description", maximum=MAX_DESCRIPTION_CHARACTERS)
+model_field = text_field("A model", maximum=MAX_MODEL_CHARACTERS)
+temperature_field = number_field("Temperature", minimum=0, maximum=MAX_TEMPERATURE, example="0.7")
+
+
+def parsed(form: Form, parsers: Mapping[str, FieldParser]) -> dict[str, object]:
+    """Returns the parsed values by field; invalid ones are None, and their errors are recorded in the form."""
+    return {name: form.parse(name, parse) for name, parse in parsers.items()}

@@ -1,0 +1,35 @@
+"""The overview of an instance: examples, turns, and the switch between active and disabled."""
+
+from support.app import App
+from support.panel import Browser, location, read
+
+
+async def test_overview_shows_how_to_call_the_instance(app: App, browser: Browser) -> None:
+    await app.add("bot", key="sk-0123456789abcdef")
+    shown = await browser.page("/instances/bot")
+    assert "http://panel.example/v1" in shown.text
+    assert 'os.environ["BOT_KEY"]' in shown.text
+    assert 'api_key="none"' in (await browser.page("/instances/demo-bot")).text
+
+
+async def test_turns_are_shown_newest_first(app: App, browser: Browser) -> None:
+    assert "No turns yet." in (await browser.page("/instances/demo-bot")).text
+    await app.chat()
+    shown = await browser.page("/instances/demo-bot")
+    assert "1–1 of 1" in shown.text
+    assert "Finished" in shown.text
+
+
+async def test_disabled_instance_refuses_callers_until_it_is_enabled(app: App, browser: Browser) -> None:
+    assert location(await browser.post("/instances/demo-bot/disable", {})) == "/instances/demo-bot?done=disabled"
+    assert (await app.chat()).status == 401
+    assert "callers are refused" in (await browser.page("/instances/demo-bot?done=disabled")).text
+    assert location(await browser.post("/instances/demo-bot/enable", {})) == "/instances/demo-bot?done=enabled"
+    assert (await app.chat()).status == 200
+
+
+async def test_unknown_instance_is_named(browser: Browser) -> None:
+    for slug in ("nobody", "No Slug", "<b>"):
+        response = await browser.get(f"/instances/{slug}")
+        assert response.status == 404
+        assert f"There is no instance called {slug}." in read(response).text
