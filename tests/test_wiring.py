@@ -164,7 +164,7 @@ class Options(msgspec.Struct):
 
 
 class OptionedTool:
-    name = "openai"
+    name = "scripted"
     description = "Has the name of a provider."
     arguments = Options
     secrets = ()
@@ -188,9 +188,9 @@ class OptionedSupervisor:
 @pytest.fixture
 def adapters_with_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offers = [
-        ("tool", "openai", "OptionedTool"),
+        ("tool", "scripted", "OptionedTool"),
         ("tool", "odd", "OddTool"),
-        *(("supervisor", name, "OptionedSupervisor") for name in ("openai", "own")),
+        *(("supervisor", name, "OptionedSupervisor") for name in ("scripted", "own")),
     ]
     install(tmp_path, "acme-optioned", OPTIONED, offers)
     monkeypatch.syspath_prepend(tmp_path)
@@ -198,19 +198,19 @@ def adapters_with_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.usefixtures("adapters_with_options")
 async def test_options_cover_chat_models_tools_and_the_supervisor(environ: dict[str, str]) -> None:
-    async with container_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="own") as container:
+    async with container_of(environ, POLYANT_TOOLS="scripted", SUPERVISOR="own") as container:
         options = await container.get(AdapterOptions)
-    options.check({"openai": {"level": 1}, "own": {"level": 2}})
-    with pytest.raises(InvalidInputError, match="adapters with options: openai, own"):
+    options.check({"scripted": {"level": 1}, "own": {"level": 2}})
+    with pytest.raises(InvalidInputError, match="adapters with options: anthropic, openai, own, scripted"):
         options.check({"tool_loop": {}})
-    with pytest.raises(InvalidInputError, match="'anthropic' has no options"):
-        options.check({"anthropic": {}})
+    with pytest.raises(InvalidInputError, match="'calculate' has no options"):
+        options.check({"calculate": {}})
 
 
 @pytest.mark.usefixtures("adapters_with_options")
 async def test_adapters_with_the_same_name_cannot_both_have_options(environ: dict[str, str]) -> None:
-    async with container_of(environ, POLYANT_TOOLS="openai", SUPERVISOR="openai") as container:
-        with pytest.raises(AdapterError, match="Two adapters with the name 'openai' have options"):
+    async with container_of(environ, POLYANT_TOOLS="scripted", SUPERVISOR="scripted") as container:
+        with pytest.raises(AdapterError, match="Two adapters with the name 'scripted' have options"):
             await container.get(AdapterOptions)
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from polyant.adapters.piccolo import MAX_CONNECTIONS
 from polyant.adapters.system.date_time_formatter import describer
+from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import parse_base_url
 from polyant.domain.limits import ProviderTimeouts, RateLimit, TurnBudget, parse_rate_limit
 from polyant.domain.secrets import SecretText
 from polyant.domain.urls import is_server_url, origin_of

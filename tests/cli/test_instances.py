@@ -64,6 +64,20 @@ def test_fields_are_changed_and_reset(polyant: Polyant, home: Path) -> None:
     assert (back.json["baseUrl"], back.json["temperature"]) == (None, None)
 
 
+def test_command_prints_the_address_in_effect_and_corrects_the_base_url(polyant: Polyant, home: Path) -> None:
+    place = ("--provider", "openai", "--base-url", "http://localhost:1/v1/chat/completions")
+    done = polyant.succeed("instances", "update", "demo-bot", *place, "--json")
+    assert (done.json["baseUrl"], done.json["address"]) == ("http://localhost:1/v1",) * 2
+    notice = "The base URL was corrected to http://localhost:1/v1: /chat/completions is added to it for each call"
+    assert done.stderr == f"polyant: {notice}\n"
+    moved = polyant.succeed("instances", "update", "demo-bot", "--provider", "anthropic", "--json")
+    assert (moved.json["baseUrl"], moved.json["address"]) == (None, "https://api.anthropic.com/v1")
+    assert moved.stderr == ""
+    created = polyant.succeed("instances", "create", "new", *place)
+    assert "address      http://localhost:1/v1\n" in created.stdout
+    assert notice in created.stderr
+
+
 def test_auth_cannot_be_enabled_without_a_key(polyant: Polyant, home: Path) -> None:
     refused = polyant("instances", "update", "demo-bot", "--auth")
     assert refused == Done(2, "", "polyant: auth can't be enabled without an API key: issue or set one first\n")

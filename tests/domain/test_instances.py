@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import (
     SLUG_RULE,
@@ -14,7 +15,6 @@ from polyant.domain.instances import (
     InstanceStatus,
     Slug,
     check_instance,
-    parse_base_url,
     parse_slug,
 )
 from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretAddress

@@ -1,4 +1,5 @@
-from polyant.domain.instances import check_instance, parse_base_url
+from polyant.domain.base_urls import parse_base_url
+from polyant.domain.instances import check_instance
 from polyant.domain.prompts import SectionKey, check_section
 from polyant.domain.secrets import AUTH_API_KEY, parse_secret_name
 from polyant.testing.factories import InstanceFactory

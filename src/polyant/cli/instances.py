@@ -13,13 +13,14 @@ from polyant.cli.context import CliContext, run, tools_of
 from polyant.cli.output import instance_fields, print_instance, print_json, print_table
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI
+from polyant.domain.base_urls import correction_of
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import MAX_TEMPERATURE, InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
-from polyant.domain.provider_keys import moved_key
+from polyant.domain.provider_keys import address_of, moved_key
 from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.edit_instance import EditInstance
@@ -116,8 +117,10 @@ def _create(args: argparse.Namespace, environ: Environ) -> int | None:
             base_url=args.base_url,
             temperature=None if args.temperature == DEFAULT else args.temperature,
         )
-        created = await (await context.get(CreateInstance))(new, by=CLI, unrestricted=True)
-        print_instance(created.instance, (), as_json=args.json)
+        instance = (await (await context.get(CreateInstance))(new, by=CLI, unrestricted=True)).instance
+        address = address_of(instance, await context.get(Mapping[str, ProviderInfo]))
+        print_instance(instance, (), address=address, as_json=args.json)
+        _warn(correction_of(args.base_url))
 
     return run(work, environ)
 
@@ -141,7 +144,8 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
 def _show(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(context: CliContext) -> None:
         instance = await (await context.get(ShowInstance))(parse_slug(args.slug))
-        print_instance(instance, await tools_of(context, instance), as_json=args.json)
+        address = address_of(instance, await context.get(Mapping[str, ProviderInfo]))
+        print_instance(instance, await tools_of(context, instance), address=address, as_json=args.json)
 
     return run(work, environ)
 
@@ -209,12 +213,17 @@ def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> 
             outbound=await context.get(OutboundPolicy),
         )
         instance = await update(parse_slug(args.slug), patch, by=CLI, unrestricted=True)
-        print_instance(instance, await tools_of(context, instance), as_json=args.json)
-        moved = moved_key(instance, providers)
-        if moved is not None:
-            print(f"polyant: {moved}", file=sys.stderr)
+        address = address_of(instance, providers)
+        print_instance(instance, await tools_of(context, instance), address=address, as_json=args.json)
+        _warn(correction_of(patch.base_url or None))
+        _warn(moved_key(instance, providers))
 
     return run(work, environ)
+
+
+def _warn(notice: str | None) -> None:
+    if notice is not None:
+        print(f"polyant: {notice}", file=sys.stderr)
 
 
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:

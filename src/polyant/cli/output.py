@@ -47,10 +47,18 @@ def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
     }
 
 
-def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, as_json: bool) -> None:
-    """Prints one instance with the state of its tools and the names of its secrets."""
+def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, address: str | None, as_json: bool) -> None:
+    """Prints one instance with the state of its tools and the names of its secrets.
+
+    Args:
+        instance: The instance.
+        tools: Its enabled tools.
+        address: The address that its model calls go to.
+        as_json: Whether to print JSON.
+    """
     fields = {
         **instance_fields(instance),
+        "address": address,
         "tools": [{"name": tool.name, "ready": tool.ready, "state": tool.state} for tool in tools],
         "limits": _limits_fields(instance.limits),
         "mcpServers": [mcp_server_fields(server) for server in instance.mcp_servers],

@@ -9,12 +9,12 @@ from typing import Any, NewType
 
 import msgspec
 
+from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.limits import TurnLimits, check_turn_limits
 from polyant.domain.mcp_servers import McpServer, check_mcp_servers
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretAddress, SecretName
-from polyant.domain.urls import is_server_url
 
 Slug = NewType("Slug", str)
 """An instance's public name; create it with `parse_slug`."""
@@ -163,22 +163,6 @@ def slug_from(name: str) -> str:
     """Returns a slug that resembles a display name, such as `cafe-bot` for `Café Bot!`; empty if there is none."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_CHARACTERS].rstrip("-")
-
-
-def parse_base_url(text: str) -> str:
-    """Returns the text as a provider's base URL, without a trailing slash.
-
-    Raises:
-        InvalidInputError: The text isn't an http or https URL with a host, or it has a user, a query or a fragment.
-            These could contain a secret, which would then appear in logs.
-    """
-    url = text.strip().rstrip("/")
-    server = url.partition("://")[2].partition("/")[0]
-    if "@" in server or "?" in url or "#" in url:
-        raise InvalidInputError("A base URL must not have a user, password, query or fragment: store keys as secrets")
-    if not is_server_url(url):
-        raise InvalidInputError("A base URL must start with http:// or https:// and contain a host")
-    return url
 
 
 def check_instance(instance: Instance) -> Instance:

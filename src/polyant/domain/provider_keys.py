@@ -66,6 +66,12 @@ def base_url_of(instance: Instance, provider: ProviderInfo) -> str:
     return (instance.base_url or provider.base_url).rstrip("/")
 
 
+def address_of(instance: Instance, providers: Mapping[str, ProviderInfo]) -> str | None:
+    """Returns the address that the instance's model calls go to; None if only its unknown provider has one."""
+    info = providers.get(instance.provider)
+    return instance.base_url if info is None else base_url_of(instance, info)
+
+
 def secret_origin(instance: Instance, name: SecretName, providers: Mapping[str, ProviderInfo]) -> str | None:
     """Returns the origin that a secret of the instance is bound to when it is set now, or None if it isn't bound."""
     own = providers.get(instance.provider)

@@ -166,3 +166,18 @@ def test_signed_thinking_returns_unchanged_before_the_tool_result() -> None:
     assert sent(messages=messages)["messages"][1]["content"] == [thinking, text, use]
     other = sent(model="claude-opus-4-1", messages=messages)["messages"][1]["content"]
     assert other == [text, use]
+
+
+@pytest.mark.parametrize(("given", "max_tokens"), [(None, 16_384), (100, 4_100), (4_000, 8_000), (5_000, 5_000)])
+def test_thinking_gets_its_budget_beside_the_caller_s_limit(given: int | None, max_tokens: int) -> None:
+    thinking = {"type": "enabled", "budget_tokens": 4_000}
+    body = sent(options={"body": {"thinking": thinking}}, sampling=Sampling(max_tokens=given, temperature=0.5))
+    assert (body["thinking"], body["max_tokens"]) == (thinking, max_tokens)
+    assert "temperature" not in body
+
+
+def test_options_take_precedence() -> None:
+    body = sent(
+        options={"body": {"max_tokens": 9, "thinking": {"type": "disabled"}}}, sampling=Sampling(temperature=0.5)
+    )
+    assert (body["max_tokens"], body["temperature"]) == (9, 0.5)

@@ -3,7 +3,7 @@ import msgspec
 import pytest
 
 from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
-from polyant.domain.chat import ModelRequest, TextDelta
+from polyant.domain.chat import ModelRequest, Sampling, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.testing.chat_model import events_of
@@ -15,6 +15,31 @@ from support.upstream import Received, Reply, ScriptedUpstream, json_reply
 @pytest.fixture
 def model(http: aiohttp.ClientSession, clock: InstantClock) -> OpenAIChatModel:
     return OpenAIChatModel(http=http, clock=clock, timeouts=ProviderTimeouts())
+
+
+async def test_options_add_to_the_body_and_the_address(
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
+) -> None:
+    upstream.otherwise = openai_responder()
+    options = {"body": {"reasoning_effort": "low", "temperature": 0.1}, "query": {"api-version": "2026-01-01"}}
+    request = msgspec.structs.replace(model_request, options=options, sampling=Sampling(temperature=0.9))
+    await events_of(model, request)
+    (sent,) = upstream.requests
+    assert sent.path == "/v1/chat/completions?api-version=2026-01-01"
+    assert (sent.json()["reasoning_effort"], sent.json()["temperature"]) == ("low", 0.1)
+
+
+async def test_option_names_the_model_behind_a_deployment(
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
+) -> None:
+    upstream.otherwise = openai_responder()
+    request = msgspec.structs.replace(
+        model_request, options={"base_model": "gpt-5.4"}, sampling=Sampling(temperature=0.9, max_tokens=7)
+    )
+    await events_of(model, request)
+    sent = upstream.requests[0].json()
+    assert (sent["model"], sent["max_completion_tokens"]) == ("some-model", 7)
+    assert "temperature" not in sent
 
 
 async def test_request_has_the_provider_s_form(

@@ -47,6 +47,15 @@ def loop(loop: ToolLoop) -> ToolLoop:
     return loop
 
 
+async def test_sub_agent_gets_only_the_options_of_the_address(loop: ToolLoop) -> None:
+    options = {"body": {"reasoning_effort": "high"}, "query": {"api-version": "1"}}
+    loop.instance = msgspec.structs.replace(loop.instance, options={"fake": options})
+    _, requests = await loop.run(
+        lambda request: SUMMARY if is_sub_agent(request) or len(request.messages) > 1 else spawns("a")
+    )
+    assert [request.options for request in requests] == [options, {"query": {"api-version": "1"}}, options]
+
+
 async def test_sub_agent_result_is_its_last_text_and_is_not_streamed(loop: ToolLoop) -> None:
     def play(request: ModelRequest) -> FakeStep:
         if is_sub_agent(request):

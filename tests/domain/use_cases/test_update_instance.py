@@ -30,6 +30,14 @@ async def test_new_provider_sets_its_default_model(harness: UseCaseHarness, slug
     assert (await harness.update(slug, InstancePatch(provider="echo", model="mine"))).model == "mine"
 
 
+async def test_new_provider_resets_the_base_url_unless_one_is_given(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.update(slug, InstancePatch(provider="vendor", base_url="http://one/v1"))
+    assert (await harness.update(slug, InstancePatch(provider="vendor", name="N"))).base_url == "http://one/v1"
+    assert (await harness.update(slug, InstancePatch(provider="echo"))).base_url is None
+    both = InstancePatch(provider="vendor", base_url="http://two/v1/chat/completions")
+    assert (await harness.update(slug, both)).base_url == "http://two/v1"
+
+
 @pytest.mark.parametrize(
     "patch, message",
     [

@@ -132,6 +132,18 @@ async def test_options_are_set_per_adapter_and_reset_with_null(app: App, api: Ap
     assert details == [("options.vendor",), ("name",), ("options.vendor",)]
 
 
+async def test_response_has_the_address_in_effect_and_notices(api: Api) -> None:
+    own = (await api.get("/instances/bot")).json["address"]
+    moved = (await api.patch("/instances/bot", {"baseUrl": "http://l:1/v1/messages"})).json
+    assert (moved["instance"]["baseUrl"], moved["address"]) == ("http://l:1/v1", "http://l:1/v1")
+    notice = "The base URL was corrected to http://l:1/v1: /messages is added to it for each call"
+    assert moved["notices"][0] == notice
+    reset = (await api.patch("/instances/bot", {"provider": "echo"})).json
+    assert reset["instance"]["baseUrl"] is None
+    back = (await api.patch("/instances/bot", {"provider": "vendor"})).json
+    assert (back["instance"]["baseUrl"], back["address"]) == (None, own)
+
+
 async def test_new_provider_sets_its_default_model(api: Api) -> None:
     after = (await api.patch("/instances/bot", {"provider": "echo"})).json["instance"]
     assert (after["provider"], after["model"]) == ("echo", "parrot")

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
 
-from polyant.adapters.llm.anthropic_request import encode_request
+from polyant.adapters.llm.anthropic_request import AnthropicOptions, encode_request, options_of
 from polyant.adapters.llm.anthropic_response_reader import AnthropicResponseReader
 from polyant.adapters.llm.http import ProviderCall, ProviderClient, header_value
 from polyant.adapters.llm.public_http import PublicHttp
@@ -30,6 +30,8 @@ class AnthropicChatModel(ChatModel):
         response_format=True,
         environment_variable="ANTHROPIC_API_KEY",
     )
+
+    options = AnthropicOptions
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class AnthropicChatModel(ChatModel):
 
 def _call(request: ModelRequest) -> ProviderCall:
     return ProviderCall(
-        url=f"{request.base_url}/messages",
+        url=options_of(request).address(f"{request.base_url}/messages"),
         headers=_headers(request),
         body=encode_request(request),
         stream=request.stream,

@@ -2,7 +2,7 @@
 
 from collections import deque
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -11,7 +11,9 @@ from polyant.adapters.llm.anthropic_blocks import TEXT, TOOL_USE
 from polyant.adapters.llm.anthropic_models import claude_version
 from polyant.adapters.llm.anthropic_output import output_config
 from polyant.adapters.llm.history import EMPTY_USER_MESSAGE, arguments_object
+from polyant.adapters.llm.provider_options import ProviderOptions
 from polyant.adapters.llm.response_reader import ProviderModel
+from polyant.domain.adapter_options import decode_options
 from polyant.domain.chat import AssistantMessage, ModelMessage, ModelRequest, ToolResult, UserMessage
 
 _PROVIDER = "anthropic"
@@ -22,20 +24,39 @@ _FIRST_WITHOUT_SAMPLING = (4, 7)
 _ANY_ARGUMENTS = msgspec.Raw(b'{"type":"object"}')
 
 
+class AnthropicOptions(ProviderOptions, frozen=True, kw_only=True):
+    """An instance's options for a server that is compatible with Anthropic's."""
+
+    owned: ClassVar[frozenset[str]] = frozenset({"model", "messages", "system", "stream", "tools", "tool_choice"})
+
+
+_NO_OPTIONS = AnthropicOptions()
+
+
+def options_of(request: ModelRequest) -> AnthropicOptions:
+    """Returns the instance's options for its provider.
+
+    Raises:
+        UnavailableError: The stored options are invalid.
+    """
+    return decode_options(request.options, _PROVIDER, AnthropicOptions) if request.options else _NO_OPTIONS
+
+
 def encode_request(request: ModelRequest) -> bytes:
     """Returns the body of the request.
 
     Anthropic requires `max_tokens` and rejects a request with both temperature and top_p; newer models reject either
     one. It has no seed and no penalties, and rejects stop sequences that are only white space.
     """
-    requested = request.sampling
-    accepts_sampling = _accepts_sampling(request.model)
+    requested, options = request.sampling, options_of(request)
+    thinking = options.body.get("thinking")
+    accepts_sampling = _accepts_sampling(request.model) and not _is_on(thinking)
     temperature = requested.temperature if accepts_sampling else None
     tools = _tools(request)
-    return _ENCODE(
+    encoded = _ENCODE(
         wire.RequestBody(
             model=request.model,
-            max_tokens=requested.max_tokens or _MAX_DEFAULT_TOKENS,
+            max_tokens=_max_tokens(requested.max_tokens or _MAX_DEFAULT_TOKENS, thinking),
             messages=_messages(request),
             system=request.system,
             stream=request.stream,
@@ -47,6 +68,18 @@ def encode_request(request: ModelRequest) -> bytes:
             output_config=output_config(request.provider_fields, request.model),
         )
     )
+    return options.merged_into(encoded)
+
+
+def _is_on(thinking: Any) -> bool:
+    """Returns whether the operator turned thinking on; then temperature and top_p are rejected."""
+    return isinstance(thinking, dict) and thinking.get("type") != "disabled"
+
+
+def _max_tokens(text_tokens: int, thinking: Any) -> int:
+    """Returns the limit for thinking and text together, which must be above the budget for thinking alone."""
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    return text_tokens + budget if isinstance(budget, int) and budget >= text_tokens else text_tokens
 
 
 def _accepts_sampling(model: str) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator, Mapping
 import aiohttp
 
 from polyant.adapters.llm.http import ProviderCall, ProviderClient, header_value
-from polyant.adapters.llm.openai_request import encode_request
+from polyant.adapters.llm.openai_dialect import dialect_of
+from polyant.adapters.llm.openai_request import OpenAIOptions, encode_request, options_of
 from polyant.adapters.llm.openai_response_reader import OpenAIResponseReader
 from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.response_reader import ProviderModel
@@ -29,6 +30,8 @@ class OpenAIChatModel(ChatModel):
         response_format=True,
         environment_variable="OPENAI_API_KEY",
     )
+
+    options = OpenAIOptions
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class OpenAIChatModel(ChatModel):
     def _call(self, request: ModelRequest) -> ProviderCall:
         include_usage = request.stream and request.base_url not in self._without_usage_option
         return ProviderCall(
-            url=f"{request.base_url}/chat/completions",
+            url=options_of(request).address(f"{request.base_url}/chat/completions"),
             headers=_headers(request),
             body=encode_request(request, include_usage=include_usage),
             stream=request.stream,
@@ -77,4 +80,6 @@ class OpenAIChatModel(ChatModel):
 def _headers(request: ModelRequest) -> Mapping[str, str]:
     if request.api_key is None:
         return {}
+    if dialect_of(request.base_url, request.model).is_azure_deployment:
+        return {"api-key": header_value(request.api_key)}
     return {"Authorization": f"Bearer {header_value(request.api_key)}"}

@@ -1,15 +1,16 @@
 """Encodes a model request for OpenAI's Chat Completions API, adapted to the server and the model."""
 
-import re
-from functools import lru_cache
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from typing import ClassVar
 
 import msgspec
 
 from polyant.adapters.llm import openai_wire as wire
 from polyant.adapters.llm.history import arguments_object, with_user_message, without_empty_messages
+from polyant.adapters.llm.openai_dialect import Dialect, dialect_of
+from polyant.adapters.llm.provider_options import ProviderOptions
 from polyant.adapters.llm.response_reader import ProviderModel
+from polyant.domain.adapter_options import decode_options
 from polyant.domain.chat import (
     AssistantMessage,
     ModelMessage,
@@ -24,51 +25,41 @@ from polyant.domain.instances import JsonObject
 
 _PROVIDER = "openai"
 _ENCODE = msgspec.json.Encoder().encode
-_OPENAI_OWN_HOST = ".api.openai.com"
-_OPENAI_HOSTS = (_OPENAI_OWN_HOST, ".openai.azure.com", ".services.ai.azure.com")
-_O_SERIES = re.compile(r"\A(?:.*/)?o[1-9](?:-|\Z)")
-_GPT = re.compile(r"\A(?:.*/)?gpt-(\d+)(?:\.(\d+))?(?!\d)(?!.*-chat)")
-_FIRST_REASONING_GPT = (5, 0)
-_FIRST_GPT_WITHOUT_TOOL_REASONING = (5, 1)
 _NO_FIELDS = ProviderFields()
 
 
-class Dialect(NamedTuple):
-    """How a server and a model deviate from the API reference."""
+class OpenAIOptions(ProviderOptions, frozen=True, kw_only=True):
+    """An instance's options for a server that is compatible with OpenAI's."""
 
-    is_openai: bool
-    """OpenAI's and Azure's servers deprecate `max_tokens`; others may not know `max_completion_tokens`."""
-    is_openai_own: bool
-    """OpenAI's own servers; others, Azure's included, may reject fields that are new or are about the caller."""
-    is_reasoning_model: bool
-    """Reasoning models reject sampling parameters and stop sequences with status 400, so they are omitted."""
-    tools_exclude_reasoning: bool
-    """The model rejects tools on this API unless `reasoning_effort` is none; from GPT-5.6 on, even if it is omitted."""
-
-
-@lru_cache(maxsize=1024)
-def dialect_of(base_url: str, model: str) -> Dialect:
-    """Returns the known deviations of the server and the model."""
-    host = f".{urlsplit(base_url).hostname or ''}"
-    is_openai = host.endswith(_OPENAI_HOSTS)
-    gpt = _GPT.match(model)
-    version = (int(gpt[1]), int(gpt[2] or 0)) if gpt else (0, 0)
-    return Dialect(
-        is_openai=is_openai,
-        is_openai_own=host.endswith(_OPENAI_OWN_HOST),
-        is_reasoning_model=version >= _FIRST_REASONING_GPT or bool(_O_SERIES.match(model)),
-        tools_exclude_reasoning=is_openai and version >= _FIRST_GPT_WITHOUT_TOOL_REASONING,
+    owned: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("model", "messages", "stream", "stream_options", "n"),
+            *("tools", "tool_choice", "functions", "function_call"),
+        }
     )
+    replaced: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "max_tokens": ("max_completion_tokens",),
+        "max_completion_tokens": ("max_tokens",),
+        "reasoning": ("reasoning_effort",),
+        "thinking": ("reasoning_effort",),
+    }
+
+    base_model: str = ""
+    """The model behind a deployment whose name doesn't tell, such as `gpt-5.4`."""
+
+
+_NO_OPTIONS = OpenAIOptions()
 
 
 def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
     """Returns the body of the request; with `include_usage`, a stream ends with the token usage."""
-    dialect = dialect_of(request.base_url, request.model)
+    options = options_of(request)
+    dialect = dialect_of(request.base_url, options.base_model or request.model)
     requested = request.sampling
     sampling = Sampling(seed=requested.seed) if dialect.is_reasoning_model else requested
     fields = _accepted_fields(request.provider_fields, dialect)
     use_new_name = dialect.is_openai or dialect.is_reasoning_model
-    return _ENCODE(
+    encoded = _ENCODE(
         wire.RequestBody(
             model=request.model,
             messages=_messages(request),
@@ -92,6 +83,16 @@ def encode_request(request: ModelRequest, *, include_usage: bool) -> bytes:
             user=fields.user,
         )
     )
+    return options.merged_into(encoded)
+
+
+def options_of(request: ModelRequest) -> OpenAIOptions:
+    """Returns the instance's options for its provider.
+
+    Raises:
+        UnavailableError: The stored options are invalid.
+    """
+    return decode_options(request.options, _PROVIDER, OpenAIOptions) if request.options else _NO_OPTIONS
 
 
 def _accepted_fields(fields: ProviderFields, dialect: Dialect) -> ProviderFields:

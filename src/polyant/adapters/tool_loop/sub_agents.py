@@ -11,6 +11,7 @@ from polyant.adapters.tool_loop.toolbox import Delegate
 from polyant.domain.chat import ModelRequest, ToolSpec, UserMessage
 from polyant.domain.errors import PolyantError
 from polyant.domain.final_text import FinalText
+from polyant.domain.instances import JsonObject
 from polyant.domain.system_prompt import SEPARATOR
 from polyant.domain.tools import ToolError
 
@@ -46,11 +47,24 @@ class SubAgents:
             messages = (UserMessage.of(task),)
             fields = msgspec.structs.replace(self._request.provider_fields, response_format=None)
             request = msgspec.structs.replace(
-                self._request, system=system, messages=messages, stream=False, provider_fields=fields
+                self._request,
+                system=system,
+                messages=messages,
+                stream=False,
+                provider_fields=fields,
+                options=_address_options(self._request.options),
             )
             return await _final_text(self._agent.with_tools(toolbox), request)
 
         return delegate
+
+
+def _address_options(options: JsonObject) -> JsonObject:
+    """Returns the options without the request fields, which are meant for the turn's own answers.
+
+    The options that belong to the provider's address stay, because no call works without them.
+    """
+    return {name: value for name, value in options.items() if name != "body"}
 
 
 async def _final_text(agent: Agent, request: ModelRequest) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from polyant.domain.audit import Actor, Change
+from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import Instance, check_instance, parse_base_url, parse_slug
+from polyant.domain.instances import Instance, check_instance, parse_slug
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock

@@ -8,6 +8,7 @@ import msgspec
 
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import Actor, Change
+from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InstanceExistsError
 from polyant.domain.instance_content import InstanceContent
 from polyant.domain.instances import Instance, Slug, check_instance
@@ -100,6 +101,7 @@ class ImportInstance:
         sections = default_sections(content.name) | dict(content.sections)
         return {
             **msgspec.structs.asdict(content),
+            "base_url": None if content.base_url is None else parse_base_url(content.base_url),
             "sections": {key: check_section(key, text) for key, text in sections.items()},
             "tools": tuple(dict.fromkeys(map(parse_tool_name, content.tools))),
         }

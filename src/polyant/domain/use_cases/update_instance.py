@@ -8,9 +8,10 @@ from msgspec import UNSET, UnsetType
 
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import Actor, Change
+from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import ToolNames
-from polyant.domain.instances import Instance, InstanceStatus, JsonObject, Slug, check_instance, parse_base_url
+from polyant.domain.instances import Instance, InstanceStatus, JsonObject, Slug, check_instance
 from polyant.domain.limits import TurnLimits
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -85,7 +86,10 @@ class UpdateInstance:
         unrestricted: bool = False,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
-        """Returns the stored instance; changing the provider without a model sets that provider's default model.
+        """Returns the stored instance.
+
+        Changing the provider without a model sets that provider's default model. Changing it without a base URL resets
+        the base URL: the key of one provider would be bound to the address of another.
 
         With `unrestricted`, the author may set a base URL outside the public internet.
 
@@ -102,6 +106,7 @@ class UpdateInstance:
                 info = find_provider(self._providers, changes["provider"])
                 if info.name != instance.provider:
                     changes.setdefault("model", info.default_model)
+                    changes.setdefault("base_url", None)
             if changes.get("base_url"):
                 changes["base_url"] = parse_base_url(changes["base_url"])
             if changes.get("auth_enabled") and not instance.auth_enabled and not instance.has_auth_key:

@@ -1,5 +1,6 @@
 """/api/instances: list, create, show, change and delete instances."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -8,6 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
+from polyant.domain.base_urls import correction_of
+from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import (
     CONTROL_CHARACTERS,
@@ -23,6 +26,8 @@ from polyant.domain.instances import (
     InstanceSummary,
 )
 from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls
+from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.provider_keys import address_of, moved_key
 from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.list_instances import ListInstances
@@ -141,9 +146,18 @@ class InstanceOut(ResponseBody, frozen=True, kw_only=True):
 
 
 class InstanceResponse(ResponseBody, frozen=True, kw_only=True):
-    """One instance."""
+    """One instance, and what an operator should know about it."""
 
     instance: InstanceOut
+    address: Annotated[
+        str | None,
+        Meta(
+            description="Address that model calls go to: the base URL, or else the provider's own address. Null if the "
+            "provider is not enabled",
+            examples=["https://api.openai.com/v1"],
+        ),
+    ]
+    notices: Annotated[tuple[str, ...], Meta(description="Corrections of the request, and keys to enter again")]
 
 
 class InstanceList(Page, frozen=True):
@@ -240,6 +254,7 @@ class InstancesController(Controller):
         request: ApiRequest,
         data: JSONBody[CreateInstanceBody],
         create_instance: NamedDependency[CreateInstance],
+        catalog: NamedDependency[Catalog],
     ) -> Response[CreatedInstanceResponse]:
         """Creates an instance with the given or default prompts, no tools, and auth off unless you ask for a key.
 
@@ -253,15 +268,20 @@ class InstancesController(Controller):
             NewInstance(**fields), by=request.auth.actor, unrestricted=request.auth.unrestricted
         )
         key = None if created.key is None else created.key.reveal()
-        content = CreatedInstanceResponse(instance=instance_out(created.instance), key=key)
+        content = CreatedInstanceResponse(
+            instance=instance_out(created.instance),
+            address=address_of(created.instance, catalog.providers),
+            notices=_notices(created.instance, catalog.providers, data.base_url),
+            key=key,
+        )
         return Response(content, status_code=201, headers={"ETag": etag_of(created.instance.version)})
 
     @get("/{slug:str}", summary="Get an instance", responses=read_errors(404))
     async def show(
-        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
+        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance], catalog: NamedDependency[Catalog]
     ) -> Response[InstanceResponse]:
         """Returns one instance. Send its ETag as If-Match to change only the version that you read."""
-        return instance_response(await show_instance(slug_in(slug)))
+        return instance_response(await show_instance(slug_in(slug)), catalog.providers)
 
     @patch("/{slug:str}", summary="Update an instance", responses=write_errors(404, 412))
     async def change(
@@ -271,9 +291,14 @@ class InstancesController(Controller):
         slug: FromPath[str],
         data: JSONBody[PatchInstanceBody],
         update_instance: NamedDependency[UpdateInstance],
+        catalog: NamedDependency[Catalog],
         if_match: IfMatch = None,
     ) -> Response[InstanceResponse]:
-        """Updates the given fields. A new `provider` without a `model` sets the provider's default model."""
+        """Updates the given fields.
+
+        A new `provider` without a `model` sets the provider's default model, and one without a `baseUrl` sets the
+        provider's own address.
+        """
         instance = await update_instance(
             slug_in(slug),
             _patch_of(data),
@@ -281,7 +306,7 @@ class InstancesController(Controller):
             unrestricted=request.auth.unrestricted,
             expected_versions=versions_in(if_match),
         )
-        return instance_response(instance)
+        return instance_response(instance, catalog.providers, given_base_url=data.base_url or None)
 
     @delete("/{slug:str}", summary="Delete an instance", status_code=200, responses=write_errors(404, 412))
     async def remove(
@@ -303,10 +328,27 @@ def instance_out(instance: Instance | InstanceSummary) -> InstanceOut:
     return InstanceOut(**fields, limits=LimitsOut(**msgspec.structs.asdict(instance.limits)))
 
 
-def instance_response(instance: Instance) -> Response[InstanceResponse]:
-    """Returns the response with an instance and its ETag."""
-    content = InstanceResponse(instance=instance_out(instance))
+def instance_response(
+    instance: Instance, providers: Mapping[str, ProviderInfo], *, given_base_url: str | None = None
+) -> Response[InstanceResponse]:
+    """Returns the response with an instance and its ETag.
+
+    Args:
+        instance: The stored instance.
+        providers: The enabled providers, by name.
+        given_base_url: The base URL in the request.
+    """
+    content = InstanceResponse(
+        instance=instance_out(instance),
+        address=address_of(instance, providers),
+        notices=_notices(instance, providers, given_base_url),
+    )
     return Response(content, headers={"ETag": etag_of(instance.version)})
+
+
+def _notices(instance: Instance, providers: Mapping[str, ProviderInfo], given_base_url: str | None) -> tuple[str, ...]:
+    notices = correction_of(given_base_url), moved_key(instance, providers)
+    return tuple(notice for notice in notices if notice is not None)
 
 
 def _status_in(text: str | None) -> InstanceStatus | None:
