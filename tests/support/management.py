@@ -24,6 +24,7 @@ from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.catalog import Catalog
 from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Slug
+from polyant.domain.limits import TurnBudget
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -142,6 +143,7 @@ class ManagementHarness:
             (SessionTokens, self.session_tokens),
             (RunTurn, runner.run_turn),
             (RunningTurns, runner.turns),
+            (TurnBudget, TurnBudget()),
             (Clock, self.clock),
             (TokenSource, self.tokens),
             (Mapping[str, ProviderInfo], providers),

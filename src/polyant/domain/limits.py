@@ -29,9 +29,13 @@ class TurnBudget(msgspec.Struct, frozen=True, kw_only=True):
     """The timeout of one tool run; a tool that delegates to a sub-agent may use the rest of the turn."""
 
 
-MaxSteps = Annotated[int, msgspec.Meta(ge=1, le=100)]
-MaxToolCalls = Annotated[int, msgspec.Meta(ge=0, le=1_000)]
-LimitSeconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
+MAX_STEPS = 100
+MAX_TOOL_CALLS = 1_000
+MAX_LIMIT_SECONDS = 3_600
+
+MaxSteps = Annotated[int, msgspec.Meta(ge=1, le=MAX_STEPS)]
+MaxToolCalls = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOOL_CALLS)]
+LimitSeconds = Annotated[float, msgspec.Meta(gt=0, le=MAX_LIMIT_SECONDS)]
 
 
 class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):

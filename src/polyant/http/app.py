@@ -12,8 +12,9 @@ from litestar.exceptions import HTTPException
 from litestar.template import TemplateConfig
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from polyant.domain.catalog import Catalog
 from polyant.domain.failed_credentials import FailedCredentialLimit
-from polyant.domain.limits import RateLimit
+from polyant.domain.limits import RateLimit, TurnBudget
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.running_turns import CallerGoneError, RunningTurns
@@ -38,6 +39,7 @@ from polyant.http.openai.responses import ResponseSettings
 from polyant.http.openapi import ApiDescription
 from polyant.http.panel.pages import Panel
 from polyant.http.panel.routes import panel_routes
+from polyant.http.panel.settings import SettingsPages
 from polyant.http.panel.templates import template_config
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
@@ -172,6 +174,8 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
         turns=await instances.get(RunningTurns),
         check_storage=await instances.get(CheckStorage),
     )
-    panel = Panel(gate=gate, clock=await instances.get(Clock), public_url=settings.public_url)
-    own = (throttle, gate, chat, readiness, settings.responses, describe(), panel)
+    own: list[object] = [throttle, gate, chat, readiness, settings.responses, describe()]
+    if settings.panel:
+        own.append(Panel(gate=gate, clock=await instances.get(Clock), public_url=settings.public_url))
+        own.append(SettingsPages(catalog=await instances.get(Catalog), budget=await instances.get(TurnBudget)))
     return {type(instance): instance for instance in own}

@@ -6,6 +6,7 @@ from litestar import Response
 
 from polyant.domain.errors import UnknownInstanceError
 from polyant.domain.instances import Instance, Slug
+from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.management.wire import slug_in
 from polyant.http.panel.pages import PanelRequest, page
@@ -43,6 +44,12 @@ async def instance_in(path: str, show_instance: ShowInstance) -> Instance:
         raise NoSuchInstanceError(path) from None
 
 
+def key_time(instance: Instance) -> str:
+    """Returns when the key of the callers was set; forms that replace it carry this, so that none replaces it twice."""
+    key = instance.secrets.get(AUTH_API_KEY)
+    return "" if key is None else key.updated_at.isoformat()
+
+
 def instance_path(slug: Slug, tab: str = "") -> str:
     """Returns the path of a tab of an instance."""
     return f"/instances/{slug}/{tab}" if tab else f"/instances/{slug}"
@@ -53,5 +60,11 @@ def instance_page(
 ) -> Response[Any]:
     """Returns a page of an instance, in the frame with its name, its state and its tabs."""
     return page(
-        request, template, status=status, instance=instance, instance_path=instance_path(instance.slug), **context
+        request,
+        template,
+        status=status,
+        instance=instance,
+        instance_path=instance_path(instance.slug),
+        key_time=key_time(instance),
+        **context,
     )

@@ -8,11 +8,15 @@ from litestar.types import ControllerRouterHandler
 from polyant.domain.running_turns import CallerGoneError
 from polyant.http.errors import handle_caller_gone
 from polyant.http.panel.create import CreatePageController
+from polyant.http.panel.delete import DeletePageController
 from polyant.http.panel.errors import error_page
 from polyant.http.panel.gate import PanelMiddleware
 from polyant.http.panel.instances import InstancesPageController
+from polyant.http.panel.keys import KeyPageController
 from polyant.http.panel.overview import OverviewPageController
 from polyant.http.panel.pages import STATIC
+from polyant.http.panel.secrets import SecretsPageController
+from polyant.http.panel.settings import SettingsPageController
 from polyant.http.panel.sign_in import SignInController
 
 _FOREVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
@@ -23,7 +27,16 @@ def panel_routes() -> list[ControllerRouterHandler]:
     """Returns the routes of the panel: its pages and their static files."""
     pages = Router(
         path="/",
-        route_handlers=[SignInController, InstancesPageController, CreatePageController, OverviewPageController],
+        route_handlers=[
+            SignInController,
+            InstancesPageController,
+            CreatePageController,
+            OverviewPageController,
+            SettingsPageController,
+            KeyPageController,
+            SecretsPageController,
+            DeletePageController,
+        ],
         middleware=[PanelMiddleware],
         exception_handlers={CallerGoneError: handle_caller_gone, Exception: error_page},
         include_in_schema=False,

@@ -1,0 +1,227 @@
+"""/instances/{slug}/settings: name, model and limits of an instance, and who may call it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from polyant.domain.catalog import Catalog
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.instances import Instance
+from polyant.domain.limits import MAX_LIMIT_SECONDS, MAX_STEPS, MAX_TOOL_CALLS, TurnBudget
+from polyant.domain.provider_keys import moved_key
+from polyant.domain.secret_states import secret_states
+from polyant.domain.secrets import CALLER_KEYS
+from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
+from polyant.http.panel.fields import (
+    base_url_field,
+    description_field,
+    model_field,
+    name_field,
+    number_field,
+    parsed,
+    temperature_field,
+    whole_number_field,
+)
+from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
+from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
+from polyant.http.panel.pages import PanelRequest, see_other
+
+LABELS = {
+    "name": "Name",
+    "description": "Description",
+    "provider": "Provider",
+    "model": "Model",
+    "base_url": "Base URL",
+    "temperature": "Temperature",
+    "max_steps": "Model calls",
+    "max_tool_calls": "Tool calls",
+    "turn_seconds": "Seconds for the whole turn",
+    "tool_seconds": "Seconds for one tool",
+}
+"""The fields of the form, and their labels."""
+
+_LIMITS = ("max_steps", "max_tool_calls", "turn_seconds", "tool_seconds")
+_PARSERS = {
+    "name": name_field,
+    "description": description_field,
+    "model": model_field,
+    "base_url": base_url_field,
+    "temperature": temperature_field,
+    "max_steps": whole_number_field("Model calls", minimum=1, maximum=MAX_STEPS, example="15"),
+    "max_tool_calls": whole_number_field("Tool calls", minimum=0, maximum=MAX_TOOL_CALLS, example="50"),
+    "turn_seconds": number_field("The time", minimum=0.001, maximum=MAX_LIMIT_SECONDS, example="60"),
+    "tool_seconds": number_field("The time", minimum=0.001, maximum=MAX_LIMIT_SECONDS, example="30"),
+}
+
+
+class SettingsPages:
+    """Renders the page of settings.
+
+    Args:
+        catalog: The providers and the tools.
+        budget: The server's limits, which the page names where the instance has none of its own.
+    """
+
+    def __init__(self, *, catalog: Catalog, budget: TurnBudget) -> None:
+        self._catalog = catalog
+        self._budget = budget
+
+    def page(
+        self,
+        request: PanelRequest,
+        instance: Instance,
+        form: Form | None = None,
+        *,
+        status: int = 200,
+        conflict: FormConflictError | None = None,
+        notice: str = "",
+    ) -> Response[Any]:
+        """Returns the page with the stored values, or with those of a form that wasn't saved.
+
+        Args:
+            request: The request.
+            instance: The instance as stored.
+            form: The form that wasn't saved.
+            status: The HTTP status.
+            conflict: The values that somebody else saved while the form was open.
+            notice: An error that isn't about a field of the form.
+        """
+        stored = values_of(instance)
+        values = stored if form is None else form.shown(LABELS)
+        theirs = None if conflict is None else {LABELS[name]: value for name, value in changed(conflict.stored, values)}
+        states = secret_states(instance, self._catalog.providers, self._catalog.tools)
+        provider = self._catalog.providers.get(instance.provider)
+        return instance_page(
+            request,
+            "settings.html",
+            instance,
+            status=status,
+            done_code="signed-in" if form is not None and form.is_draft else "",
+            values=values,
+            errors={} if form is None else form.errors,
+            labels=LABELS,
+            seen=digest_of(stored),
+            theirs=theirs,
+            notice=notice,
+            providers=[*self._catalog.providers, *({instance.provider} - {*self._catalog.providers})],
+            default_base_url="" if provider is None else provider.base_url,
+            budget=self._budget,
+            secrets=[state for state in states if state.name not in CALLER_KEYS],
+            moved=moved_key(instance, self._catalog.providers) is not None,
+            provider_secret=None if provider is None else provider.secret,
+        )
+
+
+class SettingsPageController(Controller):
+    """The settings of one instance."""
+
+    path = "/instances/{slug:str}"
+    include_in_schema = False
+
+    @get("/settings")
+    async def show(
+        self,
+        *,
+        request: PanelRequest,
+        slug: FromPath[str],
+        show_instance: NamedDependency[ShowInstance],
+        settings_pages: NamedDependency[SettingsPages],
+    ) -> Response[Any]:
+        """Returns the page."""
+        return settings_pages.page(request, await instance_in(slug, show_instance))
+
+    @post("/settings")
+    async def save(
+        self,
+        *,
+        request: PanelRequest,
+        slug: FromPath[str],
+        show_instance: NamedDependency[ShowInstance],
+        update_instance: NamedDependency[UpdateInstance],
+        settings_pages: NamedDependency[SettingsPages],
+    ) -> Response[Any]:
+        """Saves the form, unless a value is invalid or somebody else has saved other values meanwhile."""
+        instance = await instance_in(slug, show_instance)
+        form = await read_form(request)
+        given = parsed(form, _PARSERS) | {"provider": form.text("provider")}
+        if form.is_draft:
+            form.errors.clear()
+            return settings_pages.page(request, instance, form)
+        if form.errors:
+            return settings_pages.page(request, instance, form, status=400)
+
+        async def save(stored: Instance) -> Instance:
+            return await update_instance(
+                stored.slug,
+                patch_of(stored, form, given),
+                by=request.auth.actor,
+                unrestricted=request.auth.unrestricted,
+                expected_versions=[stored.version],
+            )
+
+        try:
+            await save_form(form, read=lambda: instance_in(slug, show_instance), values_of=values_of, save=save)
+        except FormConflictError as conflict:
+            return settings_pages.page(request, instance, form, status=409, conflict=conflict)
+        except InvalidInputError as error:
+            form.errors[""] = error.message
+            return settings_pages.page(request, instance, form, status=400)
+        return see_other(f"{instance_path(instance.slug, 'settings')}?done=settings")
+
+    @post("/access")
+    async def save_access(
+        self,
+        *,
+        request: PanelRequest,
+        slug: FromPath[str],
+        show_instance: NamedDependency[ShowInstance],
+        update_instance: NamedDependency[UpdateInstance],
+        settings_pages: NamedDependency[SettingsPages],
+    ) -> Response[Any]:
+        """Saves who may call the instance."""
+        instance = await instance_in(slug, show_instance)
+        form = await read_form(request)
+        if form.is_draft:
+            return settings_pages.page(request, instance)
+        patch = InstancePatch(auth_enabled=form.text("auth") != "off")
+        try:
+            await update_instance(instance.slug, patch, by=request.auth.actor)
+        except InvalidInputError:
+            notice = "There is no key yet, so nobody could call. Make a key: that also asks callers for it."
+            return settings_pages.page(request, instance, status=400, notice=notice)
+        return see_other(f"{instance_path(instance.slug, 'settings')}?done=access#key")
+
+
+def values_of(instance: Instance) -> dict[str, str]:
+    """Returns the values of the settings form, as text by field."""
+    limits = msgspec.structs.asdict(instance.limits)
+    values = {name: limits[name] if name in limits else getattr(instance, name) for name in LABELS}
+    return {name: _text(value) for name, value in values.items()}
+
+
+def changed(stored: Mapping[str, str], typed: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Returns the stored values that differ from the typed ones, by field."""
+    return [(name, value) for name, value in stored.items() if typed.get(name, "").strip() != value]
+
+
+def patch_of(stored: Instance, form: Form, given: Mapping[str, object]) -> InstancePatch:
+    """Returns the changes to the stored values, so that the audit trail names only those.
+
+    A new provider gets its default model and address, unless the form has others.
+    """
+    names = {name for name, _ in changed(values_of(stored), form.shown(LABELS))}
+    changes: dict[str, Any] = {name: given[name] for name in names}
+    if not changes.get("model", True):
+        del changes["model"]
+    return InstancePatch(**changes)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)

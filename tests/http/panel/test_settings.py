@@ -1,0 +1,144 @@
+"""The settings of an instance: values, errors, conflicts, and who may call."""
+
+import pytest
+
+from polyant.domain.instances import Slug
+from polyant.http.panel.settings import LABELS
+from support.app import App
+from support.panel import Browser, location, read
+
+PAGE = "/instances/demo-bot/settings"
+CHANGES = {
+    "name": "Helper <b>",
+    "description": "Two\nlines",
+    "provider": "vendor",
+    "model": "large",
+    "base_url": "https://models.example/v1",
+    "temperature": "0.3",
+    "max_steps": "7",
+    "max_tool_calls": "0",
+    "turn_seconds": "1,200",
+    "tool_seconds": "2.5",
+}
+
+
+async def form_of(browser: Browser, page: str = PAGE) -> dict[str, str]:
+    shown = await browser.page(page)
+    return {name: shown.values[name] for name in (*LABELS, "seen")}
+
+
+async def test_all_fields_are_saved_and_shown_again(app: App, browser: Browser) -> None:
+    form = await form_of(browser) | CHANGES | {"turn_seconds": "1200"}
+    assert location(await browser.post(PAGE, form)) == f"{PAGE}?done=settings"
+    shown = await browser.page(f"{PAGE}?done=settings")
+    assert "Settings saved." in shown.text
+    assert {name: shown.values[name] for name in LABELS} == {name: form[name] for name in LABELS}
+    stored = await app.repo.get(Slug("demo-bot"))
+    assert stored is not None
+    assert (stored.name, stored.limits.max_tool_calls, stored.limits.turn_seconds) == ("Helper <b>", 0, 1200.0)
+    (*_, entry) = await app.management.audit_entries()
+    assert entry[:3] == ("ada@example.com", "instance.update", "demo-bot")
+    assert {*entry[4]} == {*LABELS}
+
+
+async def test_audit_names_only_what_changed(app: App, browser: Browser) -> None:
+    await browser.post(PAGE, await form_of(browser) | {"temperature": "1"})
+    assert (await app.management.audit_entries())[-1][4] == ("temperature",)
+
+
+async def test_empty_fields_restore_the_defaults(app: App, browser: Browser) -> None:
+    await browser.post(PAGE, await form_of(browser) | CHANGES | {"turn_seconds": "9"})
+    empty = dict.fromkeys(LABELS, "") | {"name": "Demo", "provider": "vendor", "model": "large"}
+    assert location(await browser.post(PAGE, await form_of(browser) | empty)) == f"{PAGE}?done=settings"
+    stored = await app.repo.get(Slug("demo-bot"))
+    assert stored is not None
+    assert (stored.temperature, stored.base_url, stored.limits.max_steps) == (None, None, None)
+
+
+async def test_new_provider_gets_its_default_model(app: App, browser: Browser) -> None:
+    await browser.post(PAGE, await form_of(browser) | {"provider": "vendor"})
+    stored = await app.repo.get(Slug("demo-bot"))
+    assert stored is not None
+    assert (stored.provider, stored.model) == ("vendor", "small")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("name", "  ", "A name is missing"),
+        ("base_url", "api.example.com", "A base URL must start with"),
+        ("temperature", "warm", "Temperature is a number from 0 to 2, for example 0.7"),
+        ("temperature", "2.5", "Temperature is a number from 0 to 2"),
+        ("max_steps", "0", "Model calls is a whole number from 1 to 100"),
+        ("max_tool_calls", "1.5", "Tool calls is a whole number"),
+        ("turn_seconds", "0", "The time is a number from"),
+        ("tool_seconds", "nan", "The time is a number from"),
+        ("description", "x" * 2_001, "A description has at most 2,000 characters"),
+        ("provider", "nobody", "Unknown provider"),
+    ],
+)
+async def test_invalid_value_is_refused_with_everything_typed_still_there(
+    app: App, browser: Browser, field: str, value: str, error: str
+) -> None:
+    before = await app.repo.get(Slug("demo-bot"))
+    form = await form_of(browser) | {"model": "typed", field: value}
+    response = await browser.post(PAGE, form)
+    assert response.status == 400
+    assert error in read(response).text
+    assert read(response).values["model"] == "typed"
+    assert await app.repo.get(Slug("demo-bot")) == before
+
+
+async def test_conflict_saves_nothing_and_shows_both(app: App, browser: Browser) -> None:
+    mine, theirs = await form_of(browser), await form_of(browser)
+    await browser.post(PAGE, theirs | {"model": "theirs"})
+    response = await browser.post(PAGE, mine | {"model": "mine", "temperature": "1"})
+    assert response.status == 409
+    shown = read(response)
+    assert "Nothing of yours was saved and nothing of theirs was overwritten." in shown.text
+    assert "theirs" in shown.text
+    assert shown.values["model"] == "mine"
+    stored = await app.repo.get(Slug("demo-bot"))
+    assert stored is not None
+    assert (stored.model, stored.temperature) == ("theirs", None)
+    again = {name: shown.values[name] for name in (*LABELS, "seen")}
+    assert location(await browser.post(PAGE, again | {"overwrite": "1"})) == f"{PAGE}?done=settings"
+    assert (await form_of(browser))["model"] == "mine"
+
+
+async def test_change_of_another_tab_is_no_conflict(browser: Browser) -> None:
+    form = await form_of(browser)
+    await browser.post("/instances/demo-bot/disable", {})
+    assert location(await browser.post(PAGE, form | {"model": "new"})) == f"{PAGE}?done=settings"
+
+
+async def test_access_can_be_closed_only_with_a_key(app: App, browser: Browser) -> None:
+    refused = await browser.post("/instances/demo-bot/access", {"auth": "on"})
+    assert refused.status == 400
+    assert "There is no key yet" in read(refused).text
+    await app.add("bot", key="sk-0123456789abcdef")
+    assert location(await browser.post("/instances/bot/access", {"auth": "off"})).startswith("/instances/bot/settings?")
+    assert (await app.chat(model="bot")).status == 200
+    await browser.post("/instances/bot/access", {"auth": "on"})
+    assert (await app.chat(model="bot")).status == 401
+
+
+async def test_draft_is_shown_and_not_saved(app: App, browser: Browser) -> None:
+    before = await app.repo.get(Slug("demo-bot"))
+    response = await browser.post(PAGE, await form_of(browser) | {"name": "", "model": "typed", "draft": "1"})
+    assert (response.status, read(response).values["model"]) == (200, "typed")
+    assert "You’re signed in again." in read(response).text
+    await browser.post("/instances/demo-bot/access", {"auth": "off", "draft": "1"})
+    assert await app.repo.get(Slug("demo-bot")) == before
+
+
+async def test_delete_asks_for_the_slug(app: App, browser: Browser) -> None:
+    refused = await browser.post("/instances/demo-bot/delete", {"confirm": "Demo bot"})
+    assert refused.status == 400
+    assert "That isn’t the slug. Nothing was deleted." in read(refused).text
+    await browser.post("/instances/demo-bot/delete", {"confirm": "demo-bot", "draft": "1"})
+    assert (await browser.get("/instances/demo-bot")).status == 200
+    assert location(await browser.post("/instances/demo-bot/delete", {"confirm": "demo-bot"})) == (
+        "/instances?done=deleted"
+    )
+    assert await app.repo.get(Slug("demo-bot")) is None
