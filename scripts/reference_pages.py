@@ -25,7 +25,10 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     "Streams and provider timeouts": (
         *("HEARTBEAT_SECONDS", "STREAM_HEAD_SECONDS", "CONNECT_SECONDS", "FIRST_TOKEN_SECONDS", "IDLE_SECONDS"),
     ),
-    "Model providers": ("CHAT_MODELS", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "PROVIDER_HOSTS", "SCRIPTED_TURNS"),
+    "Model providers": (
+        *("CHAT_MODELS", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "PROVIDER_HOSTS", "SCRIPTED_TURNS"),
+        *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
+    ),
     "Tools and prompts": (
         *("POLYANT_TOOLS", "HTTP_TOOL_HOSTS", "OUTBOUND_ORIGINS", "DATETIME_TIMEZONE", "DATETIME_LOCALE"),
     ),

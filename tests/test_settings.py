@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from polyant.domain.limits import RateLimit
+from polyant.domain.proxies import Proxy
 from polyant.domain.secrets import SecretText
 from polyant.http.error_bodies import ErrorFormat
 from polyant.settings import LogFormat, RateLimitFail, Settings, SettingsError, read_settings, variables
@@ -20,6 +21,9 @@ GOOD: list[tuple[str, str, Any]] = [
     ("API_HOST", "0.0.0.0", "0.0.0.0"),
     ("API_PORT", "0", 0),
     ("API_PORT", "65535", 65_535),
+    ("HTTPS_PROXY", "http://proxy:3128", Proxy(url="http://proxy:3128")),
+    ("HTTP_PROXY", "proxy:3128/", Proxy(url="http://proxy:3128")),
+    ("NO_PROXY", "localhost, .Example 10.0.0.0/8", ("localhost", ".example", "10.0.0.0/8")),
     ("RATE_LIMIT", "5/1", RateLimit(5, 1)),
     ("RATE_LIMIT", "OFF", None),
     ("RATE_LIMIT_FAIL", "open", RateLimitFail.OPEN),
@@ -70,6 +74,7 @@ BAD = [
     *(("ENCRYPTION_KEY", text) for text in ("abc", "g" * 64, KEY + "0", f"0x{KEY[2:]}!")),
     ("AUTH_SECRET", "only-thirty-one-characters-long"),
     *(("RATE_LIMIT", text) for text in ("20", "0/60", "20/0", "20 per minute", "-1/60")),
+    *((name, text) for name in ("HTTPS_PROXY", "HTTP_PROXY") for text in ("socks5://p:1", "https://me:pw@p:1", "p q")),
     ("RATE_LIMIT_FAIL", "maybe"),
     ("ERROR_FORMAT", "rfc9457"),
     *(("DATABASE_POOL_SIZE", text) for text in ("0", "1001", "ten")),
@@ -129,6 +134,12 @@ def test_secret_is_read_and_never_shown(name: str, text: str) -> None:
     assert isinstance(secret, SecretText)
     assert secret.reveal() == text
     assert text not in repr(settings)
+
+
+def test_proxies_are_also_read_from_lower_case_variables() -> None:
+    settings = read_settings({"https_proxy": "http://low:1", "HTTP_PROXY": "http://up:2", "http_proxy": "http://low:3"})
+    assert settings.https_proxy == Proxy(url="http://low:1")
+    assert settings.http_proxy == Proxy(url="http://up:2")
 
 
 def test_all_errors_are_reported_together() -> None:

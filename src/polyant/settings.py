@@ -15,6 +15,7 @@ from polyant.adapters.system.date_time_formatter import describer
 from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.limits import ProviderTimeouts, RateLimit, TurnBudget, parse_rate_limit
+from polyant.domain.proxies import PROXY_RULE, Proxy, parse_direct_hosts, parse_proxy
 from polyant.domain.secrets import SecretText
 from polyant.domain.urls import is_server_url, origin_of
 from polyant.domain.users import PASSWORD_RULE, Email, check_password, parse_email
@@ -50,6 +51,8 @@ class Variable(msgspec.Struct, frozen=True):
     description: str
     default: str = ""
     """The default in words, where the field's own default doesn't show it."""
+    alias: str = ""
+    """Another name of the variable, read if the first isn't set."""
 
 
 def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -343,6 +346,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "none",
         ),
     ] = frozenset()
+    https_proxy: Annotated[
+        Proxy | None,
+        Variable(
+            "HTTPS_PROXY",
+            parse_proxy,
+            PROXY_RULE,
+            "Proxy for calls to model providers over https",
+            "none",
+            alias="https_proxy",
+        ),
+    ] = None
+    http_proxy: Annotated[
+        Proxy | None,
+        Variable(
+            "HTTP_PROXY",
+            parse_proxy,
+            PROXY_RULE,
+            "Proxy for calls to model providers over http",
+            "none",
+            alias="http_proxy",
+        ),
+    ] = None
+    no_proxy: Annotated[
+        tuple[str, ...],
+        Variable(
+            "NO_PROXY",
+            parse_direct_hosts,
+            "host names, IP addresses or networks such as 10.0.0.0/8, separated by commas, or *",
+            "Hosts to call without a proxy; a name includes its subdomains",
+            "none",
+            alias="no_proxy",
+        ),
+    ] = ()
     heartbeat_seconds: Annotated[
         float, _duration("HEARTBEAT_SECONDS", "Seconds of silence in a stream before a heartbeat comment is sent")
     ] = defaults.HEARTBEAT_SECONDS
@@ -537,7 +573,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {}
     faults: list[str] = []
     for field, variable in variables().items():
-        text = environ.get(variable.name, "").strip()
+        text = (environ.get(variable.name) or environ.get(variable.alias) or "").strip()
         if not text:
             continue
         try:

@@ -41,6 +41,7 @@ from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.provider_keys import ProviderKeys
+from polyant.domain.proxies import ProxyRules
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.secrets import API_KEY_RULE, SecretName, SecretText, parse_secret_value
 from polyant.domain.system_prompt import SystemPromptComposer
@@ -119,6 +120,10 @@ def _register_values(container: Container, settings: Settings, environ: Mapping[
         ProviderTimeouts(
             connect=settings.connect_seconds, first_token=settings.first_token_seconds, idle=settings.idle_seconds
         ),
+    )
+    container.register_value(
+        ProxyRules,
+        ProxyRules(http=settings.http_proxy, https=settings.https_proxy, direct_hosts=settings.no_proxy),
     )
     container.register(ScriptFile, lambda: settings.script)
 

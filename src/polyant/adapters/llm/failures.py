@@ -24,6 +24,7 @@ _STATUSES = {
     401: ProviderFailure.AUTH,
     402: ProviderFailure.AUTH,
     403: ProviderFailure.AUTH,
+    407: ProviderFailure.UNREACHABLE,
     408: ProviderFailure.TIMEOUT,
     429: ProviderFailure.RATE_LIMIT,
     503: ProviderFailure.OVERLOADED,
@@ -103,6 +104,7 @@ def kind_of_status(status: int) -> ProviderFailure:
     | status | kind |
     |---|---|
     | 401, 402, 403 | auth: the operator's account or key is the problem |
+    | 407 | unreachable: the operator's proxy refuses the call |
     | 408, 504 | timeout |
     | 429 | rate_limit |
     | 503, 529 | overloaded |
@@ -170,14 +172,14 @@ def failure_of_exception(error: Exception) -> CallFailedError:
     match error:
         case TimeoutError():
             return CallFailedError(ProviderFailure.TIMEOUT)
+        case aiohttp.ClientHttpProxyError() | aiohttp.InvalidURL():
+            return CallFailedError(ProviderFailure.UNREACHABLE)
         case aiohttp.ClientResponseError():
             return CallFailedError(ProviderFailure.BAD_RESPONSE)
         case aiohttp.ClientPayloadError():
             return CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
         case OSError() | aiohttp.ClientConnectionError():
             return CallFailedError(ProviderFailure.UNREACHABLE, retry=True)
-        case aiohttp.InvalidURL():
-            return CallFailedError(ProviderFailure.UNREACHABLE)
         case _:
             return CallFailedError(ProviderFailure.BAD_REQUEST)
 

@@ -11,6 +11,7 @@ import aiohttp
 
 from polyant.adapters.llm.bounded_response import BoundedResponse, ResponseLimits
 from polyant.adapters.llm.failures import CallFailedError, failure_of_exception, failure_of_response
+from polyant.adapters.llm.proxy_routes import ProxyRoutes, Route
 from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.response_reader import ResponseReader, is_json
 from polyant.adapters.llm.sse import SseDecoder
@@ -18,6 +19,7 @@ from polyant.domain.chat import ModelEvent, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.clock import Clock
+from polyant.domain.proxies import ProxyRules
 from polyant.domain.secrets import SecretText
 
 _HEADERS = {
@@ -65,6 +67,7 @@ class ProviderClient:
         clock: Measures deadlines.
         timeouts: The provider's timeouts.
         public_http: The session for addresses that have to be public; without it, calls to these fail.
+        proxies: The proxies to use.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class ProviderClient:
         clock: Clock,
         timeouts: ProviderTimeouts,
         public_http: PublicHttp | None = None,
+        proxies: ProxyRules | None = None,
     ) -> None:
         self._http = http
         self._public_http = public_http
+        self._routes = ProxyRoutes(proxies or ProxyRules())
         self._clock = clock
         self._timeouts = timeouts
         # Name resolution and the TLS handshake count as connecting; BoundedResponse limits the rest.
@@ -122,8 +127,14 @@ class ProviderClient:
             with _translate_errors():
                 async with asyncio.timeout(2 * self._timeouts.connect):
                     with _translate_invalid_request():
-                        response = await self._session(public_only=public_only).get(
-                            url, headers=_HEADERS, timeout=self._timeout, allow_redirects=False
+                        route = self._routes.route_to(url)
+                        response = await self._session(route, public_only=public_only).get(
+                            url,
+                            headers={**_HEADERS, **route.headers},
+                            proxy=route.proxy,
+                            proxy_headers=route.proxy_headers,
+                            timeout=self._timeout,
+                            allow_redirects=False,
                         )
                 response.close()
                 return
@@ -131,10 +142,11 @@ class ProviderClient:
             failure = error
         raise ProviderError(provider, failure.kind)
 
-    def _session(self, *, public_only: bool) -> aiohttp.ClientSession:
+    def _session(self, route: Route, *, public_only: bool) -> aiohttp.ClientSession:
         if not public_only:
             return self._http
-        if self._public_http is None:
+        # A proxy resolves names itself, so that nobody can check the address that it connects to.
+        if self._public_http is None or route.proxy is not None:
             raise CallFailedError(ProviderFailure.UNREACHABLE)
         return self._public_http.session
 
@@ -154,10 +166,13 @@ class ProviderClient:
 
     async def _post(self, call: ProviderCall) -> aiohttp.ClientResponse:
         with _translate_invalid_request():
-            response = await self._session(public_only=call.public_only).post(
+            route = self._routes.route_to(call.url)
+            response = await self._session(route, public_only=call.public_only).post(
                 call.url,
                 data=call.body,
-                headers={**_HEADERS, **call.headers},
+                headers={**_HEADERS, **call.headers, **route.headers},
+                proxy=route.proxy,
+                proxy_headers=route.proxy_headers,
                 timeout=self._timeout,
                 allow_redirects=False,  # a redirect would send the key to another server
             )

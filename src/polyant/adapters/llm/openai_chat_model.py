@@ -15,6 +15,7 @@ from polyant.domain.chat import ModelEvent, ModelRequest
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
+from polyant.domain.proxies import ProxyRules
 from polyant.domain.secrets import SecretName
 
 
@@ -40,9 +41,12 @@ class OpenAIChatModel(ChatModel):
         clock: Clock,
         timeouts: ProviderTimeouts,
         public_http: PublicHttp | None = None,
+        proxies: ProxyRules | None = None,
     ) -> None:
         self._clock = clock
-        self._client = ProviderClient(http=http, clock=clock, timeouts=timeouts, public_http=public_http)
+        self._client = ProviderClient(
+            http=http, clock=clock, timeouts=timeouts, public_http=public_http, proxies=proxies
+        )
         self._without_usage_option: set[str] = set()
 
     def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import (
     MAX_DESCRIPTION_CHARACTERS,
     MAX_MODEL_CHARACTERS,
     MAX_NAME_CHARACTERS,
     MAX_TEMPERATURE,
-    parse_base_url,
 )
 from polyant.http.panel.forms import Form
 
