@@ -91,6 +91,6 @@ def test_invalid_settings_stop_the_worker_permanently(capsys: pytest.CaptureFixt
         create_app({"API_PORT": "no", "LOG_FORMAT": "xml"})
     assert ended.value.code == 3
     assert capsys.readouterr().err.splitlines() == [
-        "polyant: API_PORT must be a whole number from 0 to 65535",
-        "polyant: LOG_FORMAT must be text or json",
+        'polyant: API_PORT must be a whole number from 0 to 65535, not "no"',
+        'polyant: LOG_FORMAT must be text or json, not "xml"',
     ]

@@ -1,5 +1,6 @@
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -7,7 +8,7 @@ from polyant.domain.limits import RateLimit
 from polyant.domain.proxies import Proxy
 from polyant.domain.secrets import SecretText
 from polyant.http.error_bodies import ErrorFormat
-from polyant.settings import LogFormat, RateLimitFail, Settings, SettingsError, read_settings, variables
+from polyant.settings import LogFormat, RateLimitFail, Settings, SettingsError, Variable, read_settings, variables
 
 KEY = "0123456789abcdefABCDEF" + "0" * 42
 SECONDS = [
@@ -112,7 +113,15 @@ def test_valid_value_is_read(name: str, text: str, value: Any) -> None:
 def test_invalid_value_is_refused_with_the_allowed_values(name: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings({name: text})
-    assert str(caught.value) == f"{name} must be {variables()[field_of(name)].allowed}"
+    variable = variables()[field_of(name)]
+    given = f", not {json.dumps(text[:40])}" if variable.shows_value else ""
+    assert str(caught.value) == f"{name} must be {variable.allowed}{given}"
+
+
+@pytest.mark.parametrize("field, variable", variables().items())
+def test_invalid_values_are_shown_only_if_they_cannot_be_secret(field: str, variable: Variable) -> None:
+    kinds = {int, float, bool, ErrorFormat, int | None, RateLimit | None, RateLimitFail, LogFormat}
+    assert get_type_hints(Settings)[field] in kinds or not variable.shows_value
 
 
 @pytest.mark.parametrize(

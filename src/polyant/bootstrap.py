@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -41,8 +40,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter
         settings = read_settings(environ)
         require_given_secrets(settings)
     except SettingsError as error:
-        for line in str(error).splitlines():
-            print(f"polyant: {line}", file=sys.stderr)  # noqa: T201 - logging isn't configured yet
+        logs.write_errors(str(error), logs.format_in(environ))
         raise SystemExit(3) from None
     logs.configure(settings.log_format)
     raise_file_limit()

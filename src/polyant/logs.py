@@ -3,11 +3,16 @@
 import logging
 import re
 import sys
+import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
 from typing import Any
 
 import msgspec
 
+from polyant.adapters.system.line_stream import LineStream
 from polyant.settings import LogFormat
 
 _FAULT = logging.Formatter()
@@ -44,7 +49,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(log_format: LogFormat) -> None:
-    """Configures the loggers `polyant`, `uvicorn` and `piccolo` to write to standard error.
+    """Configures the loggers `polyant`, `uvicorn`, `piccolo` and `py.warnings` to write to standard error.
 
     Other loggers keep their configuration; their unhandled warnings are written in the same format. Records omit
     thread, process and code location, because no line shows them:
@@ -55,18 +60,68 @@ def configure(log_format: LogFormat) -> None:
     formatter = JsonFormatter() if log_format is LogFormat.JSON else TextFormatter()
     handler, logging.lastResort = _handler(formatter, logging.NOTSET), _handler(formatter, logging.WARNING)
     handler.addFilter(_is_informative)
-    for name, level in (("polyant", logging.INFO), ("uvicorn", logging.WARNING), ("piccolo", logging.WARNING)):
+    for name in ("polyant", "uvicorn", "piccolo", "py.warnings"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
-        logger.setLevel(level)
+        logger.setLevel(logging.INFO if name == "polyant" else logging.WARNING)
         logger.propagate = False
     access = logging.getLogger("uvicorn.access")  # polyant.access logs more for each request
     access.handlers.clear()
     access.propagate = False
 
 
+def format_in(environ: Mapping[str, str]) -> LogFormat:
+    """Returns the format that an environment asks for; text if its value is missing or invalid."""
+    return LogFormat.JSON if environ.get("LOG_FORMAT", "").strip() == LogFormat.JSON else LogFormat.TEXT
+
+
+def write_errors(text: str, log_format: LogFormat) -> None:
+    """Writes the lines of an error that ends the process to standard error, in the format of the log."""
+    for line in text.splitlines():
+        if log_format is LogFormat.JSON:
+            _write_record(_replaced(sys.stderr), "polyant", logging.ERROR, line)
+        else:
+            sys.stderr.write(f"polyant: {line}\n")
+
+
+def write_json_message(message: str, fields: Mapping[str, object]) -> None:
+    """Writes a message of the command line to standard output, as a JSON object."""
+    _write_record(_replaced(sys.stdout), "polyant", logging.INFO, message, **fields)
+
+
+def capture_output() -> None:
+    """Makes everything that Python code writes JSON records: output, uncaught exceptions and warnings."""
+    for name, level in (("stdout", logging.INFO), ("stderr", logging.ERROR)):
+        stream = _replaced(getattr(sys, name))
+        setattr(sys, name, LineStream(stream, partial(_write_record, stream, name, level)))
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    logging.captureWarnings(True)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    logging.getLogger("polyant").critical("uncaught exception", exc_info=(kind, error, traceback))
+
+
+def _log_uncaught_in_thread(found: threading.ExceptHookArgs) -> None:
+    if found.exc_value is not None:
+        _log_uncaught(found.exc_type, found.exc_value, found.exc_traceback)
+
+
+def _replaced(stream: Any) -> Any:
+    """Returns the stream itself, or the one that a LineStream replaces."""
+    return stream.stream if isinstance(stream, LineStream) else stream
+
+
+def _write_record(stream: Any, logger: str, level: int, message: str, **fields: object) -> None:
+    record = logging.LogRecord(logger, level, "", 0, message, (), None)
+    record.fields = fields
+    stream.write(f"{JsonFormatter().format(record)}\n")
+    stream.flush()
+
+
 def _handler(formatter: logging.Formatter, level: int) -> logging.Handler:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_replaced(sys.stderr))
     handler.setFormatter(formatter)
     handler.setLevel(level)
     return handler

@@ -1,6 +1,7 @@
 """All settings, decoded from environment variables into one frozen struct."""
 
 import enum
+import json
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
@@ -53,6 +54,22 @@ class Variable(msgspec.Struct, frozen=True):
     """The default in words, where the field's own default doesn't show it."""
     alias: str = ""
     """Another name of the variable, read if the first isn't set."""
+    shows_value: bool = False
+    """Whether errors may contain an invalid value; only for numbers and fixed words, which are never secret."""
+
+    def fault(self, text: str) -> str | None:
+        """Returns what is wrong with a value, as words that follow the variable's name; None if the value is valid.
+
+        An empty value is valid: it counts as unset.
+        """
+        text = text.strip()
+        try:
+            if text:
+                self.parse(text)
+        except (ValueError, KeyError, OSError, InvalidInputError):
+            given = f", not {json.dumps(text[:_MAX_SHOWN])}" if self.shows_value else ""
+            return f"must be {self.allowed}{given}"
+        return None
 
 
 def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -179,6 +196,7 @@ def _adapter(port: str, description: str, default: str = "") -> Variable:
 _master_key = _matching(r"\A[0-9a-fA-F]{64}\Z")
 
 _MAX_SECONDS = 86_400
+_MAX_SHOWN = 40
 _BUDGET = TurnBudget()
 _TIMEOUTS = ProviderTimeouts()
 
@@ -187,11 +205,14 @@ FIRST_EMAIL = Email("admin@localhost")
 
 
 def _number(name: str, minimum: int, maximum: int, description: str) -> Variable:
-    return Variable(name, _whole(minimum, maximum), f"a whole number from {minimum} to {maximum}", description)
+    return Variable(
+        name, _whole(minimum, maximum), f"a whole number from {minimum} to {maximum}", description, shows_value=True
+    )
 
 
 def _duration(name: str, description: str) -> Variable:
-    return Variable(name, _seconds, f"a number of seconds above 0 and up to {_MAX_SECONDS}, such as 2.5", description)
+    allowed = f"a number of seconds above 0 and up to {_MAX_SECONDS}, such as 2.5"
+    return Variable(name, _seconds, allowed, description, shows_value=True)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,6 +277,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parse_rate_limit,
             "calls/seconds such as 20/60, or off",
             "Rate limit for chat requests per client address",
+            shows_value=True,
         ),
     ] = defaults.RATE_LIMIT
     rate_limit_fail: Annotated[
@@ -265,6 +287,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             RateLimitFail,
             "open or closed",
             "Behaviour while the rate limiter can't reach its storage: allow requests (open) or respond 503 (closed)",
+            shows_value=True,
         ),
     ] = RateLimitFail.CLOSED
     trust_proxy: Annotated[
@@ -324,7 +347,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ErrorFormat.NESTJS
     report_usage: Annotated[
         bool,
-        Variable("REPORT_USAGE", _flag, "true or false", "Report the real token usage in responses instead of zeros"),
+        Variable(
+            "REPORT_USAGE",
+            _flag,
+            "true or false",
+            "Report the real token usage in responses instead of zeros",
+            shows_value=True,
+        ),
     ] = False
     provider_hosts: Annotated[
         frozenset[str],
@@ -404,6 +433,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "a whole number from 1 to 1000000",
             "Maximum client connections per worker",
             "the smaller of 10000 and half of the open-file limit less 100",
+            shows_value=True,
         ),
     ] = None
     stream_head_seconds: Annotated[
@@ -472,9 +502,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     locale: Annotated[
         str, Variable("DATETIME_LOCALE", _locale, "a language tag such as en-US", "Language of {{datetime}} in prompts")
     ] = "en-US"
-    log_format: Annotated[LogFormat, Variable("LOG_FORMAT", LogFormat, "text or json", "Format of log lines")] = (
-        LogFormat.TEXT
-    )
+    log_format: Annotated[
+        LogFormat, Variable("LOG_FORMAT", LogFormat, "text or json", "Format of log lines", shows_value=True)
+    ] = LogFormat.TEXT
     script: Annotated[
         Path | None,
         Variable(
@@ -574,12 +604,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     faults: list[str] = []
     for field, variable in variables().items():
         text = (environ.get(variable.name) or environ.get(variable.alias) or "").strip()
-        if not text:
-            continue
-        try:
+        fault = variable.fault(text)
+        if fault is not None:
+            faults.append(f"{variable.name} {fault}")
+        elif text:
             values[field] = variable.parse(text)
-        except (ValueError, KeyError, OSError, InvalidInputError):
-            faults.append(f"{variable.name} must be {variable.allowed}")
     if faults:
         raise SettingsError("\n".join(faults))
     return Settings(**values)

@@ -62,7 +62,7 @@ def test_all_invalid_settings_are_reported(polyant: Polyant) -> None:
     done = polyant("instances", "list", API_PORT="no", AUTH_SECRET="short")
     assert done.code == 3
     assert done.stderr.splitlines() == [
-        "polyant: API_PORT must be a whole number from 0 to 65535",
+        'polyant: API_PORT must be a whole number from 0 to 65535, not "no"',
         "polyant: AUTH_SECRET must be at least 32 characters",
     ]
 

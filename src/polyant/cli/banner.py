@@ -3,7 +3,6 @@
 import os
 import shlex
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -13,8 +12,6 @@ from polyant.domain.instances import InstanceSummary
 from polyant.home import database_file_of
 from polyant.settings import FIRST_EMAIL, Settings
 
-_WILDCARD_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-
 
 class StartupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The data that the startup message shows."""
@@ -23,7 +20,8 @@ class StartupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The instance to try first."""
     open_slugs: tuple[str, ...]
     """The active instances that require no API key."""
-    port: int
+    origin: str
+    """The scheme, host and port at which this machine reaches the server."""
     options: Mapping[str, str]
     """The environment variables set by options; other commands need them, too."""
     password_file: Path | None = None
@@ -32,14 +30,14 @@ class StartupInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 def banner(settings: Settings, info: StartupInfo) -> str:
     """Returns the startup message: addresses, places of data and keys, and first steps."""
-    base = _base_url(settings.host, info.port)
+    base = f"{info.origin}/v1"
     model, command, file = info.model, _command(settings, info.options), info.password_file
     lines = [
         f"Polyant {__version__} is ready.",
         "",
         f"  Base URL   {base}",
         *([f"  Model      {model.slug} ({_model_description(model)})"] if model else []),
-        f"  Data       {database_file_of(settings) or 'the PostgreSQL database in DATABASE_URL'}",
+        f"  Data       {_data_location(settings)}",
         f"  Keys       {_key_location(settings)}",
         *([f"  Password   of {settings.initial_admin_email or FIRST_EMAIL} in {file}"] if file else []),
         "",
@@ -49,18 +47,20 @@ def banner(settings: Settings, info: StartupInfo) -> str:
     return "\n".join(lines)
 
 
-def is_loopback(host: str) -> bool:
-    """Returns whether the address is reachable from this machine only."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def banner_fields(settings: Settings, info: StartupInfo) -> dict[str, object]:
+    """Returns the data of the startup message as fields of a log record."""
+    return {
+        "version": __version__,
+        "base_url": f"{info.origin}/v1",
+        "model": info.model.slug if info.model else None,
+        "data": _data_location(settings),
+        "keys": _key_location(settings),
+        "password_file": str(info.password_file) if info.password_file else None,
+    }
 
 
-def _base_url(host: str, port: int) -> str:
-    if is_loopback(host) or host in _WILDCARD_ADDRESSES:
-        host = "localhost"
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+def _data_location(settings: Settings) -> str:
+    return str(database_file_of(settings) or "the PostgreSQL database in DATABASE_URL")
 
 
 def _model_description(model: InstanceSummary) -> str:

@@ -3,10 +3,10 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from polyant import __version__
+from polyant import __version__, logs
 from polyant.arguments import WiringError
 from polyant.cli import adapters, backup, instances, keys, mcp, migrate, restore, secrets, serve, users
 from polyant.cli.doctor import command as doctor
@@ -19,7 +19,7 @@ from polyant.domain.errors import (
     PreconditionFailedError,
     UnavailableError,
 )
-from polyant.settings import SettingsError
+from polyant.settings import LogFormat, SettingsError
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -31,7 +31,8 @@ EXIT_INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits with its code."""
-    parsed = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed = build_parser(error_format_of(given, os.environ)).parse_args(given)
     try:
         code = parsed.run(parsed, os.environ)
         sys.stdout.flush()
@@ -43,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = EXIT_FAILURE
     except (PolyantError, WiringError, SettingsError) as error:
         text = error.explanation if isinstance(error, PolyantError) else str(error)
-        for line in text.splitlines():
-            print(f"polyant: {line}", file=sys.stderr)
+        logs.write_errors(text, error_format_of(given, os.environ))
         code = exit_code_of(error)
     raise SystemExit(code or 0)
 
@@ -64,9 +64,40 @@ def exit_code_of(error: Exception) -> int:
             return EXIT_FAILURE
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+def error_format_of(arguments: Sequence[str], environ: Mapping[str, str]) -> LogFormat:
+    """Returns the format of errors: that of the log for the server, text for all other commands."""
+    if not arguments or arguments[0] != "serve":
+        return LogFormat.TEXT
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--log-format")
+    try:
+        option = parser.parse_known_args(arguments)[0].log_format
+    except argparse.ArgumentError:  # the option has no value
+        option = None
+    return logs.format_in(environ if option is None else {"LOG_FORMAT": option})
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that reports usage errors in the format of the log."""
+
+    error_format = LogFormat.TEXT
+
+    def error(self, message: str) -> NoReturn:
+        """Reports the error and exits."""
+        if self.error_format is LogFormat.JSON:
+            logs.write_errors(f"{self.prog}: {message}", self.error_format)
+            raise SystemExit(EXIT_USAGE)
+        super().error(message)
+
+
+def build_parser(error_format: LogFormat = LogFormat.TEXT) -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line.
+
+    Args:
+        error_format: The format of usage errors.
+    """
+    kind = type("Parser", (_Parser,), {"error_format": error_format})  # argparse creates the parsers of commands itself
+    parser: argparse.ArgumentParser = kind(
         prog="polyant",
         description="Serve configured AI assistants as models of an OpenAI-compatible API.",
         epilog=EPILOG,

@@ -4,31 +4,30 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import math
 import os
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from polyant import logs
-from polyant.cli.banner import StartupInfo, banner, is_loopback
+from polyant.cli.banner import StartupInfo, banner, banner_fields
 from polyant.cli.help import setting_rows
+from polyant.cli.listening import is_loopback, listen, origin_of_listener
 from polyant.domain.instances import InstanceQuery, InstanceStatus
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.home import initial_password_file_of
 from polyant.prepare import DEMO_SLUG, prepare
-from polyant.settings import Settings, SettingsError, read_settings
+from polyant.settings import LogFormat, Settings, Variable, read_settings, variables
 from polyant.wiring import open_container
 
 log = logging.getLogger("polyant")
 
-_BACKLOG = 2_048
-_SECONDS_TO_CLOSE = 5
-"""The time to close connections after the last turn has ended, in seconds."""
-
+_MAX_WORKERS = 1_000
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _OPTIONS: Mapping[str, str] = {
@@ -52,10 +51,11 @@ def add_to(commands: Any) -> None:
         "Pass a DATABASE_URL that contains a password in the environment: other users can read the command line.",
     )
     rows = {row.name: row for row in setting_rows()}
-    for option, variable in _OPTIONS.items():
-        row = rows[variable]
-        text = f"{variable}: {row.description} [{row.allowed}; default: {row.default}]"
-        parser.add_argument(option, dest=variable, metavar="VALUE", help=text)
+    known = {variable.name: variable for variable in variables().values()}
+    for option, name in _OPTIONS.items():
+        row = rows[name]
+        text = f"{name}: {row.description} [{row.allowed}; default: {row.default}]"
+        parser.add_argument(option, dest=name, metavar="VALUE", type=_checked(known[name]), help=text)
     parser.add_argument(
         "--workers",
         type=_worker_count,
@@ -67,22 +67,39 @@ def add_to(commands: Any) -> None:
 
 
 def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from polyant.cli.server import run_server  # noqa: PLC0415 - only this command needs uvicorn
+
     options = {name: value for name in _OPTIONS.values() if (value := getattr(args, name)) is not None}
     os.environ.update(options)  # workers read their settings there
     settings = _settings(environ, workers=args.workers)
+    if settings.log_format is LogFormat.JSON:
+        logs.capture_output()
     logs.configure(settings.log_format)
-    with _listen(settings) as listener:
-        info = asyncio.run(_prepare(settings, environ, options, port=int(listener.getsockname()[1])))
-        _warn_about_missing_auth(settings, info)
+    with listen(settings) as listener:
+        info = asyncio.run(_prepare(settings, environ, options, origin_of_listener(listener, settings.host)))
+        _warn_about_missing_auth(listener, info)
         with _shared_metrics(settings, workers=args.workers):
-            return _run(settings, listener, workers=args.workers, message=banner(settings, info))
+            announce = partial(_announce, settings, info)
+            return run_server(settings, listener, workers=args.workers, announce=announce)
+
+
+def _checked(variable: Variable) -> Callable[[str], str]:
+    """Returns a parser that passes valid values of a variable unchanged; an invalid one is a usage error."""
+
+    def check(text: str) -> str:
+        fault = variable.fault(text)
+        if fault is not None:
+            raise argparse.ArgumentTypeError(fault)
+        return text
+
+    return check
 
 
 def _worker_count(text: str) -> int:
     """Returns the number of workers; argparse reports a ValueError as a usage error."""
     count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    if not 1 <= count <= _MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f"must be at least 1 and at most {_MAX_WORKERS}, not {count}")
     return count
 
 
@@ -106,37 +123,17 @@ def _shared_metrics(settings: Settings, *, workers: int) -> Iterator[None]:
         yield
 
 
-def _warn_about_missing_auth(settings: Settings, info: StartupInfo) -> None:
-    if info.open_slugs and not is_loopback(settings.host):
+def _warn_about_missing_auth(listener: socket.socket, info: StartupInfo) -> None:
+    if info.open_slugs and not is_loopback(listener):
         log.warning(
             "everyone who can reach %s can use %s without an API key; run `polyant keys issue SLUG` to turn auth on",
-            settings.host,
+            listener.getsockname()[0],
             ", ".join(info.open_slugs),
         )
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """Returns a listening socket; opened first, so that a start on a port in use changes no data."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)  # bind alone would let a second server start at the same time
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the host name is invalid"
-        raise SettingsError(
-            f"Can't listen on {settings.host}:{settings.port}: {reason}. "
-            "Stop the process that uses it, or set another --port (API_PORT) or --host (API_HOST)"
-        ) from None
-    listener.set_inheritable(True)
-    return listener
-
-
 async def _prepare(
-    settings: Settings, environ: Mapping[str, str], options: Mapping[str, str], *, port: int
+    settings: Settings, environ: Mapping[str, str], options: Mapping[str, str], origin: str
 ) -> StartupInfo:
     async with open_container(settings, environ, create=True) as container:
         await prepare(container, settings)
@@ -145,41 +142,23 @@ async def _prepare(
     return StartupInfo(
         model=next((found for found in active if found.slug == DEMO_SLUG), next(iter(active), None)),
         open_slugs=tuple(found.slug for found in active if not found.auth_enabled),
-        port=port,
+        origin=origin,
         options=options,
-        password_file=password_file if password_file.exists() else None,
+        password_file=password_file if _is_visible(password_file) else None,
     )
 
 
-def _run(settings: Settings, listener: socket.socket, *, workers: int, message: str) -> int:
-    """Serves until a signal stops the server, and returns the exit code."""
-    import uvicorn  # noqa: PLC0415 - only this command needs it
-    from uvicorn.config import STARTUP_FAILURE  # noqa: PLC0415 - the same
-
-    from polyant.cli.server import AnnouncingServer, DrainingSupervisor  # noqa: PLC0415 - the same
-
-    config = uvicorn.Config(
-        "polyant.bootstrap:create_app",
-        factory=True,
-        http="polyant.http.protocol:HttpProtocol",
-        workers=workers,
-        backlog=_BACKLOG,
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        lifespan="on",
-        ws="none",
-        timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds) + _SECONDS_TO_CLOSE,
-    )
+def _is_visible(path: Path) -> bool:
+    """Returns whether a path exists; False if this user may not look, because PostgreSQL needs no POLYANT_HOME."""
     try:
-        if workers == 1:
-            AnnouncingServer(config, message=message).run(sockets=[listener])
-        else:
-            supervisor = DrainingSupervisor(config, [listener], message=message)
-            supervisor.run()
-            if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-                return STARTUP_FAILURE
-    except KeyboardInterrupt:
-        pass  # stopped by Ctrl-C
-    return 0
+        return path.exists()
+    except PermissionError:
+        return False
+
+
+def _announce(settings: Settings, info: StartupInfo) -> None:
+    """Prints the startup message in the format of the log."""
+    if settings.log_format is LogFormat.JSON:
+        logs.write_json_message("ready", banner_fields(settings, info))
+    else:
+        print(banner(settings, info), flush=True)

@@ -1,12 +1,56 @@
 """The servers that `polyant serve` runs: uvicorn's, which announce themselves and lose no connection when they stop."""
 
 import asyncio
+import logging
+import math
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess, multiprocess
+
+from polyant import logs
+from polyant.cli.listening import BACKLOG
+from polyant.settings import LogFormat, Settings
+
+log = logging.getLogger("polyant")
+
+_SECONDS_TO_CLOSE = 5
+"""The time to close connections after the last turn has ended, in seconds."""
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's configuration for Polyant's application.
+
+    Args:
+        settings: The settings of the server.
+        workers: The number of worker processes.
+    """
+
+    def __init__(self, settings: Settings, *, workers: int) -> None:
+        self.polyant_log_format: LogFormat = settings.log_format
+        super().__init__(
+            "polyant.bootstrap:create_app",
+            factory=True,
+            http="polyant.http.protocol:HttpProtocol",
+            workers=workers,
+            backlog=BACKLOG,
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            lifespan="on",
+            ws="none",
+            timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds) + _SECONDS_TO_CLOSE,
+        )
+
+    def configure_logging(self) -> None:
+        """Configures Polyant's logging; uvicorn calls this first in each worker."""
+        if self.polyant_log_format is LogFormat.JSON:
+            logs.capture_output()
+        logs.configure(self.polyant_log_format)
 
 
 class DrainingServer(uvicorn.Server):
@@ -37,20 +81,20 @@ class DrainingServer(uvicorn.Server):
 
 
 class AnnouncingServer(DrainingServer):
-    """A draining server that prints a message once it accepts connections.
+    """A draining server that announces that it accepts connections.
 
     Args:
         config: The configuration.
-        message: The message to print.
+        announce: Prints the startup message.
     """
 
-    def __init__(self, config: uvicorn.Config, *, message: str) -> None:
+    def __init__(self, config: uvicorn.Config, *, announce: Callable[[], None]) -> None:
         super().__init__(config)
-        self._message = message
+        self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(self._message, flush=True)
+        self._announce()
 
 
 class DrainingProcess(multiprocess.Process):
@@ -70,13 +114,13 @@ class DrainingSupervisor(Multiprocess):
 
     Args:
         config: The configuration.
-        sockets: The listening sockets.
-        message: The message to print once a worker accepts connections.
+        listener: The listening socket.
+        announce: Prints the startup message; called once a worker accepts connections.
     """
 
-    def __init__(self, config: uvicorn.Config, sockets: Sequence[socket.socket], *, message: str) -> None:
-        super().__init__(config, list(sockets))
-        self._message = message
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, *, announce: Callable[[], None]) -> None:
+        super().__init__(config, [listener])
+        self._announce = announce
         self._announced = False
 
     def init_processes(self) -> None:
@@ -84,15 +128,41 @@ class DrainingSupervisor(Multiprocess):
         super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
+        before = list(self.processes)
         super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if old is not new:
+                fields = {"worker": old.pid, "exit_code": old.exitcode, "replaced_by": new.pid}
+                log.warning("a worker ended unexpectedly and was replaced", extra={"fields": fields})
         if not self._announced and any(process.is_ready() for process in self.processes):
             self._announced = True
-            print(self._message, flush=True)
+            self._announce()
 
     def terminate_all(self) -> None:
         for each in self.sockets:
             each.close()
         super().terminate_all()
+
+
+def run_server(settings: Settings, listener: socket.socket, *, workers: int, announce: Callable[[], None]) -> int:
+    """Serves until a signal stops the server, and returns the exit code.
+
+    Args:
+        settings: The settings of the server.
+        listener: The listening socket.
+        workers: The number of worker processes; 1 serves in this process.
+        announce: Prints the startup message.
+    """
+    config = ServerConfig(settings, workers=workers)
+    try:
+        if workers == 1:
+            AnnouncingServer(config, announce=announce).run(sockets=[listener])
+            return 0
+        supervisor = DrainingSupervisor(config, listener, announce=announce)
+        supervisor.run()
+    except KeyboardInterrupt:
+        return 0  # stopped by Ctrl-C
+    return STARTUP_FAILURE if any(each.exitcode == STARTUP_FAILURE for each in supervisor.processes) else 0
 
 
 def _accepted(listener: socket.socket) -> Iterator[socket.socket]:

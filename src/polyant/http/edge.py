@@ -115,7 +115,8 @@ class Edge:
         if "*" in self._hosts or not _is_local(scope.get("server")):
             return True
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        return not host or _name_of(host) in self._hosts
+        name = _name_of(host)
+        return not host or name in self._hosts or _is_loopback(name)  # a rebound name is never an address
 
     def _common_headers(
         self, record: RequestRecord, path: str, headers: dict[bytes, bytes]
