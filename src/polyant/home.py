@@ -1,6 +1,7 @@
 """POLYANT_HOME: the folder with the embedded database and the key files."""
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -11,6 +12,11 @@ from urllib.parse import quote, unquote
 from polyant.domain.secrets import SecretText
 from polyant.settings import Settings, SettingsError
 
+_WRITE_FIXES = {
+    errno.EROFS: "Mount the file system writable, or set POLYANT_HOME to a writable folder",
+    errno.ENOSPC: "Free space on its file system",
+    errno.EDQUOT: "Free space, or raise the quota of this user",
+}
 _HOW_TO_GENERATE = "generate one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
 
 
@@ -31,6 +37,52 @@ def data_exists(settings: Settings) -> bool:
     return not embedded or not _database_is_missing(settings)
 
 
+def exists(path: Path) -> bool:
+    """Returns whether a file or folder exists.
+
+    Raises:
+        SettingsError: This user may not look into the folder.
+    """
+    try:
+        return path.exists()
+    except PermissionError:
+        raise access_error(path) from None
+
+
+def access_error(path: Path) -> SettingsError:
+    """Returns the error for a path that this user may not access; it names the user and the owner."""
+    found = next((parent for parent in path.absolute().parents if _owner_of(parent) is not None), None)
+    owner = _owner_of(found) if found is not None else None
+    place = f"{found}, which belongs to {owner}" if owner is not None else str(path.absolute())
+    return SettingsError(
+        f"POLYANT_HOME: {_name_of_user(os.geteuid())} may not access {place}. "
+        "Run polyant as its owner, change the owner with chown, or set POLYANT_HOME to another folder"
+    )
+
+
+def write_error(problem: str, error: OSError) -> SettingsError:
+    """Returns the error for a folder that can't be written; it names the reason and the fix."""
+    fix = _WRITE_FIXES.get(error.errno or 0, "Set POLYANT_HOME to a folder that this user can write")
+    return SettingsError(f"POLYANT_HOME: {problem}: {error.strerror}. {fix}")
+
+
+def _owner_of(path: Path) -> str | None:
+    """Returns the name of the owner, or None if this user can't even see the path."""
+    try:
+        return _name_of_user(path.stat().st_uid)
+    except OSError:
+        return None
+
+
+def _name_of_user(uid: int) -> str:
+    import pwd  # noqa: PLC0415 - not available on every platform, and needed only here
+
+    try:
+        return f"the user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"the user {uid}"
+
+
 def create_home(settings: Settings) -> None:
     """Creates POLYANT_HOME, accessible only to its owner, if the settings need it.
 
@@ -44,7 +96,7 @@ def create_home(settings: Settings) -> None:
         try:
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingsError(f"POLYANT_HOME: can't create {settings.home.absolute()}: {error.strerror}") from error
+            raise write_error(f"can't create {settings.home.absolute()}", error) from error
 
 
 def require_given_secrets(settings: Settings) -> None:
@@ -135,17 +187,17 @@ def stored_initial_password(settings: Settings) -> SecretText | None:
 def _database_is_missing(settings: Settings) -> bool:
     """Returns whether the file of the embedded database doesn't exist yet."""
     file = database_file_of(settings)
-    return file is not None and not file.exists()
+    return file is not None and not exists(file)
 
 
 def _make_key_file(settings: Settings, path: Path) -> None:
-    if path.exists():
+    if exists(path):
         return
     create_home(settings)
     try:
         _create(path, secrets.token_hex(32))
     except OSError as error:
-        raise SettingsError(f"POLYANT_HOME: can't write to {path.parent}: {error.strerror}") from error
+        raise write_error(f"can't write to {path.parent}", error) from error
 
 
 def _key_in(path: Path, variable: str) -> SecretText:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from polyant.domain.secrets import SecretText
-from polyant.home import encryption_key_file_of, encryption_key_of, parse_key, temporary_file
+from polyant.home import encryption_key_file_of, encryption_key_of, exists, parse_key, temporary_file, write_error
 from polyant.settings import Settings, SettingsError
 
 _Stamp = tuple[int, int, int, int]
@@ -58,7 +58,7 @@ def older_key_locations(settings: Settings) -> list[str]:
     """Returns the locations of older keys: the environment variable, the file or both."""
     file = older_keys_file_of(settings)
     in_environment = ["ENCRYPTION_KEY_PREVIOUS"] if settings.encryption_key_previous else []
-    in_file = [str(file)] if settings.encryption_key is None and file.exists() else []
+    in_file = [str(file)] if settings.encryption_key is None and exists(file) else []
     return in_environment + in_file
 
 
@@ -84,7 +84,7 @@ def replace_key_file(settings: Settings, current: SecretText) -> None:
             _replace(older_keys_file_of(settings), current.reveal(), *(key.reveal() for key in older))
             _replace(file, secrets.token_hex(32))
     except OSError as error:
-        raise SettingsError(f"POLYANT_HOME: can't write to {file.parent}: {error.strerror}") from error
+        raise write_error(f"can't write to {file.parent}", error) from error
 
 
 def _stamp_of(file: Path) -> _Stamp | None:

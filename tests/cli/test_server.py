@@ -66,15 +66,16 @@ async def test_client_that_left_the_queue_does_not_prevent_the_shutdown(
     await server.shutdown([listener])
 
 
-async def test_message_is_printed_once_connections_are_accepted(
-    config: uvicorn.Config, listener: socket.socket, capsys: pytest.CaptureFixture[str]
+async def test_server_is_announced_once_connections_are_accepted(
+    config: uvicorn.Config, listener: socket.socket
 ) -> None:
-    server = AnnouncingServer(config, message="Polyant is ready.")
+    announced: list[str] = []
+    server = AnnouncingServer(config, announce=lambda: announced.append("ready"))
     config.load()
     server.lifespan = config.lifespan_class(config)
-    assert capsys.readouterr().out == ""
+    assert announced == []
     await server.startup(sockets=[listener])
-    assert capsys.readouterr().out == "Polyant is ready.\n"
+    assert announced == ["ready"]
     await server.shutdown([listener])
 
 

@@ -13,7 +13,7 @@ from polyant.domain.instances import Instance
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.tool import Tool
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
-from polyant.home import data_exists, database_file_of
+from polyant.home import data_exists, database_file_of, encryption_key_file_of, exists
 from polyant.settings import Settings, SettingsError, read_settings
 from polyant.wiring import DATABASE, open_container
 
@@ -25,6 +25,7 @@ _SCHEMA_FAULTS: Mapping[str, tuple[str, str]] = {
     "newer": ("was made by a newer version of polyant", "Update polyant, or restore a backup"),
 }
 """By the state of the schema: the problem and the fix."""
+_RESTORE = "Restore a backup with `polyant restore FILE`"
 
 
 class CliContext(msgspec.Struct, frozen=True):
@@ -68,11 +69,19 @@ def find_data(environ: Mapping[str, str]) -> Settings:
     """
     settings = read_settings(environ)
     if not data_exists(settings):
-        raise SettingsError(
-            f"There is no data in {database_file_of(settings)}. Run `polyant serve` or `polyant migrate` to create it, "
-            "or set POLYANT_HOME or DATABASE_URL to existing data"
-        )
+        raise SettingsError(". ".join(missing_data(settings)))
     return settings
+
+
+def missing_data(settings: Settings) -> tuple[str, str]:
+    """Returns the problem that there is no data, and the fix: if keys exist, there was data before."""
+    problem, key_file = f"There is no data in {database_file_of(settings)}", encryption_key_file_of(settings)
+    if exists(key_file):
+        problem += f", but its encryption key exists in {key_file}"
+        return problem, f"{_RESTORE}, or run `polyant serve` to start with an empty database"
+    return problem, (
+        "Run `polyant serve` or `polyant migrate` to create it, or set POLYANT_HOME or DATABASE_URL to existing data"
+    )
 
 
 async def check_schema(context: CliContext) -> None:
@@ -86,6 +95,10 @@ async def check_schema(context: CliContext) -> None:
     state = await (await context.get(DATABASE)).schema()
     if state != "current":
         problem, fix = _SCHEMA_FAULTS[state]
+        key_file = encryption_key_file_of(context.settings)
+        if state == "empty" and exists(key_file):
+            problem += f", but its encryption key exists in {key_file}"
+            fix = f"{_RESTORE}, or run `polyant migrate` to start with an empty database"
         raise UnavailableError(f"The database {problem}", hint=fix)
 
 

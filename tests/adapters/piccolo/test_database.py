@@ -16,7 +16,7 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.table import Table
 
 from polyant.adapters.piccolo import database as database_module
-from polyant.adapters.piccolo import management_tables, migrations, tables
+from polyant.adapters.piccolo import management_tables, migrations, outages, tables
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.management_tables import SessionRow
 from polyant.adapters.piccolo.migrations import MigrationFailedError, SchemaTooNewError, known_migrations
@@ -357,7 +357,7 @@ class TestOutages:
         news_seconds: float,
         told: int,
     ) -> None:
-        monkeypatch.setattr(database_module, "_LOG_INTERVAL_SECONDS", news_seconds)
+        monkeypatch.setattr(outages, "_INTERVAL_SECONDS", news_seconds)
         for _ in range(3):
             rename(file, "aside.db")
             with pytest.raises(StorageUnavailableError):

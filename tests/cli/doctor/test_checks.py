@@ -1,10 +1,8 @@
 import asyncio
 import re
-import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +15,7 @@ from polyant.domain.use_cases.set_secret import with_auth_key
 from polyant.settings import read_settings
 from polyant.wiring import open_container
 from support.commands import Polyant
+from support.doctor import Doctor, execute
 from support.packages import install
 from support.upstream import UpstreamThread, upstream_in_thread
 
@@ -37,79 +36,63 @@ def provider() -> Iterator[UpstreamThread]:
         yield thread
 
 
-def findings(polyant: Polyant, **variables: str) -> list[tuple[str, str, str]]:
-    """Returns the findings that aren't ok, and checks the exit code."""
-    done = polyant("doctor", "--json", **variables)
-    found: list[dict[str, Any]] = done.json["findings"]
-    assert done.code == (1 if any(finding["state"] == "fault" for finding in found) else 0)
-    return [
-        (f["state"], f["about"], ". ".join(filter(None, (f["says"], f["fix"])))) for f in found if f["state"] != "ok"
-    ]
-
-
-def execute(home: Path, statement: str) -> None:
-    with sqlite3.connect(home / "polyant.db") as database:
-        database.execute(statement)
-    database.close()
-
-
-def test_fresh_data_has_no_findings(polyant: Polyant, home: Path) -> None:
-    done = polyant.succeed("doctor")
+def test_fresh_data_has_no_findings(polyant: Polyant, findings: Doctor, home: Path) -> None:
+    done = polyant.succeed("doctor", API_PORT="0")
     assert {line.split()[0] for line in done.stdout.splitlines()} == {"ok"}
     for about in ("settings", "database", "encryption key", "instances", "provider scripted"):
         assert f" {about}" in done.stdout
-    assert findings(polyant) == []
+    assert findings() == []
 
 
-def test_missing_data_is_a_fault_and_is_not_created(polyant: Polyant, tmp_path: Path) -> None:
-    [(state, about, message)] = findings(polyant)
-    assert (state, about) == ("fault", "settings")
+def test_missing_data_is_a_fault_and_is_not_created(findings: Doctor, tmp_path: Path) -> None:
+    [(state, about, message)] = findings()
+    assert (state, about) == ("fault", "database")
     assert f"{tmp_path}/.polyant/polyant.db" in message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_invalid_settings_are_faults(polyant: Polyant, home: Path) -> None:
-    assert [message for _, _, message in findings(polyant, API_PORT="no", LOG_FORMAT="xml")] == [
-        "API_PORT must be a whole number from 0 to 65535",
-        "LOG_FORMAT must be text or json",
+def test_invalid_settings_are_faults(findings: Doctor, home: Path) -> None:
+    assert [message for _, _, message in findings(API_PORT="no", LOG_FORMAT="xml")] == [
+        'API_PORT must be a whole number from 0 to 65535, not "no"',
+        'LOG_FORMAT must be text or json, not "xml"',
     ]
 
 
-def test_unknown_adapter_is_a_fault(polyant: Polyant, home: Path) -> None:
-    [(state, about, message)] = findings(polyant, CHAT_MODELS="nobody's")
+def test_unknown_adapter_is_a_fault(findings: Doctor, home: Path) -> None:
+    [(state, about, message)] = findings(CHAT_MODELS="nobody's")
     assert (state, about) == ("fault", "adapters")
     assert "No installed package provides the chat_model adapter" in message
 
 
 @pytest.mark.parametrize("name", ["polyant.db", ".", "keys", "keys/encryption.key", "keys/auth.secret"])
-def test_file_accessible_to_others_is_a_warning(polyant: Polyant, home: Path, name: str) -> None:
+def test_file_accessible_to_others_is_a_warning(findings: Doctor, home: Path, name: str) -> None:
     path = home / name
     path.chmod(path.stat().st_mode | 0o040)
-    [(state, about, message)] = findings(polyant)
+    [(state, about, message)] = findings()
     assert (state, about) == ("warning", "files")
     assert f"chmod go= {path}" in message
     path.chmod(path.stat().st_mode & ~0o077)
-    assert findings(polyant) == []
+    assert findings() == []
 
 
-def test_wrong_encryption_key_is_a_fault(polyant: Polyant, home: Path) -> None:
-    [(state, _, message)] = findings(polyant, ENCRYPTION_KEY="0f" * 32)
+def test_wrong_encryption_key_is_a_fault(findings: Doctor, home: Path) -> None:
+    [(state, _, message)] = findings(ENCRYPTION_KEY="0f" * 32)
     assert state == "fault"
     assert "The master key is not the key" in message
 
 
 @pytest.mark.parametrize("name", ["encryption.key", "auth.secret"])
-def test_missing_key_file_is_a_fault(polyant: Polyant, home: Path, name: str) -> None:
+def test_missing_key_file_is_a_fault(findings: Doctor, home: Path, name: str) -> None:
     (home / "keys" / name).unlink()
-    [(state, _, message)] = findings(polyant)
+    [(state, _, message)] = findings()
     assert state == "fault"
     assert f"no readable key in {home.relative_to(home.parent)}/keys/{name}" in message
     assert not (home / "keys" / name).exists()
 
 
-def test_older_and_newer_schemas_are_distinguished(polyant: Polyant, home: Path) -> None:
+def test_older_and_newer_schemas_are_distinguished(polyant: Polyant, findings: Doctor, home: Path) -> None:
     execute(home, "INSERT INTO migration (name, app_name) VALUES ('9999', 'polyant')")
-    assert findings(polyant) == [
+    assert findings() == [
         (
             "fault",
             "database",
@@ -118,72 +101,81 @@ def test_older_and_newer_schemas_are_distinguished(polyant: Polyant, home: Path)
     ]
     for _ in range(2):
         execute(home, "DELETE FROM migration WHERE name = (SELECT max(name) FROM migration)")
-    assert findings(polyant) == [
+    assert findings() == [
         ("fault", "database", "The database was made by an older version of polyant. Run `polyant migrate`")
     ]
 
 
-def test_damaged_secret_is_a_fault_of_its_instance_only(polyant: Polyant, home: Path) -> None:
+def test_damaged_secret_is_a_fault_of_its_instance_only(polyant: Polyant, findings: Doctor, home: Path) -> None:
     polyant.succeed("instances", "create", "other")
     for slug in ("demo-bot", "other"):
         polyant.succeed("secrets", "set", slug, "auth_api_key", given="sk-of-my-own-choice")
     execute(home, "UPDATE instance_secrets SET sealed = replace(sealed, 'v1.', 'v1.00') WHERE id = 1")
-    [(state, about, message)] = findings(polyant)
+    [(state, about, message)] = findings()
     assert (state, about) == ("fault", "instance demo-bot")
     assert message.startswith("auth_api_key: ")
     assert "set it again" in message
 
 
-def test_instance_that_rejects_every_request_is_a_warning(polyant: Polyant, home: Path) -> None:
+def test_instance_that_rejects_every_request_is_a_warning(polyant: Polyant, findings: Doctor, home: Path) -> None:
     polyant.succeed("keys", "issue", "demo-bot")
     polyant.succeed("keys", "revoke", "demo-bot")
-    assert findings(polyant) == [
+    assert findings() == [
         ("warning", "instance demo-bot", "requires an API key but has none. Run `polyant keys issue demo-bot`")
     ]
 
 
-def test_disabled_provider_is_a_fault(polyant: Polyant, home: Path) -> None:
-    assert findings(polyant, CHAT_MODELS="openai") == [
+def test_disabled_provider_is_a_fault(findings: Doctor, home: Path) -> None:
+    assert findings(CHAT_MODELS="openai") == [
         ("fault", "instance demo-bot", "its provider scripted is not enabled. Add scripted to CHAT_MODELS")
     ]
 
 
 def test_missing_provider_key_is_a_fault(
-    polyant: Polyant, home: Path, provider: UpstreamThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    polyant: Polyant,
+    findings: Doctor,
+    home: Path,
+    provider: UpstreamThread,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(tmp_path, "acme-vendor", VENDOR.format(url=provider.upstream.url), [("chat_model", "vendor", "Vendor")])
     monkeypatch.syspath_prepend(str(tmp_path))
     enabled = {"CHAT_MODELS": "scripted,vendor"}
     polyant.succeed("instances", "create", "bot", "--provider", "vendor", **enabled)
-    [(state, about, message)] = findings(polyant, **enabled)
+    [(state, about, message)] = findings(**enabled)
     assert (state, about) == ("fault", "instance bot")
     assert "polyant secrets set bot vendor_api_key" in message
     assert "VENDOR_KEY" in message
-    assert findings(polyant, VENDOR_KEY="operator-key-0123", **enabled) == []
+    assert findings(VENDOR_KEY="operator-key-0123", **enabled) == []
     assert "authorization" not in provider.upstream.requests[-1].headers
 
 
-def test_key_for_another_address_is_a_fault(polyant: Polyant, home: Path, provider: UpstreamThread) -> None:
+def test_key_for_another_address_is_a_fault(
+    polyant: Polyant, findings: Doctor, home: Path, provider: UpstreamThread
+) -> None:
     polyant.succeed("instances", "create", "bot", "--provider", "openai")
     polyant.succeed("secrets", "set", "bot", "openai_api_key", given="sk-not-a-real-key")
     polyant.succeed("instances", "update", "bot", "--base-url", provider.upstream.url)
-    [(state, about, message)] = findings(polyant)
+    [(state, about, message)] = findings()
     assert (state, about) == ("fault", "instance bot")
     assert "entered for an address other than its base URL" in message
 
 
-def test_unreachable_provider_is_one_fault_for_all_its_instances(polyant: Polyant, home: Path) -> None:
+def test_unreachable_provider_is_one_fault_for_all_its_instances(
+    polyant: Polyant, findings: Doctor, home: Path
+) -> None:
     for slug in ("one", "two"):
         polyant.succeed("instances", "create", slug, "--provider", "openai", "--base-url", "http://127.0.0.1:1/v1")
-    [(state, about, message)] = findings(polyant)
+    [(state, about, message)] = findings()
     assert (state, about) == ("fault", "provider openai at http://127.0.0.1:1/v1")
     assert "unreachable" in message
 
 
-def test_disabled_instances_are_not_checked(polyant: Polyant, home: Path) -> None:
+def test_disabled_instances_are_not_checked(polyant: Polyant, findings: Doctor, home: Path) -> None:
     polyant.succeed("instances", "create", "one", "--provider", "openai", "--base-url", "http://127.0.0.1:1/v1")
     polyant.succeed("instances", "disable", "one")
-    assert findings(polyant) == []
+    assert findings() == []
 
 
 async def store_short_key(home: Path) -> None:
@@ -198,10 +190,10 @@ async def store_short_key(home: Path) -> None:
         await (await container.get(EditInstance))(Slug("demo-bot"), set_key, Change(CLI, "key.set"))
 
 
-def test_stored_key_that_can_be_guessed_is_a_warning(polyant: Polyant, home: Path) -> None:
+def test_stored_key_that_can_be_guessed_is_a_warning(polyant: Polyant, findings: Doctor, home: Path) -> None:
     asyncio.run(store_short_key(home))
-    [(state, about, message)] = findings(polyant)
+    [(state, about, message)] = findings()
     assert (state, about) == ("warning", "instance demo-bot")
     assert message.startswith("auth_api_key has fewer than 16 characters")
     polyant.succeed(*re.search("`polyant (.*)`", message)[1].split())  # type: ignore[index]  # it is there
-    assert findings(polyant) == []
+    assert findings() == []

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from piccolo.engine.base import Engine
 
+from polyant.adapters.piccolo.outages import Diagnosis
+
 Row = Sequence[Any]
 """The columns of a result, in the statement's order."""
 
@@ -61,6 +63,10 @@ class Backend(Protocol):
     @abstractmethod
     def is_outage(self, error: Exception) -> bool:
         """Returns whether the database is unavailable, as opposed to an invalid query."""
+
+    @abstractmethod
+    def diagnose(self, outage: Exception) -> Diagnosis:
+        """Returns the reason of an outage, and what an operator can do."""
 
     @abstractmethod
     def is_stale(self, outage: BaseException | None) -> bool:

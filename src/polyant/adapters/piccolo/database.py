@@ -1,7 +1,5 @@
 """The database: connections, transactions, migrations and outages."""
 
-import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -17,13 +15,10 @@ from piccolo.table import Table
 from polyant.adapters.piccolo import MAX_CONNECTIONS
 from polyant.adapters.piccolo.backend import Backend, Row
 from polyant.adapters.piccolo.migrations import SchemaTooNewError, applied_ids, known_migrations, run_pending
+from polyant.adapters.piccolo.outages import AvailabilityLog
 from polyant.adapters.piccolo.postgres import PostgresBackend
 from polyant.adapters.piccolo.sqlite import SqliteBackend
 from polyant.domain.errors import InvalidInputError, StorageUnavailableError
-
-_logger = logging.getLogger(__name__)
-
-_LOG_INTERVAL_SECONDS = 10.0
 
 SchemaState = Literal["empty", "older", "current", "newer"]
 
@@ -52,8 +47,7 @@ class PiccoloDatabase:
             url, min_connections=min_connections, max_connections=max_connections, wait_seconds=wait_seconds
         )
         self._migrations = self.bind(Migration)
-        self._available = True
-        self._quiet_until = 0.0
+        self._log = AvailabilityLog(self.place)
 
     async def __aenter__(self) -> Self:
         """Opens the database.
@@ -136,7 +130,7 @@ class PiccoloDatabase:
         Raises:
             StorageUnavailableError: The database doesn't respond; the statements may or may not have taken effect.
         """
-        await self._with_retry(partial(self._backend.run_many, statement, rows))
+        await self._with_retry(partial(self._backend.run_many, statement, rows), wrote=True)
 
     async def write(self, change: Callable[[], Awaitable[Result]]) -> Result:
         """Returns the result of `change`, whose queries run in one transaction; an exception rolls it back.
@@ -146,7 +140,7 @@ class PiccoloDatabase:
         Raises:
             StorageUnavailableError: The database doesn't respond; the change may or may not have taken effect.
         """
-        with self._outages():
+        with self._outages(wrote=True):
             async with self._backend.writing():
                 result = await change()
         return result
@@ -188,39 +182,36 @@ class PiccoloDatabase:
         async with self._backend.reading(new_connection=new_connection):
             return await query()
 
-    async def _with_retry(self, attempt: Callable[..., Awaitable[Result]]) -> Result:
+    async def _with_retry(self, attempt: Callable[..., Awaitable[Result]], *, wrote: bool = False) -> Result:
         """Returns the attempt's result; retries once on a new connection if the first one was lost."""
         try:
-            with self._outages():
+            with self._outages(wrote=wrote):
                 return await attempt(new_connection=False)
         except StorageUnavailableError as error:
             if not self._backend.is_stale(error.__cause__):
                 raise
-        with self._outages():
+        with self._outages(wrote=wrote):
             return await attempt(new_connection=True)
 
     @contextmanager
-    def _outages(self, *, log_outages: bool = True) -> Iterator[None]:
-        """Translates the drivers' errors for an unavailable database to StorageUnavailableError."""
+    def _outages(self, *, log_outages: bool = True, wrote: bool = False) -> Iterator[None]:
+        """Translates the drivers' errors for an unavailable database to StorageUnavailableError.
+
+        Args:
+            log_outages: Whether to log them; the caller reports others itself.
+            wrote: Whether the success of the block shows that writes work.
+        """
         try:
             yield
         except Exception as error:
             if not self._backend.is_outage(error):
                 raise
-            message = f"Cannot use {self.place}: {str(error) or type(error).__name__}"
+            diagnosis = self._backend.diagnose(error)
             if log_outages:
-                self._log_availability(available=False, message=message)
-            raise StorageUnavailableError(hint=message) from error
+                self._log.failed(diagnosis)
+            raise StorageUnavailableError(hint=f"Cannot use {self.place}: {diagnosis.text}") from error
         else:
-            self._log_availability(available=True, message=f"Can use {self.place} again")
-
-    def _log_availability(self, *, available: bool, message: str) -> None:
-        """Logs a change of availability; rate-limited, because an overloaded database changes its state constantly."""
-        if available == self._available or (not available and time.monotonic() < self._quiet_until):
-            return
-        self._available = available
-        self._quiet_until = time.monotonic() + _LOG_INTERVAL_SECONDS
-        _logger.warning(message)
+            self._log.succeeded(wrote=wrote)
 
 
 class Snapshot:

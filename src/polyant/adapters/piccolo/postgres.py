@@ -12,6 +12,8 @@ import asyncpg  # type: ignore[import-untyped] # it ships none
 from piccolo.engine.postgres import PostgresEngine
 
 from polyant.adapters.piccolo.backend import Backend, Row, use_connection
+from polyant.adapters.piccolo.outages import Diagnosis, full_disk
+from polyant.adapters.piccolo.pooler import MISSING_STATEMENTS, POOLER_FIX, check_prepared_statements
 from polyant.domain.errors import InvalidInputError
 
 _COMMAND_SECONDS = 10.0
@@ -30,7 +32,18 @@ _OUTAGES = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    *MISSING_STATEMENTS,
 )
+
+_FIXES: tuple[tuple[Any, str], ...] = (
+    (MISSING_STATEMENTS, POOLER_FIX),
+    (asyncpg.TooManyConnectionsError, "Lower DATABASE_POOL_SIZE, or raise max_connections of the server"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "Check user and password in DATABASE_URL"),
+    (asyncpg.InvalidCatalogNameError, "Create the database, or correct its name in DATABASE_URL"),
+    (asyncpg.ReadOnlySQLTransactionError, "Set DATABASE_URL to the primary server, not to a standby"),
+    (Exception, "Check that the server is running, and host and port in DATABASE_URL"),
+)
+"""The fix of an outage, by its kind; the first match applies."""
 
 
 class PostgresBackend(Backend):
@@ -55,6 +68,11 @@ class PostgresBackend(Backend):
             )
         except ValueError:  # suppressed, because asyncpg's message may contain the URL
             raise InvalidInputError(f"The URL of {self.place} has an invalid option") from None
+        try:
+            async with self._pooled() as connection, self._connected(_COMMAND_SECONDS) as other:
+                await check_prepared_statements(connection, other)
+        except asyncpg.TooManyConnectionsError:
+            pass  # the pool works with the connections that it has
 
     async def close(self) -> None:
         if self.engine.pool is None:
@@ -108,8 +126,15 @@ class PostgresBackend(Backend):
         # InterfaceError itself is a closed connection or pool; its subclasses are internal errors.
         return isinstance(error, _OUTAGES) or type(error) is asyncpg.InterfaceError
 
+    def diagnose(self, outage: Exception) -> Diagnosis:
+        if isinstance(outage, asyncpg.DiskFullError):
+            return full_disk("on the database server")
+        reason = next(iter(str(outage).splitlines()), type(outage).__name__)  # without details for programmers
+        return Diagnosis(reason, next(fix for kind, fix in _FIXES if isinstance(outage, kind)))
+
     def is_stale(self, outage: BaseException | None) -> bool:
-        return not isinstance(outage, TimeoutError)  # a retry would double the caller's wait
+        # After a timeout, a retry would double the caller's wait; after others, a new connection changes nothing.
+        return not isinstance(outage, (TimeoutError, asyncpg.DiskFullError, *MISSING_STATEMENTS))
 
     def _ready(self, *, new_connection: bool) -> AbstractAsyncContextManager[Any]:
         return self._connected(_COMMAND_SECONDS) if new_connection else self._pooled()

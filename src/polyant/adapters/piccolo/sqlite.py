@@ -15,6 +15,7 @@ import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine
 
 from polyant.adapters.piccolo.backend import Backend, Row, use_connection
+from polyant.adapters.piccolo.outages import Diagnosis, diagnose_file, full_disk
 from polyant.adapters.piccolo.persistent_connection import PersistentConnection
 
 _LOCK_SECONDS = 10.0
@@ -43,6 +44,7 @@ class SqliteBackend(Backend):
         self._path = path
         self._write_lock = asyncio.Lock()
         self._persistent = PersistentConnection(self._connect)
+        self._anchor: sqlite3.Connection | None = None
         self.place = f"the SQLite file {path}"
         # Without mode=rw, a query on a missing file would create an empty one.
         uri = f"file:{quote(str(path))}?mode=rw"
@@ -53,6 +55,9 @@ class SqliteBackend(Backend):
 
     async def close(self) -> None:
         await self._persistent.close()
+        if self._anchor is not None:
+            self._anchor.close()
+            self._anchor = None
 
     async def has_migrations(self) -> bool:
         if not self._path.exists():
@@ -66,6 +71,16 @@ class SqliteBackend(Backend):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         async with self._connect() as connection:
             await _enable_wal(connection)
+        self._keep_shared_memory()
+
+    def _keep_shared_memory(self) -> None:
+        """Opens a connection that stays open, so that reads go on while the disk is full.
+
+        The first connection to a file creates its shared memory on disk, and the last one removes it.
+        """
+        if self._anchor is None:
+            self._anchor = sqlite3.connect(**self.engine.connection_kwargs)
+            self._anchor.execute("SELECT 1 FROM sqlite_master").close()
 
     def reading(self, *, new_connection: bool = False) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - each transaction has a new connection
         return self._transaction("BEGIN")
@@ -99,6 +114,16 @@ class SqliteBackend(Backend):
     def is_outage(self, error: Exception) -> bool:
         # The upper bits of an extended error code only add detail.
         return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTAGES
+
+    def diagnose(self, outage: Exception) -> Diagnosis:
+        code = getattr(outage, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return full_disk(f"on the file system of {self._path.absolute().parent}")
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or isinstance(outage, TimeoutError):
+            reason = str(outage) or "waiting for another writer took too long"
+            return Diagnosis(reason, "Stop the process that keeps the database locked")
+        reason = getattr(outage, "strerror", None) or str(outage) or type(outage).__name__
+        return diagnose_file(self._path, reason, getattr(outage, "errno", None))
 
     def is_stale(self, outage: BaseException | None) -> bool:  # noqa: ARG002 - a file has no connection to lose
         return False

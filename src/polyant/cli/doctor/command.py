@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from polyant.arguments import WiringError
-from polyant.cli.context import CliContext, find_data
+from polyant.cli.context import CliContext
 from polyant.cli.doctor.check import run_checks
 from polyant.cli.doctor.checks import DATA_CHECKS, MACHINE_CHECKS
 from polyant.cli.doctor.finding import Finding, faults_of, ok
@@ -40,7 +40,6 @@ async def _findings(environ: Mapping[str, str]) -> list[Finding]:
         findings.append(ok("settings", "are valid"))
         if not await run_checks(MACHINE_CHECKS, settings, findings):
             return findings
-        find_data(environ)
     except SettingsError as error:
         return [*findings, *faults_of("settings", error)]
     try:
