@@ -15,6 +15,7 @@ from polyant.http.panel.instances import InstancesPageController
 from polyant.http.panel.keys import KeyPageController
 from polyant.http.panel.overview import OverviewPageController
 from polyant.http.panel.pages import STATIC
+from polyant.http.panel.playground import PlaygroundPageController
 from polyant.http.panel.prompts import PromptsPageController
 from polyant.http.panel.secrets import SecretsPageController
 from polyant.http.panel.settings import SettingsPageController
@@ -35,6 +36,7 @@ def panel_routes() -> list[ControllerRouterHandler]:
             OverviewPageController,
             SettingsPageController,
             PromptsPageController,
+            PlaygroundPageController,
             KeyPageController,
             SecretsPageController,
             DeletePageController,
