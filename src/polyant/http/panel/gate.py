@@ -11,6 +11,7 @@ from polyant.http.panel.errors import error_page
 from polyant.http.panel.forms import read_form
 from polyant.http.panel.pages import panel_of, see_other
 from polyant.http.panel.sign_in import LOGIN, session_over_page
+from polyant.http.record import record_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _POLICY = (
@@ -69,6 +70,7 @@ async def _admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
     who = await gate.visitor(scope)
     if who is not None:
         scope["user"], scope["auth"] = who.user, who
+        record_of(scope).shows_hints = True
     elif scope["path"] != LOGIN:
         if scope["method"] in _SAFE_METHODS:
             return see_other(f"{LOGIN}?next={quote(_target(scope), safe='/')}")

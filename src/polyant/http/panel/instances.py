@@ -32,7 +32,7 @@ class InstancesPageController(Controller):
         search = request.query_params.get("search", "")[:_MAX_SEARCH_CHARACTERS].strip()
         status = request.query_params.get("status", "")
         chosen = InstanceStatus(status) if status in {*InstanceStatus} else None
-        paging = paging_of(request, "/instances", search=search, status=chosen or "")
+        paging = paging_of(request, "/instances", {"search": search, "status": chosen or ""})
         found = await list_instances(InstanceQuery(status=chosen, search=search, limit=ROWS, offset=paging.offset))
         return page(
             request,

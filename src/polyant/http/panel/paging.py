@@ -41,7 +41,9 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.path}?{query}" if query else self.path
 
 
-def paging_of(request: Request[Any, Any, Any], path: str, *, rows: int = ROWS, **query: str) -> Paging:
+def paging_of(
+    request: Request[Any, Any, Any], path: str, query: Mapping[str, str] | None = None, *, rows: int = ROWS
+) -> Paging:
     """Returns the page that a request asks for; an invalid number is the first page."""
     text = request.query_params.get("page", "")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 1  # noqa: PLR2004 - digits of _MAX_PAGE
@@ -49,5 +51,5 @@ def paging_of(request: Request[Any, Any, Any], path: str, *, rows: int = ROWS, *
         path=path,
         number=min(max(number, 1), _MAX_PAGE),
         rows=rows,
-        query={name: value for name, value in query.items() if value},
+        query={name: value for name, value in (query or {}).items() if value},
     )

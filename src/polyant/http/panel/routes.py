@@ -7,6 +7,8 @@ from litestar.types import ControllerRouterHandler
 
 from polyant.domain.running_turns import CallerGoneError
 from polyant.http.errors import handle_caller_gone
+from polyant.http.panel.account import AccountPageController
+from polyant.http.panel.audit import AuditPageController
 from polyant.http.panel.create import CreatePageController
 from polyant.http.panel.delete import DeletePageController
 from polyant.http.panel.errors import error_page
@@ -20,6 +22,7 @@ from polyant.http.panel.prompts import PromptsPageController
 from polyant.http.panel.secrets import SecretsPageController
 from polyant.http.panel.settings import SettingsPageController
 from polyant.http.panel.sign_in import SignInController
+from polyant.http.panel.users import UsersPageController
 
 _FOREVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
 """The URLs of static files contain a digest of their content."""
@@ -40,6 +43,9 @@ def panel_routes() -> list[ControllerRouterHandler]:
             KeyPageController,
             SecretsPageController,
             DeletePageController,
+            AuditPageController,
+            UsersPageController,
+            AccountPageController,
         ],
         middleware=[PanelMiddleware],
         exception_handlers={CallerGoneError: handle_caller_gone, Exception: error_page},
