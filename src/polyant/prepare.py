@@ -1,7 +1,8 @@
 """Prepares the data for serving: checks it, migrates it and creates the first instance and user."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from polyant import home
 from polyant.container import Container
@@ -53,14 +54,7 @@ async def prepare(container: Container, settings: Settings) -> None:
         SettingsError: A key is missing.
         WiringError: A setting names an adapter that can't be used.
     """
-    container.check(*_PORTS)
-    for port in _PORTS:
-        await container.get(port)
-    check = await container.get(CheckMasterKey)
-    if any(container.needs(port, DATABASE) for port in _PORTS):
-        await _migrate(container, settings, check)
-    await check.keep()
-    home.auth_secret_of(settings, create=True)
+    await _prepare_store(container, settings, _PORTS)
     if (await (await container.get(InstanceRepo)).changes_since(0)).revision == 0:
         await _create_demo(container)
     if not (await (await container.get(UserRepo)).list(limit=1)).total:
@@ -75,7 +69,11 @@ async def prepare_for_restore(container: Container, settings: Settings) -> None:
         SettingsError: A key is missing.
         WiringError: A setting names an adapter that can't be used.
     """
-    ports = (Archive, KeyCheck, PasswordHasher, SecretCipher)
+    await _prepare_store(container, settings, (Archive, KeyCheck, PasswordHasher, SecretCipher))
+
+
+async def _prepare_store(container: Container, settings: Settings, ports: Sequence[Any]) -> None:
+    """Builds the ports in their order, and creates missing keys and tables."""
     container.check(*ports)
     for port in ports:
         await container.get(port)

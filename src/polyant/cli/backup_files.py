@@ -50,6 +50,7 @@ def check_target(file: Path, *, force: bool) -> None:
     """
     with _translated("write", file):
         if not file.exists():
+            file.parent.stat()  # reports a missing folder
             return
         if force and file.is_file() and (not file.stat().st_size or _starts_like_a_backup(file)):
             return
