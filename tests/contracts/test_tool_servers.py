@@ -47,6 +47,9 @@ class McpServersUnderTest:
         self._upstream.otherwise = Reply(status=401, pieces=(SECRET.encode(),))
         return access("refusing", self._upstream.url, "*")
 
+    def named(self) -> ServerAccess:
+        return access("named", self._process.at("named"), "*")
+
     def private(self) -> ServerAccess:
         return msgspec.structs.replace(self.full("*"), public_only=True)
 

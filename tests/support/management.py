@@ -36,7 +36,7 @@ from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
+from polyant.domain.ports.tool_servers import OpenedServers, ServerAccess, ToolServers
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.provider_keys import ProviderKeys
@@ -96,15 +96,16 @@ class CountedToolServers(ToolServers):
         self._management = management
 
     @asynccontextmanager
-    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[Sequence[OfferedTool]]:
+    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[OpenedServers]:
         async def call(arguments: str, context: ToolContext) -> str:
             return arguments
 
-        yield [
+        tools = [
             OfferedTool(spec=tool_spec(f"{access.server.name}__find{more or ''}", "Finds.", NoArguments), call=call)
             for access in accesses
             for more in range(self._management.tools_per_server)
         ]
+        yield OpenedServers(tools=tools)
 
 
 class ManagementHarness:

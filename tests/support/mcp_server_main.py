@@ -1,7 +1,8 @@
 """The program that `support.mcp_server` runs: prints its port, then serves until it is killed.
 
 /full/mcp offers tools of every kind. /legacy/mcp offers the same tools without support for discovery. /odd/mcp lists
-tools of which only one can be offered. /paged/mcp lists its tools on two pages.
+tools of which only one can be offered. /named/mcp lists tools with names that providers reject. /paged/mcp lists its
+tools on two pages.
 """
 
 import asyncio
@@ -106,13 +107,15 @@ async def list_odd(_: Any, __: Any) -> types.ListToolsResult:
     return types.ListToolsResult(
         tools=[
             tool("good"),
-            tool("x" * 60),
-            tool("has.dot"),
-            tool("union", anyOf=[{"required": ["a"]}]),
             tool("spaced", properties={"a b": {}}),
+            tool("listed", properties=[]),
             tool("vast", description="x" * 70_000),
         ]
     )
+
+
+async def list_named(_: Any, __: Any) -> types.ListToolsResult:
+    return types.ListToolsResult(tools=[tool(name) for name in ("has.dot", "a/b", "x" * 100, f"{'x' * 100}y", "plain")])
 
 
 async def list_paged(_: Any, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -128,6 +131,7 @@ async def call(_: Any, params: types.CallToolRequestParams) -> types.CallToolRes
 SERVERS = {
     "full": full.streamable_http_app(),
     "odd": Server("odd", on_list_tools=list_odd, on_call_tool=call).streamable_http_app(),
+    "named": Server("named", on_list_tools=list_named, on_call_tool=call).streamable_http_app(),
     "paged": Server("paged", on_list_tools=list_paged, on_call_tool=call).streamable_http_app(),
 }
 

@@ -17,7 +17,7 @@ from polyant.domain.limits import TurnBudget, TurnLimits
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
+from polyant.domain.ports.tool_servers import OpenedServers, ServerAccess, ToolServers
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.system_prompt import SystemPromptComposer
@@ -46,11 +46,11 @@ class FakeToolServers(ToolServers):
         self.open_now = 0
 
     @asynccontextmanager
-    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[Sequence[OfferedTool]]:
+    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[OpenedServers]:
         self.asked.append((slug, accesses))
         self.open_now += 1
         try:
-            yield self.tools
+            yield OpenedServers(tools=self.tools)
         finally:
             self.open_now -= 1
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from polyant.cli.arguments import DEFAULT, or_default, words
 from polyant.cli.context import CliContext, run, tools_of
+from polyant.cli.mcp_tools import mcp_tools_of
 from polyant.cli.output import instance_fields, print_instance, print_json, print_table
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI
@@ -42,7 +43,12 @@ def add_to(commands: Any) -> None:
     listing.add_argument("--status", choices=[*InstanceStatus], help="only instances with this status")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
-    _action(actions, "show", "show an instance, its tools and the names of its secrets", _show)
+    _action(
+        actions,
+        "show",
+        "show an instance, its tools (also those that its MCP servers offer now) and the names of its secrets",
+        _show,
+    )
     update = _action(actions, "update", "change the given fields of an instance", _update)
     _add_fields(update)
     auth = update.add_mutually_exclusive_group()
@@ -145,7 +151,8 @@ def _show(args: argparse.Namespace, environ: Environ) -> int | None:
     async def work(context: CliContext) -> None:
         instance = await (await context.get(ShowInstance))(parse_slug(args.slug))
         address = address_of(instance, await context.get(Mapping[str, ProviderInfo]))
-        print_instance(instance, await tools_of(context, instance), address=address, as_json=args.json)
+        tools, mcp_tools = await tools_of(context, instance), await mcp_tools_of(context, instance)
+        print_instance(instance, tools, mcp_tools=mcp_tools, address=address, as_json=args.json)
 
     return run(work, environ)
 

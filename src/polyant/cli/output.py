@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from polyant.cli.mcp_tools import McpToolState
 from polyant.domain.enabled_tools import EnabledTool
 from polyant.domain.instances import Instance, InstanceSummary
 from polyant.domain.limits import TurnLimits
@@ -47,13 +48,21 @@ def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
     }
 
 
-def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, address: str | None, as_json: bool) -> None:
+def print_instance(
+    instance: Instance,
+    tools: Sequence[EnabledTool],
+    *,
+    address: str | None,
+    mcp_tools: Sequence[McpToolState] | None = None,
+    as_json: bool,
+) -> None:
     """Prints one instance with the state of its tools and the names of its secrets.
 
     Args:
         instance: The instance.
         tools: Its enabled tools.
         address: The address that its model calls go to.
+        mcp_tools: The state of the tools of its MCP servers; None if the servers weren't contacted.
         as_json: Whether to print JSON.
     """
     fields = {
@@ -62,6 +71,7 @@ def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, address:
         "tools": [{"name": tool.name, "ready": tool.ready, "state": tool.state} for tool in tools],
         "limits": _limits_fields(instance.limits),
         "mcpServers": [mcp_server_fields(server) for server in instance.mcp_servers],
+        **({} if mcp_tools is None else {"mcpTools": mcp_tools}),
         "approvedAddresses": sorted(instance.approved_addresses),
         "options": instance.options,
         "secrets": sorted(instance.secrets),
@@ -71,6 +81,8 @@ def print_instance(instance: Instance, tools: Sequence[EnabledTool], *, address:
         return
     fields["tools"] = [tool.name if tool.ready else f"{tool.name} ({tool.state})" for tool in tools]
     fields["mcpServers"] = [server.name for server in instance.mcp_servers]
+    if mcp_tools is not None:
+        fields["mcpTools"] = list(mcp_tools)
     fields["options"] = msgspec.json.encode(instance.options).decode() if instance.options else None
     for name, value in fields.items():
         print(f"{name:<12} {_shown(value) or '-'}")

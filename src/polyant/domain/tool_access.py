@@ -12,7 +12,7 @@ from polyant.domain.mcp_headers import headers_for
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
+from polyant.domain.ports.tool_servers import Omission, ServerAccess, ToolServers
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError, tool_spec
 
 MAX_TOOLS = 128
@@ -30,6 +30,8 @@ class AvailableTools(msgspec.Struct, frozen=True, kw_only=True):
     """The number of tools before the list was cut to `MAX_TOOLS`."""
     unusable_servers: Mapping[str, UnavailableError]
     """The reason for each MCP server whose secrets can't be sent, by server name."""
+    omissions: Sequence[Omission] = ()
+    """The MCP servers and tools that can't be used for other reasons; they are already logged."""
 
 
 class ToolAccess:
@@ -52,8 +54,8 @@ class ToolAccess:
         if not accesses:
             yield _available(own, unusable)
             return
-        async with self._tool_servers.open(instance.slug, accesses) as server_tools:
-            yield _available([*own, *server_tools], unusable)
+        async with self._tool_servers.open(instance.slug, accesses) as opened:
+            yield _available([*own, *opened.tools], unusable, opened.omissions)
 
     async def _accesses(self, instance: Instance) -> tuple[Sequence[ServerAccess], Mapping[str, UnavailableError]]:
         accesses: list[ServerAccess] = []
@@ -85,9 +87,11 @@ def offer(tool: Tool) -> OfferedTool:
     return OfferedTool(spec=spec, secrets=tool.secrets, call=call)
 
 
-def _available(tools: Iterable[OfferedTool], unusable: Mapping[str, UnavailableError]) -> AvailableTools:
+def _available(
+    tools: Iterable[OfferedTool], unusable: Mapping[str, UnavailableError], omissions: Sequence[Omission] = ()
+) -> AvailableTools:
     named: dict[str, OfferedTool] = {}
     for tool in tools:
         named.setdefault(tool.spec.name, tool)
     kept = tuple(named.values())[:MAX_TOOLS]
-    return AvailableTools(tools=kept, found=len(named), unusable_servers=unusable)
+    return AvailableTools(tools=kept, found=len(named), unusable_servers=unusable, omissions=omissions)

@@ -45,6 +45,8 @@ class OfferedTool(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[SecretName, ...] = ()
     call: Callable[[str, ToolContext], Awaitable[str]]
     """Runs the tool with arguments as JSON text; raises ToolError on failure and for invalid arguments."""
+    original_name: str | None = None
+    """The MCP server's own name for the tool, if the model sees an alias."""
 
 
 def parse_tool_name(text: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
@@ -50,6 +51,12 @@ class ToolServersUnderTest(Protocol):
     def odd(self) -> ServerAccess:
         """Returns access to a server with all tools allowed, of which only `good` is usable."""
 
+    def named(self) -> ServerAccess:
+        """Returns access to a server with the tools `has.dot`, `a/b`, `plain` and two of over 64 characters.
+
+        All are allowed; each returns its name in its result.
+        """
+
     def down(self) -> ServerAccess:
         """Returns access to an unreachable server."""
 
@@ -76,8 +83,8 @@ class ToolServersUnderTest(Protocol):
 @asynccontextmanager
 async def opened(servers: ToolServersUnderTest, *accesses: ServerAccess) -> AsyncIterator[dict[str, OfferedTool]]:
     """Yields the tools of the servers, by name."""
-    async with servers.tool_servers.open(SLUG, accesses) as tools:
-        yield {tool.spec.name: tool for tool in tools}
+    async with servers.tool_servers.open(SLUG, accesses) as found:
+        yield {tool.spec.name: tool for tool in found.tools}
 
 
 async def call(tool: OfferedTool, **arguments: Any) -> str:
@@ -146,6 +153,30 @@ class ToolServersContract:
                 assert "properties" in msgspec.json.decode(tools["odd__good"].spec.parameters)
                 assert await call(tools["odd__good"])
         assert warnings_in(records) >= 3
+
+    async def test_names_that_providers_refuse_get_a_stable_and_distinct_alias(
+        self, servers: ToolServersUnderTest
+    ) -> None:
+        async with opened(servers, servers.named()) as tools:
+            assert len(tools) == 5
+            assert all(re.fullmatch(r"named__[a-zA-Z0-9_-]{1,57}", name) for name in tools)
+            by_original = {tool.original_name: name for name, tool in tools.items()}
+            assert by_original[None] == "named__plain"
+            assert "has.dot" in await call(tools[by_original["has.dot"]])
+        async with opened(servers, servers.named()) as again:
+            assert list(again) == list(tools)
+
+    async def test_allowed_tools_are_named_as_the_server_names_them(self, servers: ToolServersUnderTest) -> None:
+        allowed = msgspec.structs.replace(servers.named().server, tools=("a/b",))
+        async with opened(servers, msgspec.structs.replace(servers.named(), server=allowed)) as tools:
+            assert [tool.original_name for tool in tools.values()] == ["a/b"]
+
+    async def test_omitted_servers_and_tools_are_reported(self, servers: ToolServersUnderTest) -> None:
+        async with servers.tool_servers.open(SLUG, [servers.odd(), servers.down()]) as found:
+            omitted = {(omission.server, omission.tool) for omission in found.omissions}
+            assert all(omission.reason for omission in found.omissions)
+        assert (servers.down().server.name, None) in omitted
+        assert len(omitted) >= 4
 
     @pytest.mark.parametrize("trouble", ["down", "slow", "refusing", "private"])
     async def test_failed_server_is_skipped_with_a_warning(self, servers: ToolServersUnderTest, trouble: str) -> None:

@@ -16,6 +16,7 @@ from polyant.testing.chat_model import HELLO, events_of, expected_events
 from support.event_stream import whole
 from support.fake_network import FakeNetwork
 from support.instant_clock import InstantClock
+from support.logs import collected
 from support.openai_replies import openai_responder
 from support.upstream import ScriptedUpstream
 
@@ -77,8 +78,10 @@ async def test_public_address_is_called(scenario: Scenario) -> None:
 )
 async def test_name_that_resolves_to_an_internal_address_is_refused(scenario: Scenario, address: str) -> None:
     scenario.network.name("intranet.example", address)
-    await scenario.refused(f"intranet.example:{scenario.port}")
+    with collected("polyant.llm") as records:
+        await scenario.refused(f"intranet.example:{scenario.port}")
     assert scenario.network.dialled == []
+    assert f"resolves to {address}, which isn't public" in records[0].getMessage()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:7f00:1]", "2130706433", "0x7f000001", "127.1"])

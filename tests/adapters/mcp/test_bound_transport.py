@@ -47,7 +47,7 @@ async def test_endless_response_is_cut_off(upstream: ScriptedUpstream, monkeypat
     monkeypatch.setattr(bound_transport, "MAX_BYTES", 1_000)
     upstream.otherwise = Reply(framing="chunked", pieces=(b"x" * 600, b"x" * 600))
     async with client_for(upstream.url) as client:
-        with pytest.raises(httpx2.ReadError, match="too long"):
+        with pytest.raises(httpx2.ReadError, match="can't be read"):
             await client.get(upstream.url)
 
 

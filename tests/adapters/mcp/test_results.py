@@ -1,56 +1,94 @@
 from typing import Any
 
+import msgspec
 import pytest
-from mcp.types import (
-    AudioContent,
-    BlobResourceContents,
-    CallToolResult,
-    EmbeddedResource,
-    ImageContent,
-    ResourceLink,
-    TextContent,
-    TextResourceContents,
-)
 
 from polyant.adapters.mcp.results import text_of
 
 
+def shown(**result: Any) -> str:
+    return text_of(msgspec.Raw(msgspec.json.encode(result)))[0]
+
+
+def text(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
 @pytest.mark.parametrize(
-    ("block", "text"),
+    ("block", "expected"),
     [
-        (TextContent(text="Grüß Gott\n"), "Grüß Gott\n"),
-        (ImageContent(data="iVBORw0=", mime_type="image/png"), "[An image: image/png, 5 bytes]"),
-        (AudioContent(data="AAAA", mime_type="audio/wav"), "[A sound: audio/wav, 3 bytes]"),
-        (ResourceLink(name="a", title="Report", uri="https://a.example/r"), "[A link to https://a.example/r: Report]"),
-        (ResourceLink(name="a", uri="https://a.example/r"), "[A link to https://a.example/r: a]"),
-        (EmbeddedResource(resource=TextResourceContents(uri="file:///a", text="A note.")), "A note."),
+        (text("Grüß Gott\n"), "Grüß Gott\n"),
+        ({"type": "image", "data": "iVBORw0=", "mimeType": "image/png"}, "[An image: image/png, 5 bytes]"),
+        ({"type": "image", "data": "AAAA"}, "[An image: of unknown type, 3 bytes]"),
+        ({"type": "audio", "data": "AAAA", "mimeType": "audio/wav"}, "[A sound: audio/wav, 3 bytes]"),
         (
-            EmbeddedResource(resource=BlobResourceContents(uri="file:///a", blob="AAAA", mime_type="a/b")),
+            {"type": "resource_link", "name": "a", "title": "Report", "uri": "https://a.example/r"},
+            "[A link to https://a.example/r: Report]",
+        ),
+        ({"type": "resource_link", "name": "a", "uri": "https://a.example/r"}, "[A link to https://a.example/r: a]"),
+        ({"type": "resource", "resource": {"uri": "file:///a", "text": "A note."}}, "A note."),
+        (
+            {"type": "resource", "resource": {"uri": "file:///a", "blob": "AAAA", "mimeType": "a/b"}},
             "[A file: file:///a, a/b]",
         ),
         (
-            EmbeddedResource(resource=BlobResourceContents(uri="file:///a", blob="AAAA")),
+            {"type": "resource", "resource": {"uri": "file:///a", "blob": "AAAA"}},
             "[A file: file:///a, of unknown type]",
         ),
+        ({"type": "hologram"}, "[Content of type hologram that can't be read]"),
+        ({"type": "text"}, "[Content of type text that can't be read]"),
+        ({"type": "text", "text": 5}, "[Content of type text that can't be read]"),
+        ({"type": "image"}, "[Content of type image that can't be read]"),
+        ({"type": 5}, "[Content of type unknown that can't be read]"),
+        ("text", "[Content of type unknown that can't be read]"),
+        (None, "[Content of type unknown that can't be read]"),
     ],
 )
-def test_each_content_type_becomes_text(block: Any, text: str) -> None:
-    assert text_of(CallToolResult(content=[block])) == text
+def test_each_content_type_becomes_text(block: Any, expected: str) -> None:
+    assert shown(content=[block]) == expected
 
 
 def test_parts_become_lines() -> None:
-    assert text_of(CallToolResult(content=[TextContent(text="a"), TextContent(text="b")])) == "a\nb"
+    assert shown(content=[text("a"), text("b")]) == "a\nb"
 
 
-def test_structured_result_without_text_is_shown_as_json() -> None:
-    assert text_of(CallToolResult(content=[], structured_content={"a": [1, None]})) == '{"a":[1,null]}'
-    assert text_of(CallToolResult(content=[], structured_content=0)) == "0"
+def test_structured_content_without_text_is_shown_as_json() -> None:
+    assert shown(content=[], structuredContent={"a": [1, None]}) == '{"a":[1,null]}'
+    assert shown(content=[], structuredContent=0) == "0"
+    assert shown(content=[], structuredContent={"result": []}) == '{"result":[]}'
 
 
-def test_structured_content_beside_text_is_ignored() -> None:
-    result = CallToolResult(content=[TextContent(text="5")], structured_content={"result": 5})
-    assert text_of(result) == "5"
+@pytest.mark.parametrize(
+    ("texts", "structured"),
+    [
+        (["5"], {"result": 5}),
+        (['{"a": 1}'], {"a": 1}),
+        (['{"a": 1}'], {"result": {"a": 1}}),
+        (["plain"], {"result": "plain"}),
+        (["a", "b"], {"result": ["a", "b"]}),
+        (['{"a":1}', '{"a":2}'], {"result": [{"a": 1}, {"a": 2}]}),
+        (["Here it is:", '{"a":1}'], {"a": 1}),
+    ],
+)
+def test_structured_content_that_a_text_contains_is_not_repeated(texts: list[str], structured: Any) -> None:
+    assert shown(content=[*map(text, texts)], structuredContent=structured) == "\n".join(texts)
+
+
+@pytest.mark.parametrize("block", [text("Done: 1"), {"type": "image", "data": "AAAA"}])
+def test_structured_content_that_no_text_contains_follows(block: Any) -> None:
+    without = shown(content=[block])
+    assert shown(content=[block], structuredContent={"a": 1}) == f'{without}\n{{"a":1}}'
+
+
+def test_parts_beyond_the_limit_are_left_out_with_a_note() -> None:
+    lines = shown(content=[text("x")] * 1_500).splitlines()
+    assert lines == ["x"] * 1_000 + ["[The result had more than 1000 parts: only the first 1000 are shown.]"]
 
 
 def test_empty_result_is_empty() -> None:
-    assert text_of(CallToolResult(content=[])) == ""
+    assert shown(content=[]) == ""
+
+
+@pytest.mark.parametrize(("value", "expected"), [(True, True), (False, False), (None, False), ("yes", False)])
+def test_only_true_is_an_error(*, value: object, expected: bool) -> None:
+    assert text_of(msgspec.Raw(msgspec.json.encode({"content": [], "isError": value})))[1] is expected

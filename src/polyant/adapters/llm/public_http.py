@@ -1,6 +1,7 @@
 """The HTTP session for calls to addresses that may not be outside the public internet."""
 
 import errno
+import logging
 import socket
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,8 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.connector import AddrInfoType
 
 from polyant.domain.public_addresses import is_public
+
+_log = logging.getLogger("polyant.llm")
 
 
 class PublicHttp:
@@ -43,5 +46,7 @@ class PublicHttp:
 def _public_socket(address: AddrInfoType) -> socket.socket:
     family, kind, protocol, _, address_and_port = address
     if not is_public(str(address_and_port[0])):
+        # Callers get the same error as for an unknown host; only the operator may know the reason.
+        _log.warning("no connection: an address that users set resolves to %s, which isn't public", address_and_port[0])
         raise PermissionError(errno.EACCES, "not a public address")
     return socket.socket(family, kind, protocol)

@@ -1,66 +1,67 @@
 """Converts the tools of MCP servers to tools for a model."""
 
-import re
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from polyant.adapters.mcp.json_text import InvalidJsonError, decode
+from polyant.adapters.mcp.listing import ListedTool, ToolListing, shown
+from polyant.adapters.mcp.schemas import SchemaBudget, UnsupportedSchemaError, repaired
+from polyant.adapters.mcp.tool_names import names_for
 from polyant.domain.chat import ToolSpec
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError
 
-Call = Callable[[dict[str, Any]], Awaitable[str]]
+Call = Callable[[str, dict[str, Any]], Awaitable[str]]
+"""Calls a tool by the server's own name for it."""
 
-_NAME = re.compile(r"\A[a-zA-Z0-9_-]{1,64}\Z")
-_PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")
-_UNSUPPORTED_ROOT_KEYS = ("anyOf", "oneOf", "allOf", "not", "enum", "$ref")
 _MAX_SCHEMA_BYTES = 64 * 1024
+_MAX_PARTS_A_TOOL = 5_000
+_MAX_PARTS_A_SERVER = 50_000
 _MAX_DESCRIPTION_CHARACTERS = 1_024
 _NO_ARGUMENTS = frozenset({"", "null"})
 
-
-class UnsupportedToolError(Exception):
-    """Providers reject every request that offers this tool; the message says why."""
+_any_decoder = msgspec.json.Decoder()
 
 
-def spec_of(server: McpServer, name: str, description: str, schema: Mapping[str, Any]) -> ToolSpec:
-    """Returns the specification of a server's tool for a model.
-
-    Raises:
-        UnsupportedToolError: Providers would reject the tool.
-    """
-    full_name = f"{server.name}__{name}"
-    if not _NAME.match(full_name):
-        raise UnsupportedToolError("its name with the server's is not 1 to 64 of a-z, A-Z, 0-9, _ and -")
-    shown = description.encode("utf-8", "replace").decode()[:_MAX_DESCRIPTION_CHARACTERS].strip()
-    return ToolSpec(name=full_name, description=shown or name, parameters=_parameters(schema))
-
-
-def offer(spec: ToolSpec, call: Call) -> OfferedTool:
-    """Returns the tool to offer; `call` receives the decoded arguments."""
-
-    async def call_with_text(arguments: str, _: ToolContext) -> str:
-        return await call(_decoded(arguments))
-
-    return OfferedTool(spec=spec, call=call_with_text)
+async def offers_of(
+    server: McpServer, listing: ToolListing, call: Call
+) -> tuple[list[OfferedTool], list[tuple[str, str]]]:
+    """Returns the allowed tools that can be offered, and the name and reason for each that can't."""
+    names, left = names_for(server.name, listing.tools), SchemaBudget(_MAX_PARTS_A_SERVER)
+    offered, refused = [], list(listing.unreadable)
+    for tool in listing.tools.values():
+        if server.allows(tool.name):
+            try:
+                offered.append(_offer(_spec_of(names[tool.name], tool, left), tool.name, call))
+            except UnsupportedSchemaError as error:
+                refused.append((shown(tool.name), str(error)))
+            await asyncio.sleep(0)  # many large schemas must not block other turns
+    return offered, refused
 
 
-def _parameters(schema: Mapping[str, Any]) -> msgspec.Raw:
-    properties = schema.get("properties", {})
-    if schema.get("type") != "object" or not isinstance(properties, dict):
-        raise UnsupportedToolError("its schema is not that of an object")
-    if refused := [key for key in _UNSUPPORTED_ROOT_KEYS if key in schema]:
-        raise UnsupportedToolError(f"its schema has {', '.join(refused)} at its root")
-    if not all(_PROPERTY.match(name) for name in properties):
-        raise UnsupportedToolError("its schema has a property whose name is not 1 to 64 of a-z, A-Z, 0-9, _, . and -")
+def _spec_of(name: str, tool: ListedTool, left: SchemaBudget) -> ToolSpec:
+    if len(bytes(tool.input_schema)) > _MAX_SCHEMA_BYTES:
+        raise UnsupportedSchemaError(f"its schema has more than {_MAX_SCHEMA_BYTES} bytes")
     try:
-        encoded = msgspec.json.encode({**schema, "properties": properties})
-    except (ValueError, OverflowError, RecursionError):
-        raise UnsupportedToolError("its schema can't be sent as JSON") from None
-    if len(encoded) > _MAX_SCHEMA_BYTES:
-        raise UnsupportedToolError(f"its schema has more than {_MAX_SCHEMA_BYTES} bytes")
-    return msgspec.Raw(encoded)
+        schema = decode(_any_decoder, tool.input_schema)
+        parameters = msgspec.json.encode(repaired(schema, left.limited_to(_MAX_PARTS_A_TOOL)))
+    except (InvalidJsonError, OverflowError, RecursionError):
+        raise UnsupportedSchemaError("its schema can't be sent as JSON") from None
+    if len(parameters) > _MAX_SCHEMA_BYTES:
+        raise UnsupportedSchemaError(f"its schema has more than {_MAX_SCHEMA_BYTES} bytes with its references")
+    description = tool.shown_description[:_MAX_DESCRIPTION_CHARACTERS].strip()
+    return ToolSpec(name=name, description=description or name, parameters=msgspec.Raw(parameters))
+
+
+def _offer(spec: ToolSpec, original: str, call: Call) -> OfferedTool:
+    async def call_with_text(arguments: str, _: ToolContext) -> str:
+        return await call(original, _decoded(arguments))
+
+    renamed = None if spec.name.endswith(f"__{original}") else shown(original)
+    return OfferedTool(spec=spec, call=call_with_text, original_name=renamed)
 
 
 def _decoded(arguments: str) -> dict[str, Any]:

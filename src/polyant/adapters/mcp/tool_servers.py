@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from polyant.domain.instances import Slug
-from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
-from polyant.domain.tools import OfferedTool
+from polyant.domain.ports.tool_servers import Omission, OpenedServers, ServerAccess, ToolServers
 
 if TYPE_CHECKING:  # the import takes a second, and fails without the extra
     from polyant.adapters.mcp.connection import McpConnection
@@ -17,6 +16,7 @@ if TYPE_CHECKING:  # the import takes a second, and fails without the extra
 log = logging.getLogger("polyant.mcp")
 
 _CONNECTION = "polyant.adapters.mcp.connection"
+_MAX_LOGGED_ALIASES = 10_000
 _SECONDS_TO_CLOSE = (0.3, 0.1, 0.1)
 """How long to wait for closing: gracefully, after a cancellation, after a second one."""
 
@@ -31,33 +31,47 @@ class McpToolServers(ToolServers):
     def __init__(self, *, open_seconds: float = 5.0) -> None:
         self._open_seconds = open_seconds
         self._connection_class: type[McpConnection] | None = None
+        self._logged_aliases: set[tuple[Slug, str]] = set()
 
     @asynccontextmanager
-    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[Sequence[OfferedTool]]:
+    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[OpenedServers]:
         if self._connection_class is None:
             self._connection_class = await _load()
         if self._connection_class is None:
-            _warn(slug, accesses, "the MCP package is not installed: pip install polyant[mcp]")
-            yield ()
+            reason = "the MCP package is not installed: pip install polyant[mcp]"
+            yield OpenedServers(omissions=[_server_omission(slug, access, reason) for access in accesses])
             return
         connections = [self._connection_class(access) for access in accesses]
         try:
             found = await asyncio.gather(*(self._tools_of(connection, slug) for connection in connections))
-            yield [tool for tools in found for tool in tools]
+            yield OpenedServers(
+                tools=[tool for opened in found for tool in opened.tools],
+                omissions=[omission for opened in found for omission in opened.omissions],
+            )
         finally:
             await _close(connections)
 
-    async def _tools_of(self, connection: "McpConnection", slug: Slug) -> list[OfferedTool]:
+    async def _tools_of(self, connection: "McpConnection", slug: Slug) -> OpenedServers:
         """Returns the server's tools, none if the server fails."""
+        access = connection.access
         try:
             tools, refused = await connection.tools(self._open_seconds)
         except ConnectionError as error:
-            _warn(slug, [connection.access], str(error))
-            return []
-        for name, why in refused:
-            fields = {"slug": slug, "server": connection.access.server.name, "tool": name, "why": why}
-            log.warning("MCP tool not offered", extra={"fields": fields})
-        return tools
+            return OpenedServers(omissions=[_server_omission(slug, access, str(error))])
+        omissions = [_tool_omission(slug, access, name, reason) for name, reason in refused]
+        if connection.listing.fault is not None:
+            omissions.append(_list_omission(slug, access, connection.listing.fault))
+        for tool in tools:
+            if tool.original_name is not None:
+                self._log_alias(slug, access, tool.original_name, tool.spec.name)
+        return OpenedServers(tools=tools, omissions=omissions)
+
+    def _log_alias(self, slug: Slug, access: ServerAccess, tool: str, alias: str) -> None:
+        """Logs the alias of a tool once, and not in each turn."""
+        if (slug, alias) not in self._logged_aliases and len(self._logged_aliases) < _MAX_LOGGED_ALIASES:
+            self._logged_aliases.add((slug, alias))
+            fields = {"slug": slug, "server": access.server.name, "tool": tool, "alias": alias}
+            log.info("MCP tool renamed", extra={"fields": fields})
 
 
 async def _load() -> "type[McpConnection] | None":
@@ -81,7 +95,21 @@ async def _close(connections: Iterable["McpConnection"]) -> None:
                 task.cancel()
 
 
-def _warn(slug: Slug, accesses: Iterable[ServerAccess], why: str) -> None:
-    for access in accesses:
-        fields = {"slug": slug, "server": access.server.name, "origin": access.server.origin, "why": why}
-        log.warning("MCP server not used", extra={"fields": fields})
+def _server_omission(slug: Slug, access: ServerAccess, reason: str) -> Omission:
+    server = access.server
+    fields = {"slug": slug, "server": server.name, "origin": server.origin, "why": reason}
+    log.warning("MCP server not used", extra={"fields": fields})
+    return Omission(server=server.name, reason=reason)
+
+
+def _tool_omission(slug: Slug, access: ServerAccess, tool: str, reason: str) -> Omission:
+    fields = {"slug": slug, "server": access.server.name, "tool": tool, "why": reason}
+    log.warning("MCP tool not offered", extra={"fields": fields})
+    return Omission(server=access.server.name, tool=tool, reason=reason)
+
+
+def _list_omission(slug: Slug, access: ServerAccess, reason: str) -> Omission:
+    log.warning(
+        "MCP tool list incomplete", extra={"fields": {"slug": slug, "server": access.server.name, "why": reason}}
+    )
+    return Omission(server=access.server.name, reason=reason)

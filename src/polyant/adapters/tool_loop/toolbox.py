@@ -69,7 +69,7 @@ class Toolbox:
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             # Even a tool that raises SystemExit or cancels itself must not end the turn.
-            log.warning("tool failed", extra={"fields": _log_fields(self._instance, call, error)})
+            log.warning("tool failed", extra={"fields": _log_fields(self._instance, tool, error)})
             return failed(call, f"The tool {call.name} failed. Try it in another way, or do without it.")
         return ToolResult(call_id=call.id, content=content)
 
@@ -92,6 +92,7 @@ def _redacted(text: str, secrets: Mapping[SecretName, SecretText]) -> str:
     return text
 
 
-def _log_fields(instance: Instance, call: ToolCall, error: BaseException) -> dict[str, object]:
+def _log_fields(instance: Instance, tool: OfferedTool, error: BaseException) -> dict[str, object]:
     """Returns the log fields for an exception: its type and location, but not its text, which may contain a secret."""
-    return {"slug": instance.slug, "tool": call.name, "error": type(error).__name__, "at": place_of(error)}
+    name = tool.original_name or tool.spec.name
+    return {"slug": instance.slug, "tool": name, "error": type(error).__name__, "at": place_of(error)}

@@ -25,21 +25,44 @@ class ServerAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Whether connections may go to public IP addresses only, see `polyant.domain.public_addresses`."""
 
 
+class Omission(msgspec.Struct, frozen=True, kw_only=True):
+    """A server, or one of its tools, that a turn runs without."""
+
+    server: str
+    tool: str | None = None
+    """The server's own name for the tool; None for the whole server, or for tools whose names are unknown."""
+    reason: str
+
+
+class OpenedServers(msgspec.Struct, frozen=True, kw_only=True):
+    """The tools of the opened servers, and what is missing."""
+
+    tools: Sequence[OfferedTool] = ()
+    omissions: Sequence[Omission] = ()
+
+
 @runtime_checkable
 class ToolServers(Protocol):
     """A client for servers that speak the Model Context Protocol."""
 
     @abstractmethod
-    def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AbstractAsyncContextManager[Sequence[OfferedTool]]:
+    def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AbstractAsyncContextManager[OpenedServers]:
         """Returns a context manager that yields the allowed tools, named `server__tool`, for one turn of the instance.
 
         The servers are contacted concurrently. A server that is unreachable, fails or isn't ready within five seconds
-        is skipped. A tool that providers would refuse is skipped too: its full name isn't 1 to 64 of a-z, A-Z, 0-9, _
-        and -, or its schema isn't an object's. Each skipped server or tool logs a warning; entering never fails.
+        is skipped. A tool that can't be read is skipped, and so is one that providers would refuse, because its schema
+        isn't an object's; the server's other tools stay. Each skipped server or tool is an omission and logs a warning;
+        entering never fails. At most 4 MiB and 1,000 tools of a server are read.
 
-        A call returns the text of the server's result; other content is described. If the tool failed, the call
-        raises ToolError with the server's own text. If the server is gone, it raises ToolError too. Calls may overlap,
-        and a cancelled call ends immediately.
+        If the full name isn't 1 to 64 of a-z, A-Z, 0-9, _ and -, the tool has an alias, which is the same in each turn
+        and begins with `server__`. Names are distinct. Schemas have no references, and are repaired where providers
+        would refuse them.
+
+        A call returns the text of the server's result; other content is described, and structured content follows
+        unless the text contains it. If the tool failed, the call raises ToolError with the server's own text. If the
+        server is gone or returns more than 4 MiB, it raises ToolError too. If the server has forgotten the session,
+        the session is opened again once and the call is repeated. Calls may overlap, and a cancelled call ends
+        immediately.
 
         Headers are sent only to the origin of their server, also after a redirect. Header values of at least
         MIN_SECRET_CHARACTERS never appear in results, errors or the log.
