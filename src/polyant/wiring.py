@@ -31,6 +31,7 @@ from polyant.domain.injectables import (
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.backup_cipher import BackupCipher
+from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.date_time_formatter import DateTimeFormatter
@@ -147,6 +148,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
     container.register(BackupCipher, _backup_cipher, listed=False)
     container.register(PUBLIC_HTTP, _public_http)
+    container.register(PasswordQueue, PasswordQueue, listed=False)
     container.register(Catalog, Catalog, listed=False)
     container.register(AdapterOptions, partial(_adapter_options, settings), listed=False)
     container.register(TurnBudget, lambda: TurnBudget(turn_seconds=settings.turn_seconds), listed=False)

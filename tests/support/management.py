@@ -26,6 +26,7 @@ from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Slug
 from polyant.domain.limits import TurnBudget
 from polyant.domain.outbound import OutboundPolicy
+from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
@@ -125,6 +126,7 @@ class ManagementHarness:
         self.turn_log = runner.turn_log
         self.tools_per_server = 1
         self.hasher = Argon2idPasswordHasher(memory_kib=8, iterations=1)
+        self.passwords = PasswordQueue(hasher=self.hasher)
         self.tokens = SystemTokenSource()
         self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
         self.session_tokens = JwtSessionTokens(SecretText(AUTH_SECRET))
@@ -140,6 +142,7 @@ class ManagementHarness:
             (AuditLog, self.audit_log),
             (TurnLog, self.turn_log),
             (PasswordHasher, self.hasher),
+            (PasswordQueue, self.passwords),
             (SecretCipher, cipher),
             (SessionTokens, self.session_tokens),
             (RunTurn, runner.run_turn),

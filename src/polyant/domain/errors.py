@@ -139,7 +139,7 @@ class StorageUnavailableError(UnavailableError):
 
 
 class ServerBusyError(UnavailableError):
-    """This worker is running its maximum number of concurrent turns."""
+    """This worker is running its maximum number of concurrent turns, or too many passwords wait to be hashed."""
 
     def __init__(self) -> None:
         super().__init__("Server is busy", retry_after=1)

@@ -11,6 +11,7 @@ from polyant.domain.secrets import SecretText
 
 _PASSWORD = SecretText("correct horse battery staple")
 _ROUNDS = 5
+_MANY = 100
 
 
 class PasswordHasherContract:
@@ -73,6 +74,19 @@ class PasswordHasherContract:
             await asyncio.sleep(0)  # runs the task up to its first real wait
             assert not task.done()
             await task
+
+    async def test_work_for_cancelled_calls_is_dropped(self, hasher: PasswordHasher) -> None:
+        """Measured in CPU time; the work that has begun may end."""
+        hashed = await hasher.hash(_PASSWORD)
+        one = min([await cost_of(hasher, hashed) for _ in range(_ROUNDS)])
+        begin = time.process_time()
+        calls = [asyncio.ensure_future(hasher.verify(_PASSWORD, hashed)) for _ in range(_MANY)]
+        await asyncio.sleep(0)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await hasher.verify(_PASSWORD, hashed)  # comes after any work that wasn't dropped
+        assert time.process_time() - begin < _MANY / 2 * one
 
     async def test_concurrent_hashing_and_verification_work(self, hasher: PasswordHasher) -> None:
         passwords = [SecretText(f"password {number}") for number in range(10)]

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher
 from polyant.domain.secrets import SecretText
 from support.patience import PATIENCE
+from support.waiting import until
 
 PASSWORD = SecretText("password")
 # From the tests of the reference implementation, github.com/P-H-C/phc-winner-argon2.
@@ -106,3 +107,36 @@ async def test_at_most_two_passwords_are_hashed_at_once() -> None:
     hasher = WatchedPasswordHasher()
     assert all(await asyncio.gather(*(hasher.verify(PASSWORD, REFERENCE) for _ in range(8))))
     assert hasher.max_running == 2
+
+
+class HeldPasswordHasher(Argon2idPasswordHasher):
+    """A hasher with one thread that counts its verifications, each of which waits for the test."""
+
+    def __init__(self) -> None:
+        super().__init__(memory_kib=64, iterations=1, at_once=1)
+        self.begun = 0
+        self.release = threading.Event()
+
+    def _verify(self, password: SecretText, hashed: str) -> bool:
+        self.begun += 1
+        self.release.wait(timeout=PATIENCE)
+        return super()._verify(password, hashed)
+
+
+async def test_closing_drops_queued_hashes_and_waits_for_those_that_have_begun() -> None:
+    hasher = HeldPasswordHasher()
+    async with hasher:
+        first, *queued = [asyncio.ensure_future(hasher.verify(PASSWORD, REFERENCE)) for _ in range(10)]
+
+        async def has_begun() -> bool:
+            return hasher.begun == 1
+
+        await until(has_begun)
+        closing = asyncio.ensure_future(hasher.__aexit__(None, None, None))
+        dropped = await asyncio.gather(*queued, return_exceptions=True)
+        assert {type(result) for result in dropped} == {asyncio.CancelledError}
+        assert not closing.done()
+        hasher.release.set()
+        await closing
+        assert (await first, hasher.begun) == (True, 1)
+    assert not any(thread.is_alive() for thread in hasher._threads._threads)

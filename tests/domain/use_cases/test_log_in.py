@@ -4,6 +4,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.log_in import LogIn, WrongPasswordError
@@ -35,7 +36,7 @@ def log_in_with(management: ManagementHarness, hasher: PasswordHasher) -> LogIn:
     return LogIn(
         users=management.users,
         sessions=management.sessions,
-        hasher=hasher,
+        passwords=PasswordQueue(hasher=hasher),
         clock=management.clock,
         tokens=management.tokens,
         session_tokens=management.session_tokens,

@@ -6,6 +6,8 @@ import re
 from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import TracebackType
+from typing import Self
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -25,6 +27,8 @@ _PHC = re.compile(
 class Argon2idPasswordHasher(PasswordHasher):
     """Hashes passwords in its own thread pool; a small pool limits the memory, and further hashes are queued.
 
+    Exiting the context drops queued hashes and waits for those that have begun.
+
     Hashes are in the PHC string format, so hashes with other parameters can still be verified. The default memory and
     iterations are the second recommended option of RFC 9106, section 4, with one lane. OWASP's Password Storage Cheat
     Sheet requires at least 19 MiB, 2 iterations and 1 lane.
@@ -40,6 +44,15 @@ class Argon2idPasswordHasher(PasswordHasher):
             Argon2id, length=_HASH_BYTES, lanes=_LANES, memory_cost=memory_kib, iterations=iterations
         )
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="argon2id")
+
+    async def __aenter__(self) -> Self:
+        """Returns the hasher, which needs no preparation."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     async def hash(self, password: SecretText) -> str:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hash, password)

@@ -8,7 +8,10 @@ from polyant.domain.secrets import SecretText
 
 @runtime_checkable
 class PasswordHasher(Protocol):
-    """Hashes passwords with a deliberately slow algorithm, without blocking the event loop."""
+    """Hashes passwords with a deliberately slow algorithm, without blocking the event loop.
+
+    Work for a cancelled call is dropped, unless it has begun.
+    """
 
     @abstractmethod
     async def hash(self, password: SecretText) -> str:

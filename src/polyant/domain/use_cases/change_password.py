@@ -4,7 +4,7 @@ import msgspec
 
 from polyant.domain.audit import Change
 from polyant.domain.errors import PermissionDeniedError
-from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.edit_user import EditUser
 from polyant.domain.use_cases.recognise_user import LoggedIn
@@ -14,9 +14,9 @@ from polyant.domain.users import SessionRevocation, User, check_password
 class ChangePassword:
     """Changes the password of a user who knows the current one, and ends the user's other sessions."""
 
-    def __init__(self, *, edit: EditUser, hasher: PasswordHasher) -> None:
+    def __init__(self, *, edit: EditUser, passwords: PasswordQueue) -> None:
         self._edit = edit
-        self._hasher = hasher
+        self._passwords = passwords
 
     async def __call__(self, who: LoggedIn, *, current: SecretText, new: SecretText) -> User:
         """Returns the user as stored.
@@ -26,11 +26,13 @@ class ChangePassword:
             PermissionDeniedError: The current password is wrong.
             UserChangedError: Another writer changed the user in the meantime, perhaps to lock out somebody who knows
                 the current password.
+            ServerBusyError: Too many passwords are being hashed.
         """
         check_password(new.reveal())
-        if not await self._hasher.verify(current, who.user.password_hash):
-            raise PermissionDeniedError("The current password is wrong")
-        hashed = await self._hasher.hash(new)
+        with self._passwords.place(trusted=True) as place:
+            if not await place.verify(current, who.user.password_hash):
+                raise PermissionDeniedError("The current password is wrong")
+            hashed = await place.hash(new)
         change = Change(who.actor, "user.update", ("password",))
         return await self._edit(
             who.user.id,

@@ -1,8 +1,8 @@
 """Use case: create a user."""
 
 from polyant.domain.audit import Actor, Change
+from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.clock import Clock
-from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.secrets import SecretText
@@ -12,9 +12,9 @@ from polyant.domain.users import Role, User, check_password, parse_email
 class CreateUser:
     """Stores a new user who can log in with the password."""
 
-    def __init__(self, *, users: UserRepo, hasher: PasswordHasher, clock: Clock, tokens: TokenSource) -> None:
+    def __init__(self, *, users: UserRepo, passwords: PasswordQueue, clock: Clock, tokens: TokenSource) -> None:
         self._users = users
-        self._hasher = hasher
+        self._passwords = passwords
         self._clock = clock
         self._tokens = tokens
 
@@ -24,10 +24,11 @@ class CreateUser:
         Raises:
             InvalidInputError: The email address is malformed, or the password is too short or too long.
             UserExistsError: The email address is taken.
+            ServerBusyError: Too many passwords are being hashed.
         """
         address = parse_email(email)
         check_password(password.reveal())
-        hashed = await self._hasher.hash(password)
+        hashed = await self._passwords.hash(password)
         now = self._clock.now()
         user = User(
             id=self._tokens.user_id(), email=address, role=role, password_hash=hashed, created_at=now, updated_at=now

@@ -5,8 +5,8 @@ from datetime import timedelta
 from polyant.domain.access import Session
 from polyant.domain.audit import Change
 from polyant.domain.errors import AuthenticationError, InvalidInputError, UnknownUserError, UserChangedError
+from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.clock import Clock
-from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.ports.token_source import TokenSource
@@ -39,14 +39,14 @@ class LogIn:
         *,
         users: UserRepo,
         sessions: SessionRepo,
-        hasher: PasswordHasher,
+        passwords: PasswordQueue,
         clock: Clock,
         tokens: TokenSource,
         session_tokens: SessionTokens,
     ) -> None:
         self._users = users
         self._sessions = sessions
-        self._hasher = hasher
+        self._passwords = passwords
         self._clock = clock
         self._tokens = tokens
         self._session_tokens = session_tokens
@@ -56,10 +56,12 @@ class LogIn:
 
         Raises:
             WrongPasswordError: The user doesn't exist or is disabled, or the password is wrong.
+            ServerBusyError: Too many logins are waiting.
         """
-        user = await self._find(email)
-        password_hash = user.password_hash if user is not None else None
-        correct = await self._hasher.verify(password, password_hash)
+        with self._passwords.place(trusted=False) as place:
+            user = await self._find(email)
+            password_hash = user.password_hash if user is not None else None
+            correct = await place.verify(password, password_hash)
         while user is not None and user.password_hash == password_hash and correct and not user.disabled:
             try:
                 return await self._open_session(user)

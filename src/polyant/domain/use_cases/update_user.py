@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from polyant.domain.audit import Actor, Change
-from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.edit_user import EditUser
 from polyant.domain.users import Role, SessionRevocation, User, UserId, check_password, parse_email
@@ -25,9 +25,9 @@ class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
 class UpdateUser:
     """Applies a patch to a stored user; disabling a user or changing the password ends all the user's sessions."""
 
-    def __init__(self, *, edit: EditUser, hasher: PasswordHasher) -> None:
+    def __init__(self, *, edit: EditUser, passwords: PasswordQueue) -> None:
         self._edit = edit
-        self._hasher = hasher
+        self._passwords = passwords
 
     async def __call__(
         self, user_id: UserId, patch: UserPatch, *, by: Actor, expected_versions: Collection[int] | None = None
@@ -40,6 +40,7 @@ class UpdateUser:
             InvalidInputError: A value is invalid.
             UserExistsError: The email address is taken.
             LastSuperadminError: The change would leave no active superadmin.
+            ServerBusyError: Too many passwords are being hashed.
         """
         names = tuple(name for name in patch.__struct_fields__ if getattr(patch, name) is not UNSET)
         values = await self._values_of(patch)
@@ -62,5 +63,5 @@ class UpdateUser:
             values["disabled"] = patch.disabled
         if patch.password is not UNSET:
             check_password(patch.password.reveal())
-            values["password_hash"] = await self._hasher.hash(patch.password)
+            values["password_hash"] = await self._passwords.hash(patch.password)
         return values

@@ -13,6 +13,7 @@ from polyant.domain.use_cases.change_password import ChangePassword
 from polyant.domain.use_cases.log_in import SESSION_LIFETIME, LogIn
 from polyant.domain.use_cases.log_out import LogOut
 from polyant.domain.users import MAX_EMAIL_CHARACTERS, MAX_PASSWORD_CHARACTERS
+from polyant.http.disconnects import while_connected
 from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.authentication import SessionGate
 from polyant.http.management.requests import ApiRequest
@@ -80,7 +81,7 @@ class SessionsController(Controller):
     ) -> Response[LoginResponse]:
         """Starts a session."""
         await session_gate.count_login(request.scope, data.email)
-        who = await log_in(data.email, SecretText(data.password))
+        who = await while_connected(request.receive, log_in(data.email, SecretText(data.password)))
         content = LoginResponse(token=who.token.reveal(), expires_at=who.session.expires_at, user=user_out(who.user))
         return Response(content, cookies=[session_gate.cookie(request.scope, who.token)])
 
