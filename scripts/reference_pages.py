@@ -34,8 +34,16 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Logs and metrics": ("LOG_FORMAT", "METRICS_TOKEN", "TURN_LOG_DAYS"),
     "Adapters": (
-        *("INSTANCE_REPO", "USER_REPO", "SESSION_REPO", "AUDIT_LOG", "ARCHIVE", "TURN_LOG", "KEY_CHECK"),
-        *("TURN_OBSERVERS", "RATE_LIMITER", "SECRET_CIPHER", "PASSWORD_HASHER", "SUPERVISOR", "TOOL_SERVERS"),
+        *("INSTANCE_REPO", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "ARCHIVE", "TURN_LOG"),
+        *(
+            "KEY_CHECK",
+            "TURN_OBSERVERS",
+            "RATE_LIMITER",
+            "SECRET_CIPHER",
+            "PASSWORD_HASHER",
+            "SUPERVISOR",
+            "TOOL_SERVERS",
+        ),
     ),
 }
 """The sections of docs/configuration.md, each with its variables in order."""

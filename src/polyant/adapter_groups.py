@@ -7,6 +7,7 @@ from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
+from polyant.domain.ports.login_history import LoginHistory
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -51,6 +52,7 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("tool_servers", ToolServers),
     Group("user_repo", UserRepo),
     Group("session_repo", SessionRepo),
+    Group("login_history", LoginHistory),
     Group("audit_log", AuditLog),
     Group("archive", Archive),
     Group("turn_log", TurnLog),

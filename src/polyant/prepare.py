@@ -14,6 +14,7 @@ from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
+from polyant.domain.ports.login_history import LoginHistory
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -37,7 +38,7 @@ DEMO_SLUG = "demo-bot"
 
 _PORTS = (
     *(InstanceRepo, KeyCheck, RateLimiter, Mapping[str, ChatModel], Mapping[str, Tool], ToolServers),
-    *(UserRepo, SessionRepo, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
+    *(UserRepo, SessionRepo, LoginHistory, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
     # Last, because it creates a missing master key: by then, all other settings are known to be valid.
     SecretCipher,
 )

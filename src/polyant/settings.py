@@ -551,6 +551,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tool_servers: Annotated[str, _adapter("tool_servers", "Adapter that calls MCP servers")] = "mcp"
     user_repo: Annotated[str, _adapter("user_repo", "Adapter that stores users")] = "piccolo"
     session_repo: Annotated[str, _adapter("session_repo", "Adapter that stores user sessions")] = "piccolo"
+    login_history: Annotated[
+        str, _adapter("login_history", "Adapter that stores the networks of successful logins, as keyed hashes")
+    ] = "piccolo"
     audit_log: Annotated[str, _adapter("audit_log", "Adapter that stores the audit log")] = "piccolo"
     archive: Annotated[str, _adapter("archive", "Adapter that backs up and restores all data")] = "piccolo"
     turn_log: Annotated[str, _adapter("turn_log", "Adapter that stores turn metrics")] = "piccolo"

@@ -29,9 +29,10 @@ from polyant.domain.injectables import (
     TurnLogDays,
 )
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
+from polyant.domain.login_limits import LoginLimits
 from polyant.domain.outbound import OutboundPolicy
-from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.password_queue import PasswordQueue
+from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.date_time_formatter import DateTimeFormatter
@@ -148,6 +149,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
     container.register(BackupCipher, _backup_cipher, listed=False)
     container.register(PUBLIC_HTTP, _public_http)
+    container.register(LoginLimits, LoginLimits, listed=False)
     container.register(PasswordQueue, PasswordQueue, listed=False)
     container.register(Catalog, Catalog, listed=False)
     container.register(AdapterOptions, partial(_adapter_options, settings), listed=False)

@@ -101,7 +101,7 @@ CHOICE = {
     "KEY_CHECK": "file",
     "RATE_LIMITER": "one_call",
     "CHAT_MODELS": "poet",
-    **dict.fromkeys(("USER_REPO", "SESSION_REPO", "AUDIT_LOG", "TURN_LOG"), "memory"),
+    **dict.fromkeys(("USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "TURN_LOG"), "memory"),
 }
 
 

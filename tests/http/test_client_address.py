@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyant.http.client_address import client_key, scheme_of
+from polyant.http.client_address import _parsed_network, client_key, scheme_of
 
 
 def key(peer: str | None, *forwarded: bytes, hops: int = 0) -> str:
@@ -105,3 +105,10 @@ def test_any_header_yields_an_address(lines: list[bytes], hops: int) -> None:
 def test_scheme_is_taken_from_a_trusted_proxy(own: str, forwarded: list[str], hops: int, scheme: str) -> None:
     scope: Any = {"scheme": own, "headers": [(b"x-forwarded-proto", value.encode()) for value in forwarded]}
     assert scheme_of(scope, trusted_hops=hops) == scheme
+
+
+def test_rubbish_in_the_header_is_not_kept_in_memory() -> None:
+    before = _parsed_network.cache_info().currsize
+    for number in range(100):
+        assert key("203.0.113.7", b"%d" % number * 1_000, hops=1) == "203.0.113.7"
+    assert _parsed_network.cache_info().currsize <= before + 1

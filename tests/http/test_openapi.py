@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import MAX_DESCRIPTION_CHARACTERS, MAX_SLUG_CHARACTERS, parse_slug
 from polyant.domain.limits import TurnLimits, check_turn_limits
+from polyant.domain.login_limits import ACCOUNT_LIMIT, NETWORK_LIMIT, UNKNOWN_NETWORKS_LIMIT
 from polyant.domain.secrets import parse_secret_name
 from polyant.domain.users import parse_email
 from polyant.http.app import describe
 from polyant.http.docs_page import page_of
 from polyant.http.openapi import ApiDescription, Document
-from polyant.http.throttle import LOGIN_LIMIT
 from support.app import App
 
 DOCUMENT = describe().document
@@ -109,7 +109,11 @@ def test_bounds_of_schemas_match_the_domain() -> None:
 def test_description_of_login_matches_the_settings() -> None:
     description = DOCUMENT["paths"]["/api/auth/login"]["post"]["description"]
     assert "a session of 12 hours" in description
-    assert f"{LOGIN_LIMIT.requests} attempts" in description
+    for limit, period in ((ACCOUNT_LIMIT, "minute"), (NETWORK_LIMIT, "minute"), (UNKNOWN_NETWORKS_LIMIT, "hour")):
+        assert re.search(rf"\b{limit.requests} (attempts )?per {period}", description)
+        assert limit.seconds == {"minute": 60, "hour": 3_600}[period]
+    description = DOCUMENT["paths"]["/api/me/password"]["post"]["description"]
+    assert f"{ACCOUNT_LIMIT.requests} attempts per minute and {UNKNOWN_NETWORKS_LIMIT.requests} per hour" in description
 
 
 def bodies() -> list[Any]:

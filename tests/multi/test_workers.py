@@ -1,5 +1,6 @@
 """Several workers behave as one server, even if one of them is killed."""
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -11,7 +12,8 @@ import httpx
 import pytest
 
 from support.load import TRUST_ONE_PROXY, new_address, statuses_of_burst
-from support.patience import seconds
+from support.management import PASSWORD
+from support.patience import PATIENCE, seconds
 from support.process import SERVE, Server, eventually, serving, starting, uvicorn_serving
 
 
@@ -60,7 +62,8 @@ def statuses_of_requests(server: Server) -> set[int]:
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def two_workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     database = request.getfixturevalue("on_postgres") if request.param == "postgres" else {}
-    with serving(tmp_path_factory.mktemp("workers"), "--workers", "2", **TRUST_ONE_PROXY, **database) as server:
+    variables = {**TRUST_ONE_PROXY, **database, "INITIAL_ADMIN_PASSWORD": PASSWORD}
+    with serving(tmp_path_factory.mktemp("workers"), "--workers", "2", **variables) as server:
         yield server
 
 
@@ -71,6 +74,66 @@ async def test_workers_share_one_limit(two_workers: Server) -> None:
     for worker in workers:
         with only(worker, {*workers}):
             assert await statuses_of_burst(server, each=1, address=address) == {429: 1}
+
+
+@pytest.fixture(scope="module")
+def issued_key(two_workers: Server) -> str:
+    """An API key of `demo-bot`, which stays open."""
+    api = f"{two_workers.url}/api"
+    logged_in = httpx.post(f"{api}/auth/login", json={"email": "admin@localhost", "password": PASSWORD})
+    headers = {"Authorization": f"Bearer {logged_in.json()['token']}"}
+    issued = httpx.post(f"{api}/instances/demo-bot/keys", json={"keepOpen": True}, headers=headers)
+    return str(issued.json()["key"])
+
+
+async def statuses(server: Server, *requests: httpx.Request) -> list[int]:
+    """Returns the sorted statuses of concurrent requests, each on a connection of its own."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    async with httpx.AsyncClient(limits=limits, timeout=PATIENCE) as client:
+        return sorted(response.status_code for response in await asyncio.gather(*map(client.send, requests)))
+
+
+def login(server: Server, email: str, address: str, password: str = "wrong") -> httpx.Request:
+    body = {"email": email, "password": password}
+    return httpx.Request("POST", f"{server.url}/api/auth/login", json=body, headers={"X-Forwarded-For": address})
+
+
+def models(server: Server, key: str, address: str) -> httpx.Request:
+    headers = {"X-Forwarded-For": address, "Authorization": f"Bearer {key}"}
+    return httpx.Request("GET", f"{server.base_url}/models", headers=headers)
+
+
+async def test_workers_share_the_limit_of_failed_credentials(two_workers: Server, issued_key: str) -> None:
+    server, address = two_workers, new_address()
+    workers = ready_workers(server)
+    for _ in range(3):
+        assert await statuses(server, *(models(server, "wrong", address) for _ in range(10))) == [401] * 10
+    for worker in workers:
+        with only(worker, {*workers}):
+            assert await statuses(server, models(server, issued_key, address)) == [429]
+            assert await statuses(server, models(server, issued_key, new_address())) == [200]
+
+
+async def test_workers_share_the_limits_of_logins(two_workers: Server) -> None:
+    server, address, email = two_workers, new_address(), f"{new_address()}@example.com"
+    ready_workers(server)
+    attempts = [login(server, email, address) for _ in range(15)]
+    assert await statuses(server, *attempts) == [401] * 5 + [429] * 10
+    other_accounts = [login(server, f"{new_address()}@example.com", address) for _ in range(15)]
+    assert await statuses(server, *other_accounts) == [401] * 5 + [429] * 10
+    unknown_networks = [login(server, email, new_address()) for _ in range(30)]
+    assert await statuses(server, *unknown_networks) == [401] * 25 + [429] * 5
+
+
+async def test_workers_share_the_networks_that_logged_in(two_workers: Server) -> None:
+    server, home, email = two_workers, new_address(), "admin@localhost"
+    workers = ready_workers(server)
+    with only(workers[0], {*workers}):
+        assert await statuses(server, login(server, email, home, PASSWORD)) == [200]
+    await statuses(server, *(login(server, email, new_address()) for _ in range(35)))
+    with only(workers[1], {*workers}):
+        assert await statuses(server, login(server, email, new_address(), PASSWORD)) == [429]
+        assert await statuses(server, login(server, email, home, PASSWORD)) == [200]
 
 
 @pytest.mark.parametrize("start, shared", [(serving, 0), (uvicorn_serving, 1)])

@@ -14,6 +14,7 @@ from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.limits import TurnBudget
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
@@ -63,7 +64,14 @@ class App:
     `serving` adds the instance `demo-bot`, which requires no key.
     """
 
-    def __init__(self, settings: HttpSettings, *, max_turns: int = 1_000, budget: TurnBudget | None = None) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        *,
+        max_turns: int = 1_000,
+        budget: TurnBudget | None = None,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
         self.clock = ManualClock()
         self.cipher = AesGcmSecretCipher(master_keys=[SecretText(MASTER_KEY)])
         self.supervisor = ScriptedSupervisor()
@@ -71,9 +79,9 @@ class App:
         self.runner = TurnRunner(
             self.supervisor, clock=self.clock, max_turns=max_turns, budget=budget, observers=observers
         )
-        self.management = ManagementHarness(self.runner, self.cipher)
-        self.repo = self.management.repo
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
+        self.management = ManagementHarness(self.runner, self.cipher, limiter=self.rate_limiter, hasher=hasher)
+        self.repo = self.management.repo
         self.storage_failure: Exception | None = None
         """The error that the storage check raises, or None if the check succeeds."""
         self._settings = settings

@@ -11,6 +11,8 @@ from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.memory.login_history import MemoryLoginHistory
+from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.memory.session_repo import MemorySessionRepo
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.memory.user_repo import MemoryUserRepo
@@ -25,13 +27,16 @@ from polyant.domain.catalog import Catalog
 from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Slug
 from polyant.domain.limits import TurnBudget
+from polyant.domain.login_limits import LoginLimits
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.login_history import LoginHistory
 from polyant.domain.ports.password_hasher import PasswordHasher
+from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
@@ -57,6 +62,8 @@ from support.turn_runner import TurnRunner
 
 T = TypeVar("T")
 
+NETWORK = "203.0.113.7"
+"""The network that logins come from unless a test says otherwise."""
 PASSWORD = "correct horse battery staple"
 
 
@@ -115,7 +122,14 @@ class ManagementHarness:
     `add_default_user` adds the user whose session `support.sessions.session_token()` belongs to.
     """
 
-    def __init__(self, runner: TurnRunner, cipher: AesGcmSecretCipher) -> None:
+    def __init__(
+        self,
+        runner: TurnRunner,
+        cipher: AesGcmSecretCipher,
+        *,
+        limiter: RateLimiter | None = None,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
         self.memory = memory = MemoryStore()
         self.clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
         """Starts at the real time, because Litestar compares the tokens' expiry with it."""
@@ -125,8 +139,15 @@ class ManagementHarness:
         self.audit_log = MemoryAuditLog(memory=memory)
         self.turn_log = runner.turn_log
         self.tools_per_server = 1
-        self.hasher = Argon2idPasswordHasher(memory_kib=8, iterations=1)
+        self.hasher: PasswordHasher = hasher or Argon2idPasswordHasher(memory_kib=8, iterations=1)
         self.passwords = PasswordQueue(hasher=self.hasher)
+        self.login_history = MemoryLoginHistory()
+        self.login_limits = LoginLimits(
+            limiter=limiter or MemoryRateLimiter(clock=self.clock),
+            history=self.login_history,
+            cipher=cipher,
+            clock=self.clock,
+        )
         self.tokens = SystemTokenSource()
         self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
         self.session_tokens = JwtSessionTokens(SecretText(AUTH_SECRET))
@@ -143,6 +164,8 @@ class ManagementHarness:
             (TurnLog, self.turn_log),
             (PasswordHasher, self.hasher),
             (PasswordQueue, self.passwords),
+            (LoginHistory, self.login_history),
+            (LoginLimits, self.login_limits),
             (SecretCipher, cipher),
             (SessionTokens, self.session_tokens),
             (RunTurn, runner.run_turn),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.http.app import HttpSettings
 from support.app import App
 from support.patience import PATIENCE
@@ -92,9 +93,9 @@ class LiveServer:
 
 
 @contextmanager
-def live(**settings: Any) -> Iterator[LiveServer]:
+def live(*, hasher: PasswordHasher | None = None, **settings: Any) -> Iterator[LiveServer]:
     """Yields a running server with the instance `demo-bot`, without a rate limit unless the settings give one."""
-    app = App(HttpSettings(**{"rate_limit": None, **settings}))
+    app = App(HttpSettings(**{"rate_limit": None, **settings}), hasher=hasher)
     asyncio.run(app.add("demo-bot"))
     asyncio.run(app.management.add_default_user())
     server = LiveServer(app)

@@ -1,6 +1,7 @@
 """Users: the people who manage instances."""
 
 import enum
+import json
 import re
 from datetime import datetime
 from typing import NewType
@@ -20,6 +21,8 @@ MAX_EMAIL_CHARACTERS = 320
 
 MIN_PASSWORD_CHARACTERS = 12
 MAX_PASSWORD_CHARACTERS = 1_024
+MAX_PASSWORD_JSON_BYTES = 3_072
+"""The maximum size of a password as an ASCII-only JSON string, which the body of a login has to hold."""
 PASSWORD_RULE = f"{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters"
 
 _ID = re.compile(r"\A[0-9a-f]{32}\Z")
@@ -90,13 +93,18 @@ def parse_user_id(text: str) -> UserId:
     return UserId(text)
 
 
+def normalise_email(text: str) -> str:
+    """Returns the text in the form in which email addresses are stored and compared, valid or not."""
+    return text.strip().lower()
+
+
 def parse_email(text: str) -> Email:
     """Returns the text as an email address for logging in, in lower case.
 
     Raises:
         InvalidInputError: The text doesn't look like an email address.
     """
-    email = text.strip().lower()
+    email = normalise_email(text)
     if not EMAIL_PATTERN.match(email):
         raise InvalidInputError("email must look like name@host")
     return Email(email)
@@ -110,4 +118,8 @@ def check_password(text: str) -> str:
     """
     if not MIN_PASSWORD_CHARACTERS <= len(text) <= MAX_PASSWORD_CHARACTERS:
         raise InvalidInputError(f"A password must have {PASSWORD_RULE}")
+    if len(json.dumps(text)) > MAX_PASSWORD_JSON_BYTES:
+        raise InvalidInputError(
+            f"A password must have at most {MAX_PASSWORD_JSON_BYTES} bytes as an escaped JSON string"
+        )
     return text

@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from polyant.domain.catalog import Catalog
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.limits import RateLimit, TurnBudget
+from polyant.domain.login_limits import LoginLimits
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.running_turns import CallerGoneError, RunningTurns
@@ -158,6 +159,7 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
     throttle = Throttle(
         await instances.get(RateLimiter),
         await instances.get(FailedCredentialLimit),
+        await instances.get(LoginLimits),
         chat_limit=settings.rate_limit,
         trusted_hops=settings.trusted_hops,
         metrics=metrics,

@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address
 from litestar.types import Scope
 
 _IPV6_SITE = 64
+_MAX_ADDRESS_CHARACTERS = 100
 _SCHEMES = frozenset({"http", "https"})
 
 
@@ -49,8 +50,13 @@ def _entries(scope: Scope, name: bytes) -> list[str]:
     return b",".join(lines).decode("latin-1").split(",")
 
 
-@lru_cache(maxsize=4_096)
 def _network_of(text: str) -> str | None:
+    # Longer text isn't an address. Clients must not fill the cache with it, if a proxy passes their header on.
+    return _parsed_network(text) if len(text) <= _MAX_ADDRESS_CHARACTERS else None
+
+
+@lru_cache(maxsize=4_096)
+def _parsed_network(text: str) -> str | None:
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

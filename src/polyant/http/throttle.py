@@ -1,6 +1,5 @@
-"""Rate limits by client address and by account, and the headers that report them."""
+"""Rate limits by client address, and the headers that report them."""
 
-import hashlib
 from contextlib import AbstractAsyncContextManager
 
 from litestar.types import Scope
@@ -8,13 +7,12 @@ from litestar.types import Scope
 from polyant.domain.errors import RateLimitedError
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.limits import RateLimit
+from polyant.domain.login_limits import LoginLimits
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.secrets import SecretText
 from polyant.http.client_address import client_key
 from polyant.http.metrics import Metrics
 from polyant.http.record import record_of
-
-LOGIN_LIMIT = RateLimit(5, 60)
 
 
 class Throttle:
@@ -23,6 +21,7 @@ class Throttle:
     Args:
         limiter: Counts the calls.
         failed_credentials: Limits the invalid credentials.
+        logins: Limits the logins.
         chat_limit: The limit for chat requests per client address; None for no limit.
         trusted_hops: The number of trusted proxies.
         metrics: Counts the throttled chat requests.
@@ -32,6 +31,7 @@ class Throttle:
         self,
         limiter: RateLimiter,
         failed_credentials: FailedCredentialLimit,
+        logins: LoginLimits,
         *,
         chat_limit: RateLimit | None,
         trusted_hops: int,
@@ -39,6 +39,7 @@ class Throttle:
     ) -> None:
         self._limiter = limiter
         self._failed_credentials = failed_credentials
+        self._logins = logins
         self._metrics = metrics
         self._chat_limit = chat_limit
         self._trusted_hops = trusted_hops
@@ -71,19 +72,10 @@ class Throttle:
         """Returns the context in which to check a credential of the request, see `FailedCredentialLimit.checking`."""
         return self._failed_credentials.checking(credential, network=self.key_of(scope))
 
-    async def login(self, scope: Scope, email: str) -> None:
-        """Counts a password attempt.
+    async def login(self, scope: Scope) -> None:
+        """Counts a login.
 
         Raises:
-            RateLimitedError: This address made too many attempts, or there were too many for this account.
+            RateLimitedError: This network made too many.
         """
-        await self._count(f"login:{self.key_of(scope)}", LOGIN_LIMIT)
-        account = hashlib.sha256(
-            email.strip().lower().encode("utf-8", "replace")
-        ).hexdigest()  # bounds the key's length
-        await self._count(f"login:{account}", LOGIN_LIMIT)
-
-    async def _count(self, key: str, limit: RateLimit) -> None:
-        state = await self._limiter.hit(key, limit)
-        if not state.allowed:
-            raise RateLimitedError(retry_after=state.retry_after)
+        await self._logins.count_request(self.key_of(scope))

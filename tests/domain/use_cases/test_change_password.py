@@ -7,7 +7,7 @@ from polyant.domain.use_cases.change_password import ChangePassword
 from polyant.domain.use_cases.log_in import LogIn, WrongPasswordError
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
-from support.management import PASSWORD, ManagementHarness
+from support.management import NETWORK, PASSWORD, ManagementHarness
 
 NEW = "another password of mine"
 
@@ -15,15 +15,15 @@ NEW = "another password of mine"
 @pytest.fixture
 async def logged_in(management: ManagementHarness) -> LoggedIn:
     await management.add_user(password=PASSWORD)
-    return await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
+    return await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD), network=NETWORK)
 
 
 async def test_new_password_replaces_the_old_one(management: ManagementHarness, logged_in: LoggedIn) -> None:
     user = await (await management.get(ChangePassword))(logged_in, current=SecretText(PASSWORD), new=SecretText(NEW))
     assert user.version == 2
-    assert (await (await management.get(LogIn))("ada@example.com", SecretText(NEW))).user == user
+    assert (await (await management.get(LogIn))("ada@example.com", SecretText(NEW), network=NETWORK)).user == user
     with pytest.raises(WrongPasswordError):
-        await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))
+        await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD), network=NETWORK)
 
 
 async def test_other_sessions_end_and_the_current_one_stays(management: ManagementHarness, logged_in: LoggedIn) -> None:
@@ -67,4 +67,6 @@ async def test_user_locked_out_during_the_change_changes_nothing(
     )
     with pytest.raises(UserChangedError):
         await (await management.get(ChangePassword))(logged_in, current=SecretText(PASSWORD), new=SecretText(NEW))
-    assert (await (await management.get(LogIn))("ada@example.com", SecretText("set by an admin"))).user.version == 2
+    assert (
+        await (await management.get(LogIn))("ada@example.com", SecretText("set by an admin"), network=NETWORK)
+    ).user.version == 2

@@ -8,7 +8,7 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.create_user import CreateUser
 from polyant.domain.use_cases.log_in import LogIn
 from polyant.domain.users import Role
-from support.management import PASSWORD, ManagementHarness
+from support.management import NETWORK, PASSWORD, ManagementHarness
 
 
 async def test_user_can_log_in_and_is_audited(management: ManagementHarness) -> None:
@@ -18,7 +18,7 @@ async def test_user_can_log_in_and_is_audited(management: ManagementHarness) -> 
     assert (user.email, user.role, user.disabled, user.version) == ("ada@example.com", Role.SUPERADMIN, False, 1)
     assert re.fullmatch("[0-9a-f]{32}", user.id)
     assert user.created_at == user.updated_at == management.clock.now()
-    assert (await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD))).user == user
+    assert (await (await management.get(LogIn))("ada@example.com", SecretText(PASSWORD), network=NETWORK)).user == user
     assert (await management.audit_entries())[0] == ("cli", "user.create", None, "ada@example.com", ("superadmin",))
 
 

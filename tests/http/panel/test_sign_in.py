@@ -3,9 +3,10 @@
 import pytest
 
 from polyant.domain.instances import Slug
+from support.api import Api
 from support.app import App, serving
 from support.management import PASSWORD
-from support.panel import Browser, location, read
+from support.panel import FORM, ORIGIN, Browser, location, read
 
 GUESS = {"email": "ada@example.com", "secret.password": "wrong", "next": "/audit"}
 
@@ -35,6 +36,34 @@ async def test_too_many_attempts_say_when_to_try_again(browser: Browser) -> None
     seconds = responses[-1].header("retry-after")
     assert f"Too many attempts. Try again in {seconds} seconds." in read(responses[-1]).text
     assert "wrong" not in read(responses[-1]).text
+
+
+async def test_logins_of_panel_and_api_are_counted_together_before_the_body_is_read(anybody: Browser, app: App) -> None:
+    for number in range(10):
+        assert (await anybody.post("/login", {**GUESS, "email": f"{number}@example.com"})).status == 400
+        login = {"email": f"{number}@api.example.com", "password": "wrong"}
+        assert (await Api(app, None).post("/auth/login", login)).status == 401
+    headers = {"content-type": FORM, "host": "panel.example", "origin": ORIGIN}
+    assert (await app.start("POST", "/login", headers=headers, complete=False).whole()).status == 429
+    assert (await Api(app, None).post("/auth/login", {"email": "a", "password": "b"})).status == 429
+
+
+async def test_nobody_can_lock_out_a_user_who_signed_in_from_the_same_address(browser: Browser, app: App) -> None:
+    for number in range(40):
+        login = {"email": "ada@example.com", "password": "wrong"}
+        await Api(app, None).post("/auth/login", login, client=f"2001:db8:0:{number}::1")
+    assert location(await browser.sign_in()) == "/instances"
+
+
+async def test_stale_cookie_keeps_nobody_from_signing_in_over_the_limit_of_bad_credentials(
+    browser: Browser, app: App
+) -> None:
+    for _ in range(31):
+        await Api(app, "guess").get("/auth/me")
+    browser.cookie = "polyant_session=stale"
+    assert (await browser.get("/instances")).status == 429
+    assert (await browser.get("/login")).status == 200
+    assert location(await browser.sign_in()) == "/instances"
 
 
 async def test_sign_out_ends_the_session(browser: Browser) -> None:

@@ -29,6 +29,13 @@ class SessionRow(Table, tablename="sessions"):
     expires_at = Timestamptz(index=True)
 
 
+class LoginRow(Table, tablename="login_history"):
+    """A successful login, known by a keyed hash of its account and its network."""
+
+    fingerprint = Varchar(length=128, primary_key=True)
+    expires_at = Timestamptz(index=True)
+
+
 class AuditRow(Table, tablename="audit_log"):
     """A change; indexed by time, and by instance, actor and user, each with the time."""
 

@@ -21,6 +21,7 @@ APP_CONFIG = AppConfig(
         tables.RateLogRow,
         management_tables.UserRow,
         management_tables.SessionRow,
+        management_tables.LoginRow,
         management_tables.AuditRow,
         management_tables.TurnRow,
     ],

@@ -5,6 +5,7 @@ from datetime import timedelta
 from polyant.domain.access import Session
 from polyant.domain.audit import Change
 from polyant.domain.errors import AuthenticationError, InvalidInputError, UnknownUserError, UserChangedError
+from polyant.domain.login_limits import LoginLimits, LoginOrigin
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.session_repo import SessionRepo
@@ -32,7 +33,10 @@ class OpenedSession(LoggedIn, frozen=True):
 
 
 class LogIn:
-    """Opens sessions; the response time doesn't reveal whether the user exists."""
+    """Opens sessions; neither the response time nor the limits reveal whether the user exists.
+
+    Count the request with `LoginLimits.count_request` before its body is read.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class LogIn:
         users: UserRepo,
         sessions: SessionRepo,
         passwords: PasswordQueue,
+        limits: LoginLimits,
         clock: Clock,
         tokens: TokenSource,
         session_tokens: SessionTokens,
@@ -47,24 +52,33 @@ class LogIn:
         self._users = users
         self._sessions = sessions
         self._passwords = passwords
+        self._limits = limits
         self._clock = clock
         self._tokens = tokens
         self._session_tokens = session_tokens
 
-    async def __call__(self, email: str, password: SecretText) -> OpenedSession:
+    async def __call__(self, email: str, password: SecretText, *, network: str) -> OpenedSession:
         """Returns the user in a new session, with its token.
+
+        Args:
+            email: The email address, in any spelling.
+            password: The password.
+            network: The client's address or network, as rate limits see it.
 
         Raises:
             WrongPasswordError: The user doesn't exist or is disabled, or the password is wrong.
-            ServerBusyError: Too many logins are waiting.
+            RateLimitedError: There were too many attempts for this account.
+            ServerBusyError: Too many logins are waiting; the attempt isn't counted.
         """
-        with self._passwords.place(trusted=False) as place:
+        origin = await self._limits.origin_of(email, network=network)
+        with self._passwords.place(trusted=origin.is_known) as place:
+            await self._limits.count_attempt(origin)
             user = await self._find(email)
             password_hash = user.password_hash if user is not None else None
             correct = await place.verify(password, password_hash)
         while user is not None and user.password_hash == password_hash and correct and not user.disabled:
             try:
-                return await self._open_session(user)
+                return await self._open_session(user, origin)
             except (UserChangedError, UnknownUserError):  # perhaps to lock out somebody who knows the password
                 user = await self._users.get(user.id)
         raise WrongPasswordError
@@ -75,11 +89,12 @@ class LogIn:
         except InvalidInputError:
             return None
 
-    async def _open_session(self, user: User) -> OpenedSession:
+    async def _open_session(self, user: User, origin: LoginOrigin) -> OpenedSession:
         now = self._clock.now()
         session = Session(user_id=user.id, token_id=self._tokens.session_id(), expires_at=now + SESSION_LIFETIME)
         stored = StoredSession(token_id=session.token_id, user_id=user.id, expires_at=session.expires_at)
         opened = OpenedSession(user, session, self._session_tokens.issue(session))
         audit = Change(opened.actor, "session.login").entry(now, user=user.email)
         await self._sessions.add(stored, user_version=user.version, now=now, audit=audit)
+        await self._limits.remember(origin)
         return opened

@@ -20,6 +20,9 @@ from polyant.http.client_address import scheme_of
 from polyant.http.record import record_of
 from polyant.http.throttle import Throttle
 
+MAX_LOGIN_BODY_BYTES = 4 * 1_024
+"""The maximum size of the body of a login."""
+
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({b"same-origin", b"none"})
 
@@ -29,7 +32,7 @@ class SessionGate:
 
     Args:
         recognise: Finds the user of a session token.
-        throttle: Limits invalid sessions and password attempts.
+        throttle: Limits invalid sessions.
         trusted_hops: The number of trusted proxies.
         public_url: The origin at which the internet reaches the server, in addition to the one in the Host header.
     """
@@ -79,14 +82,6 @@ class SessionGate:
                 raise InvalidSessionError
         return who
 
-    async def count_login(self, scope: Scope, email: str) -> None:
-        """Counts a password attempt for an account.
-
-        Raises:
-            RateLimitedError: There were too many attempts.
-        """
-        await self._throttle.login(scope, email)
-
     def cookie(self, scope: Scope, token: SecretText | None) -> Cookie:
         """Returns the session cookie; without a token, a cookie that deletes it."""
         return Cookie(
@@ -130,6 +125,16 @@ class SessionMiddleware(AbstractAuthenticationMiddleware):
         who = await gate.admit(cast("HTTPScope", connection.scope))
         record_of(connection.scope).shows_hints = True
         return AuthenticationResult(user=who.user, auth=who)
+
+
+async def limit_logins(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Counts a login before its body is read; every route that accepts passwords for a session has this guard.
+
+    Raises:
+        RateLimitedError: The client's network made too many logins.
+    """
+    throttle: Throttle = connection.app.state.throttle
+    await throttle.login(connection.scope)
 
 
 async def require_superadmin(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
+from polyant.domain.login_limits import ACCOUNT_LIMIT, KNOWN_FOR, NETWORK_LIMIT, UNKNOWN_NETWORKS_LIMIT
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.change_password import ChangePassword
 from polyant.domain.use_cases.log_in import SESSION_LIFETIME, LogIn
@@ -15,11 +16,11 @@ from polyant.domain.use_cases.log_out import LogOut
 from polyant.domain.users import MAX_EMAIL_CHARACTERS, MAX_PASSWORD_CHARACTERS
 from polyant.http.disconnects import while_connected
 from polyant.http.error_responses import read_errors, write_errors
-from polyant.http.management.authentication import SessionGate
+from polyant.http.management.authentication import MAX_LOGIN_BODY_BYTES, SessionGate, limit_logins
 from polyant.http.management.requests import ApiRequest
 from polyant.http.management.users import Password, UserOut, UserResponse, user_out, user_response
 from polyant.http.management.wire import Body, ResponseBody, Timestamp
-from polyant.http.throttle import LOGIN_LIMIT
+from polyant.http.throttle import Throttle
 
 GivenPassword = Annotated[str, Meta(max_length=MAX_PASSWORD_CHARACTERS, examples=["correct horse battery staple"])]
 
@@ -63,11 +64,14 @@ class SessionsController(Controller):
         summary="Log in",
         description=(
             f"Starts a session of {SESSION_LIFETIME // timedelta(hours=1)} hours and sets the session cookie. "
-            f"Limited to {LOGIN_LIMIT.requests} attempts per {LOGIN_LIMIT.seconds} seconds for each account "
-            "and for each client address."
+            f"Limited to {ACCOUNT_LIMIT.requests} attempts per minute for an account from one client address, "
+            f"{NETWORK_LIMIT.requests} per minute for a client address, and {UNKNOWN_NETWORKS_LIMIT.requests} per hour "
+            f"for an account from addresses without a successful login in the last {KNOWN_FOR.days} days."
         ),
         status_code=200,
         exclude_from_auth=True,
+        guards=[limit_logins],
+        request_max_body_size=MAX_LOGIN_BODY_BYTES,
         security=[{}],
         responses=write_errors(),
     )
@@ -78,10 +82,11 @@ class SessionsController(Controller):
         data: JSONBody[LoginBody],
         log_in: NamedDependency[LogIn],
         session_gate: NamedDependency[SessionGate],
+        throttle: NamedDependency[Throttle],
     ) -> Response[LoginResponse]:
         """Starts a session."""
-        await session_gate.count_login(request.scope, data.email)
-        who = await while_connected(request.receive, log_in(data.email, SecretText(data.password)))
+        work = log_in(data.email, SecretText(data.password), network=throttle.key_of(request.scope))
+        who = await while_connected(request.receive, work)
         content = LoginResponse(token=who.token.reveal(), expires_at=who.session.expires_at, user=user_out(who.user))
         return Response(content, cookies=[session_gate.cookie(request.scope, who.token)])
 
@@ -122,10 +127,8 @@ class AccountController(Controller):
         request: ApiRequest,
         data: JSONBody[PasswordBody],
         change_password: NamedDependency[ChangePassword],
-        session_gate: NamedDependency[SessionGate],
     ) -> Response[UserResponse]:
-        """Changes your password and ends all your other sessions. It has the same rate limit as the login."""
-        await session_gate.count_login(request.scope, request.user.email)
+        """Changes your password and ends all your other sessions. Limited to 5 attempts per minute and 30 per hour."""
         user = await change_password(
             request.auth, current=SecretText(data.current_password), new=SecretText(data.new_password)
         )

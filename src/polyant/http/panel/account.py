@@ -41,7 +41,6 @@ class AccountPageController(Controller):
         except InvalidInputError as error:
             form.errors[_NEW] = error.message
             return _page(request, form)
-        await panel_of(request).gate.count_login(request.scope, request.user.email)
         try:
             current, new = SecretText(form.raw(_CURRENT)), SecretText(form.raw(_NEW))
             await change_password(request.auth, current=current, new=new)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from litestar import Request, Response
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from polyant.domain.errors import PolyantError
+from polyant.domain.errors import PolyantError, RateLimitedError
 from polyant.http.panel.errors import error_page
 from polyant.http.panel.forms import read_form
 from polyant.http.panel.pages import panel_of, see_other
@@ -67,7 +67,12 @@ async def _admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
     gate = panel_of(request).gate
     if scope["method"] not in _SAFE_METHODS:
         gate.require_own_page(scope)
-    who = await gate.visitor(scope)
+    try:
+        who = await gate.visitor(scope)
+    except RateLimitedError:
+        if scope["path"] != LOGIN:
+            raise
+        who = None  # a stale cookie keeps nobody from signing in; logins have limits of their own
     if who is not None:
         scope["user"], scope["auth"] = who.user, who
         record_of(scope).shows_hints = True

@@ -11,8 +11,11 @@ from litestar.types import ASGIApp, HTTPRequestEvent, Message, Receive, Scope, S
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.log_in import LogIn, OpenedSession, WrongPasswordError
 from polyant.domain.use_cases.log_out import LogOut
+from polyant.http.disconnects import while_connected
+from polyant.http.management.authentication import limit_logins
 from polyant.http.panel.forms import DRAFT, Form, encode_form, read_form
 from polyant.http.panel.pages import PanelRequest, page, panel_of, see_other
+from polyant.http.throttle import Throttle
 
 LOGIN = "/login"
 HOME = "/instances"
@@ -40,15 +43,17 @@ class SignInController(Controller):
             return see_other(target)
         return page(request, "login.html", next=target, email="", draft=(), failed=False)
 
-    @post(LOGIN)
-    async def sign_in(self, *, request: PanelRequest, log_in: NamedDependency[LogIn]) -> ASGIApp:
+    @post(LOGIN, guards=[limit_logins])
+    async def sign_in(
+        self, *, request: PanelRequest, log_in: NamedDependency[LogIn], throttle: NamedDependency[Throttle]
+    ) -> ASGIApp:
         """Opens a session, then redirects to the page, or shows the form that was typed before the session ended."""
         gate = panel_of(request).gate
         form = await read_form(request)
         email, target = form.text("email"), panel_path(form.text("next"))
-        await gate.count_login(request.scope, email)
+        work = log_in(email, SecretText(form.raw("secret.password")), network=throttle.key_of(request.scope))
         try:
-            opened = await log_in(email, SecretText(form.raw("secret.password")))
+            opened = await while_connected(request.receive, work)
         except WrongPasswordError:
             draft = _prefixed_draft(form)
             refused = page(request, "login.html", status=400, next=target, email=email, draft=draft, failed=True)
