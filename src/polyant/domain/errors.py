@@ -167,9 +167,9 @@ class ProviderFailure(enum.StrEnum):
 class ProviderError(PolyantError):
     """The model provider failed; the message has its name and the kind of failure, never its own text."""
 
-    def __init__(self, provider: str, kind: ProviderFailure) -> None:
+    def __init__(self, provider: str, kind: ProviderFailure, *, hint: str | None = None) -> None:
         problem = "did not answer in time" if kind is ProviderFailure.TIMEOUT else "failed to answer"
-        super().__init__(f"The model provider {problem} ({provider}: {kind})")
+        super().__init__(f"The model provider {problem} ({provider}: {kind})", hint=hint)
         self.provider = provider
         self.kind = kind
 

@@ -69,6 +69,7 @@ def _call(request: ModelRequest) -> ProviderCall:
         stream=request.stream,
         deadline=request.deadline,
         public_only=request.public_only,
+        tools=tuple(tool.name for tool in request.tools),
     )
 
 

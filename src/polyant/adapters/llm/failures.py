@@ -72,7 +72,12 @@ class CallFailedError(Exception):
         wait: How many seconds the provider asks to wait.
         status: The HTTP status of the response.
         request_id: The provider's id for the request, for the log.
+
+    Attributes:
+        refused_tools: The names of the tools that the provider refuses.
     """
+
+    refused_tools: tuple[str, ...] = ()
 
     def __init__(
         self,

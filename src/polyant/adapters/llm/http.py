@@ -5,7 +5,7 @@ import dataclasses
 import math
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import aiohttp
 
@@ -13,6 +13,7 @@ from polyant.adapters.llm.bounded_response import BoundedResponse, ResponseLimit
 from polyant.adapters.llm.failures import CallFailedError, failure_of_exception, failure_of_response
 from polyant.adapters.llm.proxy_routes import ProxyRoutes, Route
 from polyant.adapters.llm.public_http import PublicHttp
+from polyant.adapters.llm.refused_tools import refused_tools
 from polyant.adapters.llm.response_reader import ResponseReader, is_json
 from polyant.adapters.llm.sse import SseDecoder
 from polyant.domain.chat import ModelEvent, TextDelta
@@ -28,6 +29,7 @@ _HEADERS = {
     "User-Agent": "polyant",
 }
 _MAX_ERROR_BODY_BYTES = 16 * 1024
+_MAX_ERROR_BODY_SECONDS = 2.0
 _REQUEST_ID = re.compile(r"\A[\w.-]{1,64}\Z", re.ASCII)
 _SUCCESS = range(200, 300)
 _INVALID_REQUEST_STATUSES = frozenset({400, 422})
@@ -43,6 +45,8 @@ class ProviderCall:
     stream: bool
     deadline: float
     public_only: bool = False
+    tools: tuple[str, ...] = ()
+    """The names of the tools in the request, in order."""
     amend: Callable[[bytes], bool] | None = None
     """Receives the body of a 400 or 422 response and returns whether the next attempt will avoid the error."""
 
@@ -182,8 +186,11 @@ class ProviderClient:
             failure = failure_of_response(
                 response.status, response.headers, self._clock.now(), _request_id(response.headers, call)
             )
-            if call.amend and response.status in _INVALID_REQUEST_STATUSES and call.amend(await _error_body(response)):
-                failure.retry, failure.wait = True, 0.0
+            if response.status in _INVALID_REQUEST_STATUSES:
+                body = await _error_body(response)
+                if call.amend and call.amend(body):
+                    failure.retry, failure.wait = True, 0.0
+                failure.refused_tools = refused_tools(body, call.tools)
             raise failure
         finally:
             response.close()
@@ -209,9 +216,12 @@ def _request_id(headers: Mapping[str, str], call: ProviderCall) -> str:
 
 
 async def _error_body(response: aiohttp.ClientResponse) -> bytes:
+    """Returns the start of the body, also if the rest doesn't arrive: the status alone says that the call failed."""
     text = b""
-    while len(text) < _MAX_ERROR_BODY_BYTES and (chunk := await response.content.read(_MAX_ERROR_BODY_BYTES)):
-        text += chunk
+    with suppress(aiohttp.ClientError, OSError):
+        async with asyncio.timeout(_MAX_ERROR_BODY_SECONDS):
+            while len(text) < _MAX_ERROR_BODY_BYTES and (chunk := await response.content.read(_MAX_ERROR_BODY_BYTES)):
+                text += chunk
     return text
 
 

@@ -70,6 +70,7 @@ class OpenAIChatModel(ChatModel):
             stream=request.stream,
             deadline=request.deadline,
             public_only=request.public_only,
+            tools=tuple(tool.name for tool in request.tools),
             amend=(lambda body: self._omit_usage(request.base_url, body)) if include_usage else None,
         )
 

@@ -44,12 +44,14 @@ async def with_retries(
             failure.status,
             failure.request_id,
         )
+        if failure.refused_tools:
+            _log.warning("%s refused the tools of the request: %s", provider, ", ".join(failure.refused_tools))
         wait = None if began else _retry_delay(failure, next(backoffs, None), deadline - clock.monotonic())
         if wait is None:
             break
         await clock.sleep(wait)
     # Raised outside the handler, so that it has no context: aiohttp's exceptions contain the headers and the key.
-    raise ProviderError(provider, failure.kind)
+    raise ProviderError(provider, failure.kind, hint=_hint(failure))
 
 
 def _retry_delay(failure: CallFailedError, backoff: float | None, seconds_left: float) -> float | None:
@@ -59,3 +61,11 @@ def _retry_delay(failure: CallFailedError, backoff: float | None, seconds_left: 
     if wait is None:
         wait = backoff * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - jitter, not security
     return wait if wait <= min(_MAX_WAIT_SECONDS, seconds_left) else None
+
+
+def _hint(failure: CallFailedError) -> str | None:
+    """Returns the fix for an operator if the provider refused tools."""
+    if not failure.refused_tools:
+        return None
+    names = ", ".join(failure.refused_tools)
+    return f"The provider refused the definition of the tool {names}: disable it, or correct its schema"
