@@ -106,6 +106,16 @@ async def test_one_bad_tool_does_not_lose_the_others(upstream: ScriptedUpstream,
     assert [(record.getMessage(), fields_of(record)["tool"]) for record in records] == [("MCP tool not offered", name)]
 
 
+async def test_many_bad_tools_do_not_flood_the_log(upstream: ScriptedUpstream) -> None:
+    with collected("polyant.mcp") as records:
+        async with opened(
+            upstream, {"tools/list": {"tools": [{"name": f"t{number}"} for number in range(500)]}}
+        ) as found:
+            assert len(found.omissions) == 500
+    assert len(records) == 21
+    assert fields_of(records[-1])["tools"] == 480
+
+
 @pytest.mark.parametrize(
     "oddity",
     [

@@ -17,6 +17,7 @@ log = logging.getLogger("polyant.mcp")
 
 _CONNECTION = "polyant.adapters.mcp.connection"
 _MAX_LOGGED_ALIASES = 10_000
+_MAX_LOGGED_TOOLS = 20
 _SECONDS_TO_CLOSE = (0.3, 0.1, 0.1)
 """How long to wait for closing: gracefully, after a cancellation, after a second one."""
 
@@ -58,7 +59,8 @@ class McpToolServers(ToolServers):
             tools, refused = await connection.tools(self._open_seconds)
         except ConnectionError as error:
             return OpenedServers(omissions=[_server_omission(slug, access, str(error))])
-        omissions = [_tool_omission(slug, access, name, reason) for name, reason in refused]
+        omissions = [Omission(server=access.server.name, tool=name, reason=reason) for name, reason in refused]
+        _log_refused(slug, access, refused)
         if connection.listing.fault is not None:
             omissions.append(_list_omission(slug, access, connection.listing.fault))
         for tool in tools:
@@ -102,10 +104,14 @@ def _server_omission(slug: Slug, access: ServerAccess, reason: str) -> Omission:
     return Omission(server=server.name, reason=reason)
 
 
-def _tool_omission(slug: Slug, access: ServerAccess, tool: str, reason: str) -> Omission:
-    fields = {"slug": slug, "server": access.server.name, "tool": tool, "why": reason}
-    log.warning("MCP tool not offered", extra={"fields": fields})
-    return Omission(server=access.server.name, tool=tool, reason=reason)
+def _log_refused(slug: Slug, access: ServerAccess, refused: Sequence[tuple[str, str]]) -> None:
+    """Logs each tool, up to a limit, so that a faulty server can't flood the log in each turn."""
+    common = {"slug": slug, "server": access.server.name}
+    for name, reason in refused[:_MAX_LOGGED_TOOLS]:
+        log.warning("MCP tool not offered", extra={"fields": {**common, "tool": name, "why": reason}})
+    if len(refused) > _MAX_LOGGED_TOOLS:
+        more = {**common, "tools": len(refused) - _MAX_LOGGED_TOOLS}
+        log.warning("more MCP tools not offered", extra={"fields": more})
 
 
 def _list_omission(slug: Slug, access: ServerAccess, reason: str) -> Omission:
