@@ -21,6 +21,7 @@ from polyant.domain.use_cases.show_model import ShowModel
 from polyant.home import auth_secret_of, require_given_secrets
 from polyant.http.app import HttpSettings, build_app
 from polyant.http.connections import ConnectionLimits
+from polyant.http.edge import is_loopback
 from polyant.http.lifespan import StartupErrorReporter
 from polyant.http.openai.responses import ResponseSettings
 from polyant.http.session_tokens import JwtSessionTokens
@@ -101,6 +102,7 @@ def _http_settings(settings: Settings) -> HttpSettings:
         shutdown=settings.shutdown_seconds,
         drain=settings.drain_seconds,
         panel=settings.panel,
+        exposed=not is_loopback(settings.host) or settings.trust_proxy > 0 or settings.public_url is not None,
         public_url=settings.public_url,
         metrics_token=settings.metrics_token,
         responses=ResponseSettings(

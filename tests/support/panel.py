@@ -62,8 +62,12 @@ class PageReader(HTMLParser):
 class Browser:
     """A browser on the panel of an application."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(
+        self, app: App, *, server: tuple[str, int] = ("198.51.100.1", 4000), host: str = "panel.example"
+    ) -> None:
         self._app = app
+        self._server = server
+        self._host = host
         self.cookie: str | None = None
 
     async def sign_in(self, email: str = "ada@example.com", password: str = PASSWORD) -> Response:
@@ -72,7 +76,7 @@ class Browser:
 
     async def get(self, target: str) -> Response:
         """Returns the page at that path and query."""
-        return self._kept(await self._app.request("GET", target, headers=self._headers()))
+        return self._kept(await self._app.request("GET", target, headers=self._headers(), server=self._server))
 
     async def page(self, target: str) -> PageReader:
         """Returns the content of a page that exists."""
@@ -80,16 +84,18 @@ class Browser:
         assert response.status == 200, response.status
         return read(response)
 
-    async def post(self, target: str, fields: Fields, *, origin: str | None = ORIGIN, **headers: str) -> Response:
+    async def post(self, target: str, fields: Fields, *, origin: str | None = "", **headers: str) -> Response:
         """Posts a form."""
-        given = {"content-type": FORM, **({} if origin is None else {"origin": origin}), **headers}
+        own = f"http://{self._host}" if origin == "" else origin
+        given = {"content-type": FORM, **({} if own is None else {"origin": own}), **headers}
         pairs = list(fields.items()) if isinstance(fields, Mapping) else list(fields)
         body = urlencode(pairs).encode()
-        return self._kept(await self._app.request("POST", target, body=body, headers={**self._headers(), **given}))
+        all_headers = {**self._headers(), **given}
+        return self._kept(await self._app.request("POST", target, body=body, headers=all_headers, server=self._server))
 
     def _headers(self) -> dict[str, str]:
         cookie = {} if self.cookie is None else {"cookie": self.cookie}
-        return {"host": ORIGIN.removeprefix("http://"), **cookie}
+        return {"host": self._host, **cookie}
 
     def _kept(self, response: Response) -> Response:
         for name, value in response.headers:

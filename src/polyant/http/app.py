@@ -59,6 +59,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain: float = defaults.DRAIN_SECONDS
     panel: bool = False
     """Whether the admin panel is served."""
+    exposed: bool = False
+    """Whether other machines can reach the server."""
     public_url: str | None = None
     """The https origin at which the internet reaches the server."""
     metrics_token: SecretText | None = None
@@ -178,6 +180,7 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
     )
     own: list[object] = [throttle, gate, chat, readiness, settings.responses, describe()]
     if settings.panel:
-        own.append(Panel(gate=gate, clock=await instances.get(Clock), public_url=settings.public_url))
+        clock = await instances.get(Clock)
+        own.append(Panel(gate=gate, clock=clock, exposed=settings.exposed, public_url=settings.public_url))
         own.append(SettingsPages(catalog=await instances.get(Catalog), budget=await instances.get(TurnBudget)))
     return {type(instance): instance for instance in own}

@@ -112,11 +112,11 @@ class Edge:
 
     def _is_served(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
         """Returns whether the Host header is accepted; on a loopback address, this check stops DNS rebinding."""
-        if "*" in self._hosts or not _is_local(scope.get("server")):
+        if "*" in self._hosts or not is_local(scope.get("server")):
             return True
         host = headers.get(b"host", b"").decode("latin-1").lower()
         name = _name_of(host)
-        return not host or name in self._hosts or _is_loopback(name)  # a rebound name is never an address
+        return not host or name in self._hosts or is_loopback(name)  # a rebound name is never an address
 
     def _common_headers(
         self, record: RequestRecord, path: str, headers: dict[bytes, bytes]
@@ -133,12 +133,16 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     return given.decode() if _VALID_ID.match(given) else f"req_{secrets.token_hex(12)}"
 
 
-def _is_local(server: tuple[str, int | None] | None) -> bool:
-    return server is not None and server[1] is not None and _is_loopback(server[0])
+def is_local(server: tuple[str, int | None] | None) -> bool:
+    """Returns whether a request reached the server at a loopback address, given the scope's `server`."""
+    return server is not None and server[1] is not None and is_loopback(server[0])
 
 
 @lru_cache(maxsize=64)
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Returns whether a host name or address is a loopback address, or the name of one."""
+    if host == "localhost":
+        return True
     try:
         address = ip_address(host)
     except ValueError:

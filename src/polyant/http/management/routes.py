@@ -4,6 +4,7 @@ from litestar import Router
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 
+from polyant.http.management.attention import AttentionController
 from polyant.http.management.audit import AuditController
 from polyant.http.management.authentication import SessionMiddleware
 from polyant.http.management.catalog import CatalogController
@@ -39,6 +40,7 @@ def management_router() -> Router:
             TurnsController,
             TransferController,
             CatalogController,
+            AttentionController,
             UsersController,
             AuditController,
         ],

@@ -12,6 +12,7 @@ from litestar.response import Redirect, Template
 from polyant.domain.ports.clock import Clock
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import Role
+from polyant.http.edge import is_local
 from polyant.http.management.authentication import SessionGate
 from polyant.http.panel.texts import DONE
 
@@ -26,6 +27,8 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
 
     gate: SessionGate
     clock: Clock
+    exposed: bool = False
+    """Whether other machines can reach the server, as far as the settings tell."""
     public_url: str | None = None
     """The origin at which the internet reaches the server, such as `https://assistants.example.com`."""
 
@@ -72,6 +75,11 @@ def page(
 def see_other(path: str) -> Response[Any]:
     """Returns the redirect to the page that shows what was done."""
     return Redirect(path, status_code=303)
+
+
+def is_exposed(request: Request[Any, Any, Any]) -> bool:
+    """Returns whether other machines can reach the server: by its settings, or because this request came from one."""
+    return panel_of(request).exposed or not is_local(request.scope.get("server"))
 
 
 def base_url_of(request: Request[Any, Any, Any]) -> str:
