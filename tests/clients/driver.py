@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 TESTS = Path(__file__).parent.parent
-_START_SECONDS = 120.0
+_START_SECONDS = 240.0
 _END_SECONDS = 10.0
 _NO_TELEMETRY = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",

@@ -64,6 +64,11 @@ def counts(usage: Any) -> list[int] | None:
     return None if usage is None else [usage.prompt_tokens, usage.completion_tokens]
 
 
+def message_in_body(error: Any) -> object:
+    """Returns the server's message from an error of the official client or of a client that is built on it."""
+    return error.response.json()["message"]
+
+
 def drive(version: str, verbs: Mapping[str, Verb], *, message_of: Callable[[Any], object] | None = None) -> None:
     """Makes calls until standard input ends.
 

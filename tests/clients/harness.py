@@ -15,13 +15,22 @@ from support.process import Server, run_polyant, serving
 from support.upstream import Gate, Received, Reply, Responder, UpstreamThread, json_reply, upstream_in_thread
 
 _MARK = re.compile(rb"\[\[([^\]]+)\]\]")
+_SCRIPT = Path(__file__).with_name("script.json")
+"""Lets the demonstration model respond with JSON, as an example requires."""
 _SERVERS = {
-    "main": {"HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS), "REPORT_USAGE": "true", "CORS_ORIGINS": "*"},
+    "main": {
+        "SCRIPTED_TURNS": str(_SCRIPT),
+        "HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
+        "REPORT_USAGE": "true",
+        "CORS_ORIGINS": "*",
+    },
     "limited": {"RATE_LIMIT": "1/3600", "CORS_ORIGINS": "*"},
     "brief": {"RATE_LIMIT": "1/2"},
+    "openai": {"ERROR_FORMAT": "openai", "CORS_ORIGINS": "*"},
     "doomed": {"SHUTDOWN_SECONDS": "0.2", "CORS_ORIGINS": "*"},
 }
-"""The default server, one whose limit is used up, one with a limit per two seconds, and one that is stopped last."""
+"""The default server, one whose limit is used up, one with a limit per two seconds, one with OpenAI's format of
+errors, and one that is stopped last."""
 
 
 def mark_of(name: str) -> str:
@@ -56,6 +65,8 @@ class Provider:
 
     def is_closed(self, name: str) -> bool:
         """Returns whether the server closes the last request of a call within a second."""
+        if not self.requests[name]:
+            return False
         try:
             return self._thread.run(self.requests[name][-1].hung_up.wait(), seconds=seconds(1))
         except TimeoutError:

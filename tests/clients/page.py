@@ -20,12 +20,40 @@ For developers. This page has a working example for each tested client, and show
 The clients below were tested, as their registries publish them, against a live server. `just clients` tests them again
 and generates this page from the results.
 
-Each client passed these tests:
+Agent frameworks work too, if you know these differences:
+
+| topic | difference |
+|---|---|
+| Your own tools | They are ignored: [tools run on the server](#tools-of-your-own). |
+| Structured output | Use the framework's JSON or JSON schema mode instead of its tool mode. |
+| Responses API | It doesn't exist here. Choose the framework's [Chat Completions model](#responses-api). |
+| Keys | A key lists the models of all instances but calls only its own. Another model is `Invalid API key`, 401. |
+| Unknown models | The error is `Unknown model`, with status 401 instead of OpenAI's 404. |
+| Messages of errors | Many clients hide them. [`ERROR_FORMAT=openai`](#errors-in-clients) on the server shows them. |
+
+### Tools of your own
+
+The server ignores `tools` and `functions` of a request. The response is text without tool calls, and it has the header
+`x-polyant-ignored: tools`. So an agent ends after its first model call, and a framework that insists on a tool call
+fails. Enable tools on the instance, or connect an MCP server to it: see the [API](api.md#routes) and the
+[command line](cli.md).
+
+`GET /v1/models/{slug}` says under `polyant.response_format` whether an instance's provider accepts structured output.
+
+### Responses API
+
+OpenAI's Agents SDKs use the Responses API by default. Here, it is `Cannot POST /v1/responses`, status 404. Set
+`OpenAIChatCompletionsModel`, as in the examples for [Python](#openai-agents-for-python) and
+[Node](#openai-agents-for-node). In LangChain, leave `use_responses_api` off.
+
+## Tested clients
+
+Each client passed these tests, except for those of streams if its table below has no streams:
 
 - its example below, a whole completion, a stream whose deltas arrive one by one, and a stream with usage at its end;
 - a turn in which only tools run for 20 heartbeats;
 - text of one to four bytes per character, a history of 100 messages, and text in parts;
-- nine failures;
+- nine failures, and an error in OpenAI's format;
 - a disconnect in mid-stream, after which the call to the provider must end.
 """
 
@@ -42,7 +70,10 @@ clients expect OpenAI's form, an object under `error`. They raise the right clas
 message is in the body of the response, and each client's section shows how to read it. In mid-stream, all clients show
 the message.
 
-JavaScript clients that accept a `fetch` function can use this one:
+With `ERROR_FORMAT=openai`, the server sends OpenAI's form under `/v1`, and the clients that are built for OpenAI show
+the message. The last line of each section shows the result.
+
+Otherwise, JavaScript clients that accept a `fetch` function can use this one:
 
 ```js
 EXPLAINING_FETCH
@@ -100,15 +131,17 @@ def section(run: Run) -> str:
     if run.client.note:
         lines += [run.client.note, ""]
     lines += ["| failure | error | message |", "|---|---|---|"]
-    for failure in FAILURES:
+    for failure in filter(run.has_met, FAILURES):
         error = run.failure(failure).error
         lines.append(f"| {_DESCRIPTIONS[failure]} | `{error['type']}` | {_error_cell(error['text'])} |")
+    shaped = run.results["in_openais_format", "answer"].error
+    lines += ["", f"With `ERROR_FORMAT=openai`, an unknown model is `{shaped['type']}`: {_error_cell(shaped['text'])}"]
     return "\n".join([*lines, ""])
 
 
 def _variants(run: Run, verb: str) -> str:
     variants = [name.partition("_")[2] or "✓" for name in run.verbs if name.split("_")[0] == verb]
-    return ", ".join(variants)
+    return ", ".join(variants) or "-"
 
 
 def _calls(run: Run) -> str:

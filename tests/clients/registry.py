@@ -76,6 +76,26 @@ CLIENTS = {
             "which takes more than a minute: set `maxRetries`.",
         ),
         Client(
+            "langgraph",
+            "LangGraph's create_agent",
+            "python/langgraph_agent",
+            "langchain",
+            note=_MESSAGE,
+        ),
+        Client(
+            "openai-agents-python",
+            "OpenAI Agents for Python",
+            "python/openai_agents_sdk",
+            "openai_agents",
+            note=_MESSAGE,
+        ),
+        Client(
+            "openai-agents-js",
+            "OpenAI Agents for Node",
+            "node/openai_agents",
+            note=_EXPLAINED,
+        ),
+        Client(
             "litellm",
             "LiteLLM",
             "python/litellm_sdk",
@@ -105,6 +125,30 @@ CLIENTS = {
             note='To read the message of an error: `error.__cause__.response.json()["message"]`.',
         ),
         Client(
+            "instructor",
+            "Instructor",
+            "python/instructor_json",
+            "instructor",
+            note="Use the mode `JSON_SCHEMA` or `JSON`, with an instance whose provider accepts `response_format`. The "
+            "default mode, `TOOLS`, waits for a tool call that never comes.",
+        ),
+        Client(
+            "dspy",
+            "DSPy",
+            "python/dspy_lm",
+            "dspy",
+            note="It shows only the reason phrase of an error. With `ERROR_FORMAT=openai` on the server, it shows the "
+            "message.",
+        ),
+        Client(
+            "smolagents",
+            "smolagents",
+            "python/smolagents_model",
+            "smolagents",
+            closes_late=True,
+            note=f"{_MESSAGE} {_LATE}",
+        ),
+        Client(
             "llama-index",
             "LlamaIndex's OpenAILike",
             "python/llama_index_like",
@@ -120,6 +164,16 @@ CLIENTS = {
             closes_late=True,
             note="The example is the file `extra-openai-models.yaml`, in the folder that `llm logs path` prints. "
             f"Enter the key with `llm keys set polyant`. {_MESSAGE} {_LATE}",
+        ),
+        Client(
+            "aider",
+            "aider",
+            "python/aider_coder",
+            "aider",
+            closes_late=True,
+            retries_for_long=True,
+            note="aider raises no error: `AiderError` has the text that it prints. Many failures are repeated for a "
+            "minute.",
         ),
         Client(
             "httpx",

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from polyant.domain.chat import ToolCall, Usage
 from polyant.domain.errors import ProviderFailure
 from polyant.testing.chat_model import ScriptedAnswer
@@ -28,9 +30,22 @@ CONVERSATION = tuple(
     {"role": ("user", "assistant")[number % 2], "content": f"{number}: {'lorem ipsum ' * 15}"} for number in range(99)
 )
 PARTS = ("Summarise ", "this: ")
+JSON_FIELD = "text"
+"""The field of the object that the provider responds with if a request has a `response_format`."""
 
 NewGate = Callable[[], Gate]
 """Creates the next gate of a reply, which opens when the client has reported the previous delta."""
+
+
+def _in_format(answer: ScriptedAnswer, request: Received) -> ScriptedAnswer:
+    """Returns the answer, as a JSON object if the request has a `response_format`."""
+    if "response_format" not in request.json():
+        return answer
+    return msgspec.structs.replace(answer, text=(json.dumps({JSON_FIELD: "".join(answer.text)}, ensure_ascii=False),))
+
+
+def _greeting(_: NewGate) -> Responder:
+    return lambda request: openai_responder(_in_format(GREETING, request))(request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +57,7 @@ class Scenario:
 
     name: str
     verb: str
-    reply: Callable[[NewGate], Responder] = field(default=lambda _: openai_responder(GREETING))
+    reply: Callable[[NewGate], Responder] = field(default=_greeting)
     all_variants: bool = False
     server: str = "main"
     model: str = "relay"
@@ -112,6 +127,7 @@ SCENARIOS = (
     ),
     Scenario(name="history", verb="answer", before=CONVERSATION),
     Scenario(name="parts", verb="answer", parts=PARTS),
+    Scenario(name="own_tools", verb="tools"),
     Scenario(
         name="cancelled",
         verb="stream",
@@ -130,12 +146,16 @@ SCENARIOS = (
     Scenario(name="breaks_off", verb="stream", all_variants=True, reply=_begins(Then.CUT)),
     Scenario(name="waits", verb="patient", server="brief", model="demo-bot", call={}),
     Scenario(name="impatient", verb="impatient", reply=lambda _: lambda _: HANG_BEFORE_HEAD),
+    Scenario(name="in_openais_format", verb="answer", server="openai", model="nobody"),
     Scenario(name="explained", verb="explained", model="nobody"),
     Scenario(name="repeats", verb="answer", reply=_failing(ProviderFailure.AUTH), call={}),
 )
 
 SHUTDOWN = Scenario(name="shutdown", verb="stream", server="doomed", reply=_begins(Then.HANG))
 """Runs last, for all clients at once: the server stops after each client has received the text so far."""
+
+STREAM_FAILURES = ("breaks_off", "shutdown")
+"""The failures in mid-stream."""
 
 FAILURES = {
     "wrong_key": (401, "Invalid API key"),

@@ -6,6 +6,7 @@ from clients.runner import Run
 
 class TestBrowser(ClientContract, ModelsContract, PersistenceContract):
     client = "browser"
+    understands_openais_errors = False
     verbs = ("answer", "stream")
     errors = errors_of(status="PageError", stream="PageError")
 

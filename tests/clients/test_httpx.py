@@ -7,6 +7,7 @@ from clients.scenarios import HEARTBEATS
 
 class TestHttpx(ClientContract, ModelsContract, PersistenceContract):
     client = "httpx"
+    understands_openais_errors = False
     verbs = ("answer", "stream")
     errors = errors_of(status="HTTPStatusError", stream="StreamBrokenError")
 

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langchain_openai import ChatOpenAI
 
-from clients.driving import Call, drive
+from clients.driving import Call, drive, message_in_body
 
 
 def _model(call: Call) -> ChatOpenAI:
@@ -69,10 +69,6 @@ async def stream_async(call: Call) -> dict[str, Any]:
     return seen
 
 
-def message_of(error: Any) -> object:
-    return error.response.json()["message"]
-
-
 if __name__ == "__main__":
     verbs = (answer, answer_async, answer_batch, stream, stream_async)
-    drive(version("langchain-openai"), {verb.__name__: verb for verb in verbs}, message_of=message_of)
+    drive(version("langchain-openai"), {verb.__name__: verb for verb in verbs}, message_of=message_in_body)

@@ -31,7 +31,7 @@ router_settings:
   num_retries: 0
 """
 KEY = f"sk-{secrets.token_hex(16)}"
-START_SECONDS = 60
+START_SECONDS = 200
 
 
 @contextmanager

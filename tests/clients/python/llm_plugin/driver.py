@@ -7,7 +7,7 @@ from typing import Any
 
 import llm
 
-from clients.driving import Call, drive
+from clients.driving import Call, drive, message_in_body
 
 MODELS = Path(os.environ["LLM_USER_PATH"], "extra-openai-models.yaml")
 EXTRA = "- model_id: {0}\n  model_name: {0}\n  api_base: {1}\n  api_key_name: polyant\n"
@@ -47,9 +47,5 @@ def snippet(call: Call) -> dict[str, str]:
     return {"text": llm.get_model("demo-bot").prompt("Hello!", key=call.key).text()}
 
 
-def message_of(error: Any) -> object:
-    return error.response.json()["message"]
-
-
 if __name__ == "__main__":
-    drive(version("llm"), {"answer": answer, "stream": stream, "snippet": snippet}, message_of=message_of)
+    drive(version("llm"), {"answer": answer, "stream": stream, "snippet": snippet}, message_of=message_in_body)

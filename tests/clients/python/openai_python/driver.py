@@ -3,10 +3,9 @@
 from importlib.metadata import version
 from typing import Any
 
-import openai
 from openai import AsyncOpenAI, OpenAI
 
-from clients.driving import Call, counts, drive
+from clients.driving import Call, counts, drive, message_in_body
 
 
 def _client(call: Call) -> OpenAI:
@@ -111,10 +110,6 @@ def impatient(call: Call) -> dict[str, Any]:
         return _seen(client.with_options(timeout=0.2).chat.completions.create(**_arguments(call)))
 
 
-def message_of(error: openai.APIStatusError) -> object:
-    return error.response.json()["message"]
-
-
 if __name__ == "__main__":
     verbs = (models, retrieve, answer, answer_async, answer_raw, stream, stream_async, stream_helper, impatient)
-    drive(version("openai"), {"patient": answer, **{verb.__name__: verb for verb in verbs}}, message_of=message_of)
+    drive(version("openai"), {"patient": answer, **{verb.__name__: verb for verb in verbs}}, message_of=message_in_body)

@@ -1,0 +1,10 @@
+"""The model of smolagents."""
+
+from clients.contract import OPENAI_ERRORS, ClientContract, PersistenceContract
+
+
+class TestSmolagents(ClientContract, PersistenceContract):
+    client = "smolagents"
+    verbs = ("answer", "stream")
+    joins_messages = True
+    errors = OPENAI_ERRORS
