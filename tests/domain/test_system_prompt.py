@@ -15,11 +15,13 @@ from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import ManualClock
 
 NOW = "Sunday, November 22, 2026 at 10:44 AM"
-VALUES = {"toolCatalog": "- find: Finds.", "skillsList": "(none)", "datetime": NOW, "timezone": "UTC"}
+TODAY = "Sunday, November 22, 2026"
+VALUES = {"toolCatalog": "- find: Finds.", "skillsList": "(none)", "datetime": NOW, "date": TODAY, "timezone": "UTC"}
 PLACES = {
     "toolCatalog": SectionKey.TOOLING,
     "skillsList": SectionKey.SKILLS,
     "datetime": SectionKey.DATETIME,
+    "date": SectionKey.DATETIME,
     "timezone": SectionKey.DATETIME,
 }
 FIND = ToolSpec(name="find", description="Finds.", parameters=msgspec.Raw(b"{}"))
@@ -35,6 +37,9 @@ class FixedWords(DateTimeFormatter):
         self._words = words
 
     def describe(self, moment: datetime) -> str:
+        return self._words
+
+    def describe_date(self, moment: datetime) -> str:
         return self._words
 
     def timezone_name(self) -> str:
@@ -120,7 +125,8 @@ class TestVariables:
         prompt = compose(default_sections("Ada"))
         assert "You are Ada" in prompt
         assert "- find: Finds." in prompt
-        assert NOW in prompt
+        assert TODAY in prompt
+        assert NOW not in prompt
         assert "{{" not in prompt
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from polyant.domain.chat import TextDelta, ToolFinished, ToolStarted
+from polyant.domain.chat import TextDelta, ToolFinished, ToolStarted, TurnFinished, Usage
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import RateLimit
 from polyant.domain.secrets import SecretText
@@ -136,3 +136,11 @@ async def test_failed_abandoned_and_throttled_turns_are_counted_separately(measu
         'polyant_turns_total{instance="demo-bot",outcome="finished"}': 3,
         "polyant_throttled_requests_total": 1,
     }
+
+
+async def test_cached_tokens_are_counted_as_a_kind_of_their_own(measured: App) -> None:
+    before = await samples_of(measured)
+    measured.supervisor.plays(TurnFinished(usage=Usage(9, 5, 4), steps=1, milliseconds=1.0))
+    assert (await measured.chat()).status == 200
+    changes = await increases(measured, before)
+    assert [change for name, change in changes.items() if 'kind="cached"' in name] == [4]

@@ -15,6 +15,7 @@ from polyant.domain.injectables import OutboundOrigins
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.limits import TurnBudget, TurnLimits
 from polyant.domain.outbound import OutboundPolicy
+from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import OpenedServers, ServerAccess, ToolServers
@@ -106,7 +107,7 @@ class ToolLoop:
     def tool_access(self) -> ToolAccess:
         return ToolAccess(tools=self.tools, tool_servers=self.servers, cipher=self.cipher, outbound=self.outbound)
 
-    def supervisor(self, model: FakeChatModel) -> ToolLoopSupervisor:
+    def supervisor(self, model: ChatModel) -> ToolLoopSupervisor:
         return ToolLoopSupervisor(
             chat_models={"fake": model},
             provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),

@@ -183,6 +183,9 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     api_key: SecretText | None
     system: str
+    """The whole system prompt."""
+    caller_section: str = ""
+    """The end of `system` that comes from the caller; what precedes it is the same in all conversations of the day."""
     messages: tuple[ModelMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
     """The tools the model may call now; the messages may contain calls of other tools."""

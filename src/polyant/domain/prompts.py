@@ -59,8 +59,18 @@ def default_sections(name: str) -> dict[SectionKey, str]:
         SectionKey.SKILLS: "",
         SectionKey.MEMORY: "",
         SectionKey.USER_IDENTITY: "",
-        SectionKey.DATETIME: "# Date and time\n\nIt is {{datetime}} ({{timezone}}).",
+        SectionKey.DATETIME: "# Date\n\nToday is {{date}} ({{timezone}}).",
     }
+
+
+def frequent_change(sections: Mapping[SectionKey, str]) -> str | None:
+    """Returns a notice if the prompt changes more often than once a day, else None."""
+    if "{{datetime}}" not in sections.get(SectionKey.DATETIME, ""):
+        return None
+    return (
+        f"Section {SectionKey.DATETIME} contains {{{{datetime}}}}, so the prompt changes every minute and the provider "
+        "can't reuse its prompt cache: use {{date}} if the model doesn't need the time"
+    )
 
 
 def check_section(key: SectionKey, content: str) -> str:

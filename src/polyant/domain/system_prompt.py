@@ -18,7 +18,7 @@ _NONE = "(none)"
 _SECTION_VARIABLES: Mapping[SectionKey, frozenset[str]] = {
     SectionKey.TOOLING: frozenset({"toolCatalog"}),
     SectionKey.SKILLS: frozenset({"skillsList"}),
-    SectionKey.DATETIME: frozenset({"datetime", "timezone"}),
+    SectionKey.DATETIME: frozenset({"datetime", "date", "timezone"}),
 }
 
 CALLER_HEADING = (
@@ -42,17 +42,23 @@ class SystemPromptComposer:
         it belongs to. Variables inside replaced values are not expanded, and unknown variables remain unchanged. The
         caller's own system messages follow as the last section, under a heading that states their source.
         """
+        now = self._clock.now()
         variables = {
             "toolCatalog": "\n".join(map(_line_of, tools)) or _NONE,
             "skillsList": _NONE,
-            "datetime": self._formatter.describe(self._clock.now()),
+            "datetime": self._formatter.describe(now),
+            "date": self._formatter.describe_date(now),
             "timezone": self._formatter.timezone_name(),
         }
         texts = [_fill(instance.sections.get(key, ""), key, variables).strip() for key in SectionKey]
-        instructions = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
-        if instructions:
-            texts.append(f"{CALLER_HEADING}\n\n{instructions}")
+        texts.append(caller_section(caller_instructions))
         return SEPARATOR.join(text for text in texts if text)
+
+
+def caller_section(caller_instructions: Sequence[str]) -> str:
+    """Returns the last section of the prompt, with the caller's own system messages; empty if there are none."""
+    instructions = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
+    return f"{CALLER_HEADING}\n\n{instructions}" if instructions else ""
 
 
 def _line_of(tool: ToolSpec) -> str:

@@ -92,6 +92,7 @@ class TurnRecorder:
             failed_tool_calls=self._failed_tool_calls,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
             streamed=turn.streamed,
         )
         self._observation.turn_finished(turn, record)

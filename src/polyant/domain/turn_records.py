@@ -49,6 +49,8 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     failed_tool_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    """The part of `prompt_tokens` that the provider read from its prompt cache."""
     streamed: bool = False
 
 

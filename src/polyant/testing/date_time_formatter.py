@@ -41,6 +41,15 @@ class DateTimeFormatterContract:
         assert formatter.describe(MOMENT + timedelta(seconds=30)) != words
         assert formatter.describe(MOMENT) == words
 
+    def test_date_changes_only_with_the_local_day(self, formatter: DateTimeFormatter) -> None:
+        midnight = datetime(2026, 11, 22, tzinfo=ZoneInfo(formatter.timezone_name()))
+        day = formatter.describe_date(midnight)
+        assert "2026" in day
+        assert "22" in day
+        assert formatter.describe_date(midnight + timedelta(hours=23, minutes=59)) == day
+        assert formatter.describe_date(midnight + timedelta(days=1)) != day
+        assert formatter.describe_date(midnight) == day
+
     def test_timezone_name_is_an_iana_name(self, formatter: DateTimeFormatter) -> None:
         name = formatter.timezone_name()
         assert ZoneInfo(name).key == name

@@ -67,6 +67,7 @@ class TurnLogContract:
             failed_tool_calls=1,
             prompt_tokens=2**53,
             completion_tokens=7,
+            cached_tokens=2**53 - 1,
             streamed=True,
         )
         bare = turn_of(at=START - timedelta(days=1), outcome=outcome)

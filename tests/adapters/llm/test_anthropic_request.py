@@ -19,6 +19,7 @@ from polyant.domain.chat import (
 TOOL = ToolSpec(name="weather", description="Tells it.", parameters=msgspec.Raw(b'{"type":"object"}'))
 CALL = ToolCall(id="toolu_1", name="weather", arguments='{"city": "Oslo"}')
 ROUND = (UserMessage.of("?"), AssistantMessage("", (CALL,)), ToolResult(call_id="toolu_1", content="Fog"))
+MARK = {"cache_control": {"type": "ephemeral"}}
 REQUEST = ModelRequest(
     model="claude-haiku-4-5",
     base_url="https://api.anthropic.com/v1",
@@ -46,7 +47,7 @@ def test_unset_fields_except_max_tokens_are_not_sent() -> None:
     assert sent() == {
         "model": "claude-haiku-4-5",
         "max_tokens": 16_384,
-        "system": "Be brief.",
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
         "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello?"}]}],
     }
 
@@ -128,7 +129,8 @@ def test_tool_calls_and_results_keep_their_form() -> None:
         ToolResult(call_id="toolu_2", content="", is_error=True),
     )
     body = sent(messages=messages, tools=(TOOL,))
-    assert body["tools"] == [{"name": "weather", "description": "Tells it.", "input_schema": {"type": "object"}}]
+    weather = {"name": "weather", "description": "Tells it.", "input_schema": {"type": "object"}}
+    assert body["tools"] == [weather | MARK]
     assert "tool_choice" not in body
     assert [message["content"] for message in body["messages"][1:]] == [
         [
@@ -137,7 +139,7 @@ def test_tool_calls_and_results_keep_their_form() -> None:
             {"type": "tool_use", "id": "toolu_2", "name": "weather", "input": {}},
         ],
         [
-            {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Fog"},
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Fog", **MARK},
             {"type": "tool_result", "tool_use_id": "toolu_2", "is_error": True},
         ],
     ]
@@ -181,3 +183,49 @@ def test_options_take_precedence() -> None:
         options={"body": {"max_tokens": 9, "thinking": {"type": "disabled"}}}, sampling=Sampling(temperature=0.5)
     )
     assert (body["max_tokens"], body["temperature"]) == (9, 0.5)
+
+
+def marked(body: dict[str, Any]) -> list[Any]:
+    """Returns the places of the marks in the order of the provider's prefix."""
+    blocks = [
+        (f"{at}.{number}", block)
+        for at, message in enumerate(body["messages"])
+        for number, block in enumerate(message["content"])
+    ]
+    tools = [(tool["name"], tool) for tool in body.get("tools", ())]
+    system = [(block["text"], block) for block in body.get("system", ())]
+    return [place for place, block in (*tools, *system, *blocks) if "cache_control" in block]
+
+
+def test_cache_marks_end_the_tools_and_the_prompt_of_a_single_message() -> None:
+    other = msgspec.structs.replace(TOOL, name="time")
+    assert marked(sent(tools=(TOOL, other))) == ["time", "Be brief."]
+
+
+def test_caller_s_section_is_a_second_block_behind_the_mark() -> None:
+    body = sent(system="Be brief.\n\n---\n\n# Caller", caller_section="# Caller")
+    assert body["system"] == [{"type": "text", "text": "Be brief.", **MARK}, {"type": "text", "text": "# Caller"}]
+    assert sent(system="# Caller", caller_section="# Caller")["system"] == [{"type": "text", "text": "# Caller"}]
+
+
+def test_cache_marks_are_on_the_last_two_user_messages_of_a_conversation() -> None:
+    messages = [(UserMessage.of(str(n)), AssistantMessage(str(n))) for n in range(3)]
+    history = tuple(message for pair in messages for message in pair)
+    assert marked(sent(messages=(*history, UserMessage.of("last")))) == ["Be brief.", "4.0", "6.0"]
+    assert len(marked(sent(messages=(*history, UserMessage.of("last")), tools=(TOOL,)))) == 4
+
+
+def test_cache_marks_in_a_tool_loop_are_never_on_empty_blocks() -> None:
+    calls = tuple(msgspec.structs.replace(CALL, id=name) for name in "ab")
+    results = (ToolResult(call_id="a", content="Fog"), ToolResult(call_id="b", content=" "))
+    body = sent(messages=(UserMessage.of("?"), AssistantMessage("", calls), *results), tools=(TOOL,))
+    assert marked(body) == ["weather", "Be brief.", "0.0", "2.0"]
+    empty = sent(messages=(UserMessage.of("?"), AssistantMessage("", calls[:1]), ToolResult(call_id="a", content="")))
+    assert marked(empty)[-1] == "0.0"
+
+
+def test_operator_s_own_mark_replaces_those_on_messages() -> None:
+    options = {"body": {"cache_control": {"type": "ephemeral", "ttl": "1h"}}}
+    body = sent(messages=(*ROUND, AssistantMessage("Fog."), UserMessage.of("!")), options=options)
+    assert marked(body) == ["weather", "Be brief."]
+    assert body["cache_control"] == options["body"]["cache_control"]

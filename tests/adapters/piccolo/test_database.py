@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.management_tables import SessionRow
 from polyant.adapters.piccolo.migrations import MigrationFailedError, SchemaTooNewError, known_migrations
 from polyant.domain.errors import InvalidInputError, StorageUnavailableError
+from polyant.domain.prompts import SectionKey, default_sections
 from polyant.testing.manual_clock import START
 from support.postgres import PostgresServer, running_server
 
@@ -551,3 +553,40 @@ class TestTransactions:
         await record_unknown_migration(sqlite_database)
         assert await sqlite_database.schema() == "newer"
         assert await postgres_database.schema() == "current"
+
+
+OLD_DATETIME = "# Date and time\n\nIt is {{datetime}} ({{timezone}})."
+
+
+async def test_old_default_section_is_replaced_and_changed_ones_are_kept(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = known_migrations()
+    before = [module for module in known if module.ID < "2026-11-26T20:45:00:000000"]
+    async with PiccoloDatabase(database_url) as database:
+        monkeypatch.setattr(migrations, "known_migrations", lambda: before)
+        await database.migrate()
+        sections = database.bind(tables.SectionRow)
+        contents = {"a": OLD_DATETIME, "b": f"{OLD_DATETIME} Really.", "c": "It is {{datetime}}."}
+        now = datetime(2026, 11, 22, tzinfo=UTC)
+        empty = dict.fromkeys(("description", "model", "name", "provider", "status"), "")
+
+        async def fill() -> None:
+            for slug, content in contents.items():
+                columns = ("id", "slug", *empty, "auth_enabled", "created_at", "updated_at", "version")
+                row = f"INSERT INTO instances ({', '.join(columns)})"
+                values = (slug, slug, *empty.values(), False, now, now, 1)
+                await sections.raw(f"{row} VALUES ({', '.join(['{}'] * len(values))})", *values)
+                insert = "INSERT INTO instance_prompts (instance, section, content) VALUES ({}, {}, {})"
+                await sections.raw(insert, slug, "08-datetime", content)
+                await sections.raw(insert, slug, "01-identity", OLD_DATETIME)
+
+        await database.write(fill)
+        monkeypatch.setattr(migrations, "known_migrations", lambda: known)
+        await database.migrate()
+        rows = await database.read(sections.select().run)
+    stored = {(row["instance"], row["section"]): row["content"] for row in rows}
+    assert stored["a", "08-datetime"] == default_sections("A")[SectionKey.DATETIME]
+    assert stored["b", "08-datetime"] == contents["b"]
+    assert stored["c", "08-datetime"] == contents["c"]
+    assert {stored[slug, "01-identity"] for slug in contents} == {OLD_DATETIME}

@@ -40,6 +40,24 @@ def test_other_languages_are_formatted_as_unicode_cldr_specifies(locale: str, wo
     assert describer(locale)(MOMENT) == words
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en-US", "Sunday, November 22, 2026"),
+        ("it-IT", "domenica 22 novembre 2026"),
+        ("de-DE", "Sonntag, 22. November 2026"),
+    ],
+)
+def test_date_is_formatted_in_the_locale(locale: str, words: str) -> None:
+    assert SystemDateTimeFormatter(timezone="UTC", locale=locale).describe_date(MOMENT) == words
+
+
+def test_date_is_that_of_the_time_zone() -> None:
+    late = MOMENT.replace(hour=23, minute=30)
+    rome = SystemDateTimeFormatter(timezone="Europe/Rome", locale="en-US")
+    assert rome.describe_date(late) == "Monday, November 23, 2026"
+
+
 def test_words_between_date_and_time_are_not_quoted() -> None:
     assert describer("oc-FR")(MOMENT) == "dimenge 22 de novembre de 2026 a 10h44"
 

@@ -1,6 +1,8 @@
 import asyncio
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -197,3 +199,13 @@ def test_stored_key_that_can_be_guessed_is_a_warning(polyant: Polyant, findings:
     assert message.startswith("auth_api_key has fewer than 16 characters")
     polyant.succeed(*re.search("`polyant (.*)`", message)[1].split())  # type: ignore[index]  # it is there
     assert findings() == []
+
+
+def test_prompt_that_changes_every_minute_is_a_warning(findings: Doctor, home: Path) -> None:
+    with closing(sqlite3.connect(home / "polyant.db")) as database, database:
+        update = "UPDATE instance_prompts SET content = 'It is {{datetime}}.' WHERE section = '08-datetime'"
+        assert database.execute(update).rowcount == 1
+    [(state, about, message)] = findings()
+    assert (state, about) == ("warning", "instance demo-bot")
+    assert message.startswith("Section 08-datetime contains {{datetime}}, so the prompt changes every minute")
+    assert message.endswith("Use {{date}} if the model doesn't need the time")

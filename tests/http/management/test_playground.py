@@ -104,6 +104,7 @@ async def test_turns_of_callers_and_the_playground_are_listed_newest_first(app: 
         "failedToolCalls": 0,
         "promptTokens": 7,
         "completionTokens": 5,
+        "cachedTokens": 0,
         "streamed": False,
     }
     assert (await api.get(f"/instances/{slug}/turns?limit=1&offset=1")).json["turns"] == [finished]

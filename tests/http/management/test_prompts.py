@@ -75,3 +75,13 @@ async def test_preview_is_the_complete_prompt_of_the_model(api: Api) -> None:
     prompt = (await api.get(f"{PATH}/preview")).json["prompt"]
     now = api.app.management.date_time_formatter.describe(api.app.management.clock.now())
     assert prompt == f"- look_up: Looks a customer up. {{{{unknown}}}}\n\n---\n\nIt is {now}."
+
+
+async def test_preview_says_when_the_prompt_changes_more_often_than_daily(api: Api) -> None:
+    assert (await api.get(f"{PATH}/preview")).json["notices"] == []
+    section = {"key": "08-datetime", "content": "It is {{datetime}}."}
+    await api.succeed("PATCH", PATH, {"sections": [section]})
+    (notice,) = (await api.get(f"{PATH}/preview")).json["notices"]
+    assert notice.startswith("Section 08-datetime contains {{datetime}}, so the prompt changes every minute")
+    await api.succeed("PATCH", PATH, {"sections": [section | {"content": "Today is {{date}}."}]})
+    assert (await api.get(f"{PATH}/preview")).json["notices"] == []

@@ -70,3 +70,11 @@ async def test_draft_is_shown_and_not_saved(app: App, browser: Browser) -> None:
     assert read(response).values["02-soul"] == "typed"
     assert "Nothing is saved yet" in read(response).text
     assert await form_of(app, browser) == form
+
+
+async def test_preview_says_when_the_prompt_changes_every_minute(app: App, browser: Browser) -> None:
+    form = await form_of(app, browser)
+    notice = "the prompt changes every minute"
+    assert notice not in read(await browser.post(f"{PAGE}/preview", form)).text
+    typed = form | {"08-datetime": "It is {{datetime}}."}
+    assert notice in read(await browser.post(f"{PAGE}/preview", typed)).text

@@ -8,6 +8,7 @@ import msgspec
 
 from polyant.adapters.llm import anthropic_wire as wire
 from polyant.adapters.llm.anthropic_blocks import TEXT, TOOL_USE
+from polyant.adapters.llm.anthropic_cache import mark_messages, marked_tools, system_blocks
 from polyant.adapters.llm.anthropic_models import claude_version
 from polyant.adapters.llm.anthropic_output import output_config
 from polyant.adapters.llm.history import EMPTY_USER_MESSAGE, arguments_object
@@ -17,6 +18,7 @@ from polyant.domain.adapter_options import decode_options
 from polyant.domain.chat import AssistantMessage, ModelMessage, ModelRequest, ToolResult, UserMessage
 
 _PROVIDER = "anthropic"
+_CACHE_CONTROL = "cache_control"
 _ENCODE = msgspec.json.Encoder().encode
 _MAX_DEFAULT_TOKENS = 16_384
 _MAX_TEMPERATURE = 1.0
@@ -52,15 +54,17 @@ def encode_request(request: ModelRequest) -> bytes:
     thinking = options.body.get("thinking")
     accepts_sampling = _accepts_sampling(request.model) and not _is_on(thinking)
     temperature = requested.temperature if accepts_sampling else None
-    tools = _tools(request)
+    tools, messages = _tools(request), _messages(request)
+    if _CACHE_CONTROL not in options.body:  # the operator's own mark would be one too many
+        mark_messages(messages)
     encoded = _ENCODE(
         wire.RequestBody(
             model=request.model,
             max_tokens=_max_tokens(requested.max_tokens or _MAX_DEFAULT_TOKENS, thinking),
-            messages=_messages(request),
-            system=request.system,
+            messages=messages,
+            system=system_blocks(request),
             stream=request.stream,
-            tools=tools,
+            tools=marked_tools(tools),
             tool_choice=wire.ToolChoice("none") if tools and not request.tools else None,
             temperature=None if temperature is None else min(temperature, _MAX_TEMPERATURE),
             top_p=requested.top_p if accepts_sampling and temperature is None else None,

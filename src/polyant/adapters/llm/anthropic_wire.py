@@ -9,8 +9,13 @@ from typing import Any, Literal
 import msgspec
 
 
-class TextBlock(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+class CacheControl(msgspec.Struct, frozen=True, tag_field="type", tag="ephemeral"):
+    """Marks the end of a prefix that the provider caches for five minutes; a request has at most four."""
+
+
+class TextBlock(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="text"):
     text: str
+    cache_control: CacheControl | None = None
 
 
 class ToolUseBlock(msgspec.Struct, frozen=True, tag_field="type", tag="tool_use"):
@@ -23,6 +28,7 @@ class ToolResultBlock(msgspec.Struct, frozen=True, omit_defaults=True, tag_field
     tool_use_id: str
     content: str = ""
     is_error: bool = False
+    cache_control: CacheControl | None = None
 
 
 Block = TextBlock | ToolUseBlock | ToolResultBlock | dict[str, Any]
@@ -34,10 +40,11 @@ class Message(msgspec.Struct, frozen=True):
     content: list[Block]
 
 
-class Tool(msgspec.Struct, frozen=True):
+class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     description: str
     input_schema: msgspec.Raw
+    cache_control: CacheControl | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -60,7 +67,7 @@ class RequestBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     model: str
     max_tokens: int
     messages: list[Message]
-    system: str = ""
+    system: tuple[TextBlock, ...] = ()
     stream: bool = False
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None

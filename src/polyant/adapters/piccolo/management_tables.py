@@ -65,3 +65,4 @@ class TurnRow(Table, tablename="turns"):
     prompt_tokens = BigInt()
     completion_tokens = BigInt()
     streamed = Boolean()
+    cached_tokens = BigInt()

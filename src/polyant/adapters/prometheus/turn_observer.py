@@ -55,3 +55,5 @@ class PrometheusTurnObserver(TurnObserver):
             _STEPS.observe(record.steps)
         _TOKENS.labels(record.slug, turn.provider, "prompt").inc(record.prompt_tokens)
         _TOKENS.labels(record.slug, turn.provider, "completion").inc(record.completion_tokens)
+        if record.cached_tokens:  # without a prompt cache, there is no such series
+            _TOKENS.labels(record.slug, turn.provider, "cached").inc(record.cached_tokens)

@@ -30,16 +30,24 @@ class SystemDateTimeFormatter(DateTimeFormatter):
     def __init__(self, *, timezone: str, locale: str) -> None:
         self._zone = _zone_of(timezone)
         self._describe = describer(locale)
-        self._described: tuple[int | None, str] = (None, "")
+        self._describe_date = date_describer(locale)
+        self._described: tuple[int | None, str, str] = (None, "", "")
 
     def describe(self, moment: datetime) -> str:
-        minute = int(moment.timestamp() // _SECONDS_PER_MINUTE)
-        if minute != self._described[0]:  # cached, because every turn needs the current minute
-            self._described = minute, self._describe(moment.astimezone(self._zone))
-        return self._described[1]
+        return self._texts(moment)[1]
+
+    def describe_date(self, moment: datetime) -> str:
+        return self._texts(moment)[2]
 
     def timezone_name(self) -> str:
         return self._zone.key
+
+    def _texts(self, moment: datetime) -> tuple[int | None, str, str]:
+        minute = int(moment.timestamp() // _SECONDS_PER_MINUTE)
+        if minute != self._described[0]:  # cached, because every turn needs the current minute
+            local = moment.astimezone(self._zone)
+            self._described = minute, self._describe(local), self._describe_date(local)
+        return self._described
 
 
 def describer(locale: str) -> Callable[[datetime], str]:
@@ -48,14 +56,31 @@ def describer(locale: str) -> Callable[[datetime], str]:
     Raises:
         InvalidInputError: The locale is unknown.
     """
-    if locale.replace("-", "_").lower() == "en_us":  # the default, without Babel's start-up time and memory
+    if _is_american(locale):
         return _in_american_english
     return _by_babel(locale)
 
 
+def date_describer(locale: str) -> Callable[[datetime], str]:
+    """Returns a function that formats the date of a local time in the locale, which is a known one."""
+    if _is_american(locale):
+        return _american_date
+    from babel.dates import format_date  # noqa: PLC0415 - imported only if needed
+
+    return lambda moment: format_date(moment, "full", locale.replace("-", "_"))
+
+
+def _is_american(locale: str) -> bool:
+    return locale.replace("-", "_").lower() == "en_us"  # the default, without Babel's start-up time and memory
+
+
+def _american_date(moment: datetime) -> str:
+    return f"{_DAYS[moment.weekday()]}, {_MONTHS[moment.month - 1]} {moment.day}, {moment.year}"
+
+
 def _in_american_english(moment: datetime) -> str:
-    date = f"{_DAYS[moment.weekday()]}, {_MONTHS[moment.month - 1]} {moment.day}, {moment.year}"
-    return f"{date} at {moment.hour % _NOON or _NOON}:{moment:%M} {'AM' if moment.hour < _NOON else 'PM'}"
+    time = f"{moment.hour % _NOON or _NOON}:{moment:%M} {'AM' if moment.hour < _NOON else 'PM'}"
+    return f"{_american_date(moment)} at {time}"
 
 
 def _by_babel(locale: str) -> Callable[[datetime], str]:

@@ -49,6 +49,7 @@ class SubAgents:
             request = msgspec.structs.replace(
                 self._request,
                 system=system,
+                caller_section="",
                 messages=messages,
                 stream=False,
                 provider_fields=fields,

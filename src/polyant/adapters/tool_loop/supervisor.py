@@ -20,7 +20,7 @@ from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.provider_keys import ProviderKeys, base_url_of
-from polyant.domain.system_prompt import SystemPromptComposer
+from polyant.domain.system_prompt import SystemPromptComposer, caller_section
 from polyant.domain.tool_access import AvailableTools, ToolAccess
 
 log = logging.getLogger("polyant.turn")
@@ -63,6 +63,7 @@ class ToolLoopSupervisor(Supervisor):
                 public_only=self._outbound.restricts(instance, base_url),
                 api_key=api_key,
                 system=self._prompts.compose(instance, toolbox.specs, turn.caller_instructions),
+                caller_section=caller_section(turn.caller_instructions),
                 messages=turn.messages,
                 sampling=_sampling(turn),
                 provider_fields=turn.provider_fields,

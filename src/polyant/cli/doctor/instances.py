@@ -12,6 +12,7 @@ from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.prompts import frequent_change
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import CALLER_KEYS, MIN_CALLER_KEY_CHARACTERS
 
@@ -93,9 +94,18 @@ async def _check_provider(subject: InstanceContext) -> AsyncIterator[Finding]:
             yield finding
 
 
+async def _check_prompt(subject: InstanceContext) -> AsyncIterator[Finding]:
+    """Yields a warning if the prompt changes so often that no provider can cache it."""
+    notice = frequent_change(subject.instance.sections)
+    if notice is not None:
+        problem, _, fix = notice.partition(": ")
+        yield warning(subject.about, problem, fix=f"{fix[:1].upper()}{fix[1:]}")
+
+
 INSTANCE_CHECKS: tuple[Check[InstanceContext], ...] = (
     Check("instances", _check_secrets),
     Check("instances", _check_auth),
     Check("instances", _check_provider),
+    Check("instances", _check_prompt),
 )
 """The checks of each active instance."""

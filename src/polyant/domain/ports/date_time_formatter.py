@@ -14,5 +14,9 @@ class DateTimeFormatter(Protocol):
         """Returns the date and time of an aware datetime as text, to the minute."""
 
     @abstractmethod
+    def describe_date(self, moment: datetime) -> str:
+        """Returns the date of an aware datetime as text, without the time; the text changes once a day."""
+
+    @abstractmethod
     def timezone_name(self) -> str:
         """Returns the IANA name of the operator's time zone, e.g. `Europe/Rome`."""

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from polyant.domain.instances import Instance
-from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SECTION_TITLES, SectionKey
+from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SECTION_TITLES, SectionKey, frequent_change
 from polyant.domain.use_cases.preview_prompt import PreviewPrompt
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
@@ -60,6 +60,7 @@ class PromptPreview(ResponseBody, frozen=True, kw_only=True):
     """The complete system prompt."""
 
     prompt: str
+    notices: Annotated[tuple[str, ...], Meta(description="A notice if the prompt changes more often than once a day")]
 
 
 class PromptsController(Controller):
@@ -92,9 +93,17 @@ class PromptsController(Controller):
         return _response(instance)
 
     @get("/preview", summary="Preview the system prompt", responses=read_errors(404))
-    async def preview(self, *, slug: FromPath[str], preview_prompt: NamedDependency[PreviewPrompt]) -> PromptPreview:
+    async def preview(
+        self,
+        *,
+        slug: FromPath[str],
+        preview_prompt: NamedDependency[PreviewPrompt],
+        show_instance: NamedDependency[ShowInstance],
+    ) -> PromptPreview:
         """Returns the complete system prompt as the model sees it now. This calls the MCP servers for their tools."""
-        return PromptPreview(prompt=await preview_prompt(slug_in(slug)))
+        prompt = await preview_prompt(slug_in(slug))
+        notice = frequent_change((await show_instance(slug_in(slug))).sections)
+        return PromptPreview(prompt=prompt, notices=() if notice is None else (notice,))
 
 
 def _response(instance: Instance) -> Response[PromptsResponse]:

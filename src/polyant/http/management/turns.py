@@ -26,6 +26,9 @@ class TurnOut(ResponseBody, frozen=True, kw_only=True):
     failed_tool_calls: int
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: Annotated[
+        int, Meta(description="The part of promptTokens that the provider read from its prompt cache")
+    ]
     streamed: Annotated[bool, Meta(description="Whether the response was streamed")]
 
 
@@ -66,5 +69,6 @@ def _out(turn: TurnRecord) -> TurnOut:
         failed_tool_calls=turn.failed_tool_calls,
         prompt_tokens=turn.prompt_tokens,
         completion_tokens=turn.completion_tokens,
+        cached_tokens=turn.cached_tokens,
         streamed=turn.streamed,
     )

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from polyant.domain.errors import InvalidInputError, PolyantError
 from polyant.domain.instances import Instance
-from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SECTION_TITLES, SectionKey, check_section
+from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SECTION_TITLES, SectionKey, check_section, frequent_change
 from polyant.domain.use_cases.preview_prompt import PreviewPrompt
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
@@ -138,6 +138,7 @@ def _page(
         labels=LABELS,
         purposes=_PURPOSES,
         maximum=MAX_SECTION_CHARACTERS,
+        notice=frequent_change({key: values[key] for key in SectionKey}),
         seen=digest_of(stored) if form is None or conflict is not None or form.is_draft else form.text("seen"),
         theirs=theirs,
         prompt=prompt,

@@ -12,7 +12,7 @@ async function refresh() {
     const response = await fetch(form.dataset.preview, { method: "POST", body, signal: running.signal });
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    for (const id of ["preview", "preview-size"]) {
+    for (const id of ["preview", "preview-size", "preview-notice"]) {
       const found = page.getElementById(id);
       if (found) document.getElementById(id).textContent = found.textContent;
     }
