@@ -1,6 +1,6 @@
 """The use cases of the management API on memory adapters, with cheap hashes, two providers and two tools."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -24,6 +24,8 @@ from polyant.domain.access import Session
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.catalog import Catalog
+from polyant.domain.chat import ModelEvent, ModelRequest
+from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.injectables import ToolNames
 from polyant.domain.instances import Slug
 from polyant.domain.limits import TurnBudget
@@ -31,7 +33,7 @@ from polyant.domain.login_limits import LoginLimits
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.audit_log import AuditLog
-from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.login_history import LoginHistory
@@ -81,6 +83,21 @@ class LookUpTool(Tool):
 
     async def run(self, arguments: object, context: ToolContext) -> str:
         return context.slug
+
+
+class CheckedChatModel(ChatModel):
+    """A chat model that is only checked: it can be reached unless it has a problem."""
+
+    def __init__(self, info: ProviderInfo) -> None:
+        self.info = info
+        self.problem: ProviderFailure | None = None
+
+    def generate(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        raise NotImplementedError
+
+    async def check(self, base_url: str, *, public_only: bool = False) -> None:
+        if self.problem is not None:
+            raise ProviderError(self.info.name, self.problem)
 
 
 class RacedUserRepo(MemoryUserRepo):
@@ -154,6 +171,7 @@ class ManagementHarness:
         tools: Mapping[str, Tool] = {tool.name: tool for tool in (CalculateTool(), LookUpTool())}
         composer = SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter)
         providers = {"echo": ECHO, "vendor": VENDOR}
+        self.models = {name: CheckedChatModel(info) for name, info in providers.items()}
         outbound = OutboundPolicy(providers=providers, origins=ALLOWED_ORIGINS)
         self._container = Container(autowired=USE_CASES)
         instances: tuple[tuple[type, object], ...] = (
@@ -174,6 +192,7 @@ class ManagementHarness:
             (Clock, self.clock),
             (TokenSource, self.tokens),
             (Mapping[str, ProviderInfo], providers),
+            (Mapping[str, ChatModel], self.models),
             (ProviderKeys, ProviderKeys(cipher, operator_keys={}, trusted_origins=frozenset())),
             (Mapping[str, Tool], tools),
             (ToolNames, tuple(tools)),

@@ -78,6 +78,16 @@ class RunningTurns:
         return self._stopping
 
     @property
+    def active(self) -> int:
+        """The number of running turns."""
+        return len(self._turns)
+
+    @property
+    def max_turns(self) -> int:
+        """The maximum number of turns that run at once."""
+        return self._max_turns
+
+    @property
     def closed(self) -> bool:
         """Whether new turns are rejected."""
         return self._closed

@@ -18,10 +18,13 @@ from polyant.domain.limits import RateLimit, TurnBudget
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.running_turns import CallerGoneError, RunningTurns
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
+from polyant.domain.use_cases.check_providers import CheckProviders
 from polyant.domain.use_cases.check_storage import CheckStorage
+from polyant.domain.use_cases.list_instances import ListInstances
 from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.http import defaults
 from polyant.http.cors import Cors
@@ -41,6 +44,7 @@ from polyant.http.openapi import ApiDescription
 from polyant.http.panel.pages import Panel
 from polyant.http.panel.routes import panel_routes
 from polyant.http.panel.settings import SettingsPages
+from polyant.http.panel.status import ServerFacts, StatusPages
 from polyant.http.panel.templates import template_config
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
@@ -180,7 +184,27 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
     )
     own: list[object] = [throttle, gate, chat, readiness, settings.responses, describe()]
     if settings.panel:
-        clock = await instances.get(Clock)
-        own.append(Panel(gate=gate, clock=clock, exposed=settings.exposed, public_url=settings.public_url))
-        own.append(SettingsPages(catalog=await instances.get(Catalog), budget=await instances.get(TurnBudget)))
+        own += await _panel_instances(settings, instances, gate)
     return {type(instance): instance for instance in own}
+
+
+async def _panel_instances(settings: HttpSettings, instances: Instances, gate: SessionGate) -> list[object]:
+    """Returns the instances that the panel's pages use."""
+    clock, catalog = await instances.get(Clock), await instances.get(Catalog)
+    facts = ServerFacts(
+        started=clock.monotonic(),
+        rate_limit=settings.rate_limit,
+        trusted_hops=settings.trusted_hops,
+        metrics=settings.metrics_token is not None,
+    )
+    status = StatusPages(
+        facts=facts,
+        clock=clock,
+        turns=await instances.get(RunningTurns),
+        catalog=catalog,
+        provider_keys=await instances.get(ProviderKeys),
+        check_providers=await instances.get(CheckProviders),
+        list_instances=await instances.get(ListInstances),
+    )
+    panel = Panel(gate=gate, clock=clock, exposed=settings.exposed, public_url=settings.public_url)
+    return [panel, SettingsPages(catalog=catalog, budget=await instances.get(TurnBudget)), status]

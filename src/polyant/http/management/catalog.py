@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get
+from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from msgspec import Meta
 
@@ -11,8 +11,9 @@ from polyant.domain.catalog import Catalog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.tool import Tool
 from polyant.domain.tools import tool_spec
+from polyant.domain.use_cases.check_providers import CheckProviders
 from polyant.http.error_responses import read_errors
-from polyant.http.management.wire import ResponseBody
+from polyant.http.management.wire import ResponseBody, Timestamp
 
 
 class ToolOut(ResponseBody, frozen=True, kw_only=True):
@@ -45,6 +46,21 @@ class ProviderCatalog(ResponseBody, frozen=True, kw_only=True):
     providers: tuple[ProviderOut, ...]
 
 
+class ProviderCheckOut(ResponseBody, frozen=True, kw_only=True):
+    """The result of checking a provider."""
+
+    name: str
+    at: Timestamp
+    ms: Annotated[float, Meta(description="Duration in milliseconds")]
+    problem: Annotated[str | None, Meta(description="Why it can't be reached; null if it can")]
+
+
+class ProviderChecks(ResponseBody, frozen=True, kw_only=True):
+    """The results of checking the providers."""
+
+    checks: tuple[ProviderCheckOut, ...]
+
+
 class CatalogController(Controller):
     """The tools and providers that instances can use."""
 
@@ -60,6 +76,17 @@ class CatalogController(Controller):
     def providers(self, catalog: NamedDependency[Catalog]) -> ProviderCatalog:
         """Returns the model providers that instances can use."""
         return ProviderCatalog(providers=tuple(map(_provider_out, catalog.providers.values())))
+
+    @post("/providers/check", summary="Check providers", status_code=200, responses=read_errors(403))
+    async def check(self, *, check_providers: NamedDependency[CheckProviders]) -> ProviderChecks:
+        """Calls each provider's own address, without a key and without a model."""
+        checks = await check_providers()
+        return ProviderChecks(
+            checks=tuple(
+                ProviderCheckOut(name=name, at=check.at, ms=check.milliseconds, problem=check.problem)
+                for name, check in checks.items()
+            )
+        )
 
 
 def _tool_out(tool: Tool) -> ToolOut:

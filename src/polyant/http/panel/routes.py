@@ -22,6 +22,7 @@ from polyant.http.panel.prompts import PromptsPageController
 from polyant.http.panel.secrets import SecretsPageController
 from polyant.http.panel.settings import SettingsPageController
 from polyant.http.panel.sign_in import SignInController
+from polyant.http.panel.status import StatusPageController
 from polyant.http.panel.users import UsersPageController
 
 _FOREVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
@@ -44,6 +45,7 @@ def panel_routes() -> list[ControllerRouterHandler]:
             SecretsPageController,
             DeletePageController,
             AuditPageController,
+            StatusPageController,
             UsersPageController,
             AccountPageController,
         ],

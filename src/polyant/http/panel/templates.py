@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar.template import TemplateConfig, TemplateEngineProtocol
 
-from polyant.http.panel.texts import ago, duration, number
+from polyant.http.panel.texts import ago, duration, number, uptime
 
 if TYPE_CHECKING:  # Jinja costs time and memory, which a server that shows no page doesn't spend
     from jinja2 import Template
@@ -48,7 +48,8 @@ class PanelTemplates(TemplateEngineProtocol["Template", Mapping[str, Any]]):
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.filters |= {"ago": ago, "utc": _utc, "iso": _iso, "number": number, "duration": duration}
+        environment.filters |= {"ago": ago, "utc": _utc, "iso": _iso}
+        environment.filters |= {"number": number, "duration": duration, "uptime": uptime}
         return JinjaTemplateEngine.from_environment(environment)
 
 

@@ -54,6 +54,15 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def uptime(milliseconds: float) -> str:
+    """Returns a long duration in its two largest units, such as `3 days 4 h`."""
+    minutes = int(milliseconds // (_THOUSAND * _SECONDS_PER_MINUTE))
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} day{'' if days == 1 else 's'} {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
 def duration(milliseconds: float) -> str:
     """Returns a duration in the unit that fits, such as `840 ms`, `1.9 s` or `2 min 5 s`."""
     if milliseconds < _THOUSAND:
