@@ -95,10 +95,10 @@ def test_auth_cannot_be_enabled_without_a_key(polyant: Polyant, home: Path) -> N
         (("create", "new", "--temperature", "9"), 2, "temperature must be a number from 0 to 2"),
         (("create", "new", "--temperature", "warm"), 2, "invalid"),
         (("update", "demo-bot", "--base-url", "localhost"), 2, "A base URL must start with http:// or https://"),
-        (("show", "nobody"), 4, "Unknown instance"),
-        (("update", "nobody", "--name", "x"), 4, "Unknown instance"),
-        (("disable", "nobody"), 4, "Unknown instance"),
-        (("delete", "nobody", "--yes"), 4, "Unknown instance"),
+        (("show", "nobody"), 4, 'Unknown instance "nobody". Run `polyant instances list`'),
+        (("update", "nobody", "--name", "x"), 4, 'Unknown instance "nobody". Run `polyant instances list`'),
+        (("disable", "nobody"), 4, 'Unknown instance "nobody". Run `polyant instances list`'),
+        (("delete", "nobody", "--yes"), 4, 'Unknown instance "nobody". Run `polyant instances list`'),
         (("list", "--status", "asleep"), 2, "invalid choice"),
         ((), 2, "ACTION"),
     ],
@@ -236,3 +236,18 @@ def test_invalid_options_are_a_usage_error(polyant: Polyant, name: str, value: s
 def test_invalid_limit_is_a_usage_error(polyant: Polyant, home: Path) -> None:
     for option, value in (("--max-steps", "0"), ("--max-steps", "many"), ("--tool-seconds", "nan")):
         assert polyant("instances", "update", "demo-bot", option, value).code == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("secrets", "list", "nobody"),
+        ("secrets", "set", "nobody", "openai_api_key"),
+        ("keys", "revoke", "nobody"),
+        ("mcp", "list", "nobody"),
+    ],
+)
+def test_unknown_instance_is_named(polyant: Polyant, home: Path, command: tuple[str, ...]) -> None:
+    done = polyant(*command, given="sk-0123456789abcdef")
+    assert (done.code, done.stdout) == (4, "")
+    assert done.stderr == 'polyant: Unknown instance "nobody". Run `polyant instances list` to see the existing ones\n'

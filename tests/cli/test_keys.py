@@ -35,7 +35,9 @@ def test_auth_stays_unchanged_if_requested(polyant: Polyant, home: Path) -> None
 
 
 def test_unknown_instance_and_missing_key_are_not_found(polyant: Polyant, home: Path) -> None:
-    assert polyant("keys", "issue", "nobody") == Done(4, "", "polyant: Unknown instance\n")
+    assert polyant("keys", "issue", "nobody") == Done(
+        4, "", 'polyant: Unknown instance "nobody". Run `polyant instances list` to see the existing ones\n'
+    )
     assert polyant("keys", "revoke", "demo-bot").code == 4
 
 

@@ -37,7 +37,9 @@ def test_user_is_disabled_enabled_and_deleted(polyant: Polyant, home: Path) -> N
     assert polyant.succeed("users", "disable", "EVE@example.com", "--json").json["disabled"] is True
     assert polyant.succeed("users", "enable", "eve@example.com").stdout == "Enabled eve@example.com.\n"
     assert polyant.succeed("users", "delete", "eve@example.com").stdout == "Deleted eve@example.com.\n"
-    assert polyant("users", "delete", "eve@example.com") == Done(4, "", "polyant: Unknown user\n")
+    assert polyant("users", "delete", "eve@example.com") == Done(
+        4, "", 'polyant: Unknown user "eve@example.com". Run `polyant users list` to see the existing ones\n'
+    )
 
 
 def test_password_is_set_from_standard_input(polyant: Polyant, home: Path) -> None:
@@ -92,11 +94,11 @@ def test_trail_records_the_command_line_as_the_actor(polyant: Polyant, home: Pat
         (("create", "ADMIN@localhost"), PASSWORD, 5, "User 'admin@localhost' already exists"),
         (("disable", "admin@localhost"), "", 5, "User 'admin@localhost' is the last active superadmin"),
         (("delete", "admin@localhost"), "", 5, "User 'admin@localhost' is the last active superadmin"),
-        (("set-password", "nobody@example.com"), PASSWORD, 4, "Unknown user"),
+        (("set-password", "nobody@example.com"), PASSWORD, 4, 'Unknown user "nobody@example.com"'),
         (("set-password", "admin@localhost"), "short", 2, "A password must have 12 to 1024 characters"),
         (("enable", "nobody"), "", 2, "email must look like name@host"),
-        (("enable", "nobody@example.com"), "", 4, "Unknown user"),
-        (("disable", "nobody@example.com"), "", 4, "Unknown user"),
+        (("enable", "nobody@example.com"), "", 4, 'Unknown user "nobody@example.com"'),
+        (("disable", "nobody@example.com"), "", 4, 'Unknown user "nobody@example.com"'),
         (("create", "eve@example.com"), "", 2, "A password must have 12 to 1024 characters"),
         (("create", "eve@example.com"), b"\xff" * 12, 2, "not valid UTF-8"),
         ((), "", 2, "ACTION"),

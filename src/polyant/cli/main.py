@@ -18,6 +18,8 @@ from polyant.domain.errors import (
     PolyantError,
     PreconditionFailedError,
     UnavailableError,
+    UnknownInstanceError,
+    UnknownUserError,
 )
 from polyant.settings import LogFormat, SettingsError
 
@@ -43,10 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILURE
     except (PolyantError, WiringError, SettingsError) as error:
-        text = error.explanation if isinstance(error, PolyantError) else str(error)
-        logs.write_errors(text, error_format_of(given, os.environ))
+        logs.write_errors(_text_of(error), error_format_of(given, os.environ))
         code = exit_code_of(error)
     raise SystemExit(code or 0)
+
+
+def _text_of(error: Exception) -> str:
+    """Returns the text of an error, which names the instance or the user that the command was given."""
+    match error:
+        case UnknownInstanceError(slug=str(slug)):
+            return f'Unknown instance "{slug}". Run `polyant instances list` to see the existing ones'
+        case UnknownUserError(user=str(user)):
+            return f'Unknown user "{user}". Run `polyant users list` to see the existing ones'
+        case PolyantError():
+            return error.explanation
+        case _:
+            return str(error)
 
 
 def exit_code_of(error: Exception) -> int:

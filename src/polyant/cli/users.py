@@ -124,7 +124,7 @@ def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
 async def _find(context: CliContext, email: str) -> User:
     user = await (await context.get(UserRepo)).find(parse_email(email))
     if user is None:
-        raise UnknownUserError
+        raise UnknownUserError(email)
     return user
 
 

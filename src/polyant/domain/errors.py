@@ -50,17 +50,27 @@ class NotFoundError(PolyantError):
 
 
 class UnknownInstanceError(NotFoundError):
-    """No instance has that slug."""
+    """No instance has that slug.
 
-    def __init__(self) -> None:
+    Args:
+        slug: The slug, for the command line; responses don't repeat it.
+    """
+
+    def __init__(self, slug: str | None = None) -> None:
         super().__init__("Unknown instance")
+        self.slug = slug
 
 
 class UnknownUserError(NotFoundError):
-    """No user has that id."""
+    """No user has that id or email address.
 
-    def __init__(self) -> None:
+    Args:
+        user: The email address or id, for the command line; responses don't repeat it.
+    """
+
+    def __init__(self, user: str | None = None) -> None:
         super().__init__("Unknown user")
+        self.user = user
 
 
 class ConflictError(PolyantError):

@@ -51,7 +51,7 @@ class MemoryInstanceRepo(InstanceRepo):
     async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         stored = self._instances.find(instance.id)
         if stored is None:
-            raise UnknownInstanceError
+            raise UnknownInstanceError(instance.slug)
         if stored.version != instance.version:
             raise InstanceChangedError(stored.slug)
         self._memory.append_audit(audit)
@@ -61,7 +61,7 @@ class MemoryInstanceRepo(InstanceRepo):
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         stored = self._instances.get(slug)
         if stored is None:
-            raise UnknownInstanceError
+            raise UnknownInstanceError(slug)
         if version not in {None, stored.version}:
             raise InstanceChangedError(slug)
         self._memory.append_audit(audit)

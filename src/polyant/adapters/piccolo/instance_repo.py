@@ -165,7 +165,7 @@ class PiccoloInstanceRepo(InstanceRepo):
 
     async def _conflict_error(self, condition: Combinable, slug: Slug) -> PolyantError:
         exists = await self._instances.exists().where(condition)
-        return InstanceChangedError(slug) if exists else UnknownInstanceError()
+        return InstanceChangedError(slug) if exists else UnknownInstanceError(slug)
 
     async def _delete(self, slug: Slug, version: int | None, audit: AuditEntry | None) -> None:
         revision = await self._revisions.advance()

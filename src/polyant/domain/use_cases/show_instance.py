@@ -19,5 +19,5 @@ class ShowInstance:
         """
         instance = await self._repo.get(slug)
         if instance is None:
-            raise UnknownInstanceError
+            raise UnknownInstanceError(slug)
         return instance

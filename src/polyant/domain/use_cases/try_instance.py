@@ -23,5 +23,5 @@ class TryInstance:
         """
         instance = await self._repo.get(request.model)
         if instance is None:
-            raise UnknownInstanceError
+            raise UnknownInstanceError(request.model)
         return self._run_turn(instance, request, context)
