@@ -133,6 +133,10 @@ class Server:
     def base_url(self) -> str:
         return f"{self.url}/v1"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 

@@ -368,6 +368,23 @@ class TestOutages:
             await ping(sqlite_database)
         assert [message.split()[0] for message in caplog.messages] == ["Cannot", "Can"] * told
 
+    async def test_full_disk_of_a_server_is_named(
+        self, postgres_database: PiccoloDatabase, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def change() -> None:
+            await postgres_database.bind(Migration).raw(
+                "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
+            )
+
+        for _ in range(2):
+            with pytest.raises(StorageUnavailableError) as caught:
+                await postgres_database.write(change)
+            assert "the disk is full. Free space on the database server" in caught.value.explanation
+            await ping(postgres_database)
+        assert len(caplog.messages) == 1  # reads don't end the outage
+        await postgres_database.write(postgres_database.bind(Migration).count().run)
+        assert caplog.messages[1:] == [f"Can use {postgres_database.place} again"]
+
     async def test_closed_database_is_unavailable(self, postgres_url: str) -> None:
         async with PiccoloDatabase(postgres_url) as database:
             await ping(database)

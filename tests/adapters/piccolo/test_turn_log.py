@@ -111,6 +111,19 @@ async def test_turns_are_queued_during_an_outage_and_the_oldest_dropped(sqlite_u
         assert await steps_listed(log) == [*range(15, MANY + 25)]
 
 
+async def test_dropped_turns_are_counted_and_logged_once_a_minute(
+    lost_sqlite_database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = log_on(lost_sqlite_database, clock, max_waiting=3)
+    for seconds in (0, 30, 29, 1, 60):
+        clock.advance(seconds)
+        for _ in range(5):
+            log.note(turn_of())
+    assert [record.message for record in caplog.records] == [
+        f"The database stores no turns: metrics dropped so far: {number}" for number in (1, 13, 18)
+    ]
+
+
 async def test_number_of_lost_turns_is_logged_at_closing(
     lost_sqlite_database: PiccoloDatabase, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -30,6 +30,7 @@ _FIRST_EXPIRY_SECONDS = 60.0  # the tables may not exist yet when the log is ope
 _EXPIRY_SECONDS = 3_600.0
 _EXPIRY_BATCH = 1_000
 _CLOSING_SECONDS = 5.0
+_DROP_REPORT_SECONDS = 60.0
 
 _FIELDS = TurnRecord.__struct_fields__
 _INTO = f"INSERT INTO turns ({', '.join(_FIELDS)})"
@@ -60,7 +61,7 @@ class PiccoloTurnLog(TurnLog):
         database: Must be open and migrated at the first write.
         clock: Determines the age of turns and the pauses.
         turn_log_days: How many days a turn is kept.
-        max_waiting: The maximum number of turns in memory; then the oldest are dropped.
+        max_waiting: The maximum number of turns in memory; then the oldest are dropped, which is logged once a minute.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class PiccoloTurnLog(TurnLog):
         self._closing = False
         self._expires_next = clock.monotonic() + _FIRST_EXPIRY_SECONDS
         self._running: asyncio.Task[None] | None = None
+        self._dropped = 0
+        self._reports_drops_next = float("-inf")
 
     async def __aenter__(self) -> Self:
         """Starts the background writer."""
@@ -176,8 +179,16 @@ class PiccoloTurnLog(TurnLog):
                 raise
 
     def _drop_oldest(self) -> None:
-        while len(self._waiting) > self._max_waiting:
+        excess = len(self._waiting) - self._max_waiting
+        if excess <= 0:
+            return
+        for _ in range(excess):
             self._waiting.popleft()
+        self._dropped += excess
+        now = self._clock.monotonic()
+        if now >= self._reports_drops_next:
+            self._reports_drops_next = now + _DROP_REPORT_SECONDS
+            _logger.warning("The database stores no turns: metrics dropped so far: %d", self._dropped)
 
     async def _expire(self) -> None:
         """Removes one batch of expired turns; when no full batch is left, pauses for an hour."""
