@@ -13,7 +13,7 @@ import pytest
 from polyant.testing.chat_model import ScriptedAnswer
 from support.openai_replies import openai_responder
 from support.patience import PATIENCE
-from support.process import SERVE, Server, run_polyant, serving, starting, uvicorn_serving
+from support.process import SERVE, Server, eventually, run_polyant, serving, starting, uvicorn_serving
 from support.upstream import Received, UpstreamThread
 
 LIMITS = {"REQUEST_SECONDS": "1", "STALL_SECONDS": "1", "RATE_LIMIT": "off"}
@@ -106,3 +106,26 @@ def test_more_silent_connections_than_files_leave_the_server_up(tmp_path: Path) 
 
 async def hung_up(received: Received) -> None:
     await received.hung_up.wait()
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit isn't installed")
+def test_server_without_file_descriptors_says_so_and_recovers(tmp_path: Path) -> None:
+    command = ("prlimit", "--nofile=80:80", *SERVE)
+    with starting(tmp_path, command, RATE_LIMIT="off", MAX_CONNECTIONS="1000") as server:
+        server.url = server.stdout.wait_for(r"Base URL +(\S+)/v1")[1]
+        with ExitStack() as stack:
+            for _ in range(150):
+                stack.enter_context(connected(server))
+            server.stderr.wait_for(
+                "ERROR polyant.http: out of file descriptors, so new connections are closed.*limit=80"
+            )
+        eventually(lambda: _is_healthy(server), expected=True)
+    assert server.stderr.text.count("so new connections are closed") == 1
+    assert "Traceback" not in server.stderr.text
+
+
+def _is_healthy(server: Server) -> bool:
+    try:
+        return httpx.get(f"{server.url}/health").status_code == 200
+    except httpx.TransportError:
+        return False

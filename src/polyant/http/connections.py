@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from polyant.http import defaults
 from polyant.http.error_bodies import ErrorFormat, error_body, in_format
+from polyant.http.file_limit import FileLimitWatch
 
 MAX_HEAD_BYTES = 64 * 1024
 """Bytes of a request outside its body: request line, headers, trailers and chunk extensions together."""
@@ -75,6 +76,7 @@ class ConnectionPool:
         self._open: set[Connection] = set()
         self._waiting: OrderedDict[Connection, None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._files = FileLimitWatch()
 
     def add(self, connection: Connection) -> bool:
         """Adds a connection that waits for its first request, and returns whether there is room for it.
@@ -108,6 +110,7 @@ class ConnectionPool:
 
     def _check(self) -> None:
         now = self._loop.time()
+        self._files.check(now, connections=len(self._open))
         for connection in tuple(self._open):
             connection.check(now)
         self._timer = self._loop.call_later(self._interval, self._check) if self._open else None
