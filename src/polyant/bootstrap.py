@@ -24,6 +24,7 @@ from polyant.http.connections import ConnectionLimits
 from polyant.http.edge import is_loopback
 from polyant.http.lifespan import StartupErrorReporter
 from polyant.http.openai.responses import ResponseSettings
+from polyant.http.operator_proof import OperatorProof
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.prepare import prepare
 from polyant.settings import Settings, SettingsError, read_settings
@@ -74,6 +75,7 @@ def _tune_garbage_collection() -> None:
 def _register_http(container: Container, settings: Settings) -> None:
     """Registers the types that only the server needs, and the repository that each chat use case reads from."""
     container.register(SessionTokens, lambda: JwtSessionTokens(auth_secret_of(settings, create=False)))
+    container.register(OperatorProof, lambda: OperatorProof(auth_secret_of(settings, create=False)), listed=False)
     for use_case in (AnswerChat, ListModels, ShowModel):
         container.register(use_case, Recipe(use_case, overrides={InstanceRepo: CachedInstanceRepo}), listed=False)
     # Reads from the database, not the cache: it is called rarely, and the key may have just been issued.

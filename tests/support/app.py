@@ -25,11 +25,13 @@ from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.http.app import HttpSettings, OpenInstances, build_app
 from polyant.http.injection import Instances
+from polyant.http.operator_proof import OperatorProof
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import START, ManualClock
 from support.asgi import Exchange, Lifespan, Response, http_scope
 from support.management import ManagementHarness
 from support.scripted_supervisor import ScriptedSupervisor
+from support.sessions import AUTH_SECRET
 from support.turn_runner import TurnRunner
 
 T = TypeVar("T")
@@ -181,6 +183,7 @@ class App:
             Clock: self.clock,
             RateLimiter: self.rate_limiter,
             FailedCredentialLimit: failed_credentials,
+            OperatorProof: OperatorProof(SecretText(AUTH_SECRET)),
             AnswerChat: AnswerChat(
                 repo=self.repo,
                 cipher=self.cipher,

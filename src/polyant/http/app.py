@@ -46,6 +46,7 @@ from polyant.http.panel.routes import panel_routes
 from polyant.http.panel.settings import SettingsPages
 from polyant.http.panel.status import ServerFacts, StatusPages
 from polyant.http.panel.templates import template_config
+from polyant.http.seen_request import SeenRequestController
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
 
@@ -88,7 +89,7 @@ def build_app(
     """
     metrics, metrics_routes = _metrics(settings)
     panel_routes, template_config = _panel(settings)
-    route_handlers = [*_routes(), DocsController, *panel_routes, *metrics_routes]
+    route_handlers = [*_routes(), DocsController, SeenRequestController, *panel_routes, *metrics_routes]
     injection = Injection(route_handlers)
 
     @asynccontextmanager
