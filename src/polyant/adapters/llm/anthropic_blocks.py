@@ -3,12 +3,13 @@
 from typing import Any
 
 from polyant.adapters.llm.anthropic_wire import Delta
+from polyant.adapters.llm.history import arguments_object
 from polyant.adapters.llm.lenient_json import as_arguments, dumps, loads
 from polyant.adapters.llm.response_reader import PartialToolCall
 
 TEXT = "text"
 TOOL_USE = "tool_use"
-_PLAIN_TYPES = frozenset({TEXT, TOOL_USE})
+_PLAIN_TYPES = (TEXT, TOOL_USE)
 
 
 class PartialBlock:
@@ -45,16 +46,21 @@ class PartialBlock:
         """Returns the block as the provider wants it back: complete and unchanged."""
         block = dict(self._start)
         if self.texts:
-            block["text"] = (block.get("text") or "") + "".join(self.texts)
+            block["text"] = _text(block.get("text")) + "".join(self.texts)
         if self.thoughts:
-            block["thinking"] = (block.get("thinking") or "") + "".join(self.thoughts)
+            block["thinking"] = _text(block.get("thinking")) + "".join(self.thoughts)
         if self.signature is not None:
             block["signature"] = self.signature
         if self.citations:
-            block["citations"] = [*(block.get("citations") or []), *self.citations]
+            known = block.get("citations")
+            block["citations"] = [*(known if isinstance(known, list) else ()), *self.citations]
         if self.call is not None and self.call.deltas:
-            block["input"] = loads(as_arguments(self.call.arguments).encode())
+            block["input"] = loads(arguments_object(as_arguments(self.call.arguments)).encode())
         return block
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def needs_echo(blocks: list[PartialBlock]) -> bool:

@@ -69,8 +69,12 @@ class AnthropicResponseReader(ResponseReader):
             raise failure_of_report(fields)
         self._read_usage(response.usage)
         content = response.content
-        blocks = [{"type": TEXT, "text": content}] if isinstance(content, str) else content or ()
-        text = "".join(self._read_block(index, block) for index, block in enumerate(blocks) if isinstance(block, dict))
+        blocks = [{"type": TEXT, "text": content}] if isinstance(content, str) else content
+        text = "".join(
+            self._read_block(index, block)
+            for index, block in enumerate(blocks if isinstance(blocks, list) else ())
+            if isinstance(block, dict)
+        )
         return text + self._read_stop(response)
 
     def calls(self) -> list[PartialToolCall]:

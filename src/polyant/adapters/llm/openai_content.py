@@ -9,11 +9,11 @@ STATE_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking
 CALL_STATE_FIELDS = ("extra_content", "provider_specific_fields", "thought_signature")
 """The fields of a tool call that must be returned with it."""
 
-_REASONING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
+_REASONING_PARTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text")
 _TEXT_FIELDS = ("text", "refusal", "value", "content")
 _MERGED_FIELDS = ("text", "summary")
 _POSITION_FIELDS = ("type", "index", "id")
-_CONTINUED_TYPES = frozenset({"reasoning.text", "reasoning.summary"})
+_CONTINUED_TYPES = ("reasoning.text", "reasoning.summary")
 
 
 def text_in(content: Any) -> str:
