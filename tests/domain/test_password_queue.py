@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from polyant.domain.errors import ServerBusyError
+from polyant.domain.errors import ServerBusyError, ServerShuttingDownError
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
@@ -159,3 +159,16 @@ async def test_failure_of_the_hasher_frees_the_place_and_the_turn(rig: Rig) -> N
     for _ in range(3):
         with pytest.raises(MemoryError):
             await queue.hash(SecretText("a"))
+
+
+async def test_closed_queue_refuses_new_and_waiting_callers_and_ends_what_has_begun(rig: Rig) -> None:
+    tasks = [rig.verify(name, trusted=name == "d") for name in "abcd"]
+    await rig.begun("a", "b")
+    rig.queue.close()
+    refused = await asyncio.gather(*tasks[2:], return_exceptions=True)
+    assert [type(error) for error in refused] == [ServerShuttingDownError] * 2
+    with pytest.raises(ServerShuttingDownError):
+        await rig.queue.hash(SecretText("new"))
+    rig.hasher.finish(2)
+    assert await asyncio.gather(*tasks[:2]) == [True] * 2
+    assert rig.hasher.begun == ["a", "b"]

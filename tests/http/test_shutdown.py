@@ -12,7 +12,10 @@ import pytest
 from polyant.domain.chat import TextDelta
 from polyant.domain.running_turns import RunningTurns
 from polyant.http.shutdown import graceful_shutdown
+from support.api import Api
 from support.app import App, serving
+from support.envelopes import assert_refused
+from support.management import PASSWORD
 from support.scripted_supervisor import says
 from support.waiting import until
 
@@ -168,3 +171,13 @@ async def test_turns_are_refused_after_the_drain_time() -> None:
             return (await app.chat()).body == STOPPING
 
         await until(is_refused)
+
+
+async def test_logins_are_refused_after_the_drain_time() -> None:
+    async with serving(drain=3_600.0, shutdown=3_600.0) as app:
+        await app.management.add_user("eve@example.com", password=PASSWORD)
+        login, anybody = {"email": "eve@example.com", "password": PASSWORD}, Api(app, None)
+        await stop(app)
+        assert (await anybody.post("/auth/login", login)).status == 200
+        await stop(app)  # the same signal once more ends the drain time
+        assert_refused(await anybody.post("/auth/login", login), 503, "Server is shutting down")

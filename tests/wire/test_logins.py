@@ -18,7 +18,7 @@ from support.process import eventually
 from support.server import LiveServer, live
 from support.sessions import session_token
 
-PLACES = 32
+PLACES = 16
 AT_ONCE = 2
 
 

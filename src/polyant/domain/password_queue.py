@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from polyant.domain.errors import ServerBusyError
+from polyant.domain.errors import ServerBusyError, ServerShuttingDownError
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
 
@@ -22,10 +22,16 @@ class PasswordQueue:
         max_places: The number of trusted callers, and also that of other callers, that are served or wait.
     """
 
-    def __init__(self, *, hasher: PasswordHasher, at_once: int = 2, max_places: int = 32) -> None:
+    def __init__(self, *, hasher: PasswordHasher, at_once: int = 2, max_places: int = 16) -> None:
         self._hasher = hasher
         self._turns = _Turns(at_once)
         self._free_places = {True: max_places, False: max_places}
+        self._closed = False
+
+    def close(self) -> None:
+        """Refuses new callers and those that wait; work that has begun may end."""
+        self._closed = True
+        self._turns.refuse_waiting()
 
     @contextmanager
     def place(self, *, trusted: bool) -> Iterator["PasswordPlace"]:
@@ -33,7 +39,10 @@ class PasswordQueue:
 
         Raises:
             ServerBusyError: All places are taken.
+            ServerShuttingDownError: The queue is closed.
         """
+        if self._closed:
+            raise ServerShuttingDownError
         if not self._free_places[trusted]:
             raise ServerBusyError
         self._free_places[trusted] -= 1
@@ -47,13 +56,14 @@ class PasswordQueue:
 
         Raises:
             ServerBusyError: All places are taken.
+            ServerShuttingDownError: The queue is closed.
         """
         with self.place(trusted=True) as place:
             return await place.hash(password)
 
 
 class PasswordPlace:
-    """A place in the queue; each call waits for its turn."""
+    """A place in the queue; each call waits for its turn, and raises ServerShuttingDownError if the queue closes."""
 
     def __init__(self, hasher: PasswordHasher, turns: "_Turns", *, trusted: bool) -> None:
         self._hasher = hasher
@@ -102,6 +112,14 @@ class _Turns:
             else:
                 self._pass_on()
             raise
+
+    def refuse_waiting(self) -> None:
+        """Makes the callers that wait raise ServerShuttingDownError."""
+        for lane in self._waiting.values():
+            while lane:
+                turn = lane.popleft()
+                if not turn.done():
+                    turn.set_exception(ServerShuttingDownError())
 
     def _pass_on(self) -> None:
         for lane in (self._waiting[True], self._waiting[False]):

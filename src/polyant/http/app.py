@@ -16,6 +16,7 @@ from polyant.domain.catalog import Catalog
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.limits import RateLimit, TurnBudget
 from polyant.domain.login_limits import LoginLimits
+from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.provider_keys import ProviderKeys
@@ -101,7 +102,10 @@ def build_app(
             app.state.panel = own.get(Panel)
             on_start()
             turns = await instances.get(RunningTurns)
-            with graceful_shutdown(turns, seconds=settings.shutdown, drain_seconds=settings.drain):
+            passwords = await instances.get(PasswordQueue)
+            with graceful_shutdown(
+                turns, seconds=settings.shutdown, drain_seconds=settings.drain, on_close=passwords.close
+            ):
                 yield
 
     app = Litestar(

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -19,7 +19,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def graceful_shutdown(turns: RunningTurns, *, seconds: float, drain_seconds: float) -> Iterator[None]:
+def graceful_shutdown(
+    turns: RunningTurns, *, seconds: float, drain_seconds: float, on_close: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """While open, SIGINT or SIGTERM closes `turns` after `drain_seconds` and interrupts running ones after `seconds`.
 
     A second signal of the same kind interrupts them immediately. A different signal doesn't: after Ctrl-C, each worker
@@ -32,6 +34,7 @@ def graceful_shutdown(turns: RunningTurns, *, seconds: float, drain_seconds: flo
         turns: The running turns.
         seconds: The time that running turns get to finish.
         drain_seconds: The time for which requests on open connections may still start turns.
+        on_close: Called whenever `turns` is closed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -40,15 +43,19 @@ def graceful_shutdown(turns: RunningTurns, *, seconds: float, drain_seconds: flo
 
     received: set[int] = set()
 
+    def close() -> None:
+        turns.close()
+        on_close()
+
     def stop(number: int) -> None:
         if number in received:
-            turns.close()
+            close()
             turns.interrupt_all()
         received.add(number)
         if not turns.stopping:
             log.info("stopping", extra={"fields": {"running_turns": len(turns)}})
             turns.announce_close()
-            loop.call_later(min(drain_seconds, seconds), turns.close)
+            loop.call_later(min(drain_seconds, seconds), close)
             loop.call_later(seconds, turns.interrupt_all)
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
