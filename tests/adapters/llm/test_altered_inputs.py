@@ -17,7 +17,25 @@ from polyant.adapters.llm.response_reader import ProviderModel, ResponseReader
 from polyant.domain.chat import MAX_TOKENS
 
 OWNER = ProviderModel("provider", "model")
-VALUES: tuple[Any, ...] = (None, False, True, 0, -1, 1.5, 10**30, "", "x", "\ud83d", "error", [], {}, [None], {"a": 1}, [{}], "null")
+VALUES: tuple[Any, ...] = (
+    None,
+    False,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "\ud83d",
+    "error",
+    [],
+    {},
+    [None],
+    {"a": 1},
+    [{}],
+    "null",
+)
 LOSSES, REPLACEMENTS = 0.03, 0.08
 ROUNDS = 3
 
