@@ -16,7 +16,7 @@ from polyant.adapters.llm.openai_content import add_state, is_reasoning, text_in
 from polyant.adapters.llm.openai_tool_calls import ToolCallAssembler
 from polyant.adapters.llm.openai_wire import Choice, Completion, Delta
 from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ProviderModel, ResponseReader
-from polyant.adapters.llm.token_usage import count_in
+from polyant.adapters.llm.token_usage import cached_in, count_in
 from polyant.domain.chat import Usage
 from polyant.domain.errors import ProviderFailure
 
@@ -39,13 +39,6 @@ _FAILURE_REASONS = {
     "network_error": ProviderFailure.BAD_RESPONSE,
     "insufficient_system_resource": ProviderFailure.OVERLOADED,
 }
-_CACHED_TOKENS = (
-    "prompt_tokens_details.cached_tokens",
-    "input_tokens_details.cached_tokens",
-    "prompt_cache_hit_tokens",  # DeepSeek
-    "cached_tokens",  # Moonshot
-    "cache_read_input_tokens",
-)
 _EMPTY_DELTA = Delta()
 _FUNCTION_CALL = "function_call"
 
@@ -159,5 +152,4 @@ class OpenAIResponseReader(ResponseReader):
             return
         prompt = count_in(report, "prompt_tokens", "input_tokens") or 0
         completion = count_in(report, "completion_tokens", "output_tokens") or 0
-        cached = count_in(report, *_CACHED_TOKENS) or 0
-        self.usage = Usage(prompt, completion, cached).clamped
+        self.usage = Usage(prompt, completion, min(cached_in(report), prompt))

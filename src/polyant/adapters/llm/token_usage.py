@@ -11,19 +11,29 @@ def count_in(report: Mapping[str, Any], *names: str) -> int | None:
     """Returns the first known count under one of the names, as a whole number from 0 to MAX_TOKENS.
 
     Args:
-        report: The provider's usage report.
-        names: Names of counts, in the order of preference; `a.b` is the count `b` in the object `a`.
+        report: The provider's usage report, or an object in it.
+        names: Names of counts, in the order of preference.
     """
     for name in names:
-        outer, _, inner = name.rpartition(".")
-        place = report.get(outer) if outer else report
-        count = _whole(place.get(inner)) if isinstance(place, dict) else None
-        if count is not None:
-            return count
+        count = report.get(name)
+        if count is not None and (whole := _whole(count)) is not None:
+            return whole
     return None
 
 
+def cached_in(report: Mapping[str, Any]) -> int:
+    """Returns how many tokens of the prompt an OpenAI-compatible server read from its prompt cache."""
+    for name in ("prompt_tokens_details", "input_tokens_details"):
+        details = report.get(name)
+        if isinstance(details, dict) and (count := count_in(details, "cached_tokens")) is not None:
+            return count
+    # The names of DeepSeek, Moonshot and Anthropic.
+    return count_in(report, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens") or 0
+
+
 def _whole(value: object) -> int | None:
+    if type(value) is int:
+        return min(max(value, 0), MAX_TOKENS)
     if isinstance(value, str):
         try:
             value = float(value)
