@@ -54,6 +54,10 @@ soak *ARGUMENTS:
 clients *ARGUMENTS:
     WRITE_CLIENTS_PAGE=yes uv run pytest -n 0 tests/clients {{ ARGUMENTS }}
 
+# Install Open WebUI and Haystack (1.5 GB) and run them against the server
+clients-heavy *ARGUMENTS:
+    CI=true uv run pytest -n 0 tests/clients/heavy/check_haystack.py tests/clients/heavy/check_open_webui.py {{ ARGUMENTS }}
+
 # Generate a migration from the changes in adapters/piccolo/tables.py
 migration NAME:
     uv run piccolo migrations new polyant --auto --desc={{ quote(NAME) }}
@@ -66,7 +70,7 @@ docs:
 architecture-picture:
     uv run python -m scripts.architecture_picture
 
-# Resolve all dependencies and pin their versions in pyproject.toml, tests/clients/environments and bench/environments
+# Resolve all dependencies and pin their versions in pyproject.toml and the environments of tests/clients and bench
 [script]
 lock:
     import json
@@ -101,9 +105,11 @@ lock:
         building = "\n".join(metadata["build-system"]["requires"])
         universal = ("--universal", "--python-version", minimum_python)
         build = uv("pip", "compile", "-", *here, *pins_only, *universal, text=building)
-        for environments in ("tests/clients/environments", "bench/environments"):
+        for environments in ("tests/clients/environments", "tests/clients/heavy/environments", "bench/environments"):
             for program in Path(environments).glob("*.in"):
-                pins = uv("pip", "compile", "-", *here, *pins_only, *universal, text=program.read_text())
+                overrides = program.with_suffix(".overrides")
+                without = ("--override", str(overrides.absolute())) if overrides.exists() else ()
+                pins = uv("pip", "compile", "-", *here, *pins_only, *universal, *without, text=program.read_text())
                 program.with_suffix(".txt").write_text(pins)
 
     heading = "[tool.uv]\n"

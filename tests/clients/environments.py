@@ -37,8 +37,7 @@ def command_for(client: Client) -> list[str]:
         return [node, str(client.driver)]
     if client.environment is None:
         return [sys.executable, str(client.driver)]
-    with _locked(client.environment):
-        return [_python_of(client.environment), str(client.driver)]
+    return [python_with(HERE / "environments" / f"{client.environment}.txt"), str(client.driver)]
 
 
 def program(name: str) -> str:
@@ -49,16 +48,25 @@ def program(name: str) -> str:
     return found
 
 
-def _python_of(name: str) -> str:
-    pins = HERE / "environments" / f"{name}.txt"
-    folder = ENVIRONMENTS / name
+def python_with(pins: Path) -> str:
+    """Returns the Python of the environment with these packages, after installing them if they changed.
+
+    Raises:
+        UnavailableError: The packages can't be installed.
+    """
+    with _locked(pins.stem):
+        return _python_with(pins, ENVIRONMENTS / pins.stem)
+
+
+def _python_with(pins: Path, folder: Path) -> str:
     python = str(folder / "bin" / "python")
     installed = folder / "installed.txt"
     if not installed.exists() or installed.read_text() != pins.read_text():
         _require_permission_to_install()
         uv = os.environ.get("UV") or program("uv")
         _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
-        _run(uv, "pip", "install", "--quiet", "--python", python, "--requirement", str(pins))
+        # The pins are complete, and may lack packages on purpose.
+        _run(uv, "pip", "install", "--quiet", "--no-deps", "--python", python, "--requirement", str(pins))
         shutil.copyfile(pins, installed)
     return python
 

@@ -97,11 +97,30 @@ _DESCRIPTIONS = {
 }
 
 
+_HEAVY = """\
+## Open WebUI and Haystack
+
+`just clients-heavy` tests these two, because their installations take 1.5 GB.
+
+In Open WebUI, add an OpenAI connection under Admin Settings, Connections: the URL `http://localhost:4000/v1` and an
+instance's key. Verifying the connection, the list of models, chats and streams work. It shows the server's messages.
+Each key opens one instance: add one connection per instance, and list only that instance's model in it.
+
+Haystack:
+
+```python
+HAYSTACK
+```
+"""
+_HAYSTACK = HERE / "heavy" / "haystack" / "snippet.py"
+
+
 def render(runs: Mapping[str, Run]) -> str:
     """Returns the whole page."""
     rows = "".join(f"{row(run)}\n" for run in runs.values())
     errors = _ERRORS.replace("EXPLAINING_FETCH", _EXPLAINING_FETCH.read_text().strip())
-    return "\n".join([_HEAD, _TABLE + rows, errors, *(section(run) for run in runs.values())])
+    heavy = _HEAVY.replace("HAYSTACK\n", _HAYSTACK.read_text())
+    return "\n".join([_HEAD, _TABLE + rows, errors, *(section(run) for run in runs.values()), heavy])
 
 
 def row(run: Run) -> str:
@@ -135,7 +154,9 @@ def section(run: Run) -> str:
         error = run.failure(failure).error
         lines.append(f"| {_DESCRIPTIONS[failure]} | `{error['type']}` | {_error_cell(error['text'])} |")
     shaped = run.results["in_openais_format", "answer"].error
-    lines += ["", f"With `ERROR_FORMAT=openai`, an unknown model is `{shaped['type']}`: {_error_cell(shaped['text'])}"]
+    if "Unknown model" in shaped["text"]:
+        cell = _error_cell(shaped["text"])
+        lines += ["", f"With `ERROR_FORMAT=openai`, an unknown model is `{shaped['type']}`: {cell}"]
     return "\n".join([*lines, ""])
 
 
