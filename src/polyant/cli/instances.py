@@ -125,7 +125,7 @@ def _create(args: argparse.Namespace, environ: Environ) -> int | None:
         )
         instance = (await (await context.get(CreateInstance))(new, by=CLI, unrestricted=True)).instance
         address = address_of(instance, await context.get(Mapping[str, ProviderInfo]))
-        print_instance(instance, (), address=address, as_json=args.json)
+        print_instance(instance, (), mcp_tools=(), address=address, as_json=args.json)
         _warn(correction_of(args.base_url))
 
     return run(work, environ)
