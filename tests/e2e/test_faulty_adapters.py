@@ -1,13 +1,11 @@
 """A faulty adapter causes one line on standard error and exit code 3, with every command."""
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support.packages import install
-from support.process import POLYANT, UVICORN, environment, run_polyant
+from support.process import POLYANT, UVICORN, run, run_polyant
 
 SOURCE = """
 from __future__ import annotations
@@ -63,8 +61,6 @@ FAULTS = {
     "nobody's": "No installed package provides the secret_cipher adapter 'nobody's'",
 }
 
-Run = Callable[[Path, dict[str, str]], "subprocess.CompletedProcess[str]"]
-
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -113,10 +109,7 @@ def test_model_with_another_name_than_its_entry_point_is_rejected(tmp_path: Path
 def test_every_command_reports_the_faulty_adapter(
     migrated: Path, packages: str, command: tuple[str, ...], name: str
 ) -> None:
-    variables = environment(migrated, PYTHONPATH=packages, SECRET_CIPHER=name)
-    done = subprocess.run(
-        command, cwd=migrated, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = run(migrated, command, PYTHONPATH=packages, SECRET_CIPHER=name)
     lines = [line for line in done.stderr.splitlines() if " INFO uvicorn.error: " not in line]
     assert (done.returncode, done.stdout, len(lines)) == (3, "", 1), done.stderr
     assert FAULTS[name] in lines[0]

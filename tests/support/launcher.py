@@ -37,7 +37,11 @@ _PRELOADED = (
         "uvicorn.lifespan.on",
     ),
     *("uvicorn.protocols.http.httptools_impl", "anyio._backends._asyncio", "anyio.streams.tls", "anyio.abc"),
-    *("asyncpg", "piccolo.apps.migrations.auto.migration_manager", "litestar.openapi.spec"),
+    *("asyncpg", "piccolo.apps.migrations.auto.migration_manager", "piccolo.conf.apps", "litestar.openapi.spec"),
+    # Litestar and Piccolo look for these development dependencies and import them.
+    *("litestar.plugins.attrs", "litestar.plugins.pydantic", "starlette.exceptions", "black"),
+    *("litestar._kwargs", "litestar.exceptions.responses._debug_response", "litestar.middleware.allowed_hosts"),
+    *("litestar.middleware.response_cache", "litestar.middleware._internal.exceptions", "polyant.http.protocol"),
 )
 
 
@@ -238,6 +242,7 @@ if __name__ == "__main__":
     for point in importlib.metadata.distribution("polyant").entry_points:
         if ".mcp." not in point.value and ".prometheus." not in point.value:  # imported when they are used
             point.load()
+    importlib.import_module("polyant.adapters.piccolo.migrations").known_migrations()
     _hash_cheaply()
     gc.freeze()
     _arguments = Launcher(socket.socket(fileno=int(sys.argv[1]))).serve()

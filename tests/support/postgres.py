@@ -65,8 +65,8 @@ class PostgresServer:
         finally:
             await connection.close()
 
-    async def fetch_value(self, query: str) -> Any:
-        connection = await asyncpg.connect(self.url_of("postgres"))
+    async def fetch_value(self, query: str, database: str = "postgres") -> Any:
+        connection = await asyncpg.connect(self.url_of(database))
         try:
             return await connection.fetchval(query)
         finally:
@@ -94,27 +94,24 @@ class PostgresServer:
             async with PiccoloDatabase(self.url_of("model")) as database:
                 await database.migrate()
             await self._copy_model()
-            self._schema = await self._fetch(_SCHEMA)
+            self._schema = await self.fetch_value(_SCHEMA, "migrated")
 
     async def clear(self) -> None:
         """Resets `migrated`: removes its rows, or recreates it from the template if its schema has changed."""
-        if await self._fetch(_SCHEMA, first=_END_OTHERS) == self._schema:
-            await self.execute(_REMOVE_ROWS, "migrated")
-        else:
+        connection = await asyncpg.connect(self.url_of("migrated"))
+        try:
+            await connection.execute(_END_OTHERS)
+            unchanged = await connection.fetchval(_SCHEMA) == self._schema
+            if unchanged:
+                await connection.execute(_REMOVE_ROWS)
+        finally:
+            await connection.close()
+        if not unchanged:
             await self.drop_database("migrated")
             await self._copy_model()
 
     async def _copy_model(self) -> None:
         await self.execute("CREATE DATABASE migrated TEMPLATE model STRATEGY file_copy")
-
-    async def _fetch(self, query: str, *, first: str = "SELECT") -> Any:
-        """Returns the value of a query in `migrated`."""
-        connection = await asyncpg.connect(self.url_of("migrated"))
-        try:
-            await connection.execute(first)
-            return await connection.fetchval(query)
-        finally:
-            await connection.close()
 
     def start(self) -> None:
         self._server.start()

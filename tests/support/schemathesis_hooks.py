@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from polyant.domain.secrets import SecretText
 from polyant.domain.users import Email, Role, StoredSession, User, UserId
 from polyant.http.session_tokens import JwtSessionTokens
 
+DATABASE_URL = os.environ["DATABASE_URL"]
 TOKENS = JwtSessionTokens(SecretText(os.environ["AUTH_SECRET"]))
 
 
@@ -24,17 +26,24 @@ class SuperadminSession:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
-        self._database = PiccoloDatabase(os.environ["DATABASE_URL"])
+        self._database = PiccoloDatabase(DATABASE_URL)
         self._users = PiccoloUserRepo(database=self._database)
         self._sessions = PiccoloSessionRepo(database=self._database)
         self._runner.run(self._database.__aenter__())
+        self._changes = sqlite3.connect(DATABASE_URL.removeprefix("sqlite:///"), check_same_thread=False)
+        self._version: int | None = None
         self._session: Session | None = None
+        self._token = ""
 
     def token(self) -> str:
         """Returns the token of a session that is valid now."""
-        return self._runner.run(self._token())
+        (version,) = self._changes.execute("PRAGMA data_version").fetchone()
+        if version != self._version:  # another process has changed the database
+            self._version = version
+            self._token = self._runner.run(self._valid_token())
+        return self._token
 
-    async def _token(self) -> str:
+    async def _valid_token(self) -> str:
         if self._session is None or not await self._is_valid(self._session):
             self._session = await self._start_session()
         return TOKENS.issue(self._session).reveal()

@@ -27,7 +27,7 @@ from polyant.testing.manual_clock import START
 from support.postgres import PostgresServer, running_server
 
 OUTSIDE = contextvars.copy_context()  # where no transaction is open
-PROCESSES = 8
+PROCESSES = 4
 MIGRATE = """
 import asyncio, sys
 from polyant.adapters.piccolo.database import PiccoloDatabase
