@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from polyant import __version__
-from polyant.cli.main import main
 from polyant.settings import variables
 from support.commands import Polyant
 from support.process import POLYANT, environment
@@ -96,8 +95,20 @@ def test_closed_output_pipe_causes_no_traceback(home: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_no_workers_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["serve", "--workers", "0"])
-    assert ended.value.code == 2
-    assert "argument --workers: must be at least 1" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "option, value, message",
+    [
+        *(
+            ("--workers", value, f'must be a whole number from 1 to 1000, not "{value}"')
+            for value in ("0", "-1", "x", "1.5", "1001", "9" * 50)
+        ),
+        *(("--port", value, f'must be a whole number from 0 to 65535, not "{value}"') for value in ("-1", "70000")),
+        ("--log-format", "xml", 'must be text or json, not "xml"'),
+        ("--rate-limit", "0/0", 'must be calls/seconds such as 20/60, or off, not "0/0"'),
+        ("--database-url", "the-password", "must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME\n"),
+    ],
+)
+def test_invalid_option_of_serve_is_a_usage_error(polyant: Polyant, option: str, value: str, message: str) -> None:
+    done = polyant("serve", option, value)
+    assert (done.code, done.stdout) == (2, "")
+    assert f"argument {option}: {message}" in done.stderr

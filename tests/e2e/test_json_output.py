@@ -119,7 +119,7 @@ def test_unexpected_failure_of_a_start_is_in_records(tmp_path: Path, packages: s
 @pytest.mark.parametrize(
     "options, code, message",
     [
-        (("--workers", "0"), 2, "argument --workers: must be at least 1"),
+        (("--workers", "0"), 2, 'argument --workers: must be a whole number from 1 to 1000, not "0"'),
         (("--port", "70000"), 2, 'argument --port: must be a whole number from 0 to 65535, not "70000"'),
         (("--nonsense",), 2, "unrecognized arguments: --nonsense"),
         (("--host", "192.0.2.1"), 3, "Can't listen on 192.0.2.1:0"),

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import socket
@@ -28,6 +29,7 @@ from polyant.wiring import open_container
 log = logging.getLogger("polyant")
 
 _MAX_WORKERS = 1_000
+_MAX_DIGITS = 5
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _OPTIONS: Mapping[str, str] = {
@@ -96,11 +98,10 @@ def _checked(variable: Variable) -> Callable[[str], str]:
 
 
 def _worker_count(text: str) -> int:
-    """Returns the number of workers; argparse reports a ValueError as a usage error."""
-    count = int(text)
-    if not 1 <= count <= _MAX_WORKERS:
-        raise argparse.ArgumentTypeError(f"must be at least 1 and at most {_MAX_WORKERS}, not {count}")
-    return count
+    """Returns the number of workers; an invalid one is a usage error."""
+    if text.isascii() and text.isdecimal() and 1 <= int(text[:_MAX_DIGITS]) <= _MAX_WORKERS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MAX_WORKERS}, not {json.dumps(text)}")
 
 
 def _settings(environ: Mapping[str, str], *, workers: int) -> Settings:

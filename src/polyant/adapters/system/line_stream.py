@@ -1,6 +1,7 @@
 """A text stream that passes each line on."""
 
 import io
+import threading
 from collections.abc import Callable
 
 
@@ -16,6 +17,7 @@ class LineStream(io.TextIOBase):
         self.stream = stream
         self._write_line = write_line
         self._begun = ""
+        self._lock = threading.Lock()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed declares a plain attribute
@@ -36,12 +38,19 @@ class LineStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Passes the complete lines on and keeps an incomplete last one; returns the number of characters."""
-        *lines, self._begun = (self._begun + text).split("\n")
-        for line in lines:
-            if line.strip():
-                self._write_line(line)
+        with self._lock:
+            *lines, self._begun = (self._begun + text).split("\n")
+        self._pass(lines)
         return len(text)
 
     def flush(self) -> None:
-        """Flushes the replaced stream; an incomplete line waits for its end."""
+        """Passes an incomplete last line on and flushes the replaced stream."""
+        with self._lock:
+            begun, self._begun = self._begun, ""
+        self._pass([begun])
         self.stream.flush()
+
+    def _pass(self, lines: list[str]) -> None:
+        for line in lines:
+            if line.strip():
+                self._write_line(line)

@@ -23,22 +23,22 @@ _FIX = (
 async def check_clock(context: CliContext) -> AsyncIterator[Finding]:
     """Yields whether the clock is later than the newest row: audit entry, instance or turn."""
     now = (await context.get(Clock)).now()
-    newest = await _newest(context)
-    if newest is not None and newest > now + _TOLERANCE:
+    newest = await _newest(context, now)
+    if newest > now + _TOLERANCE:
         problem = f"it is {_shown(now)} on this machine, but the newest row is of {_shown(newest)}"
         yield warning("clock", problem, fix=_FIX)
     else:
         yield ok("clock", f"{_shown(now)} is at most a minute behind the newest row")
 
 
-async def _newest(context: CliContext) -> datetime | None:
+async def _newest(context: CliContext, now: datetime) -> datetime:
     entries = (await (await context.get(AuditLog)).list(AuditQuery(limit=1))).entries
     instances = (await (await context.get(InstanceRepo)).list(InstanceQuery())).instances
-    turns = await context.get(TurnLog)
+    begins = {instance.slug: instance.created_at for instance in instances}
+    activity = await (await context.get(TurnLog)).activity(begins, since=now)
     moments = [*(entry.at for entry in entries), *(instance.updated_at for instance in instances)]
-    for instance in instances:
-        moments += [record.at for record in (await turns.list(instance.slug, limit=1)).turns]
-    return max(moments, default=None)
+    moments += [each.last_at for each in activity.values() if each.last_at is not None]
+    return max(moments, default=now)
 
 
 def _shown(moment: datetime) -> str:

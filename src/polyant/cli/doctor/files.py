@@ -48,7 +48,7 @@ async def check_permissions(settings: Settings) -> AsyncIterator[Finding]:
     keys = settings.home / "keys"
     key_files = (encryption_key_file_of(settings), older_keys_file_of(settings), keys / "auth.secret")
     for path in filter(None, (database_file_of(settings), settings.home, keys, *key_files)):
-        if exists(path) and path.stat().st_mode & _OTHERS:
+        if _mode_of(path) & _OTHERS:
             command = f"chmod go= {shlex.quote(str(path.absolute()))}"
             yield warning("files", f"other users can access {path.name or path}", fix=f"Run `{command}`")
 
@@ -58,6 +58,14 @@ async def check_data_exists(settings: Settings) -> AsyncIterator[Finding]:
     if not data_exists(settings):
         problem, fix = missing_data(settings)
         yield fault("database", problem, fix=fix)
+
+
+def _mode_of(path: Path) -> int:
+    """Returns the mode of a file; 0 if it doesn't exist or this user may not see it, as `check_access` reports."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _database_files(settings: Settings) -> Iterator[Path]:

@@ -69,7 +69,7 @@ async def check_proxy(address: PublicAddress) -> AsyncIterator[Finding]:
     try:
         response = await asyncio.to_thread(_get, f"{address.url}/health/seen", headers)
         health = response if response.status == _OK else await asyncio.to_thread(_get, f"{address.url}/health", {})
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: no valid host name or path
         reason = str(error) or type(error).__name__
         yield fault("proxy", f"can't call {address.url}: {reason}", fix="Check the name, the certificate and the proxy")
         return
