@@ -177,6 +177,23 @@ async def test_everything_but_the_body_is_bounded(probe: Probe, data: bytes) -> 
     assert probe.bodies == []
 
 
+@pytest.mark.parametrize(
+    "data", [b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: %b\r\n\r\n"]
+)
+@pytest.mark.parametrize("length", [64 * 1024, 70_000, 200_000])
+async def test_complete_head_is_bounded_too(probe: Probe, data: bytes, length: int) -> None:
+    async with probe.served():
+        assert refusal(await probe.exchange(data % (b"x" * length))) == TOO_LARGE
+    assert probe.scopes == []
+
+
+async def test_head_of_almost_the_maximum_size_is_accepted(probe: Probe) -> None:
+    async with probe.served(), probe.connected() as (reader, writer):
+        for _ in range(3):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: %b\r\n\r\n" % (b"x" * 65_000))
+            await one_response(reader)
+
+
 async def test_body_may_come_in_many_small_chunks(probe: Probe) -> None:
     data = (
         b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"

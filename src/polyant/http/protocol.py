@@ -21,6 +21,8 @@ log = logging.getLogger("polyant.access")
 
 _CHUNK_FRAMING_BYTES = 12
 """Bytes of a chunk besides its content and its extensions: the length in hexadecimal digits and two line ends."""
+_HEADER_FRAMING_BYTES = 4
+"""Bytes of a header line besides its name and value: a colon, a space and a line end."""
 _SECONDS_PER_BYTE = 60 / 2**20
 _LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. Closing at once would reset the connection and lose the response."""
@@ -55,6 +57,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._draining = False
         self._has_unread = False
         self._lines = 0
+        self._head_bytes = 0
         self._hosts = 0
         self._overhead = 0
         self._body_bytes = 0
@@ -91,19 +94,20 @@ class HttpProtocol(HttpToolsProtocol):
         # Whatever follows the end of a request in the same data is counted with the next data: it is bounded, too.
         overhead = 0 if self._completed_in_data else self._overhead + len(data) - self._body_bytes_in_data
         self._overhead = max(0, overhead)
-        if self._overhead > MAX_HEAD_BYTES or self._lines > MAX_HEADER_LINES:
+        if self._overhead > MAX_HEAD_BYTES or not self._head_fits:
             self._refuse(431, "Request header fields too large")
 
     # What the parser reports
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._lines = self._hosts = self._body_bytes = 0
+        self._lines = self._head_bytes = self._hosts = self._body_bytes = 0
         if self._phase != "head":
             self._begin_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._lines += 1
+        self._head_bytes += len(name) + len(value) + _HEADER_FRAMING_BYTES
         if self._phase != "head" or self._lines > MAX_HEADER_LINES:  # trailers are not the application's headers
             return
         name = name.lower()  # from here on as uvicorn does
@@ -117,7 +121,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._body_bytes_in_data += _CHUNK_FRAMING_BYTES
 
     def on_headers_complete(self) -> None:
-        if self._refused or self._lines > MAX_HEADER_LINES:
+        if self._refused or not self._head_fits:
             return  # `data_received` refuses it
         if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
             self._refuse(400, "A request has exactly one Host header")
@@ -142,7 +146,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._completed_in_data = True
         if self._refused or self._phase != "body":
             return
-        self._phase, self._due, self._lines = "response", None, 0
+        self._phase, self._due, self._lines, self._head_bytes = "response", None, 0, 0
         super().on_message_complete()
         if self.cycle.response_complete:  # it came before the end of the request
             self._wait_for_request()
@@ -192,6 +196,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Logs nothing: any client could fill the log."""
+
+    @property
+    def _head_fits(self) -> bool:
+        return self._lines <= MAX_HEADER_LINES and len(self.url) + self._head_bytes <= MAX_HEAD_BYTES
 
     def _close_if_idle(self) -> None:
         if self._phase in {"new", "idle"}:
