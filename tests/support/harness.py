@@ -1,6 +1,6 @@
 """The instance use cases on memory adapters, with a repo that simulates concurrent writes."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
@@ -16,6 +16,7 @@ from polyant.domain.audit import CLI, AuditEntry, Change
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.injectables import OutboundOrigins, ToolNames
 from polyant.domain.instances import Instance, InstanceStatus, Slug
+from polyant.domain.mcp_servers import McpServer
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
@@ -24,7 +25,7 @@ from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.edit_instance import EditInstance, InstanceEdit
 from polyant.domain.use_cases.issue_key import IssueKey
-from polyant.domain.use_cases.set_mcp_server import SetMcpServer
+from polyant.domain.use_cases.set_mcp_server import McpServerChange, SetMcpServer
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.update_instance import UpdateInstance
 from polyant.testing.manual_clock import ManualClock
@@ -124,8 +125,13 @@ class UseCaseHarness:
         return partial(SetSecret(edit=self.edit, cipher=self.cipher, providers=self.providers), by=CLI)
 
     @property
-    def set_mcp_server(self) -> partial[Coroutine[Any, Any, Instance]]:
-        return partial(SetMcpServer(edit=self.edit, outbound=self.outbound), by=CLI, unrestricted=True)
+    def set_mcp_server(self) -> Callable[..., Coroutine[Any, Any, Instance]]:
+        use_case = SetMcpServer(edit=self.edit, outbound=self.outbound, cipher=self.cipher, providers=self.providers)
+
+        async def set_mcp_server(slug: Slug, server: McpServer, **change: Any) -> Instance:
+            return await use_case(slug, McpServerChange(server=server, **change), by=CLI, unrestricted=True)
+
+        return set_mcp_server
 
     @property
     def delete_mcp_server(self) -> partial[Coroutine[Any, Any, Instance]]:

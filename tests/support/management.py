@@ -44,7 +44,7 @@ from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.tool_servers import OpenedServers, ServerAccess, ToolServers
+from polyant.domain.ports.tool_servers import Omission, OpenedServers, ServerAccess, ServerFault, ToolServers
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.provider_keys import ProviderKeys
@@ -114,23 +114,47 @@ class RacedUserRepo(MemoryUserRepo):
         return await super().save(user, ends=ends, audit=audit)
 
 
-class CountedToolServers(ToolServers):
-    """MCP servers that each offer `tools_per_server` tools, a number set on the harness."""
+class FakeToolServers(ToolServers):
+    """MCP servers that each offer `per_server` tools, unless the test sets something else for a server."""
 
-    def __init__(self, management: "ManagementHarness") -> None:
-        self._management = management
+    def __init__(self) -> None:
+        self.per_server = 1
+        self.opened: dict[str, OpenedServers] = {}
+        """The results of opening servers, by name."""
+        self.accesses: list[ServerAccess] = []
+        """The servers opened so far."""
+
+    def offer(self, server: str, *tools: str, description: str = "Finds.", omissions: Sequence[Omission] = ()) -> None:
+        """Makes a server offer tools with these names, and omit others."""
+        offered = [offered_tool(f"{server}__{tool}", description) for tool in tools]
+        self.opened[server] = OpenedServers(tools=offered, omissions=omissions)
+
+    def fail(self, server: str, fault: ServerFault, reason: str = "it can't be reached") -> None:
+        """Makes a server fail."""
+        self.opened[server] = OpenedServers(omissions=[Omission(server=server, reason=reason, fault=fault)])
 
     @asynccontextmanager
     async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[OpenedServers]:
-        async def call(arguments: str, context: ToolContext) -> str:
-            return arguments
+        self.accesses += accesses
+        found = [self.opened.get(access.server.name) or self._counted(access.server.name) for access in accesses]
+        yield OpenedServers(
+            tools=[tool for opened in found for tool in opened.tools],
+            omissions=[omission for opened in found for omission in opened.omissions],
+        )
 
-        tools = [
-            OfferedTool(spec=tool_spec(f"{access.server.name}__find{more or ''}", "Finds.", NoArguments), call=call)
-            for access in accesses
-            for more in range(self._management.tools_per_server)
-        ]
-        yield OpenedServers(tools=tools)
+    def _counted(self, server: str) -> OpenedServers:
+        return OpenedServers(
+            tools=[offered_tool(f"{server}__find{more or ''}", "Finds.") for more in range(self.per_server)]
+        )
+
+
+def offered_tool(name: str, description: str) -> OfferedTool:
+    """Returns a tool of an MCP server, which returns its arguments."""
+
+    async def call(arguments: str, _: ToolContext) -> str:
+        return arguments
+
+    return OfferedTool(spec=tool_spec(name, description, NoArguments), call=call)
 
 
 class ManagementHarness:
@@ -155,7 +179,7 @@ class ManagementHarness:
         self.sessions = MemorySessionRepo(memory=memory)
         self.audit_log = MemoryAuditLog(memory=memory)
         self.turn_log = runner.turn_log
-        self.tools_per_server = 1
+        self.tool_servers = FakeToolServers()
         self.hasher: PasswordHasher = hasher or Argon2idPasswordHasher(memory_kib=8, iterations=1)
         self.passwords = PasswordQueue(hasher=self.hasher)
         self.login_history = MemoryLoginHistory()
@@ -199,7 +223,7 @@ class ManagementHarness:
             (OutboundPolicy, outbound),
             (
                 ToolAccess,
-                ToolAccess(tools=tools, tool_servers=CountedToolServers(self), cipher=cipher, outbound=outbound),
+                ToolAccess(tools=tools, tool_servers=self.tool_servers, cipher=cipher, outbound=outbound),
             ),
             (AdapterOptions, ADAPTER_OPTIONS),
             (SystemPromptComposer, composer),

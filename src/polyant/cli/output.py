@@ -9,6 +9,9 @@ from polyant.domain.enabled_tools import EnabledTool
 from polyant.domain.instances import Instance, InstanceSummary
 from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
+from polyant.domain.use_cases.check_mcp_server import McpServerCheck
+
+_MAX_CLIPPED = 80
 
 
 def print_json(value: object) -> None:
@@ -91,6 +94,33 @@ def print_instance(
 def mcp_server_fields(server: McpServer) -> dict[str, object]:
     """Returns the fields of an MCP server to print; its headers contain names of secrets, not values."""
     return {"name": server.name, "url": server.url, "headers": server.headers, "tools": server.tools}
+
+
+def mcp_check_fields(check: McpServerCheck) -> dict[str, object]:
+    """Returns the fields of the test of an MCP server to print."""
+    tools = [
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "enabled": tool.enabled,
+            "offeredAs": tool.offered_as,
+            "skipped": tool.skipped,
+        }
+        for tool in check.tools
+    ]
+    return {
+        "usable": check.problem is None,
+        "problem": check.problem,
+        "tools": tools,
+        "unknownTools": check.unknown_tools,
+        "notes": check.notes,
+    }
+
+
+def clipped(text: str) -> str:
+    """Returns a foreign text for one line of a terminal: short, and without control characters."""
+    line = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
+    return line if len(line) <= _MAX_CLIPPED else f"{line[:_MAX_CLIPPED]}…"
 
 
 def _limits_fields(limits: TurnLimits) -> dict[str, object]:

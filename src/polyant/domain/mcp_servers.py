@@ -65,21 +65,68 @@ def check_mcp_servers(servers: Sequence[McpServer]) -> None:
         raise InvalidInputError("The MCP servers of an instance must have unique names")
 
 
-def _check(server: McpServer) -> None:
-    if not MCP_SERVER_NAME_PATTERN.match(server.name):
+def check_mcp_name(name: str) -> str:
+    """Returns the name of a server.
+
+    Raises:
+        InvalidInputError: It isn't valid.
+    """
+    if not MCP_SERVER_NAME_PATTERN.match(name):
         raise InvalidInputError("the name must be 1 to 32 characters: a-z, 0-9 and -, starting with a letter")
-    if len(server.url) > MAX_MCP_URL_CHARACTERS or not is_server_url(server.url) or "#" in server.url:
+    return name
+
+
+def check_mcp_url(url: str) -> str:
+    """Returns the URL of a server.
+
+    Raises:
+        InvalidInputError: It isn't valid.
+    """
+    if len(url) > MAX_MCP_URL_CHARACTERS or not is_server_url(url) or "#" in url:
         raise InvalidInputError(
             "the URL must start with http:// or https://, contain a host, and have no user or fragment"
         )
-    if not all(MCP_TOOL_PATTERN.match(tool) for tool in server.tools):
+    return url
+
+
+def check_mcp_tools(tools: Sequence[str]) -> Sequence[str]:
+    """Returns the names of allowed tools.
+
+    Raises:
+        InvalidInputError: One of them isn't valid.
+    """
+    if not all(MCP_TOOL_PATTERN.match(tool) for tool in tools):
         raise InvalidInputError("a tool name must have 1 to 128 visible ASCII characters")
-    for header, secret in server.headers.items():
-        _check_header(header, parse_secret_name(secret))
+    return tools
 
 
-def _check_header(header: str, secret: SecretName) -> None:
+def check_mcp_header(header: str) -> str:
+    """Returns the name of a header.
+
+    Raises:
+        InvalidInputError: It isn't valid, or the protocol sets the header itself.
+    """
     if not _HEADER.match(header) or _SET_BY_THE_PROTOCOL.match(header.lower()):
         raise InvalidInputError("a header must have a valid HTTP name, and the protocol must not set it itself")
+    return header
+
+
+def check_header_secret(text: str) -> SecretName:
+    """Returns the name of the secret that contains a header's value.
+
+    Raises:
+        InvalidInputError: It isn't the name of a secret, or that of a key of the instance's callers.
+    """
+    secret = parse_secret_name(text)
     if secret in CALLER_KEYS:
         raise InvalidInputError(f"{secret} is the key of the instance's callers and must not be sent to a server")
+    return secret
+
+
+def _check(server: McpServer) -> None:
+    check_mcp_name(server.name)
+    check_mcp_url(server.url)
+    check_mcp_tools(server.tools)
+    for header, secret in server.headers.items():
+        check_header_secret(secret)
+        check_mcp_header(header)

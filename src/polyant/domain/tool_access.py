@@ -9,10 +9,11 @@ from polyant.domain.enabled_tools import enabled_tools
 from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.mcp_headers import headers_for
+from polyant.domain.mcp_servers import ALL_TOOLS, McpServer
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.tool_servers import Omission, ServerAccess, ToolServers
+from polyant.domain.ports.tool_servers import Omission, OpenedServers, ServerAccess, ToolServers
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError, tool_spec
 
 MAX_TOOLS = 128
@@ -57,19 +58,35 @@ class ToolAccess:
         async with self._tool_servers.open(instance.slug, accesses) as opened:
             yield _available([*own, *opened.tools], unusable, opened.omissions)
 
+    @asynccontextmanager
+    async def open_server(self, instance: Instance, server: McpServer) -> AsyncIterator[OpenedServers]:
+        """Yields all tools of one of the instance's MCP servers, also those that it doesn't allow.
+
+        Raises:
+            UnavailableError: A secret of the server's headers can't be sent; nothing is connected.
+        """
+        access = await self._access(instance, server)
+        everything = msgspec.structs.replace(server, tools=(ALL_TOOLS,))
+        async with self._tool_servers.open(
+            instance.slug, [msgspec.structs.replace(access, server=everything)]
+        ) as opened:
+            yield opened
+
     async def _accesses(self, instance: Instance) -> tuple[Sequence[ServerAccess], Mapping[str, UnavailableError]]:
         accesses: list[ServerAccess] = []
         unusable: dict[str, UnavailableError] = {}
         for server in instance.mcp_servers:
             if server.tools:
                 try:
-                    headers = await headers_for(instance, server, self._cipher)
+                    accesses.append(await self._access(instance, server))
                 except UnavailableError as error:
                     unusable[server.name] = error
-                else:
-                    public_only = self._outbound.restricts(instance, server.url)
-                    accesses.append(ServerAccess(server=server, headers=headers, public_only=public_only))
         return accesses, unusable
+
+    async def _access(self, instance: Instance, server: McpServer) -> ServerAccess:
+        headers = await headers_for(instance, server, self._cipher)
+        public_only = self._outbound.restricts(instance, server.url)
+        return ServerAccess(server=server, headers=headers, public_only=public_only)
 
 
 def offer(tool: Tool) -> OfferedTool:

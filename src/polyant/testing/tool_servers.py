@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from polyant.domain.instances import Slug
-from polyant.domain.ports.tool_servers import ServerAccess, ToolServers
+from polyant.domain.ports.tool_servers import ServerAccess, ServerFault, ToolServers
 from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError
 from polyant.testing.tool import no_sub_agent
@@ -175,6 +175,7 @@ class ToolServersContract:
         async with servers.tool_servers.open(SLUG, [servers.odd(), servers.down()]) as found:
             omitted = {(omission.server, omission.tool) for omission in found.omissions}
             assert all(omission.reason for omission in found.omissions)
+            assert {omission.server for omission in found.omissions if omission.fault} == {servers.down().server.name}
         assert (servers.down().server.name, None) in omitted
         assert len(omitted) >= 4
 
@@ -185,6 +186,21 @@ class ToolServersContract:
                 assert list(tools) == ["full__add"]
                 assert await call(tools["full__add"], a=2, b=3) == "5"
         assert warnings_in(records) == 1
+
+    @pytest.mark.parametrize(
+        ("trouble", "fault"),
+        [
+            ("down", ServerFault.UNREACHABLE),
+            ("slow", ServerFault.SLOW),
+            ("refusing", ServerFault.REFUSED),
+            ("private", ServerFault.NOT_PUBLIC),
+        ],
+    )
+    async def test_omitted_server_has_its_fault(
+        self, servers: ToolServersUnderTest, trouble: str, fault: ServerFault
+    ) -> None:
+        async with servers.tool_servers.open(SLUG, [getattr(servers, trouble)()]) as found:
+            assert [omission.fault for omission in found.omissions] == [fault]
 
     async def test_no_tools_are_offered_if_all_servers_fail(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.down(), servers.slow()) as tools:

@@ -11,7 +11,7 @@ from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.delete_secret import DeleteSecret
 from polyant.domain.use_cases.issue_key import IssueKey
 from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
-from polyant.domain.use_cases.set_mcp_server import SetMcpServer
+from polyant.domain.use_cases.set_mcp_server import McpServerChange, SetMcpServer
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
@@ -35,7 +35,7 @@ async def test_every_change_is_recorded_once_by_name(management: ManagementHarne
     key = await (await management.get(IssueKey))(BOT, by=ADA)
     await (await management.get(IssueKey))(BOT, by=ADA, given="sk-of-our-own-choice", grace_seconds=60)
     await (await management.get(DeleteSecret))(BOT, AUTH_API_KEY, by=ADA)
-    await (await management.get(SetMcpServer))(BOT, CRM, by=ADA)
+    await (await management.get(SetMcpServer))(BOT, McpServerChange(server=CRM), by=ADA)
     await (await management.get(DeleteMcpServer))(BOT, "crm", by=ADA)
     await (await management.get(ReplaceMcpServers))(BOT, [CRM], by=ADA)
     await (await management.get(DeleteInstance))(BOT, by=ADA)

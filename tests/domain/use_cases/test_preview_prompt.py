@@ -65,7 +65,7 @@ async def test_prompt_lists_at_most_the_tools_of_a_turn(management: ManagementHa
     servers = [
         McpServer(name=f"server-{number}", url=f"https://{number}.example/mcp", tools=("*",)) for number in range(16)
     ]
-    management.tools_per_server = 10
+    management.tool_servers.per_server = 10
     await (await management.get(ReplaceMcpServers))(BOT, servers, by=CLI)
     assert (await preview(management)).count("Finds.") == 128
 

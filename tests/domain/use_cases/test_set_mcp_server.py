@@ -3,9 +3,13 @@ import pytest
 
 from polyant.domain.errors import InvalidInputError, UnknownInstanceError
 from polyant.domain.instances import Slug
+from polyant.domain.mcp_headers import unusable_headers
 from polyant.domain.mcp_servers import McpServer
+from polyant.domain.secrets import SecretName
+from polyant.domain.use_cases.set_mcp_server import McpServerChange, McpServerExistsError
 from support.harness import UseCaseHarness
 
+TOKEN = SecretName("crm_token")
 CRM = McpServer(name="crm", url="https://crm.example/mcp", tools=("find",))
 FILES = McpServer(name="files", url="http://localhost:8100/mcp", tools=("*",))
 
@@ -41,3 +45,34 @@ async def test_concurrent_write_is_kept(harness: UseCaseHarness, slug: Slug) -> 
     harness.repo.races = 2
     instance = await harness.set_mcp_server(slug, CRM)
     assert (instance.description, instance.mcp_servers) == ("xx", (CRM,))
+
+
+async def test_secrets_are_stored_with_the_server_and_bound_to_it(harness: UseCaseHarness, slug: Slug) -> None:
+    server = msgspec.structs.replace(CRM, headers={"Authorization": TOKEN})
+    instance = await harness.set_mcp_server(slug, server, secrets={TOKEN: "Bearer abcdefgh"})
+    assert harness.plaintext(instance, TOKEN) == "Bearer abcdefgh"
+    assert instance.secrets[TOKEN].origin == "https://crm.example:443"
+    assert list(unusable_headers(instance)) == []
+    assert "Bearer" not in repr(McpServerChange(server=server, secrets={TOKEN: "Bearer abcdefgh"}))
+
+
+async def test_invalid_secret_stores_nothing(harness: UseCaseHarness, slug: Slug) -> None:
+    with pytest.raises(InvalidInputError):
+        await harness.set_mcp_server(slug, CRM, secrets={"crm_key": "short"})
+    assert (await harness.load(slug)).mcp_servers == ()
+
+
+async def test_renamed_server_keeps_its_place(harness: UseCaseHarness, slug: Slug) -> None:
+    for server in (CRM, FILES):
+        await harness.set_mcp_server(slug, server)
+    renamed = msgspec.structs.replace(CRM, name="customers")
+    assert (await harness.set_mcp_server(slug, renamed, replaces="crm")).mcp_servers == (renamed, FILES)
+    with pytest.raises(InvalidInputError, match="unique names"):
+        await harness.set_mcp_server(slug, msgspec.structs.replace(FILES, name="customers"), replaces="files")
+
+
+async def test_server_to_add_must_be_new(harness: UseCaseHarness, slug: Slug) -> None:
+    await harness.set_mcp_server(slug, CRM, adds=True)
+    with pytest.raises(McpServerExistsError, match="'crm' already exists"):
+        await harness.set_mcp_server(slug, msgspec.structs.replace(FILES, name="crm"), adds=True)
+    assert (await harness.load(slug)).mcp_servers == (CRM,)

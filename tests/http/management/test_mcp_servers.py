@@ -2,7 +2,9 @@
 
 import pytest
 
+from polyant.domain.ports.tool_servers import ServerFault
 from support.api import Api
+from support.app import App
 from support.envelopes import assert_refused
 
 PATH = "/instances/bot/mcp-servers"
@@ -62,3 +64,21 @@ async def test_too_many_servers_are_rejected(api: Api) -> None:
     assert_refused(
         await api.put(PATH, {"mcpServers": many}), 400, "Expected `array` of length <= 16 - at `$.mcpServers`"
     )
+
+
+async def test_connection_of_a_server_is_tested(app: App, api: Api) -> None:
+    assert_refused(await api.post(f"{PATH}/crm/test"), 404, "Instance 'bot' has no MCP server 'crm'")
+    await api.put(PATH, {"mcpServers": [{**CRM, "headers": {}}]})
+    assert (await api.post(f"{PATH}/crm/test")).json == {
+        "usable": True,
+        "problem": None,
+        "tools": [
+            {"name": "find", "description": "Finds.", "enabled": True, "offeredAs": "crm__find", "skipped": None}
+        ],
+        "unknownTools": ["create"],
+        "notes": [],
+    }
+    app.management.tool_servers.fail("crm", ServerFault.SLOW)
+    failed = (await api.post(f"{PATH}/crm/test")).json
+    assert (failed["usable"], failed["tools"]) == (False, [])
+    assert failed["problem"].startswith("No response from crm.example within 5 seconds.")

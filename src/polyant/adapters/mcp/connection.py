@@ -21,12 +21,13 @@ from pydantic import ValidationError
 
 from polyant import __version__
 from polyant.adapters.mcp.bound_transport import MAX_BYTES, BoundTransport
+from polyant.adapters.mcp.faults import UnusableServerError
 from polyant.adapters.mcp.listing import ToolListing
 from polyant.adapters.mcp.message_filter import SESSION_FORGOTTEN, UNREADABLE, MessageFilter
 from polyant.adapters.mcp.offers import offers_of
 from polyant.adapters.mcp.public_transport import NotPublicError
 from polyant.adapters.mcp.results import plain_result
-from polyant.domain.ports.tool_servers import MIN_SECRET_CHARACTERS, ServerAccess
+from polyant.domain.ports.tool_servers import MIN_SECRET_CHARACTERS, ServerAccess, ServerFault
 from polyant.domain.tools import OfferedTool, ToolError
 
 # The package logs errors with tracebacks, which contain the servers' text. The callers get and log these errors.
@@ -65,13 +66,13 @@ class McpConnection:
             seconds: How long to wait for the server at most.
 
         Raises:
-            ConnectionError: The server can't be used; the message says why.
+            UnusableServerError: The server can't be used; the message says why.
         """
         await asyncio.wait((self._task, self._listed), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not self._listed.done():
-            raise ConnectionError(
-                self._failure_reason() if self._task.done() else f"it was not ready in {seconds:g} seconds"
-            )
+            if self._task.done():
+                raise self._failure_of_server()
+            raise UnusableServerError(f"it was not ready in {seconds:g} seconds", ServerFault.SLOW)
         return await offers_of(self.access.server, self.listing, self._call)
 
     def finish(self) -> asyncio.Task[None]:
@@ -184,10 +185,11 @@ class McpConnection:
                     text = text.replace(part, f"[{name}]")
         return text
 
-    def _failure_reason(self) -> str:
+    def _failure_of_server(self) -> UnusableServerError:
         if self._transport.failure is not None:
-            return f"it responded with status {self._transport.failure}"
-        return _reason(None if self._task.cancelled() else self._task.exception())
+            return UnusableServerError(f"it responded with status {self._transport.failure}", ServerFault.REFUSED)
+        error = _innermost(None if self._task.cancelled() else self._task.exception())
+        return UnusableServerError(_reason(error), _fault_of(error))
 
 
 async def _request(session: ClientSession, tool: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -205,9 +207,23 @@ def _problem(error: MCPError) -> str:
     return known.get(error.code, f"reports: {error.message}")
 
 
-def _reason(error: BaseException | None) -> str:
+def _innermost(error: BaseException | None) -> BaseException | None:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def _fault_of(error: BaseException | None) -> ServerFault:
+    match error:
+        case NotPublicError():
+            return ServerFault.NOT_PUBLIC
+        case httpx2.TransportError():
+            return ServerFault.UNREACHABLE
+        case _:
+            return ServerFault.UNUSABLE
+
+
+def _reason(error: BaseException | None) -> str:
     match error:
         case NotPublicError():
             return "its address isn't on the public internet: a superadmin or the command line must set it"

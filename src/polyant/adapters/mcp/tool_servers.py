@@ -7,8 +7,16 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from polyant.adapters.mcp.faults import UnusableServerError
 from polyant.domain.instances import Slug
-from polyant.domain.ports.tool_servers import Omission, OpenedServers, ServerAccess, ToolServers
+from polyant.domain.ports.tool_servers import (
+    OPEN_SECONDS,
+    Omission,
+    OpenedServers,
+    ServerAccess,
+    ServerFault,
+    ToolServers,
+)
 
 if TYPE_CHECKING:  # the import takes a second, and fails without the extra
     from polyant.adapters.mcp.connection import McpConnection
@@ -29,7 +37,7 @@ class McpToolServers(ToolServers):
         open_seconds: How long a server may take to list its tools.
     """
 
-    def __init__(self, *, open_seconds: float = 5.0) -> None:
+    def __init__(self, *, open_seconds: float = OPEN_SECONDS) -> None:
         self._open_seconds = open_seconds
         self._connection_class: type[McpConnection] | None = None
         self._logged_aliases: set[tuple[Slug, str]] = set()
@@ -40,7 +48,8 @@ class McpToolServers(ToolServers):
             self._connection_class = await _load()
         if self._connection_class is None:
             reason = "the MCP package is not installed: pip install polyant[mcp]"
-            yield OpenedServers(omissions=[_server_omission(slug, access, reason) for access in accesses])
+            error = UnusableServerError(reason, ServerFault.NOT_INSTALLED)
+            yield OpenedServers(omissions=[_server_omission(slug, access, error) for access in accesses])
             return
         connections = [self._connection_class(access) for access in accesses]
         try:
@@ -57,8 +66,8 @@ class McpToolServers(ToolServers):
         access = connection.access
         try:
             tools, refused = await connection.tools(self._open_seconds)
-        except ConnectionError as error:
-            return OpenedServers(omissions=[_server_omission(slug, access, str(error))])
+        except UnusableServerError as error:
+            return OpenedServers(omissions=[_server_omission(slug, access, error)])
         omissions = [Omission(server=access.server.name, tool=name, reason=reason) for name, reason in refused]
         _log_refused(slug, access, refused)
         if connection.listing.fault is not None:
@@ -97,11 +106,11 @@ async def _close(connections: Iterable["McpConnection"]) -> None:
                 task.cancel()
 
 
-def _server_omission(slug: Slug, access: ServerAccess, reason: str) -> Omission:
-    server = access.server
+def _server_omission(slug: Slug, access: ServerAccess, error: UnusableServerError) -> Omission:
+    server, reason = access.server, str(error)
     fields = {"slug": slug, "server": server.name, "origin": server.origin, "why": reason}
     log.warning("MCP server not used", extra={"fields": fields})
-    return Omission(server=server.name, reason=reason)
+    return Omission(server=server.name, reason=reason, fault=error.fault)
 
 
 def _log_refused(slug: Slug, access: ServerAccess, refused: Sequence[tuple[str, str]]) -> None:

@@ -1,5 +1,6 @@
 """Port: the tools of an instance's MCP servers."""
 
+import enum
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,6 +15,27 @@ from polyant.domain.tools import OfferedTool
 
 MIN_SECRET_CHARACTERS = 8
 """Shorter header values aren't treated as secrets: masking a tenant number, for example, would garble results."""
+
+
+OPEN_SECONDS = 5
+"""How long a server may take to list its tools."""
+
+
+class ServerFault(enum.StrEnum):
+    """Why a whole server can't be used."""
+
+    UNREACHABLE = "unreachable"
+    """There is no connection."""
+    NOT_PUBLIC = "not public"
+    """It has no public IP address, and connections may go to those only."""
+    SLOW = "slow"
+    """It isn't ready in time."""
+    REFUSED = "refused"
+    """It responds with the status of an error."""
+    UNUSABLE = "unusable"
+    """Its responses aren't those of an MCP server."""
+    NOT_INSTALLED = "not installed"
+    """The adapter lacks a package, for any server."""
 
 
 class ServerAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +54,8 @@ class Omission(msgspec.Struct, frozen=True, kw_only=True):
     tool: str | None = None
     """The server's own name for the tool; None for the whole server, or for tools whose names are unknown."""
     reason: str
+    fault: ServerFault | None = None
+    """The kind of the fault, if the whole server is omitted."""
 
 
 class OpenedServers(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,10 +73,10 @@ class ToolServers(Protocol):
     def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AbstractAsyncContextManager[OpenedServers]:
         """Returns a context manager that yields the allowed tools, named `server__tool`, for one turn of the instance.
 
-        The servers are contacted concurrently. A server that is unreachable, fails or isn't ready within five seconds
+        The servers are contacted concurrently. A server that is unreachable, fails or isn't ready within `OPEN_SECONDS`
         is skipped. A tool that can't be read is skipped, and so is one that providers would refuse, because its schema
         isn't an object's; the server's other tools stay. Each skipped server or tool is an omission and logs a warning;
-        entering never fails. At most 4 MiB and 1,000 tools of a server are read.
+        that of a server has its fault. Entering never fails. At most 4 MiB and 1,000 tools of a server are read.
 
         If the full name isn't 1 to 64 of a-z, A-Z, 0-9, _ and -, the tool has an alias, which is the same in each turn
         and begins with `server__`. Names are distinct. Schemas have no references, and are repaired where providers

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from litestar import Controller, Response, get, put
+import msgspec
+from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
@@ -18,6 +19,7 @@ from polyant.domain.mcp_servers import (
     McpServer,
 )
 from polyant.domain.secrets import SecretName
+from polyant.domain.use_cases.check_mcp_server import CheckMcpServer, McpServerCheck
 from polyant.domain.use_cases.replace_mcp_servers import ReplaceMcpServers
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.error_responses import read_errors, write_errors
@@ -82,6 +84,26 @@ class PutMcpServersBody(Body, frozen=True, kw_only=True):
     mcp_servers: Annotated[tuple[McpServerBody, ...], Meta(max_length=MAX_MCP_SERVERS)]
 
 
+class FoundToolOut(ResponseBody, frozen=True, kw_only=True):
+    """A tool that an MCP server lists."""
+
+    name: Annotated[str, Meta(description="The server's own name for the tool", examples=["find_customer"])]
+    description: str
+    enabled: Annotated[bool, Meta(description="Whether the instance may use the tool")]
+    offered_as: Annotated[str | None, Meta(description="Name that the model sees; null if the tool can't be offered")]
+    skipped: Annotated[str | None, Meta(description="Reason why the tool can't be offered")]
+
+
+class McpServerTestResponse(ResponseBody, frozen=True, kw_only=True):
+    """The result of testing the connection to an MCP server."""
+
+    usable: Annotated[bool, Meta(description="Whether the server can be used")]
+    problem: Annotated[str | None, Meta(description="Reason why the server can't be used, and the fix")]
+    tools: Annotated[tuple[FoundToolOut, ...], Meta(description="All tools of the server, enabled ones first")]
+    unknown_tools: Annotated[tuple[str, ...], Meta(description="Enabled tools that the server doesn't list")]
+    notes: Annotated[tuple[str, ...], Meta(description="Reasons why the list of tools is incomplete")]
+
+
 class McpServersController(Controller):
     """The MCP servers of one instance."""
 
@@ -115,6 +137,18 @@ class McpServersController(Controller):
         )
         return _response(instance)
 
+    @post(
+        "/{name:str}/test", summary="Test the connection to an MCP server", status_code=200, responses=write_errors(404)
+    )
+    async def test(
+        self, *, slug: FromPath[str], name: FromPath[str], check_mcp_server: NamedDependency[CheckMcpServer]
+    ) -> Response[McpServerTestResponse]:
+        """Connects to a stored MCP server as a turn would, and returns its tools or the problem.
+
+        Nothing is stored. The request takes up to five seconds.
+        """
+        return Response(_test_response(await check_mcp_server(slug_in(slug), name)))
+
 
 def mcp_server_in(server: McpServerBody) -> McpServer:
     """Returns the server as a domain object; the domain validates it."""
@@ -125,6 +159,16 @@ def mcp_server_in(server: McpServerBody) -> McpServer:
 def mcp_server_out(server: McpServer) -> McpServerOut:
     """Returns the server as a wire struct."""
     return McpServerOut(name=server.name, url=server.url, headers=server.headers, tools=server.tools)
+
+
+def _test_response(check: McpServerCheck) -> McpServerTestResponse:
+    return McpServerTestResponse(
+        usable=check.problem is None,
+        problem=check.problem,
+        tools=tuple(FoundToolOut(**msgspec.structs.asdict(tool)) for tool in check.tools),
+        unknown_tools=check.unknown_tools,
+        notes=check.notes,
+    )
 
 
 def _response(instance: Instance) -> Response[McpServersResponse]:
