@@ -8,6 +8,7 @@ const path = `/api/instances/${encodeURIComponent(slug)}`;
 const messages = [];
 let running = null;
 root.hidden = false;
+document.getElementById("no-script").remove();
 say.focus();
 
 document.getElementById("compose").addEventListener("submit", (event) => {
