@@ -1,4 +1,4 @@
-"""What people do in the panel, in a real browser on a live server."""
+"""Journeys through the panel, in a real browser on a live server."""
 
 import re
 import time
