@@ -70,6 +70,10 @@ docs:
 architecture-picture:
     uv run python -m scripts.architecture_picture
 
+# Take the screenshots of the admin panel in docs/images/panel
+screenshots:
+    uv run python -m scripts.screenshots
+
 # Resolve all dependencies and pin their versions in pyproject.toml and the environments of tests/clients and bench
 [script]
 lock:

@@ -327,7 +327,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     panel: Annotated[
         bool,
         Variable("PANEL", _flag, "on or off", "Serve the admin panel"),
-    ] = False
+    ] = True
     max_body_bytes: Annotated[
         int,
         _number("MAX_BODY_BYTES", 1_024, 2**30, "Maximum size of a request body, in bytes"),

@@ -36,6 +36,7 @@ def banner(settings: Settings, info: StartupInfo) -> str:
         f"Polyant {__version__} is ready.",
         "",
         f"  Base URL   {base}",
+        *([f"  Panel      {info.origin}/"] if settings.panel else []),
         *([f"  Model      {model.slug} ({_model_description(model)})"] if model else []),
         f"  Data       {_data_location(settings)}",
         f"  Keys       {_key_location(settings)}",
@@ -52,6 +53,7 @@ def banner_fields(settings: Settings, info: StartupInfo) -> dict[str, object]:
     return {
         "version": __version__,
         "base_url": f"{info.origin}/v1",
+        "panel": f"{info.origin}/" if settings.panel else None,
         "model": info.model.slug if info.model else None,
         "data": _data_location(settings),
         "keys": _key_location(settings),
