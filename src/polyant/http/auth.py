@@ -10,6 +10,13 @@ from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.http.throttle import Throttle
 
 SESSION_COOKIE = "polyant_session"
+SECURE_SESSION_COOKIE = f"__Host-{SESSION_COOKIE}"
+"""The name over https: browsers accept it only from this host, so that a page of a sister domain can't set it."""
+
+
+def session_cookie_name(*, secure: bool) -> str:
+    """Returns the name of the session cookie over https or http."""
+    return SECURE_SESSION_COOKIE if secure else SESSION_COOKIE
 
 
 def bearer_in(scope: Scope) -> SecretText | None:
@@ -17,9 +24,9 @@ def bearer_in(scope: Scope) -> SecretText | None:
     return bearer_of(_header(scope, b"authorization"))
 
 
-def credentials_in(scope: Scope) -> Credentials:
-    """Returns the bearer token and the session cookie of a request."""
-    return Credentials(bearer=bearer_in(scope), cookie=_session_cookie(scope))
+def credentials_in(scope: Scope, *, secure: bool) -> Credentials:
+    """Returns the bearer token and the session cookie of a request; `secure` is whether it came over https."""
+    return Credentials(bearer=bearer_in(scope), cookie=_cookie(scope, session_cookie_name(secure=secure)))
 
 
 async def require_caller(scope: Scope, identify: IdentifyCaller, throttle: Throttle) -> LoggedIn | Slug:
@@ -29,13 +36,13 @@ async def require_caller(scope: Scope, identify: IdentifyCaller, throttle: Throt
         AuthenticationError: The request has no valid credential.
         RateLimitedError: This address sent too many invalid credentials.
     """
-    return await identify(credentials_in(scope), network=throttle.key_of(scope))
+    return await identify(credentials_in(scope, secure=throttle.is_secure(scope)), network=throttle.key_of(scope))
 
 
-def _session_cookie(scope: Scope) -> SecretText | None:
+def _cookie(scope: Scope, wanted: str) -> SecretText | None:
     # http.cookies stops at the first malformed cookie, and browsers send the cookies of every port of this host.
     pairs = (part.strip().partition("=") for part in (_header(scope, b"cookie") or "").split(";"))
-    return next((SecretText(value) for name, _, value in pairs if name == SESSION_COOKIE and value), None)
+    return next((SecretText(value) for name, _, value in pairs if name == wanted and value), None)
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

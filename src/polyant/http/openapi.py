@@ -107,7 +107,7 @@ def _config() -> OpenAPIConfig:
                     type="apiKey",
                     name=SESSION_COOKIE,
                     security_scheme_in="cookie",
-                    description="The session cookie that POST /api/auth/login sets",
+                    description="The cookie that POST /api/auth/login sets; over https, its name begins with __Host-",
                 ),
             }
         ),

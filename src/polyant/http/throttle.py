@@ -10,7 +10,7 @@ from polyant.domain.limits import RateLimit
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.secrets import SecretText
-from polyant.http.client_address import client_key
+from polyant.http.client_address import client_key, scheme_of
 from polyant.http.metrics import Metrics
 from polyant.http.record import record_of
 
@@ -47,6 +47,10 @@ class Throttle:
     def key_of(self, scope: Scope) -> str:
         """Returns the address or network that identifies the client in rate limits."""
         return client_key(scope, trusted_hops=self._trusted_hops)
+
+    def is_secure(self, scope: Scope) -> bool:
+        """Returns whether the client sent the request over https."""
+        return scheme_of(scope, trusted_hops=self._trusted_hops) == "https"
 
     async def chat(self, scope: Scope) -> None:
         """Counts a chat request and adds the rate limit headers to the response.

@@ -11,7 +11,7 @@ from litestar.routes import HTTPRoute
 from polyant.domain.instances import Slug
 from polyant.domain.users import Role, User
 from polyant.http.app import describe
-from polyant.http.auth import SESSION_COOKIE
+from polyant.http.auth import SESSION_COOKIE, session_cookie_name
 from polyant.http.edge import Edge
 from support.api import Api
 from support.app import App, serving
@@ -39,7 +39,7 @@ USERS_ROUTES = [route for route in ROUTES if route[1].startswith("/users")]
 
 
 def test_routes_match_the_specification() -> None:
-    assert len(ROUTES) == 35
+    assert len(ROUTES) == 36
     assert {path.split("/")[1] for _, path in ROUTES} == {
         *("auth", "me", "instances", "import", "tools", "providers", "users", "audit", "attention")
     }
@@ -223,7 +223,8 @@ async def test_origin_is_compared_with_the_scheme_of_a_trusted_proxy(hops: int, 
     async with serving(trusted_hops=hops) as app:
         token = await app.management.add_user_token()
         headers = {"host": "polyant.example", "origin": "https://polyant.example", "x-forwarded-proto": proto}
-        response = await Api(app, None).post("/auth/logout", cookie=f"{SESSION_COOKIE}={token}", **headers)
+        name = session_cookie_name(secure=(hops, proto) == (1, "https"))
+        response = await Api(app, None).post("/auth/logout", cookie=f"{name}={token}", **headers)
         assert response.status == (200 if good else 403)
 
 

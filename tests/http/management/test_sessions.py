@@ -25,12 +25,12 @@ async def anybody(app: App) -> Api:
     return Api(app, None)
 
 
-def cookie_in(response: Response) -> tuple[str, set[str]]:
-    """Returns the value and the attributes of the session cookie."""
+def cookie_in(response: Response, expected: str = SESSION_COOKIE) -> tuple[str, set[str]]:
+    """Returns the value and the attributes of the session cookie, whose name must be the expected one."""
     header = response.header("set-cookie")
     assert header is not None
     (name, _, value), *attributes = [part.partition("=") for part in header.split("; ")]
-    assert name == SESSION_COOKIE
+    assert name == expected
     return value, {"".join(attribute).lower() for attribute in attributes}
 
 
@@ -59,7 +59,13 @@ async def test_cookie_is_secure_behind_https(hops: int, *, secure: bool) -> None
     async with serving(trusted_hops=hops) as app:
         await app.management.add_user("eve@example.com", password=PASSWORD)
         response = await Api(app, None).post("/auth/login", LOGIN, x_forwarded_proto="https")
-        assert ("secure" in cookie_in(response)[1]) is secure
+        name = "__Host-polyant_session" if secure else "polyant_session"
+        value, attributes = cookie_in(response, name)
+        assert ("secure" in attributes) is secure
+        headers = {"x_forwarded_proto": "https"}
+        for sent, status in ((name, 200), (f"__Host-{name}".replace("__Host-__Host-", ""), 401)):
+            me = await Api(app, None).get("/auth/me", cookie=f"{sent}={value}", **headers)
+            assert me.status == status
 
 
 @pytest.mark.parametrize(

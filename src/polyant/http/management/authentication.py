@@ -15,7 +15,7 @@ from polyant.domain.urls import is_server_url, origin_of
 from polyant.domain.use_cases.log_in import SESSION_LIFETIME
 from polyant.domain.use_cases.recognise_user import LoggedIn, RecogniseUser
 from polyant.domain.users import Role
-from polyant.http.auth import SESSION_COOKIE, credentials_in
+from polyant.http.auth import credentials_in, session_cookie_name
 from polyant.http.client_address import scheme_of
 from polyant.http.record import record_of
 from polyant.http.throttle import Throttle
@@ -53,7 +53,7 @@ class SessionGate:
             PermissionDeniedError: The request writes with the cookie and comes from a page of another origin.
             RateLimitedError: This address sent too many invalid sessions.
         """
-        credentials = credentials_in(scope)
+        credentials = credentials_in(scope, secure=self._throttle.is_secure(scope))
         token = credentials.bearer or credentials.cookie
         if token is None:
             raise AuthenticationError("Missing authentication")
@@ -67,7 +67,7 @@ class SessionGate:
         Raises:
             RateLimitedError: This address sent too many invalid sessions.
         """
-        token = credentials_in(scope).cookie
+        token = credentials_in(scope, secure=self._throttle.is_secure(scope)).cookie
         if token is None:
             return None
         try:
@@ -84,14 +84,15 @@ class SessionGate:
 
     def cookie(self, scope: Scope, token: SecretText | None) -> Cookie:
         """Returns the session cookie; without a token, a cookie that deletes it."""
+        secure = self._throttle.is_secure(scope)
         return Cookie(
-            key=SESSION_COOKIE,
+            key=session_cookie_name(secure=secure),
             value="" if token is None else token.reveal(),
             max_age=0 if token is None else int(SESSION_LIFETIME.total_seconds()),
             path="/",
             httponly=True,
             samesite="lax",
-            secure=scheme_of(scope, trusted_hops=self._trusted_hops) == "https",
+            secure=secure,
         )
 
     def own_origin(self, scope: Scope) -> str:
