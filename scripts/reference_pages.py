@@ -34,7 +34,8 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Logs and metrics": ("LOG_FORMAT", "METRICS_TOKEN", "TURN_LOG_DAYS"),
     "Adapters": (
-        *("INSTANCE_REPO", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "ARCHIVE", "TURN_LOG"),
+        *("INSTANCE_REPO", "INSTANCE_HISTORY", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG"),
+        *("ARCHIVE", "TURN_LOG"),
         *(
             "KEY_CHECK",
             "TURN_OBSERVERS",

@@ -41,7 +41,9 @@ from support.packages import install
 
 USE_CASES_FOLDER = Path(polyant.domain.use_cases.__file__).parent
 BOT = Slug("bot")
-STORES = ("INSTANCE_REPO", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "TURN_LOG")
+STORES = (
+    *("INSTANCE_REPO", "INSTANCE_HISTORY", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "TURN_LOG"),
+)
 
 
 @pytest.fixture

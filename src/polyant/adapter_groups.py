@@ -5,6 +5,7 @@ from typing import Any
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
 from polyant.domain.ports.login_history import LoginHistory
@@ -45,6 +46,7 @@ _ONE_STORE = ("instance_repo", "user_repo", "audit_log")
 
 SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("instance_repo", InstanceRepo),
+    Group("instance_history", InstanceHistory),
     Group("key_check", KeyCheck),
     Group("secret_cipher", SecretCipher),
     RATE_LIMITER,

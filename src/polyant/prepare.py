@@ -12,6 +12,7 @@ from polyant.domain.injectables import Environ
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
 from polyant.domain.ports.login_history import LoginHistory
@@ -37,7 +38,7 @@ log = logging.getLogger("polyant")
 DEMO_SLUG = "demo-bot"
 
 _PORTS = (
-    *(InstanceRepo, KeyCheck, RateLimiter, Mapping[str, ChatModel], Mapping[str, Tool], ToolServers),
+    *(InstanceRepo, InstanceHistory, KeyCheck, RateLimiter, Mapping[str, ChatModel], Mapping[str, Tool], ToolServers),
     *(UserRepo, SessionRepo, LoginHistory, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
     # Last, because it creates a missing master key: by then, all other settings are known to be valid.
     SecretCipher,

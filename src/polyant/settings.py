@@ -516,6 +516,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     instance_repo: Annotated[str, _adapter("instance_repo", "Adapter that stores instances")] = "piccolo"
+    instance_history: Annotated[
+        str, _adapter("instance_history", "Adapter that reads the earlier prompts and settings of instances")
+    ] = "piccolo"
     key_check: Annotated[str, _adapter("key_check", "Adapter that stores the check value of the master key")] = (
         "piccolo"
     )

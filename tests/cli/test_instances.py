@@ -251,3 +251,32 @@ def test_unknown_instance_is_named(polyant: Polyant, home: Path, command: tuple[
     done = polyant(*command, given="sk-0123456789abcdef")
     assert (done.code, done.stdout) == (4, "")
     assert done.stderr == 'polyant: Unknown instance "nobody". Run `polyant instances list` to see the existing ones\n'
+
+
+def test_earlier_states_are_listed_and_restored(polyant: Polyant, home: Path) -> None:
+    before = polyant.succeed("instances", "show", "demo-bot", "--json").json
+    assert polyant.succeed("instances", "history", "demo-bot", "--json").json == {"states": [], "total": 0}
+    polyant.succeed("instances", "update", "demo-bot", "--name", "Other", "--max-steps", "3")
+    polyant.succeed("instances", "disable", "demo-bot")
+    head, *rows = polyant.succeed("instances", "history", "demo-bot").stdout.splitlines()
+    assert head.split() == ["STATE", "REPLACED", "(UTC)", "BY", "CHANGED"]
+    assert [(row.split()[0], row.split()[3:]) for row in rows] == [("1", ["cli", "name,", "max_steps"])]
+    (state,) = polyant.succeed("instances", "history", "demo-bot", "--json").json["states"]
+    assert (state["number"], state["replacedBy"], state["changed"]) == (1, "cli", ["name", "max_steps"])
+    restored = polyant.succeed("instances", "restore", "demo-bot", "1", "--json").json
+    assert (restored["name"], restored["limits"]) == (before["name"], before["limits"])
+    assert restored["status"] == "disabled"
+    assert len(polyant.succeed("instances", "history", "demo-bot", "--json").json["states"]) == 2
+
+
+def test_unknown_state_is_not_restored(polyant: Polyant, home: Path) -> None:
+    assert "The history has no state 7" in polyant("instances", "restore", "demo-bot", "7").stderr
+    assert "must be a whole number from 1" in polyant("instances", "restore", "demo-bot", "first").stderr
+    assert 'Unknown instance "nobody"' in polyant("instances", "history", "nobody").stderr
+
+
+def test_restore_warns_of_a_key_that_was_entered_for_another_address(polyant: Polyant, home: Path) -> None:
+    polyant.succeed("instances", "create", "bot", "--provider", "openai")
+    polyant.succeed("instances", "update", "bot", "--base-url", "http://localhost:1/v1")
+    polyant.succeed("secrets", "set", "bot", "openai_api_key", given="sk-0123456789")
+    assert "was entered for an address other than" in polyant.succeed("instances", "restore", "bot", "1").stderr

@@ -40,7 +40,7 @@ class FileInstanceRepo:
     async def add(self, instance, *, audit=None):
         return await self.save(instance)
 
-    async def save(self, instance, *, audit=None):
+    async def save(self, instance, *, audit=None, replaced=None):
         stored = msgspec.structs.replace(instance, version=instance.version + 1)
         FILE.write_bytes(msgspec.json.encode({**self._read(), stored.slug: stored}))
         return stored
@@ -101,7 +101,9 @@ CHOICE = {
     "KEY_CHECK": "file",
     "RATE_LIMITER": "one_call",
     "CHAT_MODELS": "poet",
-    **dict.fromkeys(("USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "TURN_LOG"), "memory"),
+    **dict.fromkeys(
+        ("INSTANCE_HISTORY", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "TURN_LOG"), "memory"
+    ),
 }
 
 

@@ -74,7 +74,9 @@ def test_table_lists_all_audit_actions() -> None:
     folder = Path(str(use_cases.__path__[0]))
     source = "".join(path.read_text() for path in folder.glob("*.py"))
     actions = set(
-        re.findall(r'"((?:instance|prompts|secret|key|master_key|mcp_servers|user|session|backup)\.[a-z]+)"', source)
+        re.findall(
+            r'"((?:instance|prompts|secret|key|master_key|mcp_servers|user|session|backup|history)\.[a-z]+)"', source
+        )
     )
     table = section(PAGE, "Audit log").partition("| action |")[2]
     assert sorted(first_cells(table)) == sorted(actions)

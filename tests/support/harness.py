@@ -8,13 +8,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.memory.instance_history import MemoryInstanceHistory
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI, AuditEntry, Change
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.injectables import OutboundOrigins, ToolNames
+from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.outbound import OutboundPolicy
@@ -57,16 +60,19 @@ class RacedInstanceRepo(MemoryInstanceRepo):
     """An instance repo in which a concurrent write precedes each of the next `races` saves."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.memory = MemoryStore()
+        super().__init__(memory=self.memory)
         self.races = 0
 
-    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+    async def save(
+        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+    ) -> Instance:
         if self.races:
             self.races -= 1
             stored = await self.get(instance.slug)
             assert stored is not None
             await super().save(msgspec.structs.replace(stored, description=f"{stored.description}x"))
-        return await super().save(instance, audit=audit)
+        return await super().save(instance, audit=audit, replaced=replaced)
 
 
 @dataclass(kw_only=True)
@@ -96,6 +102,10 @@ class UseCaseHarness:
             outbound=self.outbound,
         )
         return await create(NewInstance(slug=slug, **fields), by=CLI, unrestricted=True)
+
+    @property
+    def history(self) -> MemoryInstanceHistory:
+        return MemoryInstanceHistory(memory=self.repo.memory)
 
     @property
     def outbound(self) -> OutboundPolicy:

@@ -10,6 +10,7 @@ import msgspec
 from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.audit_log import MemoryAuditLog
+from polyant.adapters.memory.instance_history import MemoryInstanceHistory
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.login_history import MemoryLoginHistory
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
@@ -35,6 +36,7 @@ from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.login_history import LoginHistory
 from polyant.domain.ports.password_hasher import PasswordHasher
@@ -200,6 +202,7 @@ class ManagementHarness:
         self._container = Container(autowired=USE_CASES)
         instances: tuple[tuple[type, object], ...] = (
             (InstanceRepo, self.repo),
+            (InstanceHistory, MemoryInstanceHistory(memory=memory)),
             (UserRepo, self.users),
             (SessionRepo, self.sessions),
             (AuditLog, self.audit_log),

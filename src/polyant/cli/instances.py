@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -11,12 +12,13 @@ from msgspec import UNSET
 from polyant.cli.arguments import DEFAULT, or_default, words
 from polyant.cli.context import CliContext, run, tools_of
 from polyant.cli.mcp_tools import mcp_tools_of
-from polyant.cli.output import instance_fields, print_instance, print_json, print_table
+from polyant.cli.output import instance_fields, print_instance, print_json, print_table, state_fields
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import CLI
 from polyant.domain.base_urls import correction_of
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import ToolNames
+from polyant.domain.instance_states import parse_state_number
 from polyant.domain.instances import MAX_TEMPERATURE, InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -25,6 +27,8 @@ from polyant.domain.provider_keys import address_of, moved_key
 from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.edit_instance import EditInstance
+from polyant.domain.use_cases.list_states import ListStates
+from polyant.domain.use_cases.restore_state import RestoreState
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 
@@ -58,6 +62,9 @@ def add_to(commands: Any) -> None:
     _add_options(update)
     _action(actions, "enable", "serve a disabled instance again", _enable)
     _action(actions, "disable", "stop serving an instance and keep its data", _disable)
+    _action(actions, "history", "list the earlier prompts and settings of an instance", _history)
+    restore = _action(actions, "restore", "save earlier prompts and settings of an instance again", _restore)
+    restore.add_argument("number", metavar="N", help="number of the state, see `polyant instances history SLUG`")
     delete = _action(actions, "delete", "delete an instance and all its data", _delete)
     delete.add_argument("--yes", action="store_true", help="skip the confirmation prompt")
 
@@ -231,6 +238,39 @@ def _patch(args: argparse.Namespace, environ: Environ, patch: InstancePatch) -> 
 def _warn(notice: str | None) -> None:
     if notice is not None:
         print(f"polyant: {notice}", file=sys.stderr)
+
+
+def _history(args: argparse.Namespace, environ: Environ) -> int | None:
+    async def work(context: CliContext) -> None:
+        states = await (await context.get(ListStates))(parse_slug(args.slug))
+        if args.json:
+            print_json({"states": [state_fields(state) for state in states], "total": len(states)})
+            return
+        rows = [
+            (
+                state.number,
+                f"{state.replaced_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+                state.replaced_by,
+                ", ".join(state.changed),
+            )
+            for state in states
+        ]
+        print_table(("STATE", "REPLACED (UTC)", "BY", "CHANGED"), rows)
+
+    return run(work, environ)
+
+
+def _restore(args: argparse.Namespace, environ: Environ) -> int | None:
+    slug, number = parse_slug(args.slug), parse_state_number(args.number)
+
+    async def work(context: CliContext) -> None:
+        providers = await context.get(Mapping[str, ProviderInfo])
+        instance = await (await context.get(RestoreState))(slug, number, by=CLI, unrestricted=True)
+        address = address_of(instance, providers)
+        print_instance(instance, await tools_of(context, instance), address=address, as_json=args.json)
+        _warn(moved_key(instance, providers))
+
+    return run(work, environ)
 
 
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:

@@ -6,6 +6,7 @@ import msgspec
 
 from polyant.cli.mcp_tools import McpToolState
 from polyant.domain.enabled_tools import EnabledTool
+from polyant.domain.instance_states import StateSummary
 from polyant.domain.instances import Instance, InstanceSummary
 from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
@@ -48,6 +49,16 @@ def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
         "hasAuthKey": instance.has_auth_key,
         "createdAt": instance.created_at,
         "updatedAt": instance.updated_at,
+    }
+
+
+def state_fields(state: StateSummary) -> dict[str, object]:
+    """Returns the fields of an earlier state to print."""
+    return {
+        "number": state.number,
+        "replacedAt": state.replaced_at,
+        "replacedBy": state.replaced_by,
+        "changed": state.changed,
     }
 
 

@@ -8,6 +8,7 @@ from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.key_check import MemoryKeyCheck
 from polyant.domain.audit import CLI, AuditEntry, AuditQuery
 from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceQuery, Slug
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName, SecretText
 from polyant.domain.use_cases.check_master_key import (
@@ -40,10 +41,12 @@ class WatchedInstanceRepo(RacedInstanceRepo):
         super().__init__()
         self.before_save: Callable[[Instance], Awaitable[None]] | None = None
 
-    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+    async def save(
+        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+    ) -> Instance:
         if self.before_save is not None:
             await self.before_save(instance)
-        return await super().save(instance, audit=audit)
+        return await super().save(instance, audit=audit, replaced=replaced)
 
 
 class Store:

@@ -2,6 +2,7 @@
 
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.domain.audit import AuditEntry
+from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
 
@@ -22,8 +23,10 @@ class FreshInstanceRepo(InstanceRepo):
     async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         return await self._cache.add(instance, audit=audit)
 
-    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
-        return await self._cache.save(instance, audit=audit)
+    async def save(
+        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+    ) -> Instance:
+        return await self._cache.save(instance, audit=audit, replaced=replaced)
 
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         await self._cache.delete(slug, version=version, audit=audit)

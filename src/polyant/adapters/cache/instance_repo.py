@@ -10,6 +10,7 @@ from typing import Self
 from polyant.adapters.cache.loading_cache import LoadingCache, retrieve_exception
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, InstanceStatus, Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -85,9 +86,11 @@ class CachedInstanceRepo(InstanceRepo):
         with self._dropping(instance.slug):
             return await self._inner.add(instance, audit=audit)
 
-    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+    async def save(
+        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+    ) -> Instance:
         with self._dropping(instance.slug):
-            stored = await self._inner.save(instance, audit=audit)
+            stored = await self._inner.save(instance, audit=audit, replaced=replaced)
         self._drop(stored.slug)  # the inner repository ignores a changed slug, so it may differ
         return stored
 

@@ -7,6 +7,7 @@ import msgspec
 from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import InstanceChangedError, InstanceExistsError, UnknownInstanceError
+from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import (
     Instance,
     InstanceChanges,
@@ -24,7 +25,7 @@ class MemoryInstanceRepo(InstanceRepo):
     No method awaits anything, so each one is atomic.
 
     Args:
-        memory: The store that is shared with the audit log; None for a separate store.
+        memory: The store that is shared with the audit log and the history; None for a separate store.
     """
 
     def __init__(self, *, memory: MemoryStore | None = None) -> None:
@@ -48,13 +49,16 @@ class MemoryInstanceRepo(InstanceRepo):
         self._memory.append_audit(audit)
         return self._put(msgspec.structs.replace(instance, version=0))
 
-    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+    async def save(
+        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+    ) -> Instance:
         stored = self._instances.find(instance.id)
         if stored is None:
             raise UnknownInstanceError(instance.slug)
         if stored.version != instance.version:
             raise InstanceChangedError(stored.slug)
         self._memory.append_audit(audit)
+        self._memory.add_state(replaced)
         self._instances.remove(stored.slug)
         return self._put(msgspec.structs.replace(instance, slug=stored.slug, created_at=stored.created_at))
 
@@ -65,6 +69,7 @@ class MemoryInstanceRepo(InstanceRepo):
         if version not in {None, stored.version}:
             raise InstanceChangedError(slug)
         self._memory.append_audit(audit)
+        self._memory.states.pop(stored.id, None)
         self._instances.remove(slug)
 
     async def changes_since(self, revision: int) -> InstanceChanges:

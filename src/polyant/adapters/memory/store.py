@@ -5,14 +5,17 @@ from collections.abc import Callable
 from polyant.adapters.memory.instance_table import InstanceTable
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import UnknownUserError, UserChangedError
+from polyant.domain.instance_states import InstanceState, kept_states
+from polyant.domain.instances import InstanceId
 from polyant.domain.users import StoredSession, User, UserId
 
 
 class MemoryStore:
-    """Holds instances, users, their sessions and the audit trail."""
+    """Holds instances with their history, users, their sessions and the audit trail."""
 
     def __init__(self) -> None:
         self.instances = InstanceTable()
+        self.states: dict[InstanceId, dict[int, InstanceState]] = {}
         self.users: dict[UserId, User] = {}
         self.sessions: dict[str, StoredSession] = {}
         self.trail: list[AuditEntry] = []
@@ -35,6 +38,13 @@ class MemoryStore:
         """Adds the entry to the trail, if there is one."""
         if entry is not None:
             self.trail.append(entry)
+
+    def add_state(self, state: InstanceState | None) -> None:
+        """Adds the state to the history of its instance, if there is one, and drops the oldest states."""
+        if state is not None:
+            states = {**self.states.get(state.instance, {}), state.number: state}
+            kept = kept_states([(number, each.size) for number, each in states.items()])
+            self.states[state.instance] = {number: each for number, each in states.items() if number in kept}
 
     def end_sessions(self, is_over: Callable[[StoredSession], bool]) -> None:
         """Removes the sessions for which `is_over` returns true."""

@@ -13,6 +13,7 @@ from piccolo.table import Table
 
 from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.instance_history import PiccoloInstanceHistory
 from polyant.adapters.piccolo.instance_rows import (
     Row,
     instance_of,
@@ -34,6 +35,7 @@ from polyant.adapters.piccolo.tables import (
 )
 from polyant.domain.audit import AuditEntry
 from polyant.domain.errors import InstanceChangedError, InstanceExistsError, PolyantError, UnknownInstanceError
+from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstanceId, InstancePage, InstanceQuery, Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import AUTH_API_KEY, CALLER_KEYS
@@ -70,6 +72,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         self._tools = database.bind(ToolRow)
         self._servers = database.bind(McpServerRow)
         self._revisions = Revisions(database=database)
+        self._history = PiccoloInstanceHistory(database=database)
         self._audit_log = PiccoloAuditLog(database=database)
 
     async def get(self, slug: Slug) -> Instance | None:
@@ -83,8 +86,10 @@ class PiccoloInstanceRepo(InstanceRepo):
     async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
         return await self._database.write(lambda: self._add(instance, audit))
 
-    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
-        return await self._database.write(lambda: self._save(instance, audit))
+    async def save(
+        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+    ) -> Instance:
+        return await self._database.write(lambda: self._save(instance, audit, replaced))
 
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         await self._database.write(lambda: self._delete(slug, version, audit))
@@ -144,7 +149,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         await self._note_change(stored.slug, revision, audit)
         return stored
 
-    async def _save(self, instance: Instance, audit: AuditEntry | None) -> Instance:
+    async def _save(self, instance: Instance, audit: AuditEntry | None, replaced: InstanceState | None) -> Instance:
         revision = await self._revisions.advance()
         changed = msgspec.structs.replace(instance, version=instance.version + 1)
         fields: dict[Column | str, Any] = {
@@ -160,6 +165,7 @@ class PiccoloInstanceRepo(InstanceRepo):
         stored = msgspec.structs.replace(changed, **immutable[0])
         await self._remove_children(stored.id)
         await self._add_children(stored)
+        await self._history.add_in_transaction(replaced)
         await self._note_change(stored.slug, revision, audit)
         return stored
 

@@ -15,6 +15,7 @@ APP_CONFIG = AppConfig(
         tables.SectionRow,
         tables.ToolRow,
         tables.McpServerRow,
+        tables.StateRow,
         tables.RevisionRow,
         tables.ChangeRow,
         tables.KeyCheckRow,

@@ -3,6 +3,7 @@
 from piccolo.columns import (
     Array,
     BigInt,
+    BigSerial,
     Boolean,
     DoublePrecision,
     ForeignKey,
@@ -84,6 +85,22 @@ class McpServerRow(Table, tablename="instance_mcp_servers"):
     """A JSON object that maps header names to secret names."""
     tools = Text()
     """A JSON array of tool names."""
+
+
+class StateRow(Table, tablename="instance_states"):
+    """An earlier state of an instance; (instance, number) is unique."""
+
+    id = BigSerial(primary_key=True)
+    instance = ForeignKey(InstanceRow, null=False)
+    number = Integer()
+    replaced_at = Timestamptz()
+    replaced_by = Text()
+    changed = Text()
+    """A JSON array of names."""
+    size = Integer()
+    """The number of bytes that count towards the maximum size of the history."""
+    content = Text()
+    """A JSON object."""
 
 
 class RevisionRow(Table, tablename="revision"):

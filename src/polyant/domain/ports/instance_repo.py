@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.audit import AuditEntry
+from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, Slug
 
 
@@ -12,7 +13,8 @@ class InstanceRepo(Protocol):
     """Stores instances atomically: fields, sections, tools and encrypted secrets change together or not at all.
 
     An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog of the same store
-    lists it. When the change is refused, neither is stored.
+    lists it. When the change is refused, neither is stored. The same holds for the state that a save `replaced`, which
+    the InstanceHistory of the same store lists.
 
     Each method raises StorageUnavailableError when the store is unavailable. A completed write survives a crash.
     """
@@ -39,10 +41,13 @@ class InstanceRepo(Protocol):
         """
 
     @abstractmethod
-    async def save(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+    async def save(
+        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+    ) -> Instance:
         """Stores a changed instance and returns it with its version incremented.
 
-        The stored id, slug and creation time never change.
+        The stored id, slug and creation time never change. A `replaced` state is added to the history of the instance,
+        whose oldest states are dropped until `kept_states` contains all of them.
 
         Raises:
             UnknownInstanceError: The instance no longer exists.
@@ -52,7 +57,7 @@ class InstanceRepo(Protocol):
 
     @abstractmethod
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
-        """Deletes the instance and all its data except its audit trail.
+        """Deletes the instance and all its data, its history included, except its audit trail.
 
         Raises:
             UnknownInstanceError: The instance doesn't exist.

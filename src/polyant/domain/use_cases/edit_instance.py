@@ -8,6 +8,7 @@ import msgspec
 
 from polyant.domain.audit import Change
 from polyant.domain.errors import InstanceChangedError
+from polyant.domain.instance_states import replaced_state
 from polyant.domain.instances import Instance, Slug, check_instance
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -36,6 +37,8 @@ class EditInstance:
     ) -> Instance:
         """Returns the instance as stored after the edit; the audit entry for `change` is stored with it.
 
+        If the edit changes prompts or settings, the replaced state is added to the history of the instance.
+
         An approval of an address that the edit removes is removed too.
 
         Raises:
@@ -50,7 +53,8 @@ class EditInstance:
             edited = await result if isawaitable(result) else result
             approved = edited.approved_addresses & edited.addresses
             stamped = msgspec.structs.replace(edited, approved_addresses=approved, updated_at=now)
-            return await self._repo.save(check_instance(stamped), audit=change.entry(now, instance=slug))
+            replaced = replaced_state(instance, check_instance(stamped), at=now, by=change.actor)
+            return await self._repo.save(stamped, audit=change.entry(now, instance=slug), replaced=replaced)
 
         return await edit_stored(
             lambda: self._show(slug),

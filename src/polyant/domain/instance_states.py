@@ -1,0 +1,142 @@
+"""The history of an instance: its earlier prompts and settings, each as it was before a save replaced it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from polyant.domain.errors import InvalidInputError, NotFoundError
+from polyant.domain.instances import Instance, InstanceId, JsonObject
+from polyant.domain.limits import TurnLimits
+from polyant.domain.prompts import SectionKey
+
+MAX_STATES = 100
+"""The maximum number of states in the history of one instance."""
+
+MAX_HISTORY_BYTES = 4 * 1024 * 1024
+"""The maximum size of the states of one instance together, as JSON in UTF-8."""
+
+_MAX_STATE_NUMBER = 2**31 - 1
+
+
+class StateContent(msgspec.Struct, frozen=True, kw_only=True):
+    """The prompts and settings of an instance; its access, status, tools, MCP servers and secrets aren't included."""
+
+    name: str
+    description: str
+    provider: str
+    model: str
+    base_url: str | None
+    temperature: float | None
+    limits: TurnLimits
+    options: Mapping[str, JsonObject]
+    sections: Mapping[SectionKey, str]
+
+
+class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One earlier state in a listing."""
+
+    number: int
+    """The version of the instance that the state was."""
+    replaced_at: datetime
+    replaced_by: str
+    """The author of the save that replaced it, as in the audit trail."""
+    changed: tuple[str, ...]
+    """The names of the fields, limits, sections and options that the save changed; options as `options.NAME`."""
+
+
+class InstanceState(StateSummary, frozen=True, kw_only=True):
+    """One earlier state with its content."""
+
+    instance: InstanceId
+    content: StateContent
+
+    @property
+    def summary(self) -> StateSummary:
+        """The state without its content."""
+        return StateSummary(**{name: getattr(self, name) for name in StateSummary.__struct_fields__})
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that count towards `MAX_HISTORY_BYTES`."""
+        return len(msgspec.json.encode(self.content))
+
+
+class UnknownStateError(NotFoundError):
+    """The history of the instance has no state with that number."""
+
+    def __init__(self, number: int | str) -> None:
+        super().__init__(f"The history has no state {number}")
+
+
+def parse_state_number(text: str) -> int:
+    """Returns the text as the number of a state.
+
+    Raises:
+        InvalidInputError: The text isn't a whole number from 1.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_STATE_NUMBER)):
+        number = int(text)
+        if 1 <= number <= _MAX_STATE_NUMBER:
+            return number
+    raise InvalidInputError("The number of a state must be a whole number from 1")
+
+
+def state_content_of(instance: Instance) -> StateContent:
+    """Returns the prompts and settings of the instance; an empty section counts as a missing one."""
+    fields = {name: getattr(instance, name) for name in StateContent.__struct_fields__}
+    sections = {key: instance.sections[key] for key in SectionKey if instance.sections.get(key)}
+    return StateContent(**fields | {"sections": sections})
+
+
+def with_content(instance: Instance, content: StateContent) -> Instance:
+    """Returns the instance with those prompts and settings; everything else stays."""
+    fields = {name: getattr(content, name) for name in StateContent.__struct_fields__}
+    sections = {key: content.sections.get(key, "") for key in SectionKey}
+    return msgspec.structs.replace(instance, **fields | {"sections": sections})
+
+
+def changed_names(before: StateContent, after: StateContent) -> tuple[str, ...]:
+    """Returns the names of the fields, limits, sections and options that differ, in the order of the audit trail."""
+    return tuple(_changed_names(before, after))
+
+
+def replaced_state(before: Instance, after: Instance, *, at: datetime, by: str) -> InstanceState | None:
+    """Returns the state that a save replaces, or None if it changes no prompts and settings."""
+    content = state_content_of(before)
+    changed = changed_names(content, state_content_of(after))
+    if not changed:
+        return None
+    return InstanceState(
+        instance=before.id, number=before.version, replaced_at=at, replaced_by=by, changed=changed, content=content
+    )
+
+
+def kept_states(sizes: Sequence[tuple[int, int]]) -> frozenset[int]:
+    """Returns the numbers of the states that fit into the history; the oldest are dropped first.
+
+    Args:
+        sizes: The number and the size in bytes of each state.
+    """
+    kept: set[int] = set()
+    used = 0
+    for number, size in sorted(sizes, reverse=True)[:MAX_STATES]:
+        used += size
+        if used > MAX_HISTORY_BYTES:
+            break
+        kept.add(number)
+    return frozenset(kept)
+
+
+def _changed_names(before: StateContent, after: StateContent) -> Iterator[str]:
+    for name in StateContent.__struct_fields__:
+        old, new = getattr(before, name), getattr(after, name)
+        match old:
+            case TurnLimits():
+                yield from (limit for limit in old.__struct_fields__ if getattr(old, limit) != getattr(new, limit))
+            case Mapping() if name == "options":
+                yield from (f"options.{key}" for key in sorted({*old, *new}) if old.get(key) != new.get(key))
+            case Mapping():
+                yield from (key for key in SectionKey if old.get(key, "") != new.get(key, ""))
+            case _ if old != new:
+                yield name
