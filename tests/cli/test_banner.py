@@ -104,6 +104,7 @@ def test_fields_of_the_log_have_the_same_data(tmp_path: Path) -> None:
     assert banner_fields(read_settings({"POLYANT_HOME": str(tmp_path)}), info) == {
         "version": __version__,
         "base_url": "http://[::1]:5/v1",
+        "panel": "http://[::1]:5/",
         "model": "support-bot",
         "data": f"{tmp_path}/polyant.db",
         "keys": f"{tmp_path}/keys",

@@ -13,7 +13,17 @@ import pytest
 from polyant.testing.chat_model import ScriptedAnswer
 from support.openai_replies import openai_responder
 from support.patience import PATIENCE
-from support.process import SERVE, Server, eventually, run_polyant, serving, starting, uvicorn_serving
+from support.process import (
+    EXECUTED,
+    SERVE,
+    UVICORN,
+    Server,
+    eventually,
+    run_polyant,
+    serving,
+    starting,
+    uvicorn_serving,
+)
 from support.upstream import Received, UpstreamThread
 
 LIMITS = {"REQUEST_SECONDS": "1", "STALL_SECONDS": "1", "RATE_LIMIT": "off"}
@@ -68,7 +78,8 @@ def test_silent_connection_is_closed(server: Server) -> None:
 
 
 def test_server_that_lacks_the_protocol_warns(tmp_path: Path) -> None:
-    with uvicorn_serving(tmp_path, "--http", "httptools") as server:
+    command = (*EXECUTED, *UVICORN, "--port", "0", "--http", "httptools")  # a fork has the protocol imported already
+    with starting(tmp_path, command) as server:
         server.stderr.wait_for("--http polyant.http.protocol:HttpProtocol")
 
 

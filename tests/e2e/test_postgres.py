@@ -27,7 +27,7 @@ async def test_start_with_another_key_is_rejected(tmp_path: Path, postgres_url: 
 async def test_commands_on_an_empty_database_name_the_remedy(tmp_path: Path, postgres_url: str) -> None:
     refused = await asyncio.to_thread(run_polyant, tmp_path, "instances", "list", DATABASE_URL=postgres_url, **KEYS)
     assert refused.returncode == 3
-    assert refused.stderr == "polyant: The database is empty: run `polyant migrate`\n"
+    assert refused.stderr == "polyant: The database is empty. Run `polyant migrate`\n"
 
 
 def _serve_twice(folder: Path, variables: dict[str, str]) -> None:

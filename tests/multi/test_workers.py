@@ -121,8 +121,10 @@ async def test_workers_share_the_limits_of_logins(two_workers: Server) -> None:
     assert await statuses(server, *attempts) == [401] * 5 + [429] * 10
     other_accounts = [login(server, f"{new_address()}@example.com", address) for _ in range(15)]
     assert await statuses(server, *other_accounts) == [401] * 5 + [429] * 10
-    unknown_networks = [login(server, email, new_address()) for _ in range(30)]
-    assert await statuses(server, *unknown_networks) == [401] * 25 + [429] * 5
+    found = []
+    for _ in range(6):  # a slow machine would refuse more logins at once because of the queue, and count none of them
+        found += await statuses(server, *(login(server, email, new_address()) for _ in range(5)))
+    assert sorted(found) == [401] * 25 + [429] * 5
 
 
 async def test_workers_share_the_networks_that_logged_in(two_workers: Server) -> None:
@@ -130,7 +132,8 @@ async def test_workers_share_the_networks_that_logged_in(two_workers: Server) ->
     workers = ready_workers(server)
     with only(workers[0], {*workers}):
         assert await statuses(server, login(server, email, home, PASSWORD)) == [200]
-    await statuses(server, *(login(server, email, new_address()) for _ in range(35)))
+    for _ in range(7):
+        await statuses(server, *(login(server, email, new_address()) for _ in range(5)))
     with only(workers[1], {*workers}):
         assert await statuses(server, login(server, email, new_address(), PASSWORD)) == [429]
         assert await statuses(server, login(server, email, home, PASSWORD)) == [200]

@@ -31,8 +31,8 @@ async def preview(management: ManagementHarness) -> str:
 async def test_prompt_is_complete_with_the_operator_s_time(management: ManagementHarness) -> None:
     prompt = await preview(management)
     assert prompt.startswith("# Identity\n\nYou are bot, an AI assistant.")
-    now = management.date_time_formatter.describe(management.clock.now())
-    assert prompt.endswith(f"It is {now} (UTC).")
+    today = management.date_time_formatter.describe_date(management.clock.now())
+    assert prompt.endswith(f"Today is {today} (UTC).")
     assert "\n\n---\n\n(none)\n\n---\n\n" in prompt
 
 

@@ -30,6 +30,7 @@ def routes() -> Iterator[tuple[str, str]]:
     for path, methods in PATHS.items():
         for method in methods if path.startswith("/api/") else ():
             filled = path.replace("{slug}", "bot").replace("{user_id}", "0" * 32).replace("{key}", "crm_token")
+            filled = filled.replace("{name}", "crm").replace("{number}", "1")
             yield method.upper(), filled.removeprefix("/api")
 
 
@@ -39,7 +40,7 @@ USERS_ROUTES = [route for route in ROUTES if route[1].startswith("/users")]
 
 
 def test_routes_match_the_specification() -> None:
-    assert len(ROUTES) == 36
+    assert len(ROUTES) == 40
     assert {path.split("/")[1] for _, path in ROUTES} == {
         *("auth", "me", "instances", "import", "tools", "providers", "users", "audit", "attention")
     }
