@@ -44,6 +44,7 @@ _FIRST = (
         "tests/multi/",
         "tests/e2e/test_schemathesis.py",
         "tests/test_launching.py",
+        "tests/deployment/",
         "tests/clients/",
         "tests/e2e/",
         "tests/test_docs.py",
