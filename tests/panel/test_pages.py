@@ -10,8 +10,21 @@ from polyant.http.panel.pages import STATIC
 
 AXE = Path(__file__).parent.parent / "clients" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = (
-    *("/instances", "/instances?search=nothing", "/create", "/audit", "/users", "/status", "/account"),
-    *(f"/instances/demo-bot{tab}" for tab in ("", "/settings", "/prompts", "/playground", "/audit", "/delete")),
+    *(
+        "/instances",
+        "/instances?search=nothing",
+        "/create",
+        "/import",
+        "/create?from=demo-bot",
+        "/audit",
+        "/users",
+        "/status",
+        "/account",
+    ),
+    *(
+        f"/instances/demo-bot{tab}"
+        for tab in ("", "/settings", "/prompts", "/tools", "/playground", "/audit", "/delete")
+    ),
     *("/instances/demo-bot/key/revoke", "/instances/demo-bot/secrets/crm_token", "/instances/nobody"),
 )
 MAX_PAGE_BYTES = 20_000
@@ -42,6 +55,28 @@ def test_states_have_no_accessibility_violation(open_page: Open, scheme: str) ->
     page.context.clear_cookies()
     page.goto("/login")
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_states_of_mcp_servers_have_no_accessibility_violation(open_page: Open, scheme: str) -> None:
+    page, name = open_page("/instances/demo-bot/tools", color_scheme=scheme), f"down-{scheme}"
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("URL", exact=True).fill("http://127.0.0.1:9/mcp")
+    page.get_by_role("button", name="Test and add").click()
+    assert "No connection to 127.0.0.1:9." in page.get_by_role("alert").inner_text()
+    assert violations(page) == []
+    page.get_by_label("Header 1").fill("Authorization")
+    page.get_by_label("Secret 1").fill("crm_token")
+    page.get_by_role("button", name="Add without testing").click()
+    page.get_by_text("Can’t be used").first.wait_for()
+    assert violations(page) == []
+    page.get_by_role("link", name=f"Edit {name}").click()
+    page.get_by_role("button", name="Test connection").click()
+    page.get_by_text("The test failed").wait_for()
+    assert violations(page) == []
+    page.goto(f"/instances/demo-bot/mcp/{name}/remove")
+    assert violations(page) == []
+    page.get_by_role("button", name="Remove now").click()
 
 
 def violations(page: Page) -> list[str]:

@@ -86,10 +86,15 @@ class Browser:
 
     async def post(self, target: str, fields: Fields, *, origin: str | None = "", **headers: str) -> Response:
         """Posts a form."""
-        own = f"http://{self._host}" if origin == "" else origin
-        given = {"content-type": FORM, **({} if own is None else {"origin": own}), **headers}
         pairs = list(fields.items()) if isinstance(fields, Mapping) else list(fields)
-        body = urlencode(pairs).encode()
+        return await self.post_body(target, urlencode(pairs).encode(), FORM, origin=origin, **headers)
+
+    async def post_body(
+        self, target: str, body: bytes, content_type: str, *, origin: str | None = "", **headers: str
+    ) -> Response:
+        """Posts a body of any type."""
+        own = f"http://{self._host}" if origin == "" else origin
+        given = {"content-type": content_type, **({} if own is None else {"origin": own}), **headers}
         all_headers = {**self._headers(), **given}
         return self._kept(await self._app.request("POST", target, body=body, headers=all_headers, server=self._server))
 

@@ -1,9 +1,13 @@
 """Creating an instance: its fields, its key, and its errors."""
 
+import msgspec
 import pytest
 
-from polyant.domain.instances import Slug
+from polyant.domain.instances import Instance, Slug
+from polyant.domain.limits import TurnLimits
+from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
+from polyant.domain.secrets import SecretName
 from support.app import App
 from support.management import PASSWORD
 from support.panel import Browser, location, read
@@ -116,3 +120,73 @@ async def test_draft_of_an_unknown_page_leads_to_the_first_page(browser: Browser
     fields = {"email": "ada@example.com", "secret.password": PASSWORD, "next": "/instances", "draft.x": "1"}
     browser.cookie = None
     assert location(await browser.post("/login", fields)) == "/instances"
+
+
+@pytest.fixture
+async def source(app: App) -> Instance:
+    """An instance with content of every kind."""
+    found = await app.repo.get(Slug("demo-bot"))
+    assert found is not None
+    full = msgspec.structs.replace(
+        found,
+        provider="vendor",
+        model="large",
+        temperature=0.5,
+        auth_enabled=True,
+        sections={**found.sections, SectionKey.IDENTITY: "You are Ada.", SectionKey.SOUL: "Be {{7*7}}."},
+        tools=("look_up", "gone"),
+        limits=TurnLimits(max_steps=7),
+        mcp_servers=(McpServer(name="crm", url="https://crm.example/mcp", headers={"X-Key": SecretName("crm_token")}),),
+        options={"vendor": {"effort": "high"}},
+    )
+    return await app.repo.save(full)
+
+
+COPIED = ("name", "provider", "identity", "model", "base_url", "temperature", "issue_key", "from", "slug")
+
+
+async def test_copy_takes_over_all_but_secrets_and_key(app: App, browser: Browser, source: Instance) -> None:
+    assert "/create?from=demo-bot" in (await browser.page("/instances/demo-bot")).links
+    shown = (await browser.page("/create?from=demo-bot")).values
+    assert (shown["name"], shown["identity"], shown["model"]) == (f"{source.name} (copy)", "You are Ada.", "large")
+    form = {name: shown[name] for name in COPIED} | {"name": "Second", "identity": "You are Eve."}
+    assert (await browser.post("/create", form)).status == 200
+    made = await app.repo.get(Slug("second"))
+    assert made is not None
+    for name in ("tools", "limits", "mcp_servers", "options", "provider", "model", "temperature"):
+        assert getattr(made, name) == getattr(source, name)
+    assert made.sections == {**source.sections, SectionKey.IDENTITY: "You are Eve."}
+    assert (made.id == source.id, {*made.secrets}) == (False, {"auth_api_key"})
+
+
+async def test_copy_keeps_an_emptied_identity_and_its_source_after_an_error(
+    app: App, browser: Browser, source: Instance
+) -> None:
+    form = {"from": "demo-bot", "name": "", "provider": "vendor", "identity": ""}
+    response = await browser.post("/create", form)
+    assert (response.status, read(response).values["from"]) == (400, "demo-bot")
+    assert location(await browser.post("/create", form | {"name": "Second"})) == "/instances/second?done=created"
+    made = await app.repo.get(Slug("second"))
+    assert made is not None
+    assert made.sections[SectionKey.IDENTITY] == ""
+
+
+async def test_copy_of_a_missing_instance_is_refused(browser: Browser) -> None:
+    assert (await browser.get("/create?from=nobody")).status == 404
+    response = await browser.post("/create", FIELDS | {"from": "nobody"})
+    assert response.status == 400
+    assert "There is no instance called nobody any more, so it can’t be copied." in read(response).text
+    attack = await browser.post("/create", FIELDS | {"from": ATTACK})
+    assert (attack.status, b"<script>alert" in attack.body) == (400, False)
+
+
+async def test_copy_of_an_approved_address_requires_a_superadmin(app: App, source: Instance) -> None:
+    inside = McpServer(name="wiki", url="http://10.0.0.1/mcp", tools=("*",))
+    addresses = frozenset({inside.url})
+    await app.repo.save(msgspec.structs.replace(source, mcp_servers=(inside,), approved_addresses=addresses))
+    await app.management.add_user("user@example.com", password=PASSWORD)
+    user = Browser(app)
+    await user.sign_in("user@example.com")
+    response = await user.post("/create", FIELDS | {"from": "demo-bot"})
+    assert "Only a superadmin can set the address http://10.0.0.1/mcp" in read(response).text
+    assert await app.repo.get(Slug("support-bot")) is None

@@ -1,13 +1,14 @@
 """Use case: create an instance."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from polyant.domain.audit import Actor, Change
 from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import Instance, check_instance, parse_slug
+from polyant.domain.instances import Instance, Slug, check_instance, parse_slug
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
@@ -17,6 +18,9 @@ from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.prompts import SectionKey, check_section, default_sections
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.set_secret import parse_secrets, with_secrets
+from polyant.domain.use_cases.show_instance import ShowInstance
+
+_COPIED = ("sections", "tools", "limits", "mcp_servers", "options")
 
 
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +39,8 @@ class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     """The sections that replace default ones."""
     secrets: Mapping[str, str] = {}
     """The secrets to store, by name; the representation doesn't contain them."""
+    copy_of: Slug | None = None
+    """The instance whose other sections, tools, limits, MCP servers and options the new one gets."""
     issue_key: bool = False
     """Whether to generate an API key and to turn auth on."""
 
@@ -77,12 +83,17 @@ class CreateInstance:
 
         Raises:
             InstanceExistsError: The slug is taken.
-            InvalidInputError: A value is invalid, the provider is unknown, or the author may not set the base URL.
+            UnknownInstanceError: There is no instance to copy.
+            InvalidInputError: A value is invalid, the provider is unknown, or the author may not set one of the
+                addresses, the copied ones included.
         """
         info = find_provider(self._providers, new.provider)
         now = self._clock.now()
         name = new.name or new.slug
+        copied = await self._copied(new)
+        sections = copied.pop("sections", default_sections(name))
         instance = Instance(
+            **copied,
             id=self._tokens.instance_id(),
             slug=parse_slug(new.slug),
             name=name,
@@ -94,7 +105,7 @@ class CreateInstance:
             auth_enabled=new.issue_key,
             created_at=now,
             updated_at=now,
-            sections=default_sections(name) | {key: check_section(key, text) for key, text in new.sections.items()},
+            sections={**sections, **{key: check_section(key, text) for key, text in new.sections.items()}},
         )
         given = check_instance(instance).addresses
         approved = self._outbound.approved(instance, given, unrestricted=unrestricted, before=instance)
@@ -104,6 +115,13 @@ class CreateInstance:
         change = Change(by, "instance.create", tuple(secrets))
         stored = await self._repo.add(complete, audit=change.entry(now, instance=instance.slug))
         return CreatedInstance(stored, key)
+
+    async def _copied(self, new: NewInstance) -> dict[str, Any]:
+        """Returns the fields that the new instance takes over from the one that it copies."""
+        if new.copy_of is None:
+            return {}
+        source = await ShowInstance(repo=self._repo)(new.copy_of)
+        return {name: getattr(source, name) for name in _COPIED}
 
 
 def find_provider(providers: Mapping[str, ProviderInfo], name: str) -> ProviderInfo:

@@ -7,20 +7,24 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 
 from polyant.domain.catalog import Catalog
-from polyant.domain.errors import InstanceExistsError, InvalidInputError
-from polyant.domain.instances import parse_slug, slug_from
+from polyant.domain.errors import InstanceExistsError, InvalidInputError, PolyantError, UnknownInstanceError
+from polyant.domain.instances import MAX_NAME_CHARACTERS, Instance, parse_slug, slug_from
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.prompts import SectionKey, check_section
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SecretName, parse_secret_value
 from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
+from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.panel.fields import base_url_field, model_field, name_field, parsed, temperature_field
 from polyant.http.panel.forms import Form, read_form
+from polyant.http.panel.instance_frame import instance_in
 from polyant.http.panel.keys import key_page
 from polyant.http.panel.pages import PanelRequest, page, see_other
 
 _DEMO = "scripted"
 _KEY_FIELD = "secret.provider_key"
+_SOURCE = "from"
+_COPY = " (copy)"
 _FIELDS = ("name", "slug", "provider", "identity", "model", "base_url", "temperature", "issue_key")
 _LABELS = {
     "name": "Name",
@@ -45,15 +49,20 @@ class CreatePageController(Controller):
     path = "/create"
     include_in_schema = False
 
-    @get(sync_to_thread=False)
-    def show(
+    @get()
+    async def show(
         self,
         *,
         request: PanelRequest,
         catalog: NamedDependency[Catalog],
         provider_keys: NamedDependency[ProviderKeys],
+        show_instance: NamedDependency[ShowInstance],
     ) -> Response[Any]:
-        """Returns the empty form; a provider whose key the server has is chosen beforehand."""
+        """Returns the empty form, or that of a copy; a provider whose key the server has is chosen beforehand."""
+        source = request.query_params.get(_SOURCE)
+        if source:
+            form = _form_of(await instance_in(source, show_instance))
+            return _page(request, form, catalog.providers, provider_keys)
         with_key = (info.name for info in catalog.providers.values() if provider_keys.server_has_key(info))
         chosen = next(with_key, _DEMO if _DEMO in catalog.providers else next(iter(catalog.providers)))
         form = Form([("provider", chosen), ("issue_key", "on")])
@@ -77,15 +86,22 @@ class CreatePageController(Controller):
             if form.errors:
                 return _page(request, form, catalog.providers, provider_keys)
             created = await create_instance(new, by=request.auth.actor, unrestricted=request.auth.unrestricted)
-        except InstanceExistsError:
-            form.errors["slug"] = f"There is an instance called {new.slug} already. Choose another slug."
-            return _page(request, form, catalog.providers, provider_keys)
-        except InvalidInputError as error:
-            form.errors[""] = error.message
+        except (UnknownInstanceError, InstanceExistsError, InvalidInputError) as error:
+            _record(form, new, error)
             return _page(request, form, catalog.providers, provider_keys)
         if created.key is None:
             return see_other(f"/instances/{created.instance.slug}?done=created")
         return key_page(request, created.instance, created.key)
+
+
+def _record(form: Form, new: NewInstance, error: PolyantError) -> None:
+    match error:
+        case UnknownInstanceError():
+            form.errors[""] = f"There is no instance called {new.copy_of} any more, so it can’t be copied."
+        case InstanceExistsError():
+            form.errors["slug"] = f"There is an instance called {new.slug} already. Choose another slug."
+        case _:
+            form.errors[""] = error.message
 
 
 def _new_instance(form: Form, providers: Mapping[str, ProviderInfo]) -> NewInstance:
@@ -101,16 +117,32 @@ def _new_instance(form: Form, providers: Mapping[str, ProviderInfo]) -> NewInsta
     provider = providers.get(form.text("provider"))
     if provider is None:
         form.errors["provider"] = "Choose a provider"
-    identity = form.text("identity")
+    identity, source = form.text("identity"), form.text(_SOURCE)
     form.parse("identity", lambda text: check_section(SectionKey.IDENTITY, text))
     return NewInstance(
         slug=slug,
         provider="" if provider is None else provider.name,
-        sections={SectionKey.IDENTITY: identity} if identity else {},
+        sections={SectionKey.IDENTITY: identity} if identity or source else {},
+        copy_of=form.parse(_SOURCE, parse_slug) if source else None,
         secrets=_secrets(form, provider),
         issue_key=form.text("issue_key") == "on",
         **values | {"model": values["model"] or None},
     )
+
+
+def _form_of(source: Instance) -> Form:
+    """Returns the form for a copy."""
+    values = {
+        _SOURCE: source.slug,
+        "name": f"{source.name[: MAX_NAME_CHARACTERS - len(_COPY)]}{_COPY}",
+        "provider": source.provider,
+        "identity": source.sections.get(SectionKey.IDENTITY, ""),
+        "model": source.model,
+        "base_url": source.base_url or "",
+        "temperature": "" if source.temperature is None else f"{source.temperature:g}",
+        "issue_key": "on" if source.auth_enabled else "",
+    }
+    return Form(values.items())
 
 
 def _secrets(form: Form, provider: ProviderInfo | None) -> dict[str, str]:
@@ -151,4 +183,5 @@ def _page(
         errors=form.errors,
         labels=_LABELS,
         providers=choices,
+        source=form.text(_SOURCE),
     )

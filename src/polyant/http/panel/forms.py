@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import UploadFile
 
 from polyant.domain.errors import InvalidInputError, PreconditionFailedError
 from polyant.http.bodies import read_body
@@ -27,6 +28,7 @@ _OVERWRITE = "overwrite"
 _MAX_FIELDS = 2_000
 _MAX_ATTEMPTS = 20
 _FORM_TYPE = b"application/x-www-form-urlencoded"
+_MULTIPART_TYPE = b"multipart/form-data"
 
 
 class FormConflictError(Exception):
@@ -95,23 +97,40 @@ class Form:
 
 
 async def read_form(request: Request[Any, Any, Any]) -> Form:
-    """Returns the form in the request's body.
+    """Returns the form in the request's body; the value of a file is its text.
 
     Raises:
         InvalidInputError: The body isn't a form, isn't UTF-8, or has too many fields.
+        HTTPException: The body isn't a valid multipart form.
         CallerGoneError: The client disconnected before it had sent the whole body.
     """
     given = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"")
-    if given.partition(b";")[0].strip().lower() != _FORM_TYPE:
+    media_type = given.partition(b";")[0].strip().lower()
+    if media_type not in {_FORM_TYPE, _MULTIPART_TYPE}:
         raise InvalidInputError("The body must be a form: send Content-Type: application/x-www-form-urlencoded")
+    body = await read_body(request)
     try:
-        text = (await read_body(request)).decode()
-        fields = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
-    except ValueError:
+        form = Form(await _parts(request) if media_type == _MULTIPART_TYPE else _pairs(body))
+    except (ValueError, LookupError):  # LookupError: a part names an unknown character set
         raise InvalidInputError(f"The form must be UTF-8 and have at most {_MAX_FIELDS} fields") from None
-    form = Form(fields)
     request.scope["state"]["form"] = form  # an error page shows what was typed
     return form
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+
+
+async def _parts(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
+    """Returns the parts of a multipart form, whose body has been read within its limit."""
+    fields: list[tuple[str, str]] = []
+    for name, value in (await request.form()).multi_items():
+        if isinstance(value, UploadFile):
+            fields.append((name, (await value.read()).decode()))
+            await value.close()
+        else:
+            fields.append((name, value))
+    return fields
 
 
 def encode_form(fields: Iterable[tuple[str, str]]) -> bytes:

@@ -13,8 +13,10 @@ from polyant.http.panel.create import CreatePageController
 from polyant.http.panel.delete import DeletePageController
 from polyant.http.panel.errors import error_page
 from polyant.http.panel.gate import PanelMiddleware
+from polyant.http.panel.imports import ImportPageController
 from polyant.http.panel.instances import InstancesPageController
 from polyant.http.panel.keys import KeyPageController
+from polyant.http.panel.mcp import McpPageController
 from polyant.http.panel.overview import OverviewPageController
 from polyant.http.panel.pages import STATIC
 from polyant.http.panel.playground import PlaygroundPageController
@@ -23,6 +25,7 @@ from polyant.http.panel.secrets import SecretsPageController
 from polyant.http.panel.settings import SettingsPageController
 from polyant.http.panel.sign_in import SignInController
 from polyant.http.panel.status import StatusPageController
+from polyant.http.panel.tools import ToolsPageController
 from polyant.http.panel.users import UsersPageController
 
 _FOREVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
@@ -37,9 +40,12 @@ def panel_routes() -> list[ControllerRouterHandler]:
             SignInController,
             InstancesPageController,
             CreatePageController,
+            ImportPageController,
             OverviewPageController,
             SettingsPageController,
             PromptsPageController,
+            ToolsPageController,
+            McpPageController,
             PlaygroundPageController,
             KeyPageController,
             SecretsPageController,

@@ -24,6 +24,7 @@ DONE: Mapping[str, str] = {
     "prompts": "Prompts saved. They take effect with the next message.",
     "tools": "Tools saved.",
     "mcp": "MCP server saved.",
+    "mcp-tested": "MCP server saved. The test reached it and found its tools.",
     "mcp-removed": "MCP server removed.",
     "restored": "The earlier state is saved again.",
     "state-deleted": "That state is deleted from the history.",
