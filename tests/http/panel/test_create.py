@@ -153,7 +153,7 @@ async def test_copy_takes_over_all_but_secrets_and_key(app: App, browser: Browse
     assert (await browser.post("/create", form)).status == 200
     made = await app.repo.get(Slug("second"))
     assert made is not None
-    for name in ("tools", "limits", "mcp_servers", "options", "provider", "model", "temperature"):
+    for name in ("description", "tools", "limits", "mcp_servers", "options", "provider", "model", "temperature"):
         assert getattr(made, name) == getattr(source, name)
     assert made.sections == {**source.sections, SectionKey.IDENTITY: "You are Eve."}
     assert (made.id == source.id, {*made.secrets}) == (False, {"auth_api_key"})

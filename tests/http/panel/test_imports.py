@@ -128,7 +128,12 @@ async def test_file_survives_the_end_of_a_session(browser: Browser) -> None:
     ],
 )
 async def test_broken_body_is_refused(browser: Browser, kind: str, body: bytes, status: int) -> None:
-    assert (await browser.post_body("/import", body, kind)).status == status
+    refused = await browser.post_body("/import", body, kind)
+    assert (refused.status, "That" in read(refused).text) == (status, True)
+    browser.cookie = None
+    signed_out = await browser.post_body("/import", body, kind)
+    assert signed_out.status in {status, 401}
+    assert signed_out.header("content-type") == "text/html; charset=utf-8"
 
 
 async def test_part_with_an_unknown_character_set_is_refused(browser: Browser) -> None:

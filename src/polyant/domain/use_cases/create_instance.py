@@ -20,7 +20,7 @@ from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.set_secret import parse_secrets, with_secrets
 from polyant.domain.use_cases.show_instance import ShowInstance
 
-_COPIED = ("sections", "tools", "limits", "mcp_servers", "options")
+_COPIED = ("description", "sections", "tools", "limits", "mcp_servers", "options")
 
 
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, str] = {}
     """The secrets to store, by name; the representation doesn't contain them."""
     copy_of: Slug | None = None
-    """The instance whose other sections, tools, limits, MCP servers and options the new one gets."""
+    """The instance whose description, other sections, tools, limits, MCP servers and options the new one gets."""
     issue_key: bool = False
     """Whether to generate an API key and to turn auth on."""
 
@@ -91,13 +91,13 @@ class CreateInstance:
         now = self._clock.now()
         name = new.name or new.slug
         copied = await self._copied(new)
-        sections = copied.pop("sections", default_sections(name))
+        sections, description = copied.pop("sections", default_sections(name)), copied.pop("description", "")
         instance = Instance(
             **copied,
             id=self._tokens.instance_id(),
             slug=parse_slug(new.slug),
             name=name,
-            description=new.description,
+            description=new.description or description,
             provider=info.name,
             model=new.model or info.default_model,
             base_url=parse_base_url(new.base_url) if new.base_url else None,

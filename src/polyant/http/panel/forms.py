@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from litestar import Request
 from litestar.datastructures import UploadFile
+from litestar.exceptions import HTTPException
 
 from polyant.domain.errors import InvalidInputError, PreconditionFailedError
 from polyant.http.bodies import read_body
@@ -26,6 +27,7 @@ SEEN = "seen"
 
 _OVERWRITE = "overwrite"
 _MAX_FIELDS = 2_000
+_MAX_PARTS = 1_000  # Litestar's limit
 _MAX_ATTEMPTS = 20
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 _MULTIPART_TYPE = b"multipart/form-data"
@@ -101,7 +103,6 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
 
     Raises:
         InvalidInputError: The body isn't a form, isn't UTF-8, or has too many fields.
-        HTTPException: The body isn't a valid multipart form.
         CallerGoneError: The client disconnected before it had sent the whole body.
     """
     given = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"")
@@ -124,7 +125,11 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 async def _parts(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
     """Returns the parts of a multipart form, whose body has been read within its limit."""
     fields: list[tuple[str, str]] = []
-    for name, value in (await request.form()).multi_items():
+    try:
+        form = await request.form()
+    except HTTPException:
+        raise InvalidInputError(f"The body isn't a multipart form with at most {_MAX_PARTS} parts") from None
+    for name, value in form.multi_items():
         if isinstance(value, UploadFile):
             fields.append((name, (await value.read()).decode()))
             await value.close()

@@ -2,6 +2,7 @@
 
 from litestar import Router
 from litestar.datastructures import CacheControlHeader
+from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
@@ -56,7 +57,11 @@ def panel_routes() -> list[ControllerRouterHandler]:
             AccountPageController,
         ],
         middleware=[PanelMiddleware],
-        exception_handlers={CallerGoneError: handle_caller_gone, Exception: error_page},
+        exception_handlers={
+            CallerGoneError: handle_caller_gone,
+            HTTPException: error_page,  # in place of the application's handler
+            Exception: error_page,
+        },
         include_in_schema=False,
     )
     return [pages, _static_files()]
