@@ -24,6 +24,8 @@ class Client:
     """A program that must be installed on the machine."""
     closes_late: bool = False
     """Whether the client closes an abandoned stream only when Python collects garbage."""
+    closes_at_exit: bool = False
+    """Whether the client may keep an abandoned stream open until its process ends, as a terminal program does."""
     retries_for_long: bool = False
     """Whether the client's default retries take longer than a test can wait."""
     note: str = ""
@@ -171,6 +173,7 @@ CLIENTS = {
             "python/aider_coder",
             "aider",
             closes_late=True,
+            closes_at_exit=True,
             retries_for_long=True,
             note="aider raises no error: `AiderError` has the text that it prints. Many failures are repeated for a "
             "minute.",

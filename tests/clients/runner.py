@@ -18,6 +18,8 @@ from support.process import eventually
 from support.upstream import Gate, Received
 
 _ATTEMPTS = 10
+_OUTPUT_SECONDS = 3 * PATIENCE
+"""The first call of a driver includes the imports of its framework, which take long on a busy machine."""
 _CONCURRENT_CLIENTS = 8
 """How many clients run their scenarios at once: many take seconds of CPU time to start."""
 _VERBS = {scenario.name: scenario.verb for scenario in (*SCENARIOS, SHUTDOWN)}
@@ -122,7 +124,7 @@ class ScenarioRunner:
         key = (scenario.name, verb)
         arguments = self._arguments(scenario, name)
         with self._rate_limited_at_first() if scenario.server == "brief" else nullcontext():
-            self.run.results[key] = self._driver.call(verb, arguments, seconds=PATIENCE, on_piece=on_piece)
+            self.run.results[key] = self._driver.call(verb, arguments, seconds=_OUTPUT_SECONDS, on_piece=on_piece)
         self.run.requests[key] = self._harness.provider.requests[name]
         if scenario.name in {"cancelled", "impatient"}:
             self.run.closed[key] = any(self._is_closed(name, arguments) for _ in range(_ATTEMPTS))

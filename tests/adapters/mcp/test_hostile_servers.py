@@ -19,7 +19,7 @@ from polyant.domain.tools import OfferedTool, ToolError
 from polyant.testing.tool_servers import call
 from support.logs import collected, fields_of
 from support.mcp_replies import SESSION, answering, result_reply
-from support.patience import seconds
+from support.patience import PATIENCE
 from support.upstream import Received, Reply, ScriptedUpstream, json_reply
 
 SLUG = Slug("demo-bot")
@@ -37,7 +37,7 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
 async def opened(upstream: ScriptedUpstream, results: dict[str, Any]) -> AsyncIterator[OpenedServers]:
     upstream.otherwise = answering(results)
     access = ServerAccess(server=McpServer(name="crm", url=f"{upstream.url}/mcp", tools=("*",)))
-    async with McpToolServers(open_seconds=seconds(5)).open(SLUG, [access]) as found:
+    async with McpToolServers(open_seconds=PATIENCE).open(SLUG, [access]) as found:
         yield found
 
 
