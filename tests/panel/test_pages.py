@@ -23,7 +23,7 @@ PAGES = (
     ),
     *(
         f"/instances/demo-bot{tab}"
-        for tab in ("", "/settings", "/prompts", "/tools", "/playground", "/audit", "/delete")
+        for tab in ("", "/settings", "/prompts", "/tools", "/playground", "/history", "/audit", "/delete")
     ),
     *("/instances/demo-bot/key/revoke", "/instances/demo-bot/secrets/crm_token", "/instances/nobody"),
 )

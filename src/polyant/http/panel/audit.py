@@ -20,6 +20,7 @@ from polyant.http.panel.paging import ROWS, paging_of
 KINDS: Mapping[str, str] = {
     "instance": "Instances",
     "prompts": "Prompts",
+    "history": "History",
     "secret": "Secrets",
     "key": "Keys",
     "mcp_servers": "MCP servers",
@@ -33,7 +34,8 @@ _SENTENCES: Mapping[str, str] = {
     "instance.update": "Changed {details}",
     "instance.import": "Imported the instance",
     "instance.delete": "Deleted the instance",
-    "instance.restore": "Restored an earlier state",
+    "instance.restore": "Restored state {details}",
+    "history.delete": "Deleted state {details} from the history",
     "prompts.update": "Changed the prompts: {details}",
     "secret.set": "Stored the secret {details}",
     "secret.delete": "Removed the secret {details}",

@@ -14,6 +14,7 @@ from polyant.http.panel.create import CreatePageController
 from polyant.http.panel.delete import DeletePageController
 from polyant.http.panel.errors import error_page
 from polyant.http.panel.gate import PanelMiddleware
+from polyant.http.panel.history import HistoryPageController
 from polyant.http.panel.imports import ImportPageController
 from polyant.http.panel.instances import InstancesPageController
 from polyant.http.panel.keys import KeyPageController
@@ -51,6 +52,7 @@ def panel_routes() -> list[ControllerRouterHandler]:
             KeyPageController,
             SecretsPageController,
             DeletePageController,
+            HistoryPageController,
             AuditPageController,
             StatusPageController,
             UsersPageController,
