@@ -26,7 +26,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-# Everything that a start imports, except modules that read the environment on import (prometheus_client).
+# Everything that a start imports, except modules that read the environment on import (prometheus_client), and the
+# protocol: a server that runs without it warns if it was not imported.
 _PRELOADED = (
     *(
         "polyant.cli.main",
@@ -41,7 +42,7 @@ _PRELOADED = (
     # Litestar and Piccolo look for these development dependencies and import them.
     *("litestar.plugins.attrs", "litestar.plugins.pydantic", "starlette.exceptions", "black"),
     *("litestar._kwargs", "litestar.exceptions.responses._debug_response", "litestar.middleware.allowed_hosts"),
-    *("litestar.middleware.response_cache", "litestar.middleware._internal.exceptions", "polyant.http.protocol"),
+    *("litestar.middleware.response_cache", "litestar.middleware._internal.exceptions"),
 )
 
 
