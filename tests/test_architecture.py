@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -223,3 +224,16 @@ def test_adapter_is_named_after_its_port_and_its_entry_point_resolves(port: str,
     assert name.endswith(class_name(port))
     tree = ast.parse((SOURCE / module.replace(".", "/")).with_suffix(".py").read_text())
     assert name in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def test_structs_of_the_domain_are_frozen() -> None:
+    """Adapters and observers share them between tasks and threads, and caches return the same one to many callers."""
+    modules = [importlib.import_module(f"polyant.domain.{path.stem}") for path in DOMAIN.glob("*.py")]
+    structs = {
+        struct
+        for module in modules
+        for struct in vars(module).values()
+        if isinstance(struct, type) and issubclass(struct, msgspec.Struct) and struct is not msgspec.Struct
+    }
+    assert len(structs) > 50
+    assert [struct for struct in structs if not struct.__struct_config__.frozen] == []

@@ -61,6 +61,9 @@ def test_operation_has_a_summary_and_its_error_responses(method: str, path: str,
         assert {"400", "401", "429", "503"} <= set(errors)
         # Reading requires only a session, except for users.
         assert ("403" in errors) is (method != "get" or path.startswith("/api/users"))
+        # A password can change while the current one is checked.
+        is_conditional = "If-Match" in {parameter["name"] for parameter in operation.get("parameters", [])}
+        assert ("412" in errors) is (is_conditional or path == "/api/me/password")
 
 
 def schema_of(body: str, field: str) -> dict[str, Any]:

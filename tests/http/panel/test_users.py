@@ -46,6 +46,15 @@ async def test_invalid_user_is_refused(browser: Browser, change: dict[str, str],
     assert b"hidden" not in response.body.replace(b'type="hidden"', b"").replace(b"overflow: hidden", b"")
 
 
+async def test_all_errors_of_a_form_are_shown_together(app: App, browser: Browser) -> None:
+    invalid = {"email": "nobody", "secret.password": "short"}
+    path = await path_of(app, "ada@example.com")
+    for response in (await browser.post("/users", NEW | invalid), await browser.post(path, NEW | invalid)):
+        assert response.status == 400
+        assert "email must look like name@host" in read(response).text
+        assert "A password must have 12 to" in read(response).text
+
+
 async def test_user_is_edited(app: App, browser: Browser, user: Browser) -> None:
     path = await path_of(app, "user@example.com")
     form = {name: (await browser.page(path)).values[name] for name in ("email", "role", "seen")}
