@@ -20,7 +20,7 @@ test *ARGUMENTS:
 
 # Make small changes to the source and print those that no test detects; --sample N, --seed N, --only PATH
 mutants *ARGUMENTS:
-    PYTHONPATH=tests uv run python tests/mutants.py {{ ARGUMENTS }}
+    PYTHONPATH=tests uv run python -m mutants {{ ARGUMENTS }}
 
 # Check format, style, types, imports and language
 lint: typecheck

@@ -1,38 +1,15 @@
-"""Runs mutation tests: makes small changes to the source and prints those that no test catches.
+"""Finds the small changes to the source that mutation tests try."""
 
-`just mutants --sample 40 --seed 1` tries a reproducible sample. Each mutant is one change in a copy of `src`. The tests
-named after its module run first, then those in the folder of that name, then all tests that start no servers. A mutant
-that survives them all is either a gap in the tests or an equivalent change; a person has to decide which.
-
-mutmut and cosmic-ray were considered. Neither takes a seeded sample; mutmut needs one run of the whole suite in one
-process under its trampolines, and cosmic-ray runs one fixed test command for every mutant.
-"""
-
-import argparse
 import ast
 import itertools
-import os
-import random
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.patience import seconds
-
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 SOURCE = ROOT / "src"
-TESTS = ROOT / "tests"
 EXCLUDED = ("testing/", "piccolo_migrations/", "__main__.py")
 """Parts of the package that are not mutated."""
-SLOW = ("clients", "e2e", "multi", "bench")
-"""Test folders that are skipped, because they start servers and are slow."""
-MINUTES = 10
-"""The time after which a mutant that makes the tests hang counts as caught."""
 
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "!=",
@@ -68,16 +45,34 @@ class Mutant:
     end: int
     text: bytes
 
+    @property
+    def line(self) -> int:
+        return self.path.read_bytes().count(b"\n", 0, self.begin) + 1
+
+    def function(self) -> int | None:
+        """Returns the first line of the innermost function that contains the change, or None outside of functions.
+
+        Default values and decorators are outside: they run when the function is defined.
+        """
+        functions = [
+            node
+            for node in ast.walk(ast.parse(self.path.read_bytes()))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.body[0].lineno <= self.line <= (node.end_lineno or 0)
+        ]
+        if not functions:
+            return None
+        innermost = max(functions, key=lambda node: node.lineno)
+        return min(node.lineno for node in (innermost, *innermost.decorator_list))
+
     def source(self) -> bytes:
         """Returns the file with the change."""
         source = self.path.read_bytes()
         return source[: self.begin] + self.text + source[self.end :]
 
     def __str__(self) -> str:
-        source = self.path.read_bytes()
-        line = source.count(b"\n", 0, self.begin) + 1
-        before, after = source[self.begin : self.end].decode(), self.text.decode()
-        return f"{self.path.relative_to(ROOT)}:{line}: {before!r} -> {after!r}"
+        before, after = self.path.read_bytes()[self.begin : self.end].decode(), self.text.decode()
+        return f"{self.path.relative_to(ROOT)}:{self.line}: {before!r} -> {after!r}"
 
 
 class _Finder(ast.NodeVisitor):
@@ -191,68 +186,3 @@ def mutants() -> Iterator[Mutant]:
     for path in sorted((SOURCE / "polyant").rglob("*.py")):
         if not any(part in str(path) for part in EXCLUDED):
             yield from _Finder(path).found
-
-
-def tests_for(path: Path) -> Iterator[tuple[list[Path], str]]:
-    """Yields the tests for a module, those most likely to fail first, with the number of processes to use."""
-    inside = path.relative_to(SOURCE / "polyant")
-    named = [found for found in TESTS.rglob(f"test_{inside.stem}.py") if found.relative_to(TESTS).parts[0] not in SLOW]
-    if named:
-        yield named, "0"
-    folder = next(folder for folder in (TESTS / inside.parent, *(TESTS / inside.parent).parents) if folder.exists())
-    if folder != TESTS:
-        yield [folder], "0"
-    yield [TESTS], "logical"
-
-
-def is_noticed(copy: Path, tests: list[Path], processes: str) -> bool:
-    """Returns whether the tests fail on a copy of the source."""
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
-    ignored = (f"--ignore={TESTS / folder}" for folder in SLOW)
-    options = ("-x", "-q", "-p", "no:cacheprovider", "-n", processes)
-    command: list[str | Path] = [sys.executable, "-m", "pytest", *options, *ignored, *tests]
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, timeout=seconds(60 * MINUTES), check=False
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
-
-
-def is_caught(mutant: Mutant, copy: Path) -> bool:
-    """Returns whether any test catches the change."""
-    place = copy / mutant.path.relative_to(SOURCE)
-    place.write_bytes(mutant.source())
-    try:
-        return any(is_noticed(copy, tests, processes) for tests, processes in tests_for(mutant.path))
-    finally:
-        shutil.copy(mutant.path, place)
-
-
-def main() -> None:
-    """Tries a sample of the mutants and exits with 1 if any survives."""
-    parser = argparse.ArgumentParser(prog="just mutants", description=__doc__)
-    parser.add_argument("--sample", type=int, default=40, help="the number of mutants to try [40]")
-    parser.add_argument("--seed", type=int, default=1, help="the random seed of the sample [1]")
-    parser.add_argument("--only", default="", help="a substring of the paths of the modules to mutate")
-    arguments = parser.parse_args()
-    known = [mutant for mutant in mutants() if arguments.only in str(mutant.path)]
-    sample = random.Random(arguments.seed).sample(known, min(arguments.sample, len(known)))  # noqa: S311 - no secret
-    survivors = 0
-    with tempfile.TemporaryDirectory(prefix="polyant-mutants-") as folder:
-        copy = Path(shutil.copytree(SOURCE, Path(folder) / "src"))
-        if is_noticed(copy, [TESTS], "logical"):
-            parser.exit(2, "The tests fail on unmodified source. Run `just test` first.\n")
-        for number, mutant in enumerate(sample, 1):
-            began = time.monotonic()
-            caught = is_caught(mutant, copy)
-            survivors += not caught
-            verdict = "caught" if caught else "SURVIVED"
-            print(f"{number}/{len(sample)} {verdict} in {time.monotonic() - began:.0f} s  {mutant}", flush=True)
-    print(f"{len(sample) - survivors} of {len(sample)} mutants caught ({len(known)} in total)")
-    raise SystemExit(1 if survivors else 0)
-
-
-if __name__ == "__main__":
-    main()
