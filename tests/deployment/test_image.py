@@ -45,7 +45,7 @@ def health_checks() -> list[list[str]]:
     """Returns the health checks of the Containerfile and of the Compose file."""
     found = re.search(r"(?ms)^HEALTHCHECK .*? CMD (\[.*?\])$", CONTAINERFILE.replace("\\\n", ""))
     assert found
-    declared, (kind, *composed) = json.loads(found[1]), SERVICES["polyant"]["healthcheck"]["test"]
+    declared, (kind, *composed) = json.loads(found[1]), SERVICES["server"]["healthcheck"]["test"]
     assert kind == "CMD"
     return [declared, composed]
 
@@ -85,7 +85,7 @@ def test_compose_file_follows_the_schema() -> None:
 
 
 def test_server_accepts_the_variables_of_the_compose_file() -> None:
-    variables = {name: interpolated(value) for name, value in SERVICES["polyant"]["environment"].items()}
+    variables = {name: interpolated(value) for name, value in SERVICES["server"]["environment"].items()}
     settings = read_settings(variables)
     assert settings.uses_postgresql
     assert settings.trust_proxy == 1
@@ -107,7 +107,7 @@ def test_services_start_in_order_and_each_is_checked() -> None:
     assert all("healthcheck" in service for service in SERVICES.values())
     waits = {name: service.get("depends_on", {}) for name, service in SERVICES.items()}
     healthy = {"condition": "service_healthy"}
-    assert waits == {"database": {}, "polyant": {"database": healthy}, "proxy": {"polyant": healthy}}
+    assert waits == {"database": {}, "server": {"database": healthy}, "proxy": {"server": healthy}}
 
 
 def test_only_the_proxy_can_be_reached() -> None:
@@ -117,7 +117,7 @@ def test_only_the_proxy_can_be_reached() -> None:
 
 
 def test_server_has_time_to_stop() -> None:
-    seconds = int(SERVICES["polyant"]["stop_grace_period"].removesuffix("s"))
+    seconds = int(SERVICES["server"]["stop_grace_period"].removesuffix("s"))
     assert seconds > Settings().shutdown_seconds + _SECONDS_TO_CLOSE
 
 
@@ -127,10 +127,10 @@ def test_proxy_serves_the_domain_from_the_server(tmp_path: Path) -> None:
     command = [program("caddy"), "adapt", "--config", str(DEPLOY / "Caddyfile")]
     done = subprocess.run(command, env=environment(tmp_path, **variables), capture_output=True, text=True, check=True)
     assert '"host":["ai.example.com"]' in done.stdout
-    assert re.findall(r'"dial":"([^"]+)"', done.stdout) == ["polyant:4000"]
+    assert re.findall(r'"dial":"([^"]+)"', done.stdout) == ["server:4000"]
 
 
 def test_files_of_the_compose_file_exist() -> None:
-    assert (DEPLOY / SERVICES["polyant"]["build"]["context"]).resolve() == ROOT
-    assert (ROOT / SERVICES["polyant"]["build"]["dockerfile"]).is_file()
+    assert (DEPLOY / SERVICES["server"]["build"]["context"]).resolve() == ROOT
+    assert (ROOT / SERVICES["server"]["build"]["dockerfile"]).is_file()
     assert adapted("Caddyfile", {"{$UPSTREAMS:": ""})

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployment import typist
+from support import launching
 from support.patience import seconds
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,12 +43,15 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-@pytest.mark.timeout(seconds(600))
+@pytest.mark.timeout(seconds(660))
 @pytest.mark.skipif(not can_isolate() and "CI" not in os.environ, reason="requires Debian, as root")
-def test_pages_work_as_typed(repository: Path) -> None:
-    command = [sys.executable, typist.__file__, str(repository)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+def test_pages_work_as_typed(repository: Path, tmp_path: Path) -> None:
+    log = tmp_path / "typist.log"
+    with log.open("w") as output:
+        command: list[str | Path] = [sys.executable, typist.__file__, repository]
+        process = launching.start(command, cwd=ROOT, env=os.environ, stdout=output, stderr=output)
+        code = process.wait(timeout=seconds(600))
+    assert code == 0, log.read_text()
 
 
 def test_blocks_are_typed_without_the_indentation_of_lists() -> None:
