@@ -3,17 +3,13 @@
 import json
 import re
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from ruamel.yaml import YAML
 
+from deployment.typist import certificate_for
 from polyant.settings import Settings
 from support.process import environment
 from support.proxies import DEPLOY, adapted, program, requires
@@ -31,21 +27,11 @@ def run(folder: Path, name: str, *arguments: str | Path) -> str:
     return done.stdout
 
 
-def write_certificate(certificate: Path, key_file: Path) -> None:
-    """Writes a self-signed certificate and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ai.example.com")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
-    certificate.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
-
-
 @requires("nginx")
 def test_nginx_accepts_its_file(tmp_path: Path) -> None:
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    write_certificate(certificate, key)
+    for file, text in zip((certificate, key), certificate_for("ai.example.com"), strict=True):
+        file.write_text(text)
     paths = {"/etc/ssl/ai.example.com.pem": str(certificate), "/etc/ssl/ai.example.com.key": str(key)}
     (tmp_path / "polyant.conf").write_text(adapted("nginx.conf", paths))
     main = f"pid {tmp_path}/pid; events {{}} http {{ include {tmp_path}/polyant.conf; }}"
