@@ -73,6 +73,7 @@ async def test_new_provider_gets_its_default_model(app: App, browser: Browser) -
         ("max_tool_calls", "1.5", "Tool calls is a whole number"),
         ("turn_seconds", "0", "The time is a number from"),
         ("tool_seconds", "nan", "The time is a number from"),
+        ("turn_seconds", "1,200", "The time is a number from"),
         ("description", "x" * 2_001, "A description has at most 2,000 characters"),
         ("provider", "nobody", "Unknown provider"),
     ],

@@ -65,7 +65,7 @@ def _page(request: PanelRequest, form: Form) -> Response[Any]:
         request,
         "account.html",
         status=400 if form.errors else 200,
-        done_code="signed-in" if form.is_draft else "",
+        done_code=form.draft_code,
         errors=form.errors,
         labels={_CURRENT: "Current password", _NEW: "New password"},
     )

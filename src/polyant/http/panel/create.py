@@ -80,7 +80,7 @@ class CreatePageController(Controller):
         """Creates the instance, and shows its API key or its overview."""
         form = await read_form(request)
         if form.is_draft:
-            return _page(request, form, catalog.providers, provider_keys, done="signed-in")
+            return _page(request, form, catalog.providers, provider_keys, done=form.draft_code)
         new = _new_instance(form, catalog.providers)
         try:
             if form.errors:

@@ -39,7 +39,7 @@ class DeletePageController(Controller):
         """Deletes the instance if the form has its slug."""
         form = await read_form(request)
         if form.is_draft:
-            return await _page(request, slug, show_instance, Form(), done_code="signed-in")
+            return await _page(request, slug, show_instance, Form(), done_code=form.draft_code)
         instance = await instance_in(slug, show_instance)
         if form.text("confirm") != instance.slug:
             form.errors["confirm"] = "That isn’t the slug. Nothing was deleted."

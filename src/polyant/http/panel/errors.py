@@ -7,7 +7,7 @@ from litestar.exceptions import HTTPException
 
 from polyant.domain.errors import PolyantError
 from polyant.http.errors import body_of, handle_http_exception
-from polyant.http.panel.forms import Form
+from polyant.http.panel.forms import RETRY, Form
 from polyant.http.panel.pages import page
 from polyant.http.record import record_of
 
@@ -28,15 +28,16 @@ def error_page(request: Request[Any, Any, Any], error: Exception) -> Response[An
     record = record_of(request.scope)
     body = handle_http_exception(request, error).content if isinstance(error, HTTPException) else body_of(error, record)
     retry_after = error.retry_after if isinstance(error, PolyantError) else None
+    form = _form_of(request)
     shown = page(
         request,
         "error.html",
         status=body.statusCode,
         title=_TITLES.get(body.statusCode, _TITLES[400]),
         message=_message(body.statusCode, body.message, retry_after),
-        hint=error.hint if isinstance(error, PolyantError) and record.shows_hints else None,
         request_id=record.request_id if body.statusCode >= 500 else None,  # noqa: PLR2004 - the server's own failures
-        typed=_typed(request),
+        typed=() if form is None else form.replayed(),
+        retry=RETRY if form is not None and form.has_secrets else "",
     )
     if retry_after is not None:
         shown.headers["Retry-After"] = str(retry_after)
@@ -49,7 +50,7 @@ def _message(status: int, message: str, retry_after: int | None) -> str:
     return message if message.endswith(".") else f"{message}."
 
 
-def _typed(request: Request[Any, Any, Any]) -> tuple[tuple[str, str], ...]:
-    """Returns the fields of the posted form, without secrets."""
+def _form_of(request: Request[Any, Any, Any]) -> Form | None:
+    """Returns the posted form, if it was read."""
     form = request.scope["state"].get("form")
-    return form.replayed() if isinstance(form, Form) else ()
+    return form if isinstance(form, Form) else None

@@ -1,5 +1,6 @@
 """Parsers of form fields: each returns the value, or raises the error that the field shows."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from polyant.domain.base_urls import parse_base_url
@@ -13,6 +14,9 @@ from polyant.domain.instances import (
 from polyant.http.panel.forms import Form
 
 FieldParser = Callable[[str], object]
+
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+")
+"""Either thousands or a decimal comma: nobody can tell which."""
 
 
 def text_field(what: str, *, maximum: int, required: bool = False) -> Callable[[str], str]:
@@ -35,6 +39,8 @@ def number_field(what: str, *, minimum: float, maximum: float, example: str) -> 
     def parse(text: str) -> float | None:
         if not text:
             return None
+        if _THOUSANDS.fullmatch(text):
+            raise InvalidInputError(f"{rule}, without separators between thousands")
         try:
             number = float(text.replace(",", "."))
         except ValueError:

@@ -22,6 +22,9 @@ SECRET_PREFIX = "secret."  # noqa: S105 - the beginning of the names of password
 DRAFT = "draft"
 """A field that marks a form as typed before the session ended: it is shown again, not saved."""
 
+RETRY = "retry"
+"""The value of `draft` in a form that is sent again without its secrets after a failure."""
+
 SEEN = "seen"
 """The field with the digest of the values that the form showed."""
 
@@ -58,6 +61,18 @@ class Form:
     def is_draft(self) -> bool:
         """Whether the form was typed before the session ended, and must not be saved yet."""
         return bool(self.text(DRAFT))
+
+    @property
+    def draft_code(self) -> str:
+        """The code of the sentence that explains why nothing is saved yet; empty if the form isn't a draft."""
+        if not self.is_draft:
+            return ""
+        return "retry" if self.text(DRAFT) == RETRY else "signed-in"
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether a field with a secret was filled in."""
+        return any(value for name, value in self.fields if name.startswith(SECRET_PREFIX))
 
     @property
     def overwrites(self) -> bool:
@@ -101,10 +116,15 @@ class Form:
 async def read_form(request: Request[Any, Any, Any]) -> Form:
     """Returns the form in the request's body; the value of a file is its text.
 
+    Later calls for the same request return the same form.
+
     Raises:
         InvalidInputError: The body isn't a form, isn't UTF-8, or has too many fields.
         CallerGoneError: The client disconnected before it had sent the whole body.
     """
+    known = request.scope["state"].get("form")
+    if isinstance(known, Form):
+        return known
     given = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"")
     media_type = given.partition(b";")[0].strip().lower()
     if media_type not in {_FORM_TYPE, _MULTIPART_TYPE}:
@@ -124,18 +144,18 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 
 async def _parts(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
     """Returns the parts of a multipart form, whose body has been read within its limit."""
-    fields: list[tuple[str, str]] = []
     try:
         form = await request.form()
     except HTTPException:
         raise InvalidInputError(f"The body isn't a multipart form with at most {_MAX_PARTS} parts") from None
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            fields.append((name, (await value.read()).decode()))
-            await value.close()
-        else:
-            fields.append((name, value))
-    return fields
+    try:
+        return [(name, await _text_of(value)) for name, value in form.multi_items()]
+    finally:
+        await form.close()  # the gate reads the form, and Litestar closes only the files of its own requests
+
+
+async def _text_of(value: str | UploadFile) -> str:
+    return (await value.read()).decode() if isinstance(value, UploadFile) else value
 
 
 def encode_form(fields: Iterable[tuple[str, str]]) -> bytes:

@@ -4,9 +4,10 @@ from typing import Any
 from urllib.parse import quote
 
 from litestar import Request, Response
+from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from polyant.domain.errors import PolyantError, RateLimitedError
+from polyant.domain.errors import PolyantError, RateLimitedError, UnavailableError
 from polyant.http.panel.errors import error_page
 from polyant.http.panel.forms import read_form
 from polyant.http.panel.pages import panel_of, see_other
@@ -47,7 +48,7 @@ class PanelMiddleware:
         request: Request[Any, Any, Any] = Request(scope, receive, send_page)
         try:
             refusal = await _admit(request)
-        except PolyantError as error:
+        except (PolyantError, HTTPException) as error:
             refusal = error_page(request, error)
         if refusal is None:
             await self._app(scope, receive, send_page)
@@ -60,8 +61,11 @@ async def _admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
     """Returns None after adding the user to the request, or the response for a visitor who isn't signed in.
 
     Raises:
+        HTTPException: The form is too large.
+        InvalidInputError: The form is invalid.
         PermissionDeniedError: The form comes from a page of another origin.
         RateLimitedError: This address sent too many invalid sessions.
+        UnavailableError: The sessions can't be read.
     """
     scope: HTTPScope = request.scope
     gate = panel_of(request).gate
@@ -73,9 +77,15 @@ async def _admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
         if scope["path"] != LOGIN:
             raise
         who = None  # a stale cookie keeps nobody from signing in; logins have limits of their own
+    except UnavailableError:
+        if scope["method"] not in _SAFE_METHODS:
+            await read_form(request)  # the error page shows what was typed
+        raise
     if who is not None:
         scope["user"], scope["auth"] = who.user, who
         record_of(scope).shows_hints = True
+        if scope["method"] not in _SAFE_METHODS and scope["path"] != LOGIN:  # logins are counted before they are read
+            await read_form(request)  # whatever fails from here on, the error page shows what was typed
     elif scope["path"] != LOGIN:
         if scope["method"] in _SAFE_METHODS:
             return see_other(f"{LOGIN}?next={quote(_target(scope), safe='/')}")

@@ -83,7 +83,7 @@ def _page(request: PanelRequest, form: Form) -> Response[Any]:
         request,
         "import.html",
         status=400 if form.errors else 200,
-        done_code="signed-in" if form.is_draft else "",
+        done_code=form.draft_code,
         values=values,
         errors=form.errors,
         labels=_LABELS,

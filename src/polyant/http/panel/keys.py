@@ -47,7 +47,7 @@ class KeyPageController(Controller):
         form = await read_form(request)
         instance = await instance_in(slug, show_instance)
         if form.is_draft:
-            return settings_pages.page(request, instance)
+            return settings_pages.page(request, instance, done_code=form.draft_code)
         while form.text("replaces") == key_time(instance):
             try:
                 key = await _issue(request, instance, form, issue_key)
@@ -77,8 +77,9 @@ class KeyPageController(Controller):
     ) -> Response[Any]:
         """Revokes the key, and the one before it; a key that is gone already is no error."""
         instance = await instance_in(slug, show_instance)
-        if (await read_form(request)).is_draft:
-            return instance_page(request, "key_revoke.html", instance, done_code="signed-in")
+        form = await read_form(request)
+        if form.is_draft:
+            return instance_page(request, "key_revoke.html", instance, done_code=form.draft_code)
         if instance.has_auth_key:
             await delete_secret(instance.slug, AUTH_API_KEY, by=request.auth.actor)
         return see_other(f"{instance_path(instance.slug, 'settings')}?done=revoked#key")

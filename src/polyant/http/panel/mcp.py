@@ -250,7 +250,7 @@ def _page(
         "mcp.html",
         instance,
         status=409 if conflict is not None else 400 if errors else 200,
-        done_code="signed-in" if form is not None and form.is_draft else "",
+        done_code="" if form is None else form.draft_code,
         name=name,
         faults=() if server is None else tuple(header_faults(instance, server)),
         values=values,

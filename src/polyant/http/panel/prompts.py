@@ -132,7 +132,7 @@ def _page(
         "prompts.html",
         instance,
         status=status,
-        done_code="signed-in" if form is not None and form.is_draft else "",
+        done_code="" if form is None else form.draft_code,
         values=values,
         errors={} if form is None else form.errors,
         labels=LABELS,

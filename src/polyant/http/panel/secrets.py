@@ -77,7 +77,7 @@ class SecretsPageController(Controller):
     ) -> Response[Any]:
         """Asks whether to remove a secret."""
         instance = await instance_in(slug, show_instance)
-        if name not in instance.secrets:
+        if name not in {*instance.secrets} - {*CALLER_KEYS}:
             return see_other(f"{instance_path(instance.slug, 'settings')}#secrets")
         return instance_page(request, "secret_remove.html", instance, name=name)
 
@@ -93,9 +93,12 @@ class SecretsPageController(Controller):
     ) -> Response[Any]:
         """Removes a secret; one that is gone already is no error."""
         instance = await instance_in(slug, show_instance)
-        if (await read_form(request)).is_draft:
-            return instance_page(request, "secret_remove.html", instance, name=name, done_code="signed-in")
-        if name in {*instance.secrets} - {*CALLER_KEYS}:
+        form = await read_form(request)
+        if form.is_draft:
+            return instance_page(request, "secret_remove.html", instance, name=name, done_code=form.draft_code)
+        if name in CALLER_KEYS:  # the key's own section revokes it
+            return see_other(f"{instance_path(instance.slug, 'settings')}#secrets")
+        if name in instance.secrets:
             await delete_secret(instance.slug, parse_secret_name(name), by=request.auth.actor)
         return see_other(f"{instance_path(instance.slug, 'settings')}?done=secret-removed#secrets")
 
@@ -128,7 +131,7 @@ def _page(request: PanelRequest, instance: Instance, form: Form, *, fixed: bool)
         "secret.html",
         instance,
         status=400 if form.errors else 200,
-        done_code="signed-in" if form.is_draft else "",
+        done_code=form.draft_code,
         name=name,
         fixed=fixed,
         is_set=name in instance.secrets,

@@ -80,6 +80,7 @@ class SettingsPages:
         status: int = 200,
         conflict: FormConflictError | None = None,
         notice: str = "",
+        done_code: str = "",
     ) -> Response[Any]:
         """Returns the page with the stored values, or with those of a form that wasn't saved.
 
@@ -90,6 +91,7 @@ class SettingsPages:
             status: The HTTP status.
             conflict: The values that somebody else saved while the form was open.
             notice: An error that isn't about a field of the form.
+            done_code: The code of the sentence at the top, if `form` doesn't determine it.
         """
         stored = values_of(instance)
         values = stored if form is None else form.shown(LABELS)
@@ -101,7 +103,7 @@ class SettingsPages:
             "settings.html",
             instance,
             status=status,
-            done_code="signed-in" if form is not None and form.is_draft else "",
+            done_code=done_code if form is None else form.draft_code,
             values=values,
             errors={} if form is None else form.errors,
             labels=LABELS,
@@ -187,7 +189,7 @@ class SettingsPageController(Controller):
         instance = await instance_in(slug, show_instance)
         form = await read_form(request)
         if form.is_draft:
-            return settings_pages.page(request, instance)
+            return settings_pages.page(request, instance, done_code=form.draft_code)
         patch = InstancePatch(auth_enabled=form.text("auth") != "off")
         try:
             await update_instance(instance.slug, patch, by=request.auth.actor)

@@ -51,6 +51,9 @@ class SignInController(Controller):
         gate = panel_of(request).gate
         form = await read_form(request)
         email, target = form.text("email"), panel_path(form.text("next"))
+        if form.is_draft:  # sent again after a failure, without the password
+            again = page(request, "login.html", next=target, email=email, draft=_prefixed_draft(form), failed=False)
+            return again.to_asgi_response(app=None, request=request)
         work = log_in(email, SecretText(form.raw("secret.password")), network=throttle.key_of(request.scope))
         try:
             opened = await while_connected(request.receive, work)

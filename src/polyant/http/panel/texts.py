@@ -13,6 +13,7 @@ _SECONDS_PER_MINUTE = 60
 
 DONE: Mapping[str, str] = {
     "signed-in": "You’re signed in again. Nothing is saved yet: review it, then save.",
+    "retry": "Nothing is saved yet: enter passwords and keys again, then save.",
     "signed-out": "You are signed out.",
     "settings": "Settings saved. They take effect with the next message.",
     "access": "Saved who may call.",

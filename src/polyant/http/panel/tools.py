@@ -108,7 +108,7 @@ def tools_page(
         "tools.html",
         instance,
         status=status,
-        done_code="signed-in" if unsaved is not None and unsaved.is_draft else "",
+        done_code="" if unsaved is None else unsaved.draft_code,
         tools=_choices(instance, catalog, instance.tools if form is None else form.all(_TOOL)),
         servers=[(server, tuple(header_faults(instance, server))) for server in instance.mcp_servers],
         errors={} if unsaved is None else unsaved.errors,
