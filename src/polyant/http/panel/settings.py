@@ -208,7 +208,7 @@ def values_of(instance: Instance) -> dict[str, str]:
 
 def changed(stored: Mapping[str, str], typed: Mapping[str, str]) -> list[tuple[str, str]]:
     """Returns the stored values that differ from the typed ones, by field."""
-    return [(name, value) for name, value in stored.items() if typed.get(name, "").strip() != value]
+    return [(name, value) for name, value in stored.items() if typed.get(name, "").strip() != value.strip()]
 
 
 def patch_of(stored: Instance, form: Form, given: Mapping[str, object]) -> InstancePatch:
