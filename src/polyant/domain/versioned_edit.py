@@ -17,6 +17,8 @@ class Versioned(Protocol):
 
 
 VersionedT = TypeVar("VersionedT", bound=Versioned)
+StoredT = TypeVar("StoredT")
+ResultT = TypeVar("ResultT")
 
 
 def check_version(
@@ -51,11 +53,31 @@ async def edit_stored(
     Raises:
         PreconditionFailedError: The state has none of the expected versions, or 20 attempts in a row lost a race.
     """
+
+    async def read_expected() -> VersionedT:
+        stored = await read()
+        check_version(stored, expected_versions, conflict)
+        return stored
+
+    return await save_latest(read_expected, save_edited)
+
+
+async def save_latest(
+    read: Callable[[], Awaitable[StoredT]], save_edited: Callable[[StoredT], Awaitable[ResultT]]
+) -> ResultT:
+    """Returns what `save_edited` returns for the stored state; reads and saves again when another writer was faster.
+
+    Args:
+        read: Returns the currently stored state. Its errors aren't retried.
+        save_edited: Edits that state and stores it; raises PreconditionFailedError if another writer was faster.
+
+    Raises:
+        PreconditionFailedError: 20 attempts in a row lost a race.
+    """
     attempts_left = _MAX_ATTEMPTS
     while True:
         attempts_left -= 1
         stored = await read()
-        check_version(stored, expected_versions, conflict)
         try:
             return await save_edited(stored)
         except PreconditionFailedError:

@@ -10,7 +10,8 @@ from litestar import Request
 from litestar.datastructures import UploadFile
 from litestar.exceptions import HTTPException
 
-from polyant.domain.errors import InvalidInputError, PreconditionFailedError
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.versioned_edit import save_latest
 from polyant.http.bodies import read_body
 
 T = TypeVar("T")
@@ -31,7 +32,6 @@ SEEN = "seen"
 _OVERWRITE = "overwrite"
 _MAX_FIELDS = 2_000
 _MAX_PARTS = 1_000  # Litestar's limit
-_MAX_ATTEMPTS = 20
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 _MULTIPART_TYPE = b"multipart/form-data"
 
@@ -188,15 +188,12 @@ async def save_form(
     Raises:
         FormConflictError: Somebody else changed one of the values, and the form doesn't overwrite them.
     """
-    attempts_left = _MAX_ATTEMPTS
-    while True:
-        attempts_left -= 1
+
+    async def read_unchanged() -> StoredT:
         stored = await read()
         values = values_of(stored)
         if form.text(SEEN) != digest_of(values) and not form.overwrites:
             raise FormConflictError(values)
-        try:
-            return await save(stored)
-        except PreconditionFailedError:
-            if not attempts_left:
-                raise
+        return stored
+
+    return await save_latest(read_unchanged, save)

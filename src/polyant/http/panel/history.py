@@ -113,7 +113,7 @@ class HistoryPageController(Controller):
         state = await show_state(instance.slug, state_number_in(number))
         form = await read_form(request)
         if form.is_draft:
-            return _restore_page(request, instance, state, catalog, done_code="signed-in")
+            return _restore_page(request, instance, state, catalog, done_code=form.draft_code)
 
         async def save(stored: Instance) -> Instance:
             return await restore_state(
@@ -163,8 +163,9 @@ class HistoryPageController(Controller):
         """Deletes a state; one that is gone already is no error."""
         instance = await instance_in(slug, show_instance)
         state_number = state_number_in(number)
-        if (await read_form(request)).is_draft:
-            return instance_page(request, "state_delete.html", instance, number=state_number, done_code="signed-in")
+        form = await read_form(request)
+        if form.is_draft:
+            return instance_page(request, "state_delete.html", instance, number=state_number, done_code=form.draft_code)
         with contextlib.suppress(UnknownStateError):
             await delete_state(instance.slug, state_number, by=request.auth.actor)
         return see_other(f"{instance_path(instance.slug, 'history')}?done=state-deleted")

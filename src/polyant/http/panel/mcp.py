@@ -173,8 +173,9 @@ class McpPageController(Controller):
         """Removes a server; one that is gone already is no error."""
         instance = await instance_in(slug, show_instance)
         server = _find(instance, name)
-        if (await read_form(request)).is_draft and server is not None:
-            return instance_page(request, "mcp_remove.html", instance, server=server, done_code="signed-in")
+        form = await read_form(request)
+        if form.is_draft and server is not None:
+            return instance_page(request, "mcp_remove.html", instance, server=server, done_code=form.draft_code)
         if server is not None:
             await delete_mcp_server(instance.slug, server.name, by=request.auth.actor)
         return see_other(f"{instance_path(instance.slug, 'tools')}?done=mcp-removed#mcp")

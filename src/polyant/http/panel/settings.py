@@ -45,7 +45,6 @@ LABELS = {
 }
 """The fields of the form, and their labels."""
 
-_LIMITS = ("max_steps", "max_tool_calls", "turn_seconds", "tool_seconds")
 _PARSERS = {
     "name": name_field,
     "description": description_field,
