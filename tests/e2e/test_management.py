@@ -249,12 +249,15 @@ def check_no_secret_leaked(harness: Harness, script: Script) -> None:
 
 
 def responses_to(harness: Harness, key: str, model: str = "support") -> set[str]:
-    """Returns the workers' responses to the holder of a key, or their error messages."""
+    """Returns the workers' responses to the holder of a key, or their error messages.
+
+    Each call of it comes from a network of its own, because the failed credentials of one network are limited.
+    """
     client = openai.OpenAI(
         base_url=harness.server.base_url,
         api_key=key,
         max_retries=0,
-        default_headers={"Connection": "close"},
+        default_headers={"Connection": "close", "X-Forwarded-For": new_address()},
     )
     return {_say_hello(client, model) for _ in range(6)}
 

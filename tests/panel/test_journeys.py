@@ -218,6 +218,8 @@ def test_keyboard_alone_makes_an_instance(open_page: Open) -> None:
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Import")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="New instance")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_label("Name", exact=True)).to_be_focused()
