@@ -11,9 +11,11 @@ process under its trampolines, and cosmic-ray runs one fixed test command for ev
 """
 
 import argparse
+import functools
 import itertools
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from support.patience import seconds
 TESTS = ROOT / "tests"
 SERVERS = ("clients", "e2e", "multi", "bench")
 """Test folders whose tests start servers and are slow."""
+SURVIVED = "SURVIVED"
 MINUTES = 10
 """The time after which a mutant that makes the tests hang counts as caught."""
 
@@ -52,18 +55,33 @@ class Trial:
         self._run(["-n", "logical", *ignored, TESTS], {RECORD: str(self._records)})
         return Calls.read(self._records)
 
-    def is_caught(self, mutant: Mutant, tests: Sequence[str]) -> bool:
-        """Returns whether any of the tests fails on the change, or any that starts servers if there are none."""
+    def verdict(self, mutant: Mutant, tests: Sequence[str]) -> str:
+        """Returns what the tests say about the change, which starts with "caught" unless it survives.
+
+        Args:
+            mutant: The change.
+            tests: The tests to run; if there are none, those that start servers run.
+        """
+        if not tests and not self._servers_pass:
+            return "UNKNOWN: only servers run it, and their tests fail on unmodified source"
         place = self._copy / mutant.path.relative_to(SOURCE)
         self._write(place, mutant.source())
         try:
-            if not tests:
-                return self._fails(["-n", "logical", *(TESTS / folder for folder in SERVERS)], {})
-            self._selected.write_text("\n".join(tests))
-            files = sorted({test.partition("::")[0] for test in tests})
-            return self._fails(["-n", "0", *files], {SELECTED: str(self._selected)})
+            return self._verdict_of_servers() if not tests else self._verdict_of(tests)
         finally:
             self._write(place, mutant.path.read_bytes())
+
+    @functools.cached_property
+    def _servers_pass(self) -> bool:
+        return self._verdict_of_servers() == SURVIVED
+
+    def _verdict_of_servers(self) -> str:
+        return self._verdict(["-n", "logical", *(TESTS / folder for folder in SERVERS)], {})
+
+    def _verdict_of(self, tests: Sequence[str]) -> str:
+        self._selected.write_text("\n".join(tests))
+        files = sorted({test.partition("::")[0] for test in tests})
+        return self._verdict(["-n", "0", *files], {SELECTED: str(self._selected)})
 
     def _write(self, place: Path, source: bytes) -> None:
         """Writes a file with a time of its own, so that Python doesn't run an older state that it has compiled."""
@@ -71,25 +89,30 @@ class Trial:
         now = next(self._times)
         os.utime(place, (now, now))
 
-    def _fails(self, arguments: Sequence[str | Path], variables: Mapping[str, str]) -> bool:
+    def _verdict(self, arguments: Sequence[str | Path], variables: Mapping[str, str]) -> str:
         try:
-            return self._run(["-x", *arguments], variables, timeout=seconds(60 * MINUTES)) != pytest.ExitCode.OK
+            done = self._run(["-x", *arguments], variables, timeout=seconds(60 * MINUTES))
         except subprocess.TimeoutExpired:
-            return True
+            return "caught by a test that hangs"
+        if done.returncode in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+            return SURVIVED
+        failure = re.search(r"(?m)^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout)
+        return f"caught by {failure[1] if failure else 'pytest, which could not start'}"
 
     def _run(
         self, arguments: Sequence[str | Path], variables: Mapping[str, str], *, timeout: float | None = None
-    ) -> int:
-        """Returns the exit code of pytest."""
+    ) -> subprocess.CompletedProcess[str]:
+        """Returns the result of pytest."""
         path = os.pathsep.join((str(self._copy), str(TESTS)))
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "mutants.plugin", *arguments],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": path, **variables},
             capture_output=True,
+            text=True,
             timeout=timeout,
             check=False,
-        ).returncode
+        )
 
 
 def main() -> None:
@@ -111,10 +134,10 @@ def main() -> None:
             print(f"left out, because it fails on unmodified source: {test}", flush=True)
         for number, mutant in enumerate(sample, 1):
             began, tests = time.monotonic(), calls.tests_of(mutant)
-            caught = trial.is_caught(mutant, tests)
-            survivors += not caught
+            verdict = trial.verdict(mutant, tests)
+            survivors += not verdict.startswith("caught")
             cost = f"{len(tests) or 'server'} tests, {time.monotonic() - began:.0f} s"
-            print(f"{number}/{len(sample)} {'caught' if caught else 'SURVIVED'} ({cost})  {mutant}", flush=True)
+            print(f"{number}/{len(sample)} {mutant}\n    {verdict} ({cost})", flush=True)
     print(f"{len(sample) - survivors} of {len(sample)} mutants caught ({len(known)} in total)")
     raise SystemExit(1 if survivors else 0)
 

@@ -181,8 +181,13 @@ class _Finder(ast.NodeVisitor):
         self.found.append(mutant)
 
 
+def mutants_of(path: Path) -> list[Mutant]:
+    """Returns every possible mutant of one module in a fixed order."""
+    return _Finder(path).found
+
+
 def mutants() -> Iterator[Mutant]:
-    """Yields every possible mutant in a fixed order."""
+    """Yields every possible mutant of all modules in a fixed order."""
     for path in sorted((SOURCE / "polyant").rglob("*.py")):
         if not any(part in str(path) for part in EXCLUDED):
-            yield from _Finder(path).found
+            yield from mutants_of(path)

@@ -36,7 +36,15 @@ class _Recorder:
         self._failed = self._failed or report.failed
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, object, object]:
+        """Records what the import of a module calls under the path of the module."""
+        return (yield from self._recording(collector.nodeid, is_test=False))
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        return (yield from self._recording(item.nodeid, is_test=True))
+
+    def _recording(self, node: str, *, is_test: bool) -> Generator[None, object, object]:
         self._called, self._seconds, self._failed = set(), 0.0, False
         try:
             return (yield)
@@ -47,7 +55,8 @@ class _Recorder:
                 if code.co_filename.startswith(self._source)
             )
             record = {
-                "test": item.nodeid,
+                "node": node,
+                "is_test": is_test,
                 "failed": self._failed,
                 "seconds": round(self._seconds, 3),
                 "functions": functions,

@@ -22,24 +22,25 @@ class Calls:
     @classmethod
     def read(cls, folder: Path) -> "Calls":
         """Returns the records that `mutants.plugin` wrote."""
-        seconds: dict[str, float] = {}
+        records = [json.loads(line) for file in folder.glob("*.jsonl") for line in file.read_text().splitlines()]
+        runs = [record for record in records if record["is_test"]]
+        seconds = {record["node"]: record["seconds"] for record in runs if not record["failed"]}
+        of_file: defaultdict[str, set[str]] = defaultdict(set)
+        for test in seconds:
+            of_file[test.partition("::")[0]].add(test)
         tests: defaultdict[str, set[str]] = defaultdict(set)
-        failed: list[str] = []
-        for file in folder.glob("*.jsonl"):
-            for record in map(json.loads, file.read_text().splitlines()):
-                if record["failed"]:
-                    failed.append(record["test"])
-                    continue
-                seconds[record["test"]] = record["seconds"]
-                for function in record["functions"]:
-                    tests[function].add(record["test"])
-        return cls(seconds, dict(tests), failed)
+        for record in records:
+            callers = {record["node"]} & seconds.keys() if record["is_test"] else of_file[record["node"]]
+            for function in record["functions"]:
+                tests[function] |= callers
+        return cls(seconds, dict(tests), [record["node"] for record in runs if record["failed"]])
 
     def tests_of(self, mutant: Mutant) -> list[str]:
         """Returns the tests that call the changed function, those most likely to fail first.
 
         Tests in a file named after the module come before others, then the fastest first. For a change outside of
-        functions, all tests that call any function of the module are returned.
+        functions, all tests that call any function of the module are returned. The import of a file of tests counts as
+        a call by all its tests.
         """
         place, first_line = mutant.path.relative_to(SOURCE), mutant.function()
         if first_line is not None:

@@ -104,3 +104,4 @@ def live(*, hasher: PasswordHasher | None = None, **settings: Any) -> Iterator[L
         yield server
     finally:
         server.stop()
+    app.retire()
