@@ -35,6 +35,7 @@ from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.data_cipher import DataCipher
 from polyant.domain.ports.date_time_formatter import DateTimeFormatter
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -148,6 +149,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(HTTP_SESSION, _http_session)
     container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
     container.register(BackupCipher, _backup_cipher, listed=False)
+    container.register(DataCipher, _data_cipher, listed=False)
     container.register(PUBLIC_HTTP, _public_http)
     container.register(LoginLimits, LoginLimits, listed=False)
     container.register(PasswordQueue, PasswordQueue, listed=False)
@@ -217,6 +219,12 @@ def _backup_cipher() -> BackupCipher:
     from polyant.adapters.crypto.backup_cipher import AesGcmBackupCipher  # noqa: PLC0415 - only two commands need it
 
     return AesGcmBackupCipher()
+
+
+def _data_cipher(cipher: SecretCipher) -> DataCipher:
+    from polyant.adapters.crypto.data_cipher import AesGcmDataCipher  # noqa: PLC0415 - only conversations need it
+
+    return AesGcmDataCipher(cipher=cipher)
 
 
 def _http_session() -> object:

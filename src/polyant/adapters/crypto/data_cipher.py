@@ -1,0 +1,121 @@
+"""DataCipher on AES-256-GCM and HMAC-SHA-256, from the `cryptography` package."""
+
+import binascii
+import hmac
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from polyant.adapters.crypto.keys import derive
+from polyant.domain.data_keys import DataAddress, wrapping_address
+from polyant.domain.errors import SecretUnreadableError
+from polyant.domain.ports.data_cipher import DataCipher, DataKey
+from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.secrets import SecretText
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12  # 96 bits, as NIST SP 800-38D recommends for GCM
+_VERSION = b"\x01"
+_TEXT, _BYTES = b"text", b"bytes"
+
+
+class AesGcmDataKey(DataKey):
+    """Encrypts with random nonces: the version, the nonce, the ciphertext and the tag; texts in URL-safe Base64.
+
+    Args:
+        key: The 32 bytes from which the keys for encryption and fingerprints are derived.
+    """
+
+    __slots__ = ("_aead", "_fingerprint_key")
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(derive(key, "data", _KEY_BYTES))
+        self._fingerprint_key = derive(key, "data fingerprint", _KEY_BYTES)
+
+    def __repr__(self) -> str:
+        """Returns a representation without the key."""
+        return "AesGcmDataKey(…)"
+
+    def encrypt(self, data: bytes, address: DataAddress) -> bytes:
+        return self._encrypt(data, address, _BYTES)
+
+    def decrypt(self, encrypted: bytes, address: DataAddress) -> bytes:
+        return self._decrypt(encrypted, address, _BYTES)
+
+    def encrypt_text(self, text: str, address: DataAddress) -> str:
+        # surrogatepass: any text can be encrypted, and no encoding error can contain the text.
+        return urlsafe_b64encode(self._encrypt(text.encode("utf-8", "surrogatepass"), address, _TEXT)).decode()
+
+    def decrypt_text(self, encrypted: str, address: DataAddress) -> str:
+        return self._decrypt(_decode(encrypted), address, _TEXT).decode("utf-8", "surrogatepass")
+
+    def fingerprint(self, data: bytes) -> str:
+        return hmac.digest(self._fingerprint_key, data, "sha256").hex()
+
+    def _encrypt(self, data: bytes, address: DataAddress, kind: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return _VERSION + nonce + self._aead.encrypt(nonce, data, _associated_data(address, kind))
+
+    def _decrypt(self, encrypted: bytes, address: DataAddress, kind: bytes) -> bytes:
+        if not encrypted.startswith(_VERSION):
+            raise SecretUnreadableError
+        nonce, rest = encrypted[1 : 1 + _NONCE_BYTES], encrypted[1 + _NONCE_BYTES :]
+        try:
+            return self._aead.decrypt(nonce, rest, _associated_data(address, kind))
+        except (ValueError, InvalidTag):  # ValueError: too short
+            raise SecretUnreadableError from None
+
+
+class AesGcmDataCipher(DataCipher):
+    """Wraps data keys of 256 random bits.
+
+    Args:
+        cipher: Encrypts the data keys with the master key.
+    """
+
+    def __init__(self, *, cipher: SecretCipher) -> None:
+        self._cipher = cipher
+
+    async def create_key(self, conversation: str) -> tuple[DataKey, str]:
+        key = os.urandom(_KEY_BYTES)
+        secret = SecretText(urlsafe_b64encode(key).decode())
+        return AesGcmDataKey(key), await self._cipher.seal(secret, wrapping_address(conversation))
+
+    async def unwrap_key(self, wrapped: str, conversation: str) -> DataKey:
+        key = _decode((await self._cipher.open(wrapped, wrapping_address(conversation))).reveal())
+        if len(key) != _KEY_BYTES:
+            raise SecretUnreadableError
+        return AesGcmDataKey(key)
+
+    async def rewrap_key(self, wrapped: str, conversation: str) -> str:
+        address = wrapping_address(conversation)
+        return await self._cipher.seal(await self._cipher.open(wrapped, address), address)
+
+    async def needs_rewrap(self, wrapped: str) -> bool:
+        return await self._cipher.key_id_of(wrapped) != await self._cipher.key_id()
+
+
+def _decode(text: str) -> bytes:
+    """Returns the bytes of URL-safe Base64; each byte string has exactly one accepted form.
+
+    Raises:
+        SecretUnreadableError: The text isn't in that form.
+    """
+    try:
+        data = urlsafe_b64decode(text)
+    except (ValueError, binascii.Error):
+        raise SecretUnreadableError from None
+    if urlsafe_b64encode(data).decode() != text:  # rejects ignored characters, and unused bits at the end
+        raise SecretUnreadableError
+    return data
+
+
+def _associated_data(address: DataAddress, kind: bytes) -> bytes:
+    """Returns an unambiguous encoding of the address and the kind of content: each part with its length."""
+    parts = [
+        kind,
+        *(part.encode("utf-8", "surrogatepass") for part in (address.conversation, address.item, address.role)),
+    ]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
