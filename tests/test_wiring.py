@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import polyant.domain.use_cases
 from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
 from polyant.container import Container
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import AuditEntry, AuditQuery
@@ -25,10 +27,12 @@ from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
+from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.secrets import SecretText
+from polyant.domain.toolbox import Toolbox
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.users import StoredSession
 from polyant.plugins import AdapterError
@@ -226,3 +230,28 @@ async def test_non_struct_options_are_refused(environ: dict[str, str]) -> None:
 async def test_passwords_are_hashed_with_argon2id(environ: dict[str, str]) -> None:
     async with container_of(environ) as container:
         assert (await (await container.get(PasswordHasher)).hash(SecretText("correct horse"))).startswith("$argon2id$")
+
+
+WRAPPER = """
+from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
+from polyant.domain.toolbox import Toolbox
+
+class Wrapper:
+    def __init__(self, *, loop: ToolLoopSupervisor, toolbox: Toolbox) -> None:
+        self.loop = loop
+        self.toolbox = toolbox
+
+    def run(self, turn):
+        return self.loop.run(turn)
+"""
+
+
+async def test_third_party_supervisor_can_wrap_the_built_in_loop(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "acme-wrapper", WRAPPER, [("supervisor", "wrapper", "Wrapper")])
+    monkeypatch.syspath_prepend(tmp_path)
+    async with container_of(environ, SUPERVISOR="wrapper") as container:
+        wrapper: Any = await container.get(Supervisor)
+        assert isinstance(wrapper.loop, ToolLoopSupervisor)
+        assert isinstance(wrapper.toolbox, Toolbox)

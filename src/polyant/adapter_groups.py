@@ -40,6 +40,7 @@ CHAT_MODEL = Group("chat_model", ChatModel, fault_of=_chat_model_fault)
 TOOL = Group("tool", Tool, fault_of=_tool_fault)
 TURN_OBSERVER = Group("turn_observer", TurnObserver)
 RATE_LIMITER = Group("rate_limiter", RateLimiter)
+SUPERVISOR = Group("supervisor", Supervisor)
 
 _ONE_STORE = ("instance_repo", "user_repo", "audit_log")
 """The settings of the stores that a backup contains."""
@@ -50,7 +51,7 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("key_check", KeyCheck),
     Group("secret_cipher", SecretCipher),
     RATE_LIMITER,
-    Group("supervisor", Supervisor),
+    SUPERVISOR,
     Group("tool_servers", ToolServers),
     Group("user_repo", UserRepo),
     Group("session_repo", SessionRepo),

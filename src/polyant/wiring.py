@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, NewType
 
 import msgspec
 
-from polyant.adapter_groups import CHAT_MODEL, RATE_LIMITER, SINGLE_GROUPS, TOOL, TURN_OBSERVER, tool_names_of
+from polyant.adapter_groups import (
+    CHAT_MODEL,
+    RATE_LIMITER,
+    SINGLE_GROUPS,
+    SUPERVISOR,
+    TOOL,
+    TURN_OBSERVER,
+    tool_names_of,
+)
 from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
@@ -49,6 +57,7 @@ from polyant.domain.running_turns import RunningTurns
 from polyant.domain.secrets import API_KEY_RULE, SecretName, SecretText, parse_secret_value
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
+from polyant.domain.toolbox import Toolbox
 from polyant.domain.turn_observation import TurnObservation
 from polyant.home import database_url_of, require_given_secrets
 from polyant.master_keys import MasterKeys
@@ -58,6 +67,7 @@ from polyant.settings import RateLimitFail, Settings, SettingsError
 if TYPE_CHECKING:  # imported on first use: not every command needs them
     from polyant.adapters.memory.store import MemoryStore
     from polyant.adapters.piccolo.database import PiccoloDatabase
+    from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
 
 OperatorKeys = NewType("OperatorKeys", Mapping[str, SecretText])
 """The provider keys of the environment, by provider; validated before the cipher creates a master key."""
@@ -66,6 +76,7 @@ USE_CASES = "polyant.domain.use_cases"
 
 DATABASE: "LazyType[PiccoloDatabase]" = LazyType("polyant.adapters.piccolo.database", "PiccoloDatabase")
 MEMORY: "LazyType[MemoryStore]" = LazyType("polyant.adapters.memory.store", "MemoryStore")
+TOOL_LOOP: "LazyType[ToolLoopSupervisor]" = LazyType("polyant.adapters.tool_loop.supervisor", "ToolLoopSupervisor")
 HTTP_SESSION = LazyType[object]("aiohttp.client", "ClientSession")
 PUBLIC_HTTP = LazyType[object]("polyant.adapters.llm.public_http", "PublicHttp")
 
@@ -138,6 +149,8 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     )
     container.register(SystemPromptComposer, SystemPromptComposer)
     container.register(ToolAccess, ToolAccess)
+    container.register(Toolbox, Toolbox)
+    container.register(TOOL_LOOP, AdapterRecipe(SUPERVISOR, "tool_loop"))
     container.register(TokenSource, SystemTokenSource)
     container.register(MasterKeyring, lambda: MasterKeys(settings, create=create))
     container.register(Mapping[str, ProviderInfo], _providers)

@@ -8,6 +8,7 @@ from polyant.domain.ports.supervisor import Supervisor
 from polyant.testing.fakes import FakeChatModel, FakeStep
 from polyant.testing.supervisor import SupervisorContract, SupervisorUnderTest
 from support.tool_loop import ToolLoop, unusable
+from support.toolbox_supervisor import ToolboxSupervisor
 
 
 class ToolLoopUnderTest:
@@ -41,7 +42,19 @@ class ToolLoopUnderTest:
         return unusable(self._loop)
 
 
+class ToolboxSupervisorUnderTest(ToolLoopUnderTest):
+    def playing(self, *steps: FakeStep) -> Supervisor:
+        self._model = self._loop.model(steps)
+        return ToolboxSupervisor(toolbox=self._loop.toolbox(self._model))
+
+
 class TestToolLoopSupervisor(SupervisorContract):
     @pytest.fixture
     async def supervised(self) -> SupervisorUnderTest:
         return ToolLoopUnderTest()
+
+
+class TestToolboxSupervisor(SupervisorContract):
+    @pytest.fixture
+    async def supervised(self) -> SupervisorUnderTest:
+        return ToolboxSupervisorUnderTest()

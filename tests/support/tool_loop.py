@@ -23,6 +23,7 @@ from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
+from polyant.domain.toolbox import Toolbox
 from polyant.domain.tools import OfferedTool, ToolContext
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.testing.factories import InstanceFactory
@@ -107,8 +108,8 @@ class ToolLoop:
     def tool_access(self) -> ToolAccess:
         return ToolAccess(tools=self.tools, tool_servers=self.servers, cipher=self.cipher, outbound=self.outbound)
 
-    def supervisor(self, model: ChatModel) -> ToolLoopSupervisor:
-        return ToolLoopSupervisor(
+    def toolbox(self, model: ChatModel) -> Toolbox:
+        return Toolbox(
             chat_models={"fake": model},
             provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
             tool_access=self.tool_access,
@@ -117,6 +118,9 @@ class ToolLoop:
             clock=self.clock,
             outbound=self.outbound,
         )
+
+    def supervisor(self, model: ChatModel) -> ToolLoopSupervisor:
+        return ToolLoopSupervisor(toolbox=self.toolbox(model))
 
     def model(self, play: Play) -> FakeChatModel:
         return FakeChatModel(play, self.activity)

@@ -10,9 +10,9 @@ from adapters.llm import anthropic_inputs as anthropic
 from adapters.llm import provider_inputs as openai
 from polyant.adapters.llm.anthropic_chat_model import AnthropicChatModel
 from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
-from polyant.adapters.tool_loop.agent import Agent
-from polyant.adapters.tool_loop.budget import RemainingBudget
-from polyant.adapters.tool_loop.toolbox import Toolbox
+from polyant.domain.agent_loop.agent import Agent
+from polyant.domain.agent_loop.budget import RemainingBudget
+from polyant.domain.agent_loop.guarded_tools import GuardedTools
 from polyant.domain.chat import ModelRequest
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.chat_model import ChatModel
@@ -28,7 +28,7 @@ async def second_request(
     """Returns the messages of the second model call."""
     upstream.replies.extend(Reply(headers=EVENT_STREAM, pieces=(body,)) for body in bodies)
     loop = ToolLoop()
-    agent = Agent(model, Toolbox(loop.turn, (), loop.cipher), RemainingBudget(loop.turn), InstantClock())
+    agent = Agent(model, GuardedTools(loop.turn, (), loop.cipher), RemainingBudget(loop.turn), InstantClock())
     async for _ in agent.run(request, lambda _: _unused, max_steps=2):
         pass
     messages: list[dict[str, Any]] = upstream.requests[1].json()["messages"]

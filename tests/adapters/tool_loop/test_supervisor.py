@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyant.adapters.tool_loop.reply import Reply
+from polyant.domain.agent_loop.reply import Reply
 from polyant.domain.chat import (
     AssistantMessage,
     ModelRequest,

@@ -5,9 +5,10 @@ from contextlib import aclosing
 
 import msgspec
 
-from polyant.adapters.tool_loop.agent import Agent, OutOfStepsError
-from polyant.adapters.tool_loop.tool_execution import ToolExecution
-from polyant.adapters.tool_loop.toolbox import Delegate
+from polyant.domain.agent_loop.agent import Agent
+from polyant.domain.agent_loop.budget import OutOfStepsError
+from polyant.domain.agent_loop.guarded_tools import Delegate
+from polyant.domain.agent_loop.tool_execution import ToolExecution
 from polyant.domain.chat import ModelRequest, ToolSpec, UserMessage
 from polyant.domain.errors import PolyantError
 from polyant.domain.final_text import FinalText
@@ -42,8 +43,8 @@ class SubAgents:
 
         async def delegate(task: str) -> str:
             execution.deadline = self._agent.budget.deadline  # each of the sub-agent's tools has a timeout of its own
-            toolbox = self._agent.toolbox.without(execution.call.name)
-            system = f"{self._compose(toolbox.specs)}{SEPARATOR}{_INSTRUCTIONS}"
+            tools = self._agent.tools.without(execution.call.name)
+            system = f"{self._compose(tools.specs)}{SEPARATOR}{_INSTRUCTIONS}"
             messages = (UserMessage.of(task),)
             fields = msgspec.structs.replace(self._request.provider_fields, response_format=None)
             request = msgspec.structs.replace(
@@ -55,7 +56,7 @@ class SubAgents:
                 provider_fields=fields,
                 options=_address_options(self._request.options),
             )
-            return await _final_text(self._agent.with_tools(toolbox), request)
+            return await _final_text(self._agent.with_tools(tools), request)
 
         return delegate
 

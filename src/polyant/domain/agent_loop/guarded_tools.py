@@ -16,8 +16,14 @@ log = logging.getLogger("polyant.turn")
 Delegate = Callable[[str], Awaitable[str]]
 
 
-class Toolbox:
-    """The tools that an instance offers to its model."""
+class GuardedTools:
+    """The tools that an instance offers to its model.
+
+    Args:
+        turn: The turn that calls the tools.
+        tools: The tools.
+        cipher: Decrypts the secrets that a tool needs.
+    """
 
     def __init__(self, turn: Turn, tools: Iterable[OfferedTool], cipher: SecretCipher) -> None:
         self._turn = turn
@@ -30,10 +36,10 @@ class Toolbox:
         """The tools' specifications for the model."""
         return tuple(tool.spec for tool in self._tools.values())
 
-    def without(self, name: str) -> "Toolbox":
-        """Returns a toolbox without the named tool."""
+    def without(self, name: str) -> "GuardedTools":
+        """Returns the tools without the named tool."""
         others = (tool for tool in self._tools.values() if tool.spec.name != name)
-        return Toolbox(self._turn, others, self._cipher)
+        return GuardedTools(self._turn, others, self._cipher)
 
     async def run(self, call: ToolCall, *, deadline: float, delegate: Delegate) -> ToolResult:
         """Returns the result of a call; a failure becomes an error result that helps the model to recover.

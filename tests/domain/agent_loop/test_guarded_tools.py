@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from polyant.adapters.tool_loop.toolbox import Toolbox
+from polyant.domain.agent_loop.guarded_tools import GuardedTools
 from polyant.domain.chat import ToolCall, ToolResult
 from polyant.domain.secrets import SecretName
 from polyant.domain.tool_access import offer
@@ -29,9 +29,9 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def result_of(loop: ToolLoop, play: Any, written: str = "{}", **more: Any) -> ToolResult:
     """Returns the result of a call of a fake tool."""
     tool = offer(FakeTool("tool", play, loop.activity, **more))
-    toolbox = Toolbox(loop.turn, [tool], loop.cipher)
+    tools = GuardedTools(loop.turn, [tool], loop.cipher)
     call = ToolCall(id="1", name="tool", arguments=written)
-    return await toolbox.run(call, deadline=1.0, delegate=no_sub_agent)
+    return await tools.run(call, deadline=1.0, delegate=no_sub_agent)
 
 
 async def show(arguments: object, _: ToolContext) -> str:
@@ -83,9 +83,9 @@ async def test_invalid_arguments_are_refused_with_the_reason(loop: ToolLoop, arg
 
 
 async def test_unknown_tool_gets_a_list_of_the_available_ones(loop: ToolLoop) -> None:
-    toolbox = Toolbox(loop.turn, [offer(loop.tools["answer"]), offer(loop.tools["fail"])], loop.cipher)
+    tools = GuardedTools(loop.turn, [offer(loop.tools["answer"]), offer(loop.tools["fail"])], loop.cipher)
     call = ToolCall(id="1", name="weather", arguments="{}")
-    result = await toolbox.run(call, deadline=1.0, delegate=no_sub_agent)
+    result = await tools.run(call, deadline=1.0, delegate=no_sub_agent)
     assert result == ToolResult(
         call_id="1", content="There is no tool 'weather'. There are: answer, fail.", is_error=True
     )

@@ -3,6 +3,10 @@
 from polyant.domain.chat import Turn, Usage
 
 
+class OutOfStepsError(Exception):
+    """The turn's model calls are used up."""
+
+
 class RemainingBudget:
     """Counts the model calls, tool calls and tokens of a turn."""
 
@@ -23,3 +27,17 @@ class RemainingBudget:
     def tool_calls_left(self) -> int:
         """How many tool calls may still be made."""
         return self._budget.max_tool_calls - self.tool_calls
+
+    def take_step(self, *, reserve: int = 0) -> bool:
+        """Uses one step and returns whether it is the last one, in which the model gets no tools.
+
+        Args:
+            reserve: How many model calls stay unused.
+
+        Raises:
+            OutOfStepsError: No step is left.
+        """
+        if self.steps_left <= reserve:
+            raise OutOfStepsError
+        self.steps += 1
+        return self.steps_left <= reserve or self.tool_calls_left <= 0

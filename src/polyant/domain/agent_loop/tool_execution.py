@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-from polyant.adapters.tool_loop.budget import RemainingBudget
-from polyant.adapters.tool_loop.toolbox import Delegate, Toolbox, failed
+from polyant.domain.agent_loop.budget import RemainingBudget
+from polyant.domain.agent_loop.guarded_tools import Delegate, GuardedTools, failed
 from polyant.domain.chat import ToolCall, ToolFinished, ToolResult, ToolStarted
 from polyant.domain.errors import TurnTimeoutError
 from polyant.domain.ports.clock import Clock
@@ -31,8 +31,10 @@ class ToolExecution:
 class ParallelToolExecution:
     """The tool calls of one step: `events` runs them, `results` has their results in the order of the calls."""
 
-    def __init__(self, calls: Sequence[ToolCall], *, toolbox: Toolbox, budget: RemainingBudget, clock: Clock) -> None:
-        self._toolbox = toolbox
+    def __init__(
+        self, calls: Sequence[ToolCall], *, tools: GuardedTools, budget: RemainingBudget, clock: Clock
+    ) -> None:
+        self._tools = tools
         self._budget = budget
         self._clock = clock
         now = clock.monotonic()
@@ -68,7 +70,7 @@ class ParallelToolExecution:
             await self._cancel_running()
 
     def _start(self, execution: ToolExecution, delegate: Delegate) -> asyncio.Task[ToolResult]:
-        return asyncio.create_task(self._toolbox.run(execution.call, deadline=execution.deadline, delegate=delegate))
+        return asyncio.create_task(self._tools.run(execution.call, deadline=execution.deadline, delegate=delegate))
 
     async def _wait(self, tasks: Sequence[asyncio.Task[ToolResult]]) -> Iterable[asyncio.Task[ToolResult]]:
         """Returns the finished tasks or, if there are none, the timed-out tasks."""
