@@ -32,10 +32,11 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     "Tools and prompts": (
         *("POLYANT_TOOLS", "HTTP_TOOL_HOSTS", "OUTBOUND_ORIGINS", "DATETIME_TIMEZONE", "DATETIME_LOCALE"),
     ),
+    "Channels": ("CHANNELS",),
     "Logs and metrics": ("LOG_FORMAT", "METRICS_TOKEN", "TURN_LOG_DAYS"),
     "Adapters": (
         *("INSTANCE_REPO", "INSTANCE_HISTORY", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG"),
-        *("ARCHIVE", "TURN_LOG"),
+        *("ARCHIVE", "CHANNEL_CONNECTIONS", "TURN_LOG"),
         *(
             "KEY_CHECK",
             "TURN_OBSERVERS",

@@ -47,6 +47,7 @@ USE_CASES_FOLDER = Path(polyant.domain.use_cases.__file__).parent
 BOT = Slug("bot")
 STORES = (
     *("INSTANCE_REPO", "INSTANCE_HISTORY", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "TURN_LOG"),
+    "CHANNEL_CONNECTIONS",
 )
 
 

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from polyant.domain.channel_events import ChannelInfo
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.channel import Channel
+from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -36,13 +39,21 @@ def _tool_fault(tool: Tool, name: str) -> str | None:
     return None if tool.name == name else f"has another name: '{tool.name}'"
 
 
+def _channel_fault(channel: Channel, name: str) -> str | None:
+    if not isinstance(channel.info, ChannelInfo):
+        return f"has an info of type {type(channel.info).__name__} instead of ChannelInfo"
+    # Connections refer to their channel by this name.
+    return None if channel.info.name == name else f"has the name '{channel.info.name}' in its info"
+
+
+CHANNEL = Group("channel", Channel, fault_of=_channel_fault)
 CHAT_MODEL = Group("chat_model", ChatModel, fault_of=_chat_model_fault)
 TOOL = Group("tool", Tool, fault_of=_tool_fault)
 TURN_OBSERVER = Group("turn_observer", TurnObserver)
 RATE_LIMITER = Group("rate_limiter", RateLimiter)
 SUPERVISOR = Group("supervisor", Supervisor)
 
-_ONE_STORE = ("instance_repo", "user_repo", "audit_log")
+_ONE_STORE = ("instance_repo", "user_repo", "audit_log", "channel_connections")
 """The settings of the stores that a backup contains."""
 
 SINGLE_GROUPS: tuple[Group[Any], ...] = (
@@ -58,6 +69,7 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("login_history", LoginHistory),
     Group("audit_log", AuditLog),
     Group("archive", Archive),
+    Group("channel_connections", ChannelConnections),
     Group("turn_log", TurnLog),
     Group("password_hasher", PasswordHasher),
 )
@@ -91,6 +103,7 @@ def require_one_store(settings: Settings) -> None:
 def chosen_adapters(settings: Settings) -> set[tuple[str, str]]:
     """Returns the group and the name of each adapter that the settings select."""
     adapters = {(group.name, getattr(settings, group.name)) for group in SINGLE_GROUPS}
+    adapters |= {(CHANNEL.name, name) for name in settings.channels}
     adapters |= {(CHAT_MODEL.name, name) for name in settings.chat_models}
     adapters |= {(TOOL.name, name) for name in tool_names_of(settings)}
     adapters |= {(TURN_OBSERVER.name, name) for name in settings.turn_observer_names}

@@ -541,6 +541,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Providers that instances can use",
         ),
     ] = ("openai", "anthropic", "scripted")
+    channels: Annotated[
+        tuple[str, ...],
+        Variable(
+            "CHANNELS",
+            _words,
+            "names of installed adapters (see `polyant adapters`), separated by commas",
+            "Chat platforms that instances can be connected to; each is imported when an instance uses it",
+            "none",
+        ),
+    ] = ()
     extra_tools: Annotated[
         tuple[str, ...],
         Variable(
@@ -559,6 +569,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "piccolo"
     audit_log: Annotated[str, _adapter("audit_log", "Adapter that stores the audit log")] = "piccolo"
     archive: Annotated[str, _adapter("archive", "Adapter that backs up and restores all data")] = "piccolo"
+    channel_connections: Annotated[
+        str, _adapter("channel_connections", "Adapter that stores the connections of instances to chat platforms")
+    ] = "piccolo"
     turn_log: Annotated[str, _adapter("turn_log", "Adapter that stores turn metrics")] = "piccolo"
     turn_observers: Annotated[
         tuple[str, ...],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NewType
 import msgspec
 
 from polyant.adapter_groups import (
+    CHANNEL,
     CHAT_MODEL,
     RATE_LIMITER,
     SINGLE_GROUPS,
@@ -25,6 +26,7 @@ from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.container import Container, LazyType, Recipe
 from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.catalog import Catalog
+from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.injectables import (
@@ -113,8 +115,17 @@ def _register_adapters(container: Container, settings: Settings) -> None:
         container.register(RateLimiter, Recipe(FailOpenRateLimiter, overrides={RateLimiter: chosen}))
     container.register(Mapping[str, ChatModel], _named_adapters(container, CHAT_MODEL, settings.chat_models))
     container.register(Mapping[str, Tool], _named_adapters(container, TOOL, tool_names_of(settings)))
+    _register_channels(container, settings.channels)
     observers = _named_adapters(container, TURN_OBSERVER, settings.turn_observer_names)
     container.register(Mapping[str, TurnObserver], observers, listed=False)
+
+
+def _register_channels(container: Container, names: tuple[str, ...]) -> None:
+    """Registers the channels so that each is imported when it is first needed."""
+    for name in names:
+        container.register(adapter_type(CHANNEL, name), AdapterRecipe(CHANNEL, name), listed=False)
+    registry = ChannelRegistry(names=names, load=lambda name: container.get(adapter_type(CHANNEL, name)))
+    container.register(ChannelRegistry, lambda: registry)
 
 
 def _named_adapters(container: Container, group: Group[Any], names: Iterable[str]) -> AdaptersRecipe:

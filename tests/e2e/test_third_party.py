@@ -102,7 +102,16 @@ CHOICE = {
     "RATE_LIMITER": "one_call",
     "CHAT_MODELS": "poet",
     **dict.fromkeys(
-        ("INSTANCE_HISTORY", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "TURN_LOG"), "memory"
+        (
+            "INSTANCE_HISTORY",
+            "USER_REPO",
+            "SESSION_REPO",
+            "LOGIN_HISTORY",
+            "AUDIT_LOG",
+            "TURN_LOG",
+            "CHANNEL_CONNECTIONS",
+        ),
+        "memory",
     ),
 }
 

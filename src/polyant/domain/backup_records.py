@@ -6,6 +6,15 @@ from typing import Literal
 
 import msgspec
 
+from polyant.domain.channels import (
+    AmbiguousSends,
+    BurstPolicy,
+    ChannelAccess,
+    ChannelName,
+    ConnectionId,
+    ConnectionState,
+    Delivery,
+)
 from polyant.domain.instance_content import InstanceContent, content_of
 from polyant.domain.instances import Instance, InstanceId, InstanceStatus, JsonObject, Slug
 from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls, TurnLimits
@@ -92,6 +101,28 @@ class InstanceRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag=
     secrets: tuple[SecretPart, ...] = ()
 
 
+class ChannelRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="channels/1"):
+    """A channel connection; its credentials are secrets of the instance."""
+
+    id: ConnectionId
+    channel: ChannelName
+    account: str
+    account_name: str
+    instance_id: InstanceId
+    slug: Slug
+    delivery: Delivery
+    credentials: Mapping[str, SecretName]
+    options: Mapping[str, str]
+    access: ChannelAccess
+    users: frozenset[str]
+    burst: BurstPolicy
+    ambiguous_sends: AmbiguousSends
+    state: ConnectionState
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
 class UserRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="users/1"):
     """A user with the hash of the password, which repr hides."""
 
@@ -120,10 +151,11 @@ class AuditRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="au
     details: tuple[str, ...] = ()
 
 
-BackupRecord = InstanceRecord | UserRecord | AuditRecord
+BackupRecord = InstanceRecord | ChannelRecord | UserRecord | AuditRecord
 
 SECTIONS: Mapping[str, type[BackupRecord]] = {
     "instances/1": InstanceRecord,
+    "channels/1": ChannelRecord,
     "users/1": UserRecord,
     "audit/1": AuditRecord,
 }

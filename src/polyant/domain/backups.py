@@ -6,12 +6,13 @@ from datetime import datetime
 import msgspec
 
 from polyant.domain.audit import AuditEntry
+from polyant.domain.channels import ChannelConnection
 from polyant.domain.errors import ConflictError, InvalidInputError, UnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.secrets import SecretText
 from polyant.domain.users import User
 
-StoredItem = Instance | User | AuditEntry
+StoredItem = Instance | ChannelConnection | User | AuditEntry
 """One item of a store; the secrets of instances are encrypted with the store's master key."""
 
 BackupSource = Callable[[], AsyncIterable[bytes]]
@@ -28,6 +29,7 @@ class BackupSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     created_at: datetime
     instances: int = 0
+    channels: int = 0
     users: int = 0
     audit_entries: int = 0
 

@@ -17,6 +17,7 @@ from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import StoredSession, User
 from polyant.testing.audit_log import entry_of
+from polyant.testing.channel_connection_factory import connection_of
 from polyant.testing.factories import InstanceFactory, UserFactory
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -41,9 +42,14 @@ async def items_of(archive: Archive) -> list[StoredItem]:
 
 
 def any_items(number: int = 3) -> list[StoredItem]:
-    """Returns that many instances, users and audit entries, with different versions and equal times."""
+    """Returns that many instances, channel connections, users and audit entries, with different versions."""
+    instances: list[Instance] = [InstanceFactory.build(version=version) for version in range(1, number + 1)]
     return [
-        *(InstanceFactory.build(version=version) for version in range(1, number + 1)),
+        *instances,
+        *(
+            connection_of(instance_id=each.id, slug=each.slug, account=each.id, version=each.version)
+            for each in instances
+        ),
         *(UserFactory.build(version=version, disabled=version == 1) for version in range(1, number + 1)),
         *(entry_of(details=(str(position),)) for position in range(number)),
     ]
@@ -144,7 +150,7 @@ class ArchiveContract:
                 case User():
                     assert await user_repo.get(item.id) == item
         trail = (await audit_log.list(AuditQuery())).entries
-        assert [entry for entry in reversed(trail) if entry != _RESTORED] == items[6:]
+        assert [entry for entry in reversed(trail) if entry != _RESTORED] == items[9:]
 
     async def test_restored_items_can_be_changed(
         self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog

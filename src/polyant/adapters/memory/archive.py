@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.audit import SERVER, AuditEntry
 from polyant.domain.backups import StoredItem, StoreNotEmptyError
+from polyant.domain.channels import ChannelConnection
 from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
 from polyant.domain.users import User
@@ -24,7 +25,7 @@ class MemoryArchive(Archive):
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncIterator[StoredItem]]:
         memory = self._memory
-        yield _iterate([*memory.instances.all(), *memory.users.values(), *memory.trail])
+        yield _iterate([*memory.instances.all(), *memory.connections.values(), *memory.users.values(), *memory.trail])
 
     async def check_empty(self) -> None:
         instances, users, trail = self._memory.instances.all(), self._memory.users.values(), self._memory.trail
@@ -44,6 +45,7 @@ class MemoryArchive(Archive):
         found = [item async for item in items]
         await self.check_empty()  # the iteration may have waited, and others may have written
         self._memory.instances.replace_all(item for item in found if isinstance(item, Instance))
+        self._memory.connections = {item.id: item for item in found if isinstance(item, ChannelConnection)}
         self._memory.users = {item.id: item for item in found if isinstance(item, User)}
         self._memory.end_sessions(lambda _: True)
         self._memory.trail = [*(item for item in found if isinstance(item, AuditEntry)), audit]

@@ -70,6 +70,7 @@ class MemoryInstanceRepo(InstanceRepo):
             raise InstanceChangedError(slug)
         self._memory.append_audit(audit)
         self._memory.states.pop(stored.id, None)
+        self._memory.end_connections(stored.id)
         self._instances.remove(slug)
 
     async def changes_since(self, revision: int) -> InstanceChanges:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from polyant.adapters.memory.instance_table import InstanceTable
 from polyant.domain.audit import AuditEntry
+from polyant.domain.channels import ChannelConnection, ConnectionId
 from polyant.domain.errors import UnknownUserError, UserChangedError
 from polyant.domain.instance_states import InstanceState, kept_states
 from polyant.domain.instances import InstanceId
@@ -11,11 +12,12 @@ from polyant.domain.users import StoredSession, User, UserId
 
 
 class MemoryStore:
-    """Holds instances with their history, users, their sessions and the audit trail."""
+    """Holds instances with their history and connections, users, their sessions and the audit trail."""
 
     def __init__(self) -> None:
         self.instances = InstanceTable()
         self.states: dict[InstanceId, dict[int, InstanceState]] = {}
+        self.connections: dict[ConnectionId, ChannelConnection] = {}
         self.users: dict[UserId, User] = {}
         self.sessions: dict[str, StoredSession] = {}
         self.trail: list[AuditEntry] = []
@@ -45,6 +47,11 @@ class MemoryStore:
             states = {**self.states.get(state.instance, {}), state.number: state}
             kept = kept_states([(number, each.size) for number, each in states.items()])
             self.states[state.instance] = {number: each for number, each in states.items() if number in kept}
+
+    def end_connections(self, instance_id: InstanceId) -> None:
+        """Removes the connections of the instance."""
+        others = self.connections.values()
+        self.connections = {each.id: each for each in others if each.instance_id != instance_id}
 
     def end_sessions(self, is_over: Callable[[StoredSession], bool]) -> None:
         """Removes the sessions for which `is_over` returns true."""

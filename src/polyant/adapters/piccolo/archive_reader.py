@@ -1,4 +1,4 @@
-"""Reads instances, users and the audit trail page by page."""
+"""Reads instances, channel connections, users and the audit trail page by page."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -9,10 +9,11 @@ from piccolo.columns import Column
 from piccolo.table import Table
 
 from polyant.adapters.piccolo.audit_log import audit_entry_of
+from polyant.adapters.piccolo.channel_connections import connection_of
 from polyant.adapters.piccolo.database import PiccoloDatabase, Snapshot
 from polyant.adapters.piccolo.instance_rows import Row, instance_of
 from polyant.adapters.piccolo.management_tables import AuditRow, UserRow
-from polyant.adapters.piccolo.tables import InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
+from polyant.adapters.piccolo.tables import ConnectionRow, InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
 from polyant.adapters.piccolo.user_repo import user_of
 from polyant.domain.audit import SERVER
 from polyant.domain.backups import StoredItem
@@ -35,6 +36,7 @@ class ArchiveReader:
         self._sections = database.bind(SectionRow)
         self._tools = database.bind(ToolRow)
         self._servers = database.bind(McpServerRow)
+        self._connections = database.bind(ConnectionRow)
         self._users = database.bind(UserRow)
         self._audit = database.bind(AuditRow)
 
@@ -43,6 +45,10 @@ class ArchiveReader:
         async for page in _pages(snapshot, self._instances, self._instances.id, "", size=_INSTANCES_PER_PAGE):
             for instance in await snapshot.read(partial(self._with_children, page)):
                 yield instance
+        async for page in _pages(snapshot, self._connections, self._connections.id, ""):
+            slugs = await snapshot.read(partial(self._slugs, page))
+            for row in page:
+                yield connection_of(row | {"slug": slugs[row["instance"]]})
         async for page in _pages(snapshot, self._users, self._users.id, ""):
             for row in page:
                 yield user_of(row)
@@ -76,6 +82,12 @@ class ArchiveReader:
             )
             for row in rows
         ]
+
+    async def _slugs(self, connections: Sequence[Row]) -> dict[str, str]:
+        ids = [row["instance"] for row in connections]
+        instances = self._instances
+        found = await instances.select(instances.id, instances.slug).where(instances.id.is_in(ids))
+        return {row["id"]: row["slug"] for row in found}
 
     async def _children(
         self, table: type[SecretRow | SectionRow | ToolRow | McpServerRow], ids: Sequence[str]

@@ -1,4 +1,4 @@
-"""Writes instances, users and the audit trail in batches, in the caller's transaction."""
+"""Writes instances, channel connections, users and the audit trail in batches, in the caller's transaction."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import msgspec
 from piccolo.table import Table
 
 from polyant.adapters.piccolo.audit_log import audit_row_of
+from polyant.adapters.piccolo.channel_connections import connection_row_of
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.instance_rows import (
     Row,
@@ -18,9 +19,10 @@ from polyant.adapters.piccolo.instance_rows import (
 )
 from polyant.adapters.piccolo.management_tables import AuditRow, SessionRow, TurnRow, UserRow
 from polyant.adapters.piccolo.revisions import Revisions
-from polyant.adapters.piccolo.tables import InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
+from polyant.adapters.piccolo.tables import ConnectionRow, InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
 from polyant.domain.audit import AuditEntry
 from polyant.domain.backups import StoredItem
+from polyant.domain.channels import ChannelConnection
 from polyant.domain.instances import Instance
 from polyant.domain.users import User
 
@@ -46,6 +48,7 @@ class ArchiveWriter:
             (database.bind(ToolRow), tool_rows_of),
             (database.bind(McpServerRow), mcp_server_rows_of),
         )
+        self._connections = database.bind(ConnectionRow)
         self._users = database.bind(UserRow)
         self._sessions = database.bind(SessionRow)
         self._audit = database.bind(AuditRow)
@@ -66,7 +69,7 @@ class ArchiveWriter:
         return revision
 
     async def clear(self, revision: int) -> None:
-        """Removes all rows; those of instances' children go with their instance."""
+        """Removes all rows; those of instances' children and channel connections go with their instance."""
         removed = await self._instances.delete(force=True).returning(self._instances.slug)
         await self._revisions.note([row["slug"] for row in removed], revision)
         for table in (self._users, self._sessions, self._audit, self._turns):
@@ -77,6 +80,8 @@ class ArchiveWriter:
         async for batch in _batches(items):
             instances = [item for item in batch if isinstance(item, Instance)]
             await self._add_instances(instances, revision)
+            connections = [item for item in batch if isinstance(item, ChannelConnection)]
+            await _insert(self._connections, map(connection_row_of, connections))
             await _insert(self._users, [msgspec.structs.asdict(item) for item in batch if isinstance(item, User)])
             await _insert(self._audit, [audit_row_of(item) for item in batch if isinstance(item, AuditEntry)])
 

@@ -16,6 +16,7 @@ APP_CONFIG = AppConfig(
         tables.ToolRow,
         tables.McpServerRow,
         tables.StateRow,
+        tables.ConnectionRow,
         tables.RevisionRow,
         tables.ChangeRow,
         tables.KeyCheckRow,

@@ -103,6 +103,21 @@ class StateRow(Table, tablename="instance_states"):
     """A JSON object."""
 
 
+class ConnectionRow(Table, tablename="channel_connections"):
+    """A channel connection; (channel, account) and (instance, channel) are unique."""
+
+    id = Varchar(length=22, primary_key=True)
+    channel = Varchar(length=16)
+    account = Varchar(length=64)
+    instance = ForeignKey(InstanceRow, null=False)
+    state = Varchar(length=16)
+    content = Text()
+    """A JSON object with the other fields."""
+    created_at = Timestamptz()
+    updated_at = Timestamptz()
+    version = Integer()
+
+
 class RevisionRow(Table, tablename="revision"):
     """A single row that counts the writes; each write locks it first, which serializes writes."""
 

@@ -7,8 +7,16 @@ import msgspec
 
 from polyant.domain.audit import AuditEntry
 from polyant.domain.backup_format import encode_backup, summary_of
-from polyant.domain.backup_records import AuditRecord, BackupRecord, InstanceRecord, UserRecord, record_of
+from polyant.domain.backup_records import (
+    AuditRecord,
+    BackupRecord,
+    ChannelRecord,
+    InstanceRecord,
+    UserRecord,
+    record_of,
+)
 from polyant.domain.backups import BackupSummary, EmptyStoreError, StoredItem
+from polyant.domain.channels import ChannelConnection
 from polyant.domain.errors import SecretUnreadableError, UnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
@@ -76,6 +84,8 @@ class BackUp:
                     record = await self._instance_record(item, unreadable)
                     if record is not None:
                         yield record
+                case ChannelConnection():
+                    yield ChannelRecord(**msgspec.structs.asdict(item))
                 case User():
                     yield UserRecord(**msgspec.structs.asdict(item))
                 case AuditEntry():

@@ -10,6 +10,7 @@ from polyant.domain.audit import Actor, AuditEntry, Change
 from polyant.domain.backup_format import BackupHead, decode_backup
 from polyant.domain.backup_records import (
     AuditRecord,
+    ChannelRecord,
     InstanceRecord,
     SecretPart,
     UserRecord,
@@ -17,6 +18,7 @@ from polyant.domain.backup_records import (
     value_of,
 )
 from polyant.domain.backups import StoredItem, VerifiedBackup
+from polyant.domain.channels import ChannelConnection, ConnectionState
 from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.backup_cipher import BackupCipher
@@ -28,7 +30,11 @@ from polyant.domain.users import User
 
 
 class RestoreBackup:
-    """Stores the items of a backup as they were; secrets are encrypted with this store's master key."""
+    """Stores the items of a backup as they were, except that channel connections are paused.
+
+    Otherwise, this server and the one that was backed up would both answer. Secrets are encrypted with this store's
+    master key.
+    """
 
     def __init__(self, *, archive: Archive, cipher: SecretCipher, backup_cipher: BackupCipher, clock: Clock) -> None:
         self._archive = archive
@@ -54,6 +60,8 @@ class RestoreBackup:
                     continue
                 case InstanceRecord():
                     yield await self._instance(part)
+                case ChannelRecord():
+                    yield _paused(part)
                 case UserRecord():
                     yield User(**msgspec.structs.asdict(part))
                 case AuditRecord():
@@ -77,3 +85,8 @@ class RestoreBackup:
             origin=secret.origin,
             expires_at=secret.expires_at,
         )
+
+
+def _paused(record: ChannelRecord) -> ChannelConnection:
+    connection = ChannelConnection(**msgspec.structs.asdict(record))
+    return msgspec.structs.replace(connection, state=ConnectionState.PAUSED)

@@ -1,0 +1,127 @@
+"""Channel connections in a table."""
+
+from collections.abc import Sequence
+
+import msgspec
+from piccolo.columns import Column
+from piccolo.custom_types import Combinable
+
+from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
+from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.instance_rows import Row
+from polyant.adapters.piccolo.tables import ConnectionRow, InstanceRow
+from polyant.domain.audit import AuditEntry
+from polyant.domain.channels import (
+    ChannelConnection,
+    ChannelName,
+    ConnectionChangedError,
+    ConnectionExistsError,
+    ConnectionId,
+    UnknownConnectionError,
+)
+from polyant.domain.errors import PolyantError, UnknownInstanceError
+from polyant.domain.instances import InstanceId
+from polyant.domain.ports.channel_connections import ChannelConnections
+
+_COLUMNS = ("id", "channel", "account", "state", "created_at", "updated_at", "version")
+_IMMUTABLE = frozenset({"id", "channel", "account", "instance", "created_at"})
+
+
+class PiccoloChannelConnections(ChannelConnections):
+    """Keeps connections in the database.
+
+    Args:
+        database: Must be open and migrated at the first call.
+    """
+
+    def __init__(self, *, database: PiccoloDatabase) -> None:
+        self._database = database
+        self._rows = database.bind(ConnectionRow)
+        self._instances = database.bind(InstanceRow)
+        self._audit_log = PiccoloAuditLog(database=database)
+
+    async def get(self, connection_id: ConnectionId) -> ChannelConnection | None:
+        if "\0" in connection_id:  # PostgreSQL rejects NUL in parameters
+            return None
+        found = await self._database.read(lambda: self._select(self._rows.id == connection_id))
+        return found[0] if found else None
+
+    async def list(
+        self, *, instance_id: InstanceId | None = None, channel: ChannelName | None = None
+    ) -> tuple[ChannelConnection, ...]:
+        conditions: list[Combinable] = []
+        if instance_id is not None:
+            conditions.append(self._rows.instance == instance_id)
+        if channel is not None:
+            conditions.append(self._rows.channel == channel)
+        found = await self._database.read(lambda: self._select(*conditions))
+        return tuple(sorted(found, key=lambda connection: (connection.created_at, connection.id)))
+
+    async def add(self, connection: ChannelConnection, *, audit: AuditEntry | None = None) -> ChannelConnection:
+        return await self._database.write(lambda: self._add(connection, audit))
+
+    async def save(self, connection: ChannelConnection, *, audit: AuditEntry | None = None) -> ChannelConnection:
+        return await self._database.write(lambda: self._save(connection, audit))
+
+    async def delete(
+        self, connection_id: ConnectionId, *, version: int | None = None, audit: AuditEntry | None = None
+    ) -> None:
+        await self._database.write(lambda: self._delete(connection_id, version, audit))
+
+    async def _select(self, *conditions: Combinable) -> Sequence[ChannelConnection]:
+        rows = self._rows
+        selection = rows.select(*rows.all_columns(), rows.instance.slug.as_alias("slug"))
+        return [connection_of(row) for row in await selection.where(*conditions)]
+
+    async def _add(self, connection: ChannelConnection, audit: AuditEntry | None) -> ChannelConnection:
+        instances = self._instances
+        owner = instances.select(instances.slug).where(instances.id == connection.instance_id).first()
+        # The lock keeps the instance from being deleted before the connection refers to it.
+        found = await (owner.lock_rows("KEY SHARE") if self._database.dialect == "postgres" else owner)
+        if found is None:
+            raise UnknownInstanceError(connection.slug)
+        stored = msgspec.structs.replace(connection, slug=found["slug"], version=1)
+        row = self._rows(**connection_row_of(stored))
+        if not await self._rows.insert(row).on_conflict(action="DO NOTHING").returning(self._rows.id):
+            is_same = (self._rows.channel == connection.channel) & (self._rows.account == connection.account)
+            raise ConnectionExistsError(connection.channel, same_account=await self._rows.exists().where(is_same))
+        await self._audit_log.add_in_transaction(audit)
+        return stored
+
+    async def _save(self, connection: ChannelConnection, audit: AuditEntry | None) -> ChannelConnection:
+        changed = msgspec.structs.replace(connection, version=connection.version + 1)
+        fields: dict[Column | str, object] = {
+            name: value for name, value in connection_row_of(changed).items() if name not in _IMMUTABLE
+        }
+        is_current = (self._rows.id == connection.id) & (self._rows.version == connection.version)
+        if not await self._rows.update(fields).where(is_current).returning(self._rows.id):
+            raise await self._conflict_error(connection.id)
+        await self._audit_log.add_in_transaction(audit)
+        return (await self._select(self._rows.id == connection.id))[0]
+
+    async def _delete(self, connection_id: ConnectionId, version: int | None, audit: AuditEntry | None) -> None:
+        removal = self._rows.delete().where(self._rows.id == connection_id)
+        if version is not None:
+            removal = removal.where(self._rows.version == version)
+        if not await removal.returning(self._rows.id):
+            raise await self._conflict_error(connection_id)
+        await self._audit_log.add_in_transaction(audit)
+
+    async def _conflict_error(self, connection_id: ConnectionId) -> PolyantError:
+        exists = await self._rows.exists().where(self._rows.id == connection_id)
+        return ConnectionChangedError() if exists else UnknownConnectionError()
+
+
+def connection_row_of(connection: ChannelConnection) -> Row:
+    """Returns the row of a connection."""
+    fields = msgspec.to_builtins(connection)
+    row = {name: getattr(connection, name) for name in _COLUMNS} | {"state": str(connection.state)}
+    content = {name: value for name, value in fields.items() if name not in {*_COLUMNS, "instance_id", "slug"}}
+    return row | {"instance": connection.instance_id, "content": msgspec.json.encode(content).decode()}
+
+
+def connection_of(row: Row) -> ChannelConnection:
+    """Returns the connection from a row with the `slug` of its instance."""
+    content = msgspec.json.decode(row["content"])
+    columns = {name: row[name] for name in (*_COLUMNS, "slug")}
+    return msgspec.convert(content | columns | {"instance_id": row["instance"]}, ChannelConnection)

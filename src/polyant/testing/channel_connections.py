@@ -1,0 +1,256 @@
+"""The contract of the port ChannelConnections."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from polyant.domain.audit import AuditQuery
+from polyant.domain.channels import (
+    AmbiguousSends,
+    BurstPolicy,
+    ChannelAccess,
+    ChannelConnection,
+    ChannelName,
+    ConnectionChangedError,
+    ConnectionExistsError,
+    ConnectionId,
+    ConnectionState,
+    Delivery,
+    UnknownConnectionError,
+)
+from polyant.domain.errors import StorageUnavailableError, UnknownInstanceError
+from polyant.domain.instances import Instance
+from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.channel_connections import ChannelConnections
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.secrets import SecretName
+from polyant.testing.audit_log import entry_of
+from polyant.testing.channel_connection_factory import connection_of
+from polyant.testing.factories import InstanceFactory
+
+_SLACK = ChannelName("slack")
+_UNKNOWN = ConnectionId("x" * 22)
+
+
+def _connect(instance: Instance, account: str = "4711", **fields: object) -> ChannelConnection:
+    return connection_of(instance_id=instance.id, slug=instance.slug, account=account, **fields)
+
+
+class ChannelConnectionsContract:
+    """The tests that every ChannelConnections must pass; subclasses provide an empty one and what its store shares."""
+
+    @pytest.fixture
+    def connections(self) -> ChannelConnections:
+        raise NotImplementedError("return an empty ChannelConnections")
+
+    @pytest.fixture
+    def instance_repo(self) -> InstanceRepo:
+        raise NotImplementedError("return the InstanceRepo of the same store")
+
+    @pytest.fixture
+    def audit_log(self) -> AuditLog:
+        raise NotImplementedError("return the AuditLog of the same store")
+
+    @pytest.fixture
+    async def instance(self, instance_repo: InstanceRepo) -> Instance:
+        """A stored instance."""
+        return await instance_repo.add(InstanceFactory.build())
+
+    @pytest.fixture
+    async def other(self, instance_repo: InstanceRepo) -> Instance:
+        """Another stored instance."""
+        return await instance_repo.add(InstanceFactory.build())
+
+    def test_implements_the_port(self, connections: ChannelConnections) -> None:
+        assert isinstance(connections, ChannelConnections)
+
+    async def test_unknown_connection_is_none(self, connections: ChannelConnections) -> None:
+        assert await connections.get(_UNKNOWN) is None
+        assert await connections.get(ConnectionId("a\0b")) is None
+        assert await connections.list() == ()
+
+    async def test_added_connection_is_found(self, connections: ChannelConnections, instance: Instance) -> None:
+        added = await connections.add(_connect(instance, version=7))
+        assert added.version == 1
+        assert await connections.get(added.id) == added
+        assert await connections.list() == (added,)
+
+    async def test_all_fields_are_kept(self, connections: ChannelConnections, instance: Instance) -> None:
+        connection = _connect(
+            instance,
+            account_name="@böt",
+            delivery=Delivery.PULL,
+            credentials={"token": SecretName("a"), "secret": SecretName("b")},
+            options={"phone": "1"},
+            access=ChannelAccess.ALLOW_LIST,
+            users=frozenset({"7", "8"}),
+            burst=BurstPolicy.INTERRUPT,
+            ambiguous_sends=AmbiguousSends.HOLD,
+            state=ConnectionState.PAUSED,
+        )
+        added = await connections.add(connection)
+        assert added == replace(connection, version=1)
+        assert await connections.get(connection.id) == added
+
+    async def test_connections_are_listed_by_instance_and_channel(
+        self, connections: ChannelConnections, instance: Instance, other: Instance
+    ) -> None:
+        first = _connect(instance)
+        later = first.created_at + timedelta(microseconds=1)
+        one = await connections.add(_connect(instance, "1", created_at=later))
+        two = await connections.add(_connect(instance, "1", channel=_SLACK))
+        three = await connections.add(_connect(other, "2", created_at=later + timedelta(seconds=1)))
+        assert await connections.list() == (two, one, three)
+        assert await connections.list(instance_id=instance.id) == (two, one)
+        assert await connections.list(channel=_SLACK) == (two,)
+        assert await connections.list(instance_id=other.id, channel=_SLACK) == ()
+
+    async def test_connections_of_equal_age_are_ordered_by_id(
+        self, connections: ChannelConnections, instance: Instance
+    ) -> None:
+        ids = [ConnectionId(letter * 22) for letter in "bA_a-B9"]
+        for number, each in enumerate(ids):
+            await connections.add(_connect(instance, id=each, channel=ChannelName(f"c{number}")))
+        assert [connection.id for connection in await connections.list()] == sorted(ids)
+
+    async def test_account_belongs_to_one_connection(
+        self, connections: ChannelConnections, instance: Instance, other: Instance
+    ) -> None:
+        added = await connections.add(_connect(instance))
+        with pytest.raises(ConnectionExistsError, match="This telegram account"):
+            await connections.add(_connect(other))
+        assert await connections.list() == (added,)
+        await connections.add(_connect(other, channel=_SLACK))
+
+    async def test_instance_has_one_connection_of_a_channel(
+        self, connections: ChannelConnections, instance: Instance
+    ) -> None:
+        await connections.add(_connect(instance))
+        with pytest.raises(ConnectionExistsError, match="The instance is already connected"):
+            await connections.add(_connect(instance, "other"))
+
+    async def test_exactly_one_of_concurrent_additions_succeeds(
+        self, connections: ChannelConnections, instance: Instance, other: Instance
+    ) -> None:
+        calls = [connections.add(_connect(each)) for each in (instance, other, instance, other)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        refused = [result for result in results if isinstance(result, ConnectionExistsError)]
+        assert len(refused) == 3
+        assert len(await connections.list()) == 1
+
+    async def test_connection_needs_its_instance(self, connections: ChannelConnections) -> None:
+        with pytest.raises(UnknownInstanceError):
+            await connections.add(connection_of())
+
+    async def test_deleting_an_instance_deletes_its_connections(
+        self, connections: ChannelConnections, instance_repo: InstanceRepo, instance: Instance, other: Instance
+    ) -> None:
+        added = await connections.add(_connect(instance))
+        kept = await connections.add(_connect(other, "2"))
+        await instance_repo.delete(instance.slug)
+        assert await connections.get(added.id) is None
+        assert await connections.list() == (kept,)
+        assert await connections.get(kept.id) == kept
+
+    async def test_saved_connection_has_the_next_version(
+        self, connections: ChannelConnections, instance: Instance
+    ) -> None:
+        added = await connections.add(_connect(instance))
+        saved = await connections.save(replace(added, account_name="new", users=frozenset()))
+        assert saved == replace(added, account_name="new", users=frozenset(), version=2)
+        assert await connections.get(added.id) == saved
+
+    async def test_permanent_fields_never_change(
+        self, connections: ChannelConnections, instance: Instance, other: Instance
+    ) -> None:
+        added = await connections.add(_connect(instance))
+        moved = replace(
+            added,
+            channel=_SLACK,
+            account="other",
+            instance_id=other.id,
+            slug=other.slug,
+            created_at=added.created_at + timedelta(days=1),
+        )
+        assert await connections.save(moved) == replace(added, version=2)
+
+    async def test_outdated_connection_is_not_saved_or_deleted(
+        self, connections: ChannelConnections, instance: Instance
+    ) -> None:
+        added = await connections.add(_connect(instance))
+        saved = await connections.save(added)
+        with pytest.raises(ConnectionChangedError):
+            await connections.save(replace(added, account_name="late"))
+        with pytest.raises(ConnectionChangedError):
+            await connections.delete(added.id, version=added.version)
+        assert await connections.get(added.id) == saved
+
+    async def test_exactly_one_of_concurrent_saves_succeeds(
+        self, connections: ChannelConnections, instance: Instance
+    ) -> None:
+        added = await connections.add(_connect(instance))
+        calls = [connections.save(replace(added, account_name=str(number))) for number in range(4)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert sum(isinstance(result, ConnectionChangedError) for result in results) == 3
+
+    async def test_deleted_connection_is_gone(self, connections: ChannelConnections, instance: Instance) -> None:
+        added = await connections.add(_connect(instance))
+        await connections.delete(added.id, version=1)
+        assert await connections.list() == ()
+        for call in (connections.save(added), connections.delete(added.id)):
+            with pytest.raises(UnknownConnectionError):
+                await call
+        await connections.add(added)
+
+    async def test_changes_are_stored_with_their_audit_entries(
+        self, connections: ChannelConnections, instance: Instance, other: Instance, audit_log: AuditLog
+    ) -> None:
+        entries = [entry_of(action=f"channel.{action}") for action in ("connect", "update", "disconnect")]
+        added = await connections.add(_connect(instance), audit=entries[0])
+        await connections.save(added, audit=entries[1])
+        refused = entry_of(action="channel.refused")
+        for call in (
+            connections.add(_connect(other), audit=refused),
+            connections.save(added, audit=refused),
+            connections.delete(added.id, version=1, audit=refused),
+            connections.delete(_UNKNOWN, audit=refused),
+            connections.add(connection_of(), audit=refused),
+        ):
+            with pytest.raises(
+                (ConnectionExistsError, ConnectionChangedError, UnknownConnectionError, UnknownInstanceError)
+            ):
+                await call
+        await connections.delete(added.id, audit=entries[2])
+        found = (await audit_log.list(AuditQuery())).entries
+        assert sorted(entry.action for entry in found) == sorted(entry.action for entry in entries)
+
+
+class ChannelConnectionsOutageContract:
+    """The additional tests for a ChannelConnections whose store can fail.
+
+    Subclasses provide one with an unavailable store.
+    """
+
+    @pytest.fixture
+    def unavailable(self) -> ChannelConnections:
+        raise NotImplementedError("return a ChannelConnections whose store is unavailable")
+
+    @pytest.mark.parametrize(
+        "operation",
+        [
+            lambda connections: connections.get(_UNKNOWN),
+            lambda connections: connections.list(),
+            lambda connections: connections.add(connection_of()),
+            lambda connections: connections.save(connection_of()),
+            lambda connections: connections.delete(_UNKNOWN),
+        ],
+        ids=["get", "list", "add", "save", "delete"],
+    )
+    async def test_each_method_reports_unavailable_store(
+        self, unavailable: ChannelConnections, operation: Callable[[ChannelConnections], Awaitable[object]]
+    ) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await operation(unavailable)
