@@ -86,6 +86,16 @@ def test_auth_cannot_be_enabled_without_a_key(polyant: Polyant, home: Path) -> N
     assert polyant.succeed("instances", "update", "demo-bot", "--no-auth", "--json").json["authEnabled"] is False
 
 
+def test_conversation_settings_are_changed_and_restored_to_defaults(polyant: Polyant, home: Path) -> None:
+    names = ("conversations", "historyTokens", "historyMessages", "transcripts")
+    given = ("--conversations", "--history-tokens", "500", "--history-messages", "10", "--transcripts", "users")
+    changed = polyant.succeed("instances", "update", "demo-bot", *given, "--json").json
+    assert [changed[name] for name in names] == [True, 500, 10, "users"]
+    defaults = ("--no-conversations", "--history-tokens", "default", "--history-messages", "default")
+    changed = polyant.succeed("instances", "update", "demo-bot", *defaults, "--json").json
+    assert [changed[name] for name in names] == [False, 8_000, 100, "users"]
+
+
 @pytest.mark.parametrize(
     "arguments, code, message",
     [
@@ -95,6 +105,8 @@ def test_auth_cannot_be_enabled_without_a_key(polyant: Polyant, home: Path) -> N
         (("create", "new", "--temperature", "9"), 2, "temperature must be a number from 0 to 2"),
         (("create", "new", "--temperature", "warm"), 2, "invalid"),
         (("update", "demo-bot", "--base-url", "localhost"), 2, "A base URL must start with http:// or https://"),
+        (("update", "demo-bot", "--history-tokens", "7"), 2, "Expected `int` >= 100 - at `historyTokens`"),
+        (("update", "demo-bot", "--history-messages", "1001"), 2, "Expected `int` <= 1000 - at `historyMessages`"),
         (("show", "nobody"), 4, 'Unknown instance "nobody". Run `polyant instances list`'),
         (("update", "nobody", "--name", "x"), 4, 'Unknown instance "nobody". Run `polyant instances list`'),
         (("disable", "nobody"), 4, 'Unknown instance "nobody". Run `polyant instances list`'),

@@ -11,7 +11,7 @@ from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.failed_credentials import FailedCredentialLimit
-from polyant.domain.instances import Instance, InstanceStatus, Slug
+from polyant.domain.instances import Instance, InstanceStatus, Slug, TranscriptReaders
 from polyant.domain.limits import TurnBudget
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.password_hasher import PasswordHasher
@@ -104,6 +104,7 @@ class App:
         key: str | None = None,
         auth_enabled: bool | None = None,
         active: bool = True,
+        conversations: bool = False,
         created_at: datetime = START,
     ) -> Instance:
         """Stores an instance. An instance with a key requires it unless `auth_enabled` is False."""
@@ -111,6 +112,8 @@ class App:
             slug=Slug(slug),
             status=InstanceStatus.ACTIVE if active else InstanceStatus.DISABLED,
             auth_enabled=key is not None if auth_enabled is None else auth_enabled,
+            conversations=conversations,
+            transcripts=TranscriptReaders.SUPERADMINS,
             created_at=created_at,
             secrets={},
         )

@@ -19,7 +19,17 @@ from polyant.domain.base_urls import correction_of
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import ToolNames
 from polyant.domain.instance_states import parse_state_number
-from polyant.domain.instances import MAX_TEMPERATURE, InstanceQuery, InstanceStatus, JsonObject, Slug, parse_slug
+from polyant.domain.instances import (
+    DEFAULT_HISTORY_MESSAGES,
+    DEFAULT_HISTORY_TOKENS,
+    MAX_TEMPERATURE,
+    InstanceQuery,
+    InstanceStatus,
+    JsonObject,
+    Slug,
+    TranscriptReaders,
+    parse_slug,
+)
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -58,6 +68,7 @@ def add_to(commands: Any) -> None:
     auth = update.add_mutually_exclusive_group()
     auth.add_argument("--auth", dest="auth_enabled", action="store_true", default=None, help="require an API key")
     auth.add_argument("--no-auth", dest="auth_enabled", action="store_false", help="accept calls without an API key")
+    _add_conversations(update)
     _add_tools_and_limits(update)
     _add_options(update)
     _action(actions, "enable", "serve a disabled instance again", _enable)
@@ -88,6 +99,32 @@ def _add_fields(parser: argparse.ArgumentParser) -> None:
         type=or_default(float),
         help=f"sampling temperature [0 to {MAX_TEMPERATURE:g}; `default` to use the provider's]",
         metavar="NUMBER",
+    )
+
+
+def _add_conversations(parser: argparse.ArgumentParser) -> None:
+    switch = parser.add_mutually_exclusive_group()
+    switch.add_argument(
+        "--conversations",
+        action="store_true",
+        default=None,
+        help="keep conversations, which callers continue by `chat_id` (requires an API key)",
+    )
+    switch.add_argument("--no-conversations", dest="conversations", action="store_false", help="keep no conversations")
+    parser.add_argument(
+        "--history-tokens",
+        type=or_default(int),
+        metavar="NUMBER",
+        help=f"estimated tokens of stored messages in a model call [`default` for {DEFAULT_HISTORY_TOKENS}]",
+    )
+    parser.add_argument(
+        "--history-messages",
+        type=or_default(int),
+        metavar="NUMBER",
+        help=f"stored messages in a model call [`default` for {DEFAULT_HISTORY_MESSAGES}]",
+    )
+    parser.add_argument(
+        "--transcripts", choices=[*TranscriptReaders], help="who may read the texts of conversations in the panel"
     )
 
 
@@ -191,6 +228,10 @@ def _patch_of(args: argparse.Namespace) -> InstancePatch:
         base_url=given(args.base_url) or (UNSET if args.base_url is None else None),
         temperature=given_number(args.temperature),
         auth_enabled=given(args.auth_enabled),
+        conversations=given(args.conversations),
+        history_tokens=DEFAULT_HISTORY_TOKENS if args.history_tokens == DEFAULT else given(args.history_tokens),
+        history_messages=DEFAULT_HISTORY_MESSAGES if args.history_messages == DEFAULT else given(args.history_messages),
+        transcripts=UNSET if args.transcripts is None else TranscriptReaders(args.transcripts),
         tools=UNSET if args.tools is None else words(args.tools),
         max_steps=given_number(args.max_steps),
         max_tool_calls=given_number(args.max_tool_calls),

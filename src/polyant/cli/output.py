@@ -47,6 +47,10 @@ def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
         "temperature": instance.temperature,
         "authEnabled": instance.auth_enabled,
         "hasAuthKey": instance.has_auth_key,
+        "conversations": instance.conversations,
+        "historyTokens": instance.history_tokens,
+        "historyMessages": instance.history_messages,
+        "transcripts": instance.transcripts,
         "createdAt": instance.created_at,
         "updatedAt": instance.updated_at,
     }

@@ -16,7 +16,18 @@ from polyant.domain.channels import (
     Delivery,
 )
 from polyant.domain.instance_content import InstanceContent, content_of
-from polyant.domain.instances import Instance, InstanceId, InstanceStatus, JsonObject, Slug
+from polyant.domain.instances import (
+    DEFAULT_HISTORY_MESSAGES,
+    DEFAULT_HISTORY_TOKENS,
+    HistoryMessages,
+    HistoryTokens,
+    Instance,
+    InstanceId,
+    InstanceStatus,
+    JsonObject,
+    Slug,
+    TranscriptReaders,
+)
 from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls, TurnLimits
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
@@ -66,6 +77,10 @@ class InstancePart(_Part, frozen=True, kw_only=True):
     base_url: str | None = None
     temperature: float | None = None
     auth_enabled: bool = False
+    conversations: bool = False
+    history_tokens: HistoryTokens = DEFAULT_HISTORY_TOKENS
+    history_messages: HistoryMessages = DEFAULT_HISTORY_MESSAGES
+    transcripts: TranscriptReaders = TranscriptReaders.SUPERADMINS
     limits: LimitsPart = LimitsPart()
     prompts: tuple[SectionPart, ...] = ()
     tools: tuple[str, ...] = ()

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 import msgspec
 
-from polyant.domain.instances import Instance, InstanceStatus, JsonObject
+from polyant.domain.instances import (
+    DEFAULT_HISTORY_MESSAGES,
+    DEFAULT_HISTORY_TOKENS,
+    HistoryMessages,
+    HistoryTokens,
+    Instance,
+    InstanceStatus,
+    JsonObject,
+    TranscriptReaders,
+)
 from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
@@ -21,6 +30,10 @@ class InstanceContent(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     temperature: float | None = None
     auth_enabled: bool = False
+    conversations: bool = False
+    history_tokens: HistoryTokens = DEFAULT_HISTORY_TOKENS
+    history_messages: HistoryMessages = DEFAULT_HISTORY_MESSAGES
+    transcripts: TranscriptReaders = TranscriptReaders.SUPERADMINS
     sections: Mapping[SectionKey, str] = {}
     tools: tuple[str, ...] = ()
     limits: TurnLimits = TurnLimits()

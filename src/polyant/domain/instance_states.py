@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from polyant.domain.errors import InvalidInputError, NotFoundError
-from polyant.domain.instances import Instance, InstanceId, JsonObject
+from polyant.domain.instances import DEFAULT_HISTORY_MESSAGES, DEFAULT_HISTORY_TOKENS, Instance, InstanceId, JsonObject
 from polyant.domain.limits import TurnLimits
 from polyant.domain.prompts import SectionKey
 
@@ -28,6 +28,9 @@ class StateContent(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     base_url: str | None
     temperature: float | None
+    conversations: bool = False
+    history_tokens: int = DEFAULT_HISTORY_TOKENS
+    history_messages: int = DEFAULT_HISTORY_MESSAGES
     limits: TurnLimits
     options: Mapping[str, JsonObject]
     sections: Mapping[SectionKey, str]

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NewType
+from typing import Annotated, Any, NewType
 
 import msgspec
 
@@ -50,6 +50,21 @@ class InstanceStatus(enum.StrEnum):
     DISABLED = "disabled"
 
 
+class TranscriptReaders(enum.StrEnum):
+    """The users of the management API who may read the texts of an instance's conversations."""
+
+    SUPERADMINS = "superadmins"
+    USERS = "users"
+
+
+MIN_HISTORY_TOKENS, MAX_HISTORY_TOKENS = 100, 1_000_000
+MIN_HISTORY_MESSAGES, MAX_HISTORY_MESSAGES = 2, 1_000
+HistoryTokens = Annotated[int, msgspec.Meta(ge=MIN_HISTORY_TOKENS, le=MAX_HISTORY_TOKENS)]
+HistoryMessages = Annotated[int, msgspec.Meta(ge=MIN_HISTORY_MESSAGES, le=MAX_HISTORY_MESSAGES)]
+DEFAULT_HISTORY_TOKENS = 8_000
+DEFAULT_HISTORY_MESSAGES = 100
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """One configured assistant, with everything that a turn needs; its secrets are encrypted."""
 
@@ -64,6 +79,13 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's base URL; None means the provider's own default."""
     temperature: float | None = None
     auth_enabled: bool = False
+    conversations: bool = False
+    """Whether /v1 keeps conversations: requests with a `chat_id` are continued from the stored messages."""
+    history_tokens: HistoryTokens = DEFAULT_HISTORY_TOKENS
+    """The estimated tokens of stored messages that a model call may contain."""
+    history_messages: HistoryMessages = DEFAULT_HISTORY_MESSAGES
+    """The number of stored messages that a model call may contain."""
+    transcripts: TranscriptReaders = TranscriptReaders.SUPERADMINS
     created_at: datetime
     updated_at: datetime
     version: int = 0
@@ -115,6 +137,10 @@ class InstanceSummary(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None
     auth_enabled: bool
     has_auth_key: bool
+    conversations: bool = False
+    history_tokens: int = DEFAULT_HISTORY_TOKENS
+    history_messages: int = DEFAULT_HISTORY_MESSAGES
+    transcripts: TranscriptReaders = TranscriptReaders.SUPERADMINS
     limits: TurnLimits
     options: Mapping[str, JsonObject] = {}
     created_at: datetime
@@ -181,11 +207,20 @@ def check_instance(instance: Instance) -> Instance:
         parse_base_url(instance.base_url)
     if instance.temperature is not None and not 0 <= instance.temperature <= MAX_TEMPERATURE:
         raise InvalidInputError(f"temperature must be a number from 0 to {MAX_TEMPERATURE:g}")
+    _check_range("historyTokens", instance.history_tokens, HistoryTokens)
+    _check_range("historyMessages", instance.history_messages, HistoryMessages)
     check_turn_limits(instance.limits)
     check_mcp_servers(instance.mcp_servers)
     if len(msgspec.json.encode(instance.options)) > MAX_OPTIONS_BYTES:
         raise InvalidInputError(f"options must have at most {MAX_OPTIONS_BYTES} bytes as JSON")
     return instance
+
+
+def _check_range(field: str, number: int, kind: Any) -> None:
+    try:
+        msgspec.convert(number, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"{error} - at `{field}`") from None
 
 
 def _check_text(field: str, text: str, *, minimum: int, maximum: int) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from polyfactory.factories.msgspec_factory import MsgspecFactory
 from polyfactory.field_meta import FieldMeta
 
-from polyant.domain.instances import Instance, InstanceId, InstanceStatus, Slug
+from polyant.domain.instances import Instance, InstanceId, InstanceStatus, Slug, TranscriptReaders
 from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
@@ -114,6 +114,22 @@ class InstanceFactory(_Factory[Instance]):
     @classmethod
     def auth_enabled(cls) -> bool:
         return cls.__random__.choice([False, True])
+
+    @classmethod
+    def conversations(cls) -> bool:
+        return cls.__random__.choice([False, True])
+
+    @classmethod
+    def history_tokens(cls) -> int:
+        return cls.__random__.randint(100, 1_000_000)
+
+    @classmethod
+    def history_messages(cls) -> int:
+        return cls.__random__.randint(2, 1_000)
+
+    @classmethod
+    def transcripts(cls) -> TranscriptReaders:
+        return TranscriptReaders(cls.__random__.choice([*TranscriptReaders]))
 
     @classmethod
     def limits(cls) -> TurnLimits:

@@ -9,7 +9,7 @@ from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
 from polyant.adapters.piccolo.tables import InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
 from polyant.domain.errors import InstanceExistsError, UnknownInstanceError
-from polyant.domain.instances import InstanceChanges, InstanceQuery, Slug
+from polyant.domain.instances import InstanceChanges, InstanceQuery, Slug, TranscriptReaders
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.instance_audit import entry_of
 
@@ -154,6 +154,21 @@ async def test_addresses_stored_by_a_version_without_approvals_are_approved(
     again = await repo.get(stored.slug)
     assert again is not None
     assert again.approved_addresses == frozenset()
+
+
+async def test_instances_stored_by_a_version_without_conversations_keep_none(
+    database: PiccoloDatabase, repo: PiccoloInstanceRepo
+) -> None:
+    stored = await repo.add(InstanceFactory.build(conversations=True))
+    rows = database.bind(InstanceRow)
+    columns = (rows.conversations, rows.history_tokens, rows.history_messages, rows.transcripts)
+    older = rows.update(dict.fromkeys(columns)).where(rows.slug == stored.slug)
+    await database.write(older.run)
+    (summary,) = (await repo.list(InstanceQuery())).instances
+    for found in (await repo.get(stored.slug), summary):
+        assert found is not None
+        assert (found.conversations, found.transcripts) == (False, TranscriptReaders.SUPERADMINS)
+        assert (found.history_tokens, found.history_messages) == (8_000, 100)
 
 
 def test_postgresql_orders_slugs_by_code_point_in_any_locale(postgres_url: str) -> None:

@@ -41,7 +41,8 @@ async def test_state_is_shown_with_prompts_and_settings_only(api: Api) -> None:
     shown = response.json
     assert shown["number"] == 2
     assert shown["changed"] == ["name", "model", "base_url", "temperature"]
-    fields = ("name", "description", "provider", "model", "baseUrl", "temperature", "limits", "options")
+    settings = ("name", "description", "provider", "model", "baseUrl", "temperature", "limits", "options")
+    fields = (*settings, "conversations", "historyTokens", "historyMessages")
     assert shown["content"] == {
         **{name: before["instance"][name] for name in fields},
         "prompts": prompts["prompts"],
@@ -71,6 +72,15 @@ async def test_restore_leaves_access_and_status(api: Api) -> None:
     await api.succeed("POST", f"{BOT}/keys", {})
     restored = (await api.succeed("POST", f"{HISTORY}/1/restore"))["instance"]
     assert (restored["name"], restored["status"], restored["authEnabled"]) == ("Bot", "disabled", True)
+
+
+async def test_restore_brings_back_the_conversation_settings_but_not_their_readers(api: Api, admin: Api) -> None:
+    await admin.succeed("PATCH", BOT, {"conversations": True, "historyTokens": 500, "transcripts": "users"})
+    await api.succeed("PATCH", BOT, {"transcripts": "superadmins"})
+    restored = (await api.succeed("POST", f"{HISTORY}/1/restore"))["instance"]
+    assert (restored["conversations"], restored["historyTokens"]) == (False, 8_000)
+    again = (await api.succeed("POST", f"{HISTORY}/3/restore"))["instance"]
+    assert (again["conversations"], again["historyTokens"], again["transcripts"]) == (True, 500, "superadmins")
 
 
 async def test_restore_of_another_version_is_refused(api: Api) -> None:

@@ -10,7 +10,8 @@ from support.envelopes import assert_refused
 
 FIELDS = [
     *("id", "slug", "name", "description", "status", "provider", "model", "baseUrl", "temperature"),
-    *("authEnabled", "hasAuthKey", "limits", "options", "createdAt", "updatedAt"),
+    *("authEnabled", "hasAuthKey", "conversations", "historyTokens", "historyMessages", "transcripts"),
+    *("limits", "options", "createdAt", "updatedAt"),
 ]
 NO_LIMITS = {"maxSteps": None, "maxToolCalls": None, "turnSeconds": None, "toolSeconds": None}
 
@@ -25,6 +26,8 @@ async def test_instance_is_created_with_the_given_fields_and_defaults(app: App, 
     assert (instance["provider"], instance["model"], instance["baseUrl"]) == ("vendor", "small", "http://l:1/v1")
     assert (instance["temperature"], instance["limits"], instance["options"]) == (None, NO_LIMITS, {})
     assert (instance["authEnabled"], instance["hasAuthKey"]) == (False, False)
+    assert (instance["conversations"], instance["transcripts"]) == (False, "superadmins")
+    assert (instance["historyTokens"], instance["historyMessages"]) == (8_000, 100)
     created = datetime.fromisoformat(instance["createdAt"])
     assert (created, created.utcoffset()) == (app.management.clock.now(), timedelta())
     assert response.json["key"] is None
@@ -160,6 +163,10 @@ async def test_new_provider_sets_its_default_model(api: Api) -> None:
         ({"limits": None}, "Expected `object`, got `null` - at `$.limits`"),
         ({"status": "gone"}, "Invalid enum value 'gone' - at `$.status`"),
         ({"name": None}, "Expected `str`, got `null` - at `$.name`"),
+        ({"historyTokens": 99}, "Expected `int` >= 100 - at `$.historyTokens`"),
+        ({"historyTokens": None}, "Expected `int`, got `null` - at `$.historyTokens`"),
+        ({"historyMessages": 1_001}, "Expected `int` <= 1000 - at `$.historyMessages`"),
+        ({"transcripts": "all"}, "Invalid enum value 'all' - at `$.transcripts`"),
         ({"authEnabled": "true"}, "Expected `bool`, got `str` - at `$.authEnabled`"),
         ({"temperature": "1"}, "Expected `float | null`, got `str` - at `$.temperature`"),
         ({"slug": "other"}, "Object contains unknown field `slug`"),
@@ -203,3 +210,25 @@ async def test_unknown_instance_is_404_for_any_slug(api: Api, slug: str) -> None
         assert_refused(await api(method, f"/instances/{slug}{path}"), 404, "Unknown instance")
     for method, path, body in writes:
         assert_refused(await api(method, f"/instances/{slug}{path}", body), 404, "Unknown instance")
+
+
+async def test_conversation_settings_are_changed(api: Api) -> None:
+    changes = {"conversations": True, "historyTokens": 500, "historyMessages": 10}
+    changed = (await api.succeed("PATCH", "/instances/demo-bot", changes))["instance"]
+    assert {name: changed[name] for name in changes} == changes
+    assert (await api.get("/instances/demo-bot")).json["instance"] == changed
+
+
+async def test_only_a_superadmin_can_let_users_read_transcripts(api: Api, admin: Api) -> None:
+    shared = {"transcripts": "users"}
+    message = "Only a superadmin can set transcripts to users"
+    assert_refused(await api.patch("/instances/demo-bot", shared), 400, message)
+    await admin.succeed("PATCH", "/instances/demo-bot", shared)
+    document = (await api.get("/instances/demo-bot/export")).json
+    assert document["transcripts"] == "users"
+    document |= {"provider": "vendor", "options": {}}
+    await api.succeed("PATCH", "/instances/demo-bot", {**shared, "name": "Kept"})
+    assert_refused(await api.post("/import", {**document, "slug": "copy"}), 400, message)
+    await api.succeed("PATCH", "/instances/demo-bot", {"transcripts": "superadmins"})
+    assert_refused(await api.post("/import?overwrite=true", document), 400, message)
+    await admin.succeed("POST", "/import?overwrite=true", document)

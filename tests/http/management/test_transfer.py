@@ -35,7 +35,19 @@ async def test_export_contains_everything_except_the_values_of_secrets(api: Api,
     assert response.header("content-disposition") == 'attachment; filename="bot.json"'
     assert list(document) == [
         *("format", "slug", "name", "description", "status", "provider", "model", "baseUrl", "temperature"),
-        *("authEnabled", "limits", "prompts", "tools", "mcpServers", "options", "secrets"),
+        *(
+            "authEnabled",
+            "conversations",
+            "historyTokens",
+            "historyMessages",
+            "transcripts",
+            "limits",
+            "prompts",
+            "tools",
+            "mcpServers",
+            "options",
+            "secrets",
+        ),
     ]
     assert (document["format"], document["secrets"]) == ("polyant.instance/1", ["auth_api_key", "vendor_api_key"])
     assert (document["tools"], document["mcpServers"]) == (["calculate", "look_up"], [CRM])

@@ -5,6 +5,7 @@ import pytest
 from polyant.domain.instances import Slug
 from polyant.http.panel.settings import LABELS
 from support.app import App
+from support.management import PASSWORD
 from support.panel import Browser, location, read
 
 PAGE = "/instances/demo-bot/settings"
@@ -15,6 +16,10 @@ CHANGES = {
     "model": "large",
     "base_url": "https://models.example/v1",
     "temperature": "0.3",
+    "conversations": "on",
+    "history_tokens": "1000",
+    "history_messages": "20",
+    "transcripts": "users",
     "max_steps": "7",
     "max_tool_calls": "0",
     "turn_seconds": "1,200",
@@ -49,10 +54,12 @@ async def test_audit_names_only_what_changed(app: App, browser: Browser) -> None
 async def test_empty_fields_restore_the_defaults(app: App, browser: Browser) -> None:
     await browser.post(PAGE, await form_of(browser) | CHANGES | {"turn_seconds": "9"})
     empty = dict.fromkeys(LABELS, "") | {"name": "Demo", "provider": "vendor", "model": "large"}
+    empty |= {"conversations": "off", "transcripts": "superadmins"}
     assert location(await browser.post(PAGE, await form_of(browser) | empty)) == f"{PAGE}?done=settings"
     stored = await app.repo.get(Slug("demo-bot"))
     assert stored is not None
     assert (stored.temperature, stored.base_url, stored.limits.max_steps) == (None, None, None)
+    assert (stored.history_tokens, stored.history_messages, stored.conversations) == (8_000, 100, False)
 
 
 async def test_new_provider_gets_its_default_model(app: App, browser: Browser) -> None:
@@ -76,6 +83,10 @@ async def test_new_provider_gets_its_default_model(app: App, browser: Browser) -
         ("turn_seconds", "1,200", "The time is a number from"),
         ("description", "x" * 2_001, "A description has at most 2,000 characters"),
         ("provider", "nobody", "Unknown provider"),
+        ("conversations", "maybe", "Choose one of: on, off"),
+        ("history_tokens", "99", "The number is a whole number from 100 to 1,000,000"),
+        ("history_messages", "1", "The number is a whole number from 2 to 1,000"),
+        ("transcripts", "", "Choose one of: superadmins, users"),
     ],
 )
 async def test_invalid_value_is_refused_with_everything_typed_still_there(
@@ -123,6 +134,19 @@ async def test_access_can_be_closed_only_with_a_key(app: App, browser: Browser) 
     assert (await app.chat(model="bot")).status == 200
     await browser.post("/instances/bot/access", {"auth": "on"})
     assert (await app.chat(model="bot")).status == 401
+
+
+async def test_only_a_superadmin_is_offered_to_let_users_read_texts(app: App, browser: Browser) -> None:
+    await app.management.add_user("eve@example.com", password=PASSWORD)
+    user = Browser(app)
+    await user.sign_in("eve@example.com")
+    option = '<option value="users"'
+    assert option in (await browser.get(PAGE)).body.decode()
+    assert option not in (await user.get(PAGE)).body.decode()
+    refused = await user.post(PAGE, await form_of(user) | {"transcripts": "users"})
+    assert (refused.status, "Only a superadmin can set transcripts to users" in read(refused).text) == (400, True)
+    await browser.post(PAGE, await form_of(browser) | {"transcripts": "users"})
+    assert location(await user.post(PAGE, await form_of(user) | {"model": "new"})) == f"{PAGE}?done=settings"
 
 
 async def test_draft_is_shown_and_not_saved(app: App, browser: Browser) -> None:

@@ -5,13 +5,25 @@ from typing import Any
 
 import msgspec
 
-from polyant.domain.instances import Instance, InstanceSummary
+from polyant.domain.instances import (
+    DEFAULT_HISTORY_MESSAGES,
+    DEFAULT_HISTORY_TOKENS,
+    Instance,
+    InstanceSummary,
+    TranscriptReaders,
+)
 from polyant.domain.limits import TurnLimits
 
 Row = dict[str, Any]
 
 _LIMITS = TurnLimits.__struct_fields__
 _NESTED = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers", "options", "approved_addresses"})
+_CONVERSATION_DEFAULTS: Row = {
+    "conversations": False,
+    "history_tokens": DEFAULT_HISTORY_TOKENS,
+    "history_messages": DEFAULT_HISTORY_MESSAGES,
+    "transcripts": TranscriptReaders.SUPERADMINS,
+}
 _FIELDS = tuple(field for field in Instance.__struct_fields__ if field not in _NESTED)
 
 
@@ -71,10 +83,15 @@ def instance_of(
         "mcp_servers": [_mcp_server_of(server) for server in mcp_servers],
         "approved_addresses": msgspec.json.decode(row["approved_addresses"] or "[]"),
     }
-    instance = msgspec.convert(row | nested, Instance)
+    instance = msgspec.convert(_conversation_settings_of(row) | nested, Instance)
     if row["approved_addresses"] is None:
         return msgspec.structs.replace(instance, approved_addresses=instance.addresses)
     return instance
+
+
+def _conversation_settings_of(row: Row) -> Row:
+    """Returns the row with defaults for what a version without conversations left null."""
+    return row | {name: default for name, default in _CONVERSATION_DEFAULTS.items() if row[name] is None}
 
 
 def _limits_of(row: Row) -> Row:
@@ -92,4 +109,4 @@ def _mcp_server_of(row: Row) -> Row:
 def summary_of(row: Row) -> InstanceSummary:
     """Returns the summary for a listing; the row's `has_auth_key` is whether there is a key for callers."""
     derived = {"has_auth_key": bool(row["has_auth_key"]), "limits": _limits_of(row), "options": _options_of(row)}
-    return msgspec.convert(row | derived, InstanceSummary)
+    return msgspec.convert(_conversation_settings_of(row) | derived, InstanceSummary)

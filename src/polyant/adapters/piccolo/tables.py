@@ -40,6 +40,11 @@ class InstanceRow(Table, tablename="instances"):
     """A JSON object that maps adapter names to objects; null if there are no options."""
     approved_addresses = Text(null=True, default=None)
     """A JSON array; null in rows that a version without approvals wrote, whose addresses are all approved."""
+    conversations = Boolean(null=True, default=None)
+    """Null, like the three following columns, in rows that a version without conversations wrote."""
+    history_tokens = Integer(null=True, default=None)
+    history_messages = Integer(null=True, default=None)
+    transcripts = Varchar(length=16, null=True, default=None)
 
 
 class SecretRow(Table, tablename="instance_secrets"):

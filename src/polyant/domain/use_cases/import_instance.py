@@ -19,6 +19,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.prompts import check_section, default_sections
 from polyant.domain.tools import parse_tool_name
+from polyant.domain.transcripts import check_transcripts
 from polyant.domain.use_cases.create_instance import find_provider
 from polyant.domain.use_cases.edit_instance import EditInstance
 
@@ -62,14 +63,14 @@ class ImportInstance:
     ) -> Instance:
         """Returns the stored instance; an overwritten instance keeps its identity and its secrets.
 
-        With `unrestricted`, the author may set addresses outside the public internet.
+        With `unrestricted`, the author may set addresses outside the public internet, and let users read transcripts.
 
         Raises:
             UnknownInstanceError: No instance has that slug, and `create` is false.
             InstanceChangedError: The instance has none of the expected versions.
             InstanceExistsError: The slug is taken, and `overwrite` is false.
             InvalidInputError: A value is invalid, the provider is unknown, an adapter rejects its options, or the
-                author may not set one of the addresses.
+                author may not set one of the addresses or the readers of transcripts.
         """
         fields, change = self._checked(content), Change(by, "instance.import")
         # An instance that will be overwritten isn't added first: the approvals of its addresses may permit the change.
@@ -81,13 +82,16 @@ class ImportInstance:
                     raise
 
         def replace(stored: Instance, _: datetime) -> Instance:
-            return self._approved(msgspec.structs.replace(stored, **fields), stored, unrestricted=unrestricted)
+            imported = msgspec.structs.replace(stored, **fields)
+            check_transcripts(imported, stored, unrestricted=unrestricted)
+            return self._approved(imported, stored, unrestricted=unrestricted)
 
         return await self._edit(slug, replace, change, expected_versions=expected_versions)
 
     async def _add(self, slug: Slug, fields: Mapping[str, Any], change: Change, *, unrestricted: bool) -> Instance:
         now = self._clock.now()
         instance = Instance(id=self._tokens.instance_id(), slug=slug, created_at=now, updated_at=now, **fields)
+        check_transcripts(instance, None, unrestricted=unrestricted)
         approved = self._approved(instance, instance, unrestricted=unrestricted)
         return await self._repo.add(approved, audit=change.entry(now, instance=slug))
 

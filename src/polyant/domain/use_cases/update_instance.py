@@ -11,10 +11,11 @@ from polyant.domain.audit import Actor, Change
 from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import ToolNames
-from polyant.domain.instances import Instance, InstanceStatus, JsonObject, Slug, check_instance
+from polyant.domain.instances import Instance, InstanceStatus, JsonObject, Slug, TranscriptReaders, check_instance
 from polyant.domain.limits import TurnLimits
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.transcripts import check_transcripts
 from polyant.domain.use_cases.create_instance import find_provider
 from polyant.domain.use_cases.edit_instance import EditInstance
 
@@ -30,6 +31,10 @@ class InstancePatch(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | UnsetType | None = UNSET
     temperature: float | UnsetType | None = UNSET
     auth_enabled: bool | UnsetType = UNSET
+    conversations: bool | UnsetType = UNSET
+    history_tokens: int | UnsetType = UNSET
+    history_messages: int | UnsetType = UNSET
+    transcripts: TranscriptReaders | UnsetType = UNSET
     tools: tuple[str, ...] | UnsetType = UNSET
     max_steps: int | UnsetType | None = UNSET
     max_tool_calls: int | UnsetType | None = UNSET
@@ -91,13 +96,14 @@ class UpdateInstance:
         Changing the provider without a model sets that provider's default model. Changing it without a base URL resets
         the base URL: the key of one provider would be bound to the address of another.
 
-        With `unrestricted`, the author may set a base URL outside the public internet.
+        With `unrestricted`, the author may set a base URL outside the public internet, and let users read transcripts.
 
         Raises:
             UnknownInstanceError: No instance has that slug.
             InstanceChangedError: The instance has none of the expected versions.
             InvalidInputError: A value is invalid, auth is turned on without a key, an adapter rejects its options, a
-                tool is neither installed nor already enabled for the instance, or the author may not set the base URL.
+                tool is neither installed nor already enabled for the instance, or the author may not set the base URL
+                or the readers of transcripts.
         """
 
         def apply(instance: Instance, _: datetime) -> Instance:
@@ -118,6 +124,7 @@ class UpdateInstance:
             new_limits = {name: changes.pop(name) for name in TurnLimits.__struct_fields__ if name in changes}
             limits = msgspec.structs.replace(instance.limits, **new_limits)
             changed = check_instance(msgspec.structs.replace(instance, limits=limits, **changes))
+            check_transcripts(changed, instance, unrestricted=unrestricted)
             given = (changes.get("base_url") or "",)
             return self._outbound.approved(changed, given, unrestricted=unrestricted, before=instance)
 

@@ -20,7 +20,10 @@ from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.instances import (
     AdapterName,
     BaseUrl,
+    Conversations,
     Description,
+    HistoryMessageCount,
+    HistoryTokenCount,
     InstanceResponse,
     LimitsOut,
     Model,
@@ -67,6 +70,9 @@ class StateContentOut(ResponseBody, frozen=True, kw_only=True):
     model: Model
     base_url: BaseUrl | None
     temperature: Temperature | None
+    conversations: Conversations
+    history_tokens: HistoryTokenCount
+    history_messages: HistoryMessageCount
     limits: LimitsOut
     options: Annotated[dict[AdapterName, dict[str, Any]], Meta(description="Options of adapters, by adapter name")]
     prompts: Annotated[tuple[SectionOut, ...], Meta(description="The eight sections of the system prompt")]

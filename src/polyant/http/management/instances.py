@@ -20,10 +20,13 @@ from polyant.domain.instances import (
     MAX_SLUG_CHARACTERS,
     MAX_TEMPERATURE,
     SLUG_PATTERN,
+    HistoryMessages,
+    HistoryTokens,
     Instance,
     InstanceQuery,
     InstanceStatus,
     InstanceSummary,
+    TranscriptReaders,
 )
 from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -113,6 +116,20 @@ Temperature = Annotated[
 ]
 
 
+Conversations = Annotated[
+    bool,
+    Meta(description="Whether requests with a `chat_id` continue a stored conversation; requires `authEnabled`"),
+]
+HistoryTokenCount = Annotated[
+    HistoryTokens, Meta(description="Estimated tokens of stored messages in a model call", examples=[8000])
+]
+HistoryMessageCount = Annotated[
+    HistoryMessages, Meta(description="Number of stored messages in a model call", examples=[100])
+]
+Transcripts = Annotated[
+    TranscriptReaders,
+    Meta(description="Who may read the texts of conversations, besides superadmins; only they can set `users`"),
+]
 AdapterName = Annotated[str, Meta(examples=["openai"])]
 
 
@@ -139,6 +156,10 @@ class InstanceOut(ResponseBody, frozen=True, kw_only=True):
     temperature: Temperature | None
     auth_enabled: Annotated[bool, Meta(description="Whether clients must send the instance's API key")]
     has_auth_key: Annotated[bool, Meta(description="Whether an API key is stored")]
+    conversations: Conversations
+    history_tokens: HistoryTokenCount
+    history_messages: HistoryMessageCount
+    transcripts: Transcripts
     limits: LimitsOut
     options: Annotated[dict[AdapterName, dict[str, Any]], Meta(description="Options of adapters, by adapter name")]
     created_at: Timestamp
@@ -207,6 +228,10 @@ class PatchInstanceBody(Body, frozen=True, kw_only=True):
     base_url: BaseUrl | UnsetType | None = UNSET
     temperature: Temperature | UnsetType | None = UNSET
     auth_enabled: bool | UnsetType = UNSET
+    conversations: Conversations | UnsetType = UNSET
+    history_tokens: HistoryTokenCount | UnsetType = UNSET
+    history_messages: HistoryMessageCount | UnsetType = UNSET
+    transcripts: Transcripts | UnsetType = UNSET
     limits: LimitsBody | UnsetType = UNSET
     options: (
         Annotated[

@@ -13,7 +13,14 @@ from msgspec import UNSET, Meta
 from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instance_content import InstanceContent, content_of
-from polyant.domain.instances import Instance, InstanceStatus, parse_slug
+from polyant.domain.instances import (
+    DEFAULT_HISTORY_MESSAGES,
+    DEFAULT_HISTORY_TOKENS,
+    Instance,
+    InstanceStatus,
+    TranscriptReaders,
+    parse_slug,
+)
 from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import MAX_MCP_SERVERS
 from polyant.domain.prompts import SectionKey
@@ -24,7 +31,10 @@ from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.instances import (
     AdapterName,
     BaseUrl,
+    Conversations,
     Description,
+    HistoryMessageCount,
+    HistoryTokenCount,
     InstanceOut,
     LimitsBody,
     Model,
@@ -32,6 +42,7 @@ from polyant.http.management.instances import (
     Provider,
     SlugText,
     Temperature,
+    Transcripts,
     instance_out,
 )
 from polyant.http.management.mcp_servers import McpServerBody, mcp_server_in
@@ -55,6 +66,10 @@ class InstanceDocument(Body, frozen=True, kw_only=True):
     base_url: BaseUrl | None = None
     temperature: Temperature | None = None
     auth_enabled: bool = False
+    conversations: Conversations = False
+    history_tokens: HistoryTokenCount = DEFAULT_HISTORY_TOKENS
+    history_messages: HistoryMessageCount = DEFAULT_HISTORY_MESSAGES
+    transcripts: Transcripts = TranscriptReaders.SUPERADMINS
     limits: LimitsBody = LimitsBody()
     prompts: Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))] = ()
     tools: Annotated[tuple[ToolName, ...], Meta(max_length=MAX_ITEMS)] = ()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
@@ -13,6 +14,7 @@ from polyant.domain.instances import (
 )
 from polyant.http.panel.forms import Form
 
+T = TypeVar("T")
 FieldParser = Callable[[str], object]
 
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+")
@@ -63,6 +65,27 @@ def whole_number_field(what: str, *, minimum: int, maximum: int, example: str) -
         if not (plain.isascii() and plain.isdigit() and len(plain) < 10) or not minimum <= int(plain) <= maximum:  # noqa: PLR2004 - digits
             raise InvalidInputError(rule)
         return int(plain)
+
+    return parse
+
+
+def with_default(default: int, parse: Callable[[str], int | None]) -> Callable[[str], int]:
+    """Returns the parser of a number with a default for an empty field."""
+
+    def parse_number(text: str) -> int:
+        number = parse(text)
+        return default if number is None else number
+
+    return parse_number
+
+
+def choice_field(choices: Mapping[str, T]) -> Callable[[str], T]:
+    """Returns a parser for one of the values of a list."""
+
+    def parse(text: str) -> T:
+        if text not in choices:
+            raise InvalidInputError(f"Choose one of: {', '.join(choices)}")
+        return choices[text]
 
     return parse
 

@@ -10,7 +10,16 @@ from litestar.params import FromPath
 
 from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import Instance
+from polyant.domain.instances import (
+    DEFAULT_HISTORY_MESSAGES,
+    DEFAULT_HISTORY_TOKENS,
+    MAX_HISTORY_MESSAGES,
+    MAX_HISTORY_TOKENS,
+    MIN_HISTORY_MESSAGES,
+    MIN_HISTORY_TOKENS,
+    Instance,
+    TranscriptReaders,
+)
 from polyant.domain.limits import MAX_LIMIT_SECONDS, MAX_STEPS, MAX_TOOL_CALLS, TurnBudget
 from polyant.domain.provider_keys import moved_key
 from polyant.domain.secret_states import secret_states
@@ -19,6 +28,7 @@ from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.http.panel.fields import (
     base_url_field,
+    choice_field,
     description_field,
     model_field,
     name_field,
@@ -26,6 +36,7 @@ from polyant.http.panel.fields import (
     parsed,
     temperature_field,
     whole_number_field,
+    with_default,
 )
 from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
@@ -38,6 +49,10 @@ LABELS = {
     "model": "Model",
     "base_url": "Base URL",
     "temperature": "Temperature",
+    "conversations": "Keep conversations",
+    "history_tokens": "Tokens of stored messages",
+    "history_messages": "Stored messages",
+    "transcripts": "Who may read texts",
     "max_steps": "Model calls",
     "max_tool_calls": "Tool calls",
     "turn_seconds": "Seconds for the whole turn",
@@ -51,6 +66,16 @@ _PARSERS = {
     "model": model_field,
     "base_url": base_url_field,
     "temperature": temperature_field,
+    "conversations": choice_field({"on": True, "off": False}),
+    "history_tokens": with_default(
+        DEFAULT_HISTORY_TOKENS,
+        whole_number_field("The number", minimum=MIN_HISTORY_TOKENS, maximum=MAX_HISTORY_TOKENS, example="8000"),
+    ),
+    "history_messages": with_default(
+        DEFAULT_HISTORY_MESSAGES,
+        whole_number_field("The number", minimum=MIN_HISTORY_MESSAGES, maximum=MAX_HISTORY_MESSAGES, example="100"),
+    ),
+    "transcripts": choice_field({str(readers): readers for readers in TranscriptReaders}),
     "max_steps": whole_number_field("Model calls", minimum=1, maximum=MAX_STEPS, example="15"),
     "max_tool_calls": whole_number_field("Tool calls", minimum=0, maximum=MAX_TOOL_CALLS, example="50"),
     "turn_seconds": number_field("The time", minimum=0.001, maximum=MAX_LIMIT_SECONDS, example="60"),
@@ -112,6 +137,7 @@ class SettingsPages:
             providers=[*self._catalog.providers, *({instance.provider} - {*self._catalog.providers})],
             default_base_url="" if provider is None else provider.base_url,
             budget=self._budget,
+            may_share=request.auth.unrestricted or instance.transcripts is TranscriptReaders.USERS,
             secrets=[state for state in states if state.name not in CALLER_KEYS],
             moved=moved_key(instance, self._catalog.providers) is not None,
             provider_secret=None if provider is None else provider.secret,
@@ -225,4 +251,6 @@ def patch_of(stored: Instance, form: Form, given: Mapping[str, object]) -> Insta
 def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)
