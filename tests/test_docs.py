@@ -297,7 +297,7 @@ def test_table_lists_exactly_the_pluggable_ports() -> None:
     settings = {variable.name for variable in variables().values()}
     for group in GROUPS:
         setting, port, contract = table[f"polyant.{group.name}"]
-        assert setting.split("`")[1] == SETTINGS_OF_LISTS.get(group.name, group.name.upper())
+        assert setting.split("`")[1] == SETTINGS_OF_LISTS.get(group.name, group.setting.upper())
         assert setting.split("`")[1] in settings
         assert dotted(port.strip("`")) is group.port
         assert dotted(contract.strip("`")).__name__ == f"{group.port.__name__}Contract"  # type: ignore[attr-defined]

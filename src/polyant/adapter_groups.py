@@ -8,10 +8,15 @@ from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.channel import Channel
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.conversation_maintenance import ConversationMaintenance
+from polyant.domain.ports.conversation_repo import ConversationRepo
+from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
+from polyant.domain.ports.lanes import Lanes
 from polyant.domain.ports.login_history import LoginHistory
+from polyant.domain.ports.outbox import Outbox
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -56,6 +61,18 @@ SUPERVISOR = Group("supervisor", Supervisor)
 _ONE_STORE = ("instance_repo", "user_repo", "audit_log", "channel_connections")
 """The settings of the stores that a backup contains."""
 
+CONVERSATION_GROUPS: tuple[Group[Any], ...] = tuple(
+    Group(name, port, setting="conversation_store")
+    for name, port in (
+        ("conversation_repo", ConversationRepo),
+        ("conversation_maintenance", ConversationMaintenance),
+        ("lanes", Lanes),
+        ("inbox", Inbox),
+        ("outbox", Outbox),
+    )
+)
+"""The groups that one setting selects: history, events and deliveries are stored in one transaction."""
+
 SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("instance_repo", InstanceRepo),
     Group("instance_history", InstanceHistory),
@@ -72,8 +89,9 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("channel_connections", ChannelConnections),
     Group("turn_log", TurnLog),
     Group("password_hasher", PasswordHasher),
+    *CONVERSATION_GROUPS,
 )
-"""The groups with exactly one selected adapter; the setting with the group's name selects it."""
+"""The groups with exactly one selected adapter."""
 
 GROUPS: tuple[Group[Any], ...] = (*SINGLE_GROUPS, CHAT_MODEL, TOOL, TURN_OBSERVER)
 
@@ -102,7 +120,7 @@ def require_one_store(settings: Settings) -> None:
 
 def chosen_adapters(settings: Settings) -> set[tuple[str, str]]:
     """Returns the group and the name of each adapter that the settings select."""
-    adapters = {(group.name, getattr(settings, group.name)) for group in SINGLE_GROUPS}
+    adapters = {(group.name, getattr(settings, group.setting)) for group in SINGLE_GROUPS}
     adapters |= {(CHANNEL.name, name) for name in settings.channels}
     adapters |= {(CHAT_MODEL.name, name) for name in settings.chat_models}
     adapters |= {(TOOL.name, name) for name in tool_names_of(settings)}

@@ -26,18 +26,25 @@ class Group(Generic[PortT]):
     """The adapters of one port, registered in the entry-point group `polyant.<port>`."""
 
     def __init__(
-        self, name: str, port: type[PortT], *, fault_of: Callable[[PortT, str], str | None] = lambda *_: None
+        self,
+        name: str,
+        port: type[PortT],
+        *,
+        setting: str | None = None,
+        fault_of: Callable[[PortT, str], str | None] = lambda *_: None,
     ) -> None:
         """Creates a group.
 
         Args:
             name: The name of the entry-point group without its prefix.
             port: The protocol that the adapters implement.
+            setting: The setting that chooses the adapter; by default, the one with the group's name.
             fault_of: Returns the fault of an adapter that has all members of the port, or None; its second argument
                 is the name of the entry point.
         """
         self.name = name
         self.port = port
+        self.setting = setting or name
         self.fault_of = fault_of
 
 

@@ -572,6 +572,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     channel_connections: Annotated[
         str, _adapter("channel_connections", "Adapter that stores the connections of instances to chat platforms")
     ] = "piccolo"
+    conversation_store: Annotated[
+        str,
+        _adapter(
+            "conversation_store", "Adapters that store conversations, and what channels receive and send, in one store"
+        ),
+    ] = "memory"
     turn_log: Annotated[str, _adapter("turn_log", "Adapter that stores turn metrics")] = "piccolo"
     turn_observers: Annotated[
         tuple[str, ...],

@@ -108,7 +108,7 @@ async def open_container(
 
 def _register_adapters(container: Container, settings: Settings) -> None:
     for group in SINGLE_GROUPS:
-        container.register(group.port, AdapterRecipe(group, getattr(settings, group.name)))
+        container.register(group.port, AdapterRecipe(group, getattr(settings, group.setting)))
     if settings.rate_limit_fail is RateLimitFail.OPEN:
         chosen = adapter_type(RATE_LIMITER, settings.rate_limiter)
         container.register(chosen, AdapterRecipe(RATE_LIMITER, settings.rate_limiter), listed=False)

@@ -73,6 +73,21 @@ class UnknownUserError(NotFoundError):
         self.user = user
 
 
+class UnknownConversationError(NotFoundError):
+    """No conversation has that id, or it was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("Unknown conversation")
+
+
+class UnknownEventError(NotFoundError):
+    """No event has that number, or it isn't in the expected state."""
+
+    def __init__(self, event: int | None = None) -> None:
+        super().__init__("Unknown event")
+        self.event = event
+
+
 class ConflictError(PolyantError):
     """The change conflicts with the stored data."""
 
@@ -146,6 +161,13 @@ class StorageUnavailableError(UnavailableError):
 
     def __init__(self, *, hint: str | None = None) -> None:
         super().__init__("The database is unavailable", hint=hint, retry_after=1)
+
+
+class LeaseLostError(UnavailableError):
+    """The lease on a conversation's lane expired, and another process may work on it."""
+
+    def __init__(self) -> None:
+        super().__init__("Another process has taken over the conversation", retry_after=1)
 
 
 class ServerBusyError(UnavailableError):

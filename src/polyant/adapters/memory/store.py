@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from polyant.adapters.memory.conversation_tables import ConversationTables
 from polyant.adapters.memory.instance_table import InstanceTable
 from polyant.domain.audit import AuditEntry
 from polyant.domain.channels import ChannelConnection, ConnectionId
@@ -12,7 +13,7 @@ from polyant.domain.users import StoredSession, User, UserId
 
 
 class MemoryStore:
-    """Holds instances with their history and connections, users, their sessions and the audit trail."""
+    """Holds instances with their history and connections, users, their sessions, the audit trail and conversations."""
 
     def __init__(self) -> None:
         self.instances = InstanceTable()
@@ -21,6 +22,7 @@ class MemoryStore:
         self.users: dict[UserId, User] = {}
         self.sessions: dict[str, StoredSession] = {}
         self.trail: list[AuditEntry] = []
+        self.conversations = ConversationTables()
 
     def get_user(self, user_id: UserId, *, version: int | None) -> User:
         """Returns the user.

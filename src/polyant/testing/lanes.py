@@ -1,0 +1,222 @@
+"""The contract of the port Lanes."""
+
+import asyncio
+
+import pytest
+
+from polyant.domain.errors import LeaseLostError, StorageUnavailableError
+from polyant.domain.lanes import LaneKind
+from polyant.domain.ports.lanes import Lanes
+from polyant.testing.conversation_store import (
+    LEASE,
+    ConversationStoreContract,
+    ConversationStoreOutageContract,
+    ConversationStoreRig,
+    api_lane,
+    claimed,
+    conversation_of,
+    event_of,
+    finished,
+    ids_of,
+    lane_of,
+    loaded,
+    names_of,
+)
+
+
+class LanesContract(ConversationStoreContract):
+    """The tests that every Lanes must pass; subclasses provide the rig."""
+
+    def test_implements_the_port(self, rig: ConversationStoreRig) -> None:
+        assert isinstance(rig.lanes, Lanes)
+
+    async def test_free_lane_is_leased_with_what_is_known(self, rig: ConversationStoreRig) -> None:
+        lane = api_lane(user="hash")
+        lease = await rig.lanes.acquire(lane, owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        assert (lease.lane, lease.owner, lease.epoch, lease.wake, lease.conversation) == (lane, "worker-1", 1, 0, None)
+
+    async def test_lane_has_its_latest_description(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        await rig.inbox.receive([event_of(lane=lane_of(user="old"))])
+        await rig.inbox.receive([event_of("e-2", lane_of(user="new"))])
+        assert (await claimed(rig)).lane == lane_of(user="new")
+
+    async def test_lease_names_the_current_conversation(self, rig: ConversationStoreRig) -> None:
+        conversation = await rig.conversations.start(conversation_of())
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        assert lease.conversation == conversation.id
+
+    async def test_leased_lane_is_refused_until_it_is_released(self, rig: ConversationStoreRig) -> None:
+        first = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert first is not None
+        assert await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE) is None
+        assert await rig.lanes.acquire(api_lane("lane-2"), owner="worker-2", seconds=LEASE) is not None
+        await rig.lanes.release(first)
+        second = await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE)
+        assert second is not None
+        assert second.epoch > first.epoch
+
+    async def test_one_of_concurrent_calls_gets_the_lease(self, rig: ConversationStoreRig) -> None:
+        calls = (rig.lanes.acquire(api_lane(), owner=f"worker-{number}", seconds=LEASE) for number in range(20))
+        assert sum(lease is not None for lease in await asyncio.gather(*calls)) == 1
+
+    async def test_expired_lease_can_be_taken_and_its_holder_is_fenced(self, rig: ConversationStoreRig) -> None:
+        late = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        await rig.advance(LEASE + 1)
+        taken = await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE)
+        assert late is not None
+        assert taken is not None
+        with pytest.raises(LeaseLostError):
+            await rig.lanes.renew(late, seconds=LEASE)
+        await rig.lanes.release(late)
+        assert await rig.lanes.acquire(api_lane(), owner="worker-3", seconds=LEASE) is None
+        assert await rig.lanes.renew(taken, seconds=LEASE) == 0
+
+    async def test_renewed_lease_lasts_longer(self, rig: ConversationStoreRig) -> None:
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        await rig.advance(LEASE * 0.75)
+        await rig.lanes.renew(lease, seconds=LEASE)
+        await rig.advance(LEASE * 0.75)
+        assert await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE) is None
+
+    async def test_expired_lease_that_nobody_took_can_be_renewed(self, rig: ConversationStoreRig) -> None:
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        await rig.advance(LEASE + 1)
+        await rig.lanes.renew(lease, seconds=LEASE)
+        assert await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE) is None
+
+    async def test_released_lease_is_lost(self, rig: ConversationStoreRig) -> None:
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        await rig.lanes.release(lease)
+        await rig.lanes.release(lease)
+        with pytest.raises(LeaseLostError):
+            await rig.lanes.renew(lease, seconds=LEASE)
+
+    @pytest.mark.parametrize("kind", [LaneKind.API, LaneKind.ACCOUNT])
+    async def test_workers_never_claim_lanes_of_other_kinds(self, rig: ConversationStoreRig, kind: LaneKind) -> None:
+        lease = await rig.lanes.acquire(api_lane(kind=kind), owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        await rig.advance(LEASE + 1)
+        assert await rig.lanes.due_in() is None
+        assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
+        await rig.lanes.release(lease, again=True)
+        assert await rig.lanes.due_in() is None
+
+    async def test_no_lane_is_due_initially(self, rig: ConversationStoreRig) -> None:
+        assert await rig.lanes.due_in() is None
+        assert await rig.lanes.claim(owner="worker-1", seconds=LEASE) is None
+
+    async def test_event_makes_its_lane_due(self, rig: ConversationStoreRig) -> None:
+        await rig.inbox.receive([event_of()])
+        due_in = await rig.lanes.due_in()
+        assert due_in is not None
+        assert due_in <= 0
+        lease = await claimed(rig)
+        assert (lease.lane, lease.wake) == (lane_of(), 1)
+        assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
+
+    async def test_lane_that_has_been_due_longest_is_claimed_first(self, rig: ConversationStoreRig) -> None:
+        for name in ("b", "c", "a"):
+            await rig.inbox.receive([event_of(name, lane_of(name))])
+            await rig.advance(1)
+        due_in = await rig.lanes.due_in()
+        assert due_in is not None
+        assert due_in <= -2.9
+        assert [(await claimed(rig)).lane.id for _ in range(3)] == ["b", "c", "a"]
+
+    async def test_concurrent_claims_get_different_lanes(self, rig: ConversationStoreRig) -> None:
+        await rig.inbox.receive([event_of(f"e-{number}", lane_of(f"lane-{number}")) for number in range(10)])
+        calls = (rig.lanes.claim(owner=f"worker-{number}", seconds=LEASE) for number in range(15))
+        lanes = [lease.lane.id for lease in await asyncio.gather(*calls) if lease is not None]
+        assert sorted(lanes) == sorted(f"lane-{number}" for number in range(10))
+
+    async def test_lane_of_a_dead_worker_is_due_again(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig)
+        await rig.advance(LEASE + 1)
+        again = await rig.inbox.load(await claimed(rig, "worker-2"), limit=20)
+        assert names_of(again) == names_of(work)
+        assert again.events[0].attempts == 2
+        with pytest.raises(LeaseLostError):
+            await rig.inbox.load(work.lease, limit=20)
+
+    async def test_released_lane_without_new_events_is_idle(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig)
+        await finished(rig, work)
+        await rig.lanes.release(work.lease)
+        assert await rig.lanes.due_in() is None
+
+    async def test_lane_that_received_an_event_meanwhile_is_due_after_its_release(
+        self, rig: ConversationStoreRig
+    ) -> None:
+        work = await loaded(rig)
+        await finished(rig, work)
+        await rig.inbox.receive([event_of("e-2")])
+        assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
+        assert await rig.lanes.renew(work.lease, seconds=LEASE) == work.lease.wake + 1
+        await rig.lanes.release(work.lease)
+        assert names_of(await rig.inbox.load(await claimed(rig), limit=20)) == ["e-2"]
+
+    async def test_lane_with_work_left_is_due_after_the_delay(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig)
+        await rig.lanes.release(work.lease, again=True, delay=100)
+        assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
+        await rig.inbox.receive([event_of("e-2")])
+        due_in = await rig.lanes.due_in()
+        assert due_in is not None
+        assert 50 < due_in <= 100
+        await rig.advance(101)
+        assert names_of(await rig.inbox.load(await claimed(rig), limit=20)) == ["e-1", "e-2"]
+
+    async def test_uncounted_load_is_not_an_attempt(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig)
+        await rig.lanes.release(work.lease, again=True, uncounted=ids_of(work))
+        again = await rig.inbox.load(await claimed(rig), limit=20)
+        assert [event.attempts for event in again.events] == [1]
+        await rig.lanes.release(work.lease, again=True, uncounted=ids_of(work))  # the lease is lost
+        assert [event.attempts for event in (await rig.inbox.load(again.lease, limit=20)).events] == [2]
+
+    async def test_moved_lane_takes_its_work_along(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig, event_of("e-1"))
+        (delivery,) = await finished(rig, work, "chunk")
+        await rig.inbox.receive([event_of("e-2")])
+        conversation = await rig.conversations.start(conversation_of())
+        await rig.lanes.move(work.lease.lane.id, lane_of("lane-2"))
+        with pytest.raises(LeaseLostError):
+            await rig.lanes.renew(work.lease, seconds=LEASE)
+        lease = await claimed(rig)
+        assert (lease.lane, lease.conversation) == (lane_of("lane-2"), conversation.id)
+        moved = await rig.inbox.load(lease, limit=20)
+        assert [each.id for each in moved.deliveries] == [delivery.id]
+        history = await rig.conversations.current(lane_of("lane-2").id, newest=0)
+        assert history is not None
+        assert history.conversation.lane == "lane-2"
+
+    async def test_target_of_a_move_keeps_its_conversation(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        await rig.conversations.start(conversation_of("conversation-2", "lane-2"))
+        await rig.lanes.move(lane_of().id, lane_of("lane-2"))
+        history = await rig.conversations.current(lane_of("lane-2").id, newest=0)
+        assert history is not None
+        assert history.conversation.id == "conversation-2"
+
+    async def test_unknown_source_of_a_move_changes_nothing(self, rig: ConversationStoreRig) -> None:
+        await rig.lanes.move(lane_of("nobody").id, lane_of("lane-2"))
+        assert await rig.lanes.due_in() is None
+
+
+class LanesOutageContract(ConversationStoreOutageContract):
+    """The additional tests for Lanes whose store can fail; subclasses provide a rig with an unavailable store."""
+
+    async def test_lanes_report_unavailable_store(self, unavailable: ConversationStoreRig) -> None:
+        lanes = unavailable.lanes
+        with pytest.raises(StorageUnavailableError):
+            await lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        with pytest.raises(StorageUnavailableError):
+            await lanes.claim(owner="worker-1", seconds=LEASE)
+        with pytest.raises(StorageUnavailableError):
+            await lanes.due_in()
