@@ -22,7 +22,7 @@ MAX_METHODS = 6
 
 
 ALLOWED: Mapping[str, tuple[str, ...]] = {
-    "aiohttp": ("polyant.adapters.llm", "polyant.adapters.tools"),
+    "aiohttp": ("polyant.adapters.channels", "polyant.adapters.llm", "polyant.adapters.tools"),
     "aiosqlite": ("polyant.adapters.piccolo",),
     "asyncpg": ("polyant.adapters.piccolo",),
     "babel": ("polyant.adapters.system",),

@@ -3,12 +3,12 @@ import msgspec
 import pytest
 
 from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
-from polyant.adapters.llm.proxy_routes import ProxyRoutes
 from polyant.adapters.llm.public_http import PublicHttp
 from polyant.domain.chat import ModelRequest, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.proxies import ProxyRules, parse_proxy
+from polyant.domain.proxy_routes import ProxyRoutes
 from polyant.testing.chat_model import events_of
 from support.instant_clock import InstantClock
 from support.openai_replies import openai_responder

@@ -11,7 +11,6 @@ import aiohttp
 
 from polyant.adapters.llm.bounded_response import BoundedResponse, ResponseLimits
 from polyant.adapters.llm.failures import CallFailedError, failure_of_exception, failure_of_response
-from polyant.adapters.llm.proxy_routes import ProxyRoutes, Route
 from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.refused_tools import refused_tools
 from polyant.adapters.llm.response_reader import ResponseReader, is_json
@@ -21,6 +20,7 @@ from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.clock import Clock
 from polyant.domain.proxies import ProxyRules
+from polyant.domain.proxy_routes import ProxyRoutes, Route
 from polyant.domain.secrets import SecretText
 
 _HEADERS = {

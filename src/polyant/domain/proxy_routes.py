@@ -1,4 +1,4 @@
-"""The way of provider calls through the operator's proxies, resolved once per origin."""
+"""The way of outbound calls through the operator's proxies, resolved once per origin."""
 
 from collections.abc import Mapping
 from functools import lru_cache

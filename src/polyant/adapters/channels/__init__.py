@@ -1,0 +1,1 @@
+"""Chat platforms: one package each, and the HTTP client that they share."""
