@@ -226,6 +226,13 @@ def test_adapter_is_named_after_its_port_and_its_entry_point_resolves(port: str,
     assert name in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
+def test_contracts_of_the_kit_refuse_silent_overrides() -> None:
+    trees = [ast.parse(path.read_text()) for path in (SOURCE / "polyant" / "testing").glob("*.py")]
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    without_base = [node.name for node in classes if node.name.endswith("Contract") and not node.bases]
+    assert without_base == ["Contract"]
+
+
 def test_structs_of_the_domain_are_frozen() -> None:
     """Adapters and observers share them between tasks and threads, and caches return the same one to many callers."""
     modules = [importlib.import_module(f"polyant.domain.{path.stem}") for path in DOMAIN.glob("*.py")]

@@ -6,7 +6,7 @@ from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.rate_limiter import PiccoloRateLimiter
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.testing.manual_clock import ManualClock
-from polyant.testing.rate_limiter import LimiterRig, RateLimiterContract, RateLimiterOutageContract
+from polyant.testing.rate_limiter import LimiterCapabilities, LimiterRig, RateLimiterContract, RateLimiterOutageContract
 from support.rate_limiter_rig import PiccoloRig
 
 
@@ -24,12 +24,16 @@ class MemoryRig(LimiterRig):
 
 
 class TestMemoryRateLimiter(RateLimiterContract):
+    capabilities = LimiterCapabilities(shared=False)
+
     @pytest.fixture
     def rig(self) -> MemoryRig:
         return MemoryRig()
 
 
 class TestFailOpenRateLimiter(RateLimiterContract):
+    capabilities = LimiterCapabilities(shared=False)
+
     @pytest.fixture
     def rig(self) -> MemoryRig:
         rig = MemoryRig()
@@ -39,8 +43,8 @@ class TestFailOpenRateLimiter(RateLimiterContract):
 
 class TestPiccoloRateLimiterOnSqlite(RateLimiterContract, RateLimiterOutageContract):
     @pytest.fixture
-    def rig(self, sqlite_database: PiccoloDatabase) -> PiccoloRig:
-        return PiccoloRig(sqlite_database)
+    def rig(self, sqlite_database: PiccoloDatabase, sqlite_url: str) -> PiccoloRig:
+        return PiccoloRig(sqlite_database, sqlite_url)
 
     @pytest.fixture
     def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloRateLimiter:
@@ -49,8 +53,8 @@ class TestPiccoloRateLimiterOnSqlite(RateLimiterContract, RateLimiterOutageContr
 
 class TestPiccoloRateLimiterOnPostgres(RateLimiterContract, RateLimiterOutageContract):
     @pytest.fixture
-    def rig(self, postgres_database: PiccoloDatabase) -> PiccoloRig:
-        return PiccoloRig(postgres_database)
+    def rig(self, postgres_database: PiccoloDatabase, postgres_url: str) -> PiccoloRig:
+        return PiccoloRig(postgres_database, postgres_url)
 
     @pytest.fixture
     def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloRateLimiter:

@@ -1,8 +1,13 @@
 """A rig that ages the rate limiter's log in a database without waiting."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.rate_limiter import PiccoloRateLimiter
-from polyant.testing.rate_limiter import LimiterRig
+from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.testing.rate_limiter import SharedLimiterRig
 
 _MAKE_OLDER = {
     "postgres": """
@@ -16,12 +21,22 @@ _MAKE_OLDER = {
 }
 
 
-class PiccoloRig(LimiterRig):
-    """Shifts the log's timestamps instead of waiting, since the table holds the limiter's whole state."""
+@asynccontextmanager
+async def open_limiter(url: str) -> AsyncIterator[RateLimiter]:
+    async with PiccoloDatabase(url) as database:
+        yield PiccoloRateLimiter(database=database)
 
-    def __init__(self, database: PiccoloDatabase) -> None:
+
+class PiccoloRig(SharedLimiterRig):
+    """Shifts the log's timestamps instead of waiting, since the table holds the limiter's whole state.
+
+    The URL is for tests that open another limiter on the same database.
+    """
+
+    def __init__(self, database: PiccoloDatabase, url: str = "") -> None:
         self.limiter: PiccoloRateLimiter = PiccoloRateLimiter(database=database)
         self._database = database
+        self.opener = partial(open_limiter, url)
 
     async def advance(self, seconds: float) -> None:
         await self._database.run(_MAKE_OLDER[self._database.dialect], round(seconds * 1_000_000))

@@ -18,6 +18,7 @@ from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import StoredSession, User
 from polyant.testing.audit_log import entry_of
 from polyant.testing.channel_connection_factory import connection_of
+from polyant.testing.contract import Contract
 from polyant.testing.factories import InstanceFactory, UserFactory
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -60,7 +61,7 @@ def sorted_items(items: Iterable[StoredItem]) -> Sequence[StoredItem]:
     return sorted(items, key=lambda item: "" if isinstance(item, AuditEntry) else item.id)
 
 
-class ArchiveContract:
+class ArchiveContract(Contract):
     """The tests that every Archive must pass; subclasses provide an empty one, and the repositories of its store."""
 
     @pytest.fixture
@@ -284,7 +285,7 @@ class ArchiveContract:
         assert await items_of(archive) == before
 
 
-class ArchiveOutageContract:
+class ArchiveOutageContract(Contract):
     """The additional tests for an Archive whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture

@@ -10,6 +10,7 @@ from polyant.domain.audit import AuditEntry, AuditPage, AuditQuery
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.audit_log import AuditLog
+from polyant.testing.contract import Contract
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _MOMENT = timedelta(microseconds=1)
@@ -20,7 +21,7 @@ def entry_of(**fields: Any) -> AuditEntry:
     return AuditEntry(**{"at": _NOON, "actor": "cli", "action": "instance.update", **fields})
 
 
-class AuditLogContract:
+class AuditLogContract(Contract):
     """The tests that every AuditLog must pass; subclasses provide an empty one."""
 
     @pytest.fixture
@@ -140,7 +141,7 @@ class AuditLogContract:
         assert page.total == 5
 
 
-class AuditLogOutageContract:
+class AuditLogOutageContract(Contract):
     """The additional tests for an AuditLog whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture

@@ -14,6 +14,7 @@ from polyant.domain.backups import (
 )
 from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.secrets import SecretText
+from polyant.testing.contract import Contract
 
 _PASSPHRASE = SecretText("correct horse battery é")
 _TEXT = bytes(range(256)) * 1_024
@@ -44,7 +45,7 @@ def _flipped(data: bytes, position: int) -> bytes:
     return bytes(changed)
 
 
-class BackupCipherContract:
+class BackupCipherContract(Contract):
     """The tests that every BackupCipher must pass."""
 
     @pytest.fixture

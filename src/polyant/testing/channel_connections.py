@@ -29,6 +29,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import SecretName
 from polyant.testing.audit_log import entry_of
 from polyant.testing.channel_connection_factory import connection_of
+from polyant.testing.contract import Contract
 from polyant.testing.factories import InstanceFactory
 
 _SLACK = ChannelName("slack")
@@ -39,7 +40,7 @@ def _connect(instance: Instance, account: str = "4711", **fields: object) -> Cha
     return connection_of(instance_id=instance.id, slug=instance.slug, account=account, **fields)
 
 
-class ChannelConnectionsContract:
+class ChannelConnectionsContract(Contract):
     """The tests that every ChannelConnections must pass; subclasses provide an empty one and what its store shares."""
 
     @pytest.fixture
@@ -228,7 +229,7 @@ class ChannelConnectionsContract:
         assert sorted(entry.action for entry in found) == sorted(entry.action for entry in entries)
 
 
-class ChannelConnectionsOutageContract:
+class ChannelConnectionsOutageContract(Contract):
     """The additional tests for a ChannelConnections whose store can fail.
 
     Subclasses provide one with an unavailable store.

@@ -22,6 +22,7 @@ from polyant.domain.chat import (
 )
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.ports.chat_model import ChatModel
+from polyant.testing.contract import Contract
 
 PROVIDER_TEXT = "what only the provider wrote"
 """The text with which a provider under test fails, in addition to the key that it received."""
@@ -107,7 +108,7 @@ def expected_events(answer: ScriptedAnswer, *, stream: bool) -> list[ModelEvent]
     ]
 
 
-class ChatModelContract:
+class ChatModelContract(Contract):
     """The tests that every ChatModel must pass; subclasses provide the provider under test."""
 
     @pytest.fixture

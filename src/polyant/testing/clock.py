@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from polyant.domain.ports.clock import Clock
+from polyant.testing.contract import Contract
 
 Advance = Callable[[float], Awaitable[None]]
 
 
-class ClockContract:
+class ClockContract(Contract):
     """The tests that every Clock must pass; subclasses provide one, and a function that lets its time pass."""
 
     @pytest.fixture

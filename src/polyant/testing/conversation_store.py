@@ -15,6 +15,7 @@ from polyant.domain.ports.conversation_repo import ConversationRepo
 from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.lanes import Lanes
 from polyant.domain.ports.outbox import Outbox
+from polyant.testing.contract import Contract
 from polyant.testing.manual_clock import START
 
 BOT = InstanceId("b" * 32)
@@ -39,7 +40,7 @@ class ConversationStoreRig(Protocol):
         """
 
 
-class ConversationStoreContract:
+class ConversationStoreContract(Contract):
     """The base of the contracts of the store's ports; subclasses provide the rig."""
 
     @pytest.fixture
@@ -47,7 +48,7 @@ class ConversationStoreContract:
         raise NotImplementedError("return a ConversationStoreRig around an empty store")
 
 
-class ConversationStoreOutageContract:
+class ConversationStoreOutageContract(Contract):
     """The base of the contracts of a store that is unavailable; subclasses provide the rig."""
 
     @pytest.fixture

@@ -10,6 +10,7 @@ from polyant.domain.errors import SecretUnreadableError
 from polyant.domain.ports.data_cipher import DataCipher, DataKey
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretText
+from polyant.testing.contract import Contract
 
 CONVERSATION = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32
@@ -26,7 +27,7 @@ TEXT = "Apple-Strudel 🥧"
 RUBBISH = ("", "v1", "\0", "clé", "AA==", "A" * 10_000)
 
 
-class DataCipherContract:
+class DataCipherContract(Contract):
     """The tests that every DataCipher must pass; subclasses provide four of them, and the SecretCipher of one."""
 
     @pytest.fixture

@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from polyant.domain.ports.date_time_formatter import DateTimeFormatter
+from polyant.testing.contract import Contract
 
 MOMENT = datetime(2026, 11, 22, 10, 44, 30, tzinfo=UTC)
 
 
-class DateTimeFormatterContract:
+class DateTimeFormatterContract(Contract):
     """The tests that every DateTimeFormatter must pass.
 
     Subclasses provide one that formats years like 2026 and minutes like 07.

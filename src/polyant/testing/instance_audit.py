@@ -11,6 +11,7 @@ from polyant.domain.errors import PolyantError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.testing.contract import Contract
 from polyant.testing.factories import InstanceFactory
 
 _SLUG = Slug("audited")
@@ -22,7 +23,7 @@ def entry_of(action: str) -> AuditEntry:
     return AuditEntry(at=at, actor="ann@example.com", action=action, instance=_SLUG, user="bob@x.y", details=("a", "b"))
 
 
-class InstanceAuditContract:
+class InstanceAuditContract(Contract):
     """The tests of the audit entries that every InstanceRepo stores; InstanceRepoContract includes them."""
 
     @pytest.fixture

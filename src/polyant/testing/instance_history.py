@@ -21,6 +21,7 @@ from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SectionKey
+from polyant.testing.contract import Contract
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.instance_audit import entry_of
 
@@ -40,7 +41,7 @@ def state_of(instance: Instance, *, at: datetime = _NOW) -> InstanceState:
     )
 
 
-class InstanceHistoryContract:
+class InstanceHistoryContract(Contract):
     """The tests that every InstanceHistory must pass; subclasses provide an empty one and the repos of its store."""
 
     @pytest.fixture
@@ -192,7 +193,7 @@ class InstanceHistoryContract:
         assert len(await history.list(instance.id)) == 1
 
 
-class InstanceHistoryOutageContract:
+class InstanceHistoryOutageContract(Contract):
     """The additional tests for an InstanceHistory whose store can fail.
 
     Subclasses provide one with an unavailable store.

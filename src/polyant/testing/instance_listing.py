@@ -8,13 +8,14 @@ from msgspec.structs import replace
 from polyant.domain.instances import Instance, InstancePage, InstanceQuery, InstanceStatus, InstanceSummary
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName
+from polyant.testing.contract import Contract
 from polyant.testing.factories import InstanceFactory, SealedSecretFactory
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _EVERYTHING = InstanceQuery()
 
 
-class InstanceListingContract:
+class InstanceListingContract(Contract):
     """The tests of `list` that every InstanceRepo must pass; InstanceRepoContract includes them."""
 
     @pytest.fixture

@@ -19,6 +19,7 @@ from polyant.domain.mcp_servers import McpServer
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SecretName
+from polyant.testing.contract import Contract
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.instance_audit import InstanceAuditContract
 from polyant.testing.instance_listing import InstanceListingContract, slugs_of
@@ -241,7 +242,7 @@ class InstanceRepoContract(InstanceListingContract, InstanceAuditContract):
         assert seen >= {instance.slug for instance in instances}
 
 
-class InstanceRepoOutageContract:
+class InstanceRepoOutageContract(Contract):
     """The additional tests for an InstanceRepo whose store can fail.
 
     Subclasses provide one with an unavailable store.

@@ -6,9 +6,10 @@ import pytest
 
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.ports.key_check import KeyCheck
+from polyant.testing.contract import Contract
 
 
-class KeyCheckContract:
+class KeyCheckContract(Contract):
     """The tests that every KeyCheck must pass; subclasses provide an empty one."""
 
     @pytest.fixture
@@ -57,7 +58,7 @@ class KeyCheckContract:
         assert await key_check.read() == values[replaced.index(True)]
 
 
-class KeyCheckOutageContract:
+class KeyCheckOutageContract(Contract):
     """The additional tests for a KeyCheck whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture

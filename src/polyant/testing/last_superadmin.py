@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from polyant.domain.errors import LastSuperadminError
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import Email, Role, User
+from polyant.testing.contract import Contract
 from polyant.testing.factories import UserFactory
 
 Removal = Callable[[UserRepo, User], Awaitable[object]]
@@ -30,7 +31,7 @@ _REMOVALS: list[Removal] = [_delete, _disable, _demote]
 each_removal = pytest.mark.parametrize("remove", _REMOVALS, ids=["delete", "disable", "demote"])
 
 
-class LastSuperadminContract:
+class LastSuperadminContract(Contract):
     """The tests that every UserRepo keeps at least one active superadmin; UserRepoContract includes them."""
 
     @pytest.fixture

@@ -8,13 +8,14 @@ import pytest
 
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.ports.login_history import LoginHistory
+from polyant.testing.contract import Contract
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _LATER = _NOW + timedelta(days=30)
 _MOMENT = timedelta(microseconds=1)
 
 
-class LoginHistoryContract:
+class LoginHistoryContract(Contract):
     """The tests that every LoginHistory must pass; subclasses provide an empty one."""
 
     @pytest.fixture
@@ -73,7 +74,7 @@ class LoginHistoryContract:
             assert await login_history.contains([f"login {number}"], now=_NOW) is (number < 4)
 
 
-class LoginHistoryOutageContract:
+class LoginHistoryOutageContract(Contract):
     """The additional tests for a LoginHistory whose store can fail.
 
     Subclasses provide one with an unavailable store.

@@ -8,13 +8,14 @@ import pytest
 
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
+from polyant.testing.contract import Contract
 
 _PASSWORD = SecretText("correct horse battery staple")
 _ROUNDS = 5
 _MANY = 100
 
 
-class PasswordHasherContract:
+class PasswordHasherContract(Contract):
     """The tests that every PasswordHasher must pass; subclasses provide one that takes a few milliseconds per hash."""
 
     @pytest.fixture

@@ -1,13 +1,58 @@
 """The contract of the port RateLimiter."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar, Protocol
 
+import msgspec
 import pytest
 
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.limits import LimitState, RateLimit
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.testing.contract import Contract, requires
+from polyant.testing.limiter_processes import hits_in_processes
+
+_DAY = 86_400
+_LARGE = 250
+
+_LONG = "0123456789abcdef" * 30
+SIMILAR_KEYS = (
+    *(
+        "a",
+        "A",
+        " a",
+        "a ",
+        "a\n",
+        "a_",
+        "a%",
+        "a*",
+        "{a}b",
+        "{a}c",
+        "a:b",
+        "a;b",
+        "a|b",
+        "a/b",
+        "a%3Ab",
+        "a\\b",
+        "a'b",
+    ),
+    *("\u00e9", "e\u0301", "e", "\u00c9", "\u00df", "ss", "\u0131", "i", "I", "\u0130", "1", "\uff11", "01", "1.0"),
+    *("\U0001f41c", "\U0001f41b", "\u200ba", "", "None", "none", "null"),
+    *(_LONG, _LONG[:-1], f"{_LONG}0", f"{_LONG}1", f"{_LONG}1:", f"{_LONG} ", _LONG.upper()),
+    *(f"{'é' * 255}a", f"{'é' * 255}b"),
+)
+"""Keys that a limiter may confuse: they differ in case, Unicode form, length, wildcards, or only at the end."""
+
+
+class LimiterCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """The capabilities of a limiter and its rig."""
+
+    shared: bool = True
+    """Several processes share the log. False for a limiter in the memory of one process."""
+    long_waits: bool = True
+    """The rig can advance by a day. False for a rig that waits in real time."""
 
 
 class LimiterRig(Protocol):
@@ -27,8 +72,21 @@ class LimiterRig(Protocol):
         """Returns the number of keys that use memory or storage, after the limiter's clean-up has had time to run."""
 
 
-class RateLimiterContract:
-    """The tests that every RateLimiter must pass; subclasses provide the rig."""
+class SharedLimiterRig(LimiterRig, Protocol):
+    """The rig of a limiter whose log several processes share."""
+
+    opener: Callable[[], AbstractAsyncContextManager[RateLimiter]]
+    """Opens another limiter on the same store. It can be pickled, because other processes call it, too: for example
+    `functools.partial` of a function at the top level of a module that other processes can import."""
+
+
+class RateLimiterContract(Contract):
+    """The tests that every RateLimiter must pass; subclasses provide the rig.
+
+    A limiter with the capability `shared` needs a SharedLimiterRig.
+    """
+
+    capabilities: ClassVar[LimiterCapabilities] = LimiterCapabilities()
 
     @pytest.fixture
     def rig(self) -> LimiterRig:
@@ -41,6 +99,11 @@ class RateLimiterContract:
         states = await hit(rig, "a", RateLimit(3, 60), times=5)
         assert [state.allowed for state in states] == [True, True, True, False, False]
         assert {state.limit for state in states} == {3}
+
+    async def test_large_limit_is_exact(self, rig: LimiterRig) -> None:
+        states = await hit(rig, "a", RateLimit(_LARGE, 60), times=_LARGE + 2)
+        assert [state.allowed for state in states] == [*[True] * _LARGE, False, False]
+        assert [state.remaining for state in states] == [*reversed(range(_LARGE)), 0, 0]
 
     async def test_concurrent_calls_do_not_exceed_limit(self, rig: LimiterRig) -> None:
         states = await asyncio.gather(*(rig.limiter.hit("a", RateLimit(5, 60)) for _ in range(40)))
@@ -76,6 +139,11 @@ class RateLimiterContract:
         assert await passes(rig, "b", limit)
         assert not await passes(rig, "a", limit)
 
+    async def test_keys_that_differ_little_are_independent(self, rig: LimiterRig) -> None:
+        limit = RateLimit(1, 60)
+        assert [key for key in SIMILAR_KEYS if not await passes(rig, key, limit)] == []
+        assert [key for key in SIMILAR_KEYS if await passes(rig, key, limit)] == []
+
     async def test_expiry_of_one_key_does_not_affect_others(self, rig: LimiterRig) -> None:
         limit = RateLimit(1, 1)
         assert await passes(rig, "a", limit)
@@ -89,6 +157,18 @@ class RateLimiterContract:
         before = await rig.limiter.hit("a", RateLimit(3, 1))
         await rig.advance(1)
         assert await rig.limiter.hit("a", RateLimit(3, 1)) == before
+
+    @requires("long_waits")
+    async def test_call_stays_in_log_for_a_long_window(self, rig: LimiterRig) -> None:
+        limit = RateLimit(2, _DAY)
+        await hit(rig, "a", limit, times=2)
+        await rig.advance(_DAY - 100)
+        await rig.limiter.hit("another", RateLimit(1, 1))
+        refused = await rig.limiter.hit("a", limit)
+        assert not refused.allowed
+        assert refused.retry_after in range(90, 101)
+        await rig.advance(100)
+        assert await passes(rig, "a", limit)
 
     async def test_key_with_empty_log_uses_no_storage(self, rig: LimiterRig) -> None:
         for number in range(20):
@@ -184,8 +264,31 @@ class RateLimiterContract:
         lowered = await rig.limiter.peek("a", RateLimit(1, 60))
         assert (lowered.allowed, lowered.remaining, lowered.limit) == (False, 0, 1)
 
+    @requires("shared")
+    async def test_limiters_on_one_store_share_the_log(self, rig: SharedLimiterRig) -> None:
+        limit = RateLimit(3, 60)
+        async with rig.opener() as other:
+            first, second = await rig.limiter.hit("a", limit), await other.hit("a", limit)
+            assert (first.remaining, second.remaining) == (2, 1)
+            assert (await rig.limiter.peek("a", limit)).remaining == 1
+            assert (await other.peek("a", limit)).remaining == 1
 
-class RateLimiterOutageContract:
+    @requires("shared")
+    async def test_concurrent_calls_of_two_limiters_do_not_exceed_limit(self, rig: SharedLimiterRig) -> None:
+        limit = RateLimit(5, 60)
+        async with rig.opener() as other:
+            calls = (limiter.hit("a", limit) for _ in range(20) for limiter in (rig.limiter, other))
+            states = await asyncio.gather(*calls)
+        assert sum(state.allowed for state in states) == 5
+
+    @requires("shared")
+    async def test_concurrent_calls_of_two_processes_do_not_exceed_limit(self, rig: SharedLimiterRig) -> None:
+        keys = [f"round {number}" for number in range(20)]
+        allowed = await asyncio.to_thread(hits_in_processes, rig.opener, keys, RateLimit(1, 600))
+        assert allowed == dict.fromkeys(keys, 1)
+
+
+class RateLimiterOutageContract(Contract):
     """The additional tests for a RateLimiter whose store can fail.
 
     Subclasses provide one with an unavailable store.

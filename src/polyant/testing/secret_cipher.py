@@ -1,6 +1,11 @@
 """The contract of the port SecretCipher."""
 
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Iterator
 from itertools import permutations
+from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -8,6 +13,10 @@ from msgspec.structs import replace
 from polyant.domain.errors import SecretUnreadableError
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretAddress, SecretName, SecretText
+from polyant.testing.contract import Contract
+from polyant.testing.guessed_fingerprints import guessed_fingerprints
+
+ResultT = TypeVar("ResultT")
 
 SECRET = SecretText("sk-Grüße-🗝")
 ADDRESS = SecretAddress(
@@ -30,8 +39,19 @@ ADDRESSES = {
 RUBBISH = ("", "v1", "...", "plain text", "\0", "clé", "v1.00.!!", "A" * 10_000)
 
 
-class SecretCipherContract:
-    """The tests that every SecretCipher must pass; subclasses provide three of them."""
+MARKER = "Grape-Juice"
+UNENCODABLE = f"{MARKER}\ud800"
+"""A text that UTF-8 can't encode. Python's error contains the text."""
+
+_SEALS = 1_000
+_NONCE_AND_TAG_BITS = 96 + 128
+_BITS_PER_CHARACTER = 6
+_TOLERANCE_BITS = 8
+"""Bits that share a character with others."""
+
+
+class SecretCipherContract(Contract):
+    """The tests that every SecretCipher must pass; subclasses provide five of them."""
 
     @pytest.fixture
     def cipher(self) -> SecretCipher:
@@ -44,6 +64,14 @@ class SecretCipherContract:
     @pytest.fixture
     def stranger(self) -> SecretCipher:
         raise NotImplementedError("return a cipher that shares no key with `cipher`")
+
+    @pytest.fixture
+    def restarted(self) -> SecretCipher:
+        raise NotImplementedError("return another cipher with the key of `cipher`, as after a restart")
+
+    @pytest.fixture
+    def relabelled(self) -> SecretCipher:
+        raise NotImplementedError("return a cipher with another key that has the id of the key of `cipher`")
 
     def test_implements_the_port(self, cipher: SecretCipher) -> None:
         assert isinstance(cipher, SecretCipher)
@@ -61,10 +89,19 @@ class SecretCipherContract:
         assert first[1] == second[1] == await cipher.key_id()
 
     async def test_ciphertext_differs_on_each_call(self, cipher: SecretCipher) -> None:
-        assert len({await cipher.seal(SECRET, ADDRESS) for _ in range(100)}) == 100
+        assert len({await cipher.seal(SECRET, ADDRESS) for _ in range(_SEALS)}) == _SEALS
+
+    async def test_ciphertext_differs_after_a_restart(self, cipher: SecretCipher, restarted: SecretCipher) -> None:
+        sealed = [await each.seal(SECRET, ADDRESS) for _ in range(10) for each in (cipher, restarted)]
+        assert len(set(sealed)) == len(sealed)
+
+    async def test_nonce_and_tag_are_long(self, cipher: SecretCipher) -> None:
+        """Shorter ones leave constant characters, or a short ciphertext."""
+        sealed = [await cipher.seal(SecretText(""), ADDRESS) for _ in range(100)]
+        assert _varying_bits(sealed) >= _NONCE_AND_TAG_BITS - _TOLERANCE_BITS
 
     async def test_ciphertext_does_not_contain_secret(self, cipher: SecretCipher) -> None:
-        assert "Grape-Juice" not in await cipher.seal(SecretText("Grape-Juice"), ADDRESS)
+        assert MARKER not in await cipher.seal(SecretText(MARKER), ADDRESS)
 
     # open
 
@@ -137,6 +174,30 @@ class SecretCipherContract:
         assert sealed not in shown
         assert SECRET.reveal() not in shown
 
+    # secrets in logs and errors
+
+    async def test_secret_is_in_no_log_and_no_output(
+        self, cipher: SecretCipher, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        caplog.set_level(0)
+        await _errors_of(cipher, SecretText(MARKER))
+        assert MARKER not in "".join([caplog.text, *capfd.readouterr()])
+
+    @pytest.mark.parametrize("text", [MARKER, UNENCODABLE], ids=["text", "unencodable text"])
+    async def test_secret_is_in_no_exception(self, cipher: SecretCipher, text: str) -> None:
+        logging.disable()
+        try:
+            errors = await _errors_of(cipher, SecretText(text))
+        finally:
+            logging.disable(logging.NOTSET)
+        assert [each for each in errors if MARKER in each] == []
+
+    async def test_calls_overlap(self, cipher: SecretCipher) -> None:
+        secrets = [SecretText(f"sk-{number}") for number in range(20)]
+        sealed = await asyncio.gather(*(cipher.seal(secret, ADDRESS) for secret in secrets))
+        opened = await asyncio.gather(*(cipher.open(text, ADDRESS) for text in sealed))
+        assert [text.reveal() for text in opened] == [secret.reveal() for secret in secrets]
+
     # fingerprints
 
     async def test_equal_secrets_have_equal_fingerprints(self, cipher: SecretCipher) -> None:
@@ -157,6 +218,21 @@ class SecretCipherContract:
         self, cipher: SecretCipher, stranger: SecretCipher
     ) -> None:
         assert set(await cipher.fingerprints(SECRET)).isdisjoint(await stranger.fingerprints(SECRET))
+
+    async def test_fingerprint_depends_on_the_key_not_on_its_id(
+        self, cipher: SecretCipher, relabelled: SecretCipher
+    ) -> None:
+        assert await cipher.key_id() == await relabelled.key_id()
+        assert set(await cipher.fingerprints(SECRET)).isdisjoint(await relabelled.fingerprints(SECRET))
+
+    async def test_fingerprint_is_not_computed_from_public_values(self, cipher: SecretCipher) -> None:
+        sealed = await cipher.seal(SECRET, ADDRESS)
+        public = ["", await cipher.key_id(), *sealed.split("."), ADDRESS.instance_id, ADDRESS.name, "polyant"]
+        (fingerprint,) = await cipher.fingerprints(SECRET)
+        assert [guess for guess in guessed_fingerprints(SECRET, public) if guess.startswith(fingerprint)] == []
+
+    async def test_fingerprint_contains_no_part_of_the_secret(self, cipher: SecretCipher) -> None:
+        assert MARKER not in "".join(await cipher.fingerprints(SecretText(MARKER)))
 
     # key_id, key_id_of
 
@@ -179,3 +255,46 @@ class SecretCipherContract:
     async def test_text_that_is_no_ciphertext_has_no_key_id(self, cipher: SecretCipher, rubbish: str) -> None:
         with pytest.raises(SecretUnreadableError):
             await cipher.key_id_of(rubbish)
+
+
+async def _errors_of(cipher: SecretCipher, secret: SecretText) -> list[str]:
+    """Uses the secret in each way, also in wrong ones, and returns everything that the raised exceptions show."""
+    shown: list[str] = []
+    sealed = await _result_of(cipher.seal(secret, ADDRESS), shown)
+    for address in ADDRESSES.values():
+        await _result_of(cipher.open(sealed or "", address), shown)
+    await _result_of(cipher.fingerprints(secret), shown)
+    return shown
+
+
+async def _result_of(call: Awaitable[ResultT], shown: list[str]) -> ResultT | None:
+    """Returns the result of the call, or None if it fails; then `shown` gets the data of all its exceptions."""
+    try:
+        return await call
+    except Exception as error:  # noqa: BLE001 - each exception is examined
+        shown.extend(f"{each!r} {each} {vars(each)} {_fields(each)}" for each in _chain(error))
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields the exception, its causes and its contexts, also the suppressed ones."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__]
+
+
+def _fields(error: BaseException) -> str:
+    """Returns the data of an exception of the standard library, such as the text that couldn't be encoded."""
+    return repr([getattr(error, name, None) for name in ("args", "object", "doc", "value")])
+
+
+def _varying_bits(sealed: list[str]) -> float:
+    """Returns how many bits differ between the ciphertexts, from the characters at the positions that differ."""
+    columns = [set(column) for column in zip(*sealed, strict=False)]
+    varying = [column for column in columns if len(column) > 1]
+    alphabet = set[str]().union(*varying)
+    return len(varying) * min(math.log2(max(len(alphabet), 1)), _BITS_PER_CHARACTER)

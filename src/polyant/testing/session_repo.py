@@ -13,6 +13,7 @@ from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import SessionRevocation, StoredSession, User, UserId
+from polyant.testing.contract import Contract
 from polyant.testing.factories import UserFactory
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -21,7 +22,7 @@ _MOMENT = timedelta(microseconds=1)
 _ENTRY = AuditEntry(at=_NOW, actor="ann@example.com", action="session.change", user="ann@example.com")
 
 
-class SessionRepoContract:
+class SessionRepoContract(Contract):
     """The tests that every SessionRepo must pass.
 
     Subclasses provide an empty one with the UserRepo and AuditLog of its store.
@@ -157,7 +158,7 @@ class SessionRepoContract:
         assert (await audit_log.list(AuditQuery())).total == 0
 
 
-class SessionRepoOutageContract:
+class SessionRepoOutageContract(Contract):
     """The additional tests for a SessionRepo whose store can fail.
 
     Subclasses provide one with an unavailable store.

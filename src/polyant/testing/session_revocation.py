@@ -9,13 +9,14 @@ from polyant.domain.errors import PolyantError
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import Role, SessionRevocation, StoredSession, User
+from polyant.testing.contract import Contract
 from polyant.testing.factories import UserFactory
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _FIRST, _SECOND, _OTHERS = "first", "second", "somebody else's"
 
 
-class SessionRevocationContract:
+class SessionRevocationContract(Contract):
     """The tests of the sessions that every UserRepo ends; UserRepoContract includes them."""
 
     @pytest.fixture

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 from polyant.domain.access import Session
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.secrets import SecretText
+from polyant.testing.contract import Contract
 
 RUBBISH = ("", ".", "..", "a.b.c", "Bearer", "é.é.é", "\0", "\ud800.\ud800.\ud800", "A" * 10_000)
 
 
-class SessionTokensContract:
+class SessionTokensContract(Contract):
     """The tests that every SessionTokens must pass; subclasses provide two of them, and an expired token."""
 
     @pytest.fixture

@@ -24,6 +24,7 @@ from polyant.domain.chat import (
 )
 from polyant.domain.errors import ProviderError, ProviderFailure, TurnTimeoutError, UnavailableError
 from polyant.domain.ports.supervisor import Supervisor
+from polyant.testing.contract import Contract
 from polyant.testing.fakes import FakeStep
 
 OVER_AT_ONCE = 1.0
@@ -69,7 +70,7 @@ async def events_of(events: AsyncGenerator[SupervisorEvent, None]) -> list[Super
         return [event async for event in events]
 
 
-class SupervisorContract:
+class SupervisorContract(Contract):
     """The tests that every Supervisor must pass; subclasses provide the supervisor under test."""
 
     @pytest.fixture

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from polyant.domain.ports.token_source import TokenSource
+from polyant.testing.contract import Contract
 
 # With this many draws, the chance that a possible value of a character never appears is less than one in a billion.
 DRAWS = 2_000
 
 
-class TokenSourceContract:
+class TokenSourceContract(Contract):
     """The tests that every TokenSource must pass; subclasses provide it."""
 
     @pytest.fixture

@@ -13,6 +13,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import parse_secret_name
 from polyant.domain.tools import ToolContext, ToolError, parse_tool_name, tool_spec
+from polyant.testing.contract import Contract
 from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
 SEEN_AT_ONCE = 1.0
@@ -56,7 +57,7 @@ async def result_of(tool: Tool, run: ToolRun) -> str:
     return await tool.run(msgspec.json.decode(msgspec.json.encode(run.arguments), type=tool.arguments), run.context)
 
 
-class ToolContract:
+class ToolContract(Contract):
     """The tests that every Tool must pass; subclasses provide the tool, a call that succeeds and one that fails."""
 
     @pytest.fixture

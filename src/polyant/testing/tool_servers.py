@@ -15,6 +15,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.ports.tool_servers import ServerAccess, ServerFault, ToolServers
 from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError
+from polyant.testing.contract import Contract
 from polyant.testing.tool import no_sub_agent
 from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
@@ -116,7 +117,7 @@ def warnings_in(records: list[logging.LogRecord]) -> int:
     return len({id(record) for record in records if record.levelno == logging.WARNING and "polyant" in record.name})
 
 
-class ToolServersContract:
+class ToolServersContract(Contract):
     """The tests that every ToolServers must pass; subclasses provide one, and the servers for it."""
 
     @pytest.fixture

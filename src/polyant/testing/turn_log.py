@@ -10,6 +10,7 @@ from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.turn_records import TurnActivity, TurnOutcome, TurnPage, TurnRecord
+from polyant.testing.contract import Contract
 from polyant.testing.manual_clock import START, ManualClock
 
 DAYS = 30
@@ -29,7 +30,7 @@ def turn_of(slug: Slug = _BOT, **fields: Any) -> TurnRecord:
     return TurnRecord(slug=slug, **given)
 
 
-class TurnLogContract:
+class TurnLogContract(Contract):
     """The tests that every TurnLog must pass; subclasses provide an empty one, and a function that closes it.
 
     Tests close the log before they list it, because only closing guarantees that records are stored.
@@ -170,7 +171,7 @@ class TurnLogContract:
         assert [turn.steps for turn in page.turns] == [*reversed(range(3_000))]
 
 
-class TurnLogOutageContract:
+class TurnLogOutageContract(Contract):
     """The additional tests for a TurnLog whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from polyant.domain.chat import StepFinished, ToolFinished, Usage
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
+from polyant.testing.contract import Contract
 from polyant.testing.manual_clock import START
 from polyant.testing.turns import observed_turn
 
@@ -21,7 +22,7 @@ def record_of(outcome: TurnOutcome = TurnOutcome.FINISHED) -> TurnRecord:
     )
 
 
-class TurnObserverContract:
+class TurnObserverContract(Contract):
     """The tests that every TurnObserver must pass; subclasses provide it.
 
     The delivery guarantees (order, isolation, bounds) belong to `TurnObservation`, not to the observer.

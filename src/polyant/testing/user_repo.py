@@ -21,6 +21,7 @@ from polyant.domain.errors import (
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import Email, Role, User, UserId, UserPage
+from polyant.testing.contract import Contract
 from polyant.testing.factories import UserFactory
 from polyant.testing.last_superadmin import LastSuperadminContract
 from polyant.testing.session_revocation import SessionRevocationContract
@@ -217,7 +218,7 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         assert (await user_repo.list()).users == (last,)
 
 
-class UserRepoOutageContract:
+class UserRepoOutageContract(Contract):
     """The additional tests for a UserRepo whose store can fail; subclasses provide one with an unavailable store."""
 
     @pytest.fixture

@@ -10,7 +10,8 @@ from polyant.domain.secrets import SecretAddress, SecretText
 class SecretCipher(Protocol):
     """Encrypts secrets for storage and computes keyed fingerprints for looking them up.
 
-    Any method may call a key management service, so no method blocks the event loop. Calls may overlap.
+    Any method may call a key management service, so no method blocks the event loop. Calls may overlap. No log line,
+    and no exception that a method raises or replaces, contains a secret.
     """
 
     @abstractmethod
@@ -18,7 +19,8 @@ class SecretCipher(Protocol):
         """Returns the ciphertext of a secret.
 
         The ciphertext is ASCII and contains its format version and the id of the key that encrypted it. It differs on
-        each call, so it doesn't reveal whether two secrets are equal.
+        each call, also after a restart, so it doesn't reveal whether two secrets are equal. It contains a nonce or
+        initialization vector of at least 96 bits, so that none repeats, and an authentication tag of at least 128 bits.
         """
 
     @abstractmethod
