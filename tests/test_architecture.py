@@ -22,7 +22,12 @@ MAX_METHODS = 6
 
 
 ALLOWED: Mapping[str, tuple[str, ...]] = {
-    "aiohttp": ("polyant.adapters.channels", "polyant.adapters.llm", "polyant.adapters.tools"),
+    "aiohttp": (
+        "polyant.adapters.channels",
+        "polyant.adapters.llm",
+        "polyant.adapters.otel",
+        "polyant.adapters.tools",
+    ),
     "aiosqlite": ("polyant.adapters.piccolo",),
     "asyncpg": ("polyant.adapters.piccolo",),
     "babel": ("polyant.adapters.system",),
@@ -32,6 +37,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "litestar": ("polyant.http",),
     "mcp": ("polyant.adapters.mcp",),
     "msgspec": ("polyant",),
+    "opentelemetry": ("polyant.adapters.otel",),
     "piccolo": ("polyant.adapters.piccolo",),
     "polyant.testing": ("polyant.testing",),
     "polyfactory": ("polyant.testing",),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bench.cases.crowds import paced, slow_readers
 from bench.cases.growing import histories, idle_streams, instances, listing
-from bench.cases.relaying import embedded, limiters, non_streaming, streaming, tools
+from bench.cases.relaying import embedded, limiters, non_streaming, streaming, tools, tracing
 from bench.cases.sharing import workers
 from bench.cases.starting import memory, starts
 from bench.command import Case
@@ -13,6 +13,7 @@ CASES: Mapping[str, Case] = {
     "non-streaming": non_streaming,
     "streaming": streaming,
     "tools": tools,
+    "tracing": tracing,
     "embedded": embedded,
     "limiter": limiters,
     "workers": workers,

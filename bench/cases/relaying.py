@@ -47,6 +47,22 @@ def limiters(harness: Harness) -> Iterator[Figure]:
     yield Figure(name="the database server's own", value=1_000 * (harness.databases.cpu() - before) / requests)
 
 
+def tracing(harness: Harness) -> Iterator[Figure]:
+    """The cost of traces: OpenTelemetry spans of each turn, sent to a collector that accepts them."""
+    collector = harness.url_of(harness.stub)  # responds 200 to any POST
+    traced = harness.engine("traced", TURN_OBSERVERS="otel", OTEL_EXPORTER_OTLP_ENDPOINT=collector)
+    plain = harness.engine()
+    options: Mapping[str, Mapping[str, Any]] = {
+        "whole": {},
+        "stream": {"stream": True, "deltas": 200, "connections": 8},
+    }
+    for kind, load in options.items():
+        found = interleaved(harness, _loads({"off": plain, "on": traced}, **load), times=3)
+        for name, samples in found.items():
+            yield cpu(f"{kind}, tracing {name}", samples)
+        yield ratio(f"{kind}, tracing on / off", found["on"], found["off"], Aim("<=", 1.05))
+
+
 def tools(harness: Harness) -> Iterator[Figure]:
     """A turn that calls the model three times and two tools in between."""
     engine = harness.engine()

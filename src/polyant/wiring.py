@@ -61,6 +61,7 @@ from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.toolbox import Toolbox
 from polyant.domain.turn_observation import TurnObservation
+from polyant.domain.turn_tracing import TurnTracing
 from polyant.home import database_url_of, require_given_secrets
 from polyant.master_keys import MasterKeys
 from polyant.plugins import AdapterError, AdapterRecipe, AdaptersRecipe, Group, adapter_type
@@ -182,6 +183,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(TurnBudget, lambda: TurnBudget(turn_seconds=settings.turn_seconds), listed=False)
     container.register(RunningTurns, lambda: RunningTurns(max_turns=settings.max_concurrent_turns), listed=False)
     container.register(TurnObservation, TurnObservation, listed=False)
+    container.register(TurnTracing, TurnTracing, listed=False)
     container.register(CachedInstanceRepo, CachedInstanceRepo, listed=False)
     container.register(FreshInstanceRepo, FreshInstanceRepo, listed=False)
 

@@ -1,10 +1,11 @@
 import pytest
 
 from polyant.adapters.memory.turn_log import MemoryTurnLog
+from polyant.adapters.otel.turn_observer import OtelTurnObserver
 from polyant.adapters.prometheus.turn_observer import PrometheusTurnObserver
 from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.adapters.turn_log.turn_observer import TurnLogTurnObserver
-from polyant.domain.injectables import TurnLogDays
+from polyant.domain.injectables import Environ, TurnLogDays
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.turn_observer import TurnObserverContract
 
@@ -19,3 +20,9 @@ class TestPrometheusTurnObserver(TurnObserverContract):
     @pytest.fixture
     def observer(self) -> PrometheusTurnObserver:
         return PrometheusTurnObserver(tools={"calculate": CalculateTool()})
+
+
+class TestOtelTurnObserver(TurnObserverContract):
+    @pytest.fixture
+    def observer(self) -> OtelTurnObserver:
+        return OtelTurnObserver(environ=Environ({}), export=lambda _: None)

@@ -8,6 +8,7 @@ import msgspec
 from polyant.domain.instances import Instance, JsonObject, Slug
 from polyant.domain.limits import TurnBudget
 from polyant.domain.secrets import SecretText
+from polyant.domain.trace_context import TraceContext
 from polyant.domain.turn_context import TurnContext
 
 MAX_TOKENS = 2**53
@@ -196,6 +197,8 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the call may connect to public IP addresses only, see `polyant.domain.public_addresses`."""
     options: JsonObject = {}
     """The instance's options for the provider's adapter, which decodes them with `decode_options`."""
+    trace: TraceContext | None = None
+    """The trace that the call belongs to; its headers are sent to the provider."""
     deadline: float
     """The Clock's `monotonic` seconds by which the call must finish."""
 

@@ -15,6 +15,7 @@ from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import Omission, OpenedServers, ServerAccess, ToolServers
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError, tool_spec
+from polyant.domain.trace_context import TraceContext
 
 MAX_TOOLS = 128
 """The maximum number of tools in a request to OpenAI."""
@@ -48,10 +49,15 @@ class ToolAccess:
         self._outbound = outbound
 
     @asynccontextmanager
-    async def open(self, instance: Instance) -> AsyncIterator[AvailableTools]:
-        """Yields the instance's tools; connections to its MCP servers stay open until the context exits."""
+    async def open(self, instance: Instance, *, trace: TraceContext | None = None) -> AsyncIterator[AvailableTools]:
+        """Yields the instance's tools; connections to its MCP servers stay open until the context exits.
+
+        Args:
+            instance: The instance.
+            trace: The trace that the requests to MCP servers belong to.
+        """
         own = [self._offers[tool.name] for tool in enabled_tools(instance, self._tools) if tool.ready]
-        accesses, unusable = await self._accesses(instance)
+        accesses, unusable = await self._accesses(instance, trace)
         if not accesses:
             yield _available(own, unusable)
             return
@@ -72,21 +78,23 @@ class ToolAccess:
         ) as opened:
             yield opened
 
-    async def _accesses(self, instance: Instance) -> tuple[Sequence[ServerAccess], Mapping[str, UnavailableError]]:
+    async def _accesses(
+        self, instance: Instance, trace: TraceContext | None
+    ) -> tuple[Sequence[ServerAccess], Mapping[str, UnavailableError]]:
         accesses: list[ServerAccess] = []
         unusable: dict[str, UnavailableError] = {}
         for server in instance.mcp_servers:
             if server.tools:
                 try:
-                    accesses.append(await self._access(instance, server))
+                    accesses.append(await self._access(instance, server, trace))
                 except UnavailableError as error:
                     unusable[server.name] = error
         return accesses, unusable
 
-    async def _access(self, instance: Instance, server: McpServer) -> ServerAccess:
+    async def _access(self, instance: Instance, server: McpServer, trace: TraceContext | None = None) -> ServerAccess:
         headers = await headers_for(instance, server, self._cipher)
         public_only = self._outbound.restricts(instance, server.url)
-        return ServerAccess(server=server, headers=headers, public_only=public_only)
+        return ServerAccess(server=server, headers=headers, public_only=public_only, trace=trace)
 
 
 def offer(tool: Tool) -> OfferedTool:

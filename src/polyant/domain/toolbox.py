@@ -182,7 +182,7 @@ class Toolbox:
         budget, started = RemainingBudget(turn), self._clock.monotonic()
         model = self._model_of(instance)
         request = await self._request(turn, model)
-        async with self._tool_access.open(instance) as available:
+        async with self._tool_access.open(instance, trace=turn.context.trace) as available:
             _log_omissions(instance, available)
             tools = GuardedTools(turn, available.tools, self._cipher)
             system = self._prompts.compose(instance, tools.specs, turn.caller_instructions)
@@ -207,6 +207,7 @@ class Toolbox:
             provider_fields=turn.provider_fields,
             stream=turn.stream,
             options=instance.options.get(instance.provider, {}),
+            trace=turn.context.trace,
             deadline=turn.deadline,
         )
 

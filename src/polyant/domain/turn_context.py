@@ -2,6 +2,7 @@
 
 import msgspec
 
+from polyant.domain.trace_context import TraceContext
 from polyant.domain.users import UserId
 
 
@@ -29,3 +30,5 @@ class TurnContext(msgspec.Struct, frozen=True, kw_only=True):
     caller: Caller = Caller()
     chat_id: str | None = None
     """The caller's id of the conversation."""
+    trace: TraceContext | None = None
+    """The trace to pass on to providers and MCP servers."""

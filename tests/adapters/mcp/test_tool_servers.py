@@ -6,17 +6,19 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from polyant.adapters.mcp.tool_servers import McpToolServers
 from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.ports.tool_servers import ServerAccess
+from polyant.domain.trace_context import TraceContext
 from polyant.testing.tool_servers import call
 from support.logs import collected, fields_of
 from support.mcp_replies import FIND, INITIALIZED, answering
 from support.mcp_server import mcp_server_process
-from support.patience import seconds
+from support.patience import PATIENCE, seconds
 from support.upstream import DROP, HANG_BEFORE_HEAD, Reply, ScriptedUpstream, Then
 
 SLUG = Slug("demo-bot")
@@ -140,3 +142,14 @@ async def test_server_that_hangs_in_a_call_and_at_closing_delays_nothing(
         async with asyncio.timeout(OVER_AT_ONCE):
             await asyncio.wait(calls)
     assert all(each.cancelled() for each in calls)
+
+
+async def test_every_request_carries_the_trace_of_the_turn(upstream: ScriptedUpstream) -> None:
+    upstream.otherwise = answering({})
+    trace = TraceContext(trace_id="a" * 32, span_id="b" * 16, state="vendor=1")
+    traced = msgspec.structs.replace(access(f"{upstream.url}/mcp"), trace=trace)
+    async with McpToolServers(open_seconds=PATIENCE).open(SLUG, [traced]) as opened:
+        assert opened.tools
+    assert len(upstream.posts) > 1
+    assert {request.headers.get("traceparent") for request in upstream.posts} == {trace.headers["traceparent"]}
+    assert {request.headers.get("tracestate") for request in upstream.posts} == {"vendor=1"}

@@ -16,6 +16,7 @@ from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.proxies import ProxyRules
 from polyant.domain.secrets import SecretName
+from polyant.domain.trace_context import trace_headers
 
 _VERSION = {"anthropic-version": "2023-06-01"}
 
@@ -64,7 +65,7 @@ class AnthropicChatModel(ChatModel):
 def _call(request: ModelRequest) -> ProviderCall:
     return ProviderCall(
         url=options_of(request).address(f"{request.base_url}/messages"),
-        headers=_headers(request),
+        headers={**trace_headers(request.trace), **_headers(request)},
         body=encode_request(request),
         stream=request.stream,
         deadline=request.deadline,

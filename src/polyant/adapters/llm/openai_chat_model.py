@@ -17,6 +17,7 @@ from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.proxies import ProxyRules
 from polyant.domain.secrets import SecretName
+from polyant.domain.trace_context import trace_headers
 
 
 class OpenAIChatModel(ChatModel):
@@ -65,7 +66,7 @@ class OpenAIChatModel(ChatModel):
         include_usage = request.stream and request.base_url not in self._without_usage_option
         return ProviderCall(
             url=options_of(request).address(f"{request.base_url}/chat/completions"),
-            headers=_headers(request),
+            headers={**trace_headers(request.trace), **_headers(request)},
             body=encode_request(request, include_usage=include_usage),
             stream=request.stream,
             deadline=request.deadline,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -29,6 +30,7 @@ from polyant.adapters.mcp.public_transport import NotPublicError
 from polyant.adapters.mcp.results import plain_result
 from polyant.domain.ports.tool_servers import MIN_SECRET_CHARACTERS, ServerAccess, ServerFault
 from polyant.domain.tools import OfferedTool, ToolError
+from polyant.domain.trace_context import trace_headers
 
 # The package logs errors with tracebacks, which contain the servers' text. The callers get and log these errors.
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
@@ -106,7 +108,7 @@ class McpConnection:
             message_filter=MessageFilter({"tools/list": self._add_page, "tools/call": plain_result}),
             max_bytes=lambda method: self.listing.bytes_left if method == "tools/list" else MAX_BYTES,
         )
-        headers = {name: value.reveal() for name, value in self.access.headers.items()}
+        headers = {**trace_headers(self.access.trace), **_revealed(self.access)}
         http = httpx2.AsyncClient(transport=self._transport, headers=headers, timeout=_NO_TIMEOUT)
         # The transport bounds responses, also those of one event.
         streams = streamable_http_client(
@@ -241,3 +243,7 @@ def _retrieve_exception(task: asyncio.Task[None]) -> None:
     """Retrieves the task's exception, so that asyncio doesn't report it; the callers of `tools` get it."""
     if not task.cancelled():
         task.exception()
+
+
+def _revealed(access: ServerAccess) -> Mapping[str, str]:
+    return {name: value.reveal() for name, value in access.headers.items()}

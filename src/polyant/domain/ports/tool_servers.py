@@ -12,6 +12,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool
+from polyant.domain.trace_context import TraceContext
 
 MIN_SECRET_CHARACTERS = 8
 """Shorter header values aren't treated as secrets: masking a tenant number, for example, would garble results."""
@@ -45,6 +46,8 @@ class ServerAccess(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, SecretText] = {}
     public_only: bool = False
     """Whether connections may go to public IP addresses only, see `polyant.domain.public_addresses`."""
+    trace: TraceContext | None = None
+    """The trace that the requests belong to; its headers are sent to the server."""
 
 
 class Omission(msgspec.Struct, frozen=True, kw_only=True):

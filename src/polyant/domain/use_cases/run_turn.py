@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from polyant.domain.chat import ChatRequest, SupervisorEvent, Turn, Usage
 from polyant.domain.instances import Instance
 from polyant.domain.limits import TurnBudget
@@ -16,6 +18,7 @@ from polyant.domain.turn_context import TurnContext
 from polyant.domain.turn_observation import TurnObservation
 from polyant.domain.turn_recorder import TurnRecorder
 from polyant.domain.turn_records import ObservedTurn, TurnRecord
+from polyant.domain.turn_tracing import TurnTracing
 
 _DEADLINE_MARGIN_SECONDS = 0.1
 """Lets a model or tool that enforces the deadline itself report first, with a more specific error."""
@@ -31,6 +34,7 @@ class RunTurn:
         clock: Measures durations.
         tokens: Generates turn ids.
         budget: The server's turn budget; an instance's own limits override parts of it.
+        tracing: Determines the trace that the turn passes on; without it, the caller's own.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class RunTurn:
         clock: Clock,
         tokens: TokenSource,
         budget: TurnBudget,
+        tracing: TurnTracing | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._turns = turns
@@ -49,11 +54,15 @@ class RunTurn:
         self._clock = clock
         self._tokens = tokens
         self._budget = budget
+        self._tracing = tracing
 
     def __call__(self, instance: Instance, request: ChatRequest, context: TurnContext) -> "TurnRun":
         """Returns the turn of an authorised caller; it starts when its context is entered."""
         started = self._clock.monotonic()
         budget = instance.limits.applied_to(self._budget)
+        turn_id = self._tokens.turn_id()
+        if self._tracing is not None:
+            context = msgspec.structs.replace(context, trace=self._tracing.begin(context.trace, turn_id))
         turn = Turn(
             instance=instance,
             context=context,
@@ -66,7 +75,7 @@ class RunTurn:
             stream=request.stream,
         )
         observed = ObservedTurn(
-            id=self._tokens.turn_id(),
+            id=turn_id,
             context=context,
             instance_id=instance.id,
             slug=instance.slug,

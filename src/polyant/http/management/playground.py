@@ -18,6 +18,7 @@ from polyant.http.openai.responses import ResponseSettings, respond
 from polyant.http.openai.wire import ChatCompletionRequest
 from polyant.http.record import record_of
 from polyant.http.throttle import Throttle
+from polyant.http.trace_headers import trace_in
 
 
 class PlaygroundController(Controller):
@@ -60,4 +61,5 @@ def _context_of(request: ApiRequest, wire: ChatCompletionRequest, throttle: Thro
         request_id=record_of(request.scope).request_id,
         address=throttle.key_of(request.scope),
         account=request.user.id,
+        trace=trace_in(request.scope),
     )

@@ -16,6 +16,7 @@ from polyant.http.openai.responses import ResponseSettings, respond
 from polyant.http.openai.wire import ChatCompletion
 from polyant.http.record import record_of
 from polyant.http.throttle import Throttle
+from polyant.http.trace_headers import trace_in
 
 
 class ChatEndpoint:
@@ -42,7 +43,13 @@ class ChatEndpoint:
         report_ignored(scope, wire)
         record = record_of(scope)
         record.slug = chat.model
-        context = turn_context(wire, channel="api", request_id=record.request_id, address=self._throttle.key_of(scope))
+        context = turn_context(
+            wire,
+            channel="api",
+            request_id=record.request_id,
+            address=self._throttle.key_of(scope),
+            trace=trace_in(scope),
+        )
         return respond(await self._answer_chat(chat, bearer_in(scope), context), wire, self._settings)
 
 

@@ -6,6 +6,7 @@ from polyant.domain.chat import ChatRequest, Usage
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import SLUG_RULE, Instance, InstanceSummary, Slug, parse_slug
 from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.trace_context import TraceContext
 from polyant.domain.turn_context import Caller, TurnContext
 from polyant.domain.users import UserId
 from polyant.http.bodies import decode
@@ -65,7 +66,13 @@ def to_domain(request: ChatCompletionRequest) -> ChatRequest:
 
 
 def turn_context(
-    request: ChatCompletionRequest, *, channel: str, request_id: str, address: str, account: UserId | None = None
+    request: ChatCompletionRequest,
+    *,
+    channel: str,
+    request_id: str,
+    address: str,
+    account: UserId | None = None,
+    trace: TraceContext | None = None,
 ) -> TurnContext:
     """Returns the origin of a request's turn: its channel, request id, chat and caller.
 
@@ -74,7 +81,7 @@ def turn_context(
     """
     caller = Caller(user=user_of(request), account=account, address=address)
     chat_id = None if request.chat_id is None else without_nul(request.chat_id, "$.chat_id")
-    return TurnContext(request_id=request_id, channel=channel, caller=caller, chat_id=chat_id)
+    return TurnContext(request_id=request_id, channel=channel, caller=caller, chat_id=chat_id, trace=trace)
 
 
 def chat_completion(completion: Completion, text: str, usage: UsageOut) -> ChatCompletion:

@@ -1,0 +1,82 @@
+"""Attributes of the spans, by the semantic conventions for generative AI: facts and metrics, never text.
+
+Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
+"""
+
+from functools import lru_cache
+
+from opentelemetry.semconv.schemas import Schemas
+
+from polyant.adapters.otel.wire import encode_constant
+from polyant.domain.chat import Usage
+from polyant.domain.turn_records import ObservedTurn
+
+SCHEMA_URL = Schemas.V1_44_0.value
+"""The version of the conventions that the names in this module come from."""
+
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+MODEL = "gen_ai.request.model"
+AGENT_ID = "gen_ai.agent.id"
+AGENT_NAME = "gen_ai.agent.name"
+CONVERSATION = "gen_ai.conversation.id"
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+CACHED_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+TOOL_NAME = "gen_ai.tool.name"
+TOOL_CALL = "gen_ai.tool.call.id"
+TOOL_TYPE = "gen_ai.tool.type"
+ERROR = "error.type"
+
+_CACHED = 1_024
+
+Attributes = dict[str, str | int]
+
+
+@lru_cache(_CACHED)
+def agent_constant(provider: str, model: str, *, agent_id: str, slug: str, channel: str) -> bytes:
+    """Returns the name and the attributes that the spans of an instance's turns share."""
+    return encode_constant(
+        f"invoke_agent {slug}",
+        {
+            OPERATION: "invoke_agent",
+            PROVIDER: provider,
+            MODEL: model,
+            AGENT_ID: agent_id,
+            AGENT_NAME: slug,
+            "polyant.channel": channel,
+        },
+    )
+
+
+@lru_cache(_CACHED)
+def chat_constant(provider: str, model: str) -> bytes:
+    """Returns the name and the attributes that the spans of a model's calls share."""
+    return encode_constant(f"chat {model}", {OPERATION: "chat", PROVIDER: provider, MODEL: model}, client=True)
+
+
+@lru_cache(_CACHED)
+def tool_constant(name: str, *, ok: bool) -> bytes:
+    """Returns the name and the attributes that the spans of a tool's calls share."""
+    attributes: Attributes = {
+        OPERATION: "execute_tool",
+        TOOL_NAME: name,
+        TOOL_TYPE: "extension" if "__" in name else "function",
+    }
+    return encode_constant(f"execute_tool {name}", attributes if ok else {**attributes, ERROR: "tool_error"})
+
+
+def request_attributes(turn: ObservedTurn) -> Attributes:
+    """Returns the attributes of a turn's span that identify its request."""
+    attributes: Attributes = {"polyant.request.id": turn.context.request_id}
+    if turn.context.chat_id is not None:
+        attributes[CONVERSATION] = turn.context.chat_id
+    return attributes
+
+
+def usage_attributes(usage: Usage) -> Attributes:
+    """Returns token counts as attributes."""
+    counts: Attributes = {INPUT_TOKENS: usage.prompt_tokens, OUTPUT_TOKENS: usage.completion_tokens}
+    if usage.cached_tokens:
+        counts[CACHED_TOKENS] = usage.cached_tokens
+    return counts
