@@ -36,7 +36,12 @@ KEYS = ROOT / "docs" / "operations" / "keys.md"
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 GUIDES = [path for path in PAGES if path.parent.name != "adr" and path != README]
 
-SETTINGS_OF_LISTS = {"chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS", "turn_observer": "TURN_OBSERVERS"}
+SETTINGS_OF_LISTS = {
+    "channel": "CHANNELS",
+    "chat_model": "CHAT_MODELS",
+    "tool": "POLYANT_TOOLS",
+    "turn_observer": "TURN_OBSERVERS",
+}
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the example is for curl")
 

@@ -93,7 +93,7 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
 )
 """The groups with exactly one selected adapter."""
 
-GROUPS: tuple[Group[Any], ...] = (*SINGLE_GROUPS, CHAT_MODEL, TOOL, TURN_OBSERVER)
+GROUPS: tuple[Group[Any], ...] = (*SINGLE_GROUPS, CHANNEL, CHAT_MODEL, TOOL, TURN_OBSERVER)
 
 BUILT_IN_TOOLS = ("current_time", "calculate", "http_request", "spawn_task")
 """The tools that instances can use without any setting."""

@@ -548,9 +548,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             _words,
             "names of installed adapters (see `polyant adapters`), separated by commas",
             "Chat platforms that instances can be connected to; each is imported when an instance uses it",
-            "none",
         ),
-    ] = ()
+    ] = ("telegram",)
     extra_tools: Annotated[
         tuple[str, ...],
         Variable(

@@ -101,7 +101,14 @@ class PlatformHttp:
         self._hosts = hosts
 
     async def call(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, seconds: float
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        seconds: float,
+        max_bytes: int = MAX_RESPONSE_BYTES,
     ) -> PlatformResponse:
         """Returns the response to one request, which takes at most that many seconds.
 
@@ -110,7 +117,7 @@ class PlatformHttp:
         """
         with _translate_errors():
             async with asyncio.timeout(seconds), self._open(method, url, headers, body) as response:
-                content = await _read(response, MAX_RESPONSE_BYTES)
+                content = await _read(response, max_bytes)
                 if content is None:
                     raise CallFailedError(may_have_arrived=True)
                 return PlatformResponse(status=response.status, headers=response.headers.copy(), body=content)
