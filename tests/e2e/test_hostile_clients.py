@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from polyant.testing.chat_model import ScriptedAnswer
+from polyant.testing.provider_scripts import ScriptedAnswer
 from support.openai_replies import openai_responder
 from support.patience import PATIENCE
 from support.process import (

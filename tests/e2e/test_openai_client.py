@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from polyant.domain.chat import Usage
 from polyant.domain.errors import ProviderFailure
-from polyant.testing.chat_model import ScriptedAnswer
+from polyant.testing.provider_scripts import ScriptedAnswer
 from support.openai_replies import openai_failure, openai_partial_stream, openai_responder
 from support.process import Server, run_polyant, serving
 from support.upstream import Then, UpstreamThread, json_reply

@@ -10,7 +10,7 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from polyant.domain.chat import ToolCall, Usage
-from polyant.testing.chat_model import ScriptedAnswer
+from polyant.testing.provider_scripts import ScriptedAnswer
 from support.anthropic_replies import anthropic_responder
 from support.mcp_server import McpServerProcess, mcp_server_process
 from support.openai_replies import openai_responder

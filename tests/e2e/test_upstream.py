@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from polyant.domain.errors import ProviderFailure
-from polyant.testing.chat_model import PROVIDER_TEXT, ScriptedAnswer
+from polyant.testing.provider_scripts import PROVIDER_TEXT, ScriptedAnswer
 from support.event_stream import EVENT_STREAM, Split, at_random, byte_by_byte, whole
 from support.openai_replies import openai_events, openai_failure, openai_partial_stream, openai_responder
 from support.patience import PATIENCE

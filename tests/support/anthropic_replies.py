@@ -7,7 +7,7 @@ import msgspec
 
 from polyant.domain.chat import ToolCall
 from polyant.domain.errors import ProviderFailure
-from polyant.testing.chat_model import HELLO, PROVIDER_TEXT, ScriptedAnswer
+from polyant.testing.provider_scripts import HELLO, PROVIDER_TEXT, ScriptedAnswer
 from support.event_stream import Split, event, stream, whole
 from support.upstream import DROP, Received, Reply, Responder, Then, json_reply
 

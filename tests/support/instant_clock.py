@@ -1,15 +1,5 @@
-"""A clock for tests whose code sleeps."""
+"""The instant clock of the kit."""
 
-from polyant.testing.manual_clock import ManualClock
+from polyant.testing.instant_clock import InstantClock
 
-
-class InstantClock(ManualClock):
-    """A manual clock whose `sleep` advances the time at once and records the duration."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.advance(seconds)
+__all__ = ["InstantClock"]

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import Literal, Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 import pytest
@@ -10,11 +10,9 @@ import pytest
 from polyant.domain.chat import (
     AssistantMessage,
     ModelEvent,
-    ModelFinished,
     ModelMessage,
     ModelRequest,
     TextDelta,
-    ToolCall,
     ToolResult,
     ToolSpec,
     Usage,
@@ -23,52 +21,28 @@ from polyant.domain.chat import (
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.testing.contract import Contract
-
-PROVIDER_TEXT = "what only the provider wrote"
-"""The text with which a provider under test fails, in addition to the key that it received."""
+from polyant.testing.provider_scripts import (
+    CALLS,
+    HELLO,
+    PROVIDER_TEXT,
+    TOOL,
+    TWO_CALLS,
+    FinishReason,
+    ProviderUnderTest,
+    ScriptedAnswer,
+    events_of,
+    expected_events,
+)
+from polyant.testing.received_calls import meaning_of_events
+from polyant.testing.sent_requests import ChatModelCapabilities, ReceivingProvider, SentRequestsContract
 
 SEEN_AT_ONCE = 1.0
 
-TOOL = ToolSpec(
-    name="weather",
-    description="Tells the weather.",
-    parameters=msgspec.Raw(b'{"type":"object","properties":{"city":{"type":"string"}}}'),
-)
-CALLS = (
-    ToolCall(id="call_1", name="weather", arguments='{"city":"Zürich"}'),
-    ToolCall(id="call_2", name="weather", arguments='{"city":"Oslo"}'),
-)
+PATIENCE_SECONDS = 30.0
+"""How long a test waits for a call to fail at its deadline."""
 
 
-class ScriptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A scripted provider response; each text is sent as one chunk of a stream."""
-
-    text: tuple[str, ...] = ("Hel", "lo, ", "Zoë 🐜", "!\n")
-    tool_calls: tuple[ToolCall, ...] = ()
-    usage: Usage = Usage(12, 34)
-    finish_reason: Literal["stop", "tool_calls", "length", "content_filter"] = "stop"
-
-
-HELLO = ScriptedAnswer()
-TWO_CALLS = ScriptedAnswer(text=("Let me ", "see."), tool_calls=CALLS, finish_reason="tool_calls")
-
-
-class ProviderUnderTest(Protocol):
-    """A model, and control over the provider that it calls."""
-
-    @property
-    def request(self) -> ModelRequest:
-        """A request that the provider accepts: one user message, no tools, no streaming, a distant deadline."""
-
-    def answering(self, *outcomes: ScriptedAnswer | ProviderFailure) -> ChatModel:
-        """Returns the model; each call of its provider gets the next outcome, and the last outcome repeats.
-
-        The provider refuses whatever the real one refuses. A failure's text is `PROVIDER_TEXT` and the key. The model
-        waits before a retry on a clock that advances instantly.
-        """
-
-
-class RemoteProviderUnderTest(ProviderUnderTest, Protocol):
+class RemoteProviderUnderTest(ReceivingProvider, Protocol):
     """A provider that is called over a network, at a private address."""
 
     @property
@@ -81,35 +55,26 @@ class RemoteProviderUnderTest(ProviderUnderTest, Protocol):
     def hanging(self, *text: str) -> ChatModel:
         """Returns the model; its provider sends these chunks and then hangs; without chunks, it sends no headers."""
 
+    def trickling(self) -> ChatModel:
+        """Returns the model; its provider sends a few bytes of text every few milliseconds, for half a minute."""
+
+    def request_ending_in(self, seconds: float) -> ModelRequest:
+        """Returns a streaming request with a deadline that many seconds from now."""
+
     async def called(self) -> None:
         """Returns once a call has arrived."""
 
     async def hung_up(self) -> None:
-        """Returns once the model has closed the connection of the last call."""
+        """Returns once the model has closed the connections of all calls."""
 
     def nowhere(self) -> str:
         """Returns a base URL where no server is reachable."""
 
 
-async def events_of(model: ChatModel, request: ModelRequest) -> list[ModelEvent]:
-    """Returns all events of a call."""
-    async with aclosing(model.generate(request)) as events:
-        return [event async for event in events]
-
-
-def expected_events(answer: ScriptedAnswer, *, stream: bool) -> list[ModelEvent]:
-    """Returns the events that the model must yield for the answer."""
-    whole = "".join(answer.text)
-    texts = answer.text if stream else (whole,) * bool(whole)
-    return [
-        *map(TextDelta, texts),
-        *answer.tool_calls,
-        ModelFinished(usage=answer.usage, finish_reason=answer.finish_reason),
-    ]
-
-
 class ChatModelContract(Contract):
     """The tests that every ChatModel must pass; subclasses provide the provider under test."""
+
+    capabilities: ClassVar[ChatModelCapabilities] = ChatModelCapabilities()
 
     @pytest.fixture
     def provider(self) -> ProviderUnderTest:
@@ -124,16 +89,16 @@ class ChatModelContract(Contract):
 
     async def test_streamed_text_arrives_in_provider_chunks(self, provider: ProviderUnderTest) -> None:
         request = msgspec.structs.replace(provider.request, stream=True)
-        assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=True)
+        self.check(await events_of(provider.answering(HELLO), request), HELLO, stream=True)
 
     async def test_whole_text_equals_joined_stream_chunks(self, provider: ProviderUnderTest) -> None:
-        assert await events_of(provider.answering(HELLO), provider.request) == expected_events(HELLO, stream=False)
+        self.check(await events_of(provider.answering(HELLO), provider.request), HELLO, stream=False)
 
     async def test_events_are_text_then_tool_calls_then_finish(
         self, *, provider: ProviderUnderTest, stream: bool
     ) -> None:
         request = msgspec.structs.replace(provider.request, stream=stream, tools=(TOOL,))
-        assert await events_of(provider.answering(TWO_CALLS), request) == expected_events(TWO_CALLS, stream=stream)
+        self.check(await events_of(provider.answering(TWO_CALLS), request), TWO_CALLS, stream=stream)
 
     async def test_tool_calls_without_text_yield_no_empty_delta(
         self,
@@ -143,7 +108,7 @@ class ChatModelContract(Contract):
     ) -> None:
         answer = ScriptedAnswer(text=(), tool_calls=CALLS[:1], finish_reason="tool_calls")
         request = msgspec.structs.replace(provider.request, stream=stream, tools=(TOOL,))
-        assert await events_of(provider.answering(answer), request) == expected_events(answer, stream=stream)
+        self.check(await events_of(provider.answering(answer), request), answer, stream=stream)
 
     @pytest.mark.parametrize(
         "messages",
@@ -160,7 +125,7 @@ class ChatModelContract(Contract):
         self, provider: ProviderUnderTest, messages: tuple[ModelMessage, ...]
     ) -> None:
         request = msgspec.structs.replace(provider.request, messages=messages)
-        assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=False)
+        self.check(await events_of(provider.answering(HELLO), request), HELLO, stream=False)
 
     @pytest.mark.parametrize("tools", [(TOOL,), ()], ids=["tools", "tools withheld"])
     async def test_tool_results_are_accepted(self, provider: ProviderUnderTest, tools: tuple[ToolSpec, ...]) -> None:
@@ -171,7 +136,7 @@ class ChatModelContract(Contract):
             ToolResult(call_id="call_2", content="", is_error=True),
         )
         request = msgspec.structs.replace(provider.request, messages=messages, tools=tools)
-        assert await events_of(provider.answering(HELLO), request) == expected_events(HELLO, stream=False)
+        self.check(await events_of(provider.answering(HELLO), request), HELLO, stream=False)
 
     @pytest.mark.parametrize("kind", list(ProviderFailure))
     async def test_failure_has_its_kind(
@@ -194,8 +159,16 @@ class ChatModelContract(Contract):
     async def test_check_passes_for_reachable_provider(self, provider: ProviderUnderTest) -> None:
         await provider.answering(ProviderFailure.AUTH).check(provider.request.base_url)
 
+    def check(self, events: list[ModelEvent], answer: ScriptedAnswer, *, stream: bool) -> None:
+        """Checks that the events mean what the answer says."""
+        if stream and not self.capabilities.streaming_usage:
+            answer = msgspec.structs.replace(answer, usage=Usage())
+        expected = expected_events(answer, stream=stream)
+        call_ids = self.capabilities.call_ids
+        assert meaning_of_events(events, call_ids=call_ids) == meaning_of_events(expected, call_ids=call_ids)
 
-class RemoteChatModelContract(ChatModelContract):
+
+class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
     """The additional tests for a ChatModel that calls a provider over a network."""
 
     @pytest.fixture
@@ -207,7 +180,41 @@ class RemoteChatModelContract(ChatModelContract):
     ) -> None:
         answer = ScriptedAnswer(usage=Usage(12, 34, 5))
         request = msgspec.structs.replace(provider.request, stream=stream)
-        assert await events_of(provider.answering(answer), request) == expected_events(answer, stream=stream)
+        self.check(await events_of(provider.answering(answer), request), answer, stream=stream)
+
+    @pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
+    async def test_finish_reason_is_reported(
+        self, *, provider: RemoteProviderUnderTest, stream: bool, reason: FinishReason
+    ) -> None:
+        answer = ScriptedAnswer(finish_reason=reason)
+        request = msgspec.structs.replace(provider.request, stream=stream)
+        self.check(await events_of(provider.answering(answer), request), answer, stream=stream)
+
+    @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+    async def test_deadline_ends_call_before_its_response(
+        self, *, provider: RemoteProviderUnderTest, stream: bool
+    ) -> None:
+        model = provider.hanging()
+        request = msgspec.structs.replace(provider.request_ending_in(0.1), stream=stream)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(ProviderError) as caught:
+                await events_of(model, request)
+        assert caught.value.kind is ProviderFailure.TIMEOUT
+
+    async def test_deadline_ends_silent_stream(self, provider: RemoteProviderUnderTest) -> None:
+        await self.check_deadline(provider.hanging("Hel"), provider)
+
+    async def test_deadline_ends_stream_that_goes_on(self, provider: RemoteProviderUnderTest) -> None:
+        await self.check_deadline(provider.trickling(), provider)
+
+    async def check_deadline(self, model: ChatModel, provider: RemoteProviderUnderTest) -> None:
+        """Checks that the model ends a stream at the deadline, closes its connection, and doesn't retry."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(ProviderError) as caught:
+                await events_of(model, provider.request_ending_in(0.25))
+            await provider.hung_up()
+        assert caught.value.kind is ProviderFailure.TIMEOUT
+        assert provider.calls <= 1
 
     async def test_closing_generator_closes_connection_immediately(self, provider: RemoteProviderUnderTest) -> None:
         events = provider.hanging("Hel").generate(msgspec.structs.replace(provider.request, stream=True))
@@ -248,7 +255,7 @@ class RemoteChatModelContract(ChatModelContract):
     ) -> None:
         model = provider.answering(ProviderFailure.OVERLOADED, ProviderFailure.RATE_LIMIT, HELLO)
         request = msgspec.structs.replace(provider.request, stream=stream)
-        assert await events_of(model, request) == expected_events(HELLO, stream=stream)
+        self.check(await events_of(model, request), HELLO, stream=stream)
 
     @pytest.mark.parametrize("kind", [ProviderFailure.AUTH, ProviderFailure.BAD_REQUEST])
     async def test_permanent_failure_is_not_retried(
@@ -295,6 +302,10 @@ class RemoteChatModelContract(ChatModelContract):
         with pytest.raises(ProviderError) as caught:
             await provider.answering(HELLO).check(provider.request.base_url, public_only=True)
         assert caught.value.kind is ProviderFailure.UNREACHABLE
+
+    async def test_check_calls_no_model(self, provider: RemoteProviderUnderTest) -> None:
+        await provider.answering(ProviderFailure.AUTH).check(provider.request.base_url)
+        assert provider.calls == 0
 
     async def test_check_fails_for_unreachable_provider(self, provider: RemoteProviderUnderTest) -> None:
         with pytest.raises(ProviderError) as caught:

@@ -19,7 +19,7 @@ from polyant.domain.chat import ModelEvent, ModelRequest, TextDelta, Usage
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.secrets import SecretText
-from polyant.testing.chat_model import HELLO, ScriptedAnswer, events_of, expected_events
+from polyant.testing.provider_scripts import HELLO, ScriptedAnswer, events_of, expected_events
 from support.event_stream import EVENT_STREAM, stream
 from support.instant_clock import InstantClock
 from support.openai_replies import openai_events, openai_partial_stream, openai_responder

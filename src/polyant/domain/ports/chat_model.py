@@ -39,6 +39,13 @@ class ChatModel(Protocol):
         request without a user message is sent in a form that the provider accepts. Leaving or closing the generator
         immediately closes the connection to the provider.
 
+        The provider gets the key, the model's name, the system prompt, the whole conversation with its tool calls and
+        results, the tools, and the sampling parameters that it has. The arguments of tool calls keep their meaning, and
+        each call has an id that is unique in the response. The finish reason and the token counts are the provider's.
+
+        The call fails at the request's deadline, also in the middle of a stream. Redirects aren't followed, because
+        another server would get the key.
+
         With `public_only`, no connection is made to an IP address that isn't public, whatever the provider's name
         resolves to. Such a call fails like a call to a name that doesn't exist, so that nobody can explore a network.
 
