@@ -576,7 +576,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _adapter(
             "conversation_store", "Adapters that store conversations, and what channels receive and send, in one store"
         ),
-    ] = "memory"
+    ] = "piccolo"
     turn_log: Annotated[str, _adapter("turn_log", "Adapter that stores turn metrics")] = "piccolo"
     turn_observers: Annotated[
         tuple[str, ...],

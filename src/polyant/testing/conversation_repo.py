@@ -281,7 +281,7 @@ class ConversationRepoContract(ConversationStoreContract):
             ConversationId("group"),
             [
                 user_message("g-1", sender="hash", **mine),
-                assistant_message("g-2", **mine),
+                assistant_message("g-2", sender="hash", **mine),
                 user_message("g-3", sender="other", turn=TurnId("turn-3")),
             ],
         )

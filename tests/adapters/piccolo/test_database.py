@@ -16,8 +16,8 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.tables import Migration
 from piccolo.table import Table
 
+from polyant.adapters.piccolo import conversation_tables, management_tables, migrations, outages, tables
 from polyant.adapters.piccolo import database as database_module
-from polyant.adapters.piccolo import management_tables, migrations, outages, tables
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.management_tables import SessionRow
 from polyant.adapters.piccolo.migrations import MigrationFailedError, SchemaTooNewError, known_migrations
@@ -218,7 +218,7 @@ class TestMigrate:
     async def test_tables_are_as_declared(self, sqlite_database: PiccoloDatabase, file: Path) -> None:
         """Fails when a table changes without a migration."""
         with contextlib.closing(sqlite3.connect(":memory:")) as declared:
-            for table in (vars(tables) | vars(management_tables)).values():
+            for table in (vars(tables) | vars(management_tables) | vars(conversation_tables)).values():
                 if isinstance(table, type) and issubclass(table, Table) and table is not Table:
                     for statement in sqlite_database.bind(table).create_table().ddl:
                         declared.execute(statement)

@@ -82,12 +82,6 @@ class MemoryConversationRepo(ConversationRepo):
 
     async def delete(self, selection: ConversationSelection, *, limit: int) -> Deletion:
         tables = self._tables
-        sent_turns = {
-            each.turn
-            for messages in tables.messages.values()
-            for each in messages
-            if selection.user is not None and each.sender == selection.user
-        }
         empty = [
             each.id for each in tables.conversations.values() if _is_selected(each, selection) and not each.messages
         ]
@@ -96,7 +90,7 @@ class MemoryConversationRepo(ConversationRepo):
         deleted = tables.drop_messages(
             lambda conversation, message: (
                 _is_selected(conversation, selection)
-                or (conversation.instance == selection.instance and message.turn in sent_turns)
+                or (conversation.instance == selection.instance and message.sender == (selection.user or ""))
             ),
             limit,
         )

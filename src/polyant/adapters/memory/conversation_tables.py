@@ -112,10 +112,15 @@ class ConversationTables:
         if conversation_id not in self.conversations:
             raise UnknownConversationError
         known = {each.id for stored in self.messages.values() for each in stored}
-        kept = self.messages[conversation_id]
-        for message in messages:
+        given = [*messages]
+        digests, ids = {each.digest for each in given if each.digest is not None}, {each.id for each in given}
+        kept = [
+            each
+            for each in self.messages[conversation_id]
+            if each.answered or each.digest not in digests or each.id in ids
+        ]
+        for message in given:
             if message.id not in known and not _is_second_answer(message, kept):
-                kept = [each for each in kept if not _repeats(message, each)]
                 kept.append(message)
                 known.add(message.id)
         self.messages[conversation_id] = [
@@ -179,7 +184,3 @@ def _is_second_answer(message: Message, stored: Iterable[Message]) -> bool:
     return message.role is MessageRole.ASSISTANT and any(
         each.role is MessageRole.ASSISTANT and each.turn == message.turn for each in stored
     )
-
-
-def _repeats(message: Message, stored: Message) -> bool:
-    return not stored.answered and stored.digest is not None and stored.digest == message.digest

@@ -1,9 +1,9 @@
 """The interface to the differences between SQLite and PostgreSQL."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from piccolo.engine.base import Engine
 
@@ -11,6 +11,11 @@ from polyant.adapters.piccolo.outages import Diagnosis
 
 Row = Sequence[Any]
 """The columns of a result, in the statement's order."""
+
+Result = TypeVar("Result")
+
+Work = Generator[tuple[str, tuple[object, ...]], list[Row], Result]
+"""The statements of a transaction, each yielded with its arguments; the rows of its result are sent back."""
 
 
 class Backend(Protocol):
@@ -55,6 +60,14 @@ class Backend(Protocol):
     @abstractmethod
     async def run_many(self, statement: str, rows: Sequence[Row], *, new_connection: bool) -> None:
         """Runs one statement for each row of arguments, all in one transaction."""
+
+    @abstractmethod
+    async def transact(self, work: Callable[[], Work[Result]]) -> Result:
+        """Returns the result of a transaction whose statements `work` yields; it is durable once this returns."""
+
+    @abstractmethod
+    async def forget(self) -> None:
+        """Removes deleted data from the files, as far as the database itself doesn't; best effort."""
 
     @abstractmethod
     def migrating(self) -> AbstractAsyncContextManager[None]:

@@ -13,7 +13,7 @@ from piccolo.engine.base import Engine
 from piccolo.table import Table
 
 from polyant.adapters.piccolo import MAX_CONNECTIONS
-from polyant.adapters.piccolo.backend import Backend, Row
+from polyant.adapters.piccolo.backend import Backend, Row, Work
 from polyant.adapters.piccolo.migrations import SchemaTooNewError, applied_ids, known_migrations, run_pending
 from polyant.adapters.piccolo.outages import AvailabilityLog
 from polyant.adapters.piccolo.postgres import PostgresBackend
@@ -131,6 +131,22 @@ class PiccoloDatabase:
             StorageUnavailableError: The database doesn't respond; the statements may or may not have taken effect.
         """
         await self._with_retry(partial(self._backend.run_many, statement, rows), wrote=True)
+
+    async def transact(self, work: Callable[[], Work[Result]]) -> Result:
+        """Returns the result of a durable transaction whose statements `work` yields; an exception rolls it back.
+
+        Unlike `write`, it doesn't wait for the event loop between statements on SQLite, so it holds the write lock
+        shortly, and the disk has the change once it returns. It isn't repeated after a lost connection.
+
+        Raises:
+            StorageUnavailableError: The database doesn't respond; the change may or may not have taken effect.
+        """
+        with self._outages(wrote=True):
+            return await self._backend.transact(work)
+
+    async def forget(self) -> None:
+        """Removes deleted data from the database's files, as far as the database keeps any; best effort."""
+        await self._backend.forget()
 
     async def write(self, change: Callable[[], Awaitable[Result]]) -> Result:
         """Returns the result of `change`, whose queries run in one transaction; an exception rolls it back.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from polyant.adapters.piccolo import management_tables, tables
+from polyant.adapters.piccolo import conversation_tables, management_tables, tables
 
 APP_CONFIG = AppConfig(
     app_name="polyant",
@@ -26,5 +26,11 @@ APP_CONFIG = AppConfig(
         management_tables.LoginRow,
         management_tables.AuditRow,
         management_tables.TurnRow,
+        conversation_tables.ConversationRow,
+        conversation_tables.MessageRow,
+        conversation_tables.LaneRow,
+        conversation_tables.EventRow,
+        conversation_tables.DeliveryRow,
+        conversation_tables.IngestKeyRow,
     ],
 )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg  # type: ignore[import-untyped] # it ships none
 from piccolo.engine.postgres import PostgresEngine
 
-from polyant.adapters.piccolo.backend import Backend, Row, use_connection
+from polyant.adapters.piccolo.backend import Backend, Result, Row, Work, use_connection
 from polyant.adapters.piccolo.outages import Diagnosis, full_disk
 from polyant.adapters.piccolo.pooler import MISSING_STATEMENTS, POOLER_FIX, check_prepared_statements
 from polyant.domain.errors import InvalidInputError
@@ -114,6 +114,19 @@ class PostgresBackend(Backend):
     async def run_many(self, statement: str, rows: Sequence[Row], *, new_connection: bool) -> None:
         async with self._ready(new_connection=new_connection) as connection:
             await connection.executemany(statement, rows)
+
+    async def transact(self, work: Callable[[], Work[Result]]) -> Result:
+        async with self._pooled() as connection, connection.transaction():
+            statements = work()
+            try:
+                statement, arguments = next(statements)
+                while True:
+                    statement, arguments = statements.send(await connection.fetch(statement, *arguments))
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+    async def forget(self) -> None:
+        """Does nothing: the server vacuums its tables."""
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[None]:

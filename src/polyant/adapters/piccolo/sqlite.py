@@ -5,7 +5,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from urllib.parse import quote
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine
 
-from polyant.adapters.piccolo.backend import Backend, Row, use_connection
+from polyant.adapters.piccolo.backend import Backend, Result, Row, Work, use_connection
 from polyant.adapters.piccolo.outages import Diagnosis, diagnose_file, full_disk
 from polyant.adapters.piccolo.persistent_connection import PersistentConnection
+from polyant.adapters.piccolo.sqlite_writer import SqliteWriter, WriterLock
 
 _LOCK_SECONDS = 10.0
 _WAL_ATTEMPTS = 100
@@ -49,12 +50,16 @@ class SqliteBackend(Backend):
         # Without mode=rw, a query on a missing file would create an empty one.
         uri = f"file:{quote(str(path))}?mode=rw"
         self.engine = SQLiteEngine(uri, uri=True, timeout=_LOCK_SECONDS, factory=_Connection)
+        self._lock = WriterLock(path.with_name(f"{path.name}-lock"), _LOCK_SECONDS)
+        self._writer = SqliteWriter(lambda: sqlite3.connect(**self.engine.connection_kwargs), self._lock)
 
     async def open(self) -> None:
         self._persistent.open()
+        self._writer.open()
 
     async def close(self) -> None:
         await self._persistent.close()
+        await self._writer.close()
         if self._anchor is not None:
             self._anchor.close()
             self._anchor = None
@@ -97,7 +102,8 @@ class SqliteBackend(Backend):
         async with asyncio.timeout(_LOCK_SECONDS):
             await self._write_lock.acquire()
         try:
-            yield
+            async with self._lock.hold_in_loop():
+                yield
         finally:
             self._write_lock.release()
 
@@ -107,6 +113,12 @@ class SqliteBackend(Backend):
     async def run_many(self, statement: str, rows: Sequence[Row], *, new_connection: bool) -> None:  # noqa: ARG002 - the same
         async with self._only_writer():
             await self._persistent.run_many(statement, rows)
+
+    async def transact(self, work: Callable[[], Work[Result]]) -> Result:
+        return await self._writer.transact(work)
+
+    async def forget(self) -> None:
+        await self._writer.truncate_log()
 
     def migrating(self) -> AbstractAsyncContextManager[None]:
         return self._transaction("BEGIN EXCLUSIVE")

@@ -58,7 +58,8 @@ class ConversationRepo(Protocol):
     ) -> None:
         """Stores messages at the end of a conversation: all or none.
 
-        - A stored unanswered message with the digest of one of `messages` is deleted, because that one repeats it.
+        - A stored unanswered message with the digest of one of `messages` is deleted, because that one repeats
+          it; unless the call gives it again.
         - A message whose id is stored is ignored, and so is a second message of the assistant for one turn: repeating
           a call changes nothing.
         - The conversation's time of update becomes the time of the latest message, if that is later.
@@ -94,6 +95,6 @@ class ConversationRepo(Protocol):
         Call it again until the deletion is complete. Deleted data can't be recovered from the store's files. With
         the last message of a conversation its data key is deleted, with its deliveries, and with its lane if that
         is free and has no events. Deleting all conversations of a user or an instance also deletes their events,
-        deliveries and free lanes, and the turns that a user took in the conversations of others. Unknown ids delete
-        nothing.
+        deliveries and free lanes, and the user's messages in the conversations of others, by their sender. Unknown ids
+        delete nothing.
         """
