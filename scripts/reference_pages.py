@@ -21,7 +21,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         *("POLYANT_HOME", "DATABASE_URL", "DATABASE_POOL_SIZE", "ENCRYPTION_KEY", "ENCRYPTION_KEY_PREVIOUS"),
         *("AUTH_SECRET", "INITIAL_ADMIN_EMAIL", "INITIAL_ADMIN_PASSWORD"),
     ),
-    "Limits": ("RATE_LIMIT", "RATE_LIMIT_FAIL", "MAX_CONCURRENT_TURNS", "TURN_SECONDS"),
+    "Limits": ("RATE_LIMIT", "RATE_LIMIT_FAIL", "MAX_CONCURRENT_TURNS", "TURN_SECONDS", "MEDIA_BYTES"),
     "Streams and provider timeouts": (
         *("HEARTBEAT_SECONDS", "STREAM_HEAD_SECONDS", "CONNECT_SECONDS", "FIRST_TOKEN_SECONDS", "IDLE_SECONDS"),
     ),
@@ -45,6 +45,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
             "PASSWORD_HASHER",
             "SUPERVISOR",
             "TOOL_SERVERS",
+            "IMAGE_FETCHER",
         ),
     ),
 }

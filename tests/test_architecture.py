@@ -46,7 +46,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "pytest": ("polyant.testing",),
     "telegramify_markdown": ("polyant.adapters.channels.telegram",),
     "uvicorn": ("polyant.cli", "polyant.http.protocol"),
-    "yarl": ("polyant.adapters.tools",),
+    "yarl": ("polyant.adapters.llm", "polyant.adapters.tools"),
 }
 """The modules below which each package may be imported. Unlisted packages may not be imported."""
 

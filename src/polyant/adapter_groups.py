@@ -10,6 +10,7 @@ from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.conversation_maintenance import ConversationMaintenance
 from polyant.domain.ports.conversation_repo import ConversationRepo
+from polyant.domain.ports.image_fetcher import ImageFetcher
 from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -81,6 +82,7 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     RATE_LIMITER,
     SUPERVISOR,
     Group("tool_servers", ToolServers),
+    Group("image_fetcher", ImageFetcher),
     Group("user_repo", UserRepo),
     Group("session_repo", SessionRepo),
     Group("login_history", LoginHistory),

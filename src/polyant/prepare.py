@@ -13,6 +13,7 @@ from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.image_fetcher import ImageFetcher
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
@@ -40,6 +41,7 @@ DEMO_SLUG = "demo-bot"
 
 _PORTS = (
     *(InstanceRepo, InstanceHistory, KeyCheck, RateLimiter, Mapping[str, ChatModel], Mapping[str, Tool], ToolServers),
+    ImageFetcher,
     *(UserRepo, SessionRepo, LoginHistory, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
     ChannelConnections,
     # Last, because it creates a missing master key: by then, all other settings are known to be valid.

@@ -459,6 +459,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         _duration("DRAIN_SECONDS", "Seconds for which a stopping server still answers requests on open connections"),
     ] = defaults.DRAIN_SECONDS
+    media_bytes: Annotated[
+        int,
+        _number(
+            "MEDIA_BYTES",
+            1_024,
+            2**40,
+            "Maximum bytes of one image, recording or document, and of all that the running turns of a worker hold",
+        ),
+    ] = 64 * 1024 * 1024
     turn_log_days: Annotated[
         int,
         _number("TURN_LOG_DAYS", 1, 3_650, "Days to keep turn metrics"),
@@ -561,6 +570,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     tool_servers: Annotated[str, _adapter("tool_servers", "Adapter that calls MCP servers")] = "mcp"
+    image_fetcher: Annotated[str, _adapter("image_fetcher", "Adapter that fetches images from the web")] = "http"
     user_repo: Annotated[str, _adapter("user_repo", "Adapter that stores users")] = "piccolo"
     session_repo: Annotated[str, _adapter("session_repo", "Adapter that stores user sessions")] = "piccolo"
     login_history: Annotated[

@@ -40,6 +40,8 @@ from polyant.domain.injectables import (
 )
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.login_limits import LoginLimits
+from polyant.domain.media.sizes import MediaBytes, MediaMemory
+from polyant.domain.media.supervisor import MediaSupervisor
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.backup_cipher import BackupCipher
@@ -139,6 +141,7 @@ def _register_values(container: Container, settings: Settings, environ: Mapping[
     container.register_value(Environ, Environ(environ))
     container.register_value(HttpToolHosts, HttpToolHosts(settings.http_tool_hosts))
     container.register_value(OutboundOrigins, OutboundOrigins(settings.outbound_origins))
+    container.register_value(MediaBytes, MediaBytes(settings.media_bytes))
     container.register_value(ToolNames, ToolNames(tool_names_of(settings)))
     container.register_value(TurnLogDays, TurnLogDays(settings.turn_log_days))
     container.register_value(
@@ -184,6 +187,8 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(RunningTurns, lambda: RunningTurns(max_turns=settings.max_concurrent_turns), listed=False)
     container.register(TurnObservation, TurnObservation, listed=False)
     container.register(TurnTracing, TurnTracing, listed=False)
+    container.register(MediaMemory, MediaMemory, listed=False)
+    container.register(MediaSupervisor, MediaSupervisor, listed=False)
     container.register(CachedInstanceRepo, CachedInstanceRepo, listed=False)
     container.register(FreshInstanceRepo, FreshInstanceRepo, listed=False)
 

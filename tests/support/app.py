@@ -13,6 +13,8 @@ from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.instances import Instance, InstanceStatus, Slug, TranscriptReaders
 from polyant.domain.limits import TurnBudget
+from polyant.domain.media.parts import MediaKind
+from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
@@ -37,6 +39,15 @@ from support.turn_runner import TurnRunner
 T = TypeVar("T")
 
 CHAT = "/v1/chat/completions"
+SEEING = ProviderInfo(
+    name="seeing",
+    default_model="eyes",
+    base_url="https://seeing.example",
+    secret=None,
+    media=frozenset(MediaKind),
+    compatible_media=frozenset(MediaKind),
+)
+"""A provider that takes all media; the scripted Supervisor calls none."""
 MASTER_KEY = "0f" * 32
 
 
@@ -77,9 +88,17 @@ class App:
         self.clock = ManualClock()
         self.cipher = AesGcmSecretCipher(master_keys=[SecretText(MASTER_KEY)])
         self.supervisor = ScriptedSupervisor()
+        self.images: dict[str, bytes] = {}
+        """The images on the web, by URL."""
         observers = {} if settings.metrics_token is None else {"prometheus": _prometheus()}
         self.runner = TurnRunner(
-            self.supervisor, clock=self.clock, max_turns=max_turns, budget=budget, observers=observers
+            self.supervisor,
+            clock=self.clock,
+            max_turns=max_turns,
+            budget=budget,
+            observers=observers,
+            providers=dict.fromkeys(("openai", "anthropic", "scripted", "vendor", "echo"), SEEING),
+            images=self.images,
         )
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
         self.management = ManagementHarness(self.runner, self.cipher, limiter=self.rate_limiter, hasher=hasher)
@@ -105,6 +124,7 @@ class App:
         auth_enabled: bool | None = None,
         active: bool = True,
         conversations: bool = False,
+        image_input: bool = False,
         created_at: datetime = START,
     ) -> Instance:
         """Stores an instance. An instance with a key requires it unless `auth_enabled` is False."""
@@ -114,6 +134,7 @@ class App:
             auth_enabled=key is not None if auth_enabled is None else auth_enabled,
             conversations=conversations,
             transcripts=TranscriptReaders.SUPERADMINS,
+            image_input=image_input,
             created_at=created_at,
             secrets={},
         )

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
+from polyant.adapters.memory.image_fetcher import MemoryImageFetcher
 from polyant.adapters.memory.turn_log import MemoryTurnLog
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.adapters.turn_log.turn_observer import TurnLogTurnObserver
 from polyant.domain.chat import SupervisorEvent
 from polyant.domain.injectables import TurnLogDays
 from polyant.domain.limits import TurnBudget
+from polyant.domain.media.sizes import MediaBytes, MediaMemory
+from polyant.domain.media.supervisor import MediaSupervisor
+from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.turn_observer import TurnObserver
@@ -31,6 +35,9 @@ class TurnRunner:
         max_turns: int = 1_000,
         budget: TurnBudget | None = None,
         observers: Mapping[str, TurnObserver] | None = None,
+        providers: Mapping[str, ProviderInfo] | None = None,
+        images: Mapping[str, bytes] | None = None,
+        max_media_bytes: int = 1_000_000,
     ) -> None:
         self.clock = clock or ManualClock()
         self.turn_log = MemoryTurnLog(clock=self.clock, turn_log_days=TurnLogDays(30))
@@ -38,8 +45,13 @@ class TurnRunner:
         self.observation = TurnObservation(
             {"turn_log": TurnLogTurnObserver(turn_log=self.turn_log), **(observers or {})}
         )
+        self.media = MediaMemory(MediaBytes(max_media_bytes))
+        self.fetcher = MemoryImageFetcher(images)
         self.run_turn = RunTurn(
             supervisor=supervisor,
+            media=MediaSupervisor(
+                supervisor=supervisor, providers=providers or {}, fetcher=self.fetcher, memory=self.media
+            ),
             turns=self.turns,
             observation=self.observation,
             clock=self.clock,

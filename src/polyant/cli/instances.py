@@ -69,6 +69,11 @@ def add_to(commands: Any) -> None:
     auth.add_argument("--auth", dest="auth_enabled", action="store_true", default=None, help="require an API key")
     auth.add_argument("--no-auth", dest="auth_enabled", action="store_false", help="accept calls without an API key")
     _add_conversations(update)
+    images = update.add_mutually_exclusive_group()
+    images.add_argument(
+        "--image-input", dest="image_input", action="store_true", default=None, help="accept images in messages"
+    )
+    images.add_argument("--no-image-input", dest="image_input", action="store_false", help="accept only text")
     _add_tools_and_limits(update)
     _add_options(update)
     _action(actions, "enable", "serve a disabled instance again", _enable)
@@ -232,6 +237,7 @@ def _patch_of(args: argparse.Namespace) -> InstancePatch:
         history_tokens=DEFAULT_HISTORY_TOKENS if args.history_tokens == DEFAULT else given(args.history_tokens),
         history_messages=DEFAULT_HISTORY_MESSAGES if args.history_messages == DEFAULT else given(args.history_messages),
         transcripts=UNSET if args.transcripts is None else TranscriptReaders(args.transcripts),
+        image_input=given(args.image_input),
         tools=UNSET if args.tools is None else words(args.tools),
         max_steps=given_number(args.max_steps),
         max_tool_calls=given_number(args.max_tool_calls),

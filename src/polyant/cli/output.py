@@ -51,6 +51,7 @@ def instance_fields(instance: Instance | InstanceSummary) -> dict[str, object]:
         "historyTokens": instance.history_tokens,
         "historyMessages": instance.history_messages,
         "transcripts": instance.transcripts,
+        "imageInput": instance.image_input,
         "createdAt": instance.created_at,
         "updatedAt": instance.updated_at,
     }

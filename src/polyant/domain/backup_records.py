@@ -81,6 +81,7 @@ class InstancePart(_Part, frozen=True, kw_only=True):
     history_tokens: HistoryTokens = DEFAULT_HISTORY_TOKENS
     history_messages: HistoryMessages = DEFAULT_HISTORY_MESSAGES
     transcripts: TranscriptReaders = TranscriptReaders.SUPERADMINS
+    image_input: bool = False
     limits: LimitsPart = LimitsPart()
     prompts: tuple[SectionPart, ...] = ()
     tools: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ import msgspec
 
 from polyant.domain.instances import Instance, JsonObject, Slug
 from polyant.domain.limits import TurnBudget
+from polyant.domain.media.parts import ImageLink, MediaPart
 from polyant.domain.secrets import SecretText
 from polyant.domain.trace_context import TraceContext
 from polyant.domain.turn_context import TurnContext
@@ -104,10 +105,13 @@ class TextPart(msgspec.Struct, frozen=True, tag="text"):
     text: str
 
 
+UserPart = TextPart | MediaPart | ImageLink
+
+
 class UserMessage(msgspec.Struct, frozen=True, tag="user"):
     """A user message; its parts are in order."""
 
-    parts: tuple[TextPart, ...]
+    parts: tuple[UserPart, ...]
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -117,8 +121,12 @@ class UserMessage(msgspec.Struct, frozen=True, tag="user"):
     @property
     def text(self) -> str:
         """The concatenated text of all text parts."""
-        parts = self.parts
-        return parts[0].text if len(parts) == 1 else "".join(part.text for part in parts)
+        return "".join([part.text for part in self.parts if isinstance(part, TextPart)])
+
+    @property
+    def has_media(self) -> bool:
+        """Whether a part isn't text."""
+        return any(not isinstance(part, TextPart) for part in self.parts)
 
 
 class AssistantMessage(msgspec.Struct, frozen=True, tag="assistant"):

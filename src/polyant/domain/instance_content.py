@@ -34,6 +34,7 @@ class InstanceContent(msgspec.Struct, frozen=True, kw_only=True):
     history_tokens: HistoryTokens = DEFAULT_HISTORY_TOKENS
     history_messages: HistoryMessages = DEFAULT_HISTORY_MESSAGES
     transcripts: TranscriptReaders = TranscriptReaders.SUPERADMINS
+    image_input: bool = False
     sections: Mapping[SectionKey, str] = {}
     tools: tuple[str, ...] = ()
     limits: TurnLimits = TurnLimits()

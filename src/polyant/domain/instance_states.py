@@ -31,6 +31,7 @@ class StateContent(msgspec.Struct, frozen=True, kw_only=True):
     conversations: bool = False
     history_tokens: int = DEFAULT_HISTORY_TOKENS
     history_messages: int = DEFAULT_HISTORY_MESSAGES
+    image_input: bool = False
     limits: TurnLimits
     options: Mapping[str, JsonObject]
     sections: Mapping[SectionKey, str]

@@ -86,6 +86,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     history_messages: HistoryMessages = DEFAULT_HISTORY_MESSAGES
     """The number of stored messages that a model call may contain."""
     transcripts: TranscriptReaders = TranscriptReaders.SUPERADMINS
+    image_input: bool = False
+    """Whether messages from /v1 and the playground may contain images."""
     created_at: datetime
     updated_at: datetime
     version: int = 0
@@ -136,6 +138,7 @@ class InstanceSummary(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None
     temperature: float | None
     auth_enabled: bool
+    image_input: bool = False
     has_auth_key: bool
     conversations: bool = False
     history_tokens: int = DEFAULT_HISTORY_TOKENS

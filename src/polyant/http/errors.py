@@ -23,16 +23,20 @@ from polyant.domain.errors import (
     UnavailableError,
     UnknownModelError,
 )
+from polyant.domain.media.sizes import MediaTooLargeError
 from polyant.domain.running_turns import CallerGoneError
 from polyant.http.error_bodies import ErrorBody, error_body, in_format
 from polyant.http.record import RequestRecord, record_of
 
 log = logging.getLogger("polyant.http")
 
+_SIZE_HINT = "MAX_BODY_BYTES limits the whole body, images included"
+
 CLIENT_CLOSED_REQUEST = 499
 """The logged status of a request whose client disconnected before the response; it is never sent."""
 
 _STATUS: tuple[tuple[type[PolyantError], int], ...] = (
+    (MediaTooLargeError, 413),
     (InvalidInputError, 400),
     (AuthenticationError, 401),
     (PermissionDeniedError, 403),
@@ -90,7 +94,7 @@ def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException)
     if status in {404, 405}:
         return _respond(request, 404, f"Cannot {request.scope['method']} {path_of(request.scope)}")
     if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _respond(request, 413, "request entity too large")
+        return _respond(request, 413, "request entity too large", hint=_SIZE_HINT)
     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         return handle_domain_error(request, error)
     return _respond(request, status, _fault_in(error) if isinstance(error, ValidationException) else error.detail)
@@ -117,6 +121,10 @@ def _fault_in(error: ValidationException) -> str:
     return f"{fault['message']} - at `{name}`"
 
 
-def _respond(request: Request[Any, Any, Any], status: int, message: str) -> Response[Any]:
-    body = in_format(error_body(status, message), record_of(request.scope).error_format)
+def _respond(request: Request[Any, Any, Any], status: int, message: str, *, hint: str | None = None) -> Response[Any]:
+    record = record_of(request.scope)
+    if hint is not None:
+        record.error, record.hint = message, hint
+        message = f"{message}. {hint}" if record.shows_hints else message
+    body = in_format(error_body(status, message), record.error_format)
     return Response(body, status_code=status, media_type="application/json")

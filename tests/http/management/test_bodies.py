@@ -52,7 +52,8 @@ async def test_any_json_content_type_is_accepted(api: Api, content_type: str) ->
 async def test_too_large_body_is_rejected() -> None:
     async with serving(max_body_bytes=1_024) as app:
         api = Api(app, await app.management.add_user_token())
-        assert_refused(await api.patch("/instances/demo-bot", {"name": "B" * 1_024}), 413, "request entity too large")
+        message = "request entity too large. MAX_BODY_BYTES limits the whole body, images included"
+        assert_refused(await api.patch("/instances/demo-bot", {"name": "B" * 1_024}), 413, message)
 
 
 @pytest.mark.parametrize(("method", "path"), [("PATCH", "/instances/bot"), ("POST", "/instances/bot/playground")])

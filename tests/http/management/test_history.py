@@ -42,7 +42,7 @@ async def test_state_is_shown_with_prompts_and_settings_only(api: Api) -> None:
     assert shown["number"] == 2
     assert shown["changed"] == ["name", "model", "base_url", "temperature"]
     settings = ("name", "description", "provider", "model", "baseUrl", "temperature", "limits", "options")
-    fields = (*settings, "conversations", "historyTokens", "historyMessages")
+    fields = (*settings, "imageInput", "conversations", "historyTokens", "historyMessages")
     assert shown["content"] == {
         **{name: before["instance"][name] for name in fields},
         "prompts": prompts["prompts"],

@@ -11,7 +11,7 @@ from support.envelopes import assert_refused
 FIELDS = [
     *("id", "slug", "name", "description", "status", "provider", "model", "baseUrl", "temperature"),
     *("authEnabled", "hasAuthKey", "conversations", "historyTokens", "historyMessages", "transcripts"),
-    *("limits", "options", "createdAt", "updatedAt"),
+    *("imageInput", "limits", "options", "createdAt", "updatedAt"),
 ]
 NO_LIMITS = {"maxSteps": None, "maxToolCalls": None, "turnSeconds": None, "toolSeconds": None}
 

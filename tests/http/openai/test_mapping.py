@@ -211,8 +211,8 @@ def with_message(**message: Any) -> Json:
         (with_message(role="user", content={"type": "text", "text": "x"}), "got `object`"),
         (with_message(role="user", content=["x"]), "got `str` - at `$.messages[1].content[0]`"),
         (
-            with_message(role="user", content=[{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]),
-            "Image input is not supported by this API",
+            with_message(role="assistant", content=[{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]),
+            "Image input is not supported by this API - at `$.messages[1].content[0].type`",
         ),
         (
             with_message(role="user", content=[{"type": "text", "text": "x"}, {"type": "input_audio"}]),

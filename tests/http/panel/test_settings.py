@@ -22,6 +22,7 @@ CHANGES = {
     "transcripts": "users",
     "max_steps": "7",
     "max_tool_calls": "0",
+    "image_input": "on",
     "turn_seconds": "1,200",
     "tool_seconds": "2.5",
 }
@@ -54,7 +55,7 @@ async def test_audit_names_only_what_changed(app: App, browser: Browser) -> None
 async def test_empty_fields_restore_the_defaults(app: App, browser: Browser) -> None:
     await browser.post(PAGE, await form_of(browser) | CHANGES | {"turn_seconds": "9"})
     empty = dict.fromkeys(LABELS, "") | {"name": "Demo", "provider": "vendor", "model": "large"}
-    empty |= {"conversations": "off", "transcripts": "superadmins"}
+    empty |= {"conversations": "off", "transcripts": "superadmins", "image_input": "off"}
     assert location(await browser.post(PAGE, await form_of(browser) | empty)) == f"{PAGE}?done=settings"
     stored = await app.repo.get(Slug("demo-bot"))
     assert stored is not None

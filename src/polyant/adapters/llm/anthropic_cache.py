@@ -9,7 +9,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from polyant.adapters.llm.anthropic_wire import Block, CacheControl, Message, TextBlock, Tool, ToolResultBlock
+from polyant.adapters.llm.anthropic_wire import (
+    Block,
+    CacheControl,
+    DocumentBlock,
+    ImageBlock,
+    Message,
+    TextBlock,
+    Tool,
+    ToolResultBlock,
+)
 from polyant.domain.chat import ModelRequest
 from polyant.domain.system_prompt import SEPARATOR
 
@@ -44,5 +53,8 @@ def _mark_last_block(blocks: list[Block]) -> None:
     for index in reversed(range(len(blocks))):
         match blocks[index]:
             case TextBlock(text=text) | ToolResultBlock(content=text) as block if text.strip():
+                blocks[index] = msgspec.structs.replace(block, cache_control=_MARK)
+                return
+            case ImageBlock() | DocumentBlock() as block:
                 blocks[index] = msgspec.structs.replace(block, cache_control=_MARK)
                 return

@@ -9,6 +9,7 @@ import msgspec
 from polyant.adapters.llm import anthropic_wire as wire
 from polyant.adapters.llm.anthropic_blocks import TEXT, TOOL_USE
 from polyant.adapters.llm.anthropic_cache import mark_messages, marked_tools, system_blocks
+from polyant.adapters.llm.anthropic_media import media_blocks
 from polyant.adapters.llm.anthropic_models import claude_version
 from polyant.adapters.llm.anthropic_output import output_config
 from polyant.adapters.llm.history import EMPTY_USER_MESSAGE, arguments_object
@@ -126,7 +127,7 @@ def _messages(request: ModelRequest) -> list[wire.Message]:
 def _blocks(message: ModelMessage, owner: ProviderModel) -> list[wire.Block]:
     match message:
         case UserMessage():
-            return _text(message.text)
+            return media_blocks(message.parts) if message.has_media else _text(message.text)
         case AssistantMessage():
             calls: list[wire.Block] = [
                 wire.ToolUseBlock(call.id, call.name, msgspec.Raw(arguments_object(call.arguments).encode()))

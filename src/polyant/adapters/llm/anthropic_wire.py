@@ -31,7 +31,24 @@ class ToolResultBlock(msgspec.Struct, frozen=True, omit_defaults=True, tag_field
     cache_control: CacheControl | None = None
 
 
-Block = TextBlock | ToolUseBlock | ToolResultBlock | dict[str, Any]
+class Source(msgspec.Struct, frozen=True, tag_field="type", tag="base64"):
+    media_type: str
+    data: bytes
+    """The content; msgspec encodes it in Base64."""
+
+
+class ImageBlock(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="image"):
+    source: Source
+    cache_control: CacheControl | None = None
+
+
+class DocumentBlock(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="document"):
+    source: Source
+    title: str | None = None
+    cache_control: CacheControl | None = None
+
+
+Block = TextBlock | ToolUseBlock | ToolResultBlock | ImageBlock | DocumentBlock | dict[str, Any]
 """A block of a request; an object is one that the provider sent and gets back unchanged."""
 
 

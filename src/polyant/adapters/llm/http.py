@@ -33,6 +33,8 @@ _MAX_ERROR_BODY_SECONDS = 2.0
 _REQUEST_ID = re.compile(r"\A[\w.-]{1,64}\Z", re.ASCII)
 _SUCCESS = range(200, 300)
 _INVALID_REQUEST_STATUSES = frozenset({400, 422})
+_REFUSED_MEDIA_STATUSES = frozenset({404, 413, 415, 500, 501})
+"""The further statuses with which servers refuse media; llama.cpp sends 500, OpenRouter 404."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -49,6 +51,8 @@ class ProviderCall:
     """The names of the tools in the request, in order."""
     amend: Callable[[bytes], bool] | None = None
     """Receives the body of a 400 or 422 response and returns whether the next attempt will avoid the error."""
+    has_media: bool = False
+    """Whether the request contains media; then `amend` also receives the bodies with which servers refuse these."""
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -186,7 +190,9 @@ class ProviderClient:
             failure = failure_of_response(
                 response.status, response.headers, self._clock.now(), _request_id(response.headers, call)
             )
-            if response.status in _INVALID_REQUEST_STATUSES:
+            if response.status in _INVALID_REQUEST_STATUSES or (
+                call.has_media and response.status in _REFUSED_MEDIA_STATUSES
+            ):
                 body = await _error_body(response)
                 if call.amend and call.amend(body):
                     failure.retry, failure.wait = True, 0.0

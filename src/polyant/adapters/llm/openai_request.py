@@ -8,6 +8,7 @@ import msgspec
 from polyant.adapters.llm import openai_wire as wire
 from polyant.adapters.llm.history import arguments_object, with_user_message, without_empty_messages
 from polyant.adapters.llm.openai_dialect import Dialect, dialect_of
+from polyant.adapters.llm.openai_media import content_parts
 from polyant.adapters.llm.provider_options import ProviderOptions
 from polyant.adapters.llm.response_reader import ProviderModel
 from polyant.domain.adapter_options import decode_options
@@ -125,7 +126,7 @@ def _messages(request: ModelRequest) -> list[wire.Message | JsonObject]:
 def _message(message: ModelMessage, owner: ProviderModel) -> wire.Message | JsonObject:
     match message:
         case UserMessage():
-            return wire.UserMessage(message.text)
+            return wire.UserMessage(content_parts(message.parts) if message.has_media else message.text)
         case AssistantMessage(tool_calls=()):
             return wire.AssistantMessage(message.content)
         case AssistantMessage():

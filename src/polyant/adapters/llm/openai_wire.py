@@ -14,8 +14,42 @@ class SystemMessage(msgspec.Struct, frozen=True, tag_field="role", tag="system")
     content: str
 
 
+class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+    text: str
+
+
+class ImageUrl(msgspec.Struct, frozen=True, omit_defaults=True):
+    url: str
+    detail: str | None = None
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image_url"):
+    image_url: ImageUrl
+
+
+class InputAudio(msgspec.Struct, frozen=True):
+    data: str
+    format: str
+
+
+class AudioPart(msgspec.Struct, frozen=True, tag_field="type", tag="input_audio"):
+    input_audio: InputAudio
+
+
+class File(msgspec.Struct, frozen=True):
+    filename: str
+    file_data: str
+
+
+class FilePart(msgspec.Struct, frozen=True, tag_field="type", tag="file"):
+    file: File
+
+
+ContentPart = TextPart | ImagePart | AudioPart | FilePart
+
+
 class UserMessage(msgspec.Struct, frozen=True, tag_field="role", tag="user"):
-    content: str
+    content: str | list[ContentPart]
 
 
 class Function(msgspec.Struct, frozen=True):

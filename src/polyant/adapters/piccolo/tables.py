@@ -45,6 +45,7 @@ class InstanceRow(Table, tablename="instances"):
     history_tokens = Integer(null=True, default=None)
     history_messages = Integer(null=True, default=None)
     transcripts = Varchar(length=16, null=True, default=None)
+    image_input = Boolean(default=False)
 
 
 class SecretRow(Table, tablename="instance_secrets"):

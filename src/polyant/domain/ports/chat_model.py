@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from polyant.domain.chat import ModelEvent, ModelRequest
+from polyant.domain.media.parts import MediaKind
 from polyant.domain.secrets import SecretName
 
 
@@ -21,6 +22,10 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The name of the instance secret that holds the API key; None for a provider without keys."""
     response_format: bool = False
     """Whether `generate` passes `ProviderFields.response_format` to the provider."""
+    media: frozenset[MediaKind] = frozenset()
+    """The kinds of media that `generate` passes to the provider itself; messages to it contain no other kinds."""
+    compatible_media: frozenset[MediaKind] = frozenset()
+    """The kinds of media that `generate` passes to servers at other base URLs."""
     environment_variable: str | None = None
     """The variable that holds the operator's own key, which is sent only to the provider and to PROVIDER_HOSTS."""
 
@@ -45,6 +50,9 @@ class ChatModel(Protocol):
 
         The call fails at the request's deadline, also in the middle of a stream. Redirects aren't followed, because
         another server would get the key.
+
+        Media of the kinds in `info` are sent byte for byte, in the order of the parts. If the server or the model
+        refuses them, the request is repeated without them, with a note that makes the model say so.
 
         With `public_only`, no connection is made to an IP address that isn't public, whatever the provider's name
         resolves to. Such a call fails like a call to a name that doesn't exist, so that nobody can explore a network.

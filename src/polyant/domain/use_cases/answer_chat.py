@@ -7,6 +7,7 @@ from polyant.domain.chat import ChatRequest
 from polyant.domain.errors import UnknownModelError
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.instances import Instance
+from polyant.domain.media.image_input import check_image_input
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -39,6 +40,7 @@ class AnswerChat:
         Raises:
             UnknownModelError: No active instance has the slug.
             AuthenticationError: The instance requires a key, and the bearer token is missing or wrong.
+            InvalidInputError: The request contains an image, and the instance doesn't allow images.
             RateLimitedError: The caller's network sent too many wrong keys.
             UnavailableError: The database is unavailable, or the stored key is unreadable.
         """
@@ -46,6 +48,7 @@ class AnswerChat:
         if instance is None or not instance.is_active:
             raise UnknownModelError
         key_id = await self._authorise(instance, bearer, network=context.caller.address or "")
+        check_image_input(instance, request)
         return self._run_turn(instance, request, context if key_id is None else _with_key(context, key_id))
 
     async def _authorise(self, instance: Instance, bearer: SecretText | None, *, network: str) -> str | None:

@@ -20,7 +20,7 @@ from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.set_secret import parse_secrets, with_secrets
 from polyant.domain.use_cases.show_instance import ShowInstance
 
-_COPIED = ("description", "sections", "tools", "limits", "mcp_servers", "options")
+_COPIED = ("description", "sections", "tools", "limits", "mcp_servers", "options", "image_input")
 
 
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, str] = {}
     """The secrets to store, by name; the representation doesn't contain them."""
     copy_of: Slug | None = None
-    """The instance whose description, other sections, tools, limits, MCP servers and options the new one gets."""
+    """The instance whose description, other sections, tools, limits, MCP servers, options and images are copied."""
     issue_key: bool = False
     """Whether to generate an API key and to turn auth on."""
 

@@ -7,9 +7,10 @@ from typing import Self
 
 import msgspec
 
-from polyant.domain.chat import ChatRequest, SupervisorEvent, Turn, Usage
+from polyant.domain.chat import ChatRequest, SupervisorEvent, Turn, Usage, UserMessage
 from polyant.domain.instances import Instance
 from polyant.domain.limits import TurnBudget
+from polyant.domain.media.supervisor import MediaSupervisor
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.token_source import TokenSource
@@ -29,6 +30,7 @@ class RunTurn:
 
     Args:
         supervisor: Runs the turn itself.
+        media: Runs the turns whose messages contain media.
         turns: Admits the turn among the running turns of this process.
         observation: Notifies the observers.
         clock: Measures durations.
@@ -41,6 +43,7 @@ class RunTurn:
         self,
         *,
         supervisor: Supervisor,
+        media: MediaSupervisor,
         turns: RunningTurns,
         observation: TurnObservation,
         clock: Clock,
@@ -49,6 +52,7 @@ class RunTurn:
         tracing: TurnTracing | None = None,
     ) -> None:
         self._supervisor = supervisor
+        self._media = media
         self._turns = turns
         self._observation = observation
         self._clock = clock
@@ -85,7 +89,9 @@ class RunTurn:
             started_at=self._clock.now(),
         )
         recorder = TurnRecorder(observed, self._observation, self._clock, started=started)
-        return TurnRun(turn, supervisor=self._supervisor, turns=self._turns, recorder=recorder, clock=self._clock)
+        with_media = any(isinstance(message, UserMessage) and message.has_media for message in turn.messages)
+        supervisor = self._media if with_media else self._supervisor
+        return TurnRun(turn, supervisor=supervisor, turns=self._turns, recorder=recorder, clock=self._clock)
 
 
 class TurnRun(AsyncIterator[SupervisorEvent]):

@@ -2,6 +2,7 @@
 
 from polyant.domain.chat import ChatRequest
 from polyant.domain.errors import UnknownInstanceError
+from polyant.domain.media.image_input import check_image_input
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.turn_context import TurnContext
 from polyant.domain.use_cases.run_turn import RunTurn, TurnRun
@@ -19,9 +20,11 @@ class TryInstance:
 
         Raises:
             UnknownInstanceError: No instance has that slug.
+            InvalidInputError: The request contains an image, and the instance doesn't allow images.
             StorageUnavailableError: The database is unavailable.
         """
         instance = await self._repo.get(request.model)
         if instance is None:
             raise UnknownInstanceError(request.model)
+        check_image_input(instance, request)
         return self._run_turn(instance, request, context)

@@ -35,6 +35,7 @@ class InstancePatch(msgspec.Struct, frozen=True, kw_only=True):
     history_tokens: int | UnsetType = UNSET
     history_messages: int | UnsetType = UNSET
     transcripts: TranscriptReaders | UnsetType = UNSET
+    image_input: bool | UnsetType = UNSET
     tools: tuple[str, ...] | UnsetType = UNSET
     max_steps: int | UnsetType | None = UNSET
     max_tool_calls: int | UnsetType | None = UNSET

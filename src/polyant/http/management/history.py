@@ -73,6 +73,7 @@ class StateContentOut(ResponseBody, frozen=True, kw_only=True):
     conversations: Conversations
     history_tokens: HistoryTokenCount
     history_messages: HistoryMessageCount
+    image_input: bool
     limits: LimitsOut
     options: Annotated[dict[AdapterName, dict[str, Any]], Meta(description="Options of adapters, by adapter name")]
     prompts: Annotated[tuple[SectionOut, ...], Meta(description="The eight sections of the system prompt")]

@@ -160,6 +160,7 @@ class InstanceOut(ResponseBody, frozen=True, kw_only=True):
     history_tokens: HistoryTokenCount
     history_messages: HistoryMessageCount
     transcripts: Transcripts
+    image_input: Annotated[bool, Meta(description="Whether messages may contain images")]
     limits: LimitsOut
     options: Annotated[dict[AdapterName, dict[str, Any]], Meta(description="Options of adapters, by adapter name")]
     created_at: Timestamp
@@ -232,6 +233,7 @@ class PatchInstanceBody(Body, frozen=True, kw_only=True):
     history_tokens: HistoryTokenCount | UnsetType = UNSET
     history_messages: HistoryMessageCount | UnsetType = UNSET
     transcripts: Transcripts | UnsetType = UNSET
+    image_input: bool | UnsetType = UNSET
     limits: LimitsBody | UnsetType = UNSET
     options: (
         Annotated[

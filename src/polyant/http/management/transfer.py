@@ -70,6 +70,7 @@ class InstanceDocument(Body, frozen=True, kw_only=True):
     history_tokens: HistoryTokenCount = DEFAULT_HISTORY_TOKENS
     history_messages: HistoryMessageCount = DEFAULT_HISTORY_MESSAGES
     transcripts: Transcripts = TranscriptReaders.SUPERADMINS
+    image_input: bool = False
     limits: LimitsBody = LimitsBody()
     prompts: Annotated[tuple[SectionBody, ...], Meta(max_length=len(SectionKey))] = ()
     tools: Annotated[tuple[ToolName, ...], Meta(max_length=MAX_ITEMS)] = ()

@@ -1,11 +1,14 @@
 """Converts the messages of a request to the caller's instructions and a conversation."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 
-from polyant.domain.chat import AssistantMessage, UserMessage
+from polyant.domain.chat import AssistantMessage, TextPart, UserMessage, UserPart
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.media.image_input import image_fault
+from polyant.domain.media.parts import ImageDetail, ImageLink
 from polyant.http.openai.wire import ContentPart, MessageIn
 
 APPLICATION_HEADING = "[Message from the calling application]"
@@ -35,12 +38,12 @@ def conversation_of(messages: Sequence[MessageIn]) -> Conversation:
     Raises:
         InvalidInputError: The role or the content of a message isn't accepted.
     """
-    texts = [text_of(message, f"$.messages[{index}]") for index, message in enumerate(messages)]
+    contents = [parts_of(message, f"$.messages[{index}]") for index, message in enumerate(messages)]
     begin = next((at for at, message in enumerate(messages) if message.role not in _INSTRUCTING_ROLES), len(messages))
     builder = _Builder()
-    for message, text in zip(messages[begin:], texts[begin:], strict=True):
-        builder.add(message.role, text)
-    return Conversation(tuple(texts[:begin]), tuple(builder.messages))
+    for message, parts in zip(messages[begin:], contents[begin:], strict=True):
+        builder.add(message.role, parts)
+    return Conversation(tuple(UserMessage(parts).text for parts in contents[:begin]), tuple(builder.messages))
 
 
 class _Builder:
@@ -51,28 +54,38 @@ class _Builder:
         self._joins = False
         """Whether a message between the last one and the next has been converted or left out."""
 
-    def add(self, role: str, text: str) -> None:
+    def add(self, role: str, parts: tuple[UserPart, ...]) -> None:
         if role == "user":
-            self._add_user(text)
+            self._add_user(UserMessage(parts))
             self._joins = False
-        elif role == "assistant" and text.strip():
+            return
+        text = UserMessage(parts).text
+        if role == "assistant" and text.strip():
             self.messages.append(AssistantMessage(text))
             self._joins = False
         else:
             self._joins = True
             if text.strip():
-                self._add_user(f"{APPLICATION_HEADING}\n\n{text}")
+                self._add_user(UserMessage.of(f"{APPLICATION_HEADING}\n\n{text}"))
 
-    def _add_user(self, text: str) -> None:
+    def _add_user(self, message: UserMessage) -> None:
         last = self.messages[-1] if self._joins and self.messages else None
         if isinstance(last, UserMessage):
-            self.messages[-1] = UserMessage.of("\n\n".join(filter(str.strip, (last.text, text))))
+            self.messages[-1] = _joined(last, message)
         else:
-            self.messages.append(UserMessage.of(text))
+            self.messages.append(message)
 
 
-def text_of(message: MessageIn, where: str) -> str:
-    """Returns the text of a message.
+def _joined(first: UserMessage, second: UserMessage) -> UserMessage:
+    """Returns one message with the content of both, separated by a blank line."""
+    if not first.has_media and not second.has_media:
+        return UserMessage.of("\n\n".join(filter(str.strip, (first.text, second.text))))
+    separator = (TextPart("\n\n"),) if first.text.strip() and second.text.strip() else ()
+    return UserMessage((*first.parts, *separator, *second.parts))
+
+
+def parts_of(message: MessageIn, where: str) -> tuple[UserPart, ...]:
+    """Returns the content of a message: its text and, in a user message, links to images.
 
     Args:
         message: The message.
@@ -88,9 +101,12 @@ def text_of(message: MessageIn, where: str) -> str:
         if role != "assistant":
             raise InvalidInputError(f"Expected `str | array`, got `null` - at `{where}.content`")
         content = message.refusal or ""
-    elif not isinstance(content, str):
-        content = "".join(_part_text(part, role, f"{where}.content[{at}]") for at, part in enumerate(content))
-    return without_nul(content, f"{where}.content")
+    if isinstance(content, str):
+        return (TextPart(without_nul(content, f"{where}.content")),)
+    parts = [_part(part, role, f"{where}.content[{at}]") for at, part in enumerate(content)]
+    if all(isinstance(part, TextPart) for part in parts):
+        return (TextPart(without_nul(UserMessage(tuple(parts)).text, f"{where}.content")),)
+    return tuple(parts)
 
 
 def without_nul(text: str, where: str) -> str:
@@ -104,21 +120,30 @@ def without_nul(text: str, where: str) -> str:
     return text
 
 
-def _part_text(part: ContentPart, role: str, where: str) -> str:
+def _part(part: ContentPart, role: str, where: str) -> UserPart:
     if part.type == "text":
         field, text = "text", part.text
     elif part.type == "refusal" and role == "assistant":
         field, text = "refusal", part.refusal
+    elif part.type == "image_url" and role == "user":
+        return _image_link(part.image_url, where)
     else:
         raise InvalidInputError(_part_fault(part.type, f"{where}.type"))
     if text is msgspec.UNSET:
         raise InvalidInputError(f"Object missing required field `{field}` - at `{where}`")
-    return text
+    return TextPart(without_nul(text, f"{where}.{field}"))
+
+
+def _image_link(image: object, where: str) -> ImageLink:
+    """Returns the link to an image; some clients send the URL alone. Whether it can be used is checked in the turn."""
+    url, detail = (image.get("url"), image.get("detail")) if isinstance(image, dict) else (image, None)
+    known: ImageDetail | None = detail if detail in get_args(ImageDetail) else None
+    return ImageLink(url=url if isinstance(url, str) else "", detail=known, where=where)
 
 
 def _part_fault(kind: str, where: str) -> str:
     if kind == "image_url":
-        return f"Image input is not supported by this API - at `{where}`"
+        return image_fault(where)
     named = f"the type `{kind}`" if kind.isprintable() and len(kind) <= _MAX_SHOWN_CHARACTERS else "this type"
     return f"Content parts of {named} are not supported: only text is accepted - at `{where}`"
 

@@ -111,7 +111,7 @@ def model_details(instance: Instance, provider: ProviderInfo | None) -> ModelDet
     """Returns the instance as an OpenAI model, with what it accepts; `provider` is None if it isn't enabled."""
     model = model_out(instance)
     accepted = Accepted(
-        image_input=False,
+        image_input=instance.image_input,
         response_format=provider is not None and provider.response_format,
         tools_ignored=True,
     )

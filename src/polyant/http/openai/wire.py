@@ -14,12 +14,26 @@ MIN_SEED = -(2**63)
 MAX_SEED = 2**63 - 1
 
 
-class ContentPart(msgspec.Struct, frozen=True):
-    """One part of a message: text or, in an assistant message, a refusal."""
+_IMAGE_URL = Meta(
+    description="An image, for instances that allow image input",
+    extra_json_schema={
+        "type": "object",
+        "properties": {
+            "url": {"type": "string", "description": "A data URL, or an http or https URL on the public internet"},
+            "detail": {"type": "string", "enum": ["auto", "low", "high"]},
+        },
+        "required": ["url"],
+    },
+)
 
-    type: Annotated[str, Meta(extra_json_schema={"enum": ["text", "refusal"]})]
+
+class ContentPart(msgspec.Struct, frozen=True):
+    """One part of a message: text, an image or, in an assistant message, a refusal."""
+
+    type: Annotated[str, Meta(extra_json_schema={"enum": ["text", "image_url", "refusal"]})]
     text: str | UnsetType = UNSET
     refusal: str | UnsetType = UNSET
+    image_url: Annotated[Any, _IMAGE_URL] = UNSET
 
 
 class MessageIn(msgspec.Struct, frozen=True):
