@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from polyant.testing.channel import ChannelContract, PulledChannelContract
+from support.slack_rig import SlackRig, slack_rig
 from support.telegram_rig import TelegramRig, telegram_rig
 
 
@@ -10,4 +11,11 @@ class TestTelegramChannel(ChannelContract, PulledChannelContract):
     @pytest.fixture
     async def rig(self) -> AsyncIterator[TelegramRig]:
         async with telegram_rig() as rig:
+            yield rig
+
+
+class TestSlackChannel(ChannelContract, PulledChannelContract):
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[SlackRig]:
+        async with slack_rig() as rig:
             yield rig
