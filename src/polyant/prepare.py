@@ -7,7 +7,7 @@ from typing import Any
 from polyant import home
 from polyant.container import Container
 from polyant.domain.audit import SERVER
-from polyant.domain.errors import InstanceExistsError, UserExistsError
+from polyant.domain.errors import InstanceExistsError, ReadOnlyError, UserExistsError
 from polyant.domain.injectables import Environ
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
@@ -116,6 +116,8 @@ async def _create_demo(container: Container) -> None:
         )
     except InstanceExistsError:
         log.info("another process created the first instance")
+    except ReadOnlyError:
+        log.warning("there is no instance yet, and INSTANCE_REPO is read-only")
 
 
 async def create_first_user(container: Container, settings: Settings) -> None:

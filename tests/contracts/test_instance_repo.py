@@ -1,6 +1,9 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
@@ -10,8 +13,13 @@ from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
-from polyant.testing.instance_repo import InstanceRepoContract, InstanceRepoOutageContract
+from polyant.domain.injectables import Environ
+from polyant.domain.instances import Instance
+from polyant.testing.instance_listing import Seed
+from polyant.testing.instance_reading import ReadOnlyInstanceRepoContract
+from polyant.testing.instance_repo import InstanceRepoCapabilities, InstanceRepoContract, InstanceRepoOutageContract
 from polyant.testing.manual_clock import ManualClock
+from support.yaml_instance_repo import YamlInstanceRepo
 
 
 @pytest.fixture
@@ -96,3 +104,23 @@ class TestFreshInstanceRepo(InstanceRepoContract):
     @pytest.fixture
     def audit_log(self, memory: MemoryStore) -> MemoryAuditLog:
         return MemoryAuditLog(memory=memory)
+
+
+class TestYamlInstanceRepo(ReadOnlyInstanceRepoContract, InstanceRepoOutageContract):
+    """A store that others write: the adapter's own fixture seeds it."""
+
+    capabilities = InstanceRepoCapabilities(writes=False)
+
+    @pytest.fixture
+    def seed(self, tmp_path: Path) -> Seed:
+        async def seed(*instances: Instance) -> YamlInstanceRepo:
+            entries = {each.slug: msgspec.to_builtins(replace(each, version=1)) for each in instances}
+            file = tmp_path / "instances.yaml"
+            file.write_bytes(msgspec.json.encode(entries))  # YAML contains JSON
+            return YamlInstanceRepo(environ=Environ({"INSTANCES_FILE": str(file)}))
+
+        return seed
+
+    @pytest.fixture
+    def unavailable(self, tmp_path: Path) -> YamlInstanceRepo:
+        return YamlInstanceRepo(environ=Environ({"INSTANCES_FILE": str(tmp_path / "missing.yaml")}))

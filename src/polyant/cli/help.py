@@ -18,6 +18,7 @@ EXIT_CODES: Mapping[int, str] = {
     3: "invalid settings, or unusable data, database or keys",
     4: "not found",
     5: "conflict: already exists, or was changed meanwhile",
+    6: "read-only: the adapter INSTANCE_REPO accepts no changes",
 }
 
 

@@ -17,6 +17,7 @@ from polyant.domain.errors import (
     NotFoundError,
     PolyantError,
     PreconditionFailedError,
+    ReadOnlyError,
     UnavailableError,
     UnknownInstanceError,
     UnknownUserError,
@@ -28,6 +29,7 @@ EXIT_USAGE = 2
 EXIT_UNUSABLE = 3
 EXIT_NOT_FOUND = 4
 EXIT_CONFLICT = 5
+EXIT_READ_ONLY = 6
 EXIT_INTERRUPTED = 130
 
 
@@ -72,6 +74,8 @@ def exit_code_of(error: Exception) -> int:
             return EXIT_USAGE
         case NotFoundError():
             return EXIT_NOT_FOUND
+        case ReadOnlyError():
+            return EXIT_READ_ONLY
         case ConflictError() | PreconditionFailedError():
             return EXIT_CONFLICT
         case _:

@@ -45,6 +45,13 @@ class PermissionDeniedError(PolyantError):
     """The caller is authenticated but not allowed to do this."""
 
 
+class ReadOnlyError(PermissionDeniedError):
+    """The store of the instances accepts no changes."""
+
+    def __init__(self, *, hint: str = "Change the instance where the adapter INSTANCE_REPO reads it") -> None:
+        super().__init__("The instances of this server are read-only", hint=hint)
+
+
 class NotFoundError(PolyantError):
     """The requested resource doesn't exist."""
 

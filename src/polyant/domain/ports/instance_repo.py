@@ -17,6 +17,8 @@ class InstanceRepo(Protocol):
     the InstanceHistory of the same store lists.
 
     Each method raises StorageUnavailableError when the store is unavailable. A completed write survives a crash.
+
+    The store may be read-only, such as a file that others write. Then `add`, `save` and `delete` raise ReadOnlyError.
     """
 
     @abstractmethod
