@@ -85,13 +85,13 @@ def _draw_descriptors(axes: Any, minutes: Sequence[float], load: Sequence[Sample
 
 def _draw_requests(axes: Any, minutes: Sequence[float], load: Sequence[Sample]) -> None:
     axes.set_title("Responses per second")
-    seconds = [after.at - before.at for before, after in pairwise(load)]
-    requests = [after.requests - before.requests for before, after in pairwise(load)]
-    away = [after.away - before.away for before, after in pairwise(load)]
+    intervals = [(before, after) for before, after in pairwise(load) if after.at > before.at]  # a late one has no length
+    ends = [minute for minute, (before, after) in zip(minutes[1:], pairwise(load), strict=True) if after.at > before.at]
+    requests = [(after.requests - before.requests) / (after.at - before.at) for before, after in intervals]
+    away = [(after.away - before.away) / (after.at - before.at) for before, after in intervals]
     curves = {"all": requests, "503 while the database is down": away}
-    for (name, counts), color in zip(curves.items(), _COLORS, strict=False):
-        rates = [count / duration for count, duration in zip(counts, seconds, strict=True)]
-        axes.plot(minutes[1:], rates, color=color, linewidth=0.9, label=name)
+    for (name, rates), color in zip(curves.items(), _COLORS, strict=False):
+        axes.plot(ends, rates, color=color, linewidth=0.9, label=name)
     _add_legend(axes)
 
 
