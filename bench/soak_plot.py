@@ -85,7 +85,7 @@ def _draw_descriptors(axes: Any, minutes: Sequence[float], load: Sequence[Sample
 
 def _draw_requests(axes: Any, minutes: Sequence[float], load: Sequence[Sample]) -> None:
     axes.set_title("Responses per second")
-    intervals = [(before, after) for before, after in pairwise(load) if after.at > before.at]  # a late one has no length
+    intervals = [(before, after) for before, after in pairwise(load) if after.at > before.at]
     ends = [minute for minute, (before, after) in zip(minutes[1:], pairwise(load), strict=True) if after.at > before.at]
     requests = [(after.requests - before.requests) / (after.at - before.at) for before, after in intervals]
     away = [(after.away - before.away) / (after.at - before.at) for before, after in intervals]
