@@ -35,8 +35,8 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     "Channels": ("CHANNELS",),
     "Logs and metrics": ("LOG_FORMAT", "METRICS_TOKEN", "TURN_LOG_DAYS"),
     "Adapters": (
-        *("INSTANCE_REPO", "INSTANCE_HISTORY", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG"),
-        *("ARCHIVE", "CHANNEL_CONNECTIONS", "TURN_LOG", "CONVERSATION_STORE"),
+        *("INSTANCE_REPO", "INSTANCE_HISTORY", "SKILL_FILES", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY"),
+        *("AUDIT_LOG", "ARCHIVE", "CHANNEL_CONNECTIONS", "TURN_LOG", "CONVERSATION_STORE"),
         *(
             "KEY_CHECK",
             "TURN_OBSERVERS",

@@ -46,6 +46,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "pytest": ("polyant.testing",),
     "telegramify_markdown": ("polyant.adapters.channels.telegram",),
     "uvicorn": ("polyant.cli", "polyant.http.protocol"),
+    "yaml": ("polyant.adapters.agent_skills",),
     "yarl": ("polyant.adapters.llm", "polyant.adapters.tools"),
 }
 """The modules below which each package may be imported. Unlisted packages may not be imported."""

@@ -22,6 +22,7 @@ from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.skill_files import SkillFiles
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ToolServers
@@ -77,6 +78,7 @@ CONVERSATION_GROUPS: tuple[Group[Any], ...] = tuple(
 SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("instance_repo", InstanceRepo),
     Group("instance_history", InstanceHistory),
+    Group("skill_files", SkillFiles),
     Group("key_check", KeyCheck),
     Group("secret_cipher", SecretCipher),
     RATE_LIMITER,

@@ -22,6 +22,7 @@ from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.skill_files import SkillFiles
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
@@ -40,8 +41,8 @@ log = logging.getLogger("polyant")
 DEMO_SLUG = "demo-bot"
 
 _PORTS = (
-    *(InstanceRepo, InstanceHistory, KeyCheck, RateLimiter, Mapping[str, ChatModel], Mapping[str, Tool], ToolServers),
-    ImageFetcher,
+    *(InstanceRepo, InstanceHistory, SkillFiles, KeyCheck, RateLimiter, Mapping[str, ChatModel]),
+    *(Mapping[str, Tool], ToolServers, ImageFetcher),
     *(UserRepo, SessionRepo, LoginHistory, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
     ChannelConnections,
     # Last, because it creates a missing master key: by then, all other settings are known to be valid.

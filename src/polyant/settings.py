@@ -528,6 +528,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     instance_history: Annotated[
         str, _adapter("instance_history", "Adapter that reads the earlier prompts and settings of instances")
     ] = "piccolo"
+    skill_files: Annotated[str, _adapter("skill_files", "Adapter that reads the files of skills")] = "piccolo"
     key_check: Annotated[str, _adapter("key_check", "Adapter that stores the check value of the master key")] = (
         "piccolo"
     )

@@ -59,6 +59,7 @@ from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.proxies import ProxyRules
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.secrets import API_KEY_RULE, SecretName, SecretText, parse_secret_value
+from polyant.domain.skill_reading import SkillReader
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.toolbox import Toolbox
@@ -166,6 +167,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(ToolAccess, ToolAccess)
     container.register(Toolbox, Toolbox)
     container.register(TOOL_LOOP, AdapterRecipe(SUPERVISOR, "tool_loop"))
+    container.register(SkillReader, SkillReader, listed=False)
     container.register(TokenSource, SystemTokenSource)
     container.register(MasterKeyring, lambda: MasterKeys(settings, create=create))
     container.register(Mapping[str, ProviderInfo], _providers)

@@ -68,10 +68,11 @@ async def test_content_is_lines_of_json_with_their_sections() -> None:
     assert lines[0] == {
         "format": "polyant.backup/1",
         "createdAt": "2026-11-26T00:00:00Z",
-        "sections": ["instances/1", "channels/1", "users/1", "audit/1"],
+        "sections": ["instances/1", "skill_files/1", "channels/1", "users/1", "audit/1"],
     }
     assert [line["section"] for line in lines[1:3]] == ["users/1", "audit/1"]
-    assert lines[-1] == {"section": "end", "records": {"instances/1": 0, "channels/1": 0, "users/1": 1, "audit/1": 200}}
+    records = {"instances/1": 0, "skill_files/1": 0, "channels/1": 0, "users/1": 1, "audit/1": 200}
+    assert lines[-1] == {"section": "end", "records": records}
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ class FileInstanceRepo:
         found = [i for i in self._read().values() if query.status in (None, i.status)]  # whatever the key
         return InstancePage(tuple(InstanceSummary(**{n: getattr(i, n) for n in names}) for i in found), len(found))
 
-    async def add(self, instance, *, audit=None):
+    async def add(self, instance, *, audit=None, skill_files=()):
         return await self.save(instance)
 
-    async def save(self, instance, *, audit=None, replaced=None):
+    async def save(self, instance, *, audit=None, replaced=None, skill_files=()):
         stored = msgspec.structs.replace(instance, version=instance.version + 1)
         FILE.write_bytes(msgspec.json.encode({**self._read(), stored.slug: stored}))
         return stored
@@ -104,6 +104,7 @@ CHOICE = {
     **dict.fromkeys(
         (
             "INSTANCE_HISTORY",
+            "SKILL_FILES",
             "USER_REPO",
             "SESSION_REPO",
             "LOGIN_HISTORY",

@@ -75,7 +75,8 @@ def test_table_lists_all_audit_actions() -> None:
     source = "".join(path.read_text() for path in folder.glob("*.py"))
     actions = set(
         re.findall(
-            r'"((?:instance|prompts|secret|key|master_key|mcp_servers|user|session|backup|history)\.[a-z]+)"', source
+            r'"((?:instance|prompts|secret|key|master_key|mcp_servers|skill|user|session|backup|history)\.[a-z]+)"',
+            source,
         )
     )
     table = section(PAGE, "Audit log").partition("| action |")[2]

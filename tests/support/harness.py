@@ -1,6 +1,6 @@
 """The instance use cases on memory adapters, with a repo that simulates concurrent writes."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.instance_history import MemoryInstanceHistory
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.adapters.memory.skill_files import MemorySkillFiles
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.adapter_options import AdapterOptions
@@ -23,6 +24,7 @@ from polyant.domain.mcp_servers import McpServer
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.use_cases.create_instance import CreatedInstance, CreateInstance, NewInstance
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.delete_secret import DeleteSecret
@@ -30,6 +32,7 @@ from polyant.domain.use_cases.edit_instance import EditInstance, InstanceEdit
 from polyant.domain.use_cases.issue_key import IssueKey
 from polyant.domain.use_cases.set_mcp_server import McpServerChange, SetMcpServer
 from polyant.domain.use_cases.set_secret import SetSecret
+from polyant.domain.use_cases.set_skill import SetSkill
 from polyant.domain.use_cases.update_instance import UpdateInstance
 from polyant.testing.manual_clock import ManualClock
 from support.coroutines import result_of
@@ -65,14 +68,19 @@ class RacedInstanceRepo(MemoryInstanceRepo):
         self.races = 0
 
     async def save(
-        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+        self,
+        instance: Instance,
+        *,
+        audit: AuditEntry | None = None,
+        replaced: InstanceState | None = None,
+        skill_files: Sequence[StoredSkillFile] = (),
     ) -> Instance:
         if self.races:
             self.races -= 1
             stored = await self.get(instance.slug)
             assert stored is not None
             await super().save(msgspec.structs.replace(stored, description=f"{stored.description}x"))
-        return await super().save(instance, audit=audit, replaced=replaced)
+        return await super().save(instance, audit=audit, replaced=replaced, skill_files=skill_files)
 
 
 @dataclass(kw_only=True)
@@ -95,6 +103,7 @@ class UseCaseHarness:
     async def create_with_key(self, slug: str, **fields: Any) -> CreatedInstance:
         create = CreateInstance(
             repo=self.repo,
+            skill_files=self.skill_files,
             clock=self.clock,
             tokens=self.tokens,
             cipher=self.cipher,
@@ -102,6 +111,14 @@ class UseCaseHarness:
             outbound=self.outbound,
         )
         return await create(NewInstance(slug=slug, **fields), by=CLI, unrestricted=True)
+
+    @property
+    def skill_files(self) -> MemorySkillFiles:
+        return MemorySkillFiles(memory=self.repo.memory)
+
+    @property
+    def set_skill(self) -> partial[Coroutine[Any, Any, Instance]]:
+        return partial(SetSkill(edit=self.edit, files=self.skill_files), by=CLI)
 
     @property
     def history(self) -> MemoryInstanceHistory:

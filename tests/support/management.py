@@ -15,6 +15,7 @@ from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.login_history import MemoryLoginHistory
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.memory.session_repo import MemorySessionRepo
+from polyant.adapters.memory.skill_files import MemorySkillFiles
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.memory.user_repo import MemoryUserRepo
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
@@ -44,6 +45,7 @@ from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.session_tokens import SessionTokens
+from polyant.domain.ports.skill_files import SkillFiles
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import Omission, OpenedServers, ServerAccess, ServerFault, ToolServers
@@ -52,6 +54,7 @@ from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.skill_reading import SkillReader
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
@@ -177,6 +180,7 @@ class ManagementHarness:
         self.clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
         """Starts at the real time, because Litestar compares the tokens' expiry with it."""
         self.repo = MemoryInstanceRepo(memory=memory)
+        self.skill_files = MemorySkillFiles(memory=memory)
         self.users = RacedUserRepo(memory=memory)
         self.sessions = MemorySessionRepo(memory=memory)
         self.audit_log = MemoryAuditLog(memory=memory)
@@ -203,6 +207,7 @@ class ManagementHarness:
         instances: tuple[tuple[type, object], ...] = (
             (InstanceRepo, self.repo),
             (InstanceHistory, MemoryInstanceHistory(memory=memory)),
+            (SkillFiles, self.skill_files),
             (UserRepo, self.users),
             (SessionRepo, self.sessions),
             (AuditLog, self.audit_log),
@@ -226,7 +231,13 @@ class ManagementHarness:
             (OutboundPolicy, outbound),
             (
                 ToolAccess,
-                ToolAccess(tools=tools, tool_servers=self.tool_servers, cipher=cipher, outbound=outbound),
+                ToolAccess(
+                    tools=tools,
+                    tool_servers=self.tool_servers,
+                    cipher=cipher,
+                    outbound=outbound,
+                    skills=SkillReader(files=self.skill_files),
+                ),
             ),
             (AdapterOptions, ADAPTER_OPTIONS),
             (SystemPromptComposer, composer),

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.memory.skill_files import MemorySkillFiles
+from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.system.clock import SystemClock
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
@@ -21,6 +23,9 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import OpenedServers, ServerAccess, ToolServers
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
+from polyant.domain.skill_files import pack_skills
+from polyant.domain.skill_reading import SkillReader
+from polyant.domain.skills import SkillContent
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.toolbox import Toolbox
@@ -67,6 +72,8 @@ class ToolLoop:
         self.date_time_formatter = SystemDateTimeFormatter(timezone="UTC", locale="en-US")
         self.tools: dict[str, Tool] = {}
         self.servers = FakeToolServers()
+        self.memory = MemoryStore()
+        self.skill_files = MemorySkillFiles(memory=self.memory)
         self.budget = TurnBudget()
         self.outbound = OutboundPolicy(providers={"fake": FakeChatModel.info}, origins=OutboundOrigins(frozenset()))
         bare = InstanceFactory.build(
@@ -88,6 +95,12 @@ class ToolLoop:
         self.tools[name] = FakeTool(name, play, self.activity, **more)
         self.instance = msgspec.structs.replace(self.instance, tools=(*self.instance.tools, name))
 
+    def add_skills(self, *contents: SkillContent) -> None:
+        """Gives the instance these skills."""
+        skills, files = pack_skills(self.instance.id, contents)
+        self.memory.add_skill_files(files)
+        self.instance = msgspec.structs.replace(self.instance, skills=skills)
+
     def seal(self, instance: Instance, name: SecretName, value: str, origin: str | None = None) -> SealedSecret:
         return result_of(seal(self.cipher, instance, name, SecretText(value), now=START, origin=origin))
 
@@ -106,7 +119,13 @@ class ToolLoop:
 
     @property
     def tool_access(self) -> ToolAccess:
-        return ToolAccess(tools=self.tools, tool_servers=self.servers, cipher=self.cipher, outbound=self.outbound)
+        return ToolAccess(
+            tools=self.tools,
+            tool_servers=self.servers,
+            cipher=self.cipher,
+            outbound=self.outbound,
+            skills=SkillReader(files=self.skill_files),
+        )
 
     def toolbox(self, model: ChatModel) -> Toolbox:
         return Toolbox(

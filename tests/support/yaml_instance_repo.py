@@ -1,7 +1,7 @@
 """An InstanceRepo that reads a YAML file which an operator writes, as a third-party package would have one."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, InstanceSummary, Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import CALLER_KEYS
+from polyant.domain.skill_files import StoredSkillFile
 
 _DEFAULT_TIME = "2026-01-01T00:00:00Z"
 
@@ -40,11 +41,18 @@ class YamlInstanceRepo(InstanceRepo):
         end = None if query.limit is None else query.offset + query.limit
         return InstancePage(tuple(map(_summary, found[query.offset : end])), len(found))
 
-    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> NoReturn:
+    async def add(
+        self, instance: Instance, *, audit: AuditEntry | None = None, skill_files: Sequence[StoredSkillFile] = ()
+    ) -> NoReturn:
         raise ReadOnlyError
 
     async def save(
-        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+        self,
+        instance: Instance,
+        *,
+        audit: AuditEntry | None = None,
+        replaced: InstanceState | None = None,
+        skill_files: Sequence[StoredSkillFile] = (),
     ) -> NoReturn:
         raise ReadOnlyError
 

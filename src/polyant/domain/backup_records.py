@@ -32,6 +32,7 @@ from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls, TurnLimi
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
+from polyant.domain.skills import Skill
 from polyant.domain.users import Email, Role, UserId
 
 
@@ -64,8 +65,17 @@ class McpServerPart(_Part, frozen=True, kw_only=True):
     tools: tuple[str, ...] = ()
 
 
+class SkillPart(_Part, frozen=True, kw_only=True):
+    """A skill of an instance; its files are records of their own."""
+
+    name: str
+    description: str
+    digest: str
+    size: int
+
+
 class InstancePart(_Part, frozen=True, kw_only=True):
-    """An instance as GET /api/instances/{slug}/export returns it."""
+    """An instance as GET /api/instances/{slug}/export returns it, without its skills."""
 
     format: Literal["polyant.instance/1"] = "polyant.instance/1"
     slug: Slug
@@ -114,7 +124,17 @@ class InstanceRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag=
     updated_at: datetime
     approved_addresses: tuple[str, ...] = ()
     document: InstancePart
+    skills: tuple[SkillPart, ...] = ()
     secrets: tuple[SecretPart, ...] = ()
+
+
+class SkillFileRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="skill_files/1"):
+    """A file of a skill of an instance."""
+
+    instance: InstanceId
+    digest: str
+    path: str
+    content: str
 
 
 class ChannelRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="channels/1"):
@@ -167,10 +187,11 @@ class AuditRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="au
     details: tuple[str, ...] = ()
 
 
-BackupRecord = InstanceRecord | ChannelRecord | UserRecord | AuditRecord
+BackupRecord = InstanceRecord | SkillFileRecord | ChannelRecord | UserRecord | AuditRecord
 
 SECTIONS: Mapping[str, type[BackupRecord]] = {
     "instances/1": InstanceRecord,
+    "skill_files/1": SkillFileRecord,
     "channels/1": ChannelRecord,
     "users/1": UserRecord,
     "audit/1": AuditRecord,
@@ -198,6 +219,7 @@ def record_of(instance: Instance, secrets: Mapping[SecretName, SecretText]) -> I
         updated_at=instance.updated_at,
         approved_addresses=tuple(sorted(instance.approved_addresses)),
         document=document,
+        skills=tuple(SkillPart(**msgspec.structs.asdict(skill)) for skill in instance.skills),
         secrets=tuple(_secret_part_of(instance.secrets[name], secrets[name]) for name in sorted(instance.secrets)),
     )
 
@@ -215,6 +237,7 @@ def instance_of(record: InstanceRecord) -> Instance:
         sections={section.key: section.content for section in document.prompts},
         limits=TurnLimits(**msgspec.structs.asdict(document.limits)),
         mcp_servers=tuple(McpServer(**msgspec.structs.asdict(server)) for server in document.mcp_servers),
+        skills=tuple(Skill(**msgspec.structs.asdict(skill)) for skill in record.skills),
         **{name: getattr(document, name) for name in _DIRECT},
     )
 

@@ -10,9 +10,10 @@ from polyant.domain.channels import ChannelConnection
 from polyant.domain.errors import ConflictError, InvalidInputError, UnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.secrets import SecretText
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.users import User
 
-StoredItem = Instance | ChannelConnection | User | AuditEntry
+StoredItem = Instance | StoredSkillFile | ChannelConnection | User | AuditEntry
 """One item of a store; the secrets of instances are encrypted with the store's master key."""
 
 BackupSource = Callable[[], AsyncIterable[bytes]]
@@ -29,6 +30,7 @@ class BackupSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     created_at: datetime
     instances: int = 0
+    skill_files: int = 0
     channels: int = 0
     users: int = 0
     audit_entries: int = 0

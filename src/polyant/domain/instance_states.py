@@ -9,6 +9,7 @@ from polyant.domain.errors import InvalidInputError, NotFoundError
 from polyant.domain.instances import DEFAULT_HISTORY_MESSAGES, DEFAULT_HISTORY_TOKENS, Instance, InstanceId, JsonObject
 from polyant.domain.limits import TurnLimits
 from polyant.domain.prompts import SectionKey
+from polyant.domain.skills import Skill
 
 MAX_STATES = 100
 """The maximum number of states in the history of one instance."""
@@ -20,7 +21,7 @@ _MAX_STATE_NUMBER = 2**31 - 1
 
 
 class StateContent(msgspec.Struct, frozen=True, kw_only=True):
-    """The prompts and settings of an instance; its access, status, tools, MCP servers and secrets aren't included."""
+    """The prompts, skills and settings of an instance, without its access, status, tools, MCP servers and secrets."""
 
     name: str
     description: str
@@ -35,6 +36,8 @@ class StateContent(msgspec.Struct, frozen=True, kw_only=True):
     limits: TurnLimits
     options: Mapping[str, JsonObject]
     sections: Mapping[SectionKey, str]
+    skills: tuple[Skill, ...] | None = None
+    """None in states that a version without skills kept."""
 
 
 class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +49,10 @@ class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
     replaced_by: str
     """The author of the save that replaced it, as in the audit trail."""
     changed: tuple[str, ...]
-    """The names of the fields, limits, sections and options that the save changed; options as `options.NAME`."""
+    """The names of the fields, limits, sections, options and skills that the save changed.
+
+    Options are named `options.NAME`, skills `skills.NAME`.
+    """
 
 
 class InstanceState(StateSummary, frozen=True, kw_only=True):
@@ -54,6 +60,8 @@ class InstanceState(StateSummary, frozen=True, kw_only=True):
 
     instance: InstanceId
     content: StateContent
+    skill_bytes: int = 0
+    """The size of the files of the skills that the save replaced or deleted."""
 
     @property
     def summary(self) -> StateSummary:
@@ -63,7 +71,12 @@ class InstanceState(StateSummary, frozen=True, kw_only=True):
     @property
     def size(self) -> int:
         """The number of bytes that count towards `MAX_HISTORY_BYTES`."""
-        return len(msgspec.json.encode(self.content))
+        return len(msgspec.json.encode(self.content)) + self.skill_bytes
+
+    @property
+    def skill_digests(self) -> frozenset[str]:
+        """The digests of the skills, whose files are kept with the state."""
+        return frozenset(skill.digest for skill in self.content.skills or ())
 
 
 class UnknownStateError(NotFoundError):
@@ -94,14 +107,18 @@ def state_content_of(instance: Instance) -> StateContent:
 
 
 def with_content(instance: Instance, content: StateContent) -> Instance:
-    """Returns the instance with those prompts and settings; everything else stays."""
+    """Returns the instance with those prompts, skills and settings; everything else stays.
+
+    The skills stay, too, if the content is from a version without skills.
+    """
     fields = {name: getattr(content, name) for name in StateContent.__struct_fields__}
     sections = {key: content.sections.get(key, "") for key in SectionKey}
-    return msgspec.structs.replace(instance, **fields | {"sections": sections})
+    skills = instance.skills if content.skills is None else content.skills
+    return msgspec.structs.replace(instance, **fields | {"sections": sections, "skills": skills})
 
 
 def changed_names(before: StateContent, after: StateContent) -> tuple[str, ...]:
-    """Returns the names of the fields, limits, sections and options that differ, in the order of the audit trail."""
+    """Returns the names of the fields, limits, sections, options and skills that differ."""
     return tuple(_changed_names(before, after))
 
 
@@ -111,8 +128,16 @@ def replaced_state(before: Instance, after: Instance, *, at: datetime, by: str) 
     changed = changed_names(content, state_content_of(after))
     if not changed:
         return None
+    present = {skill.digest for skill in after.skills}
+    replaced = {skill.digest: skill.size for skill in before.skills if skill.digest not in present}
     return InstanceState(
-        instance=before.id, number=before.version, replaced_at=at, replaced_by=by, changed=changed, content=content
+        instance=before.id,
+        number=before.version,
+        replaced_at=at,
+        replaced_by=by,
+        changed=changed,
+        content=content,
+        skill_bytes=sum(replaced.values()),
     )
 
 
@@ -140,7 +165,14 @@ def _changed_names(before: StateContent, after: StateContent) -> Iterator[str]:
                 yield from (limit for limit in old.__struct_fields__ if getattr(old, limit) != getattr(new, limit))
             case Mapping() if name == "options":
                 yield from (f"options.{key}" for key in sorted({*old, *new}) if old.get(key) != new.get(key))
+            case _ if name == "skills":
+                yield from _changed_skills(old or (), new or ())
             case Mapping():
                 yield from (key for key in SectionKey if old.get(key, "") != new.get(key, ""))
             case _ if old != new:
                 yield name
+
+
+def _changed_skills(before: Sequence[Skill], after: Sequence[Skill]) -> Iterator[str]:
+    old, new = {skill.name: skill for skill in before}, {skill.name: skill for skill in after}
+    yield from (f"skills.{name}" for name in sorted({*old, *new}) if old.get(name) != new.get(name))

@@ -15,6 +15,7 @@ from polyant.domain.limits import TurnLimits, check_turn_limits
 from polyant.domain.mcp_servers import McpServer, check_mcp_servers
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, SealedSecret, SecretAddress, SecretName
+from polyant.domain.skills import Skill, check_skills
 
 Slug = NewType("Slug", str)
 """An instance's public name; create it with `parse_slug`."""
@@ -99,6 +100,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     limits: TurnLimits = TurnLimits()
     mcp_servers: tuple[McpServer, ...] = ()
     """The MCP servers that provide additional tools; their names are unique."""
+    skills: tuple[Skill, ...] = ()
+    """The skills in the order of their names; their files are stored apart."""
     options: Mapping[str, JsonObject] = {}
     """The options of adapters, by adapter name. They are shown and exported, so they must not contain secrets."""
     approved_addresses: frozenset[str] = frozenset()
@@ -214,6 +217,7 @@ def check_instance(instance: Instance) -> Instance:
     _check_range("historyMessages", instance.history_messages, HistoryMessages)
     check_turn_limits(instance.limits)
     check_mcp_servers(instance.mcp_servers)
+    check_skills(instance.skills)
     if len(msgspec.json.encode(instance.options)) > MAX_OPTIONS_BYTES:
         raise InvalidInputError(f"options must have at most {MAX_OPTIONS_BYTES} bytes as JSON")
     return instance

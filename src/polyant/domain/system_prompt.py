@@ -8,6 +8,7 @@ from polyant.domain.instances import Instance
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.date_time_formatter import DateTimeFormatter
 from polyant.domain.prompts import SectionKey
+from polyant.domain.skills import Skill
 
 SEPARATOR = "\n\n---\n\n"
 """The separator between two sections."""
@@ -20,6 +21,13 @@ _SECTION_VARIABLES: Mapping[SectionKey, frozenset[str]] = {
     SectionKey.SKILLS: frozenset({"skillsList"}),
     SectionKey.DATETIME: frozenset({"datetime", "date", "timezone"}),
 }
+
+_SKILLS_VARIABLE = "{{skillsList}}"
+_DEFAULT_SKILLS_SECTION = (
+    "# Skills\n\n"
+    "Before a task that one of these skills covers, read the skill with the tool read_skill, then follow it:\n\n"
+    f"{_SKILLS_VARIABLE}"
+)
 
 CALLER_HEADING = (
     "# Instructions from the caller\n\n"
@@ -40,17 +48,19 @@ class SystemPromptComposer:
 
         Sections are in order and trimmed; empty sections are omitted. Each variable is replaced only in the section
         it belongs to. Variables inside replaced values are not expanded, and unknown variables remain unchanged. The
-        caller's own system messages follow as the last section, under a heading that states their source.
+        caller's own system messages follow as the last section, under a heading that states their source. The list of
+        the instance's skills is appended to section 05 if the section lacks its variable.
         """
         now = self._clock.now()
         variables = {
             "toolCatalog": "\n".join(map(_line_of, tools)) or _NONE,
-            "skillsList": _NONE,
+            "skillsList": "\n".join(map(_skill_line_of, instance.skills)) or _NONE,
             "datetime": self._formatter.describe(now),
             "date": self._formatter.describe_date(now),
             "timezone": self._formatter.timezone_name(),
         }
-        texts = [_fill(instance.sections.get(key, ""), key, variables).strip() for key in SectionKey]
+        sections = {**instance.sections, SectionKey.SKILLS: _skills_section(instance)}
+        texts = [_fill(sections.get(key, ""), key, variables).strip() for key in SectionKey]
         texts.append(caller_section(caller_instructions))
         return SEPARATOR.join(text for text in texts if text)
 
@@ -59,6 +69,18 @@ def caller_section(caller_instructions: Sequence[str]) -> str:
     """Returns the last section of the prompt, with the caller's own system messages; empty if there are none."""
     instructions = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
     return f"{CALLER_HEADING}\n\n{instructions}" if instructions else ""
+
+
+def _skills_section(instance: Instance) -> str:
+    """Returns section 05 with the variable of the list, if the instance has skills."""
+    text = instance.sections.get(SectionKey.SKILLS, "")
+    if not instance.skills or _SKILLS_VARIABLE in text:
+        return text
+    return f"{text.rstrip()}\n\n{_SKILLS_VARIABLE}" if text.strip() else _DEFAULT_SKILLS_SECTION
+
+
+def _skill_line_of(skill: Skill) -> str:
+    return f"- {skill.name}: {skill.description}"
 
 
 def _line_of(tool: ToolSpec) -> str:

@@ -14,6 +14,7 @@ from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import Omission, OpenedServers, ServerAccess, ToolServers
+from polyant.domain.skill_reading import SkillReader
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError, tool_spec
 from polyant.domain.trace_context import TraceContext
 
@@ -27,7 +28,7 @@ class AvailableTools(msgspec.Struct, frozen=True, kw_only=True):
     """The tools that can be offered to a model, and the omitted ones."""
 
     tools: tuple[OfferedTool, ...]
-    """At most `MAX_TOOLS` tools, the instance's own first; of two with the same name, the first."""
+    """At most `MAX_TOOLS` tools: `read_skill`, then the instance's own; of two with the same name, the first."""
     found: int
     """The number of tools before the list was cut to `MAX_TOOLS`."""
     unusable_servers: Mapping[str, UnavailableError]
@@ -40,13 +41,20 @@ class ToolAccess:
     """Determines the tools that an instance's model can use."""
 
     def __init__(
-        self, *, tools: Mapping[str, Tool], tool_servers: ToolServers, cipher: SecretCipher, outbound: OutboundPolicy
+        self,
+        *,
+        tools: Mapping[str, Tool],
+        tool_servers: ToolServers,
+        cipher: SecretCipher,
+        outbound: OutboundPolicy,
+        skills: SkillReader,
     ) -> None:
         self._tools = tools
         self._offers = {name: offer(tool) for name, tool in tools.items()}
         self._tool_servers = tool_servers
         self._cipher = cipher
         self._outbound = outbound
+        self._skills = skills
 
     @asynccontextmanager
     async def open(self, instance: Instance, *, trace: TraceContext | None = None) -> AsyncIterator[AvailableTools]:
@@ -56,7 +64,8 @@ class ToolAccess:
             instance: The instance.
             trace: The trace that the requests to MCP servers belong to.
         """
-        own = [self._offers[tool.name] for tool in enabled_tools(instance, self._tools) if tool.ready]
+        ready = [self._offers[tool.name] for tool in enabled_tools(instance, self._tools) if tool.ready]
+        own = [*self._skills.tools_for(instance), *ready]
         accesses, unusable = await self._accesses(instance, trace)
         if not accesses:
             yield _available(own, unusable)

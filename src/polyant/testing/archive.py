@@ -14,12 +14,15 @@ from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.session_repo import SessionRepo
+from polyant.domain.ports.skill_files import SkillFiles
 from polyant.domain.ports.user_repo import UserRepo
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.users import StoredSession, User
 from polyant.testing.audit_log import entry_of
 from polyant.testing.channel_connection_factory import connection_of
 from polyant.testing.contract import Contract
 from polyant.testing.factories import InstanceFactory, UserFactory
+from polyant.testing.skill_files import content_of_skill, state_before, with_skills
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _RESTORED = Change(CLI, "backup.restore").entry(_NOW)
@@ -57,8 +60,18 @@ def any_items(number: int = 3) -> list[StoredItem]:
 
 
 def sorted_items(items: Iterable[StoredItem]) -> Sequence[StoredItem]:
-    """Returns the items with instances and users ordered by id, and audit entries in their order."""
-    return sorted(items, key=lambda item: "" if isinstance(item, AuditEntry) else item.id)
+    """Returns the items with instances, files and users ordered by id, and audit entries in their order."""
+    return sorted(items, key=_place_of)
+
+
+def _place_of(item: StoredItem) -> str:
+    match item:
+        case AuditEntry():
+            return ""
+        case StoredSkillFile():
+            return f"{item.instance} {item.digest} {item.path}"
+        case _:
+            return item.id
 
 
 class ArchiveContract(Contract):
@@ -71,6 +84,10 @@ class ArchiveContract(Contract):
     @pytest.fixture
     def instance_repo(self) -> InstanceRepo:
         raise NotImplementedError("return the InstanceRepo of the same store")
+
+    @pytest.fixture
+    def skill_files(self) -> SkillFiles:
+        raise NotImplementedError("return the SkillFiles of the same store")
 
     @pytest.fixture
     def user_repo(self) -> UserRepo:
@@ -108,6 +125,35 @@ class ArchiveContract(Contract):
         found = await items_of(archive)
         assert [type(item) for item in found] == [Instance] * 3 + [User] * 3 + [AuditEntry] * 3
         assert sorted_items(found) == sorted_items([changed, *instances[1:], *users, *entries])
+
+    async def test_snapshot_has_the_files_of_current_skills(
+        self, archive: Archive, instance_repo: InstanceRepo
+    ) -> None:
+        """Files that only the history needs are left out; equal skills of two instances have files of their own."""
+        first, old = with_skills(InstanceFactory.build(), content_of_skill(instructions="Old."))
+        second, theirs = with_skills(InstanceFactory.build(), content_of_skill())
+        stored = await instance_repo.add(first, skill_files=old)
+        other = await instance_repo.add(second, skill_files=theirs)
+        changed, mine = with_skills(stored, content_of_skill())
+        saved = await instance_repo.save(changed, skill_files=mine, replaced=state_before(stored, changed))
+        found = await items_of(archive)
+        assert [type(item) for item in found] == [Instance] * 2 + [StoredSkillFile] * len([*mine, *theirs])
+        assert sorted_items(found) == sorted_items([saved, other, *mine, *theirs])
+
+    async def test_snapshot_has_many_files(self, archive: Archive, instance_repo: InstanceRepo) -> None:
+        contents = [content_of_skill(f"skill-{number}", instructions=f"Number {number}") for number in range(20)]
+        instance, files = with_skills(InstanceFactory.build(), *contents)
+        await instance_repo.add(instance, skill_files=files)
+        assert len(await items_of(archive)) == 1 + len(files) == 81
+
+    async def test_restored_skills_can_be_read(
+        self, archive: Archive, instance_repo: InstanceRepo, skill_files: SkillFiles
+    ) -> None:
+        instance, files = with_skills(InstanceFactory.build(version=3), content_of_skill())
+        await archive.restore(iterate([instance, *files]), audit=_RESTORED)
+        assert await instance_repo.get(instance.slug) == instance
+        found = await skill_files.read_all(instance.id, instance.skills[0].digest)
+        assert [(file.path, file.content) for file in found] == [(file.path, file.content) for file in files]
 
     async def test_snapshot_does_not_contain_later_changes(
         self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog

@@ -57,13 +57,14 @@ class SealedSecretFactory(_Factory[SealedSecret]):
 
 
 class InstanceFactory(_Factory[Instance]):
-    """Creates valid active instances that were never stored and have a value in every field."""
+    """Creates valid active instances that were never stored and have a value in every field but `skills`."""
 
     __random_seed__ = 2
 
     status = InstanceStatus.ACTIVE
     version = 0
     tools = ("current_time", "calculate")
+    skills = ()
     mcp_servers = (
         McpServer(name="files", url="http://localhost:8100/mcp", tools=("*",)),
         McpServer(

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import pytest
@@ -11,6 +11,7 @@ from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceQuery, Slug
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName, SecretText
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.use_cases.check_master_key import (
     CheckMasterKey,
     OlderMasterKeyMissingError,
@@ -42,11 +43,16 @@ class WatchedInstanceRepo(RacedInstanceRepo):
         self.before_save: Callable[[Instance], Awaitable[None]] | None = None
 
     async def save(
-        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+        self,
+        instance: Instance,
+        *,
+        audit: AuditEntry | None = None,
+        replaced: InstanceState | None = None,
+        skill_files: Sequence[StoredSkillFile] = (),
     ) -> Instance:
         if self.before_save is not None:
             await self.before_save(instance)
-        return await super().save(instance, audit=audit, replaced=replaced)
+        return await super().save(instance, audit=audit, replaced=replaced, skill_files=skill_files)
 
 
 class Store:

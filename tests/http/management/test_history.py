@@ -46,6 +46,7 @@ async def test_state_is_shown_with_prompts_and_settings_only(api: Api) -> None:
     assert shown["content"] == {
         **{name: before["instance"][name] for name in fields},
         "prompts": prompts["prompts"],
+        "skills": [],
     }
     assert b"hidden" not in response.body
     assert b"vendor_api_key" not in response.body

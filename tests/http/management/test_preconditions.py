@@ -85,6 +85,16 @@ async def test_deletion_supports_conditions(api: Api) -> None:
     assert (await api.delete("/instances/bot", if_match="*")).status == 404
 
 
+async def test_skills_support_conditions(api: Api) -> None:
+    path, skill = "/instances/bot/skills/returns", {"description": "x", "instructions": "y"}
+    assert (await api.put(path, skill, if_match='"2"')).status == 412
+    stored = await api.put(path, skill, if_match='"1"')
+    assert (stored.status, stored.header("etag")) == (200, '"2"')
+    assert (await api.get("/instances/bot/skills")).header("etag") == (await api.get(path)).header("etag") == '"2"'
+    assert (await api.delete(path, if_match='"1"')).status == 412
+    assert (await api.delete(path, if_match='"2"')).status == 200
+
+
 async def test_keys_support_conditions(api: Api) -> None:
     assert (await api.post("/instances/bot/keys", if_match='"2"')).status == 412
     assert (await api.post("/instances/bot/keys", if_match='"1"')).status == 201

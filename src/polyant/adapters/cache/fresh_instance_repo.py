@@ -1,10 +1,13 @@
 """Uncached reads of instances, for code that changes them."""
 
+from collections.abc import Sequence
+
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.domain.audit import AuditEntry
 from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.skill_files import StoredSkillFile
 
 
 class FreshInstanceRepo(InstanceRepo):
@@ -20,13 +23,20 @@ class FreshInstanceRepo(InstanceRepo):
     async def list(self, query: InstanceQuery) -> InstancePage:
         return await self._inner.list(query)
 
-    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
-        return await self._cache.add(instance, audit=audit)
+    async def add(
+        self, instance: Instance, *, audit: AuditEntry | None = None, skill_files: Sequence[StoredSkillFile] = ()
+    ) -> Instance:
+        return await self._cache.add(instance, audit=audit, skill_files=skill_files)
 
     async def save(
-        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+        self,
+        instance: Instance,
+        *,
+        audit: AuditEntry | None = None,
+        replaced: InstanceState | None = None,
+        skill_files: Sequence[StoredSkillFile] = (),
     ) -> Instance:
-        return await self._cache.save(instance, audit=audit, replaced=replaced)
+        return await self._cache.save(instance, audit=audit, replaced=replaced, skill_files=skill_files)
 
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         await self._cache.delete(slug, version=version, audit=audit)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +14,7 @@ from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, InstanceStatus, Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.skill_files import StoredSkillFile
 
 _logger = logging.getLogger(__name__)
 
@@ -82,15 +83,22 @@ class CachedInstanceRepo(InstanceRepo):
         await self._catch_up()
         return await self._listings.get(query, self._inner.list)
 
-    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
-        with self._dropping(instance.slug):
-            return await self._inner.add(instance, audit=audit)
-
-    async def save(
-        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+    async def add(
+        self, instance: Instance, *, audit: AuditEntry | None = None, skill_files: Sequence[StoredSkillFile] = ()
     ) -> Instance:
         with self._dropping(instance.slug):
-            stored = await self._inner.save(instance, audit=audit, replaced=replaced)
+            return await self._inner.add(instance, audit=audit, skill_files=skill_files)
+
+    async def save(
+        self,
+        instance: Instance,
+        *,
+        audit: AuditEntry | None = None,
+        replaced: InstanceState | None = None,
+        skill_files: Sequence[StoredSkillFile] = (),
+    ) -> Instance:
+        with self._dropping(instance.slug):
+            stored = await self._inner.save(instance, audit=audit, replaced=replaced, skill_files=skill_files)
         self._drop(stored.slug)  # the inner repository ignores a changed slug, so it may differ
         return stored
 

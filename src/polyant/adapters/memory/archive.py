@@ -1,6 +1,6 @@
 """All data in memory, read and restored."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from polyant.adapters.memory.store import MemoryStore
@@ -9,6 +9,7 @@ from polyant.domain.backups import StoredItem, StoreNotEmptyError
 from polyant.domain.channels import ChannelConnection
 from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.users import User
 
 
@@ -25,7 +26,13 @@ class MemoryArchive(Archive):
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncIterator[StoredItem]]:
         memory = self._memory
-        yield _iterate([*memory.instances.all(), *memory.connections.values(), *memory.users.values(), *memory.trail])
+        stored: list[StoredItem] = [
+            *memory.instances.all(),
+            *self._skill_files(),
+            *memory.connections.values(),
+            *memory.users.values(),
+        ]
+        yield _iterate([*stored, *memory.trail])
 
     async def check_empty(self) -> None:
         instances, users, trail = self._memory.instances.all(), self._memory.users.values(), self._memory.trail
@@ -46,9 +53,17 @@ class MemoryArchive(Archive):
         await self.check_empty()  # the iteration may have waited, and others may have written
         self._memory.instances.replace_all(item for item in found if isinstance(item, Instance))
         self._memory.connections = {item.id: item for item in found if isinstance(item, ChannelConnection)}
+        self._memory.states.clear()
+        self._memory.skill_files.clear()
+        self._memory.add_skill_files(item for item in found if isinstance(item, StoredSkillFile))
         self._memory.users = {item.id: item for item in found if isinstance(item, User)}
         self._memory.end_sessions(lambda _: True)
         self._memory.trail = [*(item for item in found if isinstance(item, AuditEntry)), audit]
+
+    def _skill_files(self) -> Iterator[StoredSkillFile]:
+        for instance in self._memory.instances.all():
+            used = {skill.digest for skill in instance.skills}
+            yield from (f for f in self._memory.skill_files.get(instance.id, {}).values() if f.digest in used)
 
 
 async def _iterate(items: list[StoredItem]) -> AsyncIterator[StoredItem]:

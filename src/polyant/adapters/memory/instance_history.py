@@ -29,4 +29,5 @@ class MemoryInstanceHistory(InstanceHistory):
     async def delete(self, instance: InstanceId, number: int, *, audit: AuditEntry | None = None) -> None:
         if self._memory.states.get(instance, {}).pop(number, None) is None:
             raise UnknownStateError(number)
+        self._memory.drop_unused_skill_files(instance)
         self._memory.append_audit(audit)

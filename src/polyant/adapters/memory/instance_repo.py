@@ -1,6 +1,6 @@
 """Instances in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from polyant.domain.instances import (
     Slug,
 )
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.skill_files import StoredSkillFile
 
 
 class MemoryInstanceRepo(InstanceRepo):
@@ -43,22 +44,33 @@ class MemoryInstanceRepo(InstanceRepo):
         end = None if query.limit is None else query.offset + query.limit
         return InstancePage(tuple(map(_summary_of, found[query.offset : end])), len(found))
 
-    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+    async def add(
+        self, instance: Instance, *, audit: AuditEntry | None = None, skill_files: Sequence[StoredSkillFile] = ()
+    ) -> Instance:
         if self._instances.get(instance.slug) or self._instances.find(instance.id):
             raise InstanceExistsError(instance.slug)
+        self._require_skill_files(instance, skill_files)
         self._memory.append_audit(audit)
+        self._memory.add_skill_files(skill_files)
         return self._put(msgspec.structs.replace(instance, version=0))
 
     async def save(
-        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+        self,
+        instance: Instance,
+        *,
+        audit: AuditEntry | None = None,
+        replaced: InstanceState | None = None,
+        skill_files: Sequence[StoredSkillFile] = (),
     ) -> Instance:
         stored = self._instances.find(instance.id)
         if stored is None:
             raise UnknownInstanceError(instance.slug)
         if stored.version != instance.version:
             raise InstanceChangedError(stored.slug)
+        self._require_skill_files(instance, skill_files)
         self._memory.append_audit(audit)
         self._memory.add_state(replaced)
+        self._memory.add_skill_files(skill_files)
         self._instances.remove(stored.slug)
         return self._put(msgspec.structs.replace(instance, slug=stored.slug, created_at=stored.created_at))
 
@@ -71,6 +83,7 @@ class MemoryInstanceRepo(InstanceRepo):
         self._memory.append_audit(audit)
         self._memory.states.pop(stored.id, None)
         self._memory.end_connections(stored.id)
+        self._memory.skill_files.pop(stored.id, None)
         self._instances.remove(slug)
 
     async def changes_since(self, revision: int) -> InstanceChanges:
@@ -79,7 +92,14 @@ class MemoryInstanceRepo(InstanceRepo):
     def _put(self, instance: Instance) -> Instance:
         stored = msgspec.structs.replace(instance, version=instance.version + 1)
         self._instances.put(stored)
+        self._memory.drop_unused_skill_files(stored.id)
         return stored
+
+    def _require_skill_files(self, instance: Instance, given: Iterable[StoredSkillFile]) -> None:
+        known = self._memory.skill_files.get(instance.id, {})
+        digests = {digest for digest, _ in known} | {file.digest for file in given}
+        if any(skill.digest not in digests for skill in instance.skills):
+            raise InstanceChangedError(instance.slug)
 
     def _candidates(self, query: InstanceQuery) -> Iterable[Instance]:
         return self._instances.holders_of(query.key_fingerprints) if query.key_fingerprints else self._instances.all()

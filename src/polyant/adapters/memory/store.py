@@ -1,6 +1,6 @@
 """The store that in-memory adapters share, like a database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from polyant.adapters.memory.conversation_tables import ConversationTables
 from polyant.adapters.memory.instance_table import InstanceTable
@@ -9,16 +9,19 @@ from polyant.domain.channels import ChannelConnection, ConnectionId
 from polyant.domain.errors import UnknownUserError, UserChangedError
 from polyant.domain.instance_states import InstanceState, kept_states
 from polyant.domain.instances import InstanceId
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.users import StoredSession, User, UserId
 
 
 class MemoryStore:
-    """Holds instances with their history and connections, users, their sessions, the audit trail and conversations."""
+    """Holds instances with their history, skill files and connections, users, their sessions, and all else."""
 
     def __init__(self) -> None:
         self.instances = InstanceTable()
         self.states: dict[InstanceId, dict[int, InstanceState]] = {}
         self.connections: dict[ConnectionId, ChannelConnection] = {}
+        self.skill_files: dict[InstanceId, dict[tuple[str, str], StoredSkillFile]] = {}
+        """The files by digest and path."""
         self.users: dict[UserId, User] = {}
         self.sessions: dict[str, StoredSession] = {}
         self.trail: list[AuditEntry] = []
@@ -54,6 +57,21 @@ class MemoryStore:
         """Removes the connections of the instance."""
         others = self.connections.values()
         self.connections = {each.id: each for each in others if each.instance_id != instance_id}
+
+    def add_skill_files(self, files: Iterable[StoredSkillFile]) -> None:
+        """Stores the files, unless they are stored already."""
+        for file in files:
+            self.skill_files.setdefault(file.instance, {}).setdefault((file.digest, file.path), file)
+
+    def drop_unused_skill_files(self, instance: InstanceId) -> None:
+        """Drops the files that neither the instance nor its history needs."""
+        stored = self.instances.find(instance)
+        used = {skill.digest for skill in stored.skills} if stored is not None else set[str]()
+        used.update(*(state.skill_digests for state in self.states.get(instance, {}).values()))
+        files = self.skill_files.pop(instance, {})
+        kept = {key: file for key, file in files.items() if file.digest in used}
+        if kept:
+            self.skill_files[instance] = kept
 
     def end_sessions(self, is_over: Callable[[StoredSession], bool]) -> None:
         """Removes the sessions for which `is_over` returns true."""

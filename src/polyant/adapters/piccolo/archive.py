@@ -12,7 +12,7 @@ from polyant.domain.ports.archive import Archive
 
 
 class PiccoloArchive(Archive):
-    """Reads and restores the tables of instances, users and the audit trail.
+    """Reads and restores the tables of instances, their skills, users and the audit trail.
 
     A snapshot is a transaction: REPEATABLE READ on PostgreSQL, a read transaction in WAL mode on SQLite. A restore also
     removes the metrics of turns, which belong to the removed initial data.

@@ -1,4 +1,4 @@
-"""Reads instances, channel connections, users and the audit trail page by page."""
+"""Reads instances, the files of their skills, channel connections, users and the audit trail page by page."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 from piccolo.columns import Column
+from piccolo.columns.combination import WhereRaw
+from piccolo.custom_types import Combinable
 from piccolo.table import Table
 
 from polyant.adapters.piccolo.audit_log import audit_entry_of
@@ -13,14 +15,30 @@ from polyant.adapters.piccolo.channel_connections import connection_of
 from polyant.adapters.piccolo.database import PiccoloDatabase, Snapshot
 from polyant.adapters.piccolo.instance_rows import Row, instance_of
 from polyant.adapters.piccolo.management_tables import AuditRow, UserRow
-from polyant.adapters.piccolo.tables import ConnectionRow, InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
+from polyant.adapters.piccolo.skill_files import skill_files_of
+from polyant.adapters.piccolo.tables import (
+    ConnectionRow,
+    InstanceRow,
+    McpServerRow,
+    SecretRow,
+    SectionRow,
+    SkillFileRow,
+    SkillRow,
+    ToolRow,
+)
 from polyant.adapters.piccolo.user_repo import user_of
 from polyant.domain.audit import SERVER
 from polyant.domain.backups import StoredItem
 from polyant.domain.instances import Instance
+from polyant.domain.skill_files import StoredSkillFile
 
 _INSTANCES_PER_PAGE = 50
+_FILES_PER_PAGE = 16
 _ROWS_PER_PAGE = 1_000
+_USED = (
+    "EXISTS (SELECT 1 FROM instance_skills WHERE instance_skills.instance = instance_skill_files.instance"
+    " AND instance_skills.digest = instance_skill_files.digest)"
+)
 
 
 class ArchiveReader:
@@ -37,6 +55,8 @@ class ArchiveReader:
         self._tools = database.bind(ToolRow)
         self._servers = database.bind(McpServerRow)
         self._connections = database.bind(ConnectionRow)
+        self._skills = database.bind(SkillRow)
+        self._files = database.bind(SkillFileRow)
         self._users = database.bind(UserRow)
         self._audit = database.bind(AuditRow)
 
@@ -45,6 +65,8 @@ class ArchiveReader:
         async for page in _pages(snapshot, self._instances, self._instances.id, "", size=_INSTANCES_PER_PAGE):
             for instance in await snapshot.read(partial(self._with_children, page)):
                 yield instance
+        async for file in self._skill_files(snapshot):
+            yield file
         async for page in _pages(snapshot, self._connections, self._connections.id, ""):
             slugs = await snapshot.read(partial(self._slugs, page))
             for row in page:
@@ -55,6 +77,12 @@ class ArchiveReader:
         async for page in _pages(snapshot, self._audit, self._audit.id, 0):
             for row in page:
                 yield audit_entry_of(row)
+
+    async def _skill_files(self, snapshot: Snapshot) -> AsyncIterator[StoredSkillFile]:
+        used = WhereRaw(_USED)
+        async for page in _pages(snapshot, self._files, self._files.id, 0, size=_FILES_PER_PAGE, condition=used):
+            for file in skill_files_of(page):
+                yield file
 
     async def is_empty(self) -> bool:
         """Returns whether the database contains nothing but its initial data, in the caller's transaction."""
@@ -72,6 +100,7 @@ class ArchiveReader:
         sections = await self._children(self._sections, ids)
         tools = await self._children(self._tools, ids)
         servers = await self._children(self._servers, ids)
+        skills = await self._children(self._skills, ids)
         return [
             instance_of(
                 row,
@@ -79,6 +108,7 @@ class ArchiveReader:
                 sections=sections[row["id"]],
                 tools=_in_order(tools[row["id"]]),
                 mcp_servers=_in_order(servers[row["id"]]),
+                skills=skills[row["id"]],
             )
             for row in rows
         ]
@@ -90,7 +120,7 @@ class ArchiveReader:
         return {row["id"]: row["slug"] for row in found}
 
     async def _children(
-        self, table: type[SecretRow | SectionRow | ToolRow | McpServerRow], ids: Sequence[str]
+        self, table: type[SecretRow | SectionRow | ToolRow | McpServerRow | SkillRow], ids: Sequence[str]
     ) -> dict[str, list[Row]]:
         """Returns the rows of each instance; unordered, because sorting on SQLite may need temporary files."""
         children = defaultdict[str, list[Row]](list)
@@ -104,10 +134,16 @@ def _in_order(rows: Sequence[Row]) -> Sequence[Row]:
 
 
 async def _pages(
-    snapshot: Snapshot, table: type[Table], key: Column, first: Any, *, size: int = _ROWS_PER_PAGE
+    snapshot: Snapshot,
+    table: type[Table],
+    key: Column,
+    first: Any,
+    *,
+    size: int = _ROWS_PER_PAGE,
+    condition: Combinable | None = None,
 ) -> AsyncIterator[Sequence[Row]]:
     """Yields the rows with a key greater than the first one, in pages of up to `size` rows."""
-    after = first
-    while page := await snapshot.read(table.select().where(key > after).order_by(key).limit(size).run):
+    after, conditions = first, () if condition is None else (condition,)
+    while page := await snapshot.read(table.select().where(key > after, *conditions).order_by(key).limit(size).run):
         yield page
         after = page[-1]["id"]

@@ -1,4 +1,4 @@
-"""Writes instances, channel connections, users and the audit trail in batches, in the caller's transaction."""
+"""Writes instances, skill files, channel connections, users and the audit trail in the caller's transaction."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
@@ -15,15 +15,27 @@ from polyant.adapters.piccolo.instance_rows import (
     row_of,
     secret_rows_of,
     section_rows_of,
+    skill_rows_of,
     tool_rows_of,
 )
 from polyant.adapters.piccolo.management_tables import AuditRow, SessionRow, TurnRow, UserRow
 from polyant.adapters.piccolo.revisions import Revisions
-from polyant.adapters.piccolo.tables import ConnectionRow, InstanceRow, McpServerRow, SecretRow, SectionRow, ToolRow
+from polyant.adapters.piccolo.skill_files import skill_file_row_of
+from polyant.adapters.piccolo.tables import (
+    ConnectionRow,
+    InstanceRow,
+    McpServerRow,
+    SecretRow,
+    SectionRow,
+    SkillFileRow,
+    SkillRow,
+    ToolRow,
+)
 from polyant.domain.audit import AuditEntry
 from polyant.domain.backups import StoredItem
 from polyant.domain.channels import ChannelConnection
 from polyant.domain.instances import Instance
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.users import User
 
 _ITEMS_PER_BATCH = 50
@@ -47,8 +59,10 @@ class ArchiveWriter:
             (database.bind(SectionRow), section_rows_of),
             (database.bind(ToolRow), tool_rows_of),
             (database.bind(McpServerRow), mcp_server_rows_of),
+            (database.bind(SkillRow), skill_rows_of),
         )
         self._connections = database.bind(ConnectionRow)
+        self._files = database.bind(SkillFileRow)
         self._users = database.bind(UserRow)
         self._sessions = database.bind(SessionRow)
         self._audit = database.bind(AuditRow)
@@ -80,6 +94,7 @@ class ArchiveWriter:
         async for batch in _batches(items):
             instances = [item for item in batch if isinstance(item, Instance)]
             await self._add_instances(instances, revision)
+            await _insert(self._files, [skill_file_row_of(item) for item in batch if isinstance(item, StoredSkillFile)])
             connections = [item for item in batch if isinstance(item, ChannelConnection)]
             await _insert(self._connections, map(connection_row_of, connections))
             await _insert(self._users, [msgspec.structs.asdict(item) for item in batch if isinstance(item, User)])

@@ -7,6 +7,8 @@ import msgspec
 from polyant.adapters.piccolo.audit_log import PiccoloAuditLog
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.instance_rows import Row
+from polyant.adapters.piccolo.revisions import Revisions
+from polyant.adapters.piccolo.skill_files import PiccoloSkillFiles
 from polyant.adapters.piccolo.tables import StateRow
 from polyant.domain.audit import AuditEntry
 from polyant.domain.instance_states import InstanceState, StateSummary, UnknownStateError, kept_states
@@ -25,6 +27,8 @@ class PiccoloInstanceHistory(InstanceHistory):
         self._database = database
         self._rows = database.bind(StateRow)
         self._audit_log = PiccoloAuditLog(database=database)
+        self._skill_files = PiccoloSkillFiles(database=database)
+        self._revisions = Revisions(database=database)
 
     async def list(self, instance: InstanceId) -> Sequence[StateSummary]:
         return await self._database.read(lambda: self._list(instance))
@@ -60,21 +64,25 @@ class PiccoloInstanceHistory(InstanceHistory):
 
     async def _delete(self, instance: InstanceId, number: int, audit: AuditEntry | None) -> None:
         rows = self._rows
+        await self._revisions.advance()  # no save may refer to the files of a skill while they are dropped
         removal = rows.delete().where(rows.instance == instance, rows.number == number)
         if not await removal.returning(rows.number):
             raise UnknownStateError(number)
+        await self._skill_files.drop_unused_in_transaction(instance)
         await self._audit_log.add_in_transaction(audit)
 
 
 def state_row_of(state: InstanceState) -> Row:
     """Returns the row of a state."""
-    row = msgspec.structs.asdict(state) | {"size": state.size}
-    return row | {name: msgspec.json.encode(row[name]).decode() for name in ("changed", "content")}
+    row = msgspec.structs.asdict(state) | {"size": state.size, "skill_digests": sorted(state.skill_digests)}
+    return row | {name: msgspec.json.encode(row[name]).decode() for name in ("changed", "content", "skill_digests")}
 
 
 def state_of(row: Row) -> InstanceState:
     """Returns the state from a row."""
-    return msgspec.convert(_decoded(row, "changed", "content"), InstanceState)
+    return msgspec.convert(
+        _decoded(row, "changed", "content") | {"skill_bytes": row["skill_bytes"] or 0}, InstanceState
+    )
 
 
 def _decoded(row: Row, *names: str) -> Row:

@@ -21,16 +21,19 @@ from polyant.adapters.piccolo.instance_rows import (
     row_of,
     secret_rows_of,
     section_rows_of,
+    skill_rows_of,
     summary_of,
     tool_rows_of,
 )
 from polyant.adapters.piccolo.revisions import Revisions
+from polyant.adapters.piccolo.skill_files import PiccoloSkillFiles
 from polyant.adapters.piccolo.sql import NO_LIMIT, by_code_point, escape_like
 from polyant.adapters.piccolo.tables import (
     InstanceRow,
     McpServerRow,
     SecretRow,
     SectionRow,
+    SkillRow,
     ToolRow,
 )
 from polyant.domain.audit import AuditEntry
@@ -39,6 +42,7 @@ from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstanceId, InstancePage, InstanceQuery, Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import AUTH_API_KEY, CALLER_KEYS
+from polyant.domain.skill_files import StoredSkillFile
 
 _IMMUTABLE = frozenset({"id", "slug", "created_at"})
 
@@ -71,6 +75,8 @@ class PiccoloInstanceRepo(InstanceRepo):
         self._sections = database.bind(SectionRow)
         self._tools = database.bind(ToolRow)
         self._servers = database.bind(McpServerRow)
+        self._skills = database.bind(SkillRow)
+        self._skill_files = PiccoloSkillFiles(database=database)
         self._revisions = Revisions(database=database)
         self._history = PiccoloInstanceHistory(database=database)
         self._audit_log = PiccoloAuditLog(database=database)
@@ -83,13 +89,20 @@ class PiccoloInstanceRepo(InstanceRepo):
             return InstancePage((), 0)
         return await self._database.read(lambda: self._list(query))
 
-    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
-        return await self._database.write(lambda: self._add(instance, audit))
+    async def add(
+        self, instance: Instance, *, audit: AuditEntry | None = None, skill_files: Sequence[StoredSkillFile] = ()
+    ) -> Instance:
+        return await self._database.write(lambda: self._add(instance, audit, skill_files))
 
     async def save(
-        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+        self,
+        instance: Instance,
+        *,
+        audit: AuditEntry | None = None,
+        replaced: InstanceState | None = None,
+        skill_files: Sequence[StoredSkillFile] = (),
     ) -> Instance:
-        return await self._database.write(lambda: self._save(instance, audit, replaced))
+        return await self._database.write(lambda: self._save(instance, audit, replaced, skill_files))
 
     async def delete(self, slug: Slug, *, version: int | None = None, audit: AuditEntry | None = None) -> None:
         await self._database.write(lambda: self._delete(slug, version, audit))
@@ -110,6 +123,7 @@ class PiccoloInstanceRepo(InstanceRepo):
             mcp_servers=await self._servers.select()
             .where(self._servers.instance == instance)
             .order_by(self._servers.position),
+            skills=await self._skills.select().where(self._skills.instance == instance),
         )
 
     async def _list(self, query: InstanceQuery) -> InstancePage:
@@ -139,17 +153,26 @@ class PiccoloInstanceRepo(InstanceRepo):
             )
             yield self._instances.id.is_in(holders)
 
-    async def _add(self, instance: Instance, audit: AuditEntry | None) -> Instance:
+    async def _add(
+        self, instance: Instance, audit: AuditEntry | None, skill_files: Sequence[StoredSkillFile]
+    ) -> Instance:
         revision = await self._revisions.advance()
         stored = msgspec.structs.replace(instance, version=1)
         row = self._instances(**row_of(stored))
         if not await self._instances.insert(row).on_conflict(action="DO NOTHING").returning(self._instances.id):
             raise InstanceExistsError(instance.slug)
         await self._add_children(stored)
+        await self._keep_skill_files(stored, skill_files)
         await self._note_change(stored.slug, revision, audit)
         return stored
 
-    async def _save(self, instance: Instance, audit: AuditEntry | None, replaced: InstanceState | None) -> Instance:
+    async def _save(
+        self,
+        instance: Instance,
+        audit: AuditEntry | None,
+        replaced: InstanceState | None,
+        skill_files: Sequence[StoredSkillFile],
+    ) -> Instance:
         revision = await self._revisions.advance()
         changed = msgspec.structs.replace(instance, version=instance.version + 1)
         fields: dict[Column | str, Any] = {
@@ -166,8 +189,19 @@ class PiccoloInstanceRepo(InstanceRepo):
         await self._remove_children(stored.id)
         await self._add_children(stored)
         await self._history.add_in_transaction(replaced)
+        await self._keep_skill_files(stored, skill_files)
         await self._note_change(stored.slug, revision, audit)
         return stored
+
+    async def _keep_skill_files(self, instance: Instance, skill_files: Sequence[StoredSkillFile]) -> None:
+        """Stores new files, and drops those that neither the instance nor its history needs any more.
+
+        Raises:
+            InstanceChangedError: The files of a skill are neither given nor stored.
+        """
+        kept = await self._skill_files.keep_in_transaction(instance.id, skill_files)
+        if not {skill.digest for skill in instance.skills} <= kept:
+            raise InstanceChangedError(instance.slug)
 
     async def _conflict_error(self, condition: Combinable, slug: Slug) -> PolyantError:
         exists = await self._instances.exists().where(condition)
@@ -188,13 +222,14 @@ class PiccoloInstanceRepo(InstanceRepo):
             self._sections: section_rows_of(instance),
             self._tools: tool_rows_of(instance),
             self._servers: mcp_server_rows_of(instance),
+            self._skills: skill_rows_of(instance),
         }
         for table, rows in children.items():
             if rows:
                 await table.insert(*(table(**row) for row in rows))
 
     async def _remove_children(self, instance_id: InstanceId) -> None:
-        for table in (self._secrets, self._sections, self._tools, self._servers):
+        for table in (self._secrets, self._sections, self._tools, self._servers, self._skills):
             await table.delete().where(table.instance == instance_id)
 
     async def _note_change(self, slug: Slug, revision: int, audit: AuditEntry | None) -> None:

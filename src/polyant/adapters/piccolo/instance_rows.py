@@ -17,7 +17,9 @@ from polyant.domain.limits import TurnLimits
 Row = dict[str, Any]
 
 _LIMITS = TurnLimits.__struct_fields__
-_NESTED = frozenset({"sections", "secrets", "tools", "limits", "mcp_servers", "options", "approved_addresses"})
+_NESTED = frozenset(
+    {"sections", "secrets", "tools", "limits", "mcp_servers", "skills", "options", "approved_addresses"}
+)
 _CONVERSATION_DEFAULTS: Row = {
     "conversations": False,
     "history_tokens": DEFAULT_HISTORY_TOKENS,
@@ -70,8 +72,19 @@ def mcp_server_rows_of(instance: Instance) -> list[Row]:
     ]
 
 
+def skill_rows_of(instance: Instance) -> list[Row]:
+    """Returns a row for each skill."""
+    return [{"instance": instance.id} | msgspec.structs.asdict(skill) for skill in instance.skills]
+
+
 def instance_of(
-    row: Row, *, secrets: Sequence[Row], sections: Sequence[Row], tools: Sequence[Row], mcp_servers: Sequence[Row]
+    row: Row,
+    *,
+    secrets: Sequence[Row],
+    sections: Sequence[Row],
+    tools: Sequence[Row],
+    mcp_servers: Sequence[Row],
+    skills: Sequence[Row],
 ) -> Instance:
     """Returns the instance from its rows; the rows of tools and servers must be ordered."""
     nested = {
@@ -81,6 +94,7 @@ def instance_of(
         "sections": {section["section"]: section["content"] for section in sections},
         "tools": [tool["tool"] for tool in tools],
         "mcp_servers": [_mcp_server_of(server) for server in mcp_servers],
+        "skills": sorted(skills, key=lambda skill: str(skill["name"])),
         "approved_addresses": msgspec.json.decode(row["approved_addresses"] or "[]"),
     }
     instance = msgspec.convert(_conversation_settings_of(row) | nested, Instance)

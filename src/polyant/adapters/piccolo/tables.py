@@ -93,6 +93,30 @@ class McpServerRow(Table, tablename="instance_mcp_servers"):
     """A JSON array of tool names."""
 
 
+class SkillRow(Table, tablename="instance_skills"):
+    """A skill of an instance; (instance, name) is unique."""
+
+    id = Serial(primary_key=True)
+    instance = ForeignKey(InstanceRow, null=False)
+    name = Varchar(length=64)
+    description = Text()
+    digest = Varchar(length=64)
+    size = Integer()
+
+
+class SkillFileRow(Table, tablename="instance_skill_files"):
+    """A file of a skill of an instance; (instance, digest, path) is unique."""
+
+    id = BigSerial(primary_key=True)
+    instance = ForeignKey(InstanceRow, null=False)
+    digest = Varchar(length=64)
+    path = Text()
+    size = Integer()
+    """The size in bytes of UTF-8."""
+    is_script = Boolean()
+    content = Text()
+
+
 class StateRow(Table, tablename="instance_states"):
     """An earlier state of an instance; (instance, number) is unique."""
 
@@ -107,6 +131,10 @@ class StateRow(Table, tablename="instance_states"):
     """The number of bytes that count towards the maximum size of the history."""
     content = Text()
     """A JSON object."""
+    skill_bytes = Integer(null=True, default=None)
+    """The part of `size` that files of skills account for; null in rows that a version without skills wrote."""
+    skill_digests = Text(null=True, default=None)
+    """A JSON array of the digests of the skills; null in rows that a version without skills wrote."""
 
 
 class ConnectionRow(Table, tablename="channel_connections"):

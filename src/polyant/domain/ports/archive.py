@@ -11,10 +11,10 @@ from polyant.domain.backups import StoredItem
 
 @runtime_checkable
 class Archive(Protocol):
-    """Copies instances, channel connections, users and the audit trail out of a store, and into an empty one.
+    """Copies instances with their skill files, channel connections, users and the audit trail to an empty store.
 
-    The data are those of the InstanceRepo, the ChannelConnections, the UserRepo and the AuditLog of the same store.
-    Sessions, turn metrics, rate limits and the KeyCheck's value aren't copied.
+    The data are those of the InstanceRepo, the SkillFiles, the ChannelConnections, the UserRepo and the AuditLog of the
+    same store. The history of instances, sessions, turn metrics, rate limits and the KeyCheck's value aren't copied.
 
     The initial data of a store are at most one instance and one user, both created by the server and never changed,
     and one audit entry for each. A store with nothing else counts as empty.
@@ -24,7 +24,9 @@ class Archive(Protocol):
 
     @abstractmethod
     def snapshot(self) -> AbstractAsyncContextManager[AsyncIterator[StoredItem]]:
-        """Opens a snapshot and yields its items: instances, channel connections, users, then audit entries.
+        """Opens a snapshot and yields its items: instances, skill files, channel connections, users, audit entries.
+
+        Audit entries are in the order of their storage. Files that only the history of an instance needs are left out.
 
         Audit entries are in the order of their storage. Items are read while they are iterated, in bounded memory, and
         changes made after the opening are not visible. Writers aren't blocked. The iteration must take place in the

@@ -1,11 +1,13 @@
 """Port: storage of instances."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.audit import AuditEntry
 from polyant.domain.instance_states import InstanceState
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceQuery, Slug
+from polyant.domain.skill_files import StoredSkillFile
 
 
 @runtime_checkable
@@ -14,7 +16,7 @@ class InstanceRepo(Protocol):
 
     An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog of the same store
     lists it. When the change is refused, neither is stored. The same holds for the state that a save `replaced`, which
-    the InstanceHistory of the same store lists.
+    the InstanceHistory of the same store lists, and for `skill_files`, which the SkillFiles of the same store reads.
 
     Each method raises StorageUnavailableError when the store is unavailable. A completed write survives a crash.
 
@@ -34,27 +36,37 @@ class InstanceRepo(Protocol):
         """
 
     @abstractmethod
-    async def add(self, instance: Instance, *, audit: AuditEntry | None = None) -> Instance:
+    async def add(
+        self, instance: Instance, *, audit: AuditEntry | None = None, skill_files: Sequence[StoredSkillFile] = ()
+    ) -> Instance:
         """Stores a new instance and returns it with version 1.
 
         Raises:
+            InstanceChangedError: The files of one of the instance's skills aren't given; nothing is stored.
             InstanceExistsError: The slug is taken; nothing is stored. Of several concurrent calls, exactly one
                 succeeds.
         """
 
     @abstractmethod
     async def save(
-        self, instance: Instance, *, audit: AuditEntry | None = None, replaced: InstanceState | None = None
+        self,
+        instance: Instance,
+        *,
+        audit: AuditEntry | None = None,
+        replaced: InstanceState | None = None,
+        skill_files: Sequence[StoredSkillFile] = (),
     ) -> Instance:
         """Stores a changed instance and returns it with its version incremented.
 
         The stored id, slug and creation time never change. A `replaced` state is added to the history of the instance,
-        whose oldest states are dropped until `kept_states` contains all of them.
+        whose oldest states are dropped until `kept_states` contains all of them. Given skill files are stored unless
+        they are stored already. Those that belong neither to a skill of the instance nor to a state are dropped.
 
         Raises:
             UnknownInstanceError: The instance no longer exists.
-            InstanceChangedError: The stored version differs from `instance.version`; nothing is stored. Of several
-                concurrent calls, exactly one succeeds.
+            InstanceChangedError: The stored version differs from `instance.version`, or the files of one of the
+                instance's skills are neither given nor stored; nothing is stored. Of several concurrent calls, exactly
+                one succeeds.
         """
 
     @abstractmethod

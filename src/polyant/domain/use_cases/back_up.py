@@ -12,6 +12,7 @@ from polyant.domain.backup_records import (
     BackupRecord,
     ChannelRecord,
     InstanceRecord,
+    SkillFileRecord,
     UserRecord,
     record_of,
 )
@@ -24,6 +25,7 @@ from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.users import User
 
 _MAX_NAMED = 10
@@ -46,7 +48,10 @@ class UnreadableSecretsError(UnavailableError):
 
 
 class BackUp:
-    """Writes instances with their decrypted secrets, users and the audit trail, encrypted with a passphrase."""
+    """Writes instances with their decrypted secrets, the files of their skills, users and the audit trail.
+
+    Everything is encrypted with a passphrase.
+    """
 
     def __init__(self, *, archive: Archive, cipher: SecretCipher, backup_cipher: BackupCipher, clock: Clock) -> None:
         self._archive = archive
@@ -86,6 +91,8 @@ class BackUp:
                         yield record
                 case ChannelConnection():
                     yield ChannelRecord(**msgspec.structs.asdict(item))
+                case StoredSkillFile():
+                    yield SkillFileRecord(**msgspec.structs.asdict(item))
                 case User():
                     yield UserRecord(**msgspec.structs.asdict(item))
                 case AuditEntry():

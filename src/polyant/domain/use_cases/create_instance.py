@@ -8,19 +8,21 @@ import msgspec
 from polyant.domain.audit import Actor, Change
 from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.instances import Instance, Slug, check_instance, parse_slug
+from polyant.domain.instances import Instance, InstanceId, Slug, check_instance, parse_slug
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.ports.skill_files import SkillFiles
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.prompts import SectionKey, check_section, default_sections
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
+from polyant.domain.skill_files import StoredSkillFile, pack_skills
+from polyant.domain.use_cases.export_instance import ExportInstance
 from polyant.domain.use_cases.set_secret import parse_secrets, with_secrets
-from polyant.domain.use_cases.show_instance import ShowInstance
 
-_COPIED = ("description", "sections", "tools", "limits", "mcp_servers", "options", "image_input")
+_COPIED = ("description", "sections", "tools", "limits", "mcp_servers", "skills", "options", "image_input")
 
 
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +42,7 @@ class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, str] = {}
     """The secrets to store, by name; the representation doesn't contain them."""
     copy_of: Slug | None = None
-    """The instance whose description, other sections, tools, limits, MCP servers, options and images are copied."""
+    """The instance from which the new one gets its description, other sections, tools, limits, skills and so on."""
     issue_key: bool = False
     """Whether to generate an API key and to turn auth on."""
 
@@ -63,6 +65,7 @@ class CreateInstance:
         self,
         *,
         repo: InstanceRepo,
+        skill_files: SkillFiles,
         clock: Clock,
         tokens: TokenSource,
         cipher: SecretCipher,
@@ -70,6 +73,7 @@ class CreateInstance:
         outbound: OutboundPolicy,
     ) -> None:
         self._repo = repo
+        self._export = ExportInstance(repo=repo, files=skill_files)
         self._clock = clock
         self._tokens = tokens
         self._cipher = cipher
@@ -90,11 +94,12 @@ class CreateInstance:
         info = find_provider(self._providers, new.provider)
         now = self._clock.now()
         name = new.name or new.slug
-        copied = await self._copied(new)
+        instance_id = self._tokens.instance_id()
+        copied, files = await self._copied(new, instance_id)
         sections, description = copied.pop("sections", default_sections(name)), copied.pop("description", "")
         instance = Instance(
             **copied,
-            id=self._tokens.instance_id(),
+            id=instance_id,
             slug=parse_slug(new.slug),
             name=name,
             description=new.description or description,
@@ -113,15 +118,19 @@ class CreateInstance:
         secrets = parse_secrets(new.secrets) | ({} if key is None else {AUTH_API_KEY: key})
         complete = await with_secrets(self._cipher, approved, secrets, providers=self._providers, now=now)
         change = Change(by, "instance.create", tuple(secrets))
-        stored = await self._repo.add(complete, audit=change.entry(now, instance=instance.slug))
+        audit = change.entry(now, instance=instance.slug)
+        stored = await self._repo.add(complete, audit=audit, skill_files=files)
         return CreatedInstance(stored, key)
 
-    async def _copied(self, new: NewInstance) -> dict[str, Any]:
-        """Returns the fields that the new instance takes over from the one that it copies."""
+    async def _copied(
+        self, new: NewInstance, instance_id: InstanceId
+    ) -> tuple[dict[str, Any], tuple[StoredSkillFile, ...]]:
+        """Returns the fields and the files of skills that the new instance takes over from the one that it copies."""
         if new.copy_of is None:
-            return {}
-        source = await ShowInstance(repo=self._repo)(new.copy_of)
-        return {name: getattr(source, name) for name in _COPIED}
+            return {}, ()
+        source = await self._export(new.copy_of)
+        _, files = pack_skills(instance_id, source.skills)
+        return {name: getattr(source.instance, name) for name in _COPIED}, files
 
 
 def find_provider(providers: Mapping[str, ProviderInfo], name: str) -> ProviderInfo:

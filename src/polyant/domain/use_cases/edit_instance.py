@@ -12,11 +12,14 @@ from polyant.domain.instance_states import replaced_state
 from polyant.domain.instances import Instance, Slug, check_instance
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.skill_files import InstanceWithSkillFiles
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.versioned_edit import edit_stored
 
-InstanceEdit = Callable[[Instance, datetime], Instance | Awaitable[Instance]]
-"""Returns the edited instance for the stored one and the current time; edits that encrypt are asynchronous."""
+Edited = Instance | InstanceWithSkillFiles
+
+InstanceEdit = Callable[[Instance, datetime], Edited | Awaitable[Edited]]
+"""Returns the edited instance for the stored one and the current time; edits that encrypt or read are asynchronous."""
 
 
 class EditInstance:
@@ -50,11 +53,13 @@ class EditInstance:
         async def save_edited(instance: Instance) -> Instance:
             now = self._clock.now()
             result = edit(instance, now)
-            edited = await result if isawaitable(result) else result
+            found = await result if isawaitable(result) else result
+            edited, files = (found, ()) if isinstance(found, Instance) else (found.instance, found.skill_files)
             approved = edited.approved_addresses & edited.addresses
             stamped = msgspec.structs.replace(edited, approved_addresses=approved, updated_at=now)
             replaced = replaced_state(instance, check_instance(stamped), at=now, by=change.actor)
-            return await self._repo.save(stamped, audit=change.entry(now, instance=slug), replaced=replaced)
+            audit = change.entry(now, instance=slug)
+            return await self._repo.save(stamped, audit=audit, replaced=replaced, skill_files=files)
 
         return await edit_stored(
             lambda: self._show(slug),

@@ -1,6 +1,6 @@
 """Use case: import an exported instance."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +11,15 @@ from polyant.domain.audit import Actor, Change
 from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InstanceExistsError
 from polyant.domain.instance_content import InstanceContent
-from polyant.domain.instances import Instance, Slug, check_instance
+from polyant.domain.instances import Instance, InstanceId, Slug, check_instance
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.prompts import check_section, default_sections
+from polyant.domain.skill_files import InstanceWithSkillFiles, pack_skills
+from polyant.domain.skills import SkillContent, in_order
 from polyant.domain.tools import parse_tool_name
 from polyant.domain.transcripts import check_transcripts
 from polyant.domain.use_cases.create_instance import find_provider
@@ -56,6 +58,7 @@ class ImportInstance:
         content: InstanceContent,
         *,
         by: Actor,
+        skills: Sequence[SkillContent] = (),
         unrestricted: bool = False,
         create: bool = True,
         overwrite: bool = False,
@@ -73,27 +76,39 @@ class ImportInstance:
                 author may not set one of the addresses or the readers of transcripts.
         """
         fields, change = self._checked(content), Change(by, "instance.import")
+        pack_skills(InstanceId(""), skills)  # invalid ones are refused before anything is read
         # An instance that will be overwritten isn't added first: the approvals of its addresses may permit the change.
         if create and not (overwrite and await self._repo.get(slug)):
             try:
-                return await self._add(slug, fields, change, unrestricted=unrestricted)
+                return await self._add(slug, fields, skills, change, unrestricted=unrestricted)
             except InstanceExistsError:
                 if not overwrite:
                     raise
 
-        def replace(stored: Instance, _: datetime) -> Instance:
-            imported = msgspec.structs.replace(stored, **fields)
-            check_transcripts(imported, stored, unrestricted=unrestricted)
-            return self._approved(imported, stored, unrestricted=unrestricted)
+        def replace(stored: Instance, _: datetime) -> InstanceWithSkillFiles:
+            imported = _with_skills(msgspec.structs.replace(stored, **fields), skills)
+            check_transcripts(imported.instance, stored, unrestricted=unrestricted)
+            approved = self._approved(imported.instance, stored, unrestricted=unrestricted)
+            return msgspec.structs.replace(imported, instance=approved)
 
         return await self._edit(slug, replace, change, expected_versions=expected_versions)
 
-    async def _add(self, slug: Slug, fields: Mapping[str, Any], change: Change, *, unrestricted: bool) -> Instance:
+    async def _add(
+        self,
+        slug: Slug,
+        fields: Mapping[str, Any],
+        skills: Sequence[SkillContent],
+        change: Change,
+        *,
+        unrestricted: bool,
+    ) -> Instance:
         now = self._clock.now()
         instance = Instance(id=self._tokens.instance_id(), slug=slug, created_at=now, updated_at=now, **fields)
         check_transcripts(instance, None, unrestricted=unrestricted)
-        approved = self._approved(instance, instance, unrestricted=unrestricted)
-        return await self._repo.add(approved, audit=change.entry(now, instance=slug))
+        imported = _with_skills(instance, skills)
+        approved = self._approved(imported.instance, instance, unrestricted=unrestricted)
+        audit = change.entry(now, instance=slug)
+        return await self._repo.add(approved, audit=audit, skill_files=imported.skill_files)
 
     def _approved(self, imported: Instance, before: Instance, *, unrestricted: bool) -> Instance:
         given = check_instance(imported).addresses
@@ -109,3 +124,10 @@ class ImportInstance:
             "sections": {key: check_section(key, text) for key, text in sections.items()},
             "tools": tuple(dict.fromkeys(map(parse_tool_name, content.tools))),
         }
+
+
+def _with_skills(instance: Instance, contents: Sequence[SkillContent]) -> InstanceWithSkillFiles:
+    """Returns the instance with these skills in place of its own."""
+    skills, files = pack_skills(instance.id, contents)
+    changed = msgspec.structs.replace(instance, skills=in_order(skills))
+    return InstanceWithSkillFiles(instance=changed, skill_files=files)

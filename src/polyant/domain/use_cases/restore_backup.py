@@ -13,6 +13,7 @@ from polyant.domain.backup_records import (
     ChannelRecord,
     InstanceRecord,
     SecretPart,
+    SkillFileRecord,
     UserRecord,
     instance_of,
     value_of,
@@ -25,6 +26,7 @@ from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SealedSecret
+from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.use_cases.set_secret import seal
 from polyant.domain.users import User
 
@@ -62,6 +64,8 @@ class RestoreBackup:
                     yield await self._instance(part)
                 case ChannelRecord():
                     yield _paused(part)
+                case SkillFileRecord():
+                    yield StoredSkillFile(**msgspec.structs.asdict(part))
                 case UserRecord():
                     yield User(**msgspec.structs.asdict(part))
                 case AuditRecord():

@@ -35,6 +35,7 @@ from polyant.http.management.instances import (
 from polyant.http.management.preconditions import IfMatch, versions_in
 from polyant.http.management.prompts import SectionOut
 from polyant.http.management.requests import ApiRequest
+from polyant.http.management.skills import SkillOut, skill_summary
 from polyant.http.management.wire import Deleted, Page, Paging, ResponseBody, Timestamp, slug_in
 
 
@@ -49,7 +50,7 @@ class StateOut(ResponseBody, frozen=True, kw_only=True):
     changed: Annotated[
         tuple[str, ...],
         Meta(
-            description="Names of the fields, limits, sections and options that the save changed",
+            description="Names of the fields, limits, sections, options and skills that the save changed",
             examples=[["temperature", "01-identity"]],
         ),
     ]
@@ -62,7 +63,7 @@ class StateList(Page, frozen=True):
 
 
 class StateContentOut(ResponseBody, frozen=True, kw_only=True):
-    """The prompts and settings of an earlier state."""
+    """The prompts, settings and skills of an earlier state."""
 
     name: Name
     description: Description
@@ -77,6 +78,9 @@ class StateContentOut(ResponseBody, frozen=True, kw_only=True):
     limits: LimitsOut
     options: Annotated[dict[AdapterName, dict[str, Any]], Meta(description="Options of adapters, by adapter name")]
     prompts: Annotated[tuple[SectionOut, ...], Meta(description="The eight sections of the system prompt")]
+    skills: Annotated[
+        tuple[SkillOut, ...] | None, Meta(description="Null in states that a version without skills kept")
+    ]
 
 
 class StateResponse(StateOut, frozen=True, kw_only=True):
@@ -128,7 +132,7 @@ class HistoryController(Controller):
         catalog: NamedDependency[Catalog],
         if_match: IfMatch = None,
     ) -> Response[InstanceResponse]:
-        """Saves the prompts and settings of an earlier state again; the present ones become the latest state.
+        """Saves the prompts, settings and skills of an earlier state again; the present ones become the latest state.
 
         Access, status, tools, MCP servers and secrets stay as they are.
         """
@@ -173,11 +177,16 @@ def _out(state: StateSummary) -> StateOut:
 
 def _content_out(state: InstanceState) -> StateContentOut:
     content = state.content
-    direct = {name: getattr(content, name) for name in content.__struct_fields__ if name not in {"limits", "sections"}}
+    direct = {
+        name: getattr(content, name)
+        for name in content.__struct_fields__
+        if name not in {"limits", "sections", "skills"}
+    }
     return StateContentOut(
         **direct,
         limits=LimitsOut(**msgspec.structs.asdict(content.limits)),
         prompts=tuple(
             SectionOut(key=key, title=SECTION_TITLES[key], content=content.sections.get(key, "")) for key in SectionKey
         ),
+        skills=None if content.skills is None else tuple(map(skill_summary, content.skills)),
     )

@@ -17,6 +17,7 @@ from polyant.http.management.prompts import PromptsController
 from polyant.http.management.requests import ApiRequest, require_known_parameters
 from polyant.http.management.secrets import SecretsController
 from polyant.http.management.sessions import AccountController, SessionsController
+from polyant.http.management.skills import SkillsController
 from polyant.http.management.tools import ToolsController
 from polyant.http.management.transfer import TransferController
 from polyant.http.management.turns import TurnsController
@@ -41,6 +42,7 @@ def management_router() -> Router:
             TurnsController,
             TransferController,
             HistoryController,
+            SkillsController,
             CatalogController,
             AttentionController,
             UsersController,

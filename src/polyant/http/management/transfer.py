@@ -16,7 +16,6 @@ from polyant.domain.instance_content import InstanceContent, content_of
 from polyant.domain.instances import (
     DEFAULT_HISTORY_MESSAGES,
     DEFAULT_HISTORY_TOKENS,
-    Instance,
     InstanceStatus,
     TranscriptReaders,
     parse_slug,
@@ -25,8 +24,9 @@ from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import MAX_MCP_SERVERS
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secret_states import missing_secrets
+from polyant.domain.skills import SkillContent
+from polyant.domain.use_cases.export_instance import ExportedInstance, ExportInstance
 from polyant.domain.use_cases.import_instance import ImportInstance
-from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.instances import (
     AdapterName,
@@ -49,6 +49,7 @@ from polyant.http.management.mcp_servers import McpServerBody, mcp_server_in
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.prompts import SectionBody, sections_of
 from polyant.http.management.requests import ApiRequest
+from polyant.http.management.skills import SkillBodies, skill_in, skill_out
 from polyant.http.management.tools import ToolName
 from polyant.http.management.wire import MAX_ITEMS, Body, ResponseBody, slug_in
 
@@ -78,6 +79,7 @@ class InstanceDocument(Body, frozen=True, kw_only=True):
     options: Annotated[
         Mapping[AdapterName, dict[str, Any]], Meta(description="Options of adapters, by adapter name")
     ] = {}
+    skills: SkillBodies = ()
     secrets: Annotated[
         tuple[str, ...], Meta(description="Names of the secrets stored when the instance was exported")
     ] = ()
@@ -101,13 +103,13 @@ class TransferController(Controller):
 
     @get("/instances/{slug:str}/export", summary="Export an instance", responses=read_errors(404))
     async def export(
-        self, *, slug: FromPath[str], show_instance: NamedDependency[ShowInstance]
+        self, *, slug: FromPath[str], export_instance: NamedDependency[ExportInstance]
     ) -> Response[InstanceDocument]:
         """Returns all data of the instance, except the values of its secrets, as a document for POST /api/import."""
-        instance = await show_instance(slug_in(slug))
-        disposition = f'attachment; filename="{instance.slug}.json"'
-        headers = {"Content-Disposition": disposition, "ETag": etag_of(instance.version)}
-        return Response(_document_of(instance), headers=headers)
+        exported = await export_instance(slug_in(slug))
+        disposition = f'attachment; filename="{exported.instance.slug}.json"'
+        headers = {"Content-Disposition": disposition, "ETag": etag_of(exported.instance.version)}
+        return Response(_document_of(exported), headers=headers)
 
     @post("/import", summary="Import an instance", responses={200: _REPLACED, **write_errors(404, 409, 412)})
     async def import_document(
@@ -134,6 +136,7 @@ class TransferController(Controller):
             parse_slug(data.slug),
             content_in(data),
             by=request.auth.actor,
+            skills=skills_in(data),
             unrestricted=request.auth.unrestricted,
             create=if_match is None,
             overwrite=overwrite,
@@ -147,18 +150,25 @@ class TransferController(Controller):
         )
 
 
-def _document_of(instance: Instance) -> InstanceDocument:
+def _document_of(exported: ExportedInstance) -> InstanceDocument:
+    instance = exported.instance
     content = msgspec.structs.asdict(content_of(instance))
     sections = content.pop("sections")
     return InstanceDocument(
         format="polyant.instance/1",
         slug=instance.slug,
+        skills=tuple(map(skill_out, exported.skills)),
         secrets=tuple(sorted(instance.secrets)),
         prompts=tuple(SectionBody(key=key, content=sections[key]) for key in sorted(sections)),
         limits=LimitsBody(**msgspec.structs.asdict(content.pop("limits"))),
         mcp_servers=tuple(McpServerBody(**msgspec.structs.asdict(server)) for server in content.pop("mcp_servers")),
         **content,
     )
+
+
+def skills_in(document: InstanceDocument) -> tuple[SkillContent, ...]:
+    """Returns the skills in a document; the domain validates them."""
+    return tuple(map(skill_in, document.skills))
 
 
 def content_in(document: InstanceDocument) -> InstanceContent:

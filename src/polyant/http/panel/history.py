@@ -16,6 +16,7 @@ from polyant.domain.instance_states import InstanceState, UnknownStateError, wit
 from polyant.domain.instances import Instance
 from polyant.domain.prompts import SECTION_TITLES
 from polyant.domain.provider_keys import moved_key
+from polyant.domain.skills import Skill
 from polyant.domain.use_cases.delete_state import DeleteState
 from polyant.domain.use_cases.list_states import ListStates
 from polyant.domain.use_cases.restore_state import RestoreState
@@ -29,8 +30,10 @@ from polyant.http.panel.pages import PanelRequest, see_other
 from polyant.http.panel.paging import paging_of
 from polyant.http.panel.word_diff import Piece, word_diff
 
-_OPTIONS = "options"
+_OPTIONS, _SKILLS = "options", "skills"
+_DIGEST_CHARACTERS = 8
 _LABELS = {**settings.LABELS, _OPTIONS: "Options", **{str(key): title for key, title in SECTION_TITLES.items()}}
+_LABELS[_SKILLS] = "List of skills"
 
 
 class HistoryPageController(Controller):
@@ -172,13 +175,19 @@ class HistoryPageController(Controller):
 
 
 def values_of(instance: Instance) -> dict[str, str]:
-    """Returns the prompts and settings as text, by field."""
+    """Returns the prompts, settings and skills as text, by field."""
     options = msgspec.json.format(msgspec.json.encode(instance.options, order="sorted"), indent=2).decode()
     return {
         **settings.values_of(instance),
         _OPTIONS: options if instance.options else "",
         **prompts.values_of(instance),
+        _SKILLS: "\n".join(map(_line_of, instance.skills)),
     }
+
+
+def _line_of(skill: Skill) -> str:
+    """Returns a line for a skill, which differs if its files do."""
+    return f"{skill.name}: {skill.description} ({skill.size:,} bytes, version {skill.digest[:_DIGEST_CHARACTERS]})"
 
 
 def names_of(changed: Sequence[str]) -> str:
@@ -190,6 +199,8 @@ def _name_of(name: str) -> str:
     kind, _, adapter = name.partition(".")
     if kind == _OPTIONS and adapter:
         return f"Options of {adapter}"
+    if kind == _SKILLS and adapter:
+        return f"Skill {adapter}"
     return _LABELS.get(name, name)
 
 

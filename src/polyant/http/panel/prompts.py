@@ -22,7 +22,7 @@ _PURPOSES: Mapping[SectionKey, tuple[str, str]] = {
     SectionKey.SOUL: ("Character and tone: how it speaks, how long answers are, which language.", ""),
     SectionKey.TOOLING: ("When and how to use tools.", "{{toolCatalog}} lists the enabled tools."),
     SectionKey.SAFETY: ("What it refuses, and what it never reveals.", ""),
-    SectionKey.SKILLS: ("Recipes for recurring jobs, such as how to handle a return.", ""),
+    SectionKey.SKILLS: ("What to do with skills, which are listed at the end.", "{{skillsList}} lists them here."),
     SectionKey.MEMORY: ("Facts it should always know: opening hours, prices, names.", ""),
     SectionKey.USER_IDENTITY: ("Who it talks with, if all callers are alike.", ""),
     SectionKey.DATETIME: ("What it knows about now.", "{{date}}, {{datetime}} and {{timezone}} are filled in."),

@@ -26,6 +26,8 @@ from polyant.http.panel.prompts import PromptsPageController
 from polyant.http.panel.secrets import SecretsPageController
 from polyant.http.panel.settings import SettingsPageController
 from polyant.http.panel.sign_in import SignInController
+from polyant.http.panel.skill_files import SkillFilesPageController
+from polyant.http.panel.skills import SkillsPageController
 from polyant.http.panel.status import StatusPageController
 from polyant.http.panel.tools import ToolsPageController
 from polyant.http.panel.users import UsersPageController
@@ -48,6 +50,8 @@ def panel_routes() -> list[ControllerRouterHandler]:
             PromptsPageController,
             ToolsPageController,
             McpPageController,
+            SkillsPageController,
+            SkillFilesPageController,
             PlaygroundPageController,
             KeyPageController,
             SecretsPageController,

@@ -1,0 +1,1 @@
+"""Reads skills from folders in the Agent Skills format: https://agentskills.io/specification."""

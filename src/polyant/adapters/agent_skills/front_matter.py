@@ -1,0 +1,75 @@
+"""The YAML front matter of a SKILL.md: the name and the description of the skill."""
+
+import re
+
+import msgspec
+import yaml
+
+from polyant.domain.errors import InvalidInputError
+from polyant.domain.skills import INSTRUCTIONS_FILE
+
+_MAX_CHARACTERS = 16_384
+_DELIMITED = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+class SkillText(msgspec.Struct, frozen=True, kw_only=True):
+    """A SKILL.md: the instructions, and what its front matter says; None for missing fields."""
+
+    name: str | None = None
+    description: str | None = None
+    instructions: str
+
+
+def parse_skill_text(text: str) -> SkillText:
+    """Returns the parts of a SKILL.md; text without front matter is all instructions.
+
+    Other fields of the front matter are ignored. Anchors and aliases are refused: they can multiply a small text.
+
+    Raises:
+        InvalidInputError: The front matter is too long, isn't a YAML mapping, or its fields aren't text.
+    """
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    found = _DELIMITED.match(plain)
+    if found is None:
+        if re.match(r"---[ \t]*\n", plain):
+            raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} has no end: add a line `---` after it")
+        return SkillText(instructions=plain)
+    fields = _fields_in(found[1])
+    return SkillText(
+        name=_text_of(fields, "name"),
+        description=_text_of(fields, "description"),
+        instructions=plain[found.end() :].lstrip("\n"),
+    )
+
+
+def _fields_in(front_matter: str) -> dict[object, object]:
+    if len(front_matter) > _MAX_CHARACTERS:
+        raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} has more than {_MAX_CHARACTERS:,} characters")
+    try:
+        if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(front_matter)):
+            raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} must not have anchors and aliases")
+        fields = yaml.safe_load(front_matter)
+    except yaml.YAMLError as error:
+        raise InvalidInputError(
+            f"The front matter of {INSTRUCTIONS_FILE} is not valid YAML{_place_of(error)}"
+        ) from None
+    except (RecursionError, ValueError):  # ValueError: an impossible date, or a number with thousands of digits
+        raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} is not valid YAML") from None
+    if fields is None:
+        return {}
+    if not isinstance(fields, dict):
+        raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} must be a mapping such as `name: returns`")
+    return fields
+
+
+def _text_of(fields: dict[object, object], name: str) -> str | None:
+    value = fields.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise InvalidInputError(f"The {name} in the front matter of {INSTRUCTIONS_FILE} must be text: put it in quotes")
+
+
+def _place_of(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    # The front matter begins in the second line of the file, and lines of a mark count from 0.
+    return "" if mark is None else f" in line {mark.line + 2}; put texts with `: ` or `#` in quotes"
