@@ -26,6 +26,7 @@ from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.container import Container, LazyType, Recipe
 from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.catalog import Catalog
+from polyant.domain.channel_accounts import ChannelAccounts
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.failed_credentials import FailedCredentialLimit
@@ -34,6 +35,7 @@ from polyant.domain.injectables import (
     HttpToolHosts,
     MasterKeyring,
     OutboundOrigins,
+    PublicUrl,
     ScriptFile,
     ToolNames,
     TurnLogDays,
@@ -43,6 +45,7 @@ from polyant.domain.login_limits import LoginLimits
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.media.supervisor import MediaSupervisor
 from polyant.domain.outbound import OutboundPolicy
+from polyant.domain.pairing import PairingCodes
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
@@ -143,6 +146,7 @@ def _register_values(container: Container, settings: Settings, environ: Mapping[
     container.register_value(HttpToolHosts, HttpToolHosts(settings.http_tool_hosts))
     container.register_value(OutboundOrigins, OutboundOrigins(settings.outbound_origins))
     container.register_value(MediaBytes, MediaBytes(settings.media_bytes))
+    container.register(PublicUrl, lambda: PublicUrl(settings.public_url or ""), listed=False)
     container.register_value(ToolNames, ToolNames(tool_names_of(settings)))
     container.register_value(TurnLogDays, TurnLogDays(settings.turn_log_days))
     container.register_value(
@@ -177,6 +181,8 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(DATABASE, partial(_database, settings))
     container.register(MEMORY, _memory)
     container.register(HTTP_SESSION, _http_session)
+    container.register(ChannelAccounts, ChannelAccounts, listed=False)
+    container.register(PairingCodes, PairingCodes, listed=False)
     container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
     container.register(BackupCipher, _backup_cipher, listed=False)
     container.register(DataCipher, _data_cipher, listed=False)

@@ -10,9 +10,13 @@ import msgspec
 from polyant.adapters.crypto.password_hasher import Argon2idPasswordHasher
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.audit_log import MemoryAuditLog
+from polyant.adapters.memory.channel_connections import MemoryChannelConnections
+from polyant.adapters.memory.inbox import MemoryInbox
 from polyant.adapters.memory.instance_history import MemoryInstanceHistory
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.memory.lanes import MemoryLanes
 from polyant.adapters.memory.login_history import MemoryLoginHistory
+from polyant.adapters.memory.outbox import MemoryOutbox
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.memory.session_repo import MemorySessionRepo
 from polyant.adapters.memory.skill_files import MemorySkillFiles
@@ -26,20 +30,28 @@ from polyant.domain.access import Session
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.catalog import Catalog
+from polyant.domain.channel_accounts import ChannelAccounts
+from polyant.domain.channel_registry import ChannelRegistry
+from polyant.domain.channels import ChannelName
 from polyant.domain.chat import ModelEvent, ModelRequest
 from polyant.domain.errors import ProviderError, ProviderFailure
-from polyant.domain.injectables import ToolNames
+from polyant.domain.injectables import PublicUrl, ToolNames
 from polyant.domain.instances import Slug
 from polyant.domain.limits import TurnBudget
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.outbound import OutboundPolicy
+from polyant.domain.pairing import PairingCodes
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.channel import Channel
+from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.login_history import LoginHistory
+from polyant.domain.ports.outbox import Outbox
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -61,6 +73,7 @@ from polyant.domain.tools import OfferedTool, ToolContext, tool_spec
 from polyant.domain.use_cases.run_turn import RunTurn
 from polyant.domain.users import Email, Role, SessionRevocation, StoredSession, User, UserId
 from polyant.http.session_tokens import JwtSessionTokens
+from polyant.testing.fake_channel import FakeChannel
 from polyant.testing.manual_clock import ManualClock
 from polyant.wiring import USE_CASES
 from support.harness import ADAPTER_OPTIONS, ALLOWED_ORIGINS, ECHO, VENDOR
@@ -185,6 +198,10 @@ class ManagementHarness:
         self.sessions = MemorySessionRepo(memory=memory)
         self.audit_log = MemoryAuditLog(memory=memory)
         self.turn_log = runner.turn_log
+        self.connections = MemoryChannelConnections(memory=memory)
+        self.inbox = MemoryInbox(store=memory, clock=self.clock)
+        self.lanes = MemoryLanes(store=memory, clock=self.clock)
+        self.channel = FakeChannel()
         self.tool_servers = FakeToolServers()
         self.hasher: PasswordHasher = hasher or Argon2idPasswordHasher(memory_kib=8, iterations=1)
         self.passwords = PasswordQueue(hasher=self.hasher)
@@ -242,9 +259,19 @@ class ManagementHarness:
             (AdapterOptions, ADAPTER_OPTIONS),
             (SystemPromptComposer, composer),
             (Catalog, Catalog(providers=providers, tools=tools)),
+            (ChannelConnections, self.connections),
+            (ChannelRegistry, ChannelRegistry(names=["fake"], load=self._fake_channel)),
+            (ChannelAccounts, ChannelAccounts(repo=self.repo, cipher=cipher)),
+            (PairingCodes, PairingCodes(cipher=cipher)),
+            (Inbox, self.inbox),
+            (Outbox, MemoryOutbox(store=memory, clock=self.clock)),
+            (PublicUrl, PublicUrl("https://bots.example")),
         )
         for kind, instance in instances:
             self._container.register_value(kind, instance)
+
+    async def _fake_channel(self, _: ChannelName) -> Channel:
+        return self.channel
 
     async def get(self, kind: type[T]) -> T:
         """Returns a use case or one of its adapters, by type."""

@@ -8,7 +8,20 @@ from typing import Any, NoReturn
 
 from polyant import __version__, logs
 from polyant.arguments import WiringError
-from polyant.cli import adapters, backup, instances, keys, mcp, migrate, restore, secrets, serve, skills, users
+from polyant.cli import (
+    adapters,
+    backup,
+    channels,
+    instances,
+    keys,
+    mcp,
+    migrate,
+    restore,
+    secrets,
+    serve,
+    skills,
+    users,
+)
 from polyant.cli.doctor import command as doctor
 from polyant.cli.help import EPILOG
 from polyant.domain.errors import (
@@ -123,6 +136,20 @@ def build_parser(error_format: LogFormat = LogFormat.TEXT) -> argparse.ArgumentP
     )
     parser.add_argument("--version", action="version", version=f"polyant {__version__}")
     commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, migrate, instances, secrets, keys, mcp, skills, users, adapters, backup, restore, doctor):
+    for command in (
+        serve,
+        migrate,
+        instances,
+        secrets,
+        keys,
+        mcp,
+        channels,
+        skills,
+        users,
+        adapters,
+        backup,
+        restore,
+        doctor,
+    ):
         command.add_to(commands)
     return parser

@@ -285,7 +285,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """Where an operator finds it."""
     required: bool = True
     generated: bool = False
-    """Whether Polyant generates the value: 43 characters of base64url."""
+    """Whether Polyant generates the value: at least 32 random characters of base64url."""
     needed_for: str | None = None
     """The only Delivery that needs it; None for both."""
 

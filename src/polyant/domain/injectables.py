@@ -21,6 +21,9 @@ OutboundOrigins = NewType("OutboundOrigins", frozenset[str])
 TurnLogDays = NewType("TurnLogDays", int)
 """The retention period of turn metrics, in days."""
 
+PublicUrl = NewType("PublicUrl", str)
+"""The https origin of PUBLIC_URL; empty if it isn't set."""
+
 ToolNames = NewType("ToolNames", tuple[str, ...])
 """The names of the tools that instances may have."""
 

@@ -10,7 +10,10 @@ from support.app import App, serving
 from support.envelopes import assert_refused
 
 WRITES = [
-    (method.upper(), path.replace("{slug}", "bot").replace("{user_id}", "0" * 32).removeprefix("/api"))
+    (
+        method.upper(),
+        path.replace("{slug}", "bot").replace("{user_id}", "0" * 32).replace("{channel}", "fake").removeprefix("/api"),
+    )
     for path, methods in describe().document["paths"].items()
     for method, operation in methods.items()
     if "requestBody" in operation and path.startswith("/api/")
@@ -25,7 +28,7 @@ ERRORS = {
 
 
 def test_writes_cover_every_route_with_a_body() -> None:
-    assert len(WRITES) == 14
+    assert len(WRITES) == 17
 
 
 async def test_body_that_is_not_a_json_object_is_rejected_with_the_reason(api: Api, admin: Api) -> None:
@@ -71,7 +74,12 @@ async def test_disconnect_during_the_body_changes_nothing_and_is_not_an_error(
 
 async def test_unknown_parameter_is_rejected_on_every_route(api: Api, admin: Api) -> None:
     for path, methods in describe().document["paths"].items():
-        filled = path.replace("{slug}", "bot").replace("{user_id}", "0" * 32).removeprefix("/api")
+        filled = (
+            path.replace("{slug}", "bot")
+            .replace("{user_id}", "0" * 32)
+            .replace("{channel}", "fake")
+            .removeprefix("/api")
+        )
         for method, operation in methods.items() if path.startswith("/api/") else ():
             names = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
             client = admin if path.startswith("/api/users") else api

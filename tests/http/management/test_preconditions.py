@@ -135,6 +135,11 @@ def test_every_write_to_a_versioned_resource_supports_conditions() -> None:
         *("post /api/instances/{slug}/playground", "post /api/users", "delete /api/users/{user_id}/sessions"),
         *("post /api/providers/check", "post /api/instances/{slug}/mcp-servers/{name}/test"),
         "delete /api/instances/{slug}/history/{number}",  # a state never changes
+        *(
+            "post /api/instances/{slug}/channels/{channel}/test",
+            "post /api/instances/{slug}/channels/{channel}/approvals",
+        ),
+        "post /api/instances/{slug}/channels/{channel}/dead-letters/{event}/replay",
     }
     writes = {
         f"{method} {path}": {parameter["name"] for parameter in operation.get("parameters", ())}

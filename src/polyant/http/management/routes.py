@@ -8,6 +8,7 @@ from polyant.http.management.attention import AttentionController
 from polyant.http.management.audit import AuditController
 from polyant.http.management.authentication import SessionMiddleware
 from polyant.http.management.catalog import CatalogController
+from polyant.http.management.channels import ChannelsController
 from polyant.http.management.history import HistoryController
 from polyant.http.management.instances import InstancesController
 from polyant.http.management.keys import KeysController
@@ -38,6 +39,7 @@ def management_router() -> Router:
             SecretsController,
             KeysController,
             McpServersController,
+            ChannelsController,
             PlaygroundController,
             TurnsController,
             TransferController,
