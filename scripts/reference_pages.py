@@ -46,6 +46,8 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
             "SUPERVISOR",
             "TOOL_SERVERS",
             "IMAGE_FETCHER",
+            "MEDIA_STORE",
+            "MEDIA_FOLDER",
         ),
     ),
 }

@@ -17,6 +17,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
 from polyant.domain.ports.lanes import Lanes
 from polyant.domain.ports.login_history import LoginHistory
+from polyant.domain.ports.media_store import MediaStore
 from polyant.domain.ports.outbox import Outbox
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
@@ -85,6 +86,7 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     SUPERVISOR,
     Group("tool_servers", ToolServers),
     Group("image_fetcher", ImageFetcher),
+    Group("media_store", MediaStore),
     Group("user_repo", UserRepo),
     Group("session_repo", SessionRepo),
     Group("login_history", LoginHistory),

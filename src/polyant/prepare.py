@@ -18,6 +18,7 @@ from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
 from polyant.domain.ports.login_history import LoginHistory
+from polyant.domain.ports.media_store import MediaStore
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.secret_cipher import SecretCipher
@@ -42,7 +43,7 @@ DEMO_SLUG = "demo-bot"
 
 _PORTS = (
     *(InstanceRepo, InstanceHistory, SkillFiles, KeyCheck, RateLimiter, Mapping[str, ChatModel]),
-    *(Mapping[str, Tool], ToolServers, ImageFetcher),
+    *(Mapping[str, Tool], ToolServers, ImageFetcher, MediaStore),
     *(UserRepo, SessionRepo, LoginHistory, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
     ChannelConnections,
     # Last, because it creates a missing master key: by then, all other settings are known to be valid.

@@ -468,6 +468,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Maximum bytes of one image, recording or document, and of all that the running turns of a worker hold",
         ),
     ] = 64 * 1024 * 1024
+    media_folder: Annotated[
+        Path | None,
+        Variable("MEDIA_FOLDER", Path, "a path", "Folder of the media store `folder`", "`media` in POLYANT_HOME"),
+    ] = None
     turn_log_days: Annotated[
         int,
         _number("TURN_LOG_DAYS", 1, 3_650, "Days to keep turn metrics"),
@@ -571,6 +575,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     tool_servers: Annotated[str, _adapter("tool_servers", "Adapter that calls MCP servers")] = "mcp"
+    media_store: Annotated[
+        str, _adapter("media_store", "Adapter that stores the images, recordings and documents of conversations")
+    ] = "piccolo"
     image_fetcher: Annotated[str, _adapter("image_fetcher", "Adapter that fetches images from the web")] = "http"
     user_repo: Annotated[str, _adapter("user_repo", "Adapter that stores users")] = "piccolo"
     session_repo: Annotated[str, _adapter("session_repo", "Adapter that stores user sessions")] = "piccolo"

@@ -43,6 +43,7 @@ from polyant.domain.injectables import (
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
+from polyant.domain.media.stored import MediaFolder
 from polyant.domain.media.supervisor import MediaSupervisor
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.pairing import PairingCodes
@@ -145,6 +146,7 @@ def _register_values(container: Container, settings: Settings, environ: Mapping[
     container.register_value(Environ, Environ(environ))
     container.register_value(HttpToolHosts, HttpToolHosts(settings.http_tool_hosts))
     container.register_value(OutboundOrigins, OutboundOrigins(settings.outbound_origins))
+    container.register_value(MediaFolder, MediaFolder(settings.media_folder or settings.home / "media"))
     container.register_value(MediaBytes, MediaBytes(settings.media_bytes))
     container.register(PublicUrl, lambda: PublicUrl(settings.public_url or ""), listed=False)
     container.register_value(ToolNames, ToolNames(tool_names_of(settings)))

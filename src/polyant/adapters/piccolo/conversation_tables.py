@@ -4,7 +4,7 @@ Times are microseconds since 1970 by the database's clock, so that hosts agree, 
 messages. Texts, labels, payloads and keys are ciphertext. There are no foreign keys: batches delete rows in any order.
 """
 
-from piccolo.columns import BigInt, BigSerial, Boolean, Integer, Text, Varchar
+from piccolo.columns import BigInt, BigSerial, Boolean, Bytea, Integer, Text, Varchar
 from piccolo.table import Table
 
 
@@ -111,3 +111,14 @@ class IngestKeyRow(Table, tablename="ingest_keys"):
     day = Varchar(length=10, primary_key=True)
     data_key = Text()
     wrapped_by = Varchar(length=128)
+
+
+class MediaRow(Table, tablename="conversation_media"):
+    """An item of a message; (conversation, address, message) is unique."""
+
+    number = BigSerial(primary_key=True)
+    conversation = Varchar(length=64)
+    message = Varchar(length=64)
+    address = Varchar(length=128)
+    content = Bytea()
+    at = BigInt()

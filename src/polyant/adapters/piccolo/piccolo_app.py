@@ -32,5 +32,6 @@ APP_CONFIG = AppConfig(
         conversation_tables.EventRow,
         conversation_tables.DeliveryRow,
         conversation_tables.IngestKeyRow,
+        conversation_tables.MediaRow,
     ],
 )
