@@ -33,6 +33,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         *("POLYANT_TOOLS", "HTTP_TOOL_HOSTS", "OUTBOUND_ORIGINS", "DATETIME_TIMEZONE", "DATETIME_LOCALE"),
     ),
     "Channels": ("CHANNELS",),
+    "Conversations": ("CONVERSATION_DAYS", "LEASE_SECONDS"),
     "Logs and metrics": ("LOG_FORMAT", "METRICS_TOKEN", "TURN_LOG_DAYS"),
     "Adapters": (
         *("INSTANCE_REPO", "INSTANCE_HISTORY", "SKILL_FILES", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY"),

@@ -472,6 +472,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None,
         Variable("MEDIA_FOLDER", Path, "a path", "Folder of the media store `folder`", "`media` in POLYANT_HOME"),
     ] = None
+    conversation_days: Annotated[
+        int,
+        _number("CONVERSATION_DAYS", 1, 36_500, "Days to keep the messages of conversations"),
+    ] = 30
+    lease_seconds: Annotated[
+        float,
+        _duration(
+            "LEASE_SECONDS", "Seconds after which other workers can take over a conversation from a worker that died"
+        ),
+    ] = 30.0
     turn_log_days: Annotated[
         int,
         _number("TURN_LOG_DAYS", 1, 3_650, "Days to keep turn metrics"),

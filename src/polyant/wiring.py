@@ -1,5 +1,7 @@
 """Registers adapters and shared instances with the container according to the settings; imports them on first use."""
 
+import os
+import platform
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -28,23 +30,30 @@ from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.catalog import Catalog
 from polyant.domain.channel_accounts import ChannelAccounts
 from polyant.domain.channel_registry import ChannelRegistry
+from polyant.domain.conversation_turn import ConversationTurns
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.injectables import (
+    ConversationDays,
     Environ,
     HttpToolHosts,
+    LeaseSeconds,
     MasterKeyring,
     OutboundOrigins,
+    ProcessName,
     PublicUrl,
     ScriptFile,
     ToolNames,
     TurnLogDays,
 )
+from polyant.domain.lane_leases import LaneLeases
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.login_limits import LoginLimits
+from polyant.domain.lookup_hashes import LookupHashes
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.media.stored import MediaFolder
 from polyant.domain.media.supervisor import MediaSupervisor
+from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.pairing import PairingCodes
 from polyant.domain.password_queue import PasswordQueue
@@ -151,6 +160,9 @@ def _register_values(container: Container, settings: Settings, environ: Mapping[
     container.register(PublicUrl, lambda: PublicUrl(settings.public_url or ""), listed=False)
     container.register_value(ToolNames, ToolNames(tool_names_of(settings)))
     container.register_value(TurnLogDays, TurnLogDays(settings.turn_log_days))
+    container.register(ConversationDays, lambda: ConversationDays(settings.conversation_days), listed=False)
+    container.register(LeaseSeconds, lambda: LeaseSeconds(settings.lease_seconds), listed=False)
+    container.register(ProcessName, lambda: ProcessName(f"{platform.node()}/{os.getpid()}"), listed=False)
     container.register_value(
         ProviderTimeouts,
         ProviderTimeouts(
@@ -199,6 +211,10 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(TurnTracing, TurnTracing, listed=False)
     container.register(MediaMemory, MediaMemory, listed=False)
     container.register(MediaSupervisor, MediaSupervisor, listed=False)
+    container.register(LookupHashes, LookupHashes, listed=False)
+    container.register(LaneLeases, LaneLeases, listed=False)
+    container.register(ConversationKeys, ConversationKeys, listed=False)
+    container.register(ConversationTurns, ConversationTurns, listed=False)
     container.register(CachedInstanceRepo, CachedInstanceRepo, listed=False)
     container.register(FreshInstanceRepo, FreshInstanceRepo, listed=False)
 

@@ -214,6 +214,7 @@ class App:
                 clock=self.clock,
                 run_turn=self.runner.run_turn,
                 failed_credentials=failed_credentials,
+                conversations=self.management.conversations.turns,
             ),
             IdentifyCaller: IdentifyCaller(
                 repo=self.repo,

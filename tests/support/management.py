@@ -39,6 +39,8 @@ from polyant.domain.injectables import PublicUrl, ToolNames
 from polyant.domain.instances import Slug
 from polyant.domain.limits import TurnBudget
 from polyant.domain.login_limits import LoginLimits
+from polyant.domain.lookup_hashes import LookupHashes
+from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.pairing import PairingCodes
 from polyant.domain.password_queue import PasswordQueue
@@ -47,6 +49,9 @@ from polyant.domain.ports.channel import Channel
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.conversation_maintenance import ConversationMaintenance
+from polyant.domain.ports.conversation_repo import ConversationRepo
+from polyant.domain.ports.data_cipher import DataCipher
 from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -76,6 +81,7 @@ from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.fake_channel import FakeChannel
 from polyant.testing.manual_clock import ManualClock
 from polyant.wiring import USE_CASES
+from support.conversations import ConversationHarness
 from support.harness import ADAPTER_OPTIONS, ALLOWED_ORIGINS, ECHO, VENDOR
 from support.sessions import AUTH_SECRET, TOKEN_ID, USER_ID
 from support.turn_runner import TurnRunner
@@ -220,6 +226,7 @@ class ManagementHarness:
         providers = {"echo": ECHO, "vendor": VENDOR}
         self.models = {name: CheckedChatModel(info) for name, info in providers.items()}
         outbound = OutboundPolicy(providers=providers, origins=ALLOWED_ORIGINS)
+        self.conversations = ConversationHarness(cipher, memory=memory, clock=self.clock)
         self._container = Container(autowired=USE_CASES)
         instances: tuple[tuple[type, object], ...] = (
             (InstanceRepo, self.repo),
@@ -258,6 +265,11 @@ class ManagementHarness:
             ),
             (AdapterOptions, ADAPTER_OPTIONS),
             (SystemPromptComposer, composer),
+            (ConversationRepo, self.conversations.repo),
+            (ConversationMaintenance, self.conversations.maintenance),
+            (ConversationKeys, self.conversations.keys),
+            (LookupHashes, self.conversations.hashes),
+            (DataCipher, self.conversations.data_cipher),
             (Catalog, Catalog(providers=providers, tools=tools)),
             (ChannelConnections, self.connections),
             (ChannelRegistry, ChannelRegistry(names=["fake"], load=self._fake_channel)),

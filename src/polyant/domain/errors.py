@@ -177,6 +177,13 @@ class LeaseLostError(UnavailableError):
         super().__init__("Another process has taken over the conversation", retry_after=1)
 
 
+class ConversationBusyError(UnavailableError):
+    """Too many requests of this worker wait for the same conversation."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests wait for this conversation", retry_after=1)
+
+
 class ServerBusyError(UnavailableError):
     """This worker is running its maximum number of concurrent turns, or too many passwords wait to be hashed."""
 

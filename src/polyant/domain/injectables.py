@@ -28,5 +28,15 @@ ToolNames = NewType("ToolNames", tuple[str, ...])
 """The names of the tools that instances may have."""
 
 
+ProcessName = NewType("ProcessName", str)
+"""The host and the id of this process, for people."""
+
+LeaseSeconds = NewType("LeaseSeconds", float)
+"""The duration of a lease on a conversation, in seconds."""
+
+ConversationDays = NewType("ConversationDays", int)
+"""The retention period of messages, in days."""
+
+
 class MasterKeyring(Iterable[SecretText], Protocol):
     """The master keys, each 64 hex digits, the current one first; re-iterating yields the keys as they are now."""

@@ -3,7 +3,7 @@
 import asyncio
 import enum
 
-from polyant.domain.errors import ServerBusyError, ServerShuttingDownError, TurnTimeoutError
+from polyant.domain.errors import LeaseLostError, ServerBusyError, ServerShuttingDownError, TurnTimeoutError
 
 
 class Interruption(enum.Enum):
@@ -12,6 +12,8 @@ class Interruption(enum.Enum):
     CALLER_GONE = enum.auto()
     DEADLINE = enum.auto()
     SHUTDOWN = enum.auto()
+    LEASE_LOST = enum.auto()
+    """Another process has taken over the turn's conversation."""
 
 
 class CallerGoneError(Exception):
@@ -53,6 +55,8 @@ class RunningTurn:
                 return TurnTimeoutError()
             case Interruption.SHUTDOWN:
                 return ServerShuttingDownError()
+            case Interruption.LEASE_LOST:
+                return LeaseLostError()
 
 
 class RunningTurns:

@@ -53,6 +53,11 @@ class TurnRecorder:
         self.usage = Usage()
         """The tokens of all model calls so far."""
 
+    @property
+    def turn_id(self) -> str:
+        """The id of the turn."""
+        return self._turn.id
+
     def start(self) -> None:
         """Reports the start of the turn."""
         self._observation.turn_started(self._turn)

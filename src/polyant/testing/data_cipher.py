@@ -118,7 +118,7 @@ class DataCipherContract(Contract):
         with pytest.raises(SecretUnreadableError):
             await data_cipher.unwrap_key(sealed, CONVERSATION)
 
-    # rewrap_key, needs_rewrap
+    # rewrap_key, key_id, key_id_of
 
     async def test_rewrapped_key_needs_only_the_current_master_key(
         self, data_cipher: DataCipher, data_cipher_successor: DataCipher, data_cipher_newest: DataCipher
@@ -128,14 +128,14 @@ class DataCipherContract(Contract):
         unwrapped = await data_cipher_newest.unwrap_key(rewrapped, CONVERSATION)
         assert unwrapped.decrypt(key.encrypt(DATA, ADDRESS), ADDRESS) == DATA
 
-    async def test_key_needs_rewrapping_until_the_current_master_key_wraps_it(
+    async def test_key_id_tells_which_master_key_wrapped_a_key(
         self, data_cipher: DataCipher, data_cipher_successor: DataCipher
     ) -> None:
         _, wrapped = await data_cipher.create_key(CONVERSATION)
-        assert not await data_cipher.needs_rewrap(wrapped)
-        assert await data_cipher_successor.needs_rewrap(wrapped)
+        assert await data_cipher.key_id_of(wrapped) == await data_cipher.key_id()
+        assert await data_cipher_successor.key_id_of(wrapped) != await data_cipher_successor.key_id()
         rewrapped = await data_cipher_successor.rewrap_key(wrapped, CONVERSATION)
-        assert not await data_cipher_successor.needs_rewrap(rewrapped)
+        assert await data_cipher_successor.key_id_of(rewrapped) == await data_cipher_successor.key_id()
 
     async def test_key_is_not_rewrapped_for_another_conversation_or_without_its_master_key(
         self, data_cipher: DataCipher, data_cipher_stranger: DataCipher
@@ -147,11 +147,9 @@ class DataCipherContract(Contract):
             await data_cipher_stranger.rewrap_key(wrapped, CONVERSATION)
 
     @pytest.mark.parametrize("rubbish", RUBBISH)
-    async def test_text_that_is_no_wrapped_key_needs_no_rewrap_but_an_error(
-        self, data_cipher: DataCipher, rubbish: str
-    ) -> None:
+    async def test_text_that_is_no_wrapped_key_has_no_key_id(self, data_cipher: DataCipher, rubbish: str) -> None:
         with pytest.raises(SecretUnreadableError):
-            await data_cipher.needs_rewrap(rubbish)
+            await data_cipher.key_id_of(rubbish)
 
     # encrypt, decrypt
 

@@ -6,6 +6,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.testing.turns import CONTEXT
+from support.conversations import ConversationHarness
 from support.harness import UseCaseHarness
 from support.scripted_supervisor import TURN_FINISHED, ScriptedSupervisor
 from support.turn_runner import TurnRunner, events_of
@@ -25,6 +26,7 @@ def answer(harness: UseCaseHarness, supervisor: ScriptedSupervisor) -> AnswerCha
         clock=harness.clock,
         run_turn=run_turn,
         failed_credentials=harness.failed_credentials,
+        conversations=ConversationHarness(harness.cipher).turns,
     )
 
 

@@ -93,8 +93,11 @@ class AesGcmDataCipher(DataCipher):
         address = wrapping_address(conversation)
         return await self._cipher.seal(await self._cipher.open(wrapped, address), address)
 
-    async def needs_rewrap(self, wrapped: str) -> bool:
-        return await self._cipher.key_id_of(wrapped) != await self._cipher.key_id()
+    async def key_id(self) -> str:
+        return await self._cipher.key_id()
+
+    async def key_id_of(self, wrapped: str) -> str:
+        return await self._cipher.key_id_of(wrapped)
 
 
 def _decode(text: str) -> bytes:

@@ -56,6 +56,11 @@ def without_media(
     )
 
 
+def with_markers(message: UserMessage) -> UserMessage:
+    """Returns the message with markers in place of all media."""
+    return _replaced(message, lambda *_: True, omitted_note)
+
+
 def newest_only(messages: Sequence[MessageT]) -> tuple[MessageT, ...]:
     """Returns the messages with the newest `MAX_OF_A_KIND` media of each kind; markers replace older ones."""
     counts: Counter[MediaKind] = Counter()

@@ -79,8 +79,12 @@ class DataCipher(Protocol):
         """
 
     @abstractmethod
-    async def needs_rewrap(self, wrapped: str) -> bool:
-        """Returns whether another master key than the current one wrapped the data key.
+    async def key_id(self) -> str:
+        """Returns the id of the master key that wraps now; the id reveals nothing about the key."""
+
+    @abstractmethod
+    async def key_id_of(self, wrapped: str) -> str:
+        """Returns the id of the master key that wrapped a data key.
 
         Raises:
             SecretUnreadableError: The text isn't a wrapped key.

@@ -4,6 +4,7 @@ import msgspec
 
 from polyant.domain.access import authorise
 from polyant.domain.chat import ChatRequest
+from polyant.domain.conversation_turn import ConversationTurns
 from polyant.domain.errors import UnknownModelError
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.instances import Instance
@@ -27,12 +28,14 @@ class AnswerChat:
         clock: Clock,
         run_turn: RunTurn,
         failed_credentials: FailedCredentialLimit,
+        conversations: ConversationTurns,
     ) -> None:
         self._repo = repo
         self._cipher = cipher
         self._clock = clock
         self._run_turn = run_turn
         self._failed_credentials = failed_credentials
+        self._conversations = conversations
 
     async def __call__(self, request: ChatRequest, bearer: SecretText | None, context: TurnContext) -> TurnRun:
         """Returns the turn, which starts when its context is entered.
@@ -49,7 +52,11 @@ class AnswerChat:
             raise UnknownModelError
         key_id = await self._authorise(instance, bearer, network=context.caller.address or "")
         check_image_input(instance, request)
-        return self._run_turn(instance, request, context if key_id is None else _with_key(context, key_id))
+        conversation = self._conversations.turn_of(
+            instance, request.messages, chat_id=context.chat_id, user=context.caller.user
+        )
+        with_key = context if key_id is None else _with_key(context, key_id)
+        return self._run_turn(instance, request, with_key, conversation)
 
     async def _authorise(self, instance: Instance, bearer: SecretText | None, *, network: str) -> str | None:
         if bearer is None or not instance.auth_enabled:

@@ -22,7 +22,19 @@ from polyant.domain.skill_files import StoredSkillFile, pack_skills
 from polyant.domain.use_cases.export_instance import ExportInstance
 from polyant.domain.use_cases.set_secret import parse_secrets, with_secrets
 
-_COPIED = ("description", "sections", "tools", "limits", "mcp_servers", "skills", "options", "image_input")
+_COPIED = (
+    "description",
+    "sections",
+    "tools",
+    "limits",
+    "mcp_servers",
+    "options",
+    "conversations",
+    "history_tokens",
+    "history_messages",
+    "image_input",
+    "skills",
+)
 
 
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):

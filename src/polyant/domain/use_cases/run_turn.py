@@ -8,6 +8,7 @@ from typing import Self
 import msgspec
 
 from polyant.domain.chat import ChatRequest, SupervisorEvent, Turn, Usage, UserMessage
+from polyant.domain.conversation_turn import ConversationTurn
 from polyant.domain.instances import Instance
 from polyant.domain.limits import TurnBudget
 from polyant.domain.media.supervisor import MediaSupervisor
@@ -60,8 +61,21 @@ class RunTurn:
         self._budget = budget
         self._tracing = tracing
 
-    def __call__(self, instance: Instance, request: ChatRequest, context: TurnContext) -> "TurnRun":
-        """Returns the turn of an authorised caller; it starts when its context is entered."""
+    def __call__(
+        self,
+        instance: Instance,
+        request: ChatRequest,
+        context: TurnContext,
+        conversation: ConversationTurn | None = None,
+    ) -> "TurnRun":
+        """Returns the turn of an authorised caller; it starts when its context is entered.
+
+        Args:
+            instance: The instance.
+            request: The request.
+            context: The origin of the request.
+            conversation: The stored conversation that the request continues, if any.
+        """
         started = self._clock.monotonic()
         budget = instance.limits.applied_to(self._budget)
         turn_id = self._tokens.turn_id()
@@ -91,7 +105,14 @@ class RunTurn:
         recorder = TurnRecorder(observed, self._observation, self._clock, started=started)
         with_media = any(isinstance(message, UserMessage) and message.has_media for message in turn.messages)
         supervisor = self._media if with_media else self._supervisor
-        return TurnRun(turn, supervisor=supervisor, turns=self._turns, recorder=recorder, clock=self._clock)
+        return TurnRun(
+            turn,
+            supervisor=supervisor,
+            turns=self._turns,
+            recorder=recorder,
+            clock=self._clock,
+            conversation=conversation,
+        )
 
 
 class TurnRun(AsyncIterator[SupervisorEvent]):
@@ -106,13 +127,26 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
         ServerShuttingDownError: The server is shutting down, or the shutdown interrupted this turn.
         TurnTimeoutError: The turn didn't finish by its deadline.
         CallerGoneError: `interrupt` was called because the caller disconnected.
+        LeaseLostError: Another process has taken over the turn's conversation.
     """
 
     def __init__(
-        self, turn: Turn, *, supervisor: Supervisor, turns: RunningTurns, recorder: TurnRecorder, clock: Clock
+        self,
+        turn: Turn,
+        *,
+        supervisor: Supervisor,
+        turns: RunningTurns,
+        recorder: TurnRecorder,
+        clock: Clock,
+        conversation: ConversationTurn | None = None,
     ) -> None:
         self._turn = turn
-        self._events = supervisor.run(turn)
+        self._conversation = conversation
+        self._events = (
+            supervisor.run(turn)
+            if conversation is None
+            else conversation.run(turn, recorder.turn_id, supervisor, self._lose_conversation)
+        )
         self._turns = turns
         self._recorder = recorder
         self._clock = clock
@@ -127,6 +161,11 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
         return self._turn.instance
 
     @property
+    def keeps_conversation(self) -> bool:
+        """Whether the turn is stored in the caller's conversation."""
+        return self._conversation is not None
+
+    @property
     def usage(self) -> Usage:
         """The tokens of all model calls so far."""
         return self._recorder.usage
@@ -134,6 +173,9 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
     def interrupt(self, reason: Interruption) -> None:
         """Interrupts the turn; does nothing after its end."""
         self._running.interrupt(reason)
+
+    def _lose_conversation(self) -> None:
+        self.interrupt(Interruption.LEASE_LOST)
 
     async def __aenter__(self) -> Self:
         """Admits the turn and starts its deadline timer."""

@@ -50,7 +50,10 @@ class ChatEndpoint:
             address=self._throttle.key_of(scope),
             trace=trace_in(scope),
         )
-        return respond(await self._answer_chat(chat, bearer_in(scope), context), wire, self._settings)
+        run = await self._answer_chat(chat, bearer_in(scope), context)
+        if run.keeps_conversation:
+            report_ignored(scope, wire, keeps_conversation=True)
+        return respond(run, wire, self._settings)
 
 
 def chat_responses(*statuses: int) -> dict[int, ResponseSpec]:

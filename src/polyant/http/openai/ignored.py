@@ -14,16 +14,22 @@ _WHITE_SPACE = b" \t\r\n"
 _TEXT_ONLY: tuple[Any, ...] = (None, [], ["text"])
 
 
-def report_ignored(scope: Scope, request: ChatCompletionRequest) -> None:
-    """Adds the names of ignored fields to the response headers and to the request's log line."""
-    names = ignored_in(request)
-    if names:
-        record = record_of(scope)
-        record.ignored = names
-        record.headers.append((_HEADER, ", ".join(names).encode()))
+def report_ignored(scope: Scope, request: ChatCompletionRequest, *, keeps_conversation: bool = False) -> None:
+    """Puts the names of ignored fields into the response headers and the request's log line, replacing earlier ones.
+
+    Args:
+        scope: The scope of the request.
+        request: The request.
+        keeps_conversation: Whether the instance keeps the conversation, so that its id has an effect.
+    """
+    record = record_of(scope)
+    record.ignored = ignored_in(request, keeps_conversation=keeps_conversation)
+    record.headers = [header for header in record.headers if header[0] != _HEADER]
+    if record.ignored:
+        record.headers.append((_HEADER, ", ".join(record.ignored).encode()))
 
 
-def ignored_in(request: ChatCompletionRequest) -> tuple[str, ...]:
+def ignored_in(request: ChatCompletionRequest, *, keeps_conversation: bool = False) -> tuple[str, ...]:
     """Returns the names of the fields that the caller set to a value without effect."""
     found = {
         "tools": _is_set(request.tools),
@@ -33,7 +39,7 @@ def ignored_in(request: ChatCompletionRequest) -> tuple[str, ...]:
         "modalities": bool(request.modalities) and _value(request.modalities) not in _TEXT_ONLY,
         "audio": _is_set(request.audio),
         "prediction": _is_set(request.prediction),
-        "chat_id": request.chat_id is not None,
+        "chat_id": request.chat_id is not None and not keeps_conversation,
     }
     return tuple(name for name, is_ignored in found.items() if is_ignored)
 

@@ -1,0 +1,220 @@
+"""A turn of a stored conversation: the history goes up before the new messages, and the answer is stored."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from polyant.domain.chat import (
+    AssistantMessage,
+    SupervisorEvent,
+    ToolStarted,
+    Turn,
+    TurnFinished,
+    UserMessage,
+)
+from polyant.domain.conversations import API_CHANNEL, History, Message, MessageId, TurnId
+from polyant.domain.errors import UnknownConversationError
+from polyant.domain.final_text import FinalText
+from polyant.domain.history_window import HistoryBudget
+from polyant.domain.instances import Instance
+from polyant.domain.lane_leases import HeldLane, LaneLeases
+from polyant.domain.lanes import Lane, LaneKind
+from polyant.domain.lookup_hashes import LookupHashes
+from polyant.domain.open_conversation import ConversationKeys, OpenConversation
+from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.conversation_repo import ConversationRepo
+from polyant.domain.ports.supervisor import Supervisor
+
+
+class ConversationTurns:
+    """Prepares the turns of /v1 that continue a stored conversation.
+
+    Args:
+        repo: Stores the conversations.
+        leases: Lets the turns of one conversation run one after another.
+        hashes: Computes the ids of lanes.
+        keys: Opens conversations.
+        clock: Determines the times of messages.
+    """
+
+    def __init__(
+        self,
+        *,
+        repo: ConversationRepo,
+        leases: LaneLeases,
+        hashes: LookupHashes,
+        keys: ConversationKeys,
+        clock: Clock,
+    ) -> None:
+        self.repo = repo
+        self.leases = leases
+        self.hashes = hashes
+        self.keys = keys
+        self.clock = clock
+
+    def turn_of(
+        self,
+        instance: Instance,
+        messages: Sequence[UserMessage | AssistantMessage],
+        *,
+        chat_id: str | None,
+        user: str | None,
+    ) -> "ConversationTurn | None":
+        """Returns the turn in the conversation of a request, or None if the instance keeps none for it.
+
+        Args:
+            instance: The instance.
+            messages: The messages of the request.
+            chat_id: The caller's id of the conversation; an empty one counts as missing.
+            user: The caller's id of the end user; each user's ids of conversations are separate.
+        """
+        if not (instance.conversations and instance.auth_enabled and chat_id):
+            return None
+        return ConversationTurn(self, instance, messages, chat_id=chat_id, user=user)
+
+
+class ConversationTurn:
+    """One turn of a stored conversation.
+
+    Args:
+        turns: Gives access to stored conversations.
+        instance: The instance.
+        messages: The messages of the request.
+        chat_id: The caller's id of the conversation.
+        user: The caller's id of the end user.
+    """
+
+    def __init__(
+        self,
+        turns: ConversationTurns,
+        instance: Instance,
+        messages: Sequence[UserMessage | AssistantMessage],
+        *,
+        chat_id: str,
+        user: str | None,
+    ) -> None:
+        self._turns = turns
+        self._instance = instance
+        self._chat_id = chat_id
+        self._user = user
+        answers = [at for at, message in enumerate(messages) if isinstance(message, AssistantMessage)]
+        self._has_history = bool(answers)
+        begin = answers[-1] + 1 if answers else 0
+        self._new = tuple(message for message in messages[begin:] if isinstance(message, UserMessage))
+
+    async def run(
+        self, turn: Turn, turn_id: str, supervisor: Supervisor, on_loss: Callable[[], None]
+    ) -> AsyncGenerator[SupervisorEvent, None]:
+        """Yields the events of the turn; the answer is stored before the last one.
+
+        Waits until no other turn of the conversation runs, in any worker. Stores the new messages before the model is
+        called. They stay unanswered if the turn fails or is abandoned, so no later turn sends them to the model.
+
+        Args:
+            turn: The turn, with the messages of the request.
+            turn_id: The turn's id.
+            supervisor: Runs the turn.
+            on_loss: Called if another process takes over the conversation meanwhile.
+
+        Raises:
+            ConversationBusyError: Too many turns wait for the conversation.
+            LeaseLostError: Another process has taken over the conversation.
+            UnknownConversationError: The conversation was deleted meanwhile.
+            StorageUnavailableError: The conversation can't be read or stored.
+            SecretUnreadableError: The conversation can't be decrypted.
+            Exception: The Supervisor raised it.
+        """
+        lane = await self._lane()
+        async with self._turns.leases.hold(lane, on_loss) as held:
+            opened, history = await self._begin(held, TurnId(turn_id))
+            continued = msgspec.structs.replace(turn, messages=(*history, *turn.messages))
+            answer = _Answer()
+            async with aclosing(supervisor.run(continued)) as events:
+                async for event in events:
+                    if isinstance(event, TurnFinished):
+                        await self._end(held, opened, TurnId(turn_id), answer)
+                    answer.add(event)
+                    yield event
+
+    async def _lane(self) -> Lane:
+        instance, hashes = self._instance.id, self._turns.hashes
+        scope = () if self._user is None else (self._user,)
+        return Lane(
+            id=await hashes.lane(instance, API_CHANNEL, self._chat_id, *scope),
+            kind=LaneKind.API,
+            instance=instance,
+            channel=API_CHANNEL,
+            user=None if self._user is None else await hashes.user(instance, API_CHANNEL, self._user),
+        )
+
+    async def _begin(
+        self, held: HeldLane, turn_id: TurnId
+    ) -> tuple[OpenConversation, tuple[UserMessage | AssistantMessage, ...]]:
+        """Stores the new messages, and returns the conversation with the history that goes up before them."""
+        lane, budget = held.lease.lane, HistoryBudget(self._instance.history_tokens, self._instance.history_messages)
+        found = await self._turns.repo.current(lane.id, newest=0 if self._has_history else budget.messages)
+        if found is not None:
+            opened = await self._turns.keys.open(found.conversation)
+            try:
+                await self._store_new(held, opened, turn_id)
+            except UnknownConversationError:  # deleted since it was read
+                pass
+            else:
+                return opened, self._history_of(opened, found, budget)
+        opened = await self._start(lane)
+        await self._store_new(held, opened, turn_id)
+        return opened, ()
+
+    async def _start(self, lane: Lane) -> OpenConversation:
+        draft = await self._turns.keys.draft(lane, label=self._user)
+        stored = await self._turns.repo.start(draft.conversation)
+        return draft if stored.id == draft.id else await self._turns.keys.open(stored)
+
+    def _history_of(
+        self, opened: OpenConversation, found: History, budget: HistoryBudget
+    ) -> tuple[UserMessage | AssistantMessage, ...]:
+        if self._has_history or opened.conversation.client_managed:
+            return ()
+        return opened.history(found.messages, budget=budget)
+
+    async def _store_new(self, held: HeldLane, opened: OpenConversation, turn_id: TurnId) -> None:
+        now = self._turns.clock.now()
+        messages = [
+            opened.stored(message, message_id=MessageId(f"{turn_id}-{at}"), turn=turn_id, at=now, answered=False)
+            for at, message in enumerate(self._new)
+        ]
+        await self._turns.repo.append(opened.id, messages, lease=held.lease, client_managed=self._has_history)
+
+    async def _end(self, held: HeldLane, opened: OpenConversation, turn_id: TurnId, answer: "_Answer") -> None:
+        message = opened.stored(
+            AssistantMessage(answer.text),
+            message_id=MessageId(f"{turn_id}-answer"),
+            turn=turn_id,
+            at=self._turns.clock.now(),
+            tools=answer.tools,
+        )
+        messages: tuple[Message, ...] = (message,)
+        await self._turns.repo.append(opened.id, messages, lease=held.lease, answers=turn_id)
+        await held.release()
+
+
+class _Answer(FinalText):
+    """The text of the answer, and the names of the tools that the turn called."""
+
+    __slots__ = ("_tools",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tools: dict[str, None] = {}
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names, each once, in the order of the first calls."""
+        return tuple(self._tools)
+
+    def add(self, event: SupervisorEvent) -> None:
+        """Adds the next event of the turn."""
+        super().add(event)
+        if isinstance(event, ToolStarted):
+            self._tools[event.name] = None

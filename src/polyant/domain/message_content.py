@@ -1,0 +1,44 @@
+"""The content of stored messages: the text form that is encrypted, and the estimated number of its tokens."""
+
+import msgspec
+
+from polyant.domain.chat import AssistantMessage, TextPart, UserMessage
+from polyant.domain.conversations import MessageRole
+from polyant.domain.errors import SecretUnreadableError
+from polyant.domain.media.notes import with_markers
+
+_BYTES_PER_TOKEN = 4
+_TOKENS_PER_MESSAGE = 4
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(tuple[TextPart, ...])
+
+
+def encode_content(message: UserMessage | AssistantMessage) -> str:
+    """Returns the parts of a message as JSON; markers replace media."""
+    if isinstance(message, AssistantMessage):
+        return _encoder.encode((TextPart(message.content),)).decode()
+    return _encoder.encode(with_markers(message).parts).decode()
+
+
+def identity_of(message: UserMessage | AssistantMessage) -> bytes:
+    """Returns bytes that are equal for equal messages, media included."""
+    return _encoder.encode(message)
+
+
+def decode_content(text: str, role: MessageRole) -> UserMessage | AssistantMessage:
+    """Returns the message with these parts.
+
+    Raises:
+        SecretUnreadableError: The text isn't the content of a message, although it was decrypted.
+    """
+    try:
+        message = UserMessage(_decoder.decode(text))
+    except (msgspec.DecodeError, UnicodeError):
+        raise SecretUnreadableError from None
+    return message if role is MessageRole.USER else AssistantMessage(message.text)
+
+
+def estimate_tokens(text: str) -> int:
+    """Returns about how many tokens a text has for a model: a token has about four bytes of UTF-8 in most languages."""
+    return len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE

@@ -1,0 +1,344 @@
+"""Turns of stored conversations, on the store in memory."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+import pytest
+
+from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.domain.chat import (
+    AssistantMessage,
+    ChatRequest,
+    SupervisorEvent,
+    TextDelta,
+    TextPart,
+    Turn,
+    TurnFinished,
+    UserMessage,
+)
+from polyant.domain.conversations import ConversationSelection
+from polyant.domain.errors import (
+    InvalidInputError,
+    LeaseLostError,
+    ProviderError,
+    ProviderFailure,
+    StorageUnavailableError,
+    TurnTimeoutError,
+    UnknownConversationError,
+)
+from polyant.domain.instances import Instance
+from polyant.domain.limits import TurnBudget
+from polyant.domain.media.parts import ImageLink
+from polyant.domain.secrets import SecretText
+from polyant.domain.use_cases.run_turn import TurnRun
+from polyant.testing.factories import InstanceFactory
+from polyant.testing.manual_clock import ManualClock
+from polyant.testing.turns import CONTEXT
+from support.conversations import ConversationHarness
+from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, ScriptedSupervisor, Step, says
+from support.turn_runner import TurnRunner, events_of
+
+USER, ASSISTANT = "user", "assistant"
+FAILURE = ProviderError("vendor", ProviderFailure.OVERLOADED)
+
+
+class Chat:
+    """A client that holds a conversation with an instance."""
+
+    def __init__(self, *, budget: TurnBudget | None = None, lease_seconds: float = 30.0) -> None:
+        self.supervisor = ScriptedSupervisor()
+        self.runner = TurnRunner(self.supervisor, budget=budget)
+        cipher = AesGcmSecretCipher(master_keys=[SecretText("0f" * 32)])
+        self.clock = ManualClock()
+        self.stored = ConversationHarness(cipher, clock=self.clock, lease_seconds=lease_seconds)
+        self.instance: Instance = InstanceFactory.build(
+            conversations=True, auth_enabled=True, history_tokens=8_000, history_messages=100
+        )
+
+    def run(
+        self, *messages: UserMessage | AssistantMessage | str, chat_id: str | None = "chat-1", user: str | None = None
+    ) -> TurnRun:
+        given = tuple(UserMessage.of(each) if isinstance(each, str) else each for each in messages)
+        turn = self.stored.turns.turn_of(self.instance, given, chat_id=chat_id, user=user)
+        request = ChatRequest(model=self.instance.slug, messages=given, stream=True)
+        return self.runner.run_turn(self.instance, request, CONTEXT, turn)
+
+    async def say(
+        self,
+        *messages: UserMessage | AssistantMessage | str,
+        chat_id: str | None = "chat-1",
+        user: str | None = None,
+        answer: Sequence[Step] = says("Hello!"),
+    ) -> list[str]:
+        """Returns the texts that the model got."""
+        self.supervisor.plays(*answer)
+        await events_of(self.run(*messages, chat_id=chat_id, user=user))
+        return texts_of(self.supervisor.turns[-1])
+
+    async def texts(self) -> list[tuple[str, str, bool]]:
+        return await self.stored.texts(self.instance.id)
+
+
+def texts_of(turn: Turn) -> list[str]:
+    return [each.content if isinstance(each, AssistantMessage) else each.text for each in turn.messages]
+
+
+@pytest.fixture
+def chat() -> Chat:
+    return Chat()
+
+
+async def test_stored_history_goes_up_before_the_new_message(chat: Chat) -> None:
+    assert await chat.say("One", answer=says("A ", "first")) == ["One"]
+    assert await chat.say("Two", answer=says("Second")) == ["One", "A first", "Two"]
+    assert await chat.say("Three") == ["One", "A first", "Two", "Second", "Three"]
+    assert await chat.texts() == [
+        (USER, "One", True),
+        (ASSISTANT, "A first", True),
+        (USER, "Two", True),
+        (ASSISTANT, "Second", True),
+        (USER, "Three", True),
+        (ASSISTANT, "Hello!", True),
+    ]
+
+
+async def test_conversations_are_separate_by_chat_and_user(chat: Chat) -> None:
+    await chat.say("One")
+    assert await chat.say("Two", chat_id="chat-2") == ["Two"]
+    assert await chat.say("Three", user="ann") == ["Three"]
+    assert await chat.say("Four", user="bob") == ["Four"]
+    assert await chat.say("Five", user="ann") == ["Three", "Hello!", "Five"]
+    assert len(await chat.stored.histories(chat.instance.id)) == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "chat_id"),
+    [({"conversations": False}, "c"), ({"auth_enabled": False}, "c"), ({}, None), ({}, "")],
+)
+async def test_nothing_is_kept_without_switch_key_or_chat_id(
+    chat: Chat, fields: dict[str, bool], chat_id: str | None
+) -> None:
+    chat.instance = msgspec.structs.replace(chat.instance, **fields)
+    assert not chat.run("One", chat_id=chat_id).keeps_conversation
+    await chat.say("One", chat_id=chat_id)
+    assert await chat.say("Two", chat_id=chat_id) == ["Two"]
+    assert await chat.stored.histories(chat.instance.id) == []
+
+
+async def test_own_history_is_the_truth_and_stays_it(chat: Chat) -> None:
+    await chat.say("One")
+    own = (UserMessage.of("Uno"), AssistantMessage("Otra"), UserMessage.of("Dos"), UserMessage.of("Tres"))
+    assert await chat.say(*own) == ["Uno", "Otra", "Dos", "Tres"]
+    assert await chat.say("Four") == ["Four"], "client-managed from now on"
+    texts = [text for _, text, _ in await chat.texts()]
+    assert texts == ["One", "Hello!", "Dos", "Tres", "Hello!", "Four", "Hello!"]
+
+
+async def test_own_history_that_ends_with_an_answer_stores_only_the_next_answer(chat: Chat) -> None:
+    await chat.say(UserMessage.of("One"), AssistantMessage("And"), answer=says(" then"))
+    assert await chat.texts() == [(ASSISTANT, " then", True)]
+    assert await chat.say("Two") == ["Two"]
+
+
+async def test_user_message_is_stored_before_the_turn_and_unanswered_until_its_end(chat: Chat) -> None:
+    gate = asyncio.Event()
+    chat.supervisor.plays(TextDelta("Hi"), gate, TURN_FINISHED)
+    task = asyncio.create_task(events_of(chat.run("One")))
+    await chat.supervisor.runs()
+    assert await chat.texts() == [(USER, "One", False)]
+    gate.set()
+    await task
+    assert await chat.texts() == [(USER, "One", True), (ASSISTANT, "Hi", True)]
+
+
+async def test_answer_is_stored_before_the_last_event(chat: Chat) -> None:
+    async with chat.run("One") as run:
+        async for event in run:
+            stored = len(await chat.texts())
+            assert stored == (2 if isinstance(event, TurnFinished) else 1)
+
+
+async def test_failed_turn_leaves_its_message_unanswered_and_out_of_the_history(chat: Chat) -> None:
+    await chat.say("One")
+    with pytest.raises(ProviderError):
+        await chat.say("Two", answer=(TextDelta("Half"), FAILURE))
+    assert (await chat.texts())[2:] == [(USER, "Two", False)]
+    assert await chat.say("Three") == ["One", "Hello!", "Three"]
+
+
+async def test_repeated_message_replaces_its_unanswered_twin(chat: Chat) -> None:
+    for _ in range(3):
+        with pytest.raises(ProviderError):
+            await chat.say("One", "More", answer=(FAILURE,))
+    assert await chat.texts() == [(USER, "One", False), (USER, "More", False)]
+    await chat.say("One", "More")
+    await chat.say("One")
+    assert await chat.texts() == [
+        (USER, "One", True),
+        (USER, "More", True),
+        (ASSISTANT, "Hello!", True),
+        (USER, "One", True),
+        (ASSISTANT, "Hello!", True),
+    ]
+
+
+async def test_abandoned_turn_frees_the_conversation(chat: Chat) -> None:
+    chat.supervisor.plays(TextDelta("Hi"), asyncio.Event())
+    async with chat.run("One") as run:
+        await anext(run)
+    assert await chat.texts() == [(USER, "One", False)]
+    assert await chat.say("Two") == ["Two"]
+
+
+async def test_turns_of_one_conversation_run_one_after_another(chat: Chat) -> None:
+    gate = asyncio.Event()
+    chat.supervisor.plays(gate, *says("First"))
+    first = asyncio.create_task(events_of(chat.run("One")))
+    await chat.supervisor.runs()
+    second = asyncio.create_task(events_of(chat.run("Two")))
+    await asyncio.sleep(0.02)
+    assert len(chat.supervisor.turns) == 1
+    assert await chat.say("Elsewhere", chat_id="chat-2") == ["Elsewhere"]
+    gate.set()
+    await asyncio.gather(first, second)
+    assert texts_of(chat.supervisor.turns[-1]) == ["One", "First", "Two"]
+
+
+async def test_waiting_counts_towards_the_time_of_the_turn() -> None:
+    chat = Chat(budget=TurnBudget(turn_seconds=0.2))
+    lane = await chat.stored.hashes.lane(chat.instance.id, "api", "chat-1")
+    async with chat.run("One") as run:
+        await anext(run)
+        held = chat.stored.memory.conversations.lanes[lane].lane
+    assert await chat.stored.lanes.acquire(held, owner="other", seconds=99) is not None
+    with pytest.raises(TurnTimeoutError):
+        await events_of(chat.run("Two"))
+
+
+async def test_turn_that_lost_its_conversation_ends_with_an_error() -> None:
+    chat = Chat(lease_seconds=0.06)
+    chat.supervisor.plays(TextDelta("Hi"), asyncio.Event())
+    lane = await chat.stored.hashes.lane(chat.instance.id, "api", "chat-1")
+
+    async def take_over() -> None:
+        await chat.supervisor.runs()
+        chat.clock.advance(99)
+        row = chat.stored.memory.conversations.lanes[lane]
+        assert await chat.stored.lanes.acquire(row.lane, owner="other", seconds=99) is not None
+
+    other = asyncio.create_task(take_over())
+    with pytest.raises(LeaseLostError):
+        await events_of(chat.run("One"))
+    await other
+    assert await chat.texts() == [(USER, "One", False)]
+
+
+async def test_late_answer_is_not_stored(chat: Chat) -> None:
+    lane = await chat.stored.hashes.lane(chat.instance.id, "api", "chat-1")
+    gate = asyncio.Event()
+    chat.supervisor.plays(TextDelta("Late"), gate, TURN_FINISHED)
+    late = asyncio.create_task(events_of(chat.run("One")))
+    await chat.supervisor.runs()
+    chat.clock.advance(99)
+    row = chat.stored.memory.conversations.lanes[lane]
+    lease = await chat.stored.lanes.acquire(row.lane, owner="other", seconds=99)
+    assert lease is not None
+    gate.set()
+    with pytest.raises(LeaseLostError):
+        await late
+    await chat.stored.lanes.release(lease)
+    assert await chat.texts() == [(USER, "One", False)]
+
+
+class FullDisk(ScriptedSupervisor):
+    """A Supervisor during whose turns the store becomes unavailable."""
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__()
+        self._chat = chat
+
+    async def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
+        async def fail(*_: object, **__: object) -> None:
+            raise StorageUnavailableError
+
+        self._chat.stored.repo.append = fail  # type: ignore[method-assign]
+        async for event in super().run(turn):
+            yield event
+
+
+async def test_answer_that_cannot_be_stored_ends_the_turn_with_an_error(chat: Chat) -> None:
+    chat.runner = TurnRunner(FullDisk(chat))
+    events = []
+    with pytest.raises(StorageUnavailableError):  # noqa: PT012 - the events before the error matter
+        async with chat.run("One") as run:
+            async for event in run:
+                events.append(event)  # noqa: PERF401 - see above
+    assert events == [TextDelta("Hello!")]
+    assert await chat.texts() == [(USER, "One", False)]
+
+
+async def test_conversation_deleted_before_its_turn_starts_again(chat: Chat) -> None:
+    await chat.say("One")
+    current = chat.stored.repo.current
+
+    async def then_deleted(*args: object, **options: object) -> object:
+        found = await current(*args, **options)  # type: ignore[arg-type]
+        await chat.stored.repo.delete(ConversationSelection(instance=chat.instance.id), limit=100)
+        return found
+
+    chat.stored.repo.current = then_deleted  # type: ignore[method-assign,assignment]
+    assert await chat.say("Two") == ["Two"]
+    assert await chat.texts() == [(USER, "Two", True), (ASSISTANT, "Hello!", True)]
+
+
+async def test_conversation_deleted_during_its_turn_keeps_nothing(chat: Chat) -> None:
+    gate = asyncio.Event()
+    chat.supervisor.plays(TextDelta("Hi"), gate, TURN_FINISHED)
+    turn = asyncio.create_task(events_of(chat.run("One")))
+    await chat.supervisor.runs()
+    await chat.stored.repo.delete(ConversationSelection(instance=chat.instance.id), limit=100)
+    gate.set()
+    with pytest.raises(UnknownConversationError):
+        await turn
+    assert await chat.stored.histories(chat.instance.id) == []
+
+
+async def test_tools_and_the_final_text_are_stored(chat: Chat) -> None:
+    await chat.say("One", answer=(TextDelta("Let me see"), TOOL_STARTED, TOOL_FINISHED, *says("42")))
+    (history,) = await chat.stored.histories(chat.instance.id)
+    assert (await chat.texts())[1] == (ASSISTANT, "42", True)
+    assert [message.tools for message in history.messages] == [(), ("calculate",)]
+    assert history.messages[0].turn == history.messages[1].turn
+    assert all(message.tokens > 0 for message in history.messages)
+
+
+async def test_empty_answer_does_not_go_up_again(chat: Chat) -> None:
+    await chat.say("One", answer=(TURN_FINISHED,))
+    assert await chat.say("Two") == ["One", "Two"]
+    assert await chat.say("Three") == ["One\n\nTwo", "Hello!", "Three"]
+
+
+async def test_history_is_bounded_by_the_budgets_of_the_instance(chat: Chat) -> None:
+    chat.instance = msgspec.structs.replace(chat.instance, history_messages=4)
+    for number in range(3):
+        await chat.say(f"Question {number}")
+    assert await chat.say("Question 3") == ["Question 1", "Hello!", "Question 2", "Hello!", "Question 3"]
+    chat.instance = msgspec.structs.replace(chat.instance, history_messages=100, history_tokens=100)
+    await chat.say("long " * 60)
+    assert await chat.say("Last") == ["long " * 60, "Hello!", "Last"]
+
+
+async def test_images_are_stored_as_markers(chat: Chat) -> None:
+    with pytest.raises(InvalidInputError):  # it isn't an image
+        await chat.say(UserMessage((TextPart("Look: "), ImageLink(url="data:image/png;base64,AAAA"))))
+    shown = (await chat.texts())[0][1]
+    assert shown.startswith("Look: ")
+    assert "AAAA" not in shown
+    assert "left out" in shown
+
+
+async def test_store_holds_no_plaintext(chat: Chat) -> None:
+    await chat.say("Secret-Question", chat_id="Secret-Chat", user="Secret-User", answer=says("Secret-Answer"))
+    stored = repr(vars(chat.stored.memory.conversations)) + repr(await chat.stored.histories(chat.instance.id))
+    assert "Secret" not in stored
