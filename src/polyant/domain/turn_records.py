@@ -69,6 +69,18 @@ class TurnActivity(msgspec.Struct, frozen=True, kw_only=True):
     """The start of the last turn, which may precede the period; None without a stored turn."""
 
 
+class TurnFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The turns of one instance in a period, in figures."""
+
+    turns: int = 0
+    failed: int = 0
+    """How many of them failed or timed out."""
+    median_milliseconds: float | None = None
+    """The median duration; None without turns. Of an even number of turns, the shorter of both in the middle."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 class TurnPage(msgspec.Struct, frozen=True):
     """One page of an instance's turns, newest first, and the total number of stored turns."""
 

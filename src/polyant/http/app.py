@@ -1,31 +1,27 @@
 """Builds the ASGI application from the operator's settings and the container."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.template import TemplateConfig
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from polyant.domain.catalog import Catalog
 from polyant.domain.failed_credentials import FailedCredentialLimit
-from polyant.domain.limits import RateLimit, TurnBudget
+from polyant.domain.limits import RateLimit
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
-from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.running_turns import CallerGoneError, RunningTurns
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
-from polyant.domain.use_cases.check_providers import CheckProviders
 from polyant.domain.use_cases.check_storage import CheckStorage
-from polyant.domain.use_cases.list_instances import ListInstances
 from polyant.domain.use_cases.recognise_user import RecogniseUser
 from polyant.http import defaults
 from polyant.http.cors import Cors
@@ -42,11 +38,6 @@ from polyant.http.openai.chat_completions import ChatCompletionsController, Chat
 from polyant.http.openai.models import ModelsController
 from polyant.http.openai.responses import ResponseSettings
 from polyant.http.openapi import ApiDescription
-from polyant.http.panel.pages import Panel
-from polyant.http.panel.routes import panel_routes
-from polyant.http.panel.settings import SettingsPages
-from polyant.http.panel.status import ServerFacts, StatusPages
-from polyant.http.panel.templates import template_config
 from polyant.http.seen_request import SeenRequestController
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
@@ -99,7 +90,7 @@ def build_app(
             own = await _own_instances(settings, instances, metrics)
             await injection.fill(own, instances)
             app.state.session_gate, app.state.throttle = own[SessionGate], own[Throttle]
-            app.state.panel = own.get(Panel)
+            app.state.panel = _panel_in(own) if settings.panel else None
             on_start()
             turns = await instances.get(RunningTurns)
             passwords = await instances.get(PasswordQueue)
@@ -112,7 +103,7 @@ def build_app(
         route_handlers=route_handlers,
         dependencies=injection.dependencies,
         exception_handlers={
-            HTTPException: handle_http_exception,
+            HTTPException: _http_exception_handler(settings),
             CallerGoneError: handle_caller_gone,
             Exception: handle_domain_error,
         },
@@ -147,7 +138,19 @@ def _panel(settings: HttpSettings) -> tuple[list[ControllerRouterHandler], Templ
     """Returns the routes of the panel and the settings of its templates."""
     if not settings.panel:
         return [], None
+    from polyant.http.panel.routes import panel_routes  # noqa: PLC0415 - needed only if the panel is on
+    from polyant.http.panel.templates import template_config  # noqa: PLC0415
+
     return panel_routes(), template_config()
+
+
+def _http_exception_handler(settings: HttpSettings) -> Callable[[Request[Any, Any, Any], HTTPException], Response[Any]]:
+    """Returns the handler of Litestar's own errors; with the panel, browsers get pages for unknown paths."""
+    if not settings.panel:
+        return handle_http_exception
+    from polyant.http.panel.unknown import handle_unknown  # noqa: PLC0415 - needed only if the panel is on
+
+    return handle_unknown
 
 
 def _allowed_hosts(settings: HttpSettings) -> tuple[str, ...]:
@@ -193,23 +196,27 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
     return {type(instance): instance for instance in own}
 
 
+def _panel_in(own: Mapping[type, Any]) -> Any:
+    from polyant.http.panel.pages import Panel  # noqa: PLC0415 - needed only if the panel is on
+
+    return own[Panel]
+
+
 async def _panel_instances(settings: HttpSettings, instances: Instances, gate: SessionGate) -> list[object]:
-    """Returns the instances that the panel's pages use."""
-    clock, catalog = await instances.get(Clock), await instances.get(Catalog)
-    facts = ServerFacts(
-        started=clock.monotonic(),
+    """Returns the instances that the panel's pages use, the panel first."""
+    from polyant.http.panel import assembly  # noqa: PLC0415 - needed only if the panel is on
+
+    panel = await assembly.open_panel(
+        gate,
+        instances,
+        exposed=settings.exposed,
+        public_url=settings.public_url,
+        max_form_bytes=settings.max_body_bytes,
+    )
+    return await assembly.panel_instances(
+        panel,
+        instances,
         rate_limit=settings.rate_limit,
         trusted_hops=settings.trusted_hops,
         metrics=settings.metrics_token is not None,
     )
-    status = StatusPages(
-        facts=facts,
-        clock=clock,
-        turns=await instances.get(RunningTurns),
-        catalog=catalog,
-        provider_keys=await instances.get(ProviderKeys),
-        check_providers=await instances.get(CheckProviders),
-        list_instances=await instances.get(ListInstances),
-    )
-    panel = Panel(gate=gate, clock=clock, exposed=settings.exposed, public_url=settings.public_url)
-    return [panel, SettingsPages(catalog=catalog, budget=await instances.get(TurnBudget)), status]

@@ -9,7 +9,7 @@ import pytest
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.turn_log import TurnLog
-from polyant.domain.turn_records import TurnActivity, TurnOutcome, TurnPage, TurnRecord
+from polyant.domain.turn_records import TurnActivity, TurnFigures, TurnOutcome, TurnPage, TurnRecord
 from polyant.testing.contract import Contract
 from polyant.testing.manual_clock import START, ManualClock
 
@@ -170,6 +170,38 @@ class TurnLogContract(Contract):
         page = await turn_log.list(_BOT, limit=10_000)
         assert [turn.steps for turn in page.turns] == [*reversed(range(3_000))]
 
+    async def test_figures_add_up_the_turns_of_a_period(self, turn_log: TurnLog, close: Close) -> None:
+        for minutes, milliseconds, outcome in (
+            (1, 30.0, TurnOutcome.FINISHED),
+            (2, 10.5, TurnOutcome.TIMED_OUT),
+            (3, 20.25, TurnOutcome.ABANDONED),
+            (61, 99.0, TurnOutcome.FAILED),
+        ):
+            at = START - timedelta(minutes=minutes)
+            turn_log.note(
+                turn_of(at=at, milliseconds=milliseconds, outcome=outcome, prompt_tokens=2**40, completion_tokens=7)
+            )
+        turn_log.note(turn_of(_OTHER, milliseconds=1_000.0, prompt_tokens=5))
+        await close()
+        hour = await turn_log.figures(_BOT, since=START - timedelta(hours=1))
+        assert hour == TurnFigures(
+            turns=3, failed=1, median_milliseconds=20.25, prompt_tokens=3 * 2**40, completion_tokens=21
+        )
+        day = await turn_log.figures(_BOT, since=START - timedelta(days=1))
+        assert (day.turns, day.failed, day.median_milliseconds) == (4, 2, 20.25)
+
+    async def test_figures_are_empty_without_turns(self, turn_log: TurnLog, close: Close) -> None:
+        turn_log.note(turn_of(at=START - timedelta(days=2)))
+        await close()
+        assert await turn_log.figures(_BOT, since=START - timedelta(days=1)) == TurnFigures()
+        assert await turn_log.figures(_NOBODY, since=START - timedelta(days=9)) == TurnFigures()
+
+    async def test_figures_leave_out_expired_turns(self, turn_log: TurnLog, close: Close) -> None:
+        turn_log.note(turn_of(at=START - timedelta(days=DAYS) - _MOMENT))
+        turn_log.note(turn_of(at=START - timedelta(days=DAYS)))
+        await close()
+        assert (await turn_log.figures(_BOT, since=START - timedelta(days=2 * DAYS))).turns == 1
+
 
 class TurnLogOutageContract(Contract):
     """The additional tests for a TurnLog whose store can fail; subclasses provide one with an unavailable store."""
@@ -189,3 +221,7 @@ class TurnLogOutageContract(Contract):
     async def test_activity_reports_unavailable_store(self, unavailable: TurnLog) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.activity({_BOT: START}, since=START)
+
+    async def test_figures_report_unavailable_store(self, unavailable: TurnLog) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.figures(_BOT, since=START)

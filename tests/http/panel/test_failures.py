@@ -1,16 +1,22 @@
 """Failures: pages say what failed, keep what was typed, and never do something else on the second try."""
 
+import re
 from typing import Any
 
 import pytest
+from litestar import Router
+from litestar.routes import HTTPRoute
 
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Slug
+from polyant.http.panel.routes import panel_routes
 from support.app import App, serving
 from support.management import PASSWORD
 from support.panel import Browser, read
 
 HINT = "Start PostgreSQL at db.internal"
+NO_DATA = {"/create", "/import", "/account", "/status"}
+"""The pages that show nothing from the database, or show its outage themselves."""
 FORMS = [
     "/instances/demo-bot/settings",
     "/instances/demo-bot/access",
@@ -124,3 +130,43 @@ async def test_key_of_the_callers_is_not_said_to_be_removed(app: App, browser: B
     stored = await app.repo.get(Slug("bot"))
     assert stored is not None
     assert stored.has_auth_key
+
+
+def routes_of(method: str) -> list[str]:
+    """Returns the paths of all pages with that method, for `demo-bot`."""
+    values = {"slug": "demo-bot", "name": "crm", "user_id": "0" * 32, "number": "1"}
+    found = set[str]()
+    pages = panel_routes()[0]
+    assert isinstance(pages, Router)
+    for route in pages.routes:
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            if method in handler.http_methods:
+                found.add(re.sub(r"\{(\w+):str\}", lambda match: values[match[1]], route.path))
+    return sorted(found - {"/", "/login"})
+
+
+@pytest.mark.parametrize("path", routes_of("GET"))
+async def test_page_says_that_the_database_is_unavailable(
+    app: App, browser: Browser, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while the session can still be read, which a page of a cached session could."""
+    for store in (app.repo, app.management.users, app.management.audit_log, app.management.turn_log):
+        for method in ("get", "list", "activity", "figures", "changes_since"):
+            if hasattr(store, method):
+                monkeypatch.setattr(store, method, fail)
+    response = await browser.get(path)
+    if response.status == 303:  # it shows nothing itself
+        assert response.header("location")
+    elif path in NO_DATA:
+        assert response.status == 200
+    else:
+        assert (response.status, "The database is unavailable" in read(response).text) == (503, True)
+
+
+@pytest.mark.parametrize("path", routes_of("POST"))
+async def test_every_form_is_kept_while_the_database_is_unavailable(
+    app: App, browser: Browser, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.management.sessions, "user_of", fail)
+    response = await browser.post(path, {"identity": "typed", "secret.value": "hidden"})
+    assert (response.status, read(response).values["identity"]) == (503, "typed")

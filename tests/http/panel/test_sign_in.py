@@ -164,3 +164,44 @@ async def test_instances_are_listed_searched_and_paged(app: App, browser: Browse
 async def test_server_without_instances_says_how_to_begin(app: App, browser: Browser) -> None:
     await app.repo.delete(Slug("demo-bot"))
     assert "Make your first instance" in (await browser.page("/instances")).text
+
+
+async def test_sign_in_over_a_live_session_ends_it(app: App, browser: Browser) -> None:
+    old = browser.cookie
+    assert (await browser.sign_in()).status == 303
+    new, browser.cookie = browser.cookie, old
+    assert (await browser.get("/instances")).status == 303
+    browser.cookie = new
+    assert (await browser.get("/instances")).status == 200
+
+
+async def test_refused_sign_in_over_a_live_session_keeps_it(browser: Browser) -> None:
+    assert (await browser.sign_in(password="another password")).status == 400
+    assert (await browser.get("/instances")).status == 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [(f"f{number}", "x") for number in range(1_995)],
+        [("identity", "&" * 9_000), ("soul", "x")],
+    ],
+    ids=["fields", "bytes"],
+)
+async def test_form_that_is_too_large_to_be_kept_says_how_to_save_it(fields: list[tuple[str, str]]) -> None:
+    """As a draft, such a form would exceed the limits of a form."""
+    async with serving(panel=True, max_body_bytes=32_768) as app:
+        browser = Browser(app)
+        answer = await browser.post("/instances/demo-bot/prompts", fields)
+        page = read(answer)
+        assert (answer.status, "too long to be kept" in page.text) == (401, True)
+        assert not [name for name in page.values if name.startswith("draft.")]
+
+
+async def test_form_below_the_limits_is_kept(app: App) -> None:
+    await app.management.add_user(password=PASSWORD)
+    browser = Browser(app)
+    fields = [(f"f{number}", "x") for number in range(1_990)] + [("02-soul", "Typed.")]
+    page = read(await browser.post("/instances/demo-bot/prompts", fields))
+    again = await browser.post("/login", page.values | {"email": "ada@example.com", "secret.password": PASSWORD})
+    assert (again.status, read(again).values["02-soul"]) == (200, "Typed.")

@@ -154,3 +154,9 @@ async def test_role_of_a_new_user_defaults_to_user(app: App, browser: Browser) -
     await browser.post("/users", {name: NEW[name] for name in ("email", "secret.password")})
     (found,) = (await app.management.users.list(search="grace")).users
     assert found.role is Role.USER
+
+
+@pytest.mark.parametrize("path", ["/users", "/users/x", "/users/x/sessions", "/users/x/delete"])
+async def test_forms_of_others_are_refused_before_they_are_read(app: App, user: Browser, path: str) -> None:
+    refused = await user.post_body(path, b"\xff" * 10, "application/octet-stream")
+    assert (refused.status, "You may not do this" in read(refused).text) == (403, True)

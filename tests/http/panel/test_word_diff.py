@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyant.http.panel.word_diff import Kind, Piece, word_diff
+from polyant.http.panel.word_diff import Kind, Piece, clipped, word_diff
 
 SAME, ADDED, REMOVED, OMITTED = Kind.SAME, Kind.ADDED, Kind.REMOVED, Kind.OMITTED
 
@@ -53,3 +53,12 @@ def test_long_texts_without_a_common_order_are_compared_in_bounded_work(words: i
     new = shuffled.sample(old, words)
     pieces = word_diff(" ".join(old), " ".join(new))
     assert {piece.kind for piece in pieces} >= {REMOVED, ADDED}
+
+
+def test_clipped_pieces_have_a_bounded_size() -> None:
+    pieces = (Piece(SAME, "a " * 10), Piece(REMOVED, "b" * 100), Piece(ADDED, "c"))
+    assert clipped(pieces, 1_000) == pieces
+    assert clipped(pieces, 30) == (Piece(SAME, "a " * 10), Piece(REMOVED, "b" * 10), Piece(OMITTED))
+    assert clipped(pieces, 20) == (Piece(SAME, "a " * 10), Piece(OMITTED))
+    many = tuple(Piece(ADDED, "x") for _ in range(1_000))
+    assert clipped(many, 100_000) == (*many[:500], Piece(OMITTED))

@@ -8,7 +8,7 @@ from polyant.domain.injectables import TurnLogDays
 from polyant.domain.instances import Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.turn_log import TurnLog
-from polyant.domain.turn_records import FAILED_OUTCOMES, TurnActivity, TurnPage, TurnRecord
+from polyant.domain.turn_records import FAILED_OUTCOMES, TurnActivity, TurnFigures, TurnPage, TurnRecord
 
 _MAX_TURNS = 10_000
 
@@ -37,6 +37,17 @@ class MemoryTurnLog(TurnLog):
 
     async def activity(self, begins: Mapping[Slug, datetime], *, since: datetime) -> Mapping[Slug, TurnActivity]:
         return {slug: self._activity(slug, max(begin, self._oldest()), since) for slug, begin in begins.items()}
+
+    async def figures(self, slug: Slug, *, since: datetime) -> TurnFigures:
+        found = self._since(slug, max(since, self._oldest()))
+        durations = sorted(record.milliseconds for record in found)
+        return TurnFigures(
+            turns=len(found),
+            failed=sum(record.outcome in FAILED_OUTCOMES for record in found),
+            median_milliseconds=durations[(len(durations) - 1) // 2] if durations else None,
+            prompt_tokens=sum(record.prompt_tokens for record in found),
+            completion_tokens=sum(record.completion_tokens for record in found),
+        )
 
     def _activity(self, slug: Slug, begin: datetime, since: datetime) -> TurnActivity:
         found = self._since(slug, begin)

@@ -20,7 +20,7 @@ from polyant.domain.injectables import TurnLogDays
 from polyant.domain.instances import Slug
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.turn_log import TurnLog
-from polyant.domain.turn_records import FAILED_OUTCOMES, TurnActivity, TurnPage, TurnRecord
+from polyant.domain.turn_records import FAILED_OUTCOMES, TurnActivity, TurnFigures, TurnPage, TurnRecord
 
 _logger = logging.getLogger(__name__)
 
@@ -47,6 +47,19 @@ _ACTIVITY = """
             AS last_at
     FROM instances LEFT JOIN turns ON turns.slug = instances.slug AND turns.at >= instances.since
     GROUP BY instances.slug, instances.begins
+"""
+# One query over the index on slug and time: the sums, and the duration in the middle of the sorted ones.
+_FIGURES = """
+    WITH found AS (
+        SELECT outcome, milliseconds, prompt_tokens, completion_tokens,
+            row_number() OVER (ORDER BY milliseconds) AS place, count(*) OVER () AS turns
+        FROM turns WHERE slug = {} AND at >= {}
+    )
+    SELECT count(*) AS turns, count(CASE WHEN outcome IN (%s) THEN 1 END) AS failed,
+        max(CASE WHEN place = (turns + 1) / 2 THEN milliseconds END) AS median_milliseconds,
+        CAST(coalesce(sum(prompt_tokens), 0) AS bigint) AS prompt_tokens,
+        CAST(coalesce(sum(completion_tokens), 0) AS bigint) AS completion_tokens
+    FROM found
 """
 
 
@@ -121,6 +134,12 @@ class PiccoloTurnLog(TurnLog):
         found = await self._database.read(lambda: self._turns.raw(_ACTIVITY % (rows, outcomes), *values).run())
         # SQLite doesn't know the type of an expression, and returns a time as text.
         return {row.pop("slug"): msgspec.convert(row, TurnActivity) for row in found}
+
+    async def figures(self, slug: Slug, *, since: datetime) -> TurnFigures:
+        begin = max(since, self._oldest())
+        outcomes = ", ".join(f"'{outcome}'" for outcome in sorted(FAILED_OUTCOMES))
+        found = await self._database.read(lambda: self._turns.raw(_FIGURES % outcomes, slug, begin).run())
+        return msgspec.convert(found[0], TurnFigures)
 
     async def _run(self) -> None:
         closing = False

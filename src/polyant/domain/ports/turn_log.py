@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.instances import Slug
-from polyant.domain.turn_records import TurnActivity, TurnPage, TurnRecord
+from polyant.domain.turn_records import TurnActivity, TurnFigures, TurnPage, TurnRecord
 
 
 @runtime_checkable
@@ -44,6 +44,16 @@ class TurnLog(Protocol):
             begins: The slugs, each with the creation time of its instance: turns before it belong to an earlier
                 instance with the same slug, and don't count.
             since: The start of the period in which turns are counted.
+
+        Raises:
+            StorageUnavailableError: The store is unavailable.
+        """
+
+    @abstractmethod
+    async def figures(self, slug: Slug, *, since: datetime) -> TurnFigures:
+        """Returns the figures of the slug's turns since that moment, without turns past the retention period.
+
+        Their cost depends on the number of these turns, not on the number of stored turns.
 
         Raises:
             StorageUnavailableError: The store is unavailable.

@@ -7,8 +7,8 @@ from litestar.exceptions import HTTPException
 
 from polyant.domain.errors import PolyantError
 from polyant.http.errors import body_of, handle_http_exception
-from polyant.http.panel.forms import RETRY, Form
-from polyant.http.panel.pages import page
+from polyant.http.panel.forms import RETRY, Form, fits
+from polyant.http.panel.pages import page, panel_of
 from polyant.http.record import record_of
 
 _TITLES = {
@@ -29,6 +29,8 @@ def error_page(request: Request[Any, Any, Any], error: Exception) -> Response[An
     body = handle_http_exception(request, error).content if isinstance(error, HTTPException) else body_of(error, record)
     retry_after = error.retry_after if isinstance(error, PolyantError) else None
     form = _form_of(request)
+    typed = () if form is None else form.replayed()
+    kept = fits(typed, panel_of(request).max_form_bytes)
     shown = page(
         request,
         "error.html",
@@ -36,8 +38,9 @@ def error_page(request: Request[Any, Any, Any], error: Exception) -> Response[An
         title=_TITLES.get(body.statusCode, _TITLES[400]),
         message=_message(body.statusCode, body.message, retry_after),
         request_id=record.request_id if body.statusCode >= 500 else None,  # noqa: PLR2004 - the server's own failures
-        typed=() if form is None else form.replayed(),
-        retry=RETRY if form is not None and form.has_secrets else "",
+        typed=typed if kept else (),
+        retry=RETRY if kept and form is not None and form.has_secrets else "",
+        lost=not kept,
     )
     if retry_after is not None:
         shown.headers["Retry-After"] = str(retry_after)

@@ -1,7 +1,7 @@
 """Posted forms: their fields, the errors in them, and the digest that reveals conflicting changes."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -31,6 +31,8 @@ SEEN = "seen"
 
 _OVERWRITE = "overwrite"
 _MAX_FIELDS = 2_000
+_OWN_FIELDS, _OWN_BYTES = 8, 8_192
+"""The room for the fields that a page adds, such as the address and the password."""
 _MAX_PARTS = 1_000  # Litestar's limit
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 _MULTIPART_TYPE = b"multipart/form-data"
@@ -161,6 +163,16 @@ async def _text_of(value: str | UploadFile) -> str:
 def encode_form(fields: Iterable[tuple[str, str]]) -> bytes:
     """Returns the body of a form with these fields."""
     return urlencode(list(fields)).encode()
+
+
+def fits(fields: Sequence[tuple[str, str]], max_bytes: int) -> bool:
+    """Returns whether these fields can be posted by a page that adds a few of its own.
+
+    Args:
+        fields: The names and values.
+        max_bytes: The maximum size of a posted form.
+    """
+    return len(fields) <= _MAX_FIELDS - _OWN_FIELDS and len(encode_form(fields)) <= max_bytes - _OWN_BYTES
 
 
 def digest_of(values: Mapping[str, str]) -> str:

@@ -20,11 +20,12 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # With no-referrer, browsers send `Origin: null` with forms, and the origin check refuses every form.
-_HEADERS = (
+PAGE_HEADERS = (
     (b"content-security-policy", _POLICY.encode()),
     (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
+"""The headers of every page."""
 
 
 class PanelMiddleware:
@@ -42,7 +43,7 @@ class PanelMiddleware:
 
         async def send_page(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
+                message["headers"] = [*message["headers"], *PAGE_HEADERS]
             await send(message)
 
         request: Request[Any, Any, Any] = Request(scope, receive, send_page)
@@ -61,7 +62,7 @@ async def _admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
     """Returns None after adding the user to the request, or the response for a visitor who isn't signed in.
 
     Raises:
-        HTTPException: The form is too large.
+        HTTPException: The form is too large, or the user's role isn't sufficient.
         InvalidInputError: The form is invalid.
         PermissionDeniedError: The form comes from a page of another origin.
         RateLimitedError: This address sent too many invalid sessions.
@@ -85,6 +86,7 @@ async def _admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
         scope["user"], scope["auth"] = who.user, who
         record_of(scope).shows_hints = True
         if scope["method"] not in _SAFE_METHODS and scope["path"] != LOGIN:  # logins are counted before they are read
+            await scope["route_handler"].authorize_connection(request)  # a form that nobody may send isn't read
             await read_form(request)  # whatever fails from here on, the error page shows what was typed
     elif scope["path"] != LOGIN:
         if scope["method"] in _SAFE_METHODS:

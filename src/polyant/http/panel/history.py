@@ -28,10 +28,12 @@ from polyant.http.panel.forms import SEEN, Form, FormConflictError, digest_of, r
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.pages import PanelRequest, see_other
 from polyant.http.panel.paging import paging_of
-from polyant.http.panel.word_diff import Piece, word_diff
+from polyant.http.panel.word_diff import Piece, clipped, word_diff
 
 _OPTIONS, _SKILLS = "options", "skills"
 _DIGEST_CHARACTERS = 8
+_MAX_SHOWN_CHARACTERS = 60_000
+"""The size of the differences on one page; longer ones are cut."""
 _LABELS = {**settings.LABELS, _OPTIONS: "Options", **{str(key): title for key, title in SECTION_TITLES.items()}}
 _LABELS[_SKILLS] = "List of skills"
 
@@ -206,7 +208,9 @@ def _name_of(name: str) -> str:
 
 def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, tuple[Piece, ...]]]:
     """Returns the changed fields: the label of each, and its pieces."""
-    return [(_LABELS[name], word_diff(before[name], after[name])) for name in before if before[name] != after[name]]
+    changed = [name for name in before if before[name] != after[name]]
+    maximum = _MAX_SHOWN_CHARACTERS // max(1, len(changed))
+    return [(_LABELS[name], clipped(word_diff(before[name], after[name]), maximum)) for name in changed]
 
 
 def _restore_page(

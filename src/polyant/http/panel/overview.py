@@ -12,6 +12,7 @@ from polyant.domain.turn_records import TurnOutcome
 from polyant.domain.use_cases.list_turns import ListTurns
 from polyant.domain.use_cases.read_audit_trail import ReadAuditTrail
 from polyant.domain.use_cases.show_activity import ShowActivity
+from polyant.domain.use_cases.show_figures import ShowFigures
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.http.panel.forms import read_form
@@ -46,6 +47,7 @@ class OverviewPageController(Controller):
         show_instance: NamedDependency[ShowInstance],
         list_turns: NamedDependency[ListTurns],
         show_activity: NamedDependency[ShowActivity],
+        show_figures: NamedDependency[ShowFigures],
         read_audit_trail: NamedDependency[ReadAuditTrail],
     ) -> Response[Any]:
         """Returns the page."""
@@ -64,6 +66,7 @@ class OverviewPageController(Controller):
             turns=turns.turns,
             outcomes=_OUTCOMES,
             activity=activity,
+            figures=await show_figures(instance),
             prompt_characters=sum(map(len, instance.sections.values())),
             changed=changes.entries[0] if changes.entries else None,
             **paging.context(len(turns.turns), turns.total),

@@ -29,6 +29,8 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     exposed: bool = False
     """Whether other machines can reach the server, as far as the settings tell."""
+    max_form_bytes: int = 2**20
+    """The maximum size of a posted form."""
     public_url: str | None = None
     """The origin at which the internet reaches the server, such as `https://assistants.example.com`."""
 

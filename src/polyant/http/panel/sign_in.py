@@ -11,9 +11,10 @@ from litestar.types import ASGIApp, HTTPRequestEvent, Message, Receive, Scope, S
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.log_in import LogIn, OpenedSession, WrongPasswordError
 from polyant.domain.use_cases.log_out import LogOut
+from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.http.disconnects import while_connected
 from polyant.http.management.authentication import limit_logins
-from polyant.http.panel.forms import DRAFT, Form, encode_form, read_form
+from polyant.http.panel.forms import DRAFT, Form, encode_form, fits, read_form
 from polyant.http.panel.pages import PanelRequest, page, panel_of, see_other
 from polyant.http.throttle import Throttle
 
@@ -41,26 +42,41 @@ class SignInController(Controller):
         target = panel_path(request.query_params.get("next", ""))
         if request.scope.get("auth") is not None:
             return see_other(target)
-        return page(request, "login.html", next=target, email="", draft=(), failed=False)
+        return page(request, "login.html", next=target, email="", draft=(), lost=False, failed=False)
 
     @post(LOGIN, guards=[limit_logins])
     async def sign_in(
-        self, *, request: PanelRequest, log_in: NamedDependency[LogIn], throttle: NamedDependency[Throttle]
+        self,
+        *,
+        request: PanelRequest,
+        log_in: NamedDependency[LogIn],
+        log_out: NamedDependency[LogOut],
+        throttle: NamedDependency[Throttle],
     ) -> ASGIApp:
-        """Opens a session, then redirects to the page, or shows the form that was typed before the session ended."""
+        """Opens a session, then redirects to the page, or shows the form that was typed before the session ended.
+
+        The session that the browser had until then ends.
+        """
         gate = panel_of(request).gate
         form = await read_form(request)
         email, target = form.text("email"), panel_path(form.text("next"))
         if form.is_draft:  # sent again after a failure, without the password
-            again = page(request, "login.html", next=target, email=email, draft=_prefixed_draft(form), failed=False)
+            again = page(
+                request, "login.html", next=target, email=email, draft=_prefixed_draft(form), lost=False, failed=False
+            )
             return again.to_asgi_response(app=None, request=request)
         work = log_in(email, SecretText(form.raw("secret.password")), network=throttle.key_of(request.scope))
         try:
             opened = await while_connected(request.receive, work)
         except WrongPasswordError:
             draft = _prefixed_draft(form)
-            refused = page(request, "login.html", status=400, next=target, email=email, draft=draft, failed=True)
+            refused = page(
+                request, "login.html", status=400, next=target, email=email, draft=draft, lost=False, failed=True
+            )
             return refused.to_asgi_response(app=None, request=request)
+        before = request.scope.get("auth")
+        if isinstance(before, LoggedIn):
+            await log_out(before)
         if target != HOME and (typed := _draft(form)):
             return _resubmitted(request, target, typed, opened)
         response = see_other(target)
@@ -81,7 +97,17 @@ def session_over_page(request: Request[Any, Any, Any], form: Form) -> Response[A
     target = panel_path(request.scope["path"])
     fields = form.replayed() if target == request.scope["path"] else ()
     draft = tuple((f"{_DRAFT_PREFIX}{name}", value) for name, value in fields)
-    return page(request, "login.html", status=401, next=target, email="", draft=draft, failed=False)
+    lost = not fits(draft, panel_of(request).max_form_bytes)
+    return page(
+        request,
+        "login.html",
+        status=401,
+        next=target,
+        email="",
+        draft=() if lost else draft,
+        lost=lost,
+        failed=False,
+    )
 
 
 def panel_path(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ import msgspec
 _WORD = re.compile(r"\s+|[^\s]+")
 _CONTEXT_WORDS = 30
 _MAX_COMPARED_WORDS = 100_000
+_MAX_PIECES = 500
 
 
 class Kind(StrEnum):
@@ -57,6 +58,17 @@ def word_diff(before: str, after: str) -> tuple[Piece, ...]:
     blocks += [(start + match.a, start + match.b, match.size) for match in middle.get_matching_blocks()[:-1]]
     blocks += [(len(old) - end, len(new) - end, end), (len(old), len(new), 0)]
     return tuple(piece for piece in _pieces(old, new, blocks) if piece.text or piece.kind is Kind.OMITTED)
+
+
+def clipped(pieces: Iterable[Piece], maximum: int) -> tuple[Piece, ...]:
+    """Returns the first pieces, with at most `maximum` characters together; the rest is omitted."""
+    kept: list[Piece] = []
+    for piece in pieces:
+        if len(kept) >= _MAX_PIECES or maximum <= 0:
+            return (*kept, Piece(Kind.OMITTED))
+        kept.append(Piece(piece.kind, piece.text[:maximum]))
+        maximum -= len(piece.text)
+    return (*kept, Piece(Kind.OMITTED)) if maximum < 0 else tuple(kept)
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

@@ -1,0 +1,47 @@
+"""The parts of the panel for the application, which imports this module only if the panel is on."""
+
+from polyant.domain.catalog import Catalog
+from polyant.domain.limits import RateLimit, TurnBudget
+from polyant.domain.ports.clock import Clock
+from polyant.domain.provider_keys import ProviderKeys
+from polyant.domain.running_turns import RunningTurns
+from polyant.domain.use_cases.check_providers import CheckProviders
+from polyant.domain.use_cases.list_instances import ListInstances
+from polyant.http.injection import Instances
+from polyant.http.management.authentication import SessionGate
+from polyant.http.panel.pages import Panel
+from polyant.http.panel.settings import SettingsPages
+from polyant.http.panel.status import ServerFacts, StatusPages
+
+
+async def panel_instances(
+    panel: Panel,
+    instances: Instances,
+    *,
+    rate_limit: RateLimit | None,
+    trusted_hops: int,
+    metrics: bool,
+) -> list[object]:
+    """Returns the instances that the panel's pages use, the panel included."""
+    catalog = await instances.get(Catalog)
+    facts = ServerFacts(
+        started=panel.clock.monotonic(), rate_limit=rate_limit, trusted_hops=trusted_hops, metrics=metrics
+    )
+    status = StatusPages(
+        facts=facts,
+        clock=panel.clock,
+        turns=await instances.get(RunningTurns),
+        catalog=catalog,
+        provider_keys=await instances.get(ProviderKeys),
+        check_providers=await instances.get(CheckProviders),
+        list_instances=await instances.get(ListInstances),
+    )
+    return [panel, SettingsPages(catalog=catalog, budget=await instances.get(TurnBudget)), status]
+
+
+async def open_panel(
+    gate: SessionGate, instances: Instances, *, exposed: bool, public_url: str | None, max_form_bytes: int
+) -> Panel:
+    """Returns the parts of the server that the pages use."""
+    clock = await instances.get(Clock)
+    return Panel(gate=gate, clock=clock, exposed=exposed, public_url=public_url, max_form_bytes=max_form_bytes)
