@@ -43,6 +43,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "polyfactory": ("polyant.testing",),
     "prometheus_client": ("polyant.adapters.prometheus", "polyant.http.prometheus"),
     "pydantic": ("polyant.adapters.mcp",),
+    "pyromark": ("polyant.adapters.channels.whatsapp",),
     "pytest": ("polyant.testing",),
     "telegramify_markdown": ("polyant.adapters.channels.telegram",),
     "uvicorn": ("polyant.cli", "polyant.http.protocol"),

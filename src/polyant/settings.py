@@ -573,7 +573,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "names of installed adapters (see `polyant adapters`), separated by commas",
             "Chat platforms that instances can be connected to; each is imported when an instance uses it",
         ),
-    ] = ("telegram", "slack")
+    ] = ("telegram", "slack", "whatsapp")
     extra_tools: Annotated[
         tuple[str, ...],
         Variable(

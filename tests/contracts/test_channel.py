@@ -5,6 +5,7 @@ import pytest
 from polyant.testing.channel import ChannelContract, PulledChannelContract
 from support.slack_rig import SlackRig, slack_rig
 from support.telegram_rig import TelegramRig, telegram_rig
+from support.whatsapp_rig import WhatsAppRig, whatsapp_rig
 
 
 class TestTelegramChannel(ChannelContract, PulledChannelContract):
@@ -18,4 +19,11 @@ class TestSlackChannel(ChannelContract, PulledChannelContract):
     @pytest.fixture
     async def rig(self) -> AsyncIterator[SlackRig]:
         async with slack_rig() as rig:
+            yield rig
+
+
+class TestWhatsAppChannel(ChannelContract):
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[WhatsAppRig]:
+        async with whatsapp_rig() as rig:
             yield rig

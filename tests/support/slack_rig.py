@@ -56,6 +56,7 @@ class SlackRig:
 
     account = ACCOUNT
     wrong_account = wrong_secrets(ACCOUNT)
+    has_quotes = True
 
     def __init__(self, slack: SlackPlatform, http: aiohttp.ClientSession) -> None:
         self.slack = slack

@@ -43,6 +43,7 @@ class TelegramRig:
 
     account = ACCOUNT
     wrong_account = wrong_secrets(ACCOUNT)
+    has_quotes = True
 
     def __init__(self, telegram: ScriptedTelegram, http: aiohttp.ClientSession) -> None:
         self.telegram = telegram

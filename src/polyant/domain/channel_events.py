@@ -233,7 +233,7 @@ class MediaUnavailable(msgspec.Struct, frozen=True, tag="unavailable"):
     """The media can never be fetched."""
 
     reason: str
-    """`gone`, `too large` or `refused`."""
+    """`gone`, `too large`, `refused`, or `unsupported` for media that no model gets, such as a video."""
 
 
 FetchOutcome = FetchedMedia | MediaDelayed | MediaUnavailable

@@ -1,4 +1,4 @@
-"""The HTTP client that channel adapters share: it calls only the platform's own hosts, and repeats nothing."""
+"""The HTTP client that channel adapters share: it calls only the platform's own hosts, and repeats no change."""
 
 import asyncio
 import re
@@ -34,6 +34,7 @@ _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _SECONDS = re.compile(r"\A\d{1,6}(\.\d+)?\Z", re.ASCII)
 _MAX_WAIT_SECONDS = 3_600.0
 _SERVER_ERROR = 500
+_SUCCESS = range(200, 300)
 
 # None of these is raised once a part of the request was written.
 _BEFORE_THE_REQUEST = (
@@ -74,6 +75,11 @@ class PlatformResponse(msgspec.Struct, frozen=True, kw_only=True):
         return min(float(text), _MAX_WAIT_SECONDS) if _SECONDS.match(text) else None
 
     @property
+    def is_success(self) -> bool:
+        """Whether the server carried out the request."""
+        return self.status in _SUCCESS
+
+    @property
     def is_server_error(self) -> bool:
         """Whether the server failed, so that it is unknown whether it took the request."""
         return self.status >= _SERVER_ERROR
@@ -88,6 +94,8 @@ class PlatformResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 class PlatformHttp:
     """Calls the hosts of one platform over the session that all providers share.
+
+    A GET is repeated once if the connection is lost before the response; nothing else is repeated.
 
     Args:
         session: The session.

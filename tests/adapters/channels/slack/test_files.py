@@ -53,6 +53,12 @@ async def test_unsuitable_file_is_not_downloaded(
     assert slack.downloads == []
 
 
+async def test_video_is_not_downloaded(channel: SlackChannel, account: ChannelAccount, slack: SlackPlatform) -> None:
+    video = MediaReference(id="F0001", kind=MediaKind.VIDEO)
+    assert await channel.fetch(account, video, max_bytes=100) == MediaUnavailable("unsupported")
+    assert slack.calls == []
+
+
 async def test_size_is_checked_while_downloading(
     channel: SlackChannel, account: ChannelAccount, slack: SlackPlatform
 ) -> None:

@@ -126,7 +126,7 @@ class SlackChannel(Channel):
             return Ambiguous("no response")
 
     async def fetch(self, account: ChannelAccount, media: MediaReference, *, max_bytes: int) -> FetchOutcome:
-        return await self._files.fetch(_token(account), media.id, max_bytes=max_bytes)
+        return await self._files.fetch(_token(account), media, max_bytes=max_bytes)
 
     async def show_progress(self, account: ChannelAccount, progress: Progress) -> str | None:
         return await self._progress.show(account.connection.account, _token(account), progress)

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 
 from polyant.adapters.channels.platform_http import CallFailedError, PlatformHttp, bearer
-from polyant.adapters.channels.slack.api import SlackApi
+from polyant.adapters.channels.slack.api import SlackApi, SlackReply
 from polyant.adapters.channels.slack.wire import File
 from polyant.domain.channel_events import (
     FetchedMedia,
     FetchOutcome,
     MediaDelayed,
+    MediaKind,
+    MediaReference,
     MediaUnavailable,
     NotSent,
     Refused,
+    Sent,
 )
 
 _GONE = frozenset({"file_deleted", "file_not_found"})
@@ -31,20 +34,18 @@ class SlackFiles:
         self._api = api
         self._http = http
 
-    async def fetch(self, token: str, file_id: str, *, max_bytes: int) -> FetchOutcome:
+    async def fetch(self, token: str, media: MediaReference, *, max_bytes: int) -> FetchOutcome:
         """Returns the content of the file, or why it can't be fetched."""
+        if media.kind is MediaKind.VIDEO:
+            return MediaUnavailable("unsupported")
         try:
-            reply = await self._api.call("files.info", token, file=file_id)
+            reply = await self._api.call("files.info", token, file=media.id)
         except CallFailedError:
             return MediaDelayed()
-        if reply.code in _GONE:
-            return MediaUnavailable("gone")
-        match reply.outcome:
-            case NotSent(seconds):
-                return MediaDelayed(seconds)
-            case Refused():
-                return MediaUnavailable("refused")
-        if reply.code or reply.body.file is None:
+        obstacle = _obstacle(reply)
+        if obstacle is not None:
+            return obstacle
+        if reply.body.file is None:
             return MediaDelayed()
         return await self._download(reply.body.file, bearer(token) or {}, max_bytes)
 
@@ -63,3 +64,17 @@ class SlackFiles:
         if (outcome.media_type or "").startswith(_PAGE) and file.mimetype != _PAGE:
             return MediaUnavailable("refused")
         return FetchedMedia(content=outcome.content, media_type=file.mimetype or outcome.media_type)
+
+
+def _obstacle(reply: SlackReply) -> MediaDelayed | MediaUnavailable | None:
+    """Returns why Slack doesn't describe the file; None if it does."""
+    if reply.code in _GONE:
+        return MediaUnavailable("gone")
+    match reply.outcome:
+        case Sent():
+            return None
+        case NotSent(seconds):
+            return MediaDelayed(seconds)
+        case Refused():
+            return MediaUnavailable("refused")
+    return MediaDelayed()

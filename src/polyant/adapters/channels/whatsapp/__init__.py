@@ -1,0 +1,1 @@
+"""WhatsApp: webhooks and calls of Meta's Cloud API, through aiohttp and msgspec."""
