@@ -14,7 +14,8 @@ from polyant.domain.secrets import SecretName
 from polyant.domain.toolbox import TurnToolbox
 from polyant.domain.tools import ToolContext
 from polyant.testing.fakes import FakeChatModel, FakeStep
-from polyant.testing.supervisor import ANSWER, events_of, text_in
+from polyant.testing.supervisor_duties import ANSWER
+from polyant.testing.supervisor_events import events_of, text_in
 from support.logs import collected
 from support.tool_loop import Play, ToolLoop
 from support.toolbox_supervisor import ToolboxSupervisor

@@ -1,7 +1,6 @@
 """The default Supervisor on a fake model, fake tools and fake MCP servers."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,13 +13,12 @@ from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
 from polyant.domain.chat import ModelRequest, SupervisorEvent, Turn
 from polyant.domain.injectables import OutboundOrigins
-from polyant.domain.instances import Instance, Slug
+from polyant.domain.instances import Instance
 from polyant.domain.limits import TurnBudget, TurnLimits
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.tool_servers import OpenedServers, ServerAccess, ToolServers
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.skill_files import pack_skills
@@ -29,12 +27,13 @@ from polyant.domain.skills import SkillContent
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.toolbox import Toolbox
-from polyant.domain.tools import OfferedTool, ToolContext
+from polyant.domain.tools import ToolContext
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.fakes import Activity, FakeChatModel, FakeStep, FakeTool
 from polyant.testing.manual_clock import START
-from polyant.testing.supervisor import events_of
+from polyant.testing.supervisor_events import events_of
+from polyant.testing.supervisor_rig import FakeToolServers
 from polyant.testing.turns import turn_of
 from support.coroutines import result_of
 
@@ -42,24 +41,6 @@ PROVIDER_KEY = FakeChatModel.info.secret or SecretName("")
 KEY = "played-key-0123456789"
 
 Play = Sequence[FakeStep] | Callable[[ModelRequest], FakeStep]
-
-
-class FakeToolServers(ToolServers):
-    """MCP servers that offer the tools set by the test, and record the calls of `open`."""
-
-    def __init__(self) -> None:
-        self.tools: list[OfferedTool] = []
-        self.asked: list[tuple[Slug, Sequence[ServerAccess]]] = []
-        self.open_now = 0
-
-    @asynccontextmanager
-    async def open(self, slug: Slug, accesses: Sequence[ServerAccess]) -> AsyncIterator[OpenedServers]:
-        self.asked.append((slug, accesses))
-        self.open_now += 1
-        try:
-            yield OpenedServers(tools=self.tools)
-        finally:
-            self.open_now -= 1
 
 
 class ToolLoop:

@@ -231,7 +231,8 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
     ) -> None:
         request = msgspec.structs.replace(provider.request, stream=stream)
         task = asyncio.create_task(events_of(provider.hanging(), request))
-        await provider.called()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await provider.called()
         task.cancel()
         async with asyncio.timeout(SEEN_AT_ONCE):
             await provider.hung_up()

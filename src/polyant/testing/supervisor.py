@@ -1,7 +1,7 @@
 """The contract of the port Supervisor."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Protocol
 
@@ -10,10 +10,8 @@ import pytest
 
 from polyant.domain.chat import (
     AssistantMessage,
-    ModelRequest,
     ProviderData,
     StepFinished,
-    SupervisorEvent,
     TextDelta,
     ToolCall,
     ToolFinished,
@@ -24,21 +22,18 @@ from polyant.domain.chat import (
 )
 from polyant.domain.errors import ProviderError, ProviderFailure, TurnTimeoutError, UnavailableError
 from polyant.domain.ports.supervisor import Supervisor
-from polyant.testing.contract import Contract
+from polyant.testing import supervisor_duties
 from polyant.testing.fakes import FakeStep
+from polyant.testing.supervisor_duties import ANSWER, EquippedSupervisor, SupervisorDutiesContract
+from polyant.testing.supervisor_events import events_of, text_in
 
 OVER_AT_ONCE = 1.0
 
 ASK_TOOLS = FakeStep(text=("Let me ", "see."), tools=("answer", "fail"), usage=Usage(10, 1))
-ANSWER = FakeStep(text=("It is ", "so."), usage=Usage(20, 2))
 
 
-class SupervisorUnderTest(Protocol):
+class SupervisorUnderTest(EquippedSupervisor, Protocol):
     """A supervisor, and control over its model and its tools."""
-
-    @property
-    def turn(self) -> Turn:
-        """A runnable turn of an instance with the tools `answer`, `fail` and `hang`."""
 
     @property
     def running(self) -> int:
@@ -47,16 +42,6 @@ class SupervisorUnderTest(Protocol):
     def turn_ending_in(self, seconds: float) -> Turn:
         """Returns the same turn with a deadline that many seconds from now."""
 
-    @property
-    def requests(self) -> Sequence[ModelRequest]:
-        """The requests that the model has received."""
-
-    def playing(self, *steps: FakeStep) -> Supervisor:
-        """Returns the supervisor; its model performs one step per call.
-
-        The tool `answer` returns a result, `fail` raises an exception, and `hang` never ends.
-        """
-
     async def hanging(self, count: int = 1) -> None:
         """Returns once that many model calls and tools hang."""
 
@@ -64,13 +49,7 @@ class SupervisorUnderTest(Protocol):
         """Returns turns that can't run, by reason: `unknown provider`, `missing key` and `unreadable key`."""
 
 
-async def events_of(events: AsyncGenerator[SupervisorEvent, None]) -> list[SupervisorEvent]:
-    """Returns all events of a turn."""
-    async with aclosing(events):
-        return [event async for event in events]
-
-
-class SupervisorContract(Contract):
+class SupervisorContract(SupervisorDutiesContract):
     """The tests that every Supervisor must pass; subclasses provide the supervisor under test."""
 
     @pytest.fixture
@@ -152,7 +131,8 @@ class SupervisorContract(Contract):
     @pytest.mark.parametrize("step", [FakeStep(hangs=True), FakeStep(tools=("hang", "hang"))], ids=["model", "tools"])
     async def test_cancelled_turn_leaves_nothing_running(self, supervised: SupervisorUnderTest, step: FakeStep) -> None:
         task = asyncio.create_task(events_of(supervised.playing(step).run(supervised.turn)))
-        await supervised.hanging(len(step.tools) or 1)
+        async with asyncio.timeout(supervisor_duties.PATIENCE_SECONDS):
+            await supervised.hanging(len(step.tools) or 1)
         task.cancel()
         async with asyncio.timeout(OVER_AT_ONCE):
             await asyncio.wait([task])
@@ -191,11 +171,6 @@ class SupervisorContract(Contract):
         supervisor = supervised.playing(ANSWER)
         turns = await asyncio.gather(*(events_of(supervisor.run(supervised.turn)) for _ in range(5)))
         assert [text_in(events) for events in turns] == ["It is so."] * 5
-
-
-def text_in(events: list[SupervisorEvent]) -> str:
-    """Returns the text among the events."""
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
 def _provider_data(name: str) -> ProviderData:

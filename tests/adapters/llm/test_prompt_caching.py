@@ -16,7 +16,7 @@ from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.prompts import SectionKey, default_sections
 from polyant.testing.manual_clock import ManualClock
-from polyant.testing.supervisor import events_of
+from polyant.testing.supervisor_events import events_of
 from support.tool_loop import ToolLoop
 from support.upstream import Received, Reply, ScriptedUpstream, json_reply
 

@@ -14,7 +14,8 @@ from polyant.domain.mcp_servers import McpServer
 from polyant.domain.tools import ToolContext
 from polyant.testing.fakes import FakeStep
 from polyant.testing.manual_clock import ManualClock
-from polyant.testing.supervisor import ANSWER, events_of, text_in
+from polyant.testing.supervisor_duties import ANSWER
+from polyant.testing.supervisor_events import events_of, text_in
 from support.logs import collected, fields_of
 from support.patience import seconds
 from support.tool_loop import ToolLoop

@@ -12,7 +12,7 @@ from polyant.domain.prompts import SectionKey
 from polyant.domain.skills import SkillContent, SkillFile
 from polyant.testing.fakes import FakeStep
 from polyant.testing.skill_files import content_of_skill
-from polyant.testing.supervisor import text_in
+from polyant.testing.supervisor_events import text_in
 from support.tool_loop import ToolLoop
 
 RETURNS = content_of_skill()

@@ -29,7 +29,8 @@ from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SecretName
 from polyant.domain.tools import MAX_RESULT_BYTES, OfferedTool, ToolContext, tool_spec
 from polyant.testing.fakes import FakeStep, NoArguments
-from polyant.testing.supervisor import ANSWER, events_of, text_in
+from polyant.testing.supervisor_duties import ANSWER
+from polyant.testing.supervisor_events import events_of, text_in
 from support.logs import collected, fields_of
 from support.tool_loop import KEY, ToolLoop, answer
 

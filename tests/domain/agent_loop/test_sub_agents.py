@@ -19,7 +19,7 @@ from polyant.domain.chat import (
 from polyant.domain.errors import ProviderFailure, TurnTimeoutError
 from polyant.domain.tools import ToolContext
 from polyant.testing.fakes import FakeStep
-from polyant.testing.supervisor import events_of, text_in
+from polyant.testing.supervisor_events import events_of, text_in
 from support.patience import seconds
 from support.tool_loop import ToolLoop
 

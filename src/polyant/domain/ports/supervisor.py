@@ -23,7 +23,8 @@ class Supervisor(Protocol):
         - Leaving or closing the generator abandons the turn: when `aclose` returns, the model call and all tools have
           ended. The caller does so at the turn's deadline at the latest, by cancelling the iterating task.
         - Later model requests of the turn repeat the `provider_data` of each message and tool call unchanged.
-        - The model gets the instance's system prompt, which ends with the caller's instructions.
+        - The model gets the instance's system prompt, which ends with the caller's instructions, the turn's messages
+          and parameters, and the instance's options.
         - The model is offered the instance's enabled and ready tools and those of its MCP servers, and no others. The
           MCP servers are open while the turn runs, and closed when it ends.
         - The model makes at most `max_steps` calls, and gets no tools in the last one. At most `max_tool_calls` tools
