@@ -21,6 +21,7 @@ from polyant.domain.ports.media_store import MediaStore
 from polyant.domain.ports.outbox import Outbox
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.rate_policy import RatePolicy
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.skill_files import SkillFiles
@@ -83,6 +84,7 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("key_check", KeyCheck),
     Group("secret_cipher", SecretCipher),
     RATE_LIMITER,
+    Group("rate_policy", RatePolicy),
     SUPERVISOR,
     Group("tool_servers", ToolServers),
     Group("image_fetcher", ImageFetcher),

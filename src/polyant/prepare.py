@@ -21,6 +21,7 @@ from polyant.domain.ports.login_history import LoginHistory
 from polyant.domain.ports.media_store import MediaStore
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.rate_policy import RatePolicy
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.skill_files import SkillFiles
@@ -42,7 +43,7 @@ log = logging.getLogger("polyant")
 DEMO_SLUG = "demo-bot"
 
 _PORTS = (
-    *(InstanceRepo, InstanceHistory, SkillFiles, KeyCheck, RateLimiter, Mapping[str, ChatModel]),
+    *(InstanceRepo, InstanceHistory, SkillFiles, KeyCheck, RateLimiter, RatePolicy, Mapping[str, ChatModel]),
     *(Mapping[str, Tool], ToolServers, ImageFetcher, MediaStore),
     *(UserRepo, SessionRepo, LoginHistory, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
     ChannelConnections,

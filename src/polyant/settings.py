@@ -17,6 +17,7 @@ from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.limits import ProviderTimeouts, RateLimit, TurnBudget, parse_rate_limit
 from polyant.domain.proxies import PROXY_RULE, Proxy, parse_direct_hosts, parse_proxy
+from polyant.domain.rate_limits import RateLimits
 from polyant.domain.secrets import SecretText
 from polyant.domain.urls import is_server_url, origin_of
 from polyant.domain.users import PASSWORD_RULE, Email, check_password, parse_email
@@ -280,6 +281,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             shows_value=True,
         ),
     ] = defaults.RATE_LIMIT
+    channel_user_rate_limit: Annotated[
+        RateLimit | None,
+        Variable(
+            "CHANNEL_USER_RATE_LIMIT",
+            parse_rate_limit,
+            "turns/seconds such as 20/600, or off",
+            "Rate limit for the turns of each user of a channel; over it, the user is told once",
+            shows_value=True,
+        ),
+    ] = RateLimits().channel_user
+    channel_instance_rate_limit: Annotated[
+        RateLimit | None,
+        Variable(
+            "CHANNEL_INSTANCE_RATE_LIMIT",
+            parse_rate_limit,
+            "turns/seconds such as 600/600, or off",
+            "Rate limit for the turns of all channel users of an instance together",
+            shows_value=True,
+        ),
+    ] = RateLimits().channel_instance
     rate_limit_fail: Annotated[
         RateLimitFail,
         Variable(
@@ -555,6 +576,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "piccolo; memory for `polyant serve` with one worker on SQLite",
         ),
     ] = "piccolo"
+    rate_policy: Annotated[str, _adapter("rate_policy", "Adapter that decides which rate limits apply to a caller")] = (
+        "default"
+    )
     supervisor: Annotated[str, _adapter("supervisor", "Adapter that runs turns")] = "tool_loop"
     chat_models: Annotated[
         tuple[str, ...],

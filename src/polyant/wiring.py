@@ -70,6 +70,7 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.proxies import ProxyRules
+from polyant.domain.rate_limits import CallerLimits, RateLimits
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.secrets import API_KEY_RULE, SecretName, SecretText, parse_secret_value
 from polyant.domain.skill_reading import SkillReader
@@ -158,6 +159,12 @@ def _register_values(container: Container, settings: Settings, environ: Mapping[
     container.register_value(MediaFolder, MediaFolder(settings.media_folder or settings.home / "media"))
     container.register_value(MediaBytes, MediaBytes(settings.media_bytes))
     container.register(PublicUrl, lambda: PublicUrl(settings.public_url or ""), listed=False)
+    limits = RateLimits(
+        address=settings.rate_limit,
+        channel_user=settings.channel_user_rate_limit,
+        channel_instance=settings.channel_instance_rate_limit,
+    )
+    container.register_value(RateLimits, limits)
     container.register_value(ToolNames, ToolNames(tool_names_of(settings)))
     container.register_value(TurnLogDays, TurnLogDays(settings.turn_log_days))
     container.register(ConversationDays, lambda: ConversationDays(settings.conversation_days), listed=False)
@@ -197,6 +204,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(HTTP_SESSION, _http_session)
     container.register(ChannelAccounts, ChannelAccounts, listed=False)
     container.register(PairingCodes, PairingCodes, listed=False)
+    container.register(CallerLimits, CallerLimits, listed=False)
     container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
     container.register(BackupCipher, _backup_cipher, listed=False)
     container.register(DataCipher, _data_cipher, listed=False)

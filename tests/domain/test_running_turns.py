@@ -27,6 +27,20 @@ async def test_full_register_admits_nothing_until_a_turn_is_released() -> None:
     turns.release(turns.admit())
 
 
+@pytest.mark.parametrize(("slots", "channel_slots"), [(1, 1), (2, 2), (4, 4), (5, 4), (10, 8), (64, 52)])
+async def test_channels_leave_a_fifth_to_other_callers(slots: int, channel_slots: int) -> None:
+    turns = RunningTurns(max_turns=slots)
+    admitted = [turns.admit(from_channel=True) for _ in range(channel_slots)]
+    with pytest.raises(ServerBusyError):
+        turns.admit(from_channel=True)
+    for _ in range(slots - channel_slots):
+        turns.admit()
+    with pytest.raises(ServerBusyError):
+        turns.admit()
+    turns.release(admitted[0])
+    turns.admit(from_channel=True)
+
+
 @pytest.mark.parametrize(
     ("interruption", "error"),
     [

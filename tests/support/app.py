@@ -9,6 +9,7 @@ import msgspec
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.adapters.rate_limits.default_rate_policy import DefaultRatePolicy
 from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.instances import Instance, InstanceStatus, Slug, TranscriptReaders
@@ -19,6 +20,7 @@ from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.rate_limits import CallerLimits, RateLimits
 from polyant.domain.secrets import AUTH_API_KEY, SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.domain.use_cases.check_storage import CheckStorage
@@ -203,9 +205,12 @@ class App:
         failed_credentials = FailedCredentialLimit(
             limiter=self.rate_limiter, clock=self.clock, tokens=self.management.tokens
         )
+        policy = DefaultRatePolicy(RateLimits(address=self._settings.rate_limit))
+        limits = CallerLimits(policy=policy, limiter=self.rate_limiter)
         return {
             Clock: self.clock,
             RateLimiter: self.rate_limiter,
+            CallerLimits: limits,
             FailedCredentialLimit: failed_credentials,
             OperatorProof: OperatorProof(SecretText(AUTH_SECRET)),
             AnswerChat: AnswerChat(
@@ -215,6 +220,7 @@ class App:
                 run_turn=self.runner.run_turn,
                 failed_credentials=failed_credentials,
                 conversations=self.management.conversations.turns,
+                limits=limits,
             ),
             IdentifyCaller: IdentifyCaller(
                 repo=self.repo,

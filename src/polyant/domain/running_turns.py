@@ -63,11 +63,13 @@ class RunningTurns:
     """The running turns of this process.
 
     Args:
-        max_turns: The maximum number of concurrent turns.
+        max_turns: The maximum number of concurrent turns. Turns of channels leave a fifth of it to other callers.
     """
 
     def __init__(self, *, max_turns: int) -> None:
         self._max_turns = max_turns
+        self._max_channel_turns = max(1, max_turns - max_turns // 5)
+        self._channel_turns: set[RunningTurn] = set()
         self._turns: set[RunningTurn] = set()
         self._stopping = False
         self._closed = False
@@ -96,26 +98,34 @@ class RunningTurns:
         """Whether new turns are rejected."""
         return self._closed
 
-    def admit(self) -> RunningTurn:
+    def admit(self, *, from_channel: bool = False) -> RunningTurn:
         """Returns a new turn of the current task; it occupies a slot until `release`.
+
+        Args:
+            from_channel: Whether a message on a chat platform started the turn: it can wait, other callers can't.
 
         Raises:
             ServerShuttingDownError: The server is shutting down.
-            ServerBusyError: `max_turns` turns are already running.
+            ServerBusyError: `max_turns` turns are already running, or too many of channels.
         """
         if self._closed:
             raise ServerShuttingDownError
         if len(self._turns) >= self._max_turns:
             raise ServerBusyError
+        if from_channel and len(self._channel_turns) >= self._max_channel_turns:
+            raise ServerBusyError
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine always runs in a task
         turn = RunningTurn(task)
         self._turns.add(turn)
+        if from_channel:
+            self._channel_turns.add(turn)
         return turn
 
     def release(self, turn: RunningTurn) -> None:
         """Frees the slot of a turn."""
         self._turns.discard(turn)
+        self._channel_turns.discard(turn)
 
     def announce_close(self) -> None:
         """Announces that new turns will soon be rejected."""

@@ -30,5 +30,11 @@ class TurnContext(msgspec.Struct, frozen=True, kw_only=True):
     caller: Caller = Caller()
     chat_id: str | None = None
     """The caller's id of the conversation."""
+
+    @property
+    def is_from_channel(self) -> bool:
+        """Whether a message on a chat platform started the turn."""
+        return self.channel not in {"api", "playground"}
+
     trace: TraceContext | None = None
     """The trace to pass on to providers and MCP servers."""

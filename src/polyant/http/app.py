@@ -17,7 +17,7 @@ from polyant.domain.limits import RateLimit
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.clock import Clock
-from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.rate_limits import CallerLimits
 from polyant.domain.running_turns import CallerGoneError, RunningTurns
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.answer_chat import AnswerChat
@@ -171,10 +171,9 @@ def _metrics(settings: HttpSettings) -> tuple[Metrics, list[ControllerRouterHand
 async def _own_instances(settings: HttpSettings, instances: Instances, metrics: Metrics) -> dict[type, Any]:
     """Returns the instances that the HTTP layer itself provides, by type."""
     throttle = Throttle(
-        await instances.get(RateLimiter),
+        await instances.get(CallerLimits),
         await instances.get(FailedCredentialLimit),
         await instances.get(LoginLimits),
-        chat_limit=settings.rate_limit,
         trusted_hops=settings.trusted_hops,
         metrics=metrics,
     )

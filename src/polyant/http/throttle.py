@@ -6,9 +6,9 @@ from litestar.types import Scope
 
 from polyant.domain.errors import RateLimitedError
 from polyant.domain.failed_credentials import FailedCredentialLimit
-from polyant.domain.limits import RateLimit
 from polyant.domain.login_limits import LoginLimits
-from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.rate_policy import RateCaller
+from polyant.domain.rate_limits import CallerLimits
 from polyant.domain.secrets import SecretText
 from polyant.http.client_address import client_key, scheme_of
 from polyant.http.metrics import Metrics
@@ -19,29 +19,26 @@ class Throttle:
     """Applies the rate limits for chat requests, invalid credentials and logins.
 
     Args:
-        limiter: Counts the calls.
+        limits: Counts chat requests by client address.
         failed_credentials: Limits the invalid credentials.
         logins: Limits the logins.
-        chat_limit: The limit for chat requests per client address; None for no limit.
         trusted_hops: The number of trusted proxies.
         metrics: Counts the throttled chat requests.
     """
 
     def __init__(
         self,
-        limiter: RateLimiter,
+        limits: CallerLimits,
         failed_credentials: FailedCredentialLimit,
         logins: LoginLimits,
         *,
-        chat_limit: RateLimit | None,
         trusted_hops: int,
         metrics: Metrics,
     ) -> None:
-        self._limiter = limiter
+        self._limits = limits
         self._failed_credentials = failed_credentials
         self._logins = logins
         self._metrics = metrics
-        self._chat_limit = chat_limit
         self._trusted_hops = trusted_hops
 
     def key_of(self, scope: Scope) -> str:
@@ -58,10 +55,9 @@ class Throttle:
         Raises:
             RateLimitedError: The client exceeded its limit.
         """
-        if self._chat_limit is None:
+        state = await self._limits.count(RateCaller(address=self.key_of(scope)))
+        if state is None:
             return
-        key = f"chat:{self.key_of(scope)}"
-        state = await self._limiter.hit(key, self._chat_limit)
         if state.counted:
             record_of(scope).headers += [
                 (b"x-ratelimit-limit", b"%d" % state.limit),

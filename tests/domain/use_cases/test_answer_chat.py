@@ -1,8 +1,14 @@
+from collections.abc import Sequence
+
 import pytest
 
+from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.domain.chat import AssistantMessage, ChatRequest, ProviderFields, Sampling, TextDelta, UserMessage
-from polyant.domain.errors import AuthenticationError, UnknownModelError
+from polyant.domain.errors import AuthenticationError, RateLimitedError, UnknownModelError
 from polyant.domain.instances import Slug
+from polyant.domain.limits import RateLimit
+from polyant.domain.ports.rate_policy import CallerLimit, RateCaller, RatePolicy
+from polyant.domain.rate_limits import CallerLimits
 from polyant.domain.secrets import AUTH_API_KEY
 from polyant.domain.use_cases.answer_chat import AnswerChat
 from polyant.testing.turns import CONTEXT
@@ -10,6 +16,13 @@ from support.conversations import ConversationHarness
 from support.harness import UseCaseHarness
 from support.scripted_supervisor import TURN_FINISHED, ScriptedSupervisor
 from support.turn_runner import TurnRunner, events_of
+
+
+class OnePerKey(RatePolicy):
+    """Allows one call of each API key."""
+
+    def limits_of(self, caller: RateCaller) -> Sequence[CallerLimit]:
+        return () if caller.key_id is None else (CallerLimit(f"{caller.instance}:{caller.key_id}", RateLimit(1, 60)),)
 
 
 @pytest.fixture
@@ -27,6 +40,7 @@ def answer(harness: UseCaseHarness, supervisor: ScriptedSupervisor) -> AnswerCha
         run_turn=run_turn,
         failed_credentials=harness.failed_credentials,
         conversations=ConversationHarness(harness.cipher).turns,
+        limits=CallerLimits(policy=OnePerKey(), limiter=MemoryRateLimiter(clock=harness.clock)),
     )
 
 
@@ -81,3 +95,13 @@ async def test_closed_instance_answers_only_holders_of_its_key(
     stored = (await harness.load(slug)).secrets[AUTH_API_KEY]
     assert stored.fingerprint
     assert turn.context.caller.key_id == f"key_{stored.fingerprint[:12]}"
+
+
+async def test_calls_over_a_limit_of_the_policy_are_refused(
+    harness: UseCaseHarness, slug: Slug, answer: AnswerChat
+) -> None:
+    key = await harness.issue_key(slug)
+    await answer(asking(slug), key, CONTEXT)
+    with pytest.raises(RateLimitedError) as caught:
+        await answer(asking(slug), key, CONTEXT)
+    assert caught.value.retry_after == 60

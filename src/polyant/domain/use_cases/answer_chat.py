@@ -11,7 +11,9 @@ from polyant.domain.instances import Instance
 from polyant.domain.media.image_input import check_image_input
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.rate_policy import RateCaller
 from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.rate_limits import CallerLimits
 from polyant.domain.secrets import SecretText
 from polyant.domain.turn_context import TurnContext
 from polyant.domain.use_cases.run_turn import RunTurn, TurnRun
@@ -29,6 +31,7 @@ class AnswerChat:
         run_turn: RunTurn,
         failed_credentials: FailedCredentialLimit,
         conversations: ConversationTurns,
+        limits: CallerLimits,
     ) -> None:
         self._repo = repo
         self._cipher = cipher
@@ -36,6 +39,7 @@ class AnswerChat:
         self._run_turn = run_turn
         self._failed_credentials = failed_credentials
         self._conversations = conversations
+        self._limits = limits
 
     async def __call__(self, request: ChatRequest, bearer: SecretText | None, context: TurnContext) -> TurnRun:
         """Returns the turn, which starts when its context is entered.
@@ -44,7 +48,7 @@ class AnswerChat:
             UnknownModelError: No active instance has the slug.
             AuthenticationError: The instance requires a key, and the bearer token is missing or wrong.
             InvalidInputError: The request contains an image, and the instance doesn't allow images.
-            RateLimitedError: The caller's network sent too many wrong keys.
+            RateLimitedError: The caller's network sent too many wrong keys, or a limit of the RatePolicy is exceeded.
             UnavailableError: The database is unavailable, or the stored key is unreadable.
         """
         instance = await self._repo.get(request.model)
@@ -52,6 +56,8 @@ class AnswerChat:
             raise UnknownModelError
         key_id = await self._authorise(instance, bearer, network=context.caller.address or "")
         check_image_input(instance, request)
+        caller = RateCaller(address=context.caller.address, instance=instance.slug, key_id=key_id)
+        await self._limits.require(caller)
         conversation = self._conversations.turn_of(
             instance, request.messages, chat_id=context.chat_id, user=context.caller.user
         )

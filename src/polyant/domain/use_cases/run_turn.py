@@ -179,7 +179,7 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
 
     async def __aenter__(self) -> Self:
         """Admits the turn and starts its deadline timer."""
-        self._running = self._turns.admit()
+        self._running = self._turns.admit(from_channel=self._turn.context.is_from_channel)
         seconds = self._turn.deadline - self._clock.monotonic() + _DEADLINE_MARGIN_SECONDS
         self._timer = asyncio.get_running_loop().call_later(seconds, self._running.interrupt, Interruption.DEADLINE)
         self._recorder.start()
