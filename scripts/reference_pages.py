@@ -36,6 +36,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     "Model providers": (
         *("CHAT_MODELS", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "PROVIDER_HOSTS", "SCRIPTED_TURNS"),
         *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
+        *("TRANSCRIBER_URL", "TRANSCRIBER_MODEL", "TRANSCRIBER_API_KEY"),
     ),
     "Tools and prompts": (
         *("POLYANT_TOOLS", "HTTP_TOOL_HOSTS", "OUTBOUND_ORIGINS", "DATETIME_TIMEZONE", "DATETIME_LOCALE"),
@@ -58,6 +59,8 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
             "IMAGE_FETCHER",
             "MEDIA_STORE",
             "MEDIA_FOLDER",
+            "TRANSCRIBER",
+            "DOCUMENT_READER",
         ),
     ),
 }

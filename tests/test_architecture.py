@@ -44,6 +44,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "prometheus_client": ("polyant.adapters.prometheus", "polyant.http.prometheus"),
     "pydantic": ("polyant.adapters.mcp",),
     "pyromark": ("polyant.adapters.channels.whatsapp",),
+    "pypdf": ("polyant.adapters.pdf",),
     "pytest": ("polyant.testing",),
     "telegramify_markdown": ("polyant.adapters.channels.telegram",),
     "uvicorn": ("polyant.cli", "polyant.http.protocol"),

@@ -10,6 +10,7 @@ from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.ports.conversation_maintenance import ConversationMaintenance
 from polyant.domain.ports.conversation_repo import ConversationRepo
+from polyant.domain.ports.document_reader import DocumentReader
 from polyant.domain.ports.image_fetcher import ImageFetcher
 from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.instance_history import InstanceHistory
@@ -28,6 +29,7 @@ from polyant.domain.ports.skill_files import SkillFiles
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ToolServers
+from polyant.domain.ports.transcriber import Transcriber
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.ports.user_repo import UserRepo
@@ -89,6 +91,8 @@ SINGLE_GROUPS: tuple[Group[Any], ...] = (
     Group("tool_servers", ToolServers),
     Group("image_fetcher", ImageFetcher),
     Group("media_store", MediaStore),
+    Group("transcriber", Transcriber),
+    Group("document_reader", DocumentReader),
     Group("user_repo", UserRepo),
     Group("session_repo", SessionRepo),
     Group("login_history", LoginHistory),

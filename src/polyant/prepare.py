@@ -13,6 +13,7 @@ from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.document_reader import DocumentReader
 from polyant.domain.ports.image_fetcher import ImageFetcher
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -29,6 +30,7 @@ from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.ports.tool import Tool
 from polyant.domain.ports.tool_servers import ToolServers
+from polyant.domain.ports.transcriber import Transcriber
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
@@ -44,7 +46,7 @@ DEMO_SLUG = "demo-bot"
 
 _PORTS = (
     *(InstanceRepo, InstanceHistory, SkillFiles, KeyCheck, RateLimiter, RatePolicy, Mapping[str, ChatModel]),
-    *(Mapping[str, Tool], ToolServers, ImageFetcher, MediaStore),
+    *(Mapping[str, Tool], ToolServers, ImageFetcher, MediaStore, Transcriber, DocumentReader),
     *(UserRepo, SessionRepo, LoginHistory, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
     ChannelConnections,
     # Last, because it creates a missing master key: by then, all other settings are known to be valid.

@@ -16,6 +16,7 @@ from polyant.adapters.system.date_time_formatter import describer
 from polyant.domain.base_urls import parse_base_url
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.limits import ProviderTimeouts, RateLimit, TurnBudget, parse_rate_limit
+from polyant.domain.media.transcription import DEFAULT_TRANSCRIPTION_MODEL
 from polyant.domain.proxies import PROXY_RULE, Proxy, parse_direct_hosts, parse_proxy
 from polyant.domain.rate_limits import RateLimits
 from polyant.domain.secrets import SecretText
@@ -182,6 +183,12 @@ def _matching(pattern: str) -> Callable[[str], SecretText]:
 
 def _password(text: str) -> SecretText:
     return SecretText(check_password(text))
+
+
+def _model(text: str) -> str:
+    if not re.match(r"\A[!-~]{1,256}\Z", text):
+        raise ValueError
+    return text
 
 
 def _keys(text: str) -> tuple[SecretText, ...]:
@@ -612,6 +619,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     media_store: Annotated[
         str, _adapter("media_store", "Adapter that stores the images, recordings and documents of conversations")
     ] = "piccolo"
+    transcriber: Annotated[
+        str, _adapter("transcriber", "Adapter that transcribes recordings with the service in TRANSCRIBER_URL")
+    ] = "openai"
+    transcriber_url: Annotated[
+        str,
+        Variable(
+            "TRANSCRIBER_URL",
+            parse_base_url,
+            "a base URL such as https://api.openai.com/v1",
+            "Service that transcribes recordings; it gets a POST to /audio/transcriptions",
+            "recordings aren't transcribed",
+        ),
+    ] = ""
+    transcriber_model: Annotated[
+        str,
+        Variable("TRANSCRIBER_MODEL", _model, "the name of a model", "Model that transcribes recordings"),
+    ] = DEFAULT_TRANSCRIPTION_MODEL
+    transcriber_api_key: Annotated[
+        SecretText | None,
+        Variable(
+            "TRANSCRIBER_API_KEY",
+            _matching(r"\A[!-~]{1,512}\Z"),
+            "1 to 512 visible ASCII characters",
+            "API key of the service in TRANSCRIBER_URL",
+            "none",
+        ),
+    ] = None
+    document_reader: Annotated[
+        str, _adapter("document_reader", "Adapter that reads PDF documents for providers that don't")
+    ] = "pypdf"
     image_fetcher: Annotated[str, _adapter("image_fetcher", "Adapter that fetches images from the web")] = "http"
     user_repo: Annotated[str, _adapter("user_repo", "Adapter that stores users")] = "piccolo"
     session_repo: Annotated[str, _adapter("session_repo", "Adapter that stores user sessions")] = "piccolo"

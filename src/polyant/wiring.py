@@ -50,9 +50,11 @@ from polyant.domain.lane_leases import LaneLeases
 from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.lookup_hashes import LookupHashes
+from polyant.domain.media.attachments import Attachments
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.media.stored import MediaFolder
 from polyant.domain.media.supervisor import MediaSupervisor
+from polyant.domain.media.transcription import TranscriptionService
 from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.pairing import PairingCodes
@@ -157,6 +159,12 @@ def _register_values(container: Container, settings: Settings, environ: Mapping[
     container.register_value(HttpToolHosts, HttpToolHosts(settings.http_tool_hosts))
     container.register_value(OutboundOrigins, OutboundOrigins(settings.outbound_origins))
     container.register_value(MediaFolder, MediaFolder(settings.media_folder or settings.home / "media"))
+    container.register_value(
+        TranscriptionService,
+        TranscriptionService(
+            url=settings.transcriber_url, model=settings.transcriber_model, key=settings.transcriber_api_key
+        ),
+    )
     container.register_value(MediaBytes, MediaBytes(settings.media_bytes))
     container.register(PublicUrl, lambda: PublicUrl(settings.public_url or ""), listed=False)
     limits = RateLimits(
@@ -218,6 +226,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(TurnObservation, TurnObservation, listed=False)
     container.register(TurnTracing, TurnTracing, listed=False)
     container.register(MediaMemory, MediaMemory, listed=False)
+    container.register(Attachments, Attachments, listed=False)
     container.register(MediaSupervisor, MediaSupervisor, listed=False)
     container.register(LookupHashes, LookupHashes, listed=False)
     container.register(LaneLeases, LaneLeases, listed=False)

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
+from polyant.adapters.memory.document_reader import MemoryDocumentReader
 from polyant.adapters.memory.image_fetcher import MemoryImageFetcher
+from polyant.adapters.memory.transcriber import MemoryTranscriber
 from polyant.adapters.memory.turn_log import MemoryTurnLog
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.adapters.turn_log.turn_observer import TurnLogTurnObserver
 from polyant.domain.chat import SupervisorEvent
 from polyant.domain.injectables import TurnLogDays
 from polyant.domain.limits import TurnBudget
+from polyant.domain.media.attachments import Attachments
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.media.supervisor import MediaSupervisor
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -37,6 +40,8 @@ class TurnRunner:
         observers: Mapping[str, TurnObserver] | None = None,
         providers: Mapping[str, ProviderInfo] | None = None,
         images: Mapping[str, bytes] | None = None,
+        transcripts: Mapping[bytes, str] | None = None,
+        documents: Mapping[bytes, str] | None = None,
         max_media_bytes: int = 1_000_000,
     ) -> None:
         self.clock = clock or ManualClock()
@@ -50,7 +55,14 @@ class TurnRunner:
         self.run_turn = RunTurn(
             supervisor=supervisor,
             media=MediaSupervisor(
-                supervisor=supervisor, providers=providers or {}, fetcher=self.fetcher, memory=self.media
+                supervisor=supervisor,
+                providers=providers or {},
+                fetcher=self.fetcher,
+                attachments=Attachments(
+                    transcriber=MemoryTranscriber(transcripts), reader=MemoryDocumentReader(documents)
+                ),
+                clock=self.clock,
+                memory=self.media,
             ),
             turns=self.turns,
             observation=self.observation,

@@ -28,7 +28,9 @@ SEEING = ProviderInfo(
     compatible_media=frozenset({MediaKind.IMAGE}),
 )
 WEB = "https://images.example/a.png"
-PDF = DocumentPart(media_type="application/pdf", data=b"%PDF")
+PDF = DocumentPart(media_type="application/pdf", data=b"%PDF-1.7", name="bill.pdf")
+VOICE = AudioPart(media_type="audio/ogg", data=b"OggS")
+ELSEWHERE = "https://other.example/v1"
 
 
 def data_url(data: bytes) -> str:
@@ -147,11 +149,14 @@ async def test_provider_that_takes_no_images_is_asked_to_say_so_once(scenario: S
         AssistantMessage("No."),
         UserMessage((TextPart("Hm?"), AudioPart(media_type="audio/wav", data=b"RIFF"), PDF, link(png()))),
     )
-    assert sent[0] == UserMessage.of("[A document of this message left out here.]")
+    assert isinstance(sent[0], UserMessage)
+    assert not sent[0].has_media
     assert isinstance(sent[2], UserMessage)
-    assert [type(part) for part in sent[2].parts] == [TextPart, ImagePart, TextPart]
-    assert sent[2].text.startswith("Hm?\n\n[The user sent a document with this message, which you can't see.")
-    assert [sent[2].text.count(words) for words in ("can't listen to recordings", "can't read documents")] == [1, 1]
+    assert [part for part in sent[2].parts if not isinstance(part, TextPart)] == [
+        ImagePart(media_type="image/png", data=png())
+    ]
+    assert sent[2].text.startswith("Hm?\n\n[The user sent a document that you don't get: The PDF can't be read")
+    assert sent[2].text.count("can't listen to recordings") == 1
 
 
 async def test_one_item_and_all_running_turns_are_bounded_and_free_their_bytes_at_the_end() -> None:
@@ -179,3 +184,62 @@ async def test_one_item_and_all_running_turns_are_bounded_and_free_their_bytes_a
 async def test_turn_without_media_passes_untouched(scenario: Scenario) -> None:
     message = UserMessage.of("Hi")
     assert (await scenario.run(message))[0] is message
+
+
+def with_base_url(scenario: Scenario, url: str) -> Scenario:
+    scenario.instance = msgspec.structs.replace(scenario.instance, base_url=url)
+    return scenario
+
+
+async def test_recording_becomes_a_marked_transcript_if_a_transcriber_is_enabled() -> None:
+    scenario = Scenario(transcripts={VOICE.data: " Call me back "})
+    sent = await scenario.run(UserMessage((TextPart("Listen:"), VOICE, TextPart("Thanks"))))
+    assert isinstance(sent[0], UserMessage)
+    assert not sent[0].has_media
+    assert sent[0].text == (
+        "Listen:\n\n[Transcript of a recording that the user sent; it may contain mistakes:]\nCall me back\n"
+        "[End of transcript]\n\nThanks"
+    )
+
+
+async def test_recording_that_cannot_be_transcribed_is_said_once_and_the_text_is_answered() -> None:
+    scenario = Scenario(transcripts={})
+    (text, *_) = await scenario.run(UserMessage((VOICE,)))
+    assert isinstance(text, UserMessage)
+    assert text.text.startswith("[The user sent a recording that couldn't be transcribed now. Say once")
+    silent = Scenario(transcripts={VOICE.data: ""})
+    (text, *_) = await silent.run(UserMessage((VOICE,)))
+    assert isinstance(text, UserMessage)
+    assert text.text == "[The user sent a recording. Its transcript is empty: no words were understood.]"
+
+
+async def test_without_a_transcriber_a_recording_goes_to_a_provider_that_takes_it(scenario: Scenario) -> None:
+    assert await scenario.sent(VOICE) == (VOICE,)
+
+
+async def test_text_document_becomes_text_whatever_its_name_says(scenario: Scenario) -> None:
+    table = DocumentPart(media_type="application/pdf", data="Größe;3".encode(), name="table.pdf")
+    (message, *_) = await scenario.run(UserMessage((table, TextPart("Sum?"))))
+    assert isinstance(message, UserMessage)
+    assert message.text == "[Text of the document table.pdf that the user sent:]\nGröße;3\n[End of document]\n\nSum?"
+
+
+async def test_pdf_goes_to_the_provider_or_becomes_text() -> None:
+    scenario = Scenario(documents={PDF.data: "Total: 12"})
+    assert await scenario.sent(PDF) == (PDF,)
+    (message, *_) = await with_base_url(scenario, ELSEWHERE).run(UserMessage((PDF,)))
+    assert isinstance(message, UserMessage)
+    assert message.text == "[Text of the document bill.pdf that the user sent:]\nTotal: 12\n[End of document]"
+
+
+async def test_pdf_that_cannot_be_read_is_said_with_the_reason(scenario: Scenario) -> None:
+    (message, *_) = await with_base_url(scenario, ELSEWHERE).run(UserMessage((PDF,)))
+    assert isinstance(message, UserMessage)
+    assert "The PDF can't be read: it is damaged. Say so once" in message.text
+
+
+async def test_document_of_another_type_goes_to_no_provider(scenario: Scenario) -> None:
+    archive = DocumentPart(media_type="application/pdf", data=b"PK\x03\x04", name="a.pdf")
+    (message, *_) = await scenario.run(UserMessage((archive,)))
+    assert isinstance(message, UserMessage)
+    assert "can't read documents of this type" in message.text

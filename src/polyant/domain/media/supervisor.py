@@ -6,15 +6,17 @@ from contextlib import aclosing
 
 import msgspec
 
-from polyant.domain.chat import AssistantMessage, SupervisorEvent, Turn, UserMessage, UserPart
+from polyant.domain.chat import AssistantMessage, SupervisorEvent, Turn, UserMessage
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance
+from polyant.domain.media.attachments import Attachments, is_unreadable
 from polyant.domain.media.data_urls import is_data_url, parse_data_url
 from polyant.domain.media.images import check_image
 from polyant.domain.media.notes import newest_only, without_media
 from polyant.domain.media.parts import AudioPart, DocumentPart, ImageLink, ImagePart, MediaKind
 from polyant.domain.media.sizes import MediaMemory, MediaTooLargeError, TurnMediaMemory
 from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.image_fetcher import ImageFetcher
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.provider_keys import base_url_of
@@ -27,13 +29,15 @@ _MAX_BYTES_ON_THE_LOOP = 64 * 1024
 class MediaSupervisor(Supervisor):
     """Prepares the media of a turn, and passes the turn to the Supervisor.
 
-    The newest images are checked, and fetched if their URL isn't a data URL. Notes to the model replace older media and
-    those that the provider doesn't take.
+    The newest images are checked, and fetched if their URL isn't a data URL. Recordings and documents become text where
+    possible. Notes to the model replace older media and those that the provider doesn't take.
 
     Args:
         supervisor: Runs the prepared turn.
         providers: The enabled providers, by name.
         fetcher: Fetches images from the web.
+        attachments: Turns recordings and documents into text.
+        clock: Measures the time that is left of a turn.
         memory: Counts the bytes that turns hold.
     """
 
@@ -43,44 +47,50 @@ class MediaSupervisor(Supervisor):
         supervisor: Supervisor,
         providers: Mapping[str, ProviderInfo],
         fetcher: ImageFetcher,
+        attachments: Attachments,
+        clock: Clock,
         memory: MediaMemory,
     ) -> None:
         self._supervisor = supervisor
         self._providers = providers
         self._fetcher = fetcher
+        self._attachments = attachments
+        self._clock = clock
         self._memory = memory
 
     async def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
         with self._memory.turn() as memory:
-            refused = self._refused_kinds(turn.instance)
-            messages = without_media(newest_only(turn.messages), lambda _, kind: kind in refused)
-            prepared = tuple([await self._prepared(message, memory) for message in messages])
-            turn = msgspec.structs.replace(turn, messages=prepared)
+            turn = msgspec.structs.replace(turn, messages=await self._prepared(turn, memory))
             async with aclosing(self._supervisor.run(turn)) as events:
                 async for event in events:
                     yield event
 
-    def _refused_kinds(self, instance: Instance) -> frozenset[MediaKind]:
+    async def _prepared(self, turn: Turn, memory: TurnMediaMemory) -> tuple[UserMessage | AssistantMessage, ...]:
+        taken = self._taken_kinds(turn.instance)
+        messages: list[UserMessage | AssistantMessage] = []
+        for message in newest_only(turn.messages):
+            if isinstance(message, UserMessage) and message.has_media:
+                _hold(message, memory)
+                seconds = turn.deadline - self._clock.monotonic()
+                messages.append(await self._attachments.as_text(message, taken, seconds=seconds))
+            else:
+                messages.append(message)
+        sendable = without_media(messages, lambda part, kind: kind not in taken or is_unreadable(part))
+        return tuple([await self._with_images(message, memory) for message in sendable])
+
+    def _taken_kinds(self, instance: Instance) -> frozenset[MediaKind]:
         info = self._providers.get(instance.provider)
         if info is None:
-            return frozenset()  # the Supervisor reports the missing provider
-        is_own = base_url_of(instance, info) == info.base_url
-        return frozenset(MediaKind) - (info.media if is_own else info.compatible_media)
+            return frozenset(MediaKind)  # the Supervisor reports the missing provider
+        return info.media if base_url_of(instance, info) == info.base_url else info.compatible_media
 
-    async def _prepared(
+    async def _with_images(
         self, message: UserMessage | AssistantMessage, memory: TurnMediaMemory
     ) -> UserMessage | AssistantMessage:
         if not isinstance(message, UserMessage) or not message.has_media:
             return message
-        return UserMessage(tuple([await self._part(part, memory) for part in message.parts]))
-
-    async def _part(self, part: UserPart, memory: TurnMediaMemory) -> UserPart:
-        match part:
-            case ImageLink():
-                return await self._image(part, memory)
-            case ImagePart() | AudioPart() | DocumentPart():
-                memory.take(len(part.data))
-        return part
+        parts = [await self._image(part, memory) if isinstance(part, ImageLink) else part for part in message.parts]
+        return UserMessage(tuple(parts))
 
     async def _image(self, link: ImageLink, memory: TurnMediaMemory) -> ImagePart:
         """Returns the checked image.
@@ -108,6 +118,13 @@ class MediaSupervisor(Supervisor):
             raise InvalidInputError("An image needs a data, http or https URL")
         memory.take(len(data))
         return data
+
+
+def _hold(message: UserMessage, memory: TurnMediaMemory) -> None:
+    """Counts the media that the message already contains."""
+    for part in message.parts:
+        if isinstance(part, ImagePart | AudioPart | DocumentPart):
+            memory.take(len(part.data))
 
 
 def _placed(error: InvalidInputError, where: str) -> InvalidInputError:

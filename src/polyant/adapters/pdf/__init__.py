@@ -1,0 +1,1 @@
+"""The adapter that reads PDF documents with pypdf."""

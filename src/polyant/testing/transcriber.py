@@ -1,0 +1,48 @@
+"""The contract of the port Transcriber."""
+
+import asyncio
+
+import pytest
+
+from polyant.domain.media.parts import AudioPart
+from polyant.domain.media.transcription import TranscriptionError
+from polyant.domain.ports.transcriber import Transcriber
+from polyant.testing.contract import Contract
+
+RECORDING = AudioPart(media_type="audio/ogg", data=b"OggS" + bytes(range(256)))
+SILENCE = AudioPart(media_type="audio/wav", data=b"RIFF\0\0\0\0WAVE")
+REFUSED = AudioPart(media_type="audio/mpeg", data=b"ID3 refused")
+WORDS = "Grüezi, wie geht's? 🐜"
+
+
+class TranscriberContract(Contract):
+    """The tests that every Transcriber must pass; subclasses provide two with a service that knows the recordings."""
+
+    @pytest.fixture
+    def transcriber(self) -> Transcriber:
+        raise NotImplementedError("return one that knows WORDS for RECORDING, none for SILENCE, and refuses REFUSED")
+
+    @pytest.fixture
+    def disabled(self) -> Transcriber:
+        raise NotImplementedError("return one without a service")
+
+    def test_implements_the_port(self, transcriber: Transcriber) -> None:
+        assert isinstance(transcriber, Transcriber)
+
+    def test_without_a_service_it_is_disabled(self, transcriber: Transcriber, disabled: Transcriber) -> None:
+        assert (transcriber.is_enabled, disabled.is_enabled) == (True, False)
+
+    async def test_words_are_returned_without_surrounding_blanks(self, transcriber: Transcriber) -> None:
+        assert await transcriber.transcribe(RECORDING, seconds=10) == WORDS
+
+    async def test_silence_is_empty(self, transcriber: Transcriber) -> None:
+        assert await transcriber.transcribe(SILENCE, seconds=10) == ""
+
+    async def test_calls_may_overlap(self, transcriber: Transcriber) -> None:
+        calls = [transcriber.transcribe(recording, seconds=10) for recording in (RECORDING, SILENCE) * 3]
+        assert await asyncio.gather(*calls) == [WORDS, ""] * 3
+
+    async def test_refused_recording_fails_without_its_content(self, transcriber: Transcriber) -> None:
+        with pytest.raises(TranscriptionError) as caught:
+            await transcriber.transcribe(REFUSED, seconds=10)
+        assert "refused" not in caught.value.explanation
