@@ -120,7 +120,7 @@ async def build(group: Group[PortT], name: str) -> PortT:
     """Returns the named adapter, from a container that has a clock."""
     async with Container(autowired="no.package") as container:
         container.register_value(Clock, CLOCK)
-        container.register(group.port, AdapterRecipe(group, name))
+        container.register(group.port, AdapterRecipe(group, name, {}))
         return await container.get(group.port)
 
 
@@ -187,7 +187,7 @@ async def test_adapters_of_one_package_share_a_class_of_that_package() -> None:
         container.register_value(Clock, CLOCK)
         kinds = [adapter_type(RATE_LIMITER, name) for name in ("first", "second")]
         for kind in kinds:
-            container.register(kind, AdapterRecipe(RATE_LIMITER, "sharing"))
+            container.register(kind, AdapterRecipe(RATE_LIMITER, "sharing", {}))
         first, second = [vars(await container.get(kind))["connection"] for kind in kinds]
         assert first is second
         assert (first.clock, first.is_open) == (CLOCK, True)
@@ -201,7 +201,7 @@ async def test_adapter_does_not_get_a_class_of_another_package(folder: Path) -> 
     async with Container(autowired="no.package") as container:
         container.register_value(Clock, CLOCK)
         for name in ("sharing", "other"):
-            container.register(adapter_type(RATE_LIMITER, name), AdapterRecipe(RATE_LIMITER, name))
+            container.register(adapter_type(RATE_LIMITER, name), AdapterRecipe(RATE_LIMITER, name, {}))
         await container.get(adapter_type(RATE_LIMITER, "sharing"))
         with pytest.raises(WiringError, match="requires c: Connection, which can't be injected"):
             await container.get(adapter_type(RATE_LIMITER, "other"))
@@ -288,3 +288,71 @@ async def test_type_with_unreadable_parameters_is_refused_for_its_shape(folder: 
     install(folder, "acme-odd", "Odd = dict", [("rate_limiter", "odd", "Odd")])
     with pytest.raises(AdapterError, match="'odd' is missing hit"):
         await build(RATE_LIMITER, "odd")
+
+
+CONFIGURED = """
+import msgspec
+
+class Store(msgspec.Struct):
+    size: int = 1
+
+class Connection:
+    def __init__(self, *, store: Store) -> None:
+        self.store = store
+
+class Configured:
+    settings = Store
+    hit = peek = None
+
+    def __init__(self, *, store: Store, connection: Connection) -> None:
+        self.store = store
+        self.connection = connection
+
+    async def hit(self, key, limit): ...
+    async def peek(self, key, limit): ...
+
+class Misdeclared(Configured):
+    settings = {"size": 1}
+"""
+
+
+@pytest.fixture
+def configured(folder: Path) -> None:
+    """A package whose rate limiters have settings."""
+    offers = [("rate_limiter", name, "Configured") for name in ("one", "two")]
+    install(folder, "acme-configured", CONFIGURED, [*offers, ("rate_limiter", "misdeclared", "Misdeclared")])
+
+
+@pytest.mark.usefixtures("configured")
+async def test_adapter_and_the_classes_of_its_package_get_its_settings() -> None:
+    async with Container(autowired="no.package") as container:
+        container.register(RATE_LIMITER.port, AdapterRecipe(RATE_LIMITER, "one", {"POLYANT_ONE_SIZE": "7"}))
+        built = vars(await container.get(RATE_LIMITER.port))
+    assert built["store"].size == 7
+    assert built["connection"].store is built["store"]
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("one", "can't be used: POLYANT_ONE_SIZE must be a whole number"),
+        ("misdeclared", "can't be used: the attribute `settings` must be"),
+    ],
+)
+async def test_invalid_settings_name_the_adapter(name: str, fault: str) -> None:
+    async with Container(autowired="no.package") as container:
+        container.register(RATE_LIMITER.port, AdapterRecipe(RATE_LIMITER, name, {"POLYANT_ONE_SIZE": "big"}))
+        with pytest.raises(AdapterError, match=f"The rate_limiter adapter '{name}' {fault}"):
+            container.check(RATE_LIMITER.port)
+
+
+@pytest.mark.usefixtures("configured")
+async def test_adapters_that_share_a_struct_must_have_the_same_values() -> None:
+    async with Container(autowired="no.package") as container:
+        for name in ("one", "two"):
+            recipe = AdapterRecipe(RATE_LIMITER, name, {"POLYANT_ONE_SIZE": "7"})
+            container.register(adapter_type(RATE_LIMITER, name), recipe)
+        container.check(adapter_type(RATE_LIMITER, "one"))
+        with pytest.raises(WiringError, match="'two' shares its settings with an adapter that has other values"):
+            container.check(adapter_type(RATE_LIMITER, "two"))

@@ -35,7 +35,7 @@ from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.tools import tool_spec
 from polyant.plugins import Group
-from polyant.settings import Settings, SettingsError
+from polyant.settings import RateLimitFail, Settings, SettingsError
 
 
 def _chat_model_fault(model: ChatModel, name: str) -> str | None:
@@ -128,6 +128,12 @@ def require_one_store(settings: Settings) -> None:
                 f"ARCHIVE is {settings.archive}, but {name.upper()} is {getattr(settings, name)}: "
                 "set ARCHIVE to the adapter that backs up the same store"
             )
+
+
+def essential_groups(settings: Settings) -> frozenset[str]:
+    """Returns the groups without whose adapter no turn can run."""
+    limits = settings.rate_limit is not None and settings.rate_limit_fail is RateLimitFail.CLOSED
+    return frozenset({"instance_repo", "secret_cipher", "supervisor", *(("rate_limiter",) if limits else ())})
 
 
 def chosen_adapters(settings: Settings) -> set[tuple[str, str]]:

@@ -32,6 +32,8 @@ class Recipe:
 
     package: str | None = None
     """The package whose classes can be injected without registration."""
+    values: Mapping[type, object] = {}
+    """Existing instances by type, for this recipe and the classes of its package; set by `arguments`."""
 
     def __init__(self, make: Callable[..., Any], *, overrides: Mapping[Any, Any] | None = None) -> None:
         """Creates a recipe.
@@ -165,10 +167,18 @@ class Container:
         if key not in self._recipes and not self._provides(kind):
             raise WiringError(f"Nothing provides {name_of(kind)}; injectable types: {', '.join(self.injectables)}")
         recipe = self._recipes[key]
-        plan = tuple((argument, found) for argument in recipe.arguments() if (found := self._find(argument, recipe)))
+        arguments = recipe.arguments()
+        self._share_values(recipe)
+        plan = tuple((argument, found) for argument in arguments if (found := self._find(argument, recipe)))
         for _, need in plan:
             self._check(need, (*path, kind))
         self._plans[key] = plan
+
+    def _share_values(self, recipe: Recipe) -> None:
+        for kind, value in recipe.values.items():
+            if self._instances.setdefault(key_of(kind), value) != value:
+                raise WiringError(f"{recipe.label} shares its settings with an adapter that has other values for them")
+            self.register(kind, _Value(value), listed=False)
 
     def _find(self, argument: Argument, recipe: Recipe) -> Any:
         """Returns the type to inject for the argument, or None if the argument keeps its default."""
@@ -211,6 +221,13 @@ class Container:
                 raise
             raise translated from error
         return instance
+
+
+class _Value(Recipe):
+    """An existing instance."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(lambda: value)
 
 
 class _SharedRecipe(Recipe):

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from polyant.adapter_settings import read_adapter_settings, settings_struct_of
 from polyant.arguments import Argument, WiringError, arguments_of, one_line
 from polyant.container import LazyType, Recipe
 from polyant.domain.errors import UnavailableError
@@ -97,16 +98,24 @@ def load(group: Group[Any], name: str) -> Callable[..., Any]:
 class AdapterRecipe(Recipe, Generic[PortT]):
     """Builds the adapter of an entry point; its faults are raised as AdapterErrors with one-line messages."""
 
-    def __init__(self, group: Group[PortT], name: str) -> None:
+    def __init__(self, group: Group[PortT], name: str, environ: Mapping[str, str]) -> None:
+        """Creates a recipe.
+
+        Args:
+            group: The adapters of a port.
+            name: The name of the adapter's entry point.
+            environ: The environment, for the settings that the adapter declares.
+        """
         self.label = f"The {group.name} adapter '{name}'"
         self._group = group
         self._name = name
+        self._environ = environ
 
     def arguments(self) -> tuple[Argument, ...]:
         """Imports the adapter and returns its arguments.
 
         Raises:
-            AdapterError: The adapter can't be imported or is an asynchronous function.
+            AdapterError: The adapter can't be imported or is an asynchronous function, or its settings are invalid.
             WiringError: An annotation can't be resolved.
         """
         self._make = load(self._group, self._name)
@@ -116,7 +125,16 @@ class AdapterRecipe(Recipe, Generic[PortT]):
         )  # built-in adapters share only registered types
         if inspect.iscoroutinefunction(self._make):
             raise self._asynchronous()
+        self._read_settings()
         return arguments_of(self._make, self.label)
+
+    def _read_settings(self) -> None:
+        """Reads the settings that the adapter declares, so that its package can have them injected."""
+        try:
+            kind = settings_struct_of(self._make)
+            self.values = {} if kind is None else {kind: read_adapter_settings(self._name, kind, self._environ)}
+        except WiringError as error:
+            raise AdapterError(f"{self.label} can't be used: {error}") from None
 
     async def build(self, *arguments: Any, **named: Any) -> PortT:
         """Returns the adapter.

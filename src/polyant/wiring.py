@@ -1,5 +1,6 @@
 """Registers adapters and shared instances with the container according to the settings; imports them on first use."""
 
+import inspect
 import os
 import platform
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -12,11 +13,14 @@ import msgspec
 from polyant.adapter_groups import (
     CHANNEL,
     CHAT_MODEL,
+    GROUPS,
     RATE_LIMITER,
     SINGLE_GROUPS,
     SUPERVISOR,
     TOOL,
     TURN_OBSERVER,
+    chosen_adapters,
+    essential_groups,
     tool_names_of,
 )
 from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
@@ -26,6 +30,7 @@ from polyant.adapters.system.clock import SystemClock
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.container import Container, LazyType, Recipe
+from polyant.domain.adapter_health import AdapterHealth, CheckedAdapter
 from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.catalog import Catalog
 from polyant.domain.channel_accounts import ChannelAccounts
@@ -83,7 +88,7 @@ from polyant.domain.turn_observation import TurnObservation
 from polyant.domain.turn_tracing import TurnTracing
 from polyant.home import database_url_of, require_given_secrets
 from polyant.master_keys import MasterKeys
-from polyant.plugins import AdapterError, AdapterRecipe, AdaptersRecipe, Group, adapter_type
+from polyant.plugins import AdapterError, AdapterRecipe, AdaptersRecipe, Group, adapter_type, load
 from polyant.settings import RateLimitFail, Settings, SettingsError
 
 if TYPE_CHECKING:  # imported on first use: not every command needs them
@@ -93,6 +98,8 @@ if TYPE_CHECKING:  # imported on first use: not every command needs them
 
 OperatorKeys = NewType("OperatorKeys", Mapping[str, SecretText])
 """The provider keys of the environment, by provider; validated before the cipher creates a master key."""
+
+_GROUPS = {group.name: group for group in GROUPS}
 
 USE_CASES = "polyant.domain.use_cases"
 
@@ -120,37 +127,40 @@ async def open_container(
     """
     require_given_secrets(settings)
     async with Container(autowired=USE_CASES, overrides=overrides) as container:
-        _register_adapters(container, settings)
+        _register_adapters(container, settings, environ)
         _register_values(container, settings, environ)
         _register_shared(container, settings, create=create)
         yield container
 
 
-def _register_adapters(container: Container, settings: Settings) -> None:
+def _register_adapters(container: Container, settings: Settings, environ: Mapping[str, str]) -> None:
     for group in SINGLE_GROUPS:
-        container.register(group.port, AdapterRecipe(group, getattr(settings, group.setting)))
+        container.register(group.port, AdapterRecipe(group, getattr(settings, group.setting), environ))
     if settings.rate_limit_fail is RateLimitFail.OPEN:
         chosen = adapter_type(RATE_LIMITER, settings.rate_limiter)
-        container.register(chosen, AdapterRecipe(RATE_LIMITER, settings.rate_limiter), listed=False)
+        container.register(chosen, AdapterRecipe(RATE_LIMITER, settings.rate_limiter, environ), listed=False)
         container.register(RateLimiter, Recipe(FailOpenRateLimiter, overrides={RateLimiter: chosen}))
-    container.register(Mapping[str, ChatModel], _named_adapters(container, CHAT_MODEL, settings.chat_models))
-    container.register(Mapping[str, Tool], _named_adapters(container, TOOL, tool_names_of(settings)))
-    _register_channels(container, settings.channels)
-    observers = _named_adapters(container, TURN_OBSERVER, settings.turn_observer_names)
+    container.register(TOOL_LOOP, AdapterRecipe(SUPERVISOR, "tool_loop", environ))
+    container.register(Mapping[str, ChatModel], _named_adapters(container, CHAT_MODEL, settings.chat_models, environ))
+    container.register(Mapping[str, Tool], _named_adapters(container, TOOL, tool_names_of(settings), environ))
+    _register_channels(container, settings.channels, environ)
+    observers = _named_adapters(container, TURN_OBSERVER, settings.turn_observer_names, environ)
     container.register(Mapping[str, TurnObserver], observers, listed=False)
 
 
-def _register_channels(container: Container, names: tuple[str, ...]) -> None:
+def _register_channels(container: Container, names: tuple[str, ...], environ: Mapping[str, str]) -> None:
     """Registers the channels so that each is imported when it is first needed."""
     for name in names:
-        container.register(adapter_type(CHANNEL, name), AdapterRecipe(CHANNEL, name), listed=False)
+        container.register(adapter_type(CHANNEL, name), AdapterRecipe(CHANNEL, name, environ), listed=False)
     registry = ChannelRegistry(names=names, load=lambda name: container.get(adapter_type(CHANNEL, name)))
     container.register(ChannelRegistry, lambda: registry)
 
 
-def _named_adapters(container: Container, group: Group[Any], names: Iterable[str]) -> AdaptersRecipe:
+def _named_adapters(
+    container: Container, group: Group[Any], names: Iterable[str], environ: Mapping[str, str]
+) -> AdaptersRecipe:
     for name in names:
-        container.register(adapter_type(group, name), AdapterRecipe(group, name), listed=False)
+        container.register(adapter_type(group, name), AdapterRecipe(group, name, environ), listed=False)
     return AdaptersRecipe(group, names)
 
 
@@ -199,7 +209,6 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(SystemPromptComposer, SystemPromptComposer)
     container.register(ToolAccess, ToolAccess)
     container.register(Toolbox, Toolbox)
-    container.register(TOOL_LOOP, AdapterRecipe(SUPERVISOR, "tool_loop"))
     container.register(SkillReader, SkillReader, listed=False)
     container.register(TokenSource, SystemTokenSource)
     container.register(MasterKeyring, lambda: MasterKeys(settings, create=create))
@@ -223,6 +232,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(AdapterOptions, partial(_adapter_options, settings), listed=False)
     container.register(TurnBudget, lambda: TurnBudget(turn_seconds=settings.turn_seconds), listed=False)
     container.register(RunningTurns, lambda: RunningTurns(max_turns=settings.max_concurrent_turns), listed=False)
+    container.register(AdapterHealth, partial(_adapter_health, container, settings), listed=False)
     container.register(TurnObservation, TurnObservation, listed=False)
     container.register(TurnTracing, TurnTracing, listed=False)
     container.register(MediaMemory, MediaMemory, listed=False)
@@ -234,6 +244,23 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(ConversationTurns, ConversationTurns, listed=False)
     container.register(CachedInstanceRepo, CachedInstanceRepo, listed=False)
     container.register(FreshInstanceRepo, FreshInstanceRepo, listed=False)
+
+
+async def _adapter_health(container: Container, settings: Settings, *, clock: Clock) -> AdapterHealth:
+    """Returns the health of the chosen adapters; only those that can have the method are built for it."""
+    essential, adapters = essential_groups(settings), []
+    for group, name in sorted(chosen_adapters(settings)):
+        made = load(_GROUPS[group], name)
+        if not inspect.isclass(made) or hasattr(made, "health"):
+            adapter = await container.get(_type_of(_GROUPS[group], name, settings))
+            adapters.append(CheckedAdapter(group=group, name=name, adapter=adapter, essential=group in essential))
+    return AdapterHealth(adapters=adapters, clock=clock)
+
+
+def _type_of(group: Group[Any], name: str, settings: Settings) -> Any:
+    """Returns the type under which the container registers a chosen adapter itself, without a wrapper."""
+    is_wrapped = group is RATE_LIMITER and settings.rate_limit_fail is RateLimitFail.OPEN
+    return group.port if group in SINGLE_GROUPS and not is_wrapped else adapter_type(group, name)
 
 
 def _providers(models: Mapping[str, ChatModel]) -> Mapping[str, ProviderInfo]:

@@ -12,7 +12,7 @@ MESSAGES: list[tuple[PolyantError, str]] = [
         "Instance 'demo-bot' has changed since it was read: read it again and repeat the change",
     ),
     (RateLimitedError(retry_after=7), "ThrottlerException: Too Many Requests"),
-    (errors.StorageUnavailableError(), "The database is unavailable"),
+    (errors.StorageUnavailableError(), "The storage is unavailable"),
     (errors.ServerBusyError(), "Server is busy"),
     (errors.ServerShuttingDownError(), "Server is shutting down"),
     (errors.TurnTimeoutError(), "The turn did not finish in time"),

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from support.packages import install
-from support.process import Server, run_polyant, serving
+from support.process import Server, eventually, run_polyant, serving
 
 SOURCE = '''
 import pathlib
@@ -16,6 +16,7 @@ import pathlib
 import msgspec
 
 from polyant.domain.chat import ModelFinished, TextDelta
+from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance, InstanceChanges, InstancePage, InstanceSummary
 from polyant.domain.limits import LimitState
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -64,11 +65,23 @@ class FileKeyCheck:
     async def replace(self, expected, sealed): ...
 
 
+class OneCallSettings(msgspec.Struct):
+    broken_file: str
+    refusal_seconds: int = 77
+
+
 class OneCall:
     """Lets each client call once, for as long as it is open."""
 
-    def __init__(self):
+    settings = OneCallSettings
+
+    def __init__(self, *, chosen: OneCallSettings):
         self.seen = None
+        self.chosen = chosen
+
+    async def health(self):
+        if pathlib.Path(self.chosen.broken_file).exists():
+            raise UnavailableError("The limiter is broken", hint="Remove the file")
 
     async def __aenter__(self):
         self.seen = set()
@@ -80,7 +93,8 @@ class OneCall:
     async def hit(self, key, limit):
         allowed = key not in self.seen
         self.seen.add(key)
-        return LimitState(allowed=allowed, limit=1, remaining=0, retry_after=77, reset_after=77)
+        seconds = self.chosen.refusal_seconds
+        return LimitState(allowed=allowed, limit=1, remaining=0, retry_after=seconds, reset_after=77)
 
     async def peek(self, key, limit):
         return LimitState(allowed=key not in self.seen, limit=1, remaining=0, retry_after=77, reset_after=77)
@@ -94,6 +108,10 @@ class Poet:
         yield ModelFinished()
 
     async def check(self, base_url, *, public_only=False): ...
+
+    async def health(self):
+        if pathlib.Path("silent").exists():
+            raise UnavailableError("The poet is silent")
 '''
 
 CHOICE = {
@@ -101,16 +119,12 @@ CHOICE = {
     "KEY_CHECK": "file",
     "RATE_LIMITER": "one_call",
     "CHAT_MODELS": "poet",
+    "POLYANT_ONE_CALL_BROKEN_FILE": "broken",
+    "POLYANT_ONE_CALL_REFUSAL_SECONDS": "78",
     **dict.fromkeys(
         (
-            "INSTANCE_HISTORY",
-            "SKILL_FILES",
-            "USER_REPO",
-            "SESSION_REPO",
-            "LOGIN_HISTORY",
-            "AUDIT_LOG",
-            "TURN_LOG",
-            "CHANNEL_CONNECTIONS",
+            *("INSTANCE_HISTORY", "USER_REPO", "SESSION_REPO", "LOGIN_HISTORY", "AUDIT_LOG", "TURN_LOG"),
+            *("CHANNEL_CONNECTIONS", "CONVERSATION_STORE", "SKILL_FILES", "MEDIA_STORE"),
         ),
         "memory",
     ),
@@ -143,7 +157,7 @@ def test_server_uses_all_third_party_adapters(server: Server) -> None:
     body = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hello!"}]}
     first, second = (httpx.post(f"{server.base_url}/chat/completions", json=body) for _ in range(2))
     assert first.json()["choices"][0]["message"]["content"] == "An old silent pond"
-    assert (second.status_code, second.headers["Retry-After"]) == (429, "77")
+    assert (second.status_code, second.headers["Retry-After"]) == (429, "78")
 
 
 def test_commands_use_the_third_party_adapters(server: Server, variables: dict[str, str]) -> None:
@@ -155,6 +169,52 @@ def test_commands_use_the_third_party_adapters(server: Server, variables: dict[s
     assert "demo-bot" in (server.folder / "instances.json").read_text()
     assert issued.stdout.strip() not in (server.folder / "instances.json").read_text()
     assert httpx.get(f"{server.base_url}/models", headers=headers).status_code == 200
+
+
+def test_only_adapters_that_every_turn_needs_make_the_server_unready(server: Server, variables: dict[str, str]) -> None:
+    def ready() -> tuple[int, object, object]:
+        response = httpx.get(f"{server.url}/health/ready")
+        body = response.json()
+        return response.status_code, body.get("status") or body["message"], body.get("degraded")
+
+    def doctor() -> list[str]:
+        lines = run_polyant(server.folder, "doctor", **variables).stdout.splitlines()
+        return [line for line in lines if "one_call" in line or "poet" in line.split(":")[0]]
+
+    assert ready() == (200, "ok", None)
+    assert doctor()[:3] == [
+        (
+            "ok       rate_limiter one_call: has valid settings: POLYANT_ONE_CALL_BROKEN_FILE, "
+            "POLYANT_ONE_CALL_REFUSAL_SECONDS"
+        ),
+        "ok       chat_model poet: works",
+        "ok       rate_limiter one_call: works",
+    ]
+    (server.folder / "silent").touch()
+    eventually(ready, (200, "degraded", ["chat_model poet"]))
+    (server.folder / "broken").touch()
+    eventually(ready, (503, "The rate limiter is unavailable", None))
+    silent, broken = doctor()[1:3]
+    assert broken.startswith("fault    rate_limiter one_call: doesn't work, so no turn can run: The limiter is broken.")
+    assert silent.startswith("warning  chat_model poet: doesn't work: The poet is silent.")
+    (server.folder / "silent").unlink()
+    (server.folder / "broken").unlink()
+    eventually(ready, (200, "ok", None))
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"POLYANT_ONE_CALL_BROKEN_FILE": ""}, "POLYANT_ONE_CALL_BROKEN_FILE must be set to a text"),
+        ({"POLYANT_ONE_CALL_REFUSAL_SECONDS": "soon"}, "POLYANT_ONE_CALL_REFUSAL_SECONDS must be a whole number"),
+    ],
+)
+def test_server_with_invalid_settings_of_an_adapter_does_not_start(
+    variables: dict[str, str], tmp_path: Path, changed: dict[str, str], fault: str
+) -> None:
+    refused = run_polyant(tmp_path, "serve", "--port", "0", **{**variables, **changed})
+    message = f"polyant: The rate_limiter adapter 'one_call' can't be used: {fault}\n"
+    assert (refused.returncode, refused.stderr) == (3, message)
 
 
 def test_default_database_is_not_created(server: Server) -> None:

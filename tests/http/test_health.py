@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from polyant.domain.adapter_health import AdapterHealth
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.use_cases.check_storage import CheckStorage
@@ -26,7 +27,7 @@ async def test_server_without_its_database_is_alive_but_not_ready(app: App) -> N
     for _ in range(2):  # the second response is that of the same check
         refused = await app.get("/health/ready")
         assert refused.status == 503
-        expected = b'{"statusCode":503,"message":"The database is unavailable","error":"Service Unavailable"}'
+        expected = b'{"statusCode":503,"message":"The storage is unavailable","error":"Service Unavailable"}'
         assert refused.body == expected
         assert refused.header("retry-after") == "1"
     assert (await app.get("/health")).status == 200
@@ -54,7 +55,12 @@ class Rig:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.check = GatedCheck()
-        self.readiness = Readiness(clock=self.clock, turns=RunningTurns(max_turns=1), check_storage=self.check)
+        self.readiness = Readiness(
+            clock=self.clock,
+            turns=RunningTurns(max_turns=1),
+            check_storage=self.check,
+            adapter_health=AdapterHealth(adapters=(), clock=self.clock),
+        )
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ async def test_manager_sees_message_and_hint_under_api(app: App, api: Api, monke
 
     monkeypatch.setattr(app.repo, "list", fail)
     response = await api.get("/instances")
-    assert_refused(response, 503, "The database is unavailable. Cannot use PostgreSQL at db.internal")
+    assert_refused(response, 503, "The storage is unavailable. Cannot use PostgreSQL at db.internal")
 
 
 async def test_unauthenticated_caller_sees_no_hint(app: App, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,11 +83,11 @@ async def test_unauthenticated_caller_sees_no_hint(app: App, api: Api, monkeypat
         raise StorageUnavailableError(hint="Cannot use PostgreSQL at db.internal")
 
     monkeypatch.setattr(app.management.users, "find", fail)
-    assert_refused(await Api(app, None).post("/auth/login", LOGIN), 503, "The database is unavailable")
+    assert_refused(await Api(app, None).post("/auth/login", LOGIN), 503, "The storage is unavailable")
     monkeypatch.setattr(app.management.sessions, "user_of", fail)
-    assert_refused(await api.get("/instances"), 503, "The database is unavailable")
+    assert_refused(await api.get("/instances"), 503, "The storage is unavailable")
     app.storage_failure = StorageUnavailableError(hint="Cannot use PostgreSQL at db.internal")
-    assert_refused(await app.get("/health/ready"), 503, "The database is unavailable")
+    assert_refused(await app.get("/health/ready"), 503, "The storage is unavailable")
 
 
 async def test_request_without_an_error_has_no_hint_in_its_log_line(app: App) -> None:

@@ -54,7 +54,7 @@ async def log_of(failure: BaseException) -> list[Any]:
 
 
 async def test_expected_error_is_reported_with_its_own_message() -> None:
-    expected = [{"type": "lifespan.startup.failed", "message": "The database is unavailable. No database at db:5432"}]
+    expected = [{"type": "lifespan.startup.failed", "message": "The storage is unavailable. No database at db:5432"}]
     failure = StorageUnavailableError(hint="No database at db:5432")
     assert await log_of(failure) == expected
     assert await log_of(ExceptionGroup("tasks", [ValueError(), ExceptionGroup("inner", [failure])])) == expected

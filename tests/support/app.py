@@ -11,6 +11,7 @@ from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.rate_limits.default_rate_policy import DefaultRatePolicy
 from polyant.adapters.tools.calculate_tool import CalculateTool
+from polyant.domain.adapter_health import AdapterHealth, CheckedAdapter
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.instances import Instance, InstanceStatus, Slug, TranscriptReaders
 from polyant.domain.limits import TurnBudget
@@ -105,6 +106,8 @@ class App:
         self.rate_limiter: RateLimiter = MemoryRateLimiter(clock=self.clock)
         self.management = ManagementHarness(self.runner, self.cipher, limiter=self.rate_limiter, hasher=hasher)
         self.repo = self.management.repo
+        self.checked_adapters: list[CheckedAdapter] = []
+        """The adapters whose health is checked; tests may add some before the first request."""
         self.storage_failure: Exception | None = None
         """The error that the storage check raises, or None if the check succeeds."""
         self._settings = settings
@@ -230,6 +233,7 @@ class App:
                 failed_credentials=failed_credentials,
             ),
             CheckStorage: FailingCheckStorage(self),
+            AdapterHealth: AdapterHealth(adapters=self.checked_adapters, clock=self.clock),
         }
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from polyant.domain.errors import InvalidInputError, UnavailableError
 from polyant.domain.instances import Instance, JsonObject
+from polyant.domain.tools import object_schema
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
@@ -47,6 +48,11 @@ class AdapterOptions:
         if kind is None:
             raise InvalidInputError(f"The adapter '{name}' has no options - at `{place}`")
         return kind
+
+    @property
+    def schemas(self) -> Mapping[str, JsonObject]:
+        """The JSON schema of each adapter's options, by adapter name."""
+        return {name: object_schema(kind) for name, kind in self._declared.items() if kind is not None}
 
     def _check(self, name: str, value: JsonObject) -> None:
         kind, place = self.struct_of(name), f"$.options.{name}"

@@ -164,10 +164,27 @@ class SecretUnreadableError(UnavailableError):
 
 
 class StorageUnavailableError(UnavailableError):
-    """The database is unavailable."""
+    """A store is unavailable.
 
-    def __init__(self, *, hint: str | None = None) -> None:
-        super().__init__("The database is unavailable", hint=hint, retry_after=1)
+    Args:
+        store: The kind of the store in words that any caller may read, such as `database`.
+        hint: The fix for the operator.
+    """
+
+    def __init__(self, *, store: str = "storage", hint: str | None = None) -> None:
+        super().__init__(f"The {store} is unavailable", hint=hint, retry_after=1)
+
+
+class AdapterUnavailableError(UnavailableError):
+    """An adapter without which no turn can run doesn't work.
+
+    Args:
+        port: The adapter's port in words, such as `rate limiter`.
+        hint: The explanation of the adapter, for the operator.
+    """
+
+    def __init__(self, port: str, *, hint: str | None = None) -> None:
+        super().__init__(f"The {port} is unavailable", hint=hint, retry_after=1)
 
 
 class LeaseLostError(UnavailableError):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -62,11 +63,15 @@ def parse_tool_name(text: str) -> str:
 
 def tool_spec(name: str, description: str, arguments: type[msgspec.Struct]) -> ToolSpec:
     """Returns a tool's description for the model; the root of its JSON schema is inlined, not a reference."""
-    (root,), definitions = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
-    schema = {**definitions.pop(root["$ref"].rpartition("/")[2]), "additionalProperties": False}
-    if definitions:
-        schema["$defs"] = definitions
+    schema = object_schema(arguments)
     return ToolSpec(name=name, description=description, parameters=msgspec.Raw(msgspec.json.encode(schema)))
+
+
+def object_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Returns the JSON schema of a struct; its root is inlined, and unknown fields are refused."""
+    (root,), definitions = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    schema = {**definitions.pop(root["$ref"].rpartition("/")[2]), "additionalProperties": False}
+    return {**schema, "$defs": definitions} if definitions else schema
 
 
 def clip_result(text: str) -> str:

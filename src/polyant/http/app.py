@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.template import TemplateConfig
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from polyant.domain.adapter_health import AdapterHealth
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.limits import RateLimit
 from polyant.domain.login_limits import LoginLimits
@@ -188,6 +189,7 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
         clock=await instances.get(Clock),
         turns=await instances.get(RunningTurns),
         check_storage=await instances.get(CheckStorage),
+        adapter_health=await instances.get(AdapterHealth),
     )
     own: list[object] = [throttle, gate, chat, readiness, settings.responses, describe()]
     if settings.panel:

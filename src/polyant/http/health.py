@@ -5,8 +5,10 @@ import asyncio
 import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
+from msgspec import UNSET, UnsetType
 
-from polyant.domain.errors import ServerShuttingDownError, StorageUnavailableError
+from polyant.domain.adapter_health import AdapterHealth, degraded
+from polyant.domain.errors import ServerShuttingDownError, UnavailableError
 from polyant.domain.ports.clock import Clock
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.use_cases.check_storage import CheckStorage
@@ -19,18 +21,24 @@ class Health(msgspec.Struct, frozen=True):
     """The response of the health checks."""
 
     status: str
+    """`ok`, or `degraded` if turns can run but an adapter doesn't work."""
     timestamp: str
     service: str = "polyant"
+    degraded: tuple[str, ...] | UnsetType = UNSET
+    """The adapters that don't work, as group and name; absent if all do."""
 
 
 class Readiness:
-    """Checks whether the server can handle requests now; checks the database at most once a second."""
+    """Checks whether the server can handle requests now; checks database and adapters at most once a second."""
 
-    def __init__(self, *, clock: Clock, turns: RunningTurns, check_storage: CheckStorage) -> None:
+    def __init__(
+        self, *, clock: Clock, turns: RunningTurns, check_storage: CheckStorage, adapter_health: AdapterHealth
+    ) -> None:
         self._clock = clock
         self._turns = turns
         self._check_storage = check_storage
-        self._check: asyncio.Task[StorageUnavailableError | None] | None = None
+        self._adapter_health = adapter_health
+        self._check: asyncio.Task[UnavailableError | tuple[str, ...]] | None = None
         self._checked_at = 0.0
 
     def alive(self) -> Health:
@@ -38,34 +46,36 @@ class Readiness:
         return Health("ok", self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"))
 
     async def ready(self) -> Health:
-        """Returns the same as `alive` if the database responded when it was last checked.
+        """Returns the same as `alive` if database and adapters worked when they were last checked.
 
-        Calls within a second share one check, and so do calls during a check.
+        If turns can run, but an adapter doesn't work, the status is `degraded`. Calls within a second share one check,
+        and so do calls during a check.
 
         Raises:
             ServerShuttingDownError: The server is shutting down.
-            StorageUnavailableError: The database doesn't respond.
+            UnavailableError: The database, or an adapter without which no turn can run, doesn't work.
         """
         if self._turns.stopping:
             raise ServerShuttingDownError
-        outage = await asyncio.shield(self._latest_check())
-        if outage is not None:
-            raise outage.with_traceback(None)  # callers share it: each would add to its traceback
-        return self.alive()
+        found = await asyncio.shield(self._latest_check())
+        if isinstance(found, UnavailableError):
+            raise found.with_traceback(None)  # callers share it: each would add to its traceback
+        return msgspec.structs.replace(self.alive(), status="degraded", degraded=found) if found else self.alive()
 
-    def _latest_check(self) -> "asyncio.Task[StorageUnavailableError | None]":
-        """Returns the check of the database that is running or began less than a second ago, else a new one."""
+    def _latest_check(self) -> "asyncio.Task[UnavailableError | tuple[str, ...]]":
+        """Returns the check that is running or began less than a second ago, else a new one."""
         now = self._clock.monotonic()
         if self._check is None or (self._check.done() and now - self._checked_at >= _CHECK_INTERVAL_SECONDS):
             self._check, self._checked_at = asyncio.create_task(self._outage()), now
         return self._check
 
-    async def _outage(self) -> StorageUnavailableError | None:
+    async def _outage(self) -> UnavailableError | tuple[str, ...]:
+        """Returns the outage that stops all turns, or the adapters that don't work."""
         try:
-            await self._check_storage()
-        except StorageUnavailableError as error:
+            _, unhealthy = await asyncio.gather(self._check_storage(), self._adapter_health.unhealthy())
+            return degraded(unhealthy)
+        except UnavailableError as error:
             return error
-        return None
 
 
 class HealthController(Controller):
@@ -82,8 +92,9 @@ class HealthController(Controller):
 
     @get("/ready", summary="Check readiness", responses=error_responses(503))
     async def ready(self, readiness: NamedDependency[Readiness]) -> Health:
-        """Responds with 200 if the database is available, else with 503. Also responds with 503 during shutdown.
+        """Responds with 200 if turns can run, else with 503. Also responds with 503 during shutdown.
 
-        The server checks the database at most once a second.
+        The server checks the database and its adapters at most once a second. If turns can run, but an adapter doesn't
+        work, the status is `degraded`, and `degraded` lists the adapter.
         """
         return await readiness.ready()

@@ -64,3 +64,10 @@ async def test_available_tools_and_providers_are_listed(api: Api) -> None:
             "secret": "vendor_api_key",
         },
     ]
+
+
+async def test_options_are_listed_with_their_json_schema(api: Api) -> None:
+    (vendor,) = (await api.get("/options")).json["adapters"]
+    assert vendor["name"] == "vendor"
+    assert vendor["options"]["additionalProperties"] is False
+    assert vendor["options"]["properties"]["maxTokens"] == {"minimum": 1, "default": 1000, "type": "integer"}

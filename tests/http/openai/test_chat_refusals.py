@@ -162,7 +162,7 @@ async def test_unavailable_instance_is_503_and_allows_retries(app: App, error: P
 async def test_unavailable_database_is_503_with_retry_after(app: App) -> None:
     app.supervisor.plays(StorageUnavailableError())
     response = await app.chat()
-    assert_refused(response, 503, "The database is unavailable")
+    assert_refused(response, 503, "The storage is unavailable")
     assert response.header("retry-after") == "1"
 
 
@@ -178,7 +178,7 @@ async def test_unavailable_limiter_is_503() -> None:
     app = App(HttpSettings())
     app.rate_limiter = BrokenRateLimiter()
     async with Lifespan(app.asgi):
-        assert_refused(await app.chat(), 503, "The database is unavailable")
+        assert_refused(await app.chat(), 503, "The storage is unavailable")
 
 
 async def test_invalid_unicode_from_the_model_is_an_internal_error(app: App) -> None:

@@ -58,7 +58,7 @@ async def test_form_keeps_what_was_typed_while_the_database_is_unavailable(
     monkeypatch.setattr(app.management.sessions, "user_of", fail)
     response = await browser.post(path, {"identity": "typed", "secret.value": "hidden"})
     assert response.status == 503
-    assert "The database is unavailable" in read(response).text
+    assert "The storage is unavailable" in read(response).text
     assert HINT not in read(response).text
     assert read(response).values["identity"] == "typed"
     assert b"hidden" not in response.body.replace(b'type="hidden"', b"")

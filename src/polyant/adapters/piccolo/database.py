@@ -225,7 +225,9 @@ class PiccoloDatabase:
             diagnosis = self._backend.diagnose(error)
             if log_outages:
                 self._log.failed(diagnosis)
-            raise StorageUnavailableError(hint=f"Cannot use {self.place}: {diagnosis.text}") from error
+            raise StorageUnavailableError(
+                store="database", hint=f"Cannot use {self.place}: {diagnosis.text}"
+            ) from error
         else:
             self._log.succeeded(wrote=wrote)
 

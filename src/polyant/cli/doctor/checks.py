@@ -1,7 +1,7 @@
 """The checks of `polyant doctor`, in their order. To add a check, write its function and list it here."""
 
 from polyant.cli.context import CliContext
-from polyant.cli.doctor import clock, disk, files, instances, port, providers, store
+from polyant.cli.doctor import adapters, clock, disk, files, instances, port, providers, store
 from polyant.cli.doctor.check import Check
 from polyant.settings import Settings
 
@@ -19,6 +19,8 @@ DATA_CHECKS: tuple[Check[CliContext], ...] = (
     Check("encryption key", store.check_encryption_key, blocks=True),
     Check("older encryption keys", store.check_older_keys),
     Check("auth secret", store.check_auth_secret),
+    Check("adapters", adapters.list_settings),
+    Check("adapters", adapters.check_health),
     Check("clock", clock.check_clock),
     Check("instances", instances.check_count),
     Check("instances", instances.check_each),

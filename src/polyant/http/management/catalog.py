@@ -1,4 +1,4 @@
-"""/api/tools and /api/providers: the tools and providers that instances can use."""
+"""/api/tools, /api/providers and /api/options: the tools, providers and options that instances can use."""
 
 from typing import Annotated, Any
 
@@ -7,6 +7,7 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from msgspec import Meta
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.catalog import Catalog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.tool import Tool
@@ -46,6 +47,19 @@ class ProviderCatalog(ResponseBody, frozen=True, kw_only=True):
     providers: tuple[ProviderOut, ...]
 
 
+class AdapterOptionsOut(ResponseBody, frozen=True, kw_only=True):
+    """An adapter with options that instances can set."""
+
+    name: Annotated[str, Meta(description="The adapter's name, the key of its entry in an instance's `options`")]
+    options: Annotated[dict[str, Any], Meta(description="JSON schema of the options")]
+
+
+class OptionsCatalog(ResponseBody, frozen=True, kw_only=True):
+    """The adapters with options."""
+
+    adapters: tuple[AdapterOptionsOut, ...]
+
+
 class ProviderCheckOut(ResponseBody, frozen=True, kw_only=True):
     """The result of checking a provider."""
 
@@ -76,6 +90,14 @@ class CatalogController(Controller):
     def providers(self, catalog: NamedDependency[Catalog]) -> ProviderCatalog:
         """Returns the model providers that instances can use."""
         return ProviderCatalog(providers=tuple(map(_provider_out, catalog.providers.values())))
+
+    @get("/options", summary="List options", responses=read_errors(), sync_to_thread=False)
+    def options(self, adapter_options: NamedDependency[AdapterOptions]) -> OptionsCatalog:
+        """Returns the options that instances can set for each chat model, tool and Supervisor."""
+        schemas = adapter_options.schemas
+        return OptionsCatalog(
+            adapters=tuple(AdapterOptionsOut(name=name, options=dict(schema)) for name, schema in schemas.items())
+        )
 
     @post("/providers/check", summary="Check providers", status_code=200, responses=read_errors(403))
     async def check(self, *, check_providers: NamedDependency[CheckProviders]) -> ProviderChecks:
