@@ -50,9 +50,9 @@ bench-peers *ARGUMENTS:
 soak *ARGUMENTS:
     uv run --group bench python -m bench.soak {{ ARGUMENTS }}
 
-# Install the clients, run them against the server and generate docs/clients.md
+# Install the clients, run them against the server, check the channels with them, and generate docs/clients.md
 clients *ARGUMENTS:
-    WRITE_CLIENTS_PAGE=yes uv run pytest -n 0 tests/clients {{ ARGUMENTS }}
+    WRITE_CLIENTS_PAGE=yes uv run pytest -n 0 tests/clients tests/adapters/channels/oracles {{ ARGUMENTS }}
 
 # Install Open WebUI and Haystack (1.5 GB) and run them against the server
 clients-heavy *ARGUMENTS:
@@ -109,7 +109,8 @@ lock:
         building = "\n".join(metadata["build-system"]["requires"])
         universal = ("--universal", "--python-version", minimum_python)
         build = uv("pip", "compile", "-", *here, *pins_only, *universal, text=building)
-        for environments in ("tests/clients/environments", "tests/clients/heavy/environments", "bench/environments"):
+        folders = ("tests/clients", "tests/clients/heavy", "tests/adapters/channels/oracles", "bench")
+        for environments in (f"{folder}/environments" for folder in folders):
             for program in Path(environments).glob("*.in"):
                 overrides = program.with_suffix(".overrides")
                 without = ("--override", str(overrides.absolute())) if overrides.exists() else ()

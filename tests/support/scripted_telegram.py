@@ -213,7 +213,8 @@ class ScriptedTelegram:
         content = self.files.get(path, b"")
         if len(content) > 20 * 1024 * 1024:
             return refusal(400, "Bad Request: file is too big")
-        return success({"file_id": arguments["file_id"], "file_size": len(content), "file_path": path})
+        identity = {"file_id": arguments["file_id"], "file_unique_id": "u"}
+        return success(identity | {"file_size": len(content), "file_path": path})
 
 
 LOST_RESPONSE = DROP

@@ -13,6 +13,14 @@ OTHER_NUMBER = "106540352242923"
 BUSINESS = "102290129340398"
 USER = "16505551234"
 APP_SECRET = "hidden-app-secret-0123456789abcdef"
+LATE = {
+    "code": 131047,
+    "title": "Re-engagement message",
+    "message": "Re-engagement message",
+    "error_data": {"details": "Message failed to send because more than 24 hours have passed"},
+    "href": "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/",
+}
+"""The error of a message that is sent too late."""
 VERIFY_TOKEN = "hidden-verify-token"
 
 

@@ -21,6 +21,7 @@ from polyant.domain.channel_events import (
 )
 from polyant.domain.channels import ChannelAccount
 from support.whatsapp_events import (
+    LATE,
     OTHER_NUMBER,
     USER,
     message,
@@ -260,8 +261,7 @@ def test_status_refers_to_the_message_that_was_sent(receiver: Receiver, state: s
 
 
 def test_failed_status_has_the_platforms_code(receiver: Receiver) -> None:
-    errors = [{"code": 131047, "title": "Re-engagement message", "error_data": {"details": "more than 24 hours"}}]
-    (event,) = receiver.batch(value(statuses=[status("failed", errors=errors)])).events
+    (event,) = receiver.batch(value(statuses=[status("failed", errors=[LATE])])).events
     assert event.status == DeliveryStatus(platform_id="wamid.sent", status="failed", code="131047")
 
 

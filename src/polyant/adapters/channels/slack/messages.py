@@ -1,6 +1,7 @@
 """Posts, updates and removes messages, with formatting or without."""
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from polyant.adapters.channels.platform_http import CallFailedError
@@ -26,6 +27,8 @@ _REFUSED_FORMATTING = frozenset(
         "no_text",
     }
 )
+_PLAIN: Mapping[str, Mapping[str, bool]] = {"chat.postMessage": {"mrkdwn": False}, "chat.update": {}}
+"""The further arguments that keep a text from being formatted."""
 _NO_UPDATE = frozenset(
     {"cant_update_message", "edit_window_closed", "message_not_found", "msg_too_long", "update_failed"}
 )
@@ -98,7 +101,8 @@ class SlackMessages:
             reply = await self._api.call(method, token, seconds=_SECONDS, markdown_text=markdown, **target)
             if reply.code not in _REFUSED_FORMATTING:
                 return reply
-        return await self._api.call(method, token, seconds=_SECONDS, text=escaped(text), mrkdwn=False, **target)
+        plain = {"text": escaped(text), "parse": "none", **_PLAIN[method]}
+        return await self._api.call(method, token, seconds=_SECONDS, **plain, **target)
 
     async def _remove(self, token: str, chunk: Chunk) -> None:
         with contextlib.suppress(CallFailedError):  # the draft stays, and the whole text follows
