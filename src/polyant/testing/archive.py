@@ -20,7 +20,7 @@ from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.users import StoredSession, User
 from polyant.testing.audit_log import entry_of
 from polyant.testing.channel_connection_factory import connection_of
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import InstanceFactory, UserFactory
 from polyant.testing.skill_files import content_of_skill, state_before, with_skills
 
@@ -113,6 +113,11 @@ class ArchiveContract(Contract):
     async def test_snapshot_of_an_empty_store_has_no_items(self, archive: Archive) -> None:
         assert await items_of(archive) == []
 
+    @proves(
+        "The history of instances, sessions, turn metrics, rate limits and the KeyCheck's value aren't copied.",
+        "Opens a snapshot and yields its items: instances, skill files, channel connections, users, audit entries.",
+        "Audit entries are in the order of their storage.",
+    )
     async def test_snapshot_yields_instances_users_and_audit_entries_as_stored(
         self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog
     ) -> None:
@@ -126,6 +131,7 @@ class ArchiveContract(Contract):
         assert [type(item) for item in found] == [Instance] * 3 + [User] * 3 + [AuditEntry] * 3
         assert sorted_items(found) == sorted_items([changed, *instances[1:], *users, *entries])
 
+    @proves("Files that only the history of an instance needs are left out.")
     async def test_snapshot_has_the_files_of_current_skills(
         self, archive: Archive, instance_repo: InstanceRepo
     ) -> None:
@@ -140,6 +146,9 @@ class ArchiveContract(Contract):
         assert [type(item) for item in found] == [Instance] * 2 + [StoredSkillFile] * len([*mine, *theirs])
         assert sorted_items(found) == sorted_items([saved, other, *mine, *theirs])
 
+    @proves(
+        "Opens a snapshot and yields its items: instances, skill files, channel connections, users, audit entries.",
+    )
     async def test_snapshot_has_many_files(self, archive: Archive, instance_repo: InstanceRepo) -> None:
         contents = [content_of_skill(f"skill-{number}", instructions=f"Number {number}") for number in range(20)]
         instance, files = with_skills(InstanceFactory.build(), *contents)
@@ -155,6 +164,11 @@ class ArchiveContract(Contract):
         found = await skill_files.read_all(instance.id, instance.skills[0].digest)
         assert [(file.path, file.content) for file in found] == [(file.path, file.content) for file in files]
 
+    @proves(
+        "Items are read while they are iterated, in bounded memory, and changes made after the opening "
+        "are not visible.",
+        "Writers aren't blocked.",
+    )
     async def test_snapshot_does_not_contain_later_changes(
         self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog
     ) -> None:
@@ -180,11 +194,13 @@ class ArchiveContract(Contract):
         await instance_repo.add(InstanceFactory.build())
         assert len(await items_of(archive)) == 4
 
+    @proves("Every field of an item is stored as it is, versions and times included.")
     async def test_restored_items_are_unchanged(self, archive: Archive) -> None:
         items = any_items()
         await archive.restore(iterate(items), audit=_RESTORED)
         assert sorted_items(await items_of(archive)) == sorted_items([*items, _RESTORED])
 
+    @proves("The audit entries keep their order.")
     async def test_repositories_return_restored_items(
         self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog
     ) -> None:
@@ -209,11 +225,16 @@ class ArchiveContract(Contract):
         await audit_log.add(entry_of())
         assert len(await items_of(archive)) == 5
 
+    @proves("The audit entries keep their order.")
     async def test_many_items_are_restored(self, archive: Archive) -> None:
         items = any_items(120)
         await archive.restore(iterate(items), audit=_RESTORED)
         assert sorted_items(await items_of(archive)) == sorted_items([*items, _RESTORED])
 
+    @proves(
+        "Atomically replaces the initial data with the items, then adds the audit entry.",
+        "All sessions end.",
+    )
     async def test_restore_replaces_initial_data(
         self, archive: Archive, initial: tuple[Instance, User], session_repo: SessionRepo
     ) -> None:
@@ -236,6 +257,10 @@ class ArchiveContract(Contract):
         await archive.restore(iterate(items), audit=_RESTORED)
         assert await items_of(archive) == [*items, _RESTORED]
 
+    @proves(
+        "The InstanceRepo's changes include the slugs of removed and restored instances, and its "
+        "revision is never 0 afterwards.",
+    )
     async def test_changes_include_removed_and_restored_slugs(
         self, archive: Archive, instance_repo: InstanceRepo, initial: tuple[Instance, User]
     ) -> None:
@@ -246,24 +271,39 @@ class ArchiveContract(Contract):
         assert changes.revision > before
         assert changes.slugs >= {initial[0].slug, restored.slug}
 
+    @proves(
+        "The InstanceRepo's changes include the slugs of removed and restored instances, and its "
+        "revision is never 0 afterwards.",
+    )
     async def test_revision_is_not_zero_after_restoring_no_instance(
         self, archive: Archive, instance_repo: InstanceRepo
     ) -> None:
         await archive.restore(iterate([]), audit=_RESTORED)
         assert (await instance_repo.changes_since(0)).revision > 0
 
+    @proves("A store with nothing else counts as empty.")
     async def test_new_store_counts_as_empty(self, archive: Archive) -> None:
         await archive.check_empty()
 
+    @proves(
+        "The initial data of a store are at most one instance and one user, both created by the server "
+        "and never changed, and one audit entry for each.",
+        "Returns if the store contains nothing but its initial data.",
+    )
     @pytest.mark.usefixtures("initial")
     async def test_initial_data_count_as_empty(self, archive: Archive) -> None:
         await archive.check_empty()
 
+    @proves("StoreNotEmptyError: It contains more.")
     @pytest.mark.usefixtures("initial")
     async def test_other_audit_entry_makes_the_store_not_empty(self, archive: Archive, audit_log: AuditLog) -> None:
         await audit_log.add(entry_of(actor="ann@example.com", action="session.login"))
         await self._check_not_empty(archive)
 
+    @proves(
+        "The initial data of a store are at most one instance and one user, both created by the server "
+        "and never changed, and one audit entry for each.",
+    )
     @pytest.mark.usefixtures("initial")
     async def test_second_entry_by_the_server_makes_the_store_not_empty(
         self, archive: Archive, audit_log: AuditLog
@@ -271,6 +311,11 @@ class ArchiveContract(Contract):
         await audit_log.add(entry_of(actor=SERVER, action="instance.delete"))
         await self._check_not_empty(archive)
 
+    @proves(
+        "The initial data of a store are at most one instance and one user, both created by the server "
+        "and never changed, and one audit entry for each.",
+        "StoreNotEmptyError: The store contains more than its initial data; nothing changes.",
+    )
     @pytest.mark.usefixtures("initial")
     async def test_second_instance_makes_the_store_not_empty(
         self, archive: Archive, instance_repo: InstanceRepo
@@ -278,17 +323,23 @@ class ArchiveContract(Contract):
         await instance_repo.add(InstanceFactory.build(), audit=created("instance.create"))
         await self._check_not_empty(archive)
 
+    @proves(
+        "The initial data of a store are at most one instance and one user, both created by the server "
+        "and never changed, and one audit entry for each.",
+    )
     @pytest.mark.usefixtures("initial")
     async def test_second_user_makes_the_store_not_empty(self, archive: Archive, user_repo: UserRepo) -> None:
         await user_repo.add(UserFactory.build(), audit=created("user.create"))
         await self._check_not_empty(archive)
 
+    @proves("A store with nothing else counts as empty.")
     async def test_changed_instance_makes_the_store_not_empty(
         self, archive: Archive, initial: tuple[Instance, User], instance_repo: InstanceRepo
     ) -> None:
         await instance_repo.save(initial[0])
         await self._check_not_empty(archive)
 
+    @proves("A store with nothing else counts as empty.")
     async def test_changed_user_makes_the_store_not_empty(
         self, archive: Archive, initial: tuple[Instance, User], user_repo: UserRepo
     ) -> None:
@@ -301,12 +352,14 @@ class ArchiveContract(Contract):
         await instance_repo.add(InstanceFactory.build())
         await self._check_not_empty(archive)
 
+    @proves("StoreNotEmptyError: It contains more.")
     async def test_instance_of_another_author_makes_the_store_not_empty(
         self, archive: Archive, instance_repo: InstanceRepo
     ) -> None:
         await instance_repo.add(InstanceFactory.build(), audit=created("instance.create", by=CLI))
         await self._check_not_empty(archive)
 
+    @proves("Exception: The iteration of the items raised it; nothing changes.")
     @pytest.mark.usefixtures("initial")
     async def test_error_while_iterating_changes_nothing(self, archive: Archive, instance_repo: InstanceRepo) -> None:
         before, revision = await items_of(archive), (await instance_repo.changes_since(0)).revision
@@ -338,14 +391,17 @@ class ArchiveOutageContract(Contract):
     def unavailable(self) -> Archive:
         raise NotImplementedError("return an Archive whose store is unavailable")
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     async def test_snapshot_reports_unavailable_store(self, unavailable: Archive) -> None:
         with pytest.raises(StorageUnavailableError):
             await items_of(unavailable)
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     async def test_check_empty_reports_unavailable_store(self, unavailable: Archive) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.check_empty()
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     async def test_restore_reports_unavailable_store(self, unavailable: Archive) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.restore(iterate([]), audit=_RESTORED)

@@ -10,7 +10,7 @@ from polyant.domain.audit import AuditEntry, AuditPage, AuditQuery
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.audit_log import AuditLog
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _MOMENT = timedelta(microseconds=1)
@@ -34,6 +34,7 @@ class AuditLogContract(Contract):
     async def test_list_is_empty_initially(self, audit_log: AuditLog) -> None:
         assert await audit_log.list(AuditQuery()) == AuditPage((), 0)
 
+    @proves("Stores an entry that isn't about an instance or a user, such as the rotation of the master key.")
     @pytest.mark.parametrize(
         "entry",
         [
@@ -46,6 +47,10 @@ class AuditLogContract(Contract):
         await audit_log.add(entry)
         assert await audit_log.list(AuditQuery()) == AuditPage((entry,), 1)
 
+    @proves(
+        "Returns the entries that match the query, newest first.",
+        "Entries of the same moment are ordered by storage, the latest first.",
+    )
     async def test_list_orders_newest_first_then_by_storage_order(self, audit_log: AuditLog) -> None:
         entries = [entry_of(details=(str(number),)) for number in range(3)]
         younger, older = entry_of(at=_NOON + _MOMENT), entry_of(at=_NOON - _MOMENT)
@@ -88,6 +93,7 @@ class AuditLogContract(Contract):
             await audit_log.add(entry_of(action=stored))
         assert [entry.action for entry in reversed(await listed(audit_log, action=action))] == found
 
+    @proves("Text is compared literally, including special characters.")
     @pytest.mark.parametrize("text", ["%", "_", "!", "\\", "'", '"', "{}", "$1"])
     async def test_special_characters_are_matched_literally(self, audit_log: AuditLog, text: str) -> None:
         special = entry_of(actor=f"a{text}", action=f"a{text}.b")
@@ -101,6 +107,7 @@ class AuditLogContract(Contract):
         await audit_log.add(entry_of())
         assert await audit_log.list(query) == AuditPage((), 0)
 
+    @proves("`since` is inclusive, `until` is exclusive.")
     @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-7))])
     async def test_list_by_time_includes_since_and_excludes_until(self, audit_log: AuditLog, zone: timezone) -> None:
         """The time zone of `since` and `until` doesn't matter."""
@@ -114,6 +121,7 @@ class AuditLogContract(Contract):
         assert await listed(audit_log, since=since) == [end, middle, begin]
         assert await listed(audit_log, until=until) == [middle, begin, before]
 
+    @proves("Returns the entries that match the query, newest first.")
     async def test_list_requires_all_conditions(self, audit_log: AuditLog) -> None:
         wanted: dict[str, Any] = {"instance": Slug("bot"), "actor": "ann@x.y", "action": "secret.set"}
         others: list[dict[str, Any]] = [
@@ -127,6 +135,7 @@ class AuditLogContract(Contract):
         found = await listed(audit_log, instance=Slug("bot"), user="ann@x.y", action="secret", since=_NOON)
         assert found == [entry_of(**wanted)]
 
+    @proves("`limit` and `offset` select the page; `total` ignores them.")
     @pytest.mark.parametrize(
         ("limit", "offset", "numbers"), [(2, 0, [4, 3]), (2, 3, [1, 0]), (2, 4, [0]), (5, 5, []), (0, 0, [])]
     )
@@ -148,6 +157,7 @@ class AuditLogOutageContract(Contract):
     def unavailable(self) -> AuditLog:
         raise NotImplementedError("return an AuditLog whose store is unavailable")
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     @pytest.mark.parametrize(
         "operation", [lambda log: log.add(entry_of()), lambda log: log.list(AuditQuery())], ids=["add", "list"]
     )

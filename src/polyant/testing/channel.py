@@ -36,7 +36,7 @@ from polyant.domain.channels import ChannelAccess, ChannelAccount, Delivery, par
 from polyant.domain.chunks import split_text
 from polyant.domain.ports.channel import Channel
 from polyant.domain.secrets import SecretText
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 _MARKDOWN = (
     "# Title\n\nSome **bold _and_ italic** `code` [link](https://example.com)\n\n- one\n- two\n\n```python\nx = 1\n```"
@@ -150,6 +150,7 @@ class ChannelContract(Contract):
 
     # Receiving
 
+    @proves("Returns the events of a request to the account's webhook, without any I/O.")
     def test_message_is_received(self, rig: ChannelRig, event: InboundEvent) -> None:
         assert event.text == "hello"
         assert event.user.id
@@ -158,6 +159,7 @@ class ChannelContract(Contract):
         assert event.addressed
         assert rig.requests() == 0
 
+    @proves("Each delivery of an event has the same id.")
     def test_each_delivery_of_an_event_has_the_same_id(self, rig: ChannelRig) -> None:
         request = rig.message("hello")
         assert event_of(rig, request) == event_of(rig, request)
@@ -185,6 +187,7 @@ class ChannelContract(Contract):
         assert "obey" not in document.text
         assert document.media[0].file_name == "obey me.pdf"
 
+    @proves("Events of other accounts, and kinds of events that are unknown, are only counted.")
     def test_own_messages_are_ignored(self, rig: ChannelRig) -> None:
         request = rig.own_message()
         if request is not None:
@@ -193,6 +196,10 @@ class ChannelContract(Contract):
             assert batch.ignored == 1
             assert batch.reply.status == 200
 
+    @proves(
+        "The signature of the raw bytes is verified in constant time before anything else is read.",
+        "WebhookRefusedError: The request isn't from the platform, or it can't be understood.",
+    )
     def test_request_without_or_with_another_signature_is_refused(self, rig: ChannelRig) -> None:
         request = rig.message("hello")
         for headers in ({}, {name: f"x{value}" for name, value in request.headers.items()}):
@@ -202,11 +209,13 @@ class ChannelContract(Contract):
         with pytest.raises(WebhookRefusedError):
             rig.channel.receive(rig.wrong_account, request)
 
+    @proves("The signature of the raw bytes is verified in constant time before anything else is read.")
     def test_signature_is_checked_before_the_body_is_read(self, rig: ChannelRig) -> None:
         with pytest.raises(WebhookRefusedError) as caught:
             rig.channel.receive(rig.account, replace(rig.malformed(), headers={}))
         assert caught.value.forged
 
+    @proves("WebhookRefusedError: The request isn't from the platform, or it can't be understood.")
     def test_malformed_request_is_refused(self, rig: ChannelRig) -> None:
         with pytest.raises(WebhookRefusedError) as caught:
             rig.channel.receive(rig.account, rig.malformed())
@@ -214,6 +223,7 @@ class ChannelContract(Contract):
 
     # Sending
 
+    @proves("Sends a message and returns what is known about it; never raises an error of the platform.")
     @pytest.mark.parametrize("text", _TEXTS)
     async def test_text_is_shown_once(self, rig: ChannelRig, event: InboundEvent, text: str) -> None:
         outcome = await rig.channel.send(rig.account, Chunk(peer=event.peer, text=text))
@@ -233,6 +243,7 @@ class ChannelContract(Contract):
         assert len(rig.texts(event.peer)) == len(pieces)
         assert all(f"Line {number} " in shown for number in range(len(lines)))
 
+    @proves("If the platform refuses the formatting, the text is sent without it.")
     @pytest.mark.parametrize("text", _TEXTS)
     async def test_refused_formatting_does_not_lose_the_text(
         self, rig: ChannelRig, event: InboundEvent, text: str
@@ -259,6 +270,9 @@ class ChannelContract(Contract):
         assert outcome.code
         assert "confidential" not in outcome.code
 
+    @proves(
+        "`Ambiguous` covers a time-out or a lost connection after the request was written, and a server error.",
+    )
     @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.LOST_RESPONSE])
     async def test_lost_response_is_ambiguous(self, rig: ChannelRig, event: InboundEvent, fault: Fault) -> None:
         await rig.fault("send", fault)
@@ -270,17 +284,24 @@ class ChannelContract(Contract):
         await rig.stop()
         assert isinstance(await rig.channel.send(rig.account, Chunk(peer=event.peer, text="later")), NotSent)
 
+    @proves("Sends a message and returns what is known about it; never raises an error of the platform.")
     async def test_wrong_credentials_are_a_refusal(self, rig: ChannelRig, event: InboundEvent) -> None:
         assert isinstance(await rig.channel.send(rig.wrong_account, Chunk(peer=event.peer, text="x")), Refused)
 
     # Progress
 
+    @proves("Shows that the account is typing, or the text so far; never raises an error of the platform.")
     async def test_typing_is_shown(self, rig: ChannelRig, event: InboundEvent) -> None:
         progress = Progress(peer=event.peer, private=event.private, message_id=event.message_id)
         assert await rig.channel.show_progress(rig.account, progress) is None
         assert rig.typing() == 1
         assert rig.texts(event.peer) == []
 
+    @proves(
+        "The id of a message that shows the text so far and that the first chunk has to replace, see "
+        "`Chunk.replaces` and `Progress.draft`; None if there is none, for example because the platform "
+        "removes drafts by itself.",
+    )
     async def test_final_text_appears_once_after_drafts(self, rig: ChannelRig, event: InboundEvent) -> None:
         for private in (True, False):
             await self._answer_with_drafts(rig, event.peer, private=private, message_id=event.message_id)
@@ -299,6 +320,7 @@ class ChannelContract(Contract):
         chunk = Chunk(peer=peer, text="The whole answer", reply_to=message_id, replaces=progress.draft)
         assert isinstance(await rig.channel.send(rig.account, chunk), Sent)
 
+    @proves("Shows that the account is typing, or the text so far; never raises an error of the platform.")
     async def test_failed_progress_is_not_an_error(self, rig: ChannelRig, event: InboundEvent) -> None:
         progress = Progress(peer=event.peer, private=event.private, message_id=event.message_id)
         for fault in (Fault.BUSY, Fault.REFUSAL, Fault.SERVER_ERROR, Fault.LOST_RESPONSE):
@@ -309,6 +331,7 @@ class ChannelContract(Contract):
 
     # Media
 
+    @proves("Returns the content of media, or why it can't be fetched; never raises an error of the platform.")
     async def test_media_are_fetched(self, rig: ChannelRig) -> None:
         content = bytes(range(256)) * 100
         media = event_of(rig, rig.media_message(content, file_name="a.pdf")).media[0]
@@ -317,6 +340,7 @@ class ChannelContract(Contract):
         assert isinstance(outcome, FetchedMedia)
         assert outcome.content == content
 
+    @proves("It reads at most `max_bytes` and takes at most 60 s.")
     async def test_large_media_are_unavailable(self, rig: ChannelRig) -> None:
         content = bytes(200_000)
         media = event_of(rig, rig.media_message(content, file_name="a.pdf")).media[0]
@@ -331,6 +355,7 @@ class ChannelContract(Contract):
         assert isinstance(await rig.channel.fetch(rig.account, media, max_bytes=1_000), MediaDelayed)
         assert isinstance(await rig.channel.fetch(rig.account, media, max_bytes=1_000), FetchedMedia)
 
+    @proves("Returns the content of media, or why it can't be fetched; never raises an error of the platform.")
     async def test_expired_and_unknown_media_are_gone(self, rig: ChannelRig) -> None:
         media = event_of(rig, rig.media_message(b"content", file_name="a.pdf")).media[0]
         await rig.fault("fetch", Fault.GONE)
@@ -338,6 +363,7 @@ class ChannelContract(Contract):
         foreign = MediaReference(id="https://elsewhere.invalid/x", kind=MediaKind.IMAGE)
         assert isinstance(await rig.channel.fetch(rig.account, foreign, max_bytes=1_000), MediaUnavailable)
 
+    @proves("Returns the content of media, or why it can't be fetched; never raises an error of the platform.")
     async def test_media_of_a_platform_that_is_down_are_delayed(self, rig: ChannelRig) -> None:
         media = event_of(rig, rig.media_message(b"content", file_name="a.pdf")).media[0]
         await rig.stop()
@@ -345,12 +371,14 @@ class ChannelContract(Contract):
 
     # Accounts
 
+    @proves("Returns what the platform says about the account, after the change to it, if one is given.")
     async def test_account_is_described(self, rig: ChannelRig) -> None:
         unknown = replace(rig.account.connection, account="unknown")
         state = await rig.channel.check(replace(rig.account, connection=unknown))
         assert state.account == rig.account.connection.account
         assert state.problems == ()
 
+    @proves("Changes can be repeated.")
     async def test_changes_can_be_repeated(self, rig: ChannelRig) -> None:
         changes: list[SetUp | TearDown] = [TearDown(), TearDown()]
         if Delivery.WEBHOOK in rig.channel.info.deliveries:
@@ -358,22 +386,28 @@ class ChannelContract(Contract):
         for change in changes:
             assert (await rig.channel.check(rig.account, change)).account == rig.account.connection.account
 
+    @proves("ChannelRefusedError: The platform refuses the credentials or the change.")
     async def test_wrong_credentials_are_refused(self, rig: ChannelRig) -> None:
         with pytest.raises(ChannelRefusedError) as caught:
             await rig.channel.check(rig.wrong_account)
         assert not any(secret.reveal() in caught.value.message for secret in rig.wrong_account.credentials.values())
 
+    @proves("ChannelUnreachableError: The platform doesn't respond.")
     @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.LOST_RESPONSE])
     async def test_platform_without_an_answer_is_unreachable(self, rig: ChannelRig, fault: Fault) -> None:
         await rig.fault("check", fault)
         with pytest.raises(ChannelUnreachableError):
             await rig.channel.check(rig.account)
 
+    @proves("ChannelUnreachableError: The platform doesn't respond.")
     async def test_platform_that_is_down_is_unreachable(self, rig: ChannelRig) -> None:
         await rig.stop()
         with pytest.raises(ChannelUnreachableError):
             await rig.channel.check(rig.account)
 
+    @proves(
+        "Credentials go only to the platform's own hosts, and never appear in results, errors, a repr or the log.",
+    )
     async def test_credentials_do_not_leak(
         self, rig: ChannelRig, event: InboundEvent, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -389,6 +423,7 @@ class ChannelContract(Contract):
         for secret in rig.account.credentials.values():
             assert secret.reveal() not in "".join(shown)
 
+    @proves("Calls may overlap, and a cancelled call ends immediately.")
     async def test_cancelled_call_ends(self, rig: ChannelRig, event: InboundEvent) -> None:
         task = asyncio.create_task(rig.channel.send(rig.account, Chunk(peer=event.peer, text="x")))
         await asyncio.sleep(0)
@@ -404,6 +439,7 @@ class PulledChannelContract(Contract):
     def rig(self) -> ChannelRig:
         raise NotImplementedError("return a ChannelRig around the channel under test")
 
+    @proves("Returns a context manager that yields the source of the account's events; exiting closes it.")
     async def test_pulled_events_are_those_of_the_webhook(self, rig: ChannelRig) -> None:
         request = rig.message("hello")
         await rig.deliver(request)
@@ -430,6 +466,7 @@ class PulledChannelContract(Contract):
             with pytest.raises(ChannelRefusedError):
                 await source.receive(0.2)
 
+    @proves("Sends a message and returns what is known about it; never raises an error of the platform.")
     async def test_platform_that_is_down_is_reported(self, rig: ChannelRig) -> None:
         await rig.stop()
         async with rig.channel.pull(rig.account) as source:

@@ -29,7 +29,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import SecretName
 from polyant.testing.audit_log import entry_of
 from polyant.testing.channel_connection_factory import connection_of
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import InstanceFactory
 
 _SLACK = ChannelName("slack")
@@ -68,17 +68,24 @@ class ChannelConnectionsContract(Contract):
     def test_implements_the_port(self, connections: ChannelConnections) -> None:
         assert isinstance(connections, ChannelConnections)
 
+    @proves("Returns the connection with that id, or None if it doesn't exist.")
     async def test_unknown_connection_is_none(self, connections: ChannelConnections) -> None:
         assert await connections.get(_UNKNOWN) is None
         assert await connections.get(ConnectionId("a\0b")) is None
         assert await connections.list() == ()
 
+    @proves(
+        "Stores the connections of all instances.",
+        "Returns the connection with that id, or None if it doesn't exist.",
+        "Stores a new connection and returns it with version 1.",
+    )
     async def test_added_connection_is_found(self, connections: ChannelConnections, instance: Instance) -> None:
         added = await connections.add(_connect(instance, version=7))
         assert added.version == 1
         assert await connections.get(added.id) == added
         assert await connections.list() == (added,)
 
+    @proves("Stores the connections of all instances.")
     async def test_all_fields_are_kept(self, connections: ChannelConnections, instance: Instance) -> None:
         connection = _connect(
             instance,
@@ -96,6 +103,9 @@ class ChannelConnectionsContract(Contract):
         assert added == replace(connection, version=1)
         assert await connections.get(connection.id) == added
 
+    @proves(
+        "Returns the connections of the instance and the channel, or of all, ordered by creation time, then id.",
+    )
     async def test_connections_are_listed_by_instance_and_channel(
         self, connections: ChannelConnections, instance: Instance, other: Instance
     ) -> None:
@@ -109,6 +119,9 @@ class ChannelConnectionsContract(Contract):
         assert await connections.list(channel=_SLACK) == (two,)
         assert await connections.list(instance_id=other.id, channel=_SLACK) == ()
 
+    @proves(
+        "Returns the connections of the instance and the channel, or of all, ordered by creation time, then id.",
+    )
     async def test_connections_of_equal_age_are_ordered_by_id(
         self, connections: ChannelConnections, instance: Instance
     ) -> None:
@@ -117,6 +130,9 @@ class ChannelConnectionsContract(Contract):
             await connections.add(_connect(instance, id=each, channel=ChannelName(f"c{number}")))
         assert [connection.id for connection in await connections.list()] == sorted(ids)
 
+    @proves(
+        "ConnectionExistsError: The account belongs to another connection, or the instance has one for the channel.",
+    )
     async def test_account_belongs_to_one_connection(
         self, connections: ChannelConnections, instance: Instance, other: Instance
     ) -> None:
@@ -126,6 +142,9 @@ class ChannelConnectionsContract(Contract):
         assert await connections.list() == (added,)
         await connections.add(_connect(other, channel=_SLACK))
 
+    @proves(
+        "ConnectionExistsError: The account belongs to another connection, or the instance has one for the channel.",
+    )
     async def test_instance_has_one_connection_of_a_channel(
         self, connections: ChannelConnections, instance: Instance
     ) -> None:
@@ -133,6 +152,7 @@ class ChannelConnectionsContract(Contract):
         with pytest.raises(ConnectionExistsError, match="The instance is already connected"):
             await connections.add(_connect(instance, "other"))
 
+    @proves("Of several concurrent calls, exactly one succeeds.")
     async def test_exactly_one_of_concurrent_additions_succeeds(
         self, connections: ChannelConnections, instance: Instance, other: Instance
     ) -> None:
@@ -142,10 +162,12 @@ class ChannelConnectionsContract(Contract):
         assert len(refused) == 3
         assert len(await connections.list()) == 1
 
+    @proves("UnknownInstanceError: The instance doesn't exist.")
     async def test_connection_needs_its_instance(self, connections: ChannelConnections) -> None:
         with pytest.raises(UnknownInstanceError):
             await connections.add(connection_of())
 
+    @proves("Deleting an instance deletes its connections.")
     async def test_deleting_an_instance_deletes_its_connections(
         self, connections: ChannelConnections, instance_repo: InstanceRepo, instance: Instance, other: Instance
     ) -> None:
@@ -156,6 +178,7 @@ class ChannelConnectionsContract(Contract):
         assert await connections.list() == (kept,)
         assert await connections.get(kept.id) == kept
 
+    @proves("Stores a changed connection and returns it with its version incremented.")
     async def test_saved_connection_has_the_next_version(
         self, connections: ChannelConnections, instance: Instance
     ) -> None:
@@ -164,6 +187,7 @@ class ChannelConnectionsContract(Contract):
         assert saved == replace(added, account_name="new", users=frozenset(), version=2)
         assert await connections.get(added.id) == saved
 
+    @proves("The stored id, channel, account, instance and creation time never change.")
     async def test_permanent_fields_never_change(
         self, connections: ChannelConnections, instance: Instance, other: Instance
     ) -> None:
@@ -178,6 +202,10 @@ class ChannelConnectionsContract(Contract):
         )
         assert await connections.save(moved) == replace(added, version=2)
 
+    @proves(
+        "ConnectionChangedError: The stored version differs from `connection.version`; nothing is stored.",
+        "ConnectionChangedError: The stored version differs from `version`; nothing is deleted.",
+    )
     async def test_outdated_connection_is_not_saved_or_deleted(
         self, connections: ChannelConnections, instance: Instance
     ) -> None:
@@ -189,6 +217,7 @@ class ChannelConnectionsContract(Contract):
             await connections.delete(added.id, version=added.version)
         assert await connections.get(added.id) == saved
 
+    @proves("Of several concurrent calls, exactly one succeeds.")
     async def test_exactly_one_of_concurrent_saves_succeeds(
         self, connections: ChannelConnections, instance: Instance
     ) -> None:
@@ -197,6 +226,11 @@ class ChannelConnectionsContract(Contract):
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert sum(isinstance(result, ConnectionChangedError) for result in results) == 3
 
+    @proves(
+        "UnknownConnectionError: The connection no longer exists.",
+        "UnknownConnectionError: The connection doesn't exist.",
+    )
+    @proves("Deletes the connection.")
     async def test_deleted_connection_is_gone(self, connections: ChannelConnections, instance: Instance) -> None:
         added = await connections.add(_connect(instance))
         await connections.delete(added.id, version=1)
@@ -206,6 +240,11 @@ class ChannelConnectionsContract(Contract):
                 await call
         await connections.add(added)
 
+    @proves("When the change is refused, neither is stored.")
+    @proves(
+        "An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog"
+        " of the same store lists it.",
+    )
     async def test_changes_are_stored_with_their_audit_entries(
         self, connections: ChannelConnections, instance: Instance, other: Instance, audit_log: AuditLog
     ) -> None:
@@ -239,6 +278,7 @@ class ChannelConnectionsOutageContract(Contract):
     def unavailable(self) -> ChannelConnections:
         raise NotImplementedError("return a ChannelConnections whose store is unavailable")
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     @pytest.mark.parametrize(
         "operation",
         [

@@ -20,7 +20,7 @@ from polyant.domain.chat import (
 )
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.ports.chat_model import ChatModel
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.provider_scripts import (
     CALLS,
     HELLO,
@@ -87,13 +87,23 @@ class ChatModelContract(Contract):
     def test_implements_the_port(self, provider: ProviderUnderTest) -> None:
         assert isinstance(provider.answering(HELLO), ChatModel)
 
+    @proves(
+        "With `stream`, text arrives in the provider's pieces, otherwise in one piece; the joined text is the same.",
+    )
     async def test_streamed_text_arrives_in_provider_chunks(self, provider: ProviderUnderTest) -> None:
         request = msgspec.structs.replace(provider.request, stream=True)
         self.check(await events_of(provider.answering(HELLO), request), HELLO, stream=True)
 
+    @proves(
+        "With `stream`, text arrives in the provider's pieces, otherwise in one piece; the joined text is the same.",
+    )
     async def test_whole_text_equals_joined_stream_chunks(self, provider: ProviderUnderTest) -> None:
         self.check(await events_of(provider.answering(HELLO), provider.request), HELLO, stream=False)
 
+    @proves(
+        "Yields the model's output as it arrives: text deltas, then tool calls, then exactly one ModelFinished.",
+        "The arguments of tool calls keep their meaning, and each call has an id that is unique in the response.",
+    )
     async def test_events_are_text_then_tool_calls_then_finish(
         self, *, provider: ProviderUnderTest, stream: bool
     ) -> None:
@@ -110,6 +120,7 @@ class ChatModelContract(Contract):
         request = msgspec.structs.replace(provider.request, stream=stream, tools=(TOOL,))
         self.check(await events_of(provider.answering(answer), request), answer, stream=stream)
 
+    @proves("A request without a user message is sent in a form that the provider accepts.")
     @pytest.mark.parametrize(
         "messages",
         [
@@ -138,6 +149,7 @@ class ChatModelContract(Contract):
         request = msgspec.structs.replace(provider.request, messages=messages, tools=tools)
         self.check(await events_of(provider.answering(HELLO), request), HELLO, stream=False)
 
+    @proves("ProviderError: The provider failed.")
     @pytest.mark.parametrize("kind", list(ProviderFailure))
     async def test_failure_has_its_kind(
         self,
@@ -156,6 +168,7 @@ class ChatModelContract(Contract):
             await events_of(provider.answering(HELLO), msgspec.structs.replace(provider.request, deadline=-1.0))
         assert caught.value.kind is ProviderFailure.TIMEOUT
 
+    @proves("Checks that the provider is reachable at that base URL, without a key and without calling a model.")
     async def test_check_passes_for_reachable_provider(self, provider: ProviderUnderTest) -> None:
         await provider.answering(ProviderFailure.AUTH).check(provider.request.base_url)
 
@@ -175,6 +188,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
     def provider(self) -> RemoteProviderUnderTest:
         raise NotImplementedError("return the provider under test")
 
+    @proves("The finish reason and the token counts are the provider's.")
     async def test_tokens_read_from_the_prompt_cache_are_reported(
         self, *, provider: RemoteProviderUnderTest, stream: bool
     ) -> None:
@@ -182,6 +196,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
         request = msgspec.structs.replace(provider.request, stream=stream)
         self.check(await events_of(provider.answering(answer), request), answer, stream=stream)
 
+    @proves("The finish reason and the token counts are the provider's.")
     @pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
     async def test_finish_reason_is_reported(
         self, *, provider: RemoteProviderUnderTest, stream: bool, reason: FinishReason
@@ -190,6 +205,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
         request = msgspec.structs.replace(provider.request, stream=stream)
         self.check(await events_of(provider.answering(answer), request), answer, stream=stream)
 
+    @proves("The call fails at the request's deadline, also in the middle of a stream.")
     @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
     async def test_deadline_ends_call_before_its_response(
         self, *, provider: RemoteProviderUnderTest, stream: bool
@@ -201,9 +217,11 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
                 await events_of(model, request)
         assert caught.value.kind is ProviderFailure.TIMEOUT
 
+    @proves("The call fails at the request's deadline, also in the middle of a stream.")
     async def test_deadline_ends_silent_stream(self, provider: RemoteProviderUnderTest) -> None:
         await self.check_deadline(provider.hanging("Hel"), provider)
 
+    @proves("The call fails at the request's deadline, also in the middle of a stream.")
     async def test_deadline_ends_stream_that_goes_on(self, provider: RemoteProviderUnderTest) -> None:
         await self.check_deadline(provider.trickling(), provider)
 
@@ -216,6 +234,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
         assert caught.value.kind is ProviderFailure.TIMEOUT
         assert provider.calls <= 1
 
+    @proves("Leaving or closing the generator immediately closes the connection to the provider.")
     async def test_closing_generator_closes_connection_immediately(self, provider: RemoteProviderUnderTest) -> None:
         events = provider.hanging("Hel").generate(msgspec.structs.replace(provider.request, stream=True))
         assert await anext(events) == TextDelta("Hel")
@@ -223,6 +242,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
         async with asyncio.timeout(SEEN_AT_ONCE):
             await provider.hung_up()
 
+    @proves("Leaving or closing the generator immediately closes the connection to the provider.")
     async def test_cancelling_before_first_event_closes_connection_immediately(
         self,
         *,
@@ -237,6 +257,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
         async with asyncio.timeout(SEEN_AT_ONCE):
             await provider.hung_up()
 
+    @proves("Transient failures are retried twice, but never after the first event.")
     @pytest.mark.parametrize(
         "kind",
         [ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED, ProviderFailure.UNREACHABLE],
@@ -258,6 +279,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
         request = msgspec.structs.replace(provider.request, stream=stream)
         self.check(await events_of(model, request), HELLO, stream=stream)
 
+    @proves("Transient failures are retried twice, but never after the first event.")
     @pytest.mark.parametrize("kind", [ProviderFailure.AUTH, ProviderFailure.BAD_REQUEST])
     async def test_permanent_failure_is_not_retried(
         self, provider: RemoteProviderUnderTest, kind: ProviderFailure
@@ -266,6 +288,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
             await events_of(provider.answering(kind), provider.request)
         assert provider.calls == 1
 
+    @proves("Transient failures are retried twice, but never after the first event.")
     async def test_no_retry_after_first_event(self, provider: RemoteProviderUnderTest) -> None:
         events = provider.breaking_off("Hel").generate(msgspec.structs.replace(provider.request, stream=True))
         async with aclosing(events):
@@ -279,6 +302,7 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
             await events_of(provider.breaking_off(), msgspec.structs.replace(provider.request, stream=True))
         assert (caught.value.kind, provider.calls) == (ProviderFailure.BAD_RESPONSE, 3)
 
+    @proves("The message contains neither the API key nor the provider's text.")
     @pytest.mark.parametrize("kind", list(ProviderFailure))
     async def test_error_and_log_contain_neither_key_nor_provider_text(
         self, provider: RemoteProviderUnderTest, kind: ProviderFailure, caplog: pytest.LogCaptureFixture
@@ -291,6 +315,11 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
         assert provider.request.api_key.reveal() not in shown
         assert PROVIDER_TEXT not in shown
 
+    @proves(
+        "With `public_only`, no connection is made to an IP address that isn't public, whatever the "
+        "provider's name resolves to.",
+        "Such a call fails like a call to a name that doesn't exist, so that nobody can explore a network.",
+    )
     async def test_public_only_call_connects_to_no_private_address(
         self, *, provider: RemoteProviderUnderTest, stream: bool
     ) -> None:
@@ -299,15 +328,18 @@ class RemoteChatModelContract(ChatModelContract, SentRequestsContract):
             await events_of(provider.answering(HELLO), request)
         assert (caught.value.kind, provider.calls) == (ProviderFailure.UNREACHABLE, 0)
 
+    @proves("With `public_only`, no connection is made to an IP address that isn't public.")
     async def test_public_only_check_fails_for_private_address(self, provider: RemoteProviderUnderTest) -> None:
         with pytest.raises(ProviderError) as caught:
             await provider.answering(HELLO).check(provider.request.base_url, public_only=True)
         assert caught.value.kind is ProviderFailure.UNREACHABLE
 
+    @proves("Checks that the provider is reachable at that base URL, without a key and without calling a model.")
     async def test_check_calls_no_model(self, provider: RemoteProviderUnderTest) -> None:
         await provider.answering(ProviderFailure.AUTH).check(provider.request.base_url)
         assert provider.calls == 0
 
+    @proves("ProviderError: The provider is unreachable.")
     async def test_check_fails_for_unreachable_provider(self, provider: RemoteProviderUnderTest) -> None:
         with pytest.raises(ProviderError) as caught:
             await provider.answering(HELLO).check(provider.nowhere())

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from polyant.domain.ports.clock import Clock
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 Advance = Callable[[float], Awaitable[None]]
 
@@ -26,6 +26,7 @@ class ClockContract(Contract):
     def test_implements_the_port(self, clock: Clock) -> None:
         assert isinstance(clock, Clock)
 
+    @proves("Returns the current time as an aware datetime in UTC.")
     def test_now_is_aware_and_in_utc(self, clock: Clock) -> None:
         assert clock.now().utcoffset() == timedelta(0)
 
@@ -35,10 +36,12 @@ class ClockContract(Contract):
         assert clock.now() > now
         assert clock.monotonic() >= monotonic + 1 / 64
 
+    @proves("Returns the seconds since an arbitrary moment; the value never decreases.")
     def test_monotonic_never_decreases(self, clock: Clock) -> None:
         moments = [clock.monotonic() for _ in range(1_000)]
         assert moments == sorted(moments)
 
+    @proves("Returns once `monotonic` has advanced by that many seconds.")
     async def test_sleep_lasts_its_seconds_on_the_monotonic_clock(self, clock: Clock, advance: Advance) -> None:
         async def slept() -> float:
             start = clock.monotonic()

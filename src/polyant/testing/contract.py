@@ -22,7 +22,7 @@ def proves(*sentences: str) -> Callable[[TestT], TestT]:
     """
 
     def decorate(test: TestT) -> TestT:
-        setattr(test, _PROMISES, sentences)
+        setattr(test, _PROMISES, (*getattr(test, _PROMISES, ()), *sentences))
         return test
 
     return decorate

@@ -16,6 +16,7 @@ from polyant.domain.conversations import (
 from polyant.domain.errors import StorageUnavailableError, UnknownConversationError
 from polyant.domain.lane_work import DeliveryFilter, DeliveryState, EventFilter, EventState, SendResult
 from polyant.domain.ports.conversation_maintenance import ConversationMaintenance
+from polyant.testing.contract import proves
 from polyant.testing.conversation_store import (
     BOT,
     ConversationStoreContract,
@@ -50,6 +51,7 @@ class ConversationMaintenanceContract(ConversationStoreContract):
     def test_implements_the_port(self, rig: ConversationStoreRig) -> None:
         assert isinstance(rig.maintenance, ConversationMaintenance)
 
+    @proves("Deletes messages older than a time, at most `limit`, and returns what it removed.")
     async def test_old_messages_expire_in_batches(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.conversations.append(_ID, messages_of(5))
@@ -60,6 +62,10 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         assert [message.id for message in history.messages] == ["m-4", "m-5"]
         assert history.conversation.messages == 2
 
+    @proves(
+        "With its last message, a conversation is deleted, with its data key and its deliveries, and its"
+        " lane if that is free and has no events.",
+    )
     async def test_conversation_goes_with_its_last_message(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.conversations.append(_ID, [user_message()])
@@ -70,6 +76,7 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         assert await rig.maintenance.count_keys("master-1") == 0
         assert await rig.conversations.current(LaneId("lane-1"), newest=9) is None
 
+    @proves("A conversation without messages expires by the time of its update.")
     async def test_conversation_without_messages_expires(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         assert (await rig.maintenance.expire_messages(START, limit=9)).conversations == ()
@@ -84,6 +91,11 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         assert lease.conversation is None
         assert len((await rig.inbox.load(lease, limit=9)).events) == 1
 
+    @proves(
+        "Deletes finished events, settled deliveries, and old dead events; returns False if more is left.",
+        "An event is deleted if it was received before `finished_before` and is finished, or before "
+        "`dead_before` and is dead.",
+    )
     async def test_finished_events_and_deliveries_expire(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         (delivery,) = await finished(rig, work, "chunk")
@@ -99,6 +111,10 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         assert (await rig.outbox.list(DeliveryFilter(), limit=9)).total == 0
         assert await rig.inbox.receive([event_of()]) == (True,)
 
+    @proves(
+        "An event is deleted if it was received before `finished_before` and is finished, or before "
+        "`dead_before` and is dead.",
+    )
     async def test_dead_events_expire_by_a_time_of_their_own(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await finished(rig, work, state=EventState.DEAD)
@@ -117,6 +133,7 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         assert [event.event_id for event in (await rig.inbox.list(EventFilter(), limit=9)).events] == ["e-2"]
         assert (await rig.outbox.list(DeliveryFilter(), limit=9)).total == 1
 
+    @proves("Deletes finished events, settled deliveries, and old dead events; returns False if more is left.")
     async def test_events_expire_in_batches(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig, *(event_of(f"e-{number}") for number in range(5)))
         await finished(rig, work)
@@ -124,6 +141,7 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         done = [await rig.maintenance.expire_events(**before, limit=2) for _ in range(3)]  # type: ignore[arg-type]
         assert done == [False, False, True]
 
+    @proves("A correct store finds none.")
     async def test_healthy_store_needs_no_healing(self, rig: ConversationStoreRig) -> None:
         await rig.inbox.receive([event_of("e-1"), event_of("e-2", lane_of("lane-2"))])
         work = await rig.inbox.load(await claimed(rig), limit=9)
@@ -132,6 +150,7 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         await rig.lanes.release(work.lease, again=True)
         assert await rig.maintenance.heal() == ()
 
+    @proves("Makes lanes due that have open events or deliveries but would never be claimed, and returns them.")
     async def test_lane_that_was_released_with_open_work_is_healed(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await rig.lanes.release(work.lease)
@@ -142,6 +161,11 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         await rig.lanes.release(work.lease)
         assert await rig.maintenance.heal() == ("lane-2",)
 
+    @proves(
+        "Returns data keys that another master key than the current one wraps, at most `limit`.",
+        "Stores re-wrapped data keys, and returns how many; a key that has changed since it was read is left alone.",
+        "Returns the number of data keys that this master key wraps.",
+    )
     async def test_outdated_keys_are_replaced(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.conversations.start(conversation_of("conversation-2", "lane-2", wrapped_by="master-2"))
@@ -167,6 +191,9 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         assert found.key == "new ingest key"
         assert await rig.maintenance.replace_keys(changes) == 0
 
+    @proves(
+        "Stores re-wrapped data keys, and returns how many; a key that has changed since it was read is left alone.",
+    )
     async def test_key_that_changed_meanwhile_is_left_alone(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         (old,) = await rig.maintenance.outdated_keys("master-2", limit=9)
@@ -177,6 +204,10 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         assert await rig.maintenance.replace_keys(changes) == 0
         assert (await rig.conversations.show(_ID)).conversation.data_key == old.key
 
+    @proves(
+        "Ingest keys of days before `finished_before` that no stored ciphertext can need, and lanes that"
+        " are free and empty, go with them.",
+    )
     async def test_ingest_key_goes_with_the_events_of_its_day(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         (event,) = (await rig.inbox.list(EventFilter(), limit=9)).events
@@ -194,6 +225,7 @@ class ConversationMaintenanceContract(ConversationStoreContract):
 class ConversationMaintenanceOutageContract(ConversationStoreOutageContract):
     """The additional tests for a store that can fail; subclasses provide a rig with an unavailable one."""
 
+    @proves("Every method raises `StorageUnavailableError` if the store is unavailable, and can be repeated.")
     async def test_maintenance_reports_unavailable_store(self, unavailable: ConversationStoreRig) -> None:
         maintenance = unavailable.maintenance
         with pytest.raises(StorageUnavailableError):

@@ -16,6 +16,7 @@ from polyant.domain.conversations import (
 from polyant.domain.errors import LeaseLostError, StorageUnavailableError, UnknownConversationError
 from polyant.domain.lane_work import DeliveryFilter, EventFilter
 from polyant.domain.ports.conversation_repo import ConversationRepo
+from polyant.testing.contract import proves
 from polyant.testing.conversation_store import (
     BOT,
     LEASE,
@@ -50,11 +51,16 @@ class ConversationRepoContract(ConversationStoreContract):
     def test_implements_the_port(self, rig: ConversationStoreRig) -> None:
         assert isinstance(rig.conversations, ConversationRepo)
 
+    @proves("Returns the lane's current conversation, or None if it has none.")
     async def test_lane_has_no_conversation_initially(self, rig: ConversationStoreRig) -> None:
         assert await rig.conversations.current(_LANE, newest=9) is None
         await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
         assert await rig.conversations.current(_LANE, newest=9) is None
 
+    @proves(
+        "Stores conversations and their messages; texts are ciphertext, and are returned unchanged.",
+        "Stores a new conversation, makes it the current one of its lane, and returns it.",
+    )
     async def test_started_conversation_is_returned_unchanged(self, rig: ConversationStoreRig) -> None:
         full = conversation_of(
             user="hash", label="é🙂'", channel="fake", client_managed=True, updated_at=START + _SECOND
@@ -64,12 +70,17 @@ class ConversationRepoContract(ConversationStoreContract):
         assert history is not None
         assert (history.conversation, history.messages) == (full, ())
 
+    @proves(
+        "If the lane's current conversation isn't the one that it `replaces` (None: the lane has none), "
+        "nothing is stored and the current one is returned.",
+    )
     async def test_lane_with_a_conversation_keeps_it(self, rig: ConversationStoreRig) -> None:
         first = await rig.conversations.start(conversation_of())
         assert await rig.conversations.start(conversation_of("conversation-2")) == first
         with pytest.raises(UnknownConversationError):
             await rig.conversations.show(ConversationId("conversation-2"))
 
+    @proves("The replaced conversation stays stored.")
     async def test_new_conversation_replaces_the_current_one(self, rig: ConversationStoreRig) -> None:
         first = await rig.conversations.start(conversation_of())
         second = await rig.conversations.start(conversation_of("conversation-2"), replaces=first.id)
@@ -80,6 +91,7 @@ class ConversationRepoContract(ConversationStoreContract):
         assert (await rig.conversations.show(first.id)).conversation == first
         assert await rig.conversations.start(conversation_of("conversation-3"), replaces=first.id) == second
 
+    @proves("Of concurrent calls for one lane, one stores its conversation.")
     async def test_concurrent_calls_start_one_conversation(self, rig: ConversationStoreRig) -> None:
         drafts = [conversation_of(f"conversation-{number}") for number in range(10)]
         started = await asyncio.gather(*(rig.conversations.start(draft) for draft in drafts))
@@ -87,6 +99,7 @@ class ConversationRepoContract(ConversationStoreContract):
         page = await rig.conversations.list(ConversationFilter(instance=BOT), limit=99)
         assert [each.id for each in page.conversations] == [started[0].id]
 
+    @proves("Stores conversations and their messages; texts are ciphertext, and are returned unchanged.")
     async def test_appended_messages_are_returned_unchanged(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         full = assistant_message(
@@ -106,6 +119,7 @@ class ConversationRepoContract(ConversationStoreContract):
         assert (history.conversation.messages, history.conversation.unanswered) == (2, 1)
         assert history.conversation.updated_at == full.at
 
+    @proves("The messages are the newest answered ones, at most `newest`, oldest first; with 0, none is returned.")
     async def test_current_returns_the_newest_answered_messages(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         first, second, third, fourth = messages_of(4)
@@ -116,6 +130,7 @@ class ConversationRepoContract(ConversationStoreContract):
             assert history is not None
             assert history.messages == expected
 
+    @proves("Messages are ordered by when they were stored, and those of one call by their order in it.")
     async def test_order_is_that_of_storing_not_of_time(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         names = [f"m-{number}" for number in (3, 1, 2, 9, 5)]
@@ -135,6 +150,10 @@ class ConversationRepoContract(ConversationStoreContract):
         assert [(each.id, each.answered) for each in history.messages] == [("m-0", False), ("m-1", True), ("a-1", True)]
         assert history.conversation.unanswered == 1
 
+    @proves(
+        "A stored unanswered message with the digest of one of `messages` is deleted, because that one "
+        "repeats it; unless the call gives it again.",
+    )
     async def test_repeated_unanswered_message_is_replaced(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.conversations.append(_ID, [user_message("m-1", digest="d-1"), user_message("m-2", digest=None)])
@@ -152,6 +171,10 @@ class ConversationRepoContract(ConversationStoreContract):
         assert await _ids(rig) == ["m-1", "m-2", "m-4", "m-5", "m-6", "m-7"]
         assert (await rig.conversations.show(_ID)).conversation.messages == 6
 
+    @proves(
+        "A message whose id is stored is ignored, and so is a second message of the assistant for one "
+        "turn: repeating a call changes nothing.",
+    )
     async def test_repeated_append_changes_nothing(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         question = user_message(answered=False, digest="d-1")
@@ -169,12 +192,14 @@ class ConversationRepoContract(ConversationStoreContract):
         await rig.conversations.append(_ID, [user_message("m-2")])
         assert (await rig.conversations.show(_ID)).conversation.client_managed
 
+    @proves("The conversation's time of update becomes the time of the latest message, if that is later.")
     async def test_update_time_never_goes_back(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.conversations.append(_ID, [user_message(at=START + _SECOND)])
         await rig.conversations.append(_ID, [user_message("m-2", at=START - _SECOND)])
         assert (await rig.conversations.show(_ID)).conversation.updated_at == START + _SECOND
 
+    @proves("LeaseLostError: The lease was taken by another holder, or released.")
     async def test_append_with_a_lost_lease_stores_nothing(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         late = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
@@ -186,6 +211,10 @@ class ConversationRepoContract(ConversationStoreContract):
         assert await _ids(rig) == ["m-2"]
         assert not (await rig.conversations.show(_ID)).conversation.client_managed
 
+    @proves(
+        "UnknownConversationError: The conversation doesn't exist, or was deleted.",
+        "UnknownConversationError: The conversation doesn't exist.",
+    )
     async def test_unknown_conversation_is_reported(self, rig: ConversationStoreRig) -> None:
         with pytest.raises(UnknownConversationError):
             await rig.conversations.append(_ID, [user_message()])
@@ -198,6 +227,9 @@ class ConversationRepoContract(ConversationStoreContract):
         assert len(await _ids(rig)) == 20
         assert (await rig.conversations.show(_ID)).conversation.messages == 20
 
+    @proves(
+        "Returns the conversations that match, the latest updated first, then by id; `total` ignores the page.",
+    )
     async def test_list_orders_by_update_and_pages(self, rig: ConversationStoreRig) -> None:
         for number, seconds in enumerate((1, 3, 2, 3)):
             await rig.conversations.start(
@@ -210,6 +242,9 @@ class ConversationRepoContract(ConversationStoreContract):
         page = await rig.conversations.list(query, limit=2, offset=1)
         assert ([each.id for each in page.conversations], page.total) == (["c-3", "c-2"], 4)
 
+    @proves(
+        "Returns the conversations that match, the latest updated first, then by id; `total` ignores the page.",
+    )
     async def test_list_applies_each_condition(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of("c-1", "lane-1", channel="fake", user="hash"))
         await rig.conversations.start(conversation_of("c-2", "lane-2", updated_at=START + _SECOND))
@@ -240,6 +275,11 @@ class ConversationRepoContract(ConversationStoreContract):
         for text in ("-2", "turn", "http", "calculat_", "%", "_-2", "ciphertext"):
             assert await found(text=text) == []
 
+    @proves(
+        "Deletes one batch of the selected conversations, at most `limit` messages, and returns what it removed.",
+        "With the last message of a conversation its data key is deleted, with its deliveries, and with "
+        "its lane if that is free and has no events.",
+    )
     async def test_delete_removes_one_conversation(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.conversations.start(conversation_of("conversation-2", "lane-2"))
@@ -250,6 +290,7 @@ class ConversationRepoContract(ConversationStoreContract):
         assert (await rig.conversations.list(ConversationFilter(instance=BOT), limit=9)).total == 1
         assert (await rig.conversations.start(conversation_of("conversation-3"))).id == "conversation-3"
 
+    @proves("Unknown ids delete nothing.")
     async def test_delete_of_another_instances_conversation_removes_nothing(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         for selection in (
@@ -261,6 +302,9 @@ class ConversationRepoContract(ConversationStoreContract):
             assert (deleted.conversations, deleted.complete) == ((), True)
         assert await _ids(rig) == []
 
+    @proves(
+        "Deletes one batch of the selected conversations, at most `limit` messages, and returns what it removed.",
+    )
     async def test_delete_works_in_batches(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.conversations.append(_ID, messages_of(5))
@@ -269,6 +313,10 @@ class ConversationRepoContract(ConversationStoreContract):
         assert [(len(each.messages), each.complete) for each in batches] == [(2, False), (2, False), (1, True)]
         assert [each.conversations for each in batches] == [(), (), (_ID,)]
 
+    @proves(
+        "Deleting all conversations of a user or an instance also deletes their events, deliveries and "
+        "free lanes, and the user's messages in the conversations of others, by their sender.",
+    )
     async def test_deletion_of_a_user_covers_events_deliveries_and_turns_in_groups(
         self, rig: ConversationStoreRig
     ) -> None:
@@ -298,6 +346,10 @@ class ConversationRepoContract(ConversationStoreContract):
         assert [event.event_id for event in (await rig.inbox.list(EventFilter(), limit=9)).events] == ["e-3"]
         assert (await rig.outbox.list(DeliveryFilter(), limit=9)).total == 0
 
+    @proves(
+        "Deleting all conversations of a user or an instance also deletes their events, deliveries and "
+        "free lanes, and the user's messages in the conversations of others, by their sender.",
+    )
     async def test_deletion_of_an_instance_leaves_nothing(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         work = await loaded(rig)
@@ -312,6 +364,7 @@ class ConversationRepoContract(ConversationStoreContract):
 class ConversationRepoOutageContract(ConversationStoreOutageContract):
     """The additional tests for a ConversationRepo whose store can fail; subclasses provide the rig."""
 
+    @proves("Every method raises `StorageUnavailableError` if the store is unavailable.")
     async def test_conversations_report_unavailable_store(self, unavailable: ConversationStoreRig) -> None:
         conversations = unavailable.conversations
         with pytest.raises(StorageUnavailableError):

@@ -10,7 +10,7 @@ from polyant.domain.errors import SecretUnreadableError
 from polyant.domain.ports.data_cipher import DataCipher, DataKey
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretText
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 CONVERSATION = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32
@@ -66,22 +66,32 @@ class DataCipherContract(Contract):
 
     # create_key, unwrap_key
 
+    @proves("Returns a new random data key for a conversation, and its wrapped form in ASCII, which is stored.")
     async def test_wrapped_key_is_ascii_and_new_on_each_call(self, data_cipher: DataCipher) -> None:
         wrapped = [(await data_cipher.create_key(CONVERSATION))[1] for _ in range(20)]
         assert len(set(wrapped)) == 20
         assert all(text.isascii() for text in wrapped)
 
+    @proves("Returns the data key of a conversation.")
     async def test_unwrapped_key_decrypts_what_the_created_key_encrypted(self, data_cipher: DataCipher) -> None:
         key, wrapped = await data_cipher.create_key(CONVERSATION)
         unwrapped = await data_cipher.unwrap_key(wrapped, CONVERSATION)
         assert unwrapped.decrypt_text(key.encrypt_text(TEXT, ADDRESS), ADDRESS) == TEXT
         assert unwrapped.fingerprint(DATA) == key.fingerprint(DATA)
 
+    @proves(
+        "SecretUnreadableError: The wrapped key is damaged, belongs to another conversation, or was "
+        "encrypted with a master key that isn't configured.",
+    )
     async def test_key_is_not_unwrapped_for_another_conversation(self, data_cipher: DataCipher) -> None:
         _, wrapped = await data_cipher.create_key(CONVERSATION)
         with pytest.raises(SecretUnreadableError):
             await data_cipher.unwrap_key(wrapped, OTHER)
 
+    @proves(
+        "SecretUnreadableError: The wrapped key is damaged, belongs to another conversation, or was "
+        "encrypted with a master key that isn't configured.",
+    )
     async def test_key_is_not_unwrapped_without_its_master_key(
         self, data_cipher: DataCipher, data_cipher_stranger: DataCipher
     ) -> None:
@@ -89,6 +99,7 @@ class DataCipherContract(Contract):
         with pytest.raises(SecretUnreadableError):
             await data_cipher_stranger.unwrap_key(wrapped, CONVERSATION)
 
+    @proves("Returns the data key of a conversation.")
     async def test_key_is_unwrapped_with_a_previous_master_key(
         self, data_cipher: DataCipher, data_cipher_successor: DataCipher
     ) -> None:
@@ -96,6 +107,10 @@ class DataCipherContract(Contract):
         unwrapped = await data_cipher_successor.unwrap_key(wrapped, CONVERSATION)
         assert unwrapped.decrypt(key.encrypt(DATA, ADDRESS), ADDRESS) == DATA
 
+    @proves(
+        "SecretUnreadableError: The wrapped key is damaged, belongs to another conversation, or was "
+        "encrypted with a master key that isn't configured.",
+    )
     async def test_changed_wrapped_key_is_rejected(self, data_cipher: DataCipher) -> None:
         _, wrapped = await data_cipher.create_key(CONVERSATION)
         for at, character in enumerate(wrapped):
@@ -120,6 +135,7 @@ class DataCipherContract(Contract):
 
     # rewrap_key, key_id, key_id_of
 
+    @proves("Returns the same data key, wrapped with the current master key.")
     async def test_rewrapped_key_needs_only_the_current_master_key(
         self, data_cipher: DataCipher, data_cipher_successor: DataCipher, data_cipher_newest: DataCipher
     ) -> None:
@@ -128,6 +144,10 @@ class DataCipherContract(Contract):
         unwrapped = await data_cipher_newest.unwrap_key(rewrapped, CONVERSATION)
         assert unwrapped.decrypt(key.encrypt(DATA, ADDRESS), ADDRESS) == DATA
 
+    @proves(
+        "Returns the id of the master key that wraps now; the id reveals nothing about the key.",
+        "Returns the id of the master key that wrapped a data key.",
+    )
     async def test_key_id_tells_which_master_key_wrapped_a_key(
         self, data_cipher: DataCipher, data_cipher_successor: DataCipher
     ) -> None:
@@ -137,6 +157,7 @@ class DataCipherContract(Contract):
         rewrapped = await data_cipher_successor.rewrap_key(wrapped, CONVERSATION)
         assert await data_cipher_successor.key_id_of(rewrapped) == await data_cipher_successor.key_id()
 
+    @proves("SecretUnreadableError: As for `unwrap_key`.")
     async def test_key_is_not_rewrapped_for_another_conversation_or_without_its_master_key(
         self, data_cipher: DataCipher, data_cipher_stranger: DataCipher
     ) -> None:
@@ -146,6 +167,7 @@ class DataCipherContract(Contract):
         with pytest.raises(SecretUnreadableError):
             await data_cipher_stranger.rewrap_key(wrapped, CONVERSATION)
 
+    @proves("SecretUnreadableError: The text isn't a wrapped key.")
     @pytest.mark.parametrize("rubbish", RUBBISH)
     async def test_text_that_is_no_wrapped_key_has_no_key_id(self, data_cipher: DataCipher, rubbish: str) -> None:
         with pytest.raises(SecretUnreadableError):
@@ -227,6 +249,7 @@ class DataCipherContract(Contract):
 
     # repr, errors
 
+    @proves("The message contains no key.")
     async def test_repr_and_errors_contain_no_key_and_no_content(
         self, data_cipher: DataCipher, secret_cipher: SecretCipher
     ) -> None:

@@ -5,7 +5,7 @@ import pytest
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.media.sizes import MediaTooLargeError
 from polyant.domain.ports.image_fetcher import ImageFetcher
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 CONTENT = bytes(range(256)) * 300
 """The content behind `url`."""
@@ -25,14 +25,17 @@ class ImageFetcherContract(Contract):
     def test_implements_the_port(self, image_fetcher: ImageFetcher) -> None:
         assert isinstance(image_fetcher, ImageFetcher)
 
+    @proves("Returns the content behind a URL, whatever its type.")
     async def test_content_arrives_byte_for_byte(self, image_fetcher: ImageFetcher, url: str) -> None:
         assert await image_fetcher.fetch(url, max_bytes=len(CONTENT)) == CONTENT
         assert await image_fetcher.fetch(url, max_bytes=len(CONTENT) + 1) == CONTENT
 
+    @proves("MediaTooLargeError: The content has more than `max_bytes` bytes; the rest isn't read.")
     async def test_larger_content_is_refused(self, image_fetcher: ImageFetcher, url: str) -> None:
         with pytest.raises(MediaTooLargeError, match=f"at most {len(CONTENT) - 1} bytes"):
             await image_fetcher.fetch(url, max_bytes=len(CONTENT) - 1)
 
+    @proves("InvalidInputError: The URL isn't an http or https URL, or it can't be fetched in time.")
     @pytest.mark.parametrize(
         "other",
         ["", "x", "https://", "https://nobody.invalid/a.png", "ftp://nobody.invalid/a.png", "file:///etc/hostname"],

@@ -14,6 +14,7 @@ from polyant.domain.errors import (
 )
 from polyant.domain.lane_work import DeliveryState, EventFilter, EventId, EventState, SendResult
 from polyant.domain.ports.inbox import Inbox
+from polyant.testing.contract import proves
 from polyant.testing.conversation_store import (
     BOT,
     LEASE,
@@ -43,6 +44,7 @@ class InboxContract(ConversationStoreContract):
     def test_implements_the_port(self, rig: ConversationStoreRig) -> None:
         assert isinstance(rig.inbox, Inbox)
 
+    @proves("Payloads are ciphertext.")
     async def test_event_is_stored_unchanged(self, rig: ConversationStoreRig) -> None:
         assert await rig.inbox.receive([event_of("é🙂'", position=2**40, user="hash", payload="x" * 70_000)]) == (True,)
         (event,) = (await rig.inbox.list(EventFilter(), limit=9)).events
@@ -50,6 +52,10 @@ class InboxContract(ConversationStoreContract):
         assert (event.lane, event.instance, event.channel, event.account) == ("lane-1", BOT, "fake", "acc")
         assert (event.state, event.attempts, event.error) == (EventState.OPEN, 0, None)
 
+    @proves(
+        "An event whose channel, account and event id are stored is a duplicate: it changes nothing, "
+        "whatever its state.",
+    )
     async def test_duplicate_changes_nothing(self, rig: ConversationStoreRig) -> None:
         events = [event_of("e-1"), event_of("e-2"), event_of("e-1", lane_of("lane-2"), payload="other")]
         assert await rig.inbox.receive(events) == (True, True, False)
@@ -60,14 +66,24 @@ class InboxContract(ConversationStoreContract):
         await rig.lanes.release(work.lease)
         assert await rig.lanes.due_in() is None
 
+    @proves(
+        "An event whose channel, account and event id are stored is a duplicate: it changes nothing, "
+        "whatever its state.",
+    )
     async def test_event_ids_belong_to_channel_and_account(self, rig: ConversationStoreRig) -> None:
         lanes = [lane_of(), lane_of("l-2", account="other"), lane_of("l-3", channel="fake2")]
         assert await rig.inbox.receive([event_of("e-1", lane) for lane in lanes]) == (True, True, True)
 
+    @proves("Stores events, and returns for each whether it is new.")
     async def test_one_of_concurrent_deliveries_is_new(self, rig: ConversationStoreRig) -> None:
         results = await asyncio.gather(*(rig.inbox.receive([event_of()]) for _ in range(20)))
         assert sorted(results) == [(False,)] * 19 + [(True,)]
 
+    @proves(
+        "A new event makes its lane due after its `quiet` seconds of silence, but at most `longest_wait`"
+        " seconds after the first event of the burst, and never before the end of a delay with which the"
+        " lane was released.",
+    )
     async def test_burst_is_due_after_silence(self, rig: ConversationStoreRig) -> None:
         await rig.inbox.receive([event_of("e-1", quiet=100, longest_wait=250)])
         await rig.advance(60)
@@ -77,12 +93,21 @@ class InboxContract(ConversationStoreContract):
         await rig.advance(41)
         assert names_of(await rig.inbox.load(await claimed(rig), limit=20)) == ["e-1", "e-2"]
 
+    @proves(
+        "A new event makes its lane due after its `quiet` seconds of silence, but at most `longest_wait`"
+        " seconds after the first event of the burst, and never before the end of a delay with which the"
+        " lane was released.",
+    )
     async def test_burst_is_due_after_the_longest_wait(self, rig: ConversationStoreRig) -> None:
         for number in range(4):
             await rig.inbox.receive([event_of(f"e-{number}", quiet=100, longest_wait=250)])
             await rig.advance(70)
         assert len((await rig.inbox.load(await claimed(rig), limit=20)).events) == 4
 
+    @proves(
+        "Events are ordered by position, then by when they were received; at most `limit` are returned, "
+        "and each load counts as one of their attempts.",
+    )
     async def test_events_are_loaded_by_position_then_in_the_order_received(self, rig: ConversationStoreRig) -> None:
         events = [event_of(f"e-{position}-{n}", position=position) for n, position in enumerate((3, 1, 2, 1))]
         work = await loaded(rig, *events, limit=3)
@@ -96,6 +121,7 @@ class InboxContract(ConversationStoreContract):
         await rig.inbox.receive([event_of("e-2")])
         assert (await rig.inbox.load(work.lease, limit=1)).lease.wake == work.lease.wake + 1
 
+    @proves("LeaseLostError: The lease is lost.")
     async def test_load_without_lease_is_refused(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await rig.lanes.release(work.lease, again=True)
@@ -104,6 +130,12 @@ class InboxContract(ConversationStoreContract):
         again = await rig.inbox.load(await claimed(rig), limit=20)
         assert [event.attempts for event in again.events] == [2]
 
+    @proves("`Inbox.finish` fills it, and `Inbox.load` returns what is open.")
+    @proves(
+        "Stores received events until a turn has answered each exactly once.",
+        "Stores the end of events, the messages of their turn and the chunks to send in one transaction.",
+        "Returns the deliveries in their order; the first is already marked as being sent.",
+    )
     async def test_result_is_stored_with_history_and_deliveries(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         work = await loaded(rig, event_of("e-1"), event_of("e-2"))
@@ -129,6 +161,11 @@ class InboxContract(ConversationStoreContract):
         page = await rig.inbox.list(EventFilter(state=EventState.ANSWERED), limit=9)
         assert [(event.event_id, event.payload) for event in page.events] == [("e-2", None), ("e-1", None)]
 
+    @proves("`Inbox.finish` fills it, and `Inbox.load` returns what is open.")
+    @proves(
+        "Returns the work of a leased lane: its open deliveries, or if there are none, its first open events.",
+        "If there are open deliveries, events are neither returned nor counted.",
+    )
     async def test_open_deliveries_come_before_events(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig, event_of("e-1"), event_of("e-2"), limit=1)
         await finished(rig, work, "chunk 1", "chunk 2")
@@ -143,6 +180,9 @@ class InboxContract(ConversationStoreContract):
         last = await rig.inbox.load(work.lease, limit=1)
         assert [(event.event_id, event.attempts) for event in last.events] == [("e-2", 1)]
 
+    @proves(
+        "If the result was stored before, the call stores nothing and returns the turn's deliveries that are open.",
+    )
     async def test_repeated_result_stores_nothing_and_returns_open_deliveries(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         work = await loaded(rig)
@@ -168,6 +208,7 @@ class InboxContract(ConversationStoreContract):
         assert again == ()
         assert (await rig.conversations.show(ConversationId("conversation-1"))).messages == ()
 
+    @proves("LeaseLostError: The lease is lost; nothing is stored.")
     async def test_result_of_a_lost_lease_is_not_stored(self, rig: ConversationStoreRig) -> None:
         late = await loaded(rig)
         await rig.advance(LEASE + 1)
@@ -176,6 +217,7 @@ class InboxContract(ConversationStoreContract):
             await rig.inbox.finish(late.lease, result_of(late, "late"), seconds=LEASE)
         assert [each.text for each in await finished(rig, work, "in time")] == ["in time"]
 
+    @proves("The lease is extended to that many seconds from now.")
     async def test_result_extends_the_lease(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await rig.advance(LEASE * 0.75)
@@ -183,6 +225,7 @@ class InboxContract(ConversationStoreContract):
         await rig.advance(LEASE * 0.75)
         assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
 
+    @proves("Returns None and stores nothing if the result is void once the lane is woken, and it was.")
     async def test_interrupted_result_is_not_stored(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await rig.inbox.receive([event_of("e-2")])
@@ -192,6 +235,7 @@ class InboxContract(ConversationStoreContract):
         assert names_of(again) == ["e-1", "e-2"]
         assert len(await finished(rig, again, "chunk", unless_woken=True)) == 1
 
+    @proves("UnknownConversationError: The conversation was deleted; nothing is stored.")
     async def test_result_for_a_deleted_conversation_is_not_stored(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         work = await loaded(rig)
@@ -215,6 +259,10 @@ class InboxContract(ConversationStoreContract):
         await rig.outbox.record(notice.id, SendResult(state=DeliveryState.SENT))
         assert names_of(await rig.inbox.load(work.lease, limit=20)) == ["e-1"]
 
+    @proves(
+        "The payload of finished events is removed, unless they are dead.",
+        "Opens a dead event again, without attempts, and makes its lane due.",
+    )
     async def test_dead_event_keeps_its_payload_and_can_be_replayed(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await finished(rig, work, state=EventState.DEAD, error="bad request")
@@ -226,6 +274,7 @@ class InboxContract(ConversationStoreContract):
         (event,) = (await rig.inbox.load(await claimed(rig), limit=20)).events
         assert (event.id, event.attempts, event.error) == (dead.id, 1, None)
 
+    @proves("UnknownEventError: The event doesn't exist or isn't dead.")
     async def test_only_dead_events_are_replayed(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         with pytest.raises(UnknownEventError):
@@ -240,6 +289,7 @@ class InboxContract(ConversationStoreContract):
         await rig.lanes.release(work.lease)
         assert names_of(await rig.inbox.load(await claimed(rig), limit=20)) == ["e-1"]
 
+    @proves("Returns the events that match, the latest received first; `total` ignores the page.")
     async def test_list_returns_a_page_of_matching_events(self, rig: ConversationStoreRig) -> None:
         lanes = [lane_of(), lane_of("lane-2", instance=OTHER_BOT), lane_of("lane-3", channel="fake2")]
         await rig.inbox.receive([event_of(f"e-{n}-{m}", lane) for n, lane in enumerate(lanes) for m in range(3)])
@@ -251,6 +301,11 @@ class InboxContract(ConversationStoreContract):
         event = page.events[1]
         assert (await rig.inbox.list(EventFilter(event=event.id), limit=9)).events == (event,)
 
+    @proves(
+        "Returns the data key for payloads of that day.",
+        "If there is none, the draft is stored and returned; without a draft, None is returned.",
+        "Concurrent calls return the same key.",
+    )
     async def test_ingest_key_of_a_day_is_stored_once(self, rig: ConversationStoreRig) -> None:
         def draft(number: int) -> WrappedKey:
             return WrappedKey(kind=KeyKind.INGEST, id="2026-11-22", key=f"key-{number}", wrapped_by="master-1")
@@ -261,6 +316,7 @@ class InboxContract(ConversationStoreContract):
         assert await rig.inbox.ingest_key(_DAY) == found[0]
         assert await rig.inbox.ingest_key(date(2026, 11, 23)) is None
 
+    @proves("Stores received events until a turn has answered each exactly once.")
     async def test_finished_events_stay_finished_for_their_ids(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await finished(rig, work)
@@ -271,6 +327,10 @@ class InboxContract(ConversationStoreContract):
 class InboxOutageContract(ConversationStoreOutageContract):
     """The additional tests for an Inbox whose store can fail; subclasses provide a rig with an unavailable store."""
 
+    @proves(
+        "Every method raises `StorageUnavailableError` if the store is unavailable; `receive` and "
+        "`finish` can then be repeated, because what was stored already isn't stored again.",
+    )
     async def test_inbox_reports_unavailable_store(self, unavailable: ConversationStoreRig) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.inbox.receive([event_of()])

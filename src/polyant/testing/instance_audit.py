@@ -11,7 +11,7 @@ from polyant.domain.errors import PolyantError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.instance_repo import InstanceRepo
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import InstanceFactory
 
 _SLUG = Slug("audited")
@@ -30,6 +30,11 @@ class InstanceAuditContract(Contract):
     def audit_log(self, repo: InstanceRepo) -> AuditLog:
         raise NotImplementedError("return the AuditLog of the same store as `repo`")
 
+    @proves("Entries remain after their instance or user is deleted.")
+    @proves(
+        "An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog"
+        " of the same store lists it.",
+    )
     async def test_each_change_is_stored_with_its_audit_entry(self, repo: InstanceRepo, audit_log: AuditLog) -> None:
         """The entries remain after the instance is deleted."""
         added, saved, deleted = entry_of("instance.create"), entry_of("instance.update"), entry_of("instance.delete")
@@ -44,6 +49,7 @@ class InstanceAuditContract(Contract):
         await repo.delete(stored.slug)
         assert (await audit_log.list(AuditQuery())).total == 0
 
+    @proves("When the change is refused, neither is stored.")
     @pytest.mark.parametrize(
         "change",
         [
@@ -64,6 +70,7 @@ class InstanceAuditContract(Contract):
             await change(repo, entry_of("instance.refused"))
         assert (await audit_log.list(AuditQuery())).total == 0
 
+    @proves("When the change is refused, neither is stored.")
     async def test_save_of_outdated_version_stores_no_audit_entry(
         self, repo: InstanceRepo, audit_log: AuditLog
     ) -> None:

@@ -21,7 +21,7 @@ from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SectionKey
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.instance_audit import entry_of
 
@@ -68,10 +68,22 @@ class InstanceHistoryContract(Contract):
         assert list(await history.list(instance.id)) == []
         assert await history.get(instance.id, 1) is None
 
+    @proves(
+        "Returns the states of the instance without their content, the latest first; none for an unknown instance.",
+        "Returns the state of the instance with that number, or None if there is none.",
+    )
     async def test_unknown_instance_has_no_states(self, history: InstanceHistory) -> None:
         assert list(await history.list(_NOBODY)) == []
         assert await history.get(_NOBODY, 1) is None
 
+    @proves(
+        "A `replaced` state is added to the history of the instance, whose oldest states are dropped "
+        "until `kept_states` contains all of them.",
+    )
+    @proves(
+        "Reads and deletes the states that the InstanceRepo of the same store keeps when it saves an instance.",
+        "Returns the state of the instance with that number, or None if there is none.",
+    )
     async def test_save_adds_the_replaced_state(
         self, history: InstanceHistory, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -97,6 +109,9 @@ class InstanceHistoryContract(Contract):
         await instance_repo.save(replace(instance, name="New"))
         assert list(await history.list(instance.id)) == []
 
+    @proves(
+        "Returns the states of the instance without their content, the latest first; none for an unknown instance.",
+    )
     async def test_latest_state_is_listed_first(
         self, history: InstanceHistory, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -118,6 +133,10 @@ class InstanceHistoryContract(Contract):
             await history.delete(instance.id, state.number)
         assert await history.get(other.id, state.number) == state
 
+    @proves(
+        "The same holds for the state that a save `replaced`, which the InstanceHistory of the same "
+        "store lists, and for `skill_files`, which the SkillFiles of the same store reads.",
+    )
     async def test_refused_save_adds_no_state(
         self, history: InstanceHistory, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -130,6 +149,13 @@ class InstanceHistoryContract(Contract):
         assert list(await history.list(instance.id)) == []
         assert list(await history.list(unknown.id)) == []
 
+    @proves(
+        "A `replaced` state is added to the history of the instance, whose oldest states are dropped "
+        "until `kept_states` contains all of them.",
+    )
+    @proves(
+        "An instance has at most `MAX_STATES` states with `MAX_HISTORY_BYTES` together; saving drops the oldest first.",
+    )
     async def test_oldest_states_are_dropped_beyond_the_maximum_number(
         self, history: InstanceHistory, instance_repo: InstanceRepo
     ) -> None:
@@ -140,6 +166,9 @@ class InstanceHistoryContract(Contract):
         assert numbers == list(range(MAX_STATES + 2, 2, -1))
         assert await history.get(saved.id, 2) is None
 
+    @proves(
+        "An instance has at most `MAX_STATES` states with `MAX_HISTORY_BYTES` together; saving drops the oldest first.",
+    )
     async def test_oldest_states_are_dropped_beyond_the_maximum_size(
         self, history: InstanceHistory, instance_repo: InstanceRepo
     ) -> None:
@@ -153,6 +182,10 @@ class InstanceHistoryContract(Contract):
             saved = await instance_repo.save(saved, replaced=state_of(saved))
         assert [state.number for state in await history.list(saved.id)] == list(range(fitting + 2, 2, -1))
 
+    @proves(
+        "Reads and deletes the states that the InstanceRepo of the same store keeps when it saves an instance.",
+        "Deletes one state; the audit entry is stored in the same transaction.",
+    )
     async def test_deleted_state_is_gone(
         self, history: InstanceHistory, instance_repo: InstanceRepo, audit_log: AuditLog, instance: Instance
     ) -> None:
@@ -165,6 +198,7 @@ class InstanceHistoryContract(Contract):
         assert await history.get(instance.id, 2) is None
         assert (await audit_log.list(AuditQuery())).entries == (entry,)
 
+    @proves("UnknownStateError: The instance has no state with that number; nothing is stored.")
     async def test_state_can_be_deleted_once(
         self, history: InstanceHistory, instance_repo: InstanceRepo, audit_log: AuditLog, instance: Instance
     ) -> None:
@@ -174,6 +208,7 @@ class InstanceHistoryContract(Contract):
             await history.delete(instance.id, 1, audit=entry_of("history.delete"))
         assert (await audit_log.list(AuditQuery())).total == 0
 
+    @proves("Deleting an instance deletes its states.")
     async def test_deleting_an_instance_deletes_its_states(
         self, history: InstanceHistory, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -203,6 +238,7 @@ class InstanceHistoryOutageContract(Contract):
     def unavailable(self) -> InstanceHistory:
         raise NotImplementedError("return an InstanceHistory whose store is unavailable")
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     @pytest.mark.parametrize(
         "operation",
         [

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from polyant.domain.instances import Instance, InstancePage, InstanceQuery, InstanceStatus, InstanceSummary
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import InstanceFactory, SealedSecretFactory
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -34,6 +34,7 @@ class InstanceListingContract(Contract):
         repo = await seed()
         assert await repo.list(_EVERYTHING) == InstancePage((), 0)
 
+    @proves("Returns the instances that match the query, ordered by creation time, then slug.")
     async def test_list_orders_by_creation_then_slug(self, seed: Seed) -> None:
         """Slugs are ordered by code point, regardless of the database's collation."""
         slugs = ["a-b", "a.b", "a0", "a_b", "ab", "b"]
@@ -60,6 +61,7 @@ class InstanceListingContract(Contract):
         page = await repo.list(_EVERYTHING)
         assert [shown.has_auth_key for shown in page.instances] == [False]
 
+    @proves("`limit` and `offset` select the page; `total` ignores them.")
     @pytest.mark.parametrize(
         ("limit", "offset", "numbers"),
         [(None, 0, [0, 1, 2, 3, 4]), (2, 0, [0, 1]), (2, 4, [4]), (None, 3, [3, 4]), (2, 9, []), (0, 0, [])],
@@ -96,6 +98,7 @@ class InstanceListingContract(Contract):
         repo = await seed(InstanceFactory.build(**plain("cafe") | {"name": "Café Жук"}))
         assert await slugs_of(repo, InstanceQuery(search="CAFÉ ж")) == ["cafe"]
 
+    @proves("The search text is matched literally, including special characters.")
     @pytest.mark.parametrize("special", ["%", "_", "!", "\\", "'", '"', "{}", "$1", "100%_!", "\\_"])
     async def test_search_matches_special_characters_literally(self, seed: Seed, special: str) -> None:
         found = InstanceFactory.build(**plain("special") | {"description": f"has {special} in it"})
@@ -128,6 +131,7 @@ class InstanceListingContract(Contract):
         assert await slugs_of(repo, InstanceQuery(key_fingerprints=("old",))) == ["expired", "valid"]
         assert await slugs_of(repo, InstanceQuery(key_fingerprints=("new", "old"))) == ["expired", "valid"]
 
+    @proves("Returns the instances that match the query, ordered by creation time, then slug.")
     async def test_list_requires_all_conditions(self, seed: Seed) -> None:
         key = {AUTH_API_KEY: SealedSecretFactory.build(fingerprint="f")}
         repo = await seed(

@@ -12,6 +12,7 @@ from polyant.domain.limits import TurnLimits
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.secrets import SecretName
+from polyant.testing.contract import proves
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.instance_listing import InstanceListingContract, Seed
 
@@ -19,6 +20,7 @@ from polyant.testing.instance_listing import InstanceListingContract, Seed
 class InstanceReadingContract(InstanceListingContract):
     """The tests of `get`, `list` and `changes_since` that every InstanceRepo must pass; subclasses provide `seed`."""
 
+    @proves("Returns the instance with that slug as last stored, or None if it doesn't exist.")
     async def test_get_of_unknown_slug_returns_none(self, seed: Seed) -> None:
         repo = await seed(InstanceFactory.build())
         assert await repo.get(Slug("nobody")) is None
@@ -61,6 +63,7 @@ class InstanceReadingContract(InstanceListingContract):
         assert (found.created_at, found.updated_at) == (moment, moment.replace(microsecond=0))
         assert found.created_at.utcoffset() == timedelta(0)
 
+    @proves("The result may include unchanged slugs.")
     async def test_changes_since_the_beginning_list_every_instance(self, seed: Seed) -> None:
         instances = InstanceFactory.batch(3)
         changes = await (await seed(*instances)).changes_since(0)
@@ -77,6 +80,7 @@ class InstanceReadingContract(InstanceListingContract):
 class ReadOnlyInstanceRepoContract(InstanceReadingContract):
     """The tests of an InstanceRepo whose store accepts no changes; subclasses provide `seed`."""
 
+    @proves("Then `add`, `save` and `delete` raise ReadOnlyError.")
     @pytest.mark.parametrize(
         "change",
         [

@@ -20,7 +20,7 @@ from polyant.domain.mcp_servers import McpServer
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import AUTH_API_KEY, SecretName
-from polyant.testing.contract import Contract, requires
+from polyant.testing.contract import Contract, proves, requires
 from polyant.testing.factories import InstanceFactory, SealedSecretFactory
 from polyant.testing.instance_audit import InstanceAuditContract
 from polyant.testing.instance_listing import Seed, slugs_of
@@ -47,11 +47,13 @@ class InstanceWritingContract(InstanceAuditContract):
     def test_implements_the_port(self, repo: InstanceRepo) -> None:
         assert isinstance(repo, InstanceRepo)
 
+    @proves("Stores a new instance and returns it with version 1.")
     async def test_get_returns_added_instance(self, repo: InstanceRepo) -> None:
         for instance in InstanceFactory.batch(10):
             stored = await repo.add(instance)
             assert await repo.get(instance.slug) == stored == replace(instance, version=1)
 
+    @proves("Returns the instance with that slug as last stored, or None if it doesn't exist.")
     async def test_get_returns_last_saved_state(self, repo: InstanceRepo) -> None:
         stored = await repo.add(InstanceFactory.build())
         for number in range(3):
@@ -86,6 +88,9 @@ class InstanceWritingContract(InstanceAuditContract):
         assert await repo.get(stored.slug) == saved
         assert saved.mcp_servers == (web, crm)
 
+    @proves(
+        "Stores instances atomically: fields, sections, tools and encrypted secrets change together or not at all.",
+    )
     async def test_get_never_sees_partial_write(self, repo: InstanceRepo) -> None:
         stored = await repo.add(marked(InstanceFactory.build(), "start"))
 
@@ -102,6 +107,7 @@ class InstanceWritingContract(InstanceAuditContract):
             await asyncio.sleep(0.001)  # without a pause, reads from memory would starve the writer's thread
         await writing
 
+    @proves("InstanceExistsError: The slug is taken; nothing is stored.")
     async def test_add_with_taken_slug_stores_nothing(self, repo: InstanceRepo) -> None:
         stored = await repo.add(InstanceFactory.build(slug="taken"))
         with pytest.raises(InstanceExistsError):
@@ -109,15 +115,18 @@ class InstanceWritingContract(InstanceAuditContract):
         assert await repo.get(Slug("taken")) == stored
         assert (await repo.list(_EVERYTHING)).total == 1
 
+    @proves("Of several concurrent calls, exactly one succeeds.")
     async def test_exactly_one_of_concurrent_adds_succeeds(self, repo: InstanceRepo) -> None:
         rivals = InstanceFactory.batch(10, slug="wanted")
         winners = await winners_of((repo.add(rival) for rival in rivals), InstanceExistsError)
         assert [await repo.get(Slug("wanted"))] == winners
 
+    @proves("Stores a changed instance and returns it with its version incremented.")
     async def test_save_increments_version(self, repo: InstanceRepo) -> None:
         stored = await repo.add(InstanceFactory.build())
         assert (await repo.save(stored)).version == 2
 
+    @proves("The stored id, slug and creation time never change.")
     async def test_save_keeps_id_slug_and_creation_time(self, repo: InstanceRepo) -> None:
         stored = await repo.add(InstanceFactory.build(slug="old"))
         saved = await repo.save(replace(stored, slug=Slug("new"), created_at=_NOON, name="Changed"))
@@ -131,6 +140,7 @@ class InstanceWritingContract(InstanceAuditContract):
         await repo.save(replace(stored, sections={}, secrets={}, tools=()))
         assert await repo.get(other.slug) == other
 
+    @proves("UnknownInstanceError: The instance no longer exists.")
     async def test_save_of_unknown_instance_stores_nothing(self, repo: InstanceRepo) -> None:
         instance = InstanceFactory.build(version=1)
         with pytest.raises(UnknownInstanceError):
@@ -145,6 +155,10 @@ class InstanceWritingContract(InstanceAuditContract):
             await repo.save(deleted)
         assert await repo.get(Slug("bot")) == successor
 
+    @proves(
+        "InstanceChangedError: The stored version differs from `instance.version`, or the files of one "
+        "of the instance's skills are neither given nor stored; nothing is stored.",
+    )
     async def test_save_of_outdated_version_stores_nothing(self, repo: InstanceRepo) -> None:
         read = await repo.add(InstanceFactory.build())
         theirs = await repo.save(replace(read, name="Theirs"))
@@ -152,12 +166,14 @@ class InstanceWritingContract(InstanceAuditContract):
             await repo.save(replace(read, name="Mine", sections={}))
         assert await repo.get(read.slug) == theirs
 
+    @proves("Of several concurrent calls, exactly one succeeds.")
     async def test_exactly_one_of_concurrent_saves_succeeds(self, repo: InstanceRepo) -> None:
         read = await repo.add(InstanceFactory.build())
         rivals = [marked(read, f"Rival {number}") for number in range(20)]
         winners = await winners_of((repo.save(rival) for rival in rivals), InstanceChangedError)
         assert [await repo.get(read.slug)] == winners
 
+    @proves("Deletes the instance and all its data, its history included, except its audit trail.")
     async def test_delete_removes_only_that_instance(self, repo: InstanceRepo) -> None:
         deleted, other = [await repo.add(instance) for instance in InstanceFactory.batch(2)]
         await repo.delete(deleted.slug)
@@ -175,10 +191,12 @@ class InstanceWritingContract(InstanceAuditContract):
         await repo.delete(stored.slug)
         assert await slugs_of(repo, InstanceQuery(key_fingerprints=("new",))) == []
 
+    @proves("UnknownInstanceError: The instance doesn't exist.")
     async def test_delete_of_unknown_instance_is_refused(self, repo: InstanceRepo) -> None:
         with pytest.raises(UnknownInstanceError):
             await repo.delete(Slug("nobody"))
 
+    @proves("InstanceChangedError: The stored version differs from `version`; nothing is deleted.")
     async def test_delete_with_outdated_version_is_refused(self, repo: InstanceRepo) -> None:
         read = await repo.add(InstanceFactory.build())
         stored = await repo.save(read)
@@ -192,15 +210,18 @@ class InstanceWritingContract(InstanceAuditContract):
         await repo.delete(stored.slug, version=stored.version)
         assert await repo.get(read.slug) is None
 
+    @proves("Deletes the instance and all its data, its history included, except its audit trail.")
     async def test_instance_inherits_nothing_from_deleted_one(self, repo: InstanceRepo) -> None:
         await repo.add(InstanceFactory.build(slug="bot"))
         await repo.delete(Slug("bot"))
         successor = await repo.add(InstanceFactory.build(slug="bot", sections={}, secrets={}, tools=()))
         assert await repo.get(Slug("bot")) == successor
 
+    @proves("Revision 0 precedes the first write.")
     async def test_revision_is_0_before_first_write(self, repo: InstanceRepo) -> None:
         assert (await repo.changes_since(0)).revision == 0
 
+    @proves("Returns the slugs added, saved or deleted after that revision, and the current revision.")
     async def test_changes_since_lists_added_saved_and_deleted_slugs(self, repo: InstanceRepo) -> None:
         saved, deleted = [await repo.add(instance) for instance in InstanceFactory.batch(2)]
         start = await repo.changes_since(0)
@@ -212,6 +233,10 @@ class InstanceWritingContract(InstanceAuditContract):
         assert changes.slugs >= {added.slug, saved.slug, deleted.slug}
         assert (await repo.changes_since(changes.revision)).revision == changes.revision
 
+    @proves(
+        "Each write has a higher revision than every write that ended before it began, so polling with "
+        "the returned revision misses no change.",
+    )
     async def test_each_write_increases_revision(self, repo: InstanceRepo) -> None:
         revisions = [(await repo.changes_since(0)).revision]
         stored = await repo.add(InstanceFactory.build())
@@ -222,6 +247,10 @@ class InstanceWritingContract(InstanceAuditContract):
         revisions.append((await repo.changes_since(0)).revision)
         assert revisions == sorted(set(revisions))
 
+    @proves(
+        "Each write has a higher revision than every write that ended before it began, so polling with "
+        "the returned revision misses no change.",
+    )
     async def test_polling_changes_misses_no_write(self, repo: InstanceRepo) -> None:
         instances = InstanceFactory.batch(20)
         writing = asyncio.gather(*(repo.add(instance) for instance in instances))
@@ -265,6 +294,7 @@ class InstanceRepoOutageContract(Contract):
     def unavailable(self) -> InstanceRepo:
         raise NotImplementedError("return an InstanceRepo whose store is unavailable")
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     @pytest.mark.parametrize(
         "operation",
         [
@@ -280,6 +310,7 @@ class InstanceRepoOutageContract(Contract):
         with pytest.raises(StorageUnavailableError):
             await operation(unavailable)
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     @requires("writes")
     @pytest.mark.parametrize(
         "operation",

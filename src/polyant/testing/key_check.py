@@ -6,7 +6,7 @@ import pytest
 
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.ports.key_check import KeyCheck
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 
 class KeyCheckContract(Contract):
@@ -19,37 +19,48 @@ class KeyCheckContract(Contract):
     def test_implements_the_port(self, key_check: KeyCheck) -> None:
         assert isinstance(key_check, KeyCheck)
 
+    @proves("Returns the stored value, or None if there is none yet.")
     async def test_read_returns_none_initially(self, key_check: KeyCheck) -> None:
         assert await key_check.read() is None
 
+    @proves(
+        "Returns the stored value, or None if there is none yet.",
+        "Atomically stores the value unless one is already stored, and returns the stored value.",
+    )
     async def test_keep_stores_value(self, key_check: KeyCheck) -> None:
         assert await key_check.keep("first") == "first"
         assert await key_check.read() == "first"
 
+    @proves("Atomically stores the value unless one is already stored, and returns the stored value.")
     async def test_keep_does_not_replace_stored_value(self, key_check: KeyCheck) -> None:
         await key_check.keep("first")
         assert await key_check.keep("second") == "first"
         assert await key_check.read() == "first"
 
+    @proves("Atomically stores the value unless one is already stored, and returns the stored value.")
     async def test_concurrent_keeps_return_the_same_value(self, key_check: KeyCheck) -> None:
         results = await asyncio.gather(*(key_check.keep(f"value {number}") for number in range(20)))
         assert set(results) == {await key_check.read()}
 
+    @proves("Atomically replaces `expected` with the value, and returns whether `expected` was the stored value.")
     async def test_replace_replaces_expected_value(self, key_check: KeyCheck) -> None:
         await key_check.keep("first")
         assert await key_check.replace("first", "second")
         assert await key_check.read() == "second"
         assert await key_check.keep("third") == "second"
 
+    @proves("If another value or none is stored, nothing changes.")
     async def test_replace_keeps_unexpected_value(self, key_check: KeyCheck) -> None:
         await key_check.keep("first")
         assert not await key_check.replace("zeroth", "second")
         assert await key_check.read() == "first"
 
+    @proves("If another value or none is stored, nothing changes.")
     async def test_replace_without_stored_value_stores_nothing(self, key_check: KeyCheck) -> None:
         assert not await key_check.replace("first", "second")
         assert await key_check.read() is None
 
+    @proves("Of several concurrent calls that expect the same value, exactly one succeeds.")
     async def test_exactly_one_of_concurrent_replaces_succeeds(self, key_check: KeyCheck) -> None:
         await key_check.keep("first")
         values = [f"value {number}" for number in range(20)]
@@ -65,14 +76,17 @@ class KeyCheckOutageContract(Contract):
     def unavailable(self) -> KeyCheck:
         raise NotImplementedError("return a KeyCheck whose store is unavailable")
 
+    @proves("StorageUnavailableError: The store is unavailable.")
     async def test_read_reports_unavailable_store(self, unavailable: KeyCheck) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.read()
 
+    @proves("StorageUnavailableError: The store is unavailable.")
     async def test_keep_reports_unavailable_store(self, unavailable: KeyCheck) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.keep("value")
 
+    @proves("StorageUnavailableError: The store is unavailable.")
     async def test_replace_reports_unavailable_store(self, unavailable: KeyCheck) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.replace("value", "another")

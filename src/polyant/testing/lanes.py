@@ -7,6 +7,7 @@ import pytest
 from polyant.domain.errors import LeaseLostError, StorageUnavailableError
 from polyant.domain.lanes import LaneKind
 from polyant.domain.ports.lanes import Lanes
+from polyant.testing.contract import proves
 from polyant.testing.conversation_store import (
     LEASE,
     ConversationStoreContract,
@@ -30,12 +31,14 @@ class LanesContract(ConversationStoreContract):
     def test_implements_the_port(self, rig: ConversationStoreRig) -> None:
         assert isinstance(rig.lanes, Lanes)
 
+    @proves("A lane is free if nobody holds a lease on it, or if the lease has expired.")
     async def test_free_lane_is_leased_with_what_is_known(self, rig: ConversationStoreRig) -> None:
         lane = api_lane(user="hash")
         lease = await rig.lanes.acquire(lane, owner="worker-1", seconds=LEASE)
         assert lease is not None
         assert (lease.lane, lease.owner, lease.epoch, lease.wake, lease.conversation) == (lane, "worker-1", 1, 0, None)
 
+    @proves("An unknown lane is created; a known one has this description from now on.")
     async def test_lane_has_its_latest_description(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.inbox.receive([event_of(lane=lane_of(user="old"))])
@@ -48,6 +51,10 @@ class LanesContract(ConversationStoreContract):
         assert lease is not None
         assert lease.conversation == conversation.id
 
+    @proves(
+        "A lane is free if nobody holds a lease on it, or if the lease has expired.",
+        "Leases this lane for that many seconds, or returns None if it isn't free; returns immediately.",
+    )
     async def test_leased_lane_is_refused_until_it_is_released(self, rig: ConversationStoreRig) -> None:
         first = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
         assert first is not None
@@ -58,10 +65,15 @@ class LanesContract(ConversationStoreContract):
         assert second is not None
         assert second.epoch > first.epoch
 
+    @proves(
+        "Leases lanes to one holder at a time, across all processes and hosts that share the store.",
+        "Of concurrent calls, one gets the lease.",
+    )
     async def test_one_of_concurrent_calls_gets_the_lease(self, rig: ConversationStoreRig) -> None:
         calls = (rig.lanes.acquire(api_lane(), owner=f"worker-{number}", seconds=LEASE) for number in range(20))
         assert sum(lease is not None for lease in await asyncio.gather(*calls)) == 1
 
+    @proves("LeaseLostError: The lease was released, or the lane has another holder.")
     async def test_expired_lease_can_be_taken_and_its_holder_is_fenced(self, rig: ConversationStoreRig) -> None:
         late = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
         await rig.advance(LEASE + 1)
@@ -74,6 +86,9 @@ class LanesContract(ConversationStoreContract):
         assert await rig.lanes.acquire(api_lane(), owner="worker-3", seconds=LEASE) is None
         assert await rig.lanes.renew(taken, seconds=LEASE) == 0
 
+    @proves(
+        "Extends a lease to that many seconds from now, and returns the number of events that the lane received.",
+    )
     async def test_renewed_lease_lasts_longer(self, rig: ConversationStoreRig) -> None:
         lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
         assert lease is not None
@@ -82,6 +97,7 @@ class LanesContract(ConversationStoreContract):
         await rig.advance(LEASE * 0.75)
         assert await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE) is None
 
+    @proves("A lease that has expired can be renewed until another holder takes the lane.")
     async def test_expired_lease_that_nobody_took_can_be_renewed(self, rig: ConversationStoreRig) -> None:
         lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
         assert lease is not None
@@ -89,6 +105,10 @@ class LanesContract(ConversationStoreContract):
         await rig.lanes.renew(lease, seconds=LEASE)
         assert await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE) is None
 
+    @proves(
+        "LeaseLostError: The lease was released, or the lane has another holder.",
+        "Ends a lease; does nothing if it is lost.",
+    )
     async def test_released_lease_is_lost(self, rig: ConversationStoreRig) -> None:
         lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
         assert lease is not None
@@ -97,6 +117,7 @@ class LanesContract(ConversationStoreContract):
         with pytest.raises(LeaseLostError):
             await rig.lanes.renew(lease, seconds=LEASE)
 
+    @proves("Leases the lane of the kind `channel` that has been due longest, or returns None if none is due.")
     @pytest.mark.parametrize("kind", [LaneKind.API, LaneKind.ACCOUNT])
     async def test_workers_never_claim_lanes_of_other_kinds(self, rig: ConversationStoreRig, kind: LaneKind) -> None:
         lease = await rig.lanes.acquire(api_lane(kind=kind), owner="worker-1", seconds=LEASE)
@@ -107,10 +128,15 @@ class LanesContract(ConversationStoreContract):
         await rig.lanes.release(lease, again=True)
         assert await rig.lanes.due_in() is None
 
+    @proves("Returns the seconds until the next lane of the kind `channel` is due, or None if none will be.")
     async def test_no_lane_is_due_initially(self, rig: ConversationStoreRig) -> None:
         assert await rig.lanes.due_in() is None
         assert await rig.lanes.claim(owner="worker-1", seconds=LEASE) is None
 
+    @proves(
+        "A lane is due once it received an event and its burst is over, once its holder released it with"
+        " work left, or once the lease of its holder has expired.",
+    )
     async def test_event_makes_its_lane_due(self, rig: ConversationStoreRig) -> None:
         await rig.inbox.receive([event_of()])
         due_in = await rig.lanes.due_in()
@@ -120,6 +146,7 @@ class LanesContract(ConversationStoreContract):
         assert (lease.lane, lease.wake) == (lane_of(), 1)
         assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
 
+    @proves("Leases the lane of the kind `channel` that has been due longest, or returns None if none is due.")
     async def test_lane_that_has_been_due_longest_is_claimed_first(self, rig: ConversationStoreRig) -> None:
         for name in ("b", "c", "a"):
             await rig.inbox.receive([event_of(name, lane_of(name))])
@@ -129,12 +156,17 @@ class LanesContract(ConversationStoreContract):
         assert due_in <= -2.9
         assert [(await claimed(rig)).lane.id for _ in range(3)] == ["b", "c", "a"]
 
+    @proves("Of concurrent calls, each gets another lane.")
     async def test_concurrent_claims_get_different_lanes(self, rig: ConversationStoreRig) -> None:
         await rig.inbox.receive([event_of(f"e-{number}", lane_of(f"lane-{number}")) for number in range(10)])
         calls = (rig.lanes.claim(owner=f"worker-{number}", seconds=LEASE) for number in range(15))
         lanes = [lease.lane.id for lease in await asyncio.gather(*calls) if lease is not None]
         assert sorted(lanes) == sorted(f"lane-{number}" for number in range(10))
 
+    @proves(
+        "A lane is due once it received an event and its burst is over, once its holder released it with"
+        " work left, or once the lease of its holder has expired.",
+    )
     async def test_lane_of_a_dead_worker_is_due_again(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await rig.advance(LEASE + 1)
@@ -144,12 +176,20 @@ class LanesContract(ConversationStoreContract):
         with pytest.raises(LeaseLostError):
             await rig.inbox.load(work.lease, limit=20)
 
+    @proves(
+        "A lane of the kind `channel` is due again after the delay if it received an event since its "
+        "work was loaded (its count isn't that of the lease), or with `again`; otherwise it is idle.",
+    )
     async def test_released_lane_without_new_events_is_idle(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await finished(rig, work)
         await rig.lanes.release(work.lease)
         assert await rig.lanes.due_in() is None
 
+    @proves(
+        "A lane of the kind `channel` is due again after the delay if it received an event since its "
+        "work was loaded (its count isn't that of the lease), or with `again`; otherwise it is idle.",
+    )
     async def test_lane_that_received_an_event_meanwhile_is_due_after_its_release(
         self, rig: ConversationStoreRig
     ) -> None:
@@ -161,6 +201,10 @@ class LanesContract(ConversationStoreContract):
         await rig.lanes.release(work.lease)
         assert names_of(await rig.inbox.load(await claimed(rig), limit=20)) == ["e-2"]
 
+    @proves(
+        "A lane is due once it received an event and its burst is over, once its holder released it with"
+        " work left, or once the lease of its holder has expired.",
+    )
     async def test_lane_with_work_left_is_due_after_the_delay(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await rig.lanes.release(work.lease, again=True, delay=100)
@@ -180,6 +224,10 @@ class LanesContract(ConversationStoreContract):
         await rig.lanes.release(work.lease, again=True, uncounted=ids_of(work))  # the lease is lost
         assert [event.attempts for event in (await rig.inbox.load(again.lease, limit=20)).events] == [2]
 
+    @proves(
+        "Moves the work and the conversation of a lane to another one, which is created if it is unknown.",
+        "Events and deliveries keep their order.",
+    )
     async def test_moved_lane_takes_its_work_along(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig, event_of("e-1"))
         (delivery,) = await finished(rig, work, "chunk")
@@ -196,6 +244,7 @@ class LanesContract(ConversationStoreContract):
         assert history is not None
         assert history.conversation.lane == "lane-2"
 
+    @proves("The target keeps its own conversation if it has one.")
     async def test_target_of_a_move_keeps_its_conversation(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         await rig.conversations.start(conversation_of("conversation-2", "lane-2"))
@@ -204,6 +253,7 @@ class LanesContract(ConversationStoreContract):
         assert history is not None
         assert history.conversation.id == "conversation-2"
 
+    @proves("An unknown source changes nothing.")
     async def test_unknown_source_of_a_move_changes_nothing(self, rig: ConversationStoreRig) -> None:
         await rig.lanes.move(lane_of("nobody").id, lane_of("lane-2"))
         assert await rig.lanes.due_in() is None
@@ -212,6 +262,10 @@ class LanesContract(ConversationStoreContract):
 class LanesOutageContract(ConversationStoreOutageContract):
     """The additional tests for Lanes whose store can fail; subclasses provide a rig with an unavailable store."""
 
+    @proves(
+        "Every method raises `StorageUnavailableError` if the store is unavailable; whether the change "
+        "took effect is then unknown.",
+    )
     async def test_lanes_report_unavailable_store(self, unavailable: ConversationStoreRig) -> None:
         lanes = unavailable.lanes
         with pytest.raises(StorageUnavailableError):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from polyant.domain.errors import LastSuperadminError
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import Email, Role, User
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import UserFactory
 
 Removal = Callable[[UserRepo, User], Awaitable[object]]
@@ -38,6 +38,11 @@ class LastSuperadminContract(Contract):
     def user_repo(self) -> UserRepo:
         raise NotImplementedError("return an empty UserRepo")
 
+    @proves(
+        "Once there is an active superadmin, at least one always remains, even under concurrent writes.",
+        "LastSuperadminError: The change would leave no active superadmin; nothing is stored.",
+        "LastSuperadminError: The user is the last active superadmin; nothing is deleted.",
+    )
     @each_removal
     async def test_last_active_superadmin_cannot_be_removed(self, user_repo: UserRepo, remove: Removal) -> None:
         await user_repo.add(UserFactory.build(role=Role.USER))
@@ -68,6 +73,7 @@ class LastSuperadminContract(Contract):
             await _delete(user_repo, each)
         assert (await user_repo.list()).total == 0
 
+    @proves("Once there is an active superadmin, at least one always remains, even under concurrent writes.")
     async def test_concurrent_removal_of_all_superadmins_leaves_one(self, user_repo: UserRepo) -> None:
         superadmins = [await user_repo.add(user) for user in UserFactory.batch(9, role=Role.SUPERADMIN)]
         removals = (_REMOVALS[number % 3](user_repo, user) for number, user in enumerate(superadmins))

@@ -43,6 +43,10 @@ class MediaStoreContract(Contract):
     def test_implements_the_port(self, media_store: MediaStore) -> None:
         assert isinstance(media_store, MediaStore)
 
+    @proves(
+        "Stores the images, recordings and documents of messages; contents are ciphertext, and are returned unchanged.",
+        "Returns an item of a conversation; if several messages have one at that address, any of them.",
+    )
     @pytest.mark.parametrize(
         "content", [_EVERY_BYTE, b"", b"\n", b"\0" * 3_000_000], ids=["all", "none", "\\n", "large"]
     )
@@ -74,6 +78,7 @@ class MediaStoreContract(Contract):
         await media_store.put(item(content=b"other", at=_AT + _MOMENT))
         assert await all_of(media_store) == [item()]
 
+    @proves("UnknownMediaError: The conversation has no such item.")
     @pytest.mark.parametrize("conversation", ["c2", "", "../c1", "c1/..", "c\0", "%", "C1", "🐜" * 64], ids=range(8))
     async def test_other_conversations_have_no_such_item(self, media_store: MediaStore, conversation: str) -> None:
         await media_store.put(item())
@@ -91,6 +96,7 @@ class MediaStoreContract(Contract):
         await media_store.delete(messages=[odd.message])
         assert await all_of(media_store) == [item()]
 
+    @proves("Deletes all items of these messages and of these conversations; unknown ids delete nothing.")
     async def test_items_of_a_message_are_deleted_together(self, media_store: MediaStore) -> None:
         for address in ("a" * 64, "b" * 64):
             await media_store.put(item(address=address))
@@ -98,6 +104,7 @@ class MediaStoreContract(Contract):
         await media_store.delete(messages=[MessageId("m1"), MessageId("unknown")])
         assert await all_of(media_store) == [item(message="m2")]
 
+    @proves("Deletes all items of these messages and of these conversations; unknown ids delete nothing.")
     async def test_items_of_a_conversation_are_deleted_together(self, media_store: MediaStore) -> None:
         for message in ("m1", "m2"):
             await media_store.put(item(message=message))
@@ -107,12 +114,14 @@ class MediaStoreContract(Contract):
         await media_store.put(item())  # a deleted conversation's place can be used again
         assert len(await all_of(media_store)) == 2
 
+    @proves("Deletes all items of these messages and of these conversations; unknown ids delete nothing.")
     async def test_deleting_nothing_deletes_nothing(self, media_store: MediaStore) -> None:
         await media_store.put(item())
         await media_store.delete()
         await media_store.delete(messages=[], conversations=[])
         assert await all_of(media_store) == [item()]
 
+    @proves("Deletes items whose time is before another, at most `limit`; returns False if more is left.")
     async def test_items_expire_by_their_time_in_batches(self, media_store: MediaStore) -> None:
         for number in range(5):
             await media_store.put(item(message=f"m{number}", at=_AT + number * _MOMENT))
@@ -123,6 +132,7 @@ class MediaStoreContract(Contract):
         assert [each.message for each in await all_of(media_store)] == ["m3", "m4"]
         assert await media_store.expire(due, limit=2)
 
+    @proves("Calls may overlap.")
     async def test_concurrent_calls_store_each_item_once(self, media_store: MediaStore) -> None:
         items = [item(message=f"m{number}") for number in range(8)] * 2
         await asyncio.gather(*map(media_store.put, items))
@@ -139,6 +149,7 @@ class MediaStoreOutageContract(Contract):
     def unavailable(self) -> MediaStore:
         raise NotImplementedError("return a MediaStore whose store is unavailable")
 
+    @proves("Every method raises StorageUnavailableError if the store is unavailable, and can be repeated.")
     @pytest.mark.parametrize(
         "operation",
         [

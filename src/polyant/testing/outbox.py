@@ -5,6 +5,7 @@ import pytest
 from polyant.domain.errors import LeaseLostError, StorageUnavailableError
 from polyant.domain.lane_work import Delivery, DeliveryFilter, DeliveryId, DeliveryState, SendResult
 from polyant.domain.ports.outbox import Outbox
+from polyant.testing.contract import proves
 from polyant.testing.conversation_store import (
     BOT,
     LEASE,
@@ -34,6 +35,9 @@ class OutboxContract(ConversationStoreContract):
     def test_implements_the_port(self, rig: ConversationStoreRig) -> None:
         assert isinstance(rig.outbox, Outbox)
 
+    @proves(
+        "Marks a delivery as being sent, before it is; counts an attempt, and extends the lease to those seconds.",
+    )
     async def test_started_delivery_counts_an_attempt(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         first, second = await finished(rig, work, "chunk 1", "chunk 2")
@@ -47,6 +51,9 @@ class OutboxContract(ConversationStoreContract):
         assert [each.id for each in await _listed(rig, ambiguous=True)] == [first.id]
         assert [each.id for each in await _listed(rig, ambiguous=False)] == [second.id]
 
+    @proves(
+        "Marks a delivery as being sent, before it is; counts an attempt, and extends the lease to those seconds.",
+    )
     async def test_start_extends_the_lease(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         (delivery,) = await finished(rig, work, "chunk")
@@ -55,6 +62,7 @@ class OutboxContract(ConversationStoreContract):
         await rig.advance(LEASE * 0.75)
         assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
 
+    @proves("LeaseLostError: The lease is lost.")
     async def test_start_with_a_lost_lease_is_refused(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         (delivery,) = await finished(rig, work, "chunk")
@@ -64,6 +72,10 @@ class OutboxContract(ConversationStoreContract):
             await rig.outbox.start(work.lease, delivery.id, seconds=LEASE)
         assert await rig.outbox.start(lease, delivery.id, seconds=LEASE)
 
+    @proves(
+        "The text is removed once the chunk is sent.",
+        "A delivery that is sent stays sent.",
+    )
     async def test_sent_chunk_loses_its_text_and_is_never_started_again(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         (delivery,) = await finished(rig, work, "chunk")
@@ -73,6 +85,9 @@ class OutboxContract(ConversationStoreContract):
         (found,) = await _listed(rig)
         assert (found.state, found.text, found.platform_id, found.error) == (DeliveryState.SENT, None, "p-1", None)
 
+    @proves(
+        "Returns False and changes nothing but the lease if the delivery isn't open, because its outcome is known.",
+    )
     @pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.UNKNOWN])
     async def test_settled_chunk_is_not_open(self, rig: ConversationStoreRig, state: DeliveryState) -> None:
         work = await loaded(rig)
@@ -91,6 +106,7 @@ class OutboxContract(ConversationStoreContract):
         (found,) = (await rig.inbox.load(work.lease, limit=20)).deliveries
         assert (found.state, found.text, found.attempts, found.error) == (DeliveryState.QUEUED, "chunk", 1, "429")
 
+    @proves("Stores the outcome of an attempt, which is a fact even if the lease is lost meanwhile.")
     async def test_outcome_is_stored_although_the_lease_is_lost(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         (delivery,) = await finished(rig, work, "chunk")
@@ -99,12 +115,17 @@ class OutboxContract(ConversationStoreContract):
         await rig.outbox.record(delivery.id, _SENT)
         assert (await rig.inbox.load(lease, limit=20)).deliveries == ()
 
+    @proves("Unknown ids change nothing.")
     async def test_unknown_delivery_changes_nothing(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         await rig.outbox.record(DeliveryId(2**40), _SENT)
         assert not await rig.outbox.start(work.lease, DeliveryId(2**40), seconds=LEASE)
         assert await _listed(rig) == []
 
+    @proves(
+        "Stores what the platform reports about a sent chunk; returns False if the ledger has no such chunk.",
+        "An error makes the delivery failed.",
+    )
     async def test_platform_status_is_stored(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
         (delivery,) = await finished(rig, work, "chunk")
@@ -117,6 +138,7 @@ class OutboxContract(ConversationStoreContract):
         assert await note(channel="fake", account="acc", platform_id="p-1", status="failed", error="131047")
         assert [(each.state, each.error) for each in await _listed(rig)] == [(DeliveryState.FAILED, "131047")]
 
+    @proves("Returns the deliveries that match, the latest created first; `total` ignores the page.")
     async def test_list_returns_a_page_of_matching_deliveries(self, rig: ConversationStoreRig) -> None:
         for number, lane in enumerate((lane_of(), lane_of("lane-2", instance=OTHER_BOT, channel="fake2"))):
             work = await loaded(rig, event_of(f"e-{number}", lane))
@@ -131,6 +153,9 @@ class OutboxContract(ConversationStoreContract):
 class OutboxOutageContract(ConversationStoreOutageContract):
     """The additional tests for an Outbox whose store can fail; subclasses provide a rig with an unavailable store."""
 
+    @proves(
+        "Every method raises `StorageUnavailableError` if the store is unavailable; every call can then be repeated.",
+    )
     async def test_outbox_reports_unavailable_store(self, unavailable: ConversationStoreRig) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.outbox.record(DeliveryId(1), _SENT)

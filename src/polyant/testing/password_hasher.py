@@ -8,7 +8,7 @@ import pytest
 
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.secrets import SecretText
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 _PASSWORD = SecretText("correct horse battery staple")
 _ROUNDS = 5
@@ -27,10 +27,12 @@ class PasswordHasherContract(Contract):
     def test_implements_the_port(self, hasher: PasswordHasher) -> None:
         assert isinstance(hasher, PasswordHasher)
 
+    @proves("Returns whether the password matches the hash.")
     @pytest.mark.parametrize("password", ["correct horse", "", "päß 🔑", "\ud800", "a\0b", "x" * 1_024])
     async def test_hash_matches_its_password(self, hasher: PasswordHasher, password: str) -> None:
         assert await hasher.verify(SecretText(password), await hasher.hash(SecretText(password)))
 
+    @proves("Returns whether the password matches the hash.")
     @pytest.mark.parametrize("wrong", ["", "Correct horse", "correct horse ", "correct hors", "correct horse\0"])
     async def test_hash_matches_no_other_password(self, hasher: PasswordHasher, wrong: str) -> None:
         assert not await hasher.verify(SecretText(wrong), await hasher.hash(SecretText("correct horse")))
@@ -39,15 +41,18 @@ class PasswordHasherContract(Contract):
         hashed = await hasher.hash(SecretText("x" * 1_024))
         assert not await hasher.verify(SecretText("x" * 1_023 + "y"), hashed)
 
+    @proves("Returns a hash that contains its algorithm and parameters and differs on each call.")
     async def test_hashes_differ_and_do_not_contain_password(self, hasher: PasswordHasher) -> None:
         hashes = {await hasher.hash(_PASSWORD) for _ in range(3)}
         assert len(hashes) == 3
         assert not any("horse" in hashed for hashed in hashes)
 
+    @proves("Returns a hash that contains its algorithm and parameters and differs on each call.")
     async def test_hash_contains_algorithm_and_parameters(self, hasher: PasswordHasher) -> None:
         """The layout is that of the modular crypt format and the PHC string format."""
         assert re.match(r"\A\$[a-z0-9-]+\$[!-~]*[0-9][!-~]*\$[!-~]+\Z", await hasher.hash(_PASSWORD))
 
+    @proves("A missing or malformed hash takes as long to verify and returns False.")
     @pytest.mark.parametrize("hashed", [None, "", "horse", "$", "$argon2id$", "$2b$12$short", "\ud800", "é" * 99])
     async def test_missing_or_malformed_hash_matches_no_password(
         self, hasher: PasswordHasher, hashed: str | None
@@ -60,6 +65,7 @@ class PasswordHasherContract(Contract):
         for length in range(0, len(hashed), 7):
             assert not await hasher.verify(_PASSWORD, hashed[:length])
 
+    @proves("A missing or malformed hash takes as long to verify and returns False.")
     @pytest.mark.parametrize("hashed", [None, "horse"])
     async def test_verifying_without_hash_takes_as_long(self, hasher: PasswordHasher, hashed: str | None) -> None:
         """Measured in CPU time, so that a busy machine doesn't matter."""
@@ -68,6 +74,7 @@ class PasswordHasherContract(Contract):
         without = min([await cost_of(hasher, hashed) for _ in range(_ROUNDS)])
         assert with_hash / 2 < without < with_hash * 2
 
+    @proves("Hashes passwords with a deliberately slow algorithm, without blocking the event loop.")
     async def test_hashing_does_not_block_event_loop(self, hasher: PasswordHasher) -> None:
         hashed = await hasher.hash(_PASSWORD)
         for work in (hasher.hash(_PASSWORD), hasher.verify(_PASSWORD, hashed), hasher.verify(_PASSWORD, None)):
@@ -76,6 +83,7 @@ class PasswordHasherContract(Contract):
             assert not task.done()
             await task
 
+    @proves("Work for a cancelled call is dropped, unless it has begun.")
     async def test_work_for_cancelled_calls_is_dropped(self, hasher: PasswordHasher) -> None:
         """Measured in CPU time; the work that has begun may end."""
         hashed = await hasher.hash(_PASSWORD)

@@ -11,7 +11,7 @@ import pytest
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.limits import LimitState, RateLimit
 from polyant.domain.ports.rate_limiter import RateLimiter
-from polyant.testing.contract import Contract, requires
+from polyant.testing.contract import Contract, proves, requires
 from polyant.testing.limiter_processes import hits_in_processes
 
 _DAY = 86_400
@@ -95,20 +95,24 @@ class RateLimiterContract(Contract):
     def test_implements_the_port(self, rig: LimiterRig) -> None:
         assert isinstance(rig.limiter, RateLimiter)
 
+    @proves("Counts one call of `key` and returns whether it passes.")
     async def test_calls_up_to_limit_pass(self, rig: LimiterRig) -> None:
         states = await hit(rig, "a", RateLimit(3, 60), times=5)
         assert [state.allowed for state in states] == [True, True, True, False, False]
         assert {state.limit for state in states} == {3}
 
+    @proves("A sliding log: no window of `limit.seconds` ever holds more than `limit.requests` calls of one key.")
     async def test_large_limit_is_exact(self, rig: LimiterRig) -> None:
         states = await hit(rig, "a", RateLimit(_LARGE, 60), times=_LARGE + 2)
         assert [state.allowed for state in states] == [*[True] * _LARGE, False, False]
         assert [state.remaining for state in states] == [*reversed(range(_LARGE)), 0, 0]
 
+    @proves("A sliding log: no window of `limit.seconds` ever holds more than `limit.requests` calls of one key.")
     async def test_concurrent_calls_do_not_exceed_limit(self, rig: LimiterRig) -> None:
         states = await asyncio.gather(*(rig.limiter.hit("a", RateLimit(5, 60)) for _ in range(40)))
         assert sum(state.allowed for state in states) == 5
 
+    @proves("A sliding log: no window of `limit.seconds` ever holds more than `limit.requests` calls of one key.")
     async def test_window_slides_with_calls(self, rig: LimiterRig) -> None:
         """A fixed window, or one that restarts, would let two calls pass at the end."""
         limit = RateLimit(2, 1)
@@ -119,12 +123,14 @@ class RateLimiterContract(Contract):
         assert await passes(rig, "a", limit)
         assert not await passes(rig, "a", limit)
 
+    @proves("A refused call isn't counted and doesn't extend the wait.")
     async def test_refused_call_is_not_counted(self, rig: LimiterRig) -> None:
         await hit(rig, "a", RateLimit(2, 1), times=6)
         await rig.advance(1)
         states = await hit(rig, "a", RateLimit(2, 1), times=2)
         assert [state.allowed for state in states] == [True, True]
 
+    @proves("A refused call isn't counted and doesn't extend the wait.")
     async def test_refused_call_does_not_extend_wait(self, rig: LimiterRig) -> None:
         limit = RateLimit(1, 1)
         assert await passes(rig, "a", limit)
@@ -133,17 +139,20 @@ class RateLimiterContract(Contract):
         await rig.advance(0.5)
         assert await passes(rig, "a", limit)
 
+    @proves("Keys are independent of each other.")
     async def test_keys_are_independent(self, rig: LimiterRig) -> None:
         limit = RateLimit(1, 60)
         assert await passes(rig, "a", limit)
         assert await passes(rig, "b", limit)
         assert not await passes(rig, "a", limit)
 
+    @proves("Keys are independent of each other.")
     async def test_keys_that_differ_little_are_independent(self, rig: LimiterRig) -> None:
         limit = RateLimit(1, 60)
         assert [key for key in SIMILAR_KEYS if not await passes(rig, key, limit)] == []
         assert [key for key in SIMILAR_KEYS if await passes(rig, key, limit)] == []
 
+    @proves("Keys are independent of each other.")
     async def test_expiry_of_one_key_does_not_affect_others(self, rig: LimiterRig) -> None:
         limit = RateLimit(1, 1)
         assert await passes(rig, "a", limit)
@@ -153,11 +162,13 @@ class RateLimiterContract(Contract):
         assert await passes(rig, "a", limit)
         assert not await passes(rig, "b", limit)
 
+    @proves("A call leaves the log `limit.seconds` after it was counted.")
     async def test_call_leaves_log_after_window(self, rig: LimiterRig) -> None:
         before = await rig.limiter.hit("a", RateLimit(3, 1))
         await rig.advance(1)
         assert await rig.limiter.hit("a", RateLimit(3, 1)) == before
 
+    @proves("A call leaves the log `limit.seconds` after it was counted.")
     @requires("long_waits")
     async def test_call_stays_in_log_for_a_long_window(self, rig: LimiterRig) -> None:
         limit = RateLimit(2, _DAY)
@@ -170,6 +181,7 @@ class RateLimiterContract(Contract):
         await rig.advance(100)
         assert await passes(rig, "a", limit)
 
+    @proves("A key with an empty log uses no memory or storage.")
     async def test_key_with_empty_log_uses_no_storage(self, rig: LimiterRig) -> None:
         for number in range(20):
             await rig.limiter.hit(f"key {number}", RateLimit(1, 1))
@@ -177,6 +189,7 @@ class RateLimiterContract(Contract):
         await rig.limiter.hit("another", RateLimit(1, 60))
         assert await rig.held_keys() == 1
 
+    @proves("A key with an empty log uses no memory or storage.")
     async def test_long_window_of_one_key_does_not_keep_others(self, rig: LimiterRig) -> None:
         await rig.limiter.hit("long", RateLimit(1, 3_600))
         for number in range(20):
@@ -185,6 +198,7 @@ class RateLimiterContract(Contract):
         await rig.limiter.hit("another", RateLimit(1, 60))
         assert await rig.held_keys() == 2
 
+    @proves("When the limit of a key changes, the calls still in its log count against the new limit.")
     async def test_lowered_limit_counts_earlier_calls(self, rig: LimiterRig) -> None:
         await hit(rig, "a", RateLimit(2, 60))
         await rig.advance(1)
@@ -194,26 +208,35 @@ class RateLimiterContract(Contract):
         assert lowered.remaining == 0
         assert lowered.retry_after == lowered.reset_after  # both calls must leave the log
 
+    @proves("When the limit of a key changes, the calls still in its log count against the new limit.")
     async def test_raised_limit_counts_earlier_calls(self, rig: LimiterRig) -> None:
         await hit(rig, "a", RateLimit(2, 60), times=2)
         states = await hit(rig, "a", RateLimit(4, 60), times=3)
         assert [state.allowed for state in states] == [True, True, False]
 
+    @proves("When the limit of a key changes, the calls still in its log count against the new limit.")
     async def test_shortened_window_frees_older_calls(self, rig: LimiterRig) -> None:
         await hit(rig, "a", RateLimit(2, 60), times=2)
         await rig.advance(1)
         assert await passes(rig, "a", RateLimit(2, 1))
 
+    @proves("`remaining` is the number of calls that would still pass now.")
     async def test_remaining_is_number_of_calls_that_would_pass(self, rig: LimiterRig) -> None:
         states = await hit(rig, "a", RateLimit(3, 60), times=4)
         assert [state.remaining for state in states] == [2, 1, 0, 0]
 
+    @proves(
+        "`retry_after` is 0 while a call would pass, otherwise the seconds until the next one passes, rounded up.",
+    )
     async def test_retry_after_is_0_while_call_would_pass(self, rig: LimiterRig) -> None:
         first, last, refused = await hit(rig, "a", RateLimit(2, 60), times=3)
         assert first.retry_after == 0
         assert last.retry_after in {59, 60}
         assert refused.retry_after in {59, 60}
 
+    @proves(
+        "`retry_after` is 0 while a call would pass, otherwise the seconds until the next one passes, rounded up.",
+    )
     async def test_call_passes_after_retry_after(self, rig: LimiterRig) -> None:
         limit = RateLimit(1, 1)
         assert await passes(rig, "a", limit)
@@ -223,6 +246,7 @@ class RateLimiterContract(Contract):
         await rig.advance(refused.retry_after)
         assert await passes(rig, "a", limit)
 
+    @proves("`reset_after` is the seconds until the log is empty, rounded up.")
     async def test_reset_after_is_time_until_log_is_empty(self, rig: LimiterRig) -> None:
         limit = RateLimit(2, 2)
         first = await rig.limiter.hit("a", limit)
@@ -231,6 +255,9 @@ class RateLimiterContract(Contract):
         second = await rig.limiter.hit("a", limit)
         assert (second.retry_after, second.reset_after) == (1, 2)  # the older call leaves first, then the newer one
 
+    @proves(
+        "`allowed` says whether a call would pass now; the other numbers are as after the latest call of `hit`.",
+    )
     async def test_peek_returns_the_state_of_the_log(self, rig: LimiterRig) -> None:
         limit = RateLimit(2, 60)
         assert await rig.limiter.peek("a", limit) == LimitState.unused(limit)
@@ -241,6 +268,7 @@ class RateLimiterContract(Contract):
         assert not peeked.allowed
         assert (peeked.remaining, peeked.retry_after, peeked.reset_after) == (0, last.retry_after, last.reset_after)
 
+    @proves("Returns the state of `key` without counting a call.")
     async def test_peek_counts_nothing(self, rig: LimiterRig) -> None:
         limit = RateLimit(1, 60)
         for _ in range(3):
@@ -248,6 +276,9 @@ class RateLimiterContract(Contract):
         assert await rig.held_keys() == 0
         assert await passes(rig, "a", limit)
 
+    @proves(
+        "`allowed` says whether a call would pass now; the other numbers are as after the latest call of `hit`.",
+    )
     async def test_peek_sees_calls_leave_the_log(self, rig: LimiterRig) -> None:
         limit = RateLimit(2, 1)
         assert await passes(rig, "a", limit)
@@ -273,6 +304,7 @@ class RateLimiterContract(Contract):
             assert (await rig.limiter.peek("a", limit)).remaining == 1
             assert (await other.peek("a", limit)).remaining == 1
 
+    @proves("A sliding log: no window of `limit.seconds` ever holds more than `limit.requests` calls of one key.")
     @requires("shared")
     async def test_concurrent_calls_of_two_limiters_do_not_exceed_limit(self, rig: SharedLimiterRig) -> None:
         limit = RateLimit(5, 60)
@@ -281,6 +313,7 @@ class RateLimiterContract(Contract):
             states = await asyncio.gather(*calls)
         assert sum(state.allowed for state in states) == 5
 
+    @proves("A sliding log: no window of `limit.seconds` ever holds more than `limit.requests` calls of one key.")
     @requires("shared")
     async def test_concurrent_calls_of_two_processes_do_not_exceed_limit(self, rig: SharedLimiterRig) -> None:
         keys = [f"round {number}" for number in range(20)]
@@ -298,10 +331,12 @@ class RateLimiterOutageContract(Contract):
     def unavailable(self) -> RateLimiter:
         raise NotImplementedError("return a RateLimiter whose store is unavailable")
 
+    @proves("StorageUnavailableError: The log is shared and unreachable.")
     async def test_hit_reports_unreachable_log(self, unavailable: RateLimiter) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.hit("a", RateLimit(1, 60))
 
+    @proves("StorageUnavailableError: The log is shared and unreachable.")
     async def test_peek_reports_unreachable_log(self, unavailable: RateLimiter) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.peek("a", RateLimit(1, 60))

@@ -4,7 +4,7 @@ import pytest
 
 from polyant.domain.instances import Slug
 from polyant.domain.ports.rate_policy import CallerLimit, RateCaller, RatePolicy
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 _CALLERS = (
     RateCaller(),
@@ -27,6 +27,7 @@ class RatePolicyContract(Contract):
     def test_implements_the_port(self, rate_policy: RatePolicy) -> None:
         assert isinstance(rate_policy, RatePolicy)
 
+    @proves("Returns the limits in the order in which they are counted; empty if the caller isn't limited.")
     @pytest.mark.parametrize("caller", _CALLERS)
     def test_limits_can_be_counted(self, rate_policy: RatePolicy, caller: RateCaller) -> None:
         for each in rate_policy.limits_of(caller):
@@ -35,10 +36,12 @@ class RatePolicyContract(Contract):
             assert each.limit.requests > 0
             assert each.limit.seconds > 0
 
+    @proves("Equal callers have equal limits, and each limit has a key of its own.")
     @pytest.mark.parametrize("caller", _CALLERS)
     def test_equal_callers_have_equal_limits(self, rate_policy: RatePolicy, caller: RateCaller) -> None:
         assert tuple(rate_policy.limits_of(caller)) == tuple(rate_policy.limits_of(caller))
 
+    @proves("Equal callers have equal limits, and each limit has a key of its own.")
     @pytest.mark.parametrize("caller", _CALLERS)
     def test_each_limit_has_a_key_of_its_own(self, rate_policy: RatePolicy, caller: RateCaller) -> None:
         keys = [each.key for each in rate_policy.limits_of(caller)]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from polyant.domain.errors import SecretUnreadableError
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretAddress, SecretName, SecretText
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.guessed_fingerprints import guessed_fingerprints
 
 ResultT = TypeVar("ResultT")
@@ -78,9 +78,11 @@ class SecretCipherContract(Contract):
 
     # seal
 
+    @proves("The ciphertext is ASCII and contains its format version and the id of the key that encrypted it.")
     async def test_ciphertext_is_ascii(self, cipher: SecretCipher) -> None:
         assert (await cipher.seal(SECRET, ADDRESS)).isascii()
 
+    @proves("The ciphertext is ASCII and contains its format version and the id of the key that encrypted it.")
     async def test_ciphertext_contains_version_then_key_id(self, cipher: SecretCipher) -> None:
         first, second = [
             (await cipher.seal(SECRET, address)).partition(await cipher.key_id()) for address in [ADDRESS] * 2
@@ -88,23 +90,35 @@ class SecretCipherContract(Contract):
         assert first[0] == second[0] != ""
         assert first[1] == second[1] == await cipher.key_id()
 
+    @proves(
+        "It differs on each call, also after a restart, so it doesn't reveal whether two secrets are equal.",
+        "It contains a nonce or initialization vector of at least 96 bits, so that none repeats, and an "
+        "authentication tag of at least 128 bits.",
+    )
     async def test_ciphertext_differs_on_each_call(self, cipher: SecretCipher) -> None:
         assert len({await cipher.seal(SECRET, ADDRESS) for _ in range(_SEALS)}) == _SEALS
 
+    @proves("It differs on each call, also after a restart, so it doesn't reveal whether two secrets are equal.")
     async def test_ciphertext_differs_after_a_restart(self, cipher: SecretCipher, restarted: SecretCipher) -> None:
         sealed = [await each.seal(SECRET, ADDRESS) for _ in range(10) for each in (cipher, restarted)]
         assert len(set(sealed)) == len(sealed)
 
+    @proves(
+        "It contains a nonce or initialization vector of at least 96 bits, so that none repeats, and an "
+        "authentication tag of at least 128 bits.",
+    )
     async def test_nonce_and_tag_are_long(self, cipher: SecretCipher) -> None:
         """Shorter ones leave constant characters, or a short ciphertext."""
         sealed = [await cipher.seal(SecretText(""), ADDRESS) for _ in range(100)]
         assert _varying_bits(sealed) >= _NONCE_AND_TAG_BITS - _TOLERANCE_BITS
 
+    @proves("Returns the ciphertext of a secret.")
     async def test_ciphertext_does_not_contain_secret(self, cipher: SecretCipher) -> None:
         assert MARKER not in await cipher.seal(SecretText(MARKER), ADDRESS)
 
     # open
 
+    @proves("Returns the secret that was encrypted for the same address.")
     @pytest.mark.parametrize("text", ["", "x", "sk-Grüße-🗝", "two\nlines\0", "long " * 10_000])
     async def test_secret_is_decrypted_for_its_address(self, cipher: SecretCipher, text: str) -> None:
         assert (await cipher.open(await cipher.seal(SecretText(text), ADDRESS), ADDRESS)).reveal() == text
@@ -112,6 +126,10 @@ class SecretCipherContract(Contract):
     async def test_secret_without_origin_is_decrypted_for_its_address(self, cipher: SecretCipher) -> None:
         assert (await cipher.open(await cipher.seal(SECRET, UNBOUND), UNBOUND)).reveal() == SECRET.reveal()
 
+    @proves(
+        "SecretUnreadableError: The ciphertext is damaged, has an unknown version or key, or belongs to "
+        "another address (another instance, name or origin).",
+    )
     @pytest.mark.parametrize(
         ("home", "other"),
         [pytest.param(ADDRESSES[one], ADDRESSES[two], id=f"{one}, {two}") for one, two in permutations(ADDRESSES, 2)],
@@ -123,6 +141,10 @@ class SecretCipherContract(Contract):
         with pytest.raises(SecretUnreadableError):
             await cipher.open(sealed, other)
 
+    @proves(
+        "SecretUnreadableError: The ciphertext is damaged, has an unknown version or key, or belongs to "
+        "another address (another instance, name or origin).",
+    )
     async def test_ciphertext_with_any_changed_character_is_rejected(self, cipher: SecretCipher) -> None:
         sealed = await cipher.seal(SECRET, ADDRESS)
         for at, character in enumerate(sealed):
@@ -145,11 +167,19 @@ class SecretCipherContract(Contract):
         with pytest.raises(SecretUnreadableError):
             await cipher.open(rubbish, ADDRESS)
 
+    @proves(
+        "SecretUnreadableError: The ciphertext is damaged, has an unknown version or key, or belongs to "
+        "another address (another instance, name or origin).",
+    )
     async def test_ciphertext_with_unknown_version_is_rejected(self, cipher: SecretCipher) -> None:
         version, key_id, rest = (await cipher.seal(SECRET, ADDRESS)).partition(await cipher.key_id())
         with pytest.raises(SecretUnreadableError):
             await cipher.open("9" + version + key_id + rest, ADDRESS)
 
+    @proves(
+        "SecretUnreadableError: The ciphertext is damaged, has an unknown version or key, or belongs to "
+        "another address (another instance, name or origin).",
+    )
     async def test_ciphertext_from_unknown_key_is_rejected(self, cipher: SecretCipher, stranger: SecretCipher) -> None:
         with pytest.raises(SecretUnreadableError):
             await cipher.open(await stranger.seal(SECRET, ADDRESS), ADDRESS)
@@ -166,6 +196,7 @@ class SecretCipherContract(Contract):
     ) -> None:
         assert (await successor.open(await cipher.seal(SECRET, ADDRESS), ADDRESS)).reveal() == SECRET.reveal()
 
+    @proves("The message contains neither ciphertext nor secret.")
     async def test_error_contains_neither_ciphertext_nor_secret(self, cipher: SecretCipher) -> None:
         sealed = await cipher.seal(SECRET, ADDRESS)
         with pytest.raises(SecretUnreadableError) as caught:
@@ -176,6 +207,7 @@ class SecretCipherContract(Contract):
 
     # secrets in logs and errors
 
+    @proves("No log line, and no exception that a method raises or replaces, contains a secret.")
     async def test_secret_is_in_no_log_and_no_output(
         self, cipher: SecretCipher, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
     ) -> None:
@@ -183,6 +215,7 @@ class SecretCipherContract(Contract):
         await _errors_of(cipher, SecretText(MARKER))
         assert MARKER not in "".join([caplog.text, *capfd.readouterr()])
 
+    @proves("No log line, and no exception that a method raises or replaces, contains a secret.")
     @pytest.mark.parametrize("text", [MARKER, UNENCODABLE], ids=["text", "unencodable text"])
     async def test_secret_is_in_no_exception(self, cipher: SecretCipher, text: str) -> None:
         logging.disable()
@@ -192,6 +225,7 @@ class SecretCipherContract(Contract):
             logging.disable(logging.NOTSET)
         assert [each for each in errors if MARKER in each] == []
 
+    @proves("Calls may overlap.")
     async def test_calls_overlap(self, cipher: SecretCipher) -> None:
         secrets = [SecretText(f"sk-{number}") for number in range(20)]
         sealed = await asyncio.gather(*(cipher.seal(secret, ADDRESS) for secret in secrets))
@@ -200,12 +234,15 @@ class SecretCipherContract(Contract):
 
     # fingerprints
 
+    @proves("Two secrets have equal fingerprints if and only if they are equal.")
     async def test_equal_secrets_have_equal_fingerprints(self, cipher: SecretCipher) -> None:
         assert await cipher.fingerprints(SECRET) == await cipher.fingerprints(SecretText(SECRET.reveal()))
 
+    @proves("Two secrets have equal fingerprints if and only if they are equal.")
     async def test_different_secrets_have_different_fingerprints(self, cipher: SecretCipher) -> None:
         assert len({(await cipher.fingerprints(SecretText(f"sk-{number}")))[0] for number in range(100)}) == 100
 
+    @proves("Returns every keyed hash under which the secret may be stored, starting with the current key's.")
     async def test_fingerprints_of_all_keys_start_with_current_key(
         self, cipher: SecretCipher, successor: SecretCipher
     ) -> None:
@@ -219,12 +256,14 @@ class SecretCipherContract(Contract):
     ) -> None:
         assert set(await cipher.fingerprints(SECRET)).isdisjoint(await stranger.fingerprints(SECRET))
 
+    @proves("Without the master key, a fingerprint can be used neither to recover a secret nor to test a guess.")
     async def test_fingerprint_depends_on_the_key_not_on_its_id(
         self, cipher: SecretCipher, relabelled: SecretCipher
     ) -> None:
         assert await cipher.key_id() == await relabelled.key_id()
         assert set(await cipher.fingerprints(SECRET)).isdisjoint(await relabelled.fingerprints(SECRET))
 
+    @proves("Without the master key, a fingerprint can be used neither to recover a secret nor to test a guess.")
     async def test_fingerprint_is_not_computed_from_public_values(self, cipher: SecretCipher) -> None:
         sealed = await cipher.seal(SECRET, ADDRESS)
         public = ["", await cipher.key_id(), *sealed.split("."), ADDRESS.instance_id, ADDRESS.name, "polyant"]
@@ -236,21 +275,25 @@ class SecretCipherContract(Contract):
 
     # key_id, key_id_of
 
+    @proves("Returns the id of the key that encrypts now; the id reveals nothing about the key.")
     async def test_key_id_is_stable_and_unique_per_key(
         self, cipher: SecretCipher, successor: SecretCipher, stranger: SecretCipher
     ) -> None:
         assert await cipher.key_id() == await cipher.key_id()
         assert len({await cipher.key_id(), await successor.key_id(), await stranger.key_id()}) == 3
 
+    @proves("Returns the id of the key that produced this ciphertext.")
     async def test_key_id_of_ciphertext_is_id_of_its_key(self, cipher: SecretCipher, successor: SecretCipher) -> None:
         assert await successor.key_id_of(await successor.seal(SECRET, ADDRESS)) == await successor.key_id()
         assert await successor.key_id_of(await cipher.seal(SECRET, ADDRESS)) == await cipher.key_id()
 
+    @proves("Returns the id of the key that produced this ciphertext.")
     async def test_key_id_of_ciphertext_does_not_require_the_key(
         self, cipher: SecretCipher, stranger: SecretCipher
     ) -> None:
         assert await cipher.key_id_of(await stranger.seal(SECRET, ADDRESS)) == await stranger.key_id()
 
+    @proves("SecretUnreadableError: The text isn't a ciphertext of this cipher.")
     @pytest.mark.parametrize("rubbish", RUBBISH)
     async def test_text_that_is_no_ciphertext_has_no_key_id(self, cipher: SecretCipher, rubbish: str) -> None:
         with pytest.raises(SecretUnreadableError):

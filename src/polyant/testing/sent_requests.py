@@ -9,7 +9,7 @@ import pytest
 from polyant.domain.chat import AssistantMessage, ModelRequest, Sampling, ToolResult, ToolSpec, UserMessage
 from polyant.domain.errors import ProviderError
 from polyant.domain.ports.chat_model import ChatModel
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.provider_scripts import CALLS, HELLO, TOOL, ProviderUnderTest, events_of
 from polyant.testing.received_calls import ReceivedCall, meaning_of_messages, meaning_of_tools
 
@@ -86,6 +86,10 @@ class SentRequestsContract(Contract):
     def stream(self, request: pytest.FixtureRequest) -> bool:
         return bool(request.param)
 
+    @proves(
+        "The provider gets the key, the model's name, the system prompt, the whole conversation with its"
+        " tool calls and results, the tools, and the sampling parameters that it has.",
+    )
     async def test_key_and_model_are_sent(self, *, provider: ReceivingProvider, stream: bool) -> None:
         call = await self.sent(provider, stream=stream)
         assert provider.request.api_key is not None
@@ -97,6 +101,10 @@ class SentRequestsContract(Contract):
     async def test_stream_is_requested_only_if_wanted(self, *, provider: ReceivingProvider, stream: bool) -> None:
         assert (await self.sent(provider, stream=stream)).stream is stream
 
+    @proves(
+        "The provider gets the key, the model's name, the system prompt, the whole conversation with its"
+        " tool calls and results, the tools, and the sampling parameters that it has.",
+    )
     async def test_system_prompt_is_sent(self, *, provider: ReceivingProvider, stream: bool) -> None:
         system = "You are Otto.\n\n---\n\nBe brief, and «exact» 🐜.\n"
         call = await self.sent(provider, stream=stream, system=system)
@@ -106,6 +114,10 @@ class SentRequestsContract(Contract):
         call = await self.sent(provider, system="Be brief.\n\nCall me Zoë.", caller_section="Call me Zoë.")
         assert call.system == "Be brief.\n\nCall me Zoë."
 
+    @proves(
+        "The provider gets the key, the model's name, the system prompt, the whole conversation with its"
+        " tool calls and results, the tools, and the sampling parameters that it has.",
+    )
     async def test_tools_are_sent(self, *, provider: ReceivingProvider, stream: bool) -> None:
         call = await self.sent(provider, stream=stream, tools=(TOOL, FORECAST))
         assert meaning_of_tools(call.tools) == meaning_of_tools((TOOL, FORECAST))
@@ -113,16 +125,26 @@ class SentRequestsContract(Contract):
     async def test_withheld_tools_are_not_offered(self, provider: ReceivingProvider) -> None:
         assert (await self.sent(provider, messages=CONVERSATION)).tools == ()
 
+    @proves(
+        "The provider gets the key, the model's name, the system prompt, the whole conversation with its"
+        " tool calls and results, the tools, and the sampling parameters that it has.",
+        "The arguments of tool calls keep their meaning, and each call has an id that is unique in the response.",
+    )
     async def test_conversation_is_sent(self, *, provider: ReceivingProvider, stream: bool) -> None:
         call = await self.sent(provider, stream=stream, messages=CONVERSATION, tools=(TOOL,))
         assert meaning_of_messages(call.messages) == meaning_of_messages(CONVERSATION)
 
+    @proves(
+        "The provider gets the key, the model's name, the system prompt, the whole conversation with its"
+        " tool calls and results, the tools, and the sampling parameters that it has.",
+    )
     @pytest.mark.parametrize("name", SAMPLING)
     async def test_sampling_is_sent(self, provider: ReceivingProvider, name: str) -> None:
         call = await self.sent(provider, sampling=Sampling(**{name: SAMPLING[name]}))
         expected = SAMPLING[name] if getattr(self.capabilities, name) else getattr(Sampling(), name)
         assert getattr(call.sampling, name) == expected
 
+    @proves("Redirects aren't followed, because another server would get the key.")
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_redirect_is_not_followed(self, provider: ReceivingProvider, status: int) -> None:
         """It would send the key and the conversation to another server."""

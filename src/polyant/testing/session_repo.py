@@ -13,7 +13,7 @@ from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import SessionRevocation, StoredSession, User, UserId
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import UserFactory
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -53,16 +53,19 @@ class SessionRepoContract(Contract):
     def test_implements_the_port(self, session_repo: SessionRepo) -> None:
         assert isinstance(session_repo, SessionRepo)
 
+    @proves("Stores issued sessions until they end; their users are those of the UserRepo of the same store.")
     async def test_user_of_open_session_is_found(self, session_repo: SessionRepo, ann: User, bob: User) -> None:
         await open_session(session_repo, ann, "a")
         await open_session(session_repo, bob, "b")
         assert await session_repo.user_of("a", now=_NOW) == ann
         assert await session_repo.user_of("b", now=_NOW) == bob
 
+    @proves("Returns the user of an open session as last stored, or None if the session isn't open.")
     async def test_unknown_session_has_no_user(self, session_repo: SessionRepo, ann: User) -> None:
         await open_session(session_repo, ann, "a")
         assert await session_repo.user_of("b", now=_NOW) is None
 
+    @proves("Returns the user of an open session as last stored, or None if the session isn't open.")
     async def test_session_returns_last_stored_state_of_user(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
@@ -70,6 +73,7 @@ class SessionRepoContract(Contract):
         saved = await user_repo.save(replace(ann, disabled=True))
         assert await session_repo.user_of("a", now=_NOW) == saved
 
+    @proves("A session is open until it ends, its user is deleted, or `now` reaches its `expires_at`.")
     async def test_session_of_deleted_user_has_no_user(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
@@ -77,6 +81,7 @@ class SessionRepoContract(Contract):
         await user_repo.delete(ann.id)
         assert await session_repo.user_of("a", now=_NOW) is None
 
+    @proves("A session is open until it ends, its user is deleted, or `now` reaches its `expires_at`.")
     @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5))])
     async def test_session_is_open_until_it_expires(self, session_repo: SessionRepo, ann: User, zone: timezone) -> None:
         """The time zone of `now` doesn't matter."""
@@ -85,6 +90,7 @@ class SessionRepoContract(Contract):
         assert await session_repo.user_of("a", now=_LATER.astimezone(zone)) is None
         assert await session_repo.user_of("a", now=_LATER + _MOMENT) is None
 
+    @proves("Stores a session, which has a unique token id, and removes the sessions that had expired by `now`.")
     async def test_adding_a_session_removes_expired_sessions(self, session_repo: SessionRepo, ann: User) -> None:
         """Not even a process with a slow clock finds them afterwards."""
         await open_session(session_repo, ann, "old")
@@ -94,6 +100,7 @@ class SessionRepoContract(Contract):
         assert await session_repo.user_of("young", now=_NOW) == ann
         assert await session_repo.user_of("new", now=_NOW) == ann
 
+    @proves("Ends a session; does nothing if it doesn't exist.")
     async def test_end_ends_only_that_session(self, session_repo: SessionRepo, ann: User) -> None:
         for token_id in ("a", "b"):
             await open_session(session_repo, ann, token_id)
@@ -101,12 +108,14 @@ class SessionRepoContract(Contract):
         assert await session_repo.user_of("a", now=_NOW) is None
         assert await session_repo.user_of("b", now=_NOW) == ann
 
+    @proves("Ends a session; does nothing if it doesn't exist.")
     async def test_ending_unknown_session_does_nothing(self, session_repo: SessionRepo, ann: User) -> None:
         await open_session(session_repo, ann, "a")
         await session_repo.end("nothing")
         await session_repo.end_all(UserId("nobody"))
         assert await session_repo.user_of("a", now=_NOW) == ann
 
+    @proves("Ends every session of a user.")
     async def test_end_all_ends_all_sessions_of_user(self, session_repo: SessionRepo, ann: User, bob: User) -> None:
         for token_id in ("a", "b"):
             await open_session(session_repo, ann, token_id)
@@ -116,6 +125,11 @@ class SessionRepoContract(Contract):
             assert await session_repo.user_of(token_id, now=_NOW) is None
         assert await session_repo.user_of("other", now=_NOW) == bob
 
+    @proves(
+        "When the change is refused, neither is stored.",
+        "UnknownUserError: The user no longer exists; nothing is stored.",
+        "UserChangedError: The stored user's version differs from `user_version`; nothing is stored.",
+    )
     async def test_add_is_refused_for_changed_or_deleted_user(
         self, session_repo: SessionRepo, user_repo: UserRepo, audit_log: AuditLog, ann: User
     ) -> None:
@@ -128,6 +142,9 @@ class SessionRepoContract(Contract):
         assert await session_repo.user_of("a", now=_NOW) is None
         assert (await audit_log.list(AuditQuery())).total == 0
 
+    @proves(
+        "A concurrent change that ends the user's sessions either ends this session too or causes it to be refused.",
+    )
     async def test_no_session_survives_concurrent_revocation(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
@@ -140,6 +157,10 @@ class SessionRepoContract(Contract):
         for number in range(5):
             assert await session_repo.user_of(f"session {number}", now=_NOW) is None
 
+    @proves(
+        "An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog"
+        " of the same store lists it.",
+    )
     async def test_each_change_is_stored_with_its_audit_entry(
         self, session_repo: SessionRepo, audit_log: AuditLog, ann: User
     ) -> None:
@@ -168,6 +189,7 @@ class SessionRepoOutageContract(Contract):
     def unavailable(self) -> SessionRepo:
         raise NotImplementedError("return a SessionRepo whose store is unavailable")
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     @pytest.mark.parametrize(
         "operation",
         [

@@ -9,7 +9,7 @@ from polyant.domain.errors import PolyantError
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import Role, SessionRevocation, StoredSession, User
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import UserFactory
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -37,6 +37,10 @@ class SessionRevocationContract(Contract):
             await session_repo.add(session, user_version=owner.version, now=_NOON)
         return user
 
+    @proves(
+        "The sessions that `ends` selects, in the SessionRepo of the same store, end in the same "
+        "transaction; without `ends`, no session ends.",
+    )
     @pytest.mark.parametrize(
         ("ends", "remaining"),
         [
@@ -58,6 +62,10 @@ class SessionRevocationContract(Contract):
         await user_repo.save(replace(user, password_hash="$new$"), ends=ends)  # noqa: S106 - no secret
         assert await _open_token_ids(session_repo) == remaining
 
+    @proves(
+        "The sessions that `ends` selects, in the SessionRepo of the same store, end in the same "
+        "transaction; without `ends`, no session ends.",
+    )
     @pytest.mark.parametrize("change", [{"disabled": True}, {"version": 7}])
     async def test_refused_save_ends_no_session(
         self, user_repo: UserRepo, session_repo: SessionRepo, user: User, change: dict[str, object]
@@ -66,6 +74,7 @@ class SessionRevocationContract(Contract):
             await user_repo.save(replace(user, **change), ends=SessionRevocation())
         assert await _open_token_ids(session_repo) == {_FIRST, _SECOND, _OTHERS}
 
+    @proves("Deletes the user and all its sessions in the SessionRepo of the same store.")
     async def test_delete_removes_the_users_sessions(
         self, user_repo: UserRepo, session_repo: SessionRepo, user: User
     ) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from polyant.domain.access import Session
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.secrets import SecretText
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 RUBBISH = ("", ".", "..", "a.b.c", "Bearer", "é.é.é", "\0", "\ud800.\ud800.\ud800", "A" * 10_000)
 
@@ -36,9 +36,14 @@ class SessionTokensContract(Contract):
     def test_implements_the_port(self, tokens: SessionTokens) -> None:
         assert isinstance(tokens, SessionTokens)
 
+    @proves(
+        "Returns a token that authenticates the session until it expires; the token is a valid header value.",
+        "Returns the session that the token was issued for, with its expiry truncated to whole seconds.",
+    )
     def test_token_verifies_as_its_session(self, tokens: SessionTokens, session: Session) -> None:
         assert tokens.verify(tokens.issue(session)) == session
 
+    @proves("Returns the session that the token was issued for, with its expiry truncated to whole seconds.")
     def test_expiry_is_truncated_to_whole_seconds(self, tokens: SessionTokens, session: Session) -> None:
         later = replace(session, expires_at=session.expires_at + timedelta(microseconds=999_999))
         assert tokens.verify(tokens.issue(later)) == session
@@ -48,15 +53,18 @@ class SessionTokensContract(Contract):
         issued = {tokens.issue(each).reveal() for each in (session, *others)}
         assert len(issued) == 3
 
+    @proves("Returns a token that authenticates the session until it expires; the token is a valid header value.")
     def test_token_is_valid_header_value(self, tokens: SessionTokens, session: Session) -> None:
         text = tokens.issue(session).reveal()
         assert text.isascii()
         assert text.isprintable()
         assert " " not in text
 
+    @proves("Returns None if the token is malformed, forged, expired or intended for another audience.")
     def test_expired_token_is_rejected(self, tokens: SessionTokens, expired: SecretText) -> None:
         assert tokens.verify(expired) is None
 
+    @proves("Returns None if the token is malformed, forged, expired or intended for another audience.")
     def test_token_from_another_secret_is_rejected(
         self, tokens: SessionTokens, stranger: SessionTokens, session: Session
     ) -> None:
@@ -76,6 +84,7 @@ class SessionTokensContract(Contract):
         for damaged in (text[1:], text[:-1], text + "x", "x" + text, text + "." + text):
             assert tokens.verify(SecretText(damaged)) is None
 
+    @proves("Returns None if the token is malformed, forged, expired or intended for another audience.")
     @pytest.mark.parametrize("rubbish", RUBBISH)
     def test_malformed_token_is_rejected(self, tokens: SessionTokens, rubbish: str) -> None:
         assert tokens.verify(SecretText(rubbish)) is None

@@ -18,7 +18,7 @@ from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.skill_files import SkillFiles
 from polyant.domain.skill_files import StoredSkillFile, pack_skills
 from polyant.domain.skills import INSTRUCTIONS_FILE, Skill, SkillContent, SkillFile, SkillFileSummary
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import InstanceFactory
 
 _NOBODY = InstanceId("0" * 32)
@@ -72,6 +72,10 @@ class SkillFilesContract(Contract):
     def test_implements_the_port(self, skill_files: SkillFiles) -> None:
         assert isinstance(skill_files, SkillFiles)
 
+    @proves(
+        "Returns the files of a skill without their content, ordered by path; none if they aren't stored.",
+        "Returns one file of a skill, or None if it isn't stored.",
+    )
     async def test_unknown_files_are_not_found(self, skill_files: SkillFiles, instance: Instance) -> None:
         digest = instance.skills[0].digest
         for owner, wanted in ((_NOBODY, digest), (instance.id, _NO_DIGEST)):
@@ -81,6 +85,11 @@ class SkillFilesContract(Contract):
         for path in ("", "nothing", "scripts", "zoo", "../Zoo", "a\0b"):
             assert await skill_files.get(instance.id, digest, path) is None
 
+    @proves(
+        "Reads the files that the InstanceRepo of the same store keeps when it adds or saves an instance.",
+        "Returns one file of a skill, or None if it isn't stored.",
+        "Returns all files of a skill, ordered by path; none if they aren't stored.",
+    )
     async def test_files_are_read_as_they_were_stored(self, skill_files: SkillFiles, instance: Instance) -> None:
         content, digest = content_of_skill(), instance.skills[0].digest
         instructions = SkillFile(path=INSTRUCTIONS_FILE, content=content.instructions)
@@ -89,6 +98,7 @@ class SkillFilesContract(Contract):
         for file in expected:
             assert await skill_files.get(instance.id, digest, file.path) == file
 
+    @proves("Returns the files of a skill without their content, ordered by path; none if they aren't stored.")
     async def test_list_has_sizes_and_scripts(self, skill_files: SkillFiles, instance: Instance) -> None:
         found = list(await skill_files.list(instance.id, instance.skills[0].digest))
         assert [file.path for file in found] == sorted([INSTRUCTIONS_FILE, *(file.path for file in _FILES)])
@@ -97,6 +107,7 @@ class SkillFilesContract(Contract):
         assert by_path["Zoo"] == SkillFileSummary(path="Zoo", size=0, is_script=False)
         assert sum(file.size for file in found) == instance.skills[0].size
 
+    @proves("Reads the files that the InstanceRepo of the same store keeps when it adds or saves an instance.")
     async def test_instance_is_stored_with_its_skills(self, instance_repo: InstanceRepo, instance: Instance) -> None:
         assert await instance_repo.get(instance.slug) == instance
         second = content_of_skill("complaints", instructions="Say sorry.")
@@ -105,12 +116,15 @@ class SkillFilesContract(Contract):
         assert saved.skills == changed.skills
         assert await instance_repo.get(instance.slug) == saved
 
+    @proves("Given skill files are stored unless they are stored already.")
     async def test_save_without_files_keeps_stored_ones(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
         await instance_repo.save(replace(instance, name="New"))
         assert await skill_files.read_all(instance.id, instance.skills[0].digest)
 
+    @proves("Given skill files are stored unless they are stored already.")
+    @proves("Files are found by the digest of their skill, and never change.")
     async def test_stored_files_can_be_given_again(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -130,6 +144,7 @@ class SkillFilesContract(Contract):
         await instance_repo.save(replace(saved, skills=()))
         assert list(await skill_files.read_all(instance.id, saved.skills[0].digest)) == []
 
+    @proves("Those that belong neither to a skill of the instance nor to a state are dropped.")
     async def test_files_that_belong_to_no_skill_are_not_kept(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -137,6 +152,7 @@ class SkillFilesContract(Contract):
         await instance_repo.save(instance, skill_files=files)
         assert list(await skill_files.read_all(instance.id, other.skills[0].digest)) == []
 
+    @proves("InstanceChangedError: The files of one of the instance's skills aren't given; nothing is stored.")
     async def test_skills_without_files_are_refused(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -150,6 +166,10 @@ class SkillFilesContract(Contract):
         assert await instance_repo.get(new.slug) is None
         assert await skill_files.read_all(instance.id, instance.skills[0].digest)
 
+    @proves(
+        "The same holds for the state that a save `replaced`, which the InstanceHistory of the same "
+        "store lists, and for `skill_files`, which the SkillFiles of the same store reads.",
+    )
     async def test_refused_writes_store_no_files(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -166,6 +186,7 @@ class SkillFilesContract(Contract):
             await instance_repo.save(unknown, skill_files=files)
         assert list(await skill_files.read_all(unknown.id, unknown.skills[0].digest)) == []
 
+    @proves("Deleting the instance deletes them.")
     async def test_instances_have_files_of_their_own(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
     ) -> None:
@@ -176,6 +197,7 @@ class SkillFilesContract(Contract):
         assert list(await skill_files.read_all(other.id, other.skills[0].digest)) == []
         assert await skill_files.read_all(instance.id, instance.skills[0].digest)
 
+    @proves("They are kept while the instance has a skill with that digest, or a state in its history has one.")
     async def test_files_stay_while_the_history_has_their_skill(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, history: InstanceHistory, instance: Instance
     ) -> None:
@@ -192,6 +214,7 @@ class SkillFilesContract(Contract):
         await instance_repo.save(replace(saved, skills=()))
         assert list(await skill_files.read_all(instance.id, digest)) == []
 
+    @proves("They are kept while the instance has a skill with that digest, or a state in its history has one.")
     async def test_files_go_with_their_last_state(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, history: InstanceHistory, instance: Instance
     ) -> None:
@@ -201,6 +224,8 @@ class SkillFilesContract(Contract):
         await history.delete(instance.id, state.number)
         assert list(await skill_files.read_all(instance.id, instance.skills[0].digest)) == []
 
+    @proves("Those that belong neither to a skill of the instance nor to a state are dropped.")
+    @proves("They are kept while the instance has a skill with that digest, or a state in its history has one.")
     async def test_files_of_dropped_states_are_dropped(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, history: InstanceHistory, instance: Instance
     ) -> None:
@@ -226,6 +251,7 @@ class SkillFilesOutageContract(Contract):
     def unavailable(self) -> SkillFiles:
         raise NotImplementedError("return a SkillFiles whose store is unavailable")
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     @pytest.mark.parametrize(
         "operation",
         [

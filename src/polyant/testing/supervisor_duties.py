@@ -25,7 +25,7 @@ from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.system_prompt import caller_section
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.fakes import FakeStep
 from polyant.testing.supervisor_events import events_of
 
@@ -85,6 +85,10 @@ class SupervisorDutiesContract(Contract):
 
     # the model's request
 
+    @proves(
+        "The model gets the instance's system prompt, which ends with the caller's instructions, the "
+        "turn's messages and parameters, and the instance's options.",
+    )
     async def test_system_prompt_has_sections_in_order(self, supervised: EquippedSupervisor) -> None:
         (request,) = await self.requests_of(supervised, ANSWER)
         sections = supervised.turn.instance.sections
@@ -94,12 +98,20 @@ class SupervisorDutiesContract(Contract):
         assert places == sorted(places)
         assert places[0] == 0
 
+    @proves(
+        "The model gets the instance's system prompt, which ends with the caller's instructions, the "
+        "turn's messages and parameters, and the instance's options.",
+    )
     async def test_system_prompt_ends_with_instructions_of_the_caller(self, supervised: EquippedSupervisor) -> None:
         instructions = ("Call me Zoë.", "Rhyme.")
         (request,) = await self.requests_of(supervised, ANSWER, caller_instructions=instructions)
         assert request.caller_section == caller_section(instructions)
         assert request.system.endswith(request.caller_section)
 
+    @proves(
+        "The model gets the instance's system prompt, which ends with the caller's instructions, the "
+        "turn's messages and parameters, and the instance's options.",
+    )
     async def test_request_is_that_of_the_turn_and_its_instance(self, supervised: EquippedSupervisor) -> None:
         messages = (UserMessage.of("Hello!"), AssistantMessage("Hi."), UserMessage.of("Is it so?"))
         sampling = Sampling(temperature=0.25, max_tokens=9)
@@ -115,20 +127,30 @@ class SupervisorDutiesContract(Contract):
 
     # tools
 
+    @proves(
+        "The model is offered the instance's enabled and ready tools and those of its MCP servers, and no others.",
+    )
     async def test_only_enabled_and_ready_tools_are_offered(self, supervised: EquippedSupervisor) -> None:
         (request,) = await self.requests_of(supervised, ANSWER)
         assert {tool.name for tool in request.tools} == _OFFERED
 
+    @proves(
+        "The model is offered the instance's enabled and ready tools and those of its MCP servers, and no others.",
+    )
     @pytest.mark.parametrize("name", ["forbidden", "unready", "unknown"])
     async def test_tool_that_is_not_offered_is_not_run(self, supervised: EquippedSupervisor, name: str) -> None:
         _, request = await self.requests_of(supervised, FakeStep(tools=(name,)), ANSWER)
         assert supervised.runs == []
         assert [result.is_error for result in results_in(request)] == [True]
 
+    @proves(
+        "The model is offered the instance's enabled and ready tools and those of its MCP servers, and no others.",
+    )
     async def test_tool_of_mcp_server_is_called(self, supervised: EquippedSupervisor) -> None:
         _, request = await self.requests_of(supervised, FakeStep(tools=("files__read",)), ANSWER)
         assert [result.content for result in results_in(request)] == [SERVER_RESULT]
 
+    @proves("The MCP servers are open while the turn runs, and closed when it ends.")
     async def test_mcp_servers_are_open_during_the_turn(self, supervised: EquippedSupervisor) -> None:
         turn = msgspec.structs.replace(supervised.turn, stream=True)
         async with aclosing(supervised.playing(FakeStep(text=("Hel",), hangs=True)).run(turn)) as events:
@@ -136,10 +158,13 @@ class SupervisorDutiesContract(Contract):
             assert supervised.open_servers == 1
         assert supervised.open_servers == 0
 
+    @proves("The MCP servers are open while the turn runs, and closed when it ends.")
     async def test_mcp_servers_are_closed_after_the_turn(self, supervised: EquippedSupervisor) -> None:
         await self.requests_of(supervised, ANSWER)
         assert supervised.open_servers == 0
 
+    @proves("For any other exception, the model only learns that the tool failed.")
+    @proves("A failed tool call gives the model an error result, and the turn continues.")
     async def test_failed_tool_gives_error_result(self, supervised: EquippedSupervisor) -> None:
         _, request = await self.requests_of(supervised, FakeStep(tools=("fail", "answer")), ANSWER)
         failed, answered = results_in(request)
@@ -147,6 +172,7 @@ class SupervisorDutiesContract(Contract):
 
     # limits
 
+    @proves("The model makes at most `max_steps` calls, and gets no tools in the last one.")
     async def test_steps_are_limited_and_last_one_has_no_tools(self, supervised: EquippedSupervisor) -> None:
         requests = await self.requests_of(
             supervised, FakeStep(text=("Well.",), tools=("answer",)), limits={"max_steps": 3}
@@ -154,10 +180,12 @@ class SupervisorDutiesContract(Contract):
         assert [bool(request.tools) for request in requests] == [True, True, False]
         assert len(supervised.runs) == 2
 
+    @proves("At most `max_tool_calls` tools run.")
     async def test_tool_calls_are_limited(self, supervised: EquippedSupervisor) -> None:
         await self.requests_of(supervised, FakeStep(tools=("answer",) * 3), ANSWER, limits={"max_tool_calls": 2})
         assert len(supervised.runs) == 2
 
+    @proves("A tool that doesn't finish in `tool_seconds` is cancelled.")
     async def test_tool_that_takes_too_long_is_cancelled(self, supervised: EquippedSupervisor) -> None:
         turn = self.turn_with(supervised, limits={"tool_seconds": 0.05})
         events = await self.events_of(supervised.playing(FakeStep(tools=("hang", "answer")), ANSWER), turn)
@@ -167,17 +195,29 @@ class SupervisorDutiesContract(Contract):
 
     # secrets
 
+    @proves(
+        "A tool receives only the secrets that it declares, and the model sees the name of a secret "
+        "instead of its value in the tool's result.",
+    )
     async def test_tool_receives_only_its_secrets(self, supervised: EquippedSupervisor) -> None:
         await self.requests_of(supervised, FakeStep(tools=("answer", "reveal")), ANSWER)
         received = {run.name: [secret.reveal() for secret in run.secrets.values()] for run in supervised.runs}
         assert received == {"answer": [], "reveal": [TOOL_SECRET]}
 
+    @proves(
+        "A tool receives only the secrets that it declares, and the model sees the name of a secret "
+        "instead of its value in the tool's result.",
+    )
     @pytest.mark.parametrize("name", ["reveal", "reveal_in_error", "fail"])
     async def test_model_sees_no_secret_in_results(self, supervised: EquippedSupervisor, name: str) -> None:
         _, request = await self.requests_of(supervised, FakeStep(tools=(name,)), ANSWER)
         (result,) = results_in(request)
         assert TOOL_SECRET not in result.content
 
+    @proves(
+        "A tool receives only the secrets that it declares, and the model sees the name of a secret "
+        "instead of its value in the tool's result.",
+    )
     async def test_model_sees_name_of_secret_in_result(self, supervised: EquippedSupervisor) -> None:
         _, request = await self.requests_of(supervised, FakeStep(tools=("reveal",)), ANSWER)
         (result,), (run,) = results_in(request), supervised.runs

@@ -13,7 +13,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import parse_secret_name
 from polyant.domain.tools import ToolContext, ToolError, parse_tool_name, tool_spec
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
 SEEN_AT_ONCE = 1.0
@@ -78,6 +78,7 @@ class ToolContract(Contract):
     def test_name_is_accepted_by_every_provider(self, tool: Tool) -> None:
         assert parse_tool_name(tool.name) == tool.name
 
+    @proves("A function with a description from which the model learns when and how to call it.")
     def test_description_is_not_empty_and_within_provider_limit(self, tool: Tool) -> None:
         assert tool.description == tool.description.strip()
         assert 1 <= len(tool.description) <= MAX_DESCRIPTION
@@ -103,10 +104,12 @@ class ToolContract(Contract):
     def test_good_run_has_every_needed_secret(self, tool: Tool, good: ToolRun) -> None:
         assert set(good.context.secrets) == set(tool.secrets)
 
+    @proves("Returns the result as text for the model.")
     async def test_result_is_text_that_json_can_encode(self, tool: Tool, good: ToolRun) -> None:
         result = await result_of(tool, good)
         assert msgspec.json.decode(msgspec.json.encode(result), type=str) == result
 
+    @proves("ToolError: The run failed, and the model gets the message.")
     async def test_failure_has_descriptive_message(self, tool: Tool, bad: ToolRun) -> None:
         with pytest.raises(ToolError, match=r"\w+ \w+"):
             await result_of(tool, bad)
@@ -121,12 +124,17 @@ class ToolContract(Contract):
         secrets = [*good.context.secrets.values(), *bad.context.secrets.values()]
         assert [secret for secret in secrets if secret.reveal() in shown] == []
 
+    @proves("Runs of the same tool may overlap.")
     async def test_runs_can_overlap(self, tool: Tool, good: ToolRun, bad: ToolRun) -> None:
         outcomes = await asyncio.gather(
             *(result_of(tool, run) for run in (good, bad, good, bad, good)), return_exceptions=True
         )
         assert [type(outcome) for outcome in outcomes] == [str, ToolError, str, ToolError, str]
 
+    @proves(
+        "The run is cancelled at the context's deadline and when the turn is abandoned; it must leave "
+        "nothing running then.",
+    )
     async def test_run_cancelled_at_start_ends_immediately_and_leaves_nothing_running(
         self, tool: Tool, good: ToolRun
     ) -> None:
@@ -146,6 +154,10 @@ class WaitingToolContract(ToolContract):
     def waiting(self) -> WaitingRun:
         raise NotImplementedError("return a call of the tool that waits forever")
 
+    @proves(
+        "The run is cancelled at the context's deadline and when the turn is abandoned; it must leave "
+        "nothing running then.",
+    )
     async def test_run_cancelled_while_waiting_ends_immediately_and_leaves_nothing_running(
         self, tool: Tool, waiting: WaitingRun
     ) -> None:
@@ -158,6 +170,7 @@ class WaitingToolContract(ToolContract):
             await only_these_left(before)
         assert task.cancelled()
 
+    @proves("Runs of the same tool may overlap.")
     async def test_waiting_run_does_not_block_other_runs(self, tool: Tool, waiting: WaitingRun, good: ToolRun) -> None:
         task = await begun(tool, waiting)
         assert await result_of(tool, good)

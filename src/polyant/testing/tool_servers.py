@@ -15,7 +15,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.ports.tool_servers import ServerAccess, ServerFault, ToolServers
 from polyant.domain.secrets import SecretText
 from polyant.domain.tools import OfferedTool, ToolContext, ToolError
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.tool import no_sub_agent
 from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
@@ -129,6 +129,9 @@ class ToolServersContract(Contract):
 
     # offered tools
 
+    @proves(
+        "Returns a context manager that yields the allowed tools, named `server__tool`, for one turn of the instance.",
+    )
     async def test_allowed_tools_are_offered_with_server_name_prefix(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add", "show", "no_such_tool")) as tools:
             assert set(tools) == {"full__add", "full__show"}
@@ -145,6 +148,10 @@ class ToolServersContract(Contract):
         assert schema["type"] == "object"
         assert set(schema["properties"]) == {"a", "b"}
 
+    @proves(
+        "A tool that can't be read is skipped, and so is one that providers would refuse, because its "
+        "schema isn't an object's; the server's other tools stay.",
+    )
     async def test_tools_that_providers_refuse_are_skipped_with_a_warning_each(
         self, servers: ToolServersUnderTest
     ) -> None:
@@ -155,6 +162,11 @@ class ToolServersContract(Contract):
                 assert await call(tools["odd__good"])
         assert warnings_in(records) >= 3
 
+    @proves(
+        "If the full name isn't 1 to 64 of a-z, A-Z, 0-9, _ and -, the tool has an alias, which is the "
+        "same in each turn and begins with `server__`.",
+        "Names are distinct.",
+    )
     async def test_names_that_providers_refuse_get_a_stable_and_distinct_alias(
         self, servers: ToolServersUnderTest
     ) -> None:
@@ -172,6 +184,7 @@ class ToolServersContract(Contract):
         async with opened(servers, msgspec.structs.replace(servers.named(), server=allowed)) as tools:
             assert [tool.original_name for tool in tools.values()] == ["a/b"]
 
+    @proves("Each skipped server or tool is an omission and logs a warning; that of a server has its fault.")
     async def test_omitted_servers_and_tools_are_reported(self, servers: ToolServersUnderTest) -> None:
         async with servers.tool_servers.open(SLUG, [servers.odd(), servers.down()]) as found:
             omitted = {(omission.server, omission.tool) for omission in found.omissions}
@@ -180,6 +193,10 @@ class ToolServersContract(Contract):
         assert (servers.down().server.name, None) in omitted
         assert len(omitted) >= 4
 
+    @proves(
+        "A server that is unreachable, fails or isn't ready within `OPEN_SECONDS` is skipped.",
+        "Each skipped server or tool is an omission and logs a warning; that of a server has its fault.",
+    )
     @pytest.mark.parametrize("trouble", ["down", "slow", "refusing", "private"])
     async def test_failed_server_is_skipped_with_a_warning(self, servers: ToolServersUnderTest, trouble: str) -> None:
         with logged() as records:
@@ -188,6 +205,7 @@ class ToolServersContract(Contract):
                 assert await call(tools["full__add"], a=2, b=3) == "5"
         assert warnings_in(records) == 1
 
+    @proves("Each skipped server or tool is an omission and logs a warning; that of a server has its fault.")
     @pytest.mark.parametrize(
         ("trouble", "fault"),
         [
@@ -203,16 +221,25 @@ class ToolServersContract(Contract):
         async with servers.tool_servers.open(SLUG, [getattr(servers, trouble)()]) as found:
             assert [omission.fault for omission in found.omissions] == [fault]
 
+    @proves("Entering never fails.")
     async def test_no_tools_are_offered_if_all_servers_fail(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.down(), servers.slow()) as tools:
             assert tools == {}
 
     # calls
 
+    @proves(
+        "A call returns the text of the server's result; other content is described, and structured "
+        "content follows unless the text contains it.",
+    )
     async def test_call_returns_text_of_result(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add")) as tools:
             assert await call(tools["full__add"], a=40, b=2) == "42"
 
+    @proves(
+        "A call returns the text of the server's result; other content is described, and structured "
+        "content follows unless the text contains it.",
+    )
     async def test_non_text_content_is_described(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("show")) as tools:
             result = await call(tools["full__show"])
@@ -221,6 +248,7 @@ class ToolServersContract(Contract):
         assert "A note." in result
         assert "iVBOR" not in result
 
+    @proves("If the tool failed, the call raises ToolError with the server's own text.")
     async def test_tool_failure_has_servers_own_text(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("fail")) as tools:
             with pytest.raises(ToolError, match="No such order: ask for its number"):
@@ -234,6 +262,7 @@ class ToolServersContract(Contract):
                 with pytest.raises(ToolError, match="JSON object"):
                     await tools["full__add"].call(arguments, CONTEXT)
 
+    @proves("Calls may overlap, and a cancelled call ends immediately.")
     async def test_calls_overlap(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add", "hang")) as tools:
             waiting = asyncio.create_task(call(tools["full__hang"]))
@@ -244,6 +273,7 @@ class ToolServersContract(Contract):
             waiting.cancel()
             await asyncio.wait([waiting])
 
+    @proves("Calls may overlap, and a cancelled call ends immediately.")
     async def test_cancelled_call_ends_immediately_also_on_server(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("hang")) as tools:
             waiting = asyncio.create_task(call(tools["full__hang"]))
@@ -254,6 +284,7 @@ class ToolServersContract(Contract):
                 await servers.hanging(0)
             assert waiting.cancelled()
 
+    @proves("If the server is gone or returns more than 4 MiB, it raises ToolError too.")
     async def test_calls_fail_after_server_is_gone(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("add", "die")) as tools:
             for name, arguments in (("full__die", {}), ("full__add", {"a": 1, "b": 2})):
@@ -262,6 +293,7 @@ class ToolServersContract(Contract):
 
     # headers
 
+    @proves("Headers are sent only to the origin of their server, also after a redirect.")
     async def test_headers_are_sent_to_their_server(self, servers: ToolServersUnderTest) -> None:
         access = with_headers(servers.full("headers"), {"Authorization": SECRET, "X-Tenant": "7"})
         async with opened(servers, access) as tools:
@@ -269,6 +301,7 @@ class ToolServersContract(Contract):
         assert sent["x-tenant"] == "7"
         assert sent["authorization"]
 
+    @proves("Header values of at least MIN_SECRET_CHARACTERS never appear in results, errors or the log.")
     async def test_header_secrets_never_appear_in_results_errors_or_log(self, servers: ToolServersUnderTest) -> None:
         hide = {"Authorization": SECRET}
         accesses = (with_headers(servers.full("*"), hide), with_headers(servers.refusing(), hide))
@@ -282,6 +315,7 @@ class ToolServersContract(Contract):
         assert SECRET not in everything
         assert SECRET.partition(" ")[2] not in everything
 
+    @proves("Headers are sent only to the origin of their server, also after a redirect.")
     async def test_headers_do_not_follow_a_redirect_to_another_origin(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, with_headers(servers.redirecting(), {"Authorization": SECRET})) as tools:
             assert tools == {}
@@ -289,12 +323,14 @@ class ToolServersContract(Contract):
 
     # exit
 
+    @proves("Exiting closes and stops everything within half a second.")
     async def test_exiting_leaves_nothing_running(self, servers: ToolServersUnderTest) -> None:
         before = asyncio.all_tasks()
         async with opened(servers, servers.full("*"), servers.slow(), servers.down()):
             pass
         assert asyncio.all_tasks() == before
 
+    @proves("Exiting closes and stops everything within half a second.")
     async def test_exiting_ends_running_calls(self, servers: ToolServersUnderTest) -> None:
         async with opened(servers, servers.full("hang")) as tools:
             waiting = asyncio.create_task(call(tools["full__hang"]))
@@ -304,6 +340,7 @@ class ToolServersContract(Contract):
                 await waiting
             await servers.hanging(0)
 
+    @proves("Any task may exit the context.")
     async def test_another_task_can_exit_the_context(self, servers: ToolServersUnderTest) -> None:
         scope = opened(servers, servers.full("add"))
         tools = await asyncio.create_task(scope.__aenter__())

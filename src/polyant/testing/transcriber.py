@@ -7,7 +7,7 @@ import pytest
 from polyant.domain.media.parts import AudioPart
 from polyant.domain.media.transcription import TranscriptionError
 from polyant.domain.ports.transcriber import Transcriber
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 
 RECORDING = AudioPart(media_type="audio/ogg", data=b"OggS" + bytes(range(256)))
 SILENCE = AudioPart(media_type="audio/wav", data=b"RIFF\0\0\0\0WAVE")
@@ -32,16 +32,26 @@ class TranscriberContract(Contract):
     def test_without_a_service_it_is_disabled(self, transcriber: Transcriber, disabled: Transcriber) -> None:
         assert (transcriber.is_enabled, disabled.is_enabled) == (True, False)
 
+    @proves(
+        "Writes down the words of recordings, such as voice messages.",
+        "Returns the words of a recording, without surrounding white space; empty if there are none.",
+    )
     async def test_words_are_returned_without_surrounding_blanks(self, transcriber: Transcriber) -> None:
         assert await transcriber.transcribe(RECORDING, seconds=10) == WORDS
 
+    @proves("Returns the words of a recording, without surrounding white space; empty if there are none.")
     async def test_silence_is_empty(self, transcriber: Transcriber) -> None:
         assert await transcriber.transcribe(SILENCE, seconds=10) == ""
 
+    @proves("Calls may overlap, and a cancelled call ends immediately.")
     async def test_calls_may_overlap(self, transcriber: Transcriber) -> None:
         calls = [transcriber.transcribe(recording, seconds=10) for recording in (RECORDING, SILENCE) * 3]
         assert await asyncio.gather(*calls) == [WORDS, ""] * 3
 
+    @proves(
+        "TranscriptionError: The service failed or took too long.",
+        "The message contains neither the key nor the service's text.",
+    )
     async def test_refused_recording_fails_without_its_content(self, transcriber: Transcriber) -> None:
         with pytest.raises(TranscriptionError) as caught:
             await transcriber.transcribe(REFUSED, seconds=10)

@@ -10,7 +10,7 @@ from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Slug
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.turn_records import TurnActivity, TurnFigures, TurnOutcome, TurnPage, TurnRecord
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.manual_clock import START, ManualClock
 
 DAYS = 30
@@ -55,6 +55,7 @@ class TurnLogContract(Contract):
         await close()
         assert await turn_log.list(_BOT, limit=50) == TurnPage((), 0)
 
+    @proves("Stores the metrics of recent turns.")
     @pytest.mark.parametrize("outcome", TurnOutcome)
     async def test_list_returns_records_unchanged(self, turn_log: TurnLog, close: Close, outcome: TurnOutcome) -> None:
         full = turn_of(
@@ -77,6 +78,10 @@ class TurnLogContract(Contract):
         await close()
         assert await turn_log.list(_BOT, limit=50) == TurnPage((full, bare), 2)
 
+    @proves(
+        "Returns the stored turns of that slug, newest first, without those past the retention period.",
+        "Turns of the same moment are ordered by `note` call, the latest first.",
+    )
     async def test_list_orders_newest_first_then_by_note_order(self, turn_log: TurnLog, close: Close) -> None:
         turns = [turn_of(steps=number) for number in range(3)]
         younger, older = turn_of(at=START + _MOMENT), turn_of(at=START - _MOMENT)
@@ -93,6 +98,7 @@ class TurnLogContract(Contract):
         assert await turn_log.list(_BOT, limit=50) == TurnPage((mine,), 1)
         assert await turn_log.list(_NOBODY, limit=50) == TurnPage((), 0)
 
+    @proves("`limit` and `offset` select the page; `total` ignores them.")
     async def test_limit_and_offset_affect_page_but_not_total(self, turn_log: TurnLog, close: Close) -> None:
         turns = [turn_of(steps=number) for number in range(5)]
         for turn in reversed(turns):
@@ -102,6 +108,10 @@ class TurnLogContract(Contract):
             page = await turn_log.list(_BOT, limit=limit, offset=offset)
             assert page == TurnPage(tuple(turns[offset : offset + limit]), 5)
 
+    @proves(
+        "Pass the current instance's creation time as `since` to exclude the turns of an earlier "
+        "instance with the same slug.",
+    )
     @pytest.mark.parametrize("hours", [0, 9])
     async def test_turns_before_since_are_excluded(self, turn_log: TurnLog, close: Close, hours: int) -> None:
         """The time zone of `since` doesn't matter."""
@@ -113,6 +123,7 @@ class TurnLogContract(Contract):
         assert await turn_log.list(_BOT, limit=50, since=since) == TurnPage((after, at), 2)
         assert await turn_log.list(_BOT, limit=1, since=since - _MOMENT) == TurnPage((after,), 3)
 
+    @proves("Returns the stored turns of that slug, newest first, without those past the retention period.")
     async def test_turns_past_retention_period_are_excluded(
         self, turn_log: TurnLog, close: Close, clock: ManualClock
     ) -> None:
@@ -126,6 +137,9 @@ class TurnLogContract(Contract):
         assert await turn_log.list(_BOT, limit=50) == TurnPage((second,), 1)
         assert await turn_log.list(_BOT, limit=50, since=START - timedelta(days=9)) == TurnPage((second,), 1)
 
+    @proves(
+        "Returns the activity of each of these slugs since that moment, without turns past the retention period.",
+    )
     async def test_activity_counts_turns_and_failures_in_the_period(self, turn_log: TurnLog, close: Close) -> None:
         for outcome in TurnOutcome:
             turn_log.note(turn_of(outcome=outcome))
@@ -154,6 +168,9 @@ class TurnLogContract(Contract):
         assert await turn_log.activity({_BOT: START}, since=since) == {_BOT: TurnActivity(turns=1, last_at=START)}
         assert await turn_log.activity({_BOT: START + _MOMENT}, since=since) == {_BOT: TurnActivity()}
 
+    @proves(
+        "Returns the activity of each of these slugs since that moment, without turns past the retention period.",
+    )
     async def test_activity_excludes_turns_past_retention_period(
         self, turn_log: TurnLog, close: Close, clock: ManualClock
     ) -> None:
@@ -163,6 +180,7 @@ class TurnLogContract(Contract):
         long_ago = START - timedelta(days=1_000)
         assert await turn_log.activity({_BOT: long_ago}, since=long_ago) == {_BOT: TurnActivity()}
 
+    @proves("Closing the log stores the queued records.")
     async def test_many_turns_are_all_stored(self, turn_log: TurnLog, close: Close) -> None:
         for number in range(3_000):
             turn_log.note(turn_of(steps=number))
@@ -170,6 +188,7 @@ class TurnLogContract(Contract):
         page = await turn_log.list(_BOT, limit=10_000)
         assert [turn.steps for turn in page.turns] == [*reversed(range(3_000))]
 
+    @proves("Returns the figures of the slug's turns since that moment, without turns past the retention period.")
     async def test_figures_add_up_the_turns_of_a_period(self, turn_log: TurnLog, close: Close) -> None:
         for minutes, milliseconds, outcome in (
             (1, 30.0, TurnOutcome.FINISHED),
@@ -196,6 +215,7 @@ class TurnLogContract(Contract):
         assert await turn_log.figures(_BOT, since=START - timedelta(days=1)) == TurnFigures()
         assert await turn_log.figures(_NOBODY, since=START - timedelta(days=9)) == TurnFigures()
 
+    @proves("Returns the figures of the slug's turns since that moment, without turns past the retention period.")
     async def test_figures_leave_out_expired_turns(self, turn_log: TurnLog, close: Close) -> None:
         turn_log.note(turn_of(at=START - timedelta(days=DAYS) - _MOMENT))
         turn_log.note(turn_of(at=START - timedelta(days=DAYS)))
@@ -210,18 +230,25 @@ class TurnLogOutageContract(Contract):
     def unavailable(self) -> TurnLog:
         raise NotImplementedError("return a TurnLog whose store is unavailable")
 
+    @proves(
+        "Queues a turn record and returns immediately; records are stored later, in batches.",
+        "This method never fails and never waits.",
+    )
     async def test_noting_never_fails(self, unavailable: TurnLog) -> None:
         for _ in range(20_000):
             unavailable.note(turn_of())
 
+    @proves("StorageUnavailableError: The store is unavailable.")
     async def test_list_reports_unavailable_store(self, unavailable: TurnLog) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.list(_BOT, limit=50)
 
+    @proves("StorageUnavailableError: The store is unavailable.")
     async def test_activity_reports_unavailable_store(self, unavailable: TurnLog) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.activity({_BOT: START}, since=START)
 
+    @proves("StorageUnavailableError: The store is unavailable.")
     async def test_figures_report_unavailable_store(self, unavailable: TurnLog) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.figures(_BOT, since=START)

@@ -21,7 +21,7 @@ from polyant.domain.errors import (
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.users import Email, Role, User, UserId, UserPage
-from polyant.testing.contract import Contract
+from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import UserFactory
 from polyant.testing.last_superadmin import LastSuperadminContract
 from polyant.testing.session_revocation import SessionRevocationContract
@@ -45,12 +45,21 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
     def test_implements_the_port(self, user_repo: UserRepo) -> None:
         assert isinstance(user_repo, UserRepo)
 
+    @proves(
+        "Stores users.",
+        "Returns the user with that email address, or None if it doesn't exist.",
+        "Stores a new user and returns it with version 1.",
+    )
     async def test_get_and_find_return_added_user(self, user_repo: UserRepo) -> None:
         for user in UserFactory.batch(10):
             stored = await user_repo.add(user)
             assert stored == replace(user, version=1)
             assert await user_repo.get(user.id) == await user_repo.find(user.email) == stored
 
+    @proves(
+        "Returns the user as last stored, or None if it doesn't exist.",
+        "Stores a changed user and returns it with its version incremented.",
+    )
     async def test_get_and_find_return_last_saved_state(self, user_repo: UserRepo) -> None:
         stored = await user_repo.add(UserFactory.build())
         changed = replace(stored, password_hash="$other$", role=Role.SUPERADMIN, disabled=True)  # noqa: S106 - no secret
@@ -58,11 +67,16 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         assert saved == replace(changed, version=2)
         assert await user_repo.get(stored.id) == await user_repo.find(stored.email) == saved
 
+    @proves(
+        "Returns the user as last stored, or None if it doesn't exist.",
+        "Returns the user with that email address, or None if it doesn't exist.",
+    )
     async def test_unknown_user_is_not_found(self, user_repo: UserRepo) -> None:
         await user_repo.add(UserFactory.build())
         assert await user_repo.get(UserId("0" * 32)) is None
         assert await user_repo.find(Email("nobody@example.com")) is None
 
+    @proves("The stored id and creation time never change.")
     async def test_save_keeps_id_and_creation_time(self, user_repo: UserRepo) -> None:
         stored = await user_repo.add(UserFactory.build())
         assert await user_repo.save(replace(stored, created_at=_NOON)) == replace(stored, version=2)
@@ -82,6 +96,7 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         assert await user_repo.find(Email("old@example.com")) is None
         await user_repo.add(UserFactory.build(email="old@example.com"))
 
+    @proves("Returns the users whose email address contains the search text, ignoring case, ordered by address.")
     async def test_list_is_ordered_by_address(self, user_repo: UserRepo) -> None:
         """Addresses are ordered by code point, regardless of the database's collation."""
         addresses = ["a+b@x.y", "a-b@x.y", "a.b@x.y", "a0@x.y", "a_b@x.y", "ab@x.y", "b@x.y"]
@@ -94,6 +109,7 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         stored = [await user_repo.add(user) for user in UserFactory.batch(5)]
         assert {user.id: user for user in (await user_repo.list()).users} == {user.id: user for user in stored}
 
+    @proves("Returns the users whose email address contains the search text, ignoring case, ordered by address.")
     @pytest.mark.parametrize("search", ["needle", "NEEDLE", "eedl", "needle@x"])
     async def test_search_matches_part_of_address_ignoring_case(self, user_repo: UserRepo, search: str) -> None:
         for address in ("hay@x.y", "a.needle@x.y"):
@@ -111,6 +127,7 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         await user_repo.add(UserFactory.build())
         assert await user_repo.list(search=search) == UserPage((), 0)
 
+    @proves("`limit` and `offset` select the page; `total` ignores them.")
     @pytest.mark.parametrize(
         ("limit", "offset", "numbers"),
         [(None, 0, [0, 1, 2]), (2, 0, [0, 1]), (2, 2, [2]), (None, 1, [1, 2]), (0, 0, [])],
@@ -124,17 +141,20 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         assert [user.email for user in page.users] == [f"n{number}@x.y" for number in numbers]
         assert page.total == 3
 
+    @proves("UserExistsError: The email address is taken; nothing is stored.")
     async def test_add_with_taken_address_stores_nothing(self, user_repo: UserRepo) -> None:
         stored = await user_repo.add(UserFactory.build(email="ann@x.y"))
         with pytest.raises(UserExistsError):
             await user_repo.add(UserFactory.build(email="ann@x.y"))
         assert (await user_repo.list()).users == (stored,)
 
+    @proves("Of several concurrent calls, exactly one succeeds.")
     async def test_exactly_one_of_concurrent_adds_succeeds(self, user_repo: UserRepo) -> None:
         rivals = UserFactory.batch(10, email="ann@x.y")
         winners = await winners_of((user_repo.add(rival) for rival in rivals), UserExistsError)
         assert [await user_repo.find(Email("ann@x.y"))] == winners
 
+    @proves("UserExistsError: Another user has the email address; nothing is stored.")
     async def test_save_with_taken_address_stores_nothing(self, user_repo: UserRepo) -> None:
         other = await user_repo.add(UserFactory.build(email="ann@x.y"))
         stored = await user_repo.add(UserFactory.build())
@@ -143,12 +163,14 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         assert await user_repo.get(stored.id) == stored
         assert await user_repo.find(Email("ann@x.y")) == other
 
+    @proves("UnknownUserError: The user no longer exists.")
     async def test_save_of_unknown_user_stores_nothing(self, user_repo: UserRepo) -> None:
         user = UserFactory.build(version=1)
         with pytest.raises(UnknownUserError):
             await user_repo.save(user)
         assert await user_repo.get(user.id) is None
 
+    @proves("UserChangedError: The stored version differs from `user.version`; nothing is stored.")
     async def test_save_of_outdated_version_stores_nothing(self, user_repo: UserRepo) -> None:
         read = await user_repo.add(UserFactory.build())
         theirs = await user_repo.save(replace(read, disabled=True))
@@ -156,12 +178,14 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
             await user_repo.save(read)
         assert await user_repo.get(read.id) == theirs
 
+    @proves("Of several concurrent calls, exactly one succeeds.")
     async def test_exactly_one_of_concurrent_saves_succeeds(self, user_repo: UserRepo) -> None:
         read = await user_repo.add(UserFactory.build())
         rivals = [replace(read, password_hash=f"$rival${number}") for number in range(10)]
         winners = await winners_of((user_repo.save(rival) for rival in rivals), UserChangedError)
         assert [await user_repo.get(read.id)] == winners
 
+    @proves("Deletes the user and all its sessions in the SessionRepo of the same store.")
     async def test_delete_removes_only_that_user(self, user_repo: UserRepo) -> None:
         deleted, other = [await user_repo.add(user) for user in UserFactory.batch(2)]
         await user_repo.delete(deleted.id)
@@ -169,10 +193,12 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         assert await user_repo.find(deleted.email) is None
         assert (await user_repo.list()).users == (other,)
 
+    @proves("UnknownUserError: The user doesn't exist.")
     async def test_delete_of_unknown_user_is_refused(self, user_repo: UserRepo) -> None:
         with pytest.raises(UnknownUserError):
             await user_repo.delete(UserId("0" * 32))
 
+    @proves("UserChangedError: The stored version differs from `version`; nothing is deleted.")
     async def test_delete_with_outdated_version_is_refused(self, user_repo: UserRepo) -> None:
         read = await user_repo.add(UserFactory.build())
         stored = await user_repo.save(read)
@@ -182,6 +208,10 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         await user_repo.delete(stored.id, version=stored.version)
         assert await user_repo.get(read.id) is None
 
+    @proves(
+        "An `audit` entry is stored in the same transaction as the change it describes, and the AuditLog"
+        " of the same store lists it.",
+    )
     async def test_each_change_is_stored_with_its_audit_entry(self, user_repo: UserRepo, audit_log: AuditLog) -> None:
         added, saved, deleted = [replace(_ENTRY, action=f"user.{verb}") for verb in ("create", "update", "delete")]
         stored = await user_repo.add(UserFactory.build(), audit=added)
@@ -195,6 +225,7 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         await user_repo.delete(stored.id)
         assert (await audit_log.list(AuditQuery())).total == 0
 
+    @proves("When the change is refused, neither is stored.")
     @pytest.mark.parametrize(
         ("change", "refusal"),
         [
@@ -225,6 +256,7 @@ class UserRepoOutageContract(Contract):
     def unavailable(self) -> UserRepo:
         raise NotImplementedError("return a UserRepo whose store is unavailable")
 
+    @proves("Each method raises StorageUnavailableError when the store is unavailable.")
     @pytest.mark.parametrize(
         "operation",
         [
