@@ -14,7 +14,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     "Server": (
         *("API_HOST", "API_PORT", "TRUST_PROXY", "ALLOWED_HOSTS", "CORS_ORIGINS", "MAX_BODY_BYTES"),
         *("PUBLIC_URL", "PANEL"),
-        *("ERROR_FORMAT", "REPORT_USAGE", "SHUTDOWN_SECONDS", "DRAIN_SECONDS"),
+        *("SERVE_ROLE", "ERROR_FORMAT", "REPORT_USAGE", "SHUTDOWN_SECONDS", "DRAIN_SECONDS"),
         *("REQUEST_SECONDS", "STALL_SECONDS", "KEEP_ALIVE_SECONDS", "MAX_CONNECTIONS"),
     ),
     "Data and keys": (

@@ -8,7 +8,16 @@ from polyant.domain.limits import RateLimit
 from polyant.domain.proxies import Proxy
 from polyant.domain.secrets import SecretText
 from polyant.http.error_bodies import ErrorFormat
-from polyant.settings import LogFormat, RateLimitFail, Settings, SettingsError, Variable, read_settings, variables
+from polyant.settings import (
+    LogFormat,
+    RateLimitFail,
+    ServeRole,
+    Settings,
+    SettingsError,
+    Variable,
+    read_settings,
+    variables,
+)
 
 KEY = "0123456789abcdefABCDEF" + "0" * 42
 SECONDS = [
@@ -28,6 +37,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("RATE_LIMIT", "5/1", RateLimit(5, 1)),
     ("RATE_LIMIT", "OFF", None),
     ("RATE_LIMIT_FAIL", "open", RateLimitFail.OPEN),
+    ("SERVE_ROLE", "channels", ServeRole.CHANNELS),
     ("ERROR_FORMAT", "openai", ErrorFormat.OPENAI),
     ("ERROR_FORMAT", "nestjs", ErrorFormat.NESTJS),
     ("DATABASE_POOL_SIZE", "1", 1),
@@ -120,7 +130,7 @@ def test_invalid_value_is_refused_with_the_allowed_values(name: str, text: str) 
 
 @pytest.mark.parametrize("field, variable", variables().items())
 def test_invalid_values_are_shown_only_if_they_cannot_be_secret(field: str, variable: Variable) -> None:
-    kinds = {int, float, bool, ErrorFormat, int | None, RateLimit | None, RateLimitFail, LogFormat}
+    kinds = {int, float, bool, ErrorFormat, int | None, RateLimit | None, RateLimitFail, LogFormat, ServeRole}
     assert get_type_hints(Settings)[field] in kinds or not variable.shows_value
 
 

@@ -1,6 +1,9 @@
 """The composition root: builds the ASGI application from the settings."""
 
+import asyncio
+import contextlib
 import gc
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,10 +14,12 @@ from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.system.file_limit import raise_file_limit
 from polyant.arguments import WiringError
 from polyant.container import Container, Recipe
-from polyant.domain.errors import PolyantError
+from polyant.domain.errors import PolyantError, StorageUnavailableError
+from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.use_cases.answer_chat import AnswerChat
+from polyant.domain.use_cases.channels.open_account import OpenAccount
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.show_model import ShowModel
@@ -27,8 +32,12 @@ from polyant.http.openai.responses import ResponseSettings
 from polyant.http.operator_proof import OperatorProof
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.prepare import prepare
-from polyant.settings import Settings, SettingsError, read_settings
+from polyant.settings import ServeRole, Settings, SettingsError, read_settings
 from polyant.wiring import open_container
+
+log = logging.getLogger("polyant")
+
+_CONNECTION_POLL_SECONDS = 1.0
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter:
@@ -54,11 +63,47 @@ def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter
         async with open_container(settings, environ, create=True, overrides=overrides) as container:
             await prepare(container, settings)
             _register_http(container, settings)
-            yield container
+            async with _channels(container, settings):
+                yield container
 
     app = build_app(_http_settings(settings), open_instances, on_start=_tune_garbage_collection)
     expected = (PolyantError, SettingsError, WiringError)
     return StartupErrorReporter(app, expected, connection_limits=_connection_limits(settings))
+
+
+@asynccontextmanager
+async def _channels(container: Container, settings: Settings) -> AsyncIterator[None]:
+    """Answers the events of channels within the block, if this process has that role."""
+    if settings.serve_role is ServeRole.API or not settings.channels:
+        yield
+        return
+    task = asyncio.create_task(_run_channels(container))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _run_channels(container: Container) -> None:
+    """Waits until an instance has a channel, and only then imports the work of channels."""
+    connections = await container.get(ChannelConnections)
+    while not await _is_connected(connections):  # noqa: ASYNC110 - another process may connect one
+        await asyncio.sleep(_CONNECTION_POLL_SECONDS)
+    from polyant.domain.use_cases.channels.run_channels import RunChannels  # noqa: PLC0415 - most servers have no channels
+
+    try:
+        await (await container.get(RunChannels))()
+    except Exception:
+        log.exception("Channels aren't answered by this process: an internal error ended their work")
+
+
+async def _is_connected(connections: ChannelConnections) -> bool:
+    try:
+        return bool(await connections.list())
+    except StorageUnavailableError:
+        return False
 
 
 def _tune_garbage_collection() -> None:
@@ -76,7 +121,7 @@ def _register_http(container: Container, settings: Settings) -> None:
     """Registers the types that only the server needs, and the repository that each chat use case reads from."""
     container.register(SessionTokens, lambda: JwtSessionTokens(auth_secret_of(settings, create=False)))
     container.register(OperatorProof, lambda: OperatorProof(auth_secret_of(settings, create=False)), listed=False)
-    for use_case in (AnswerChat, ListModels, ShowModel):
+    for use_case in (AnswerChat, ListModels, ShowModel, OpenAccount):
         container.register(use_case, Recipe(use_case, overrides={InstanceRepo: CachedInstanceRepo}), listed=False)
     # Reads from the database, not the cache: it is called rarely, and the key may have just been issued.
     container.register(IdentifyCaller, IdentifyCaller, listed=False)

@@ -13,13 +13,18 @@ from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
+from polyant.domain.ports.conversation_maintenance import ConversationMaintenance
+from polyant.domain.ports.conversation_repo import ConversationRepo
 from polyant.domain.ports.document_reader import DocumentReader
 from polyant.domain.ports.image_fetcher import ImageFetcher
+from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.key_check import KeyCheck
+from polyant.domain.ports.lanes import Lanes
 from polyant.domain.ports.login_history import LoginHistory
 from polyant.domain.ports.media_store import MediaStore
+from polyant.domain.ports.outbox import Outbox
 from polyant.domain.ports.password_hasher import PasswordHasher
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.ports.rate_policy import RatePolicy
@@ -48,7 +53,7 @@ _PORTS = (
     *(InstanceRepo, InstanceHistory, SkillFiles, KeyCheck, RateLimiter, RatePolicy, Mapping[str, ChatModel]),
     *(Mapping[str, Tool], ToolServers, ImageFetcher, MediaStore, Transcriber, DocumentReader),
     *(UserRepo, SessionRepo, LoginHistory, AuditLog, Mapping[str, TurnObserver], PasswordHasher, Supervisor),
-    ChannelConnections,
+    *(ChannelConnections, ConversationRepo, ConversationMaintenance, Lanes, Inbox, Outbox),
     # Last, because it creates a missing master key: by then, all other settings are known to be valid.
     SecretCipher,
 )

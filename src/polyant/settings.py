@@ -44,6 +44,16 @@ class RateLimitFail(enum.StrEnum):
     CLOSED = "closed"
 
 
+class ServeRole(enum.StrEnum):
+    """The work of a serving process."""
+
+    ALL = "all"
+    API = "api"
+    """Requests, webhooks included, but not the answers of channels."""
+    CHANNELS = "channels"
+    """The answers of channels."""
+
+
 class Variable(msgspec.Struct, frozen=True):
     """One environment variable and how its text is decoded."""
 
@@ -504,6 +514,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         _number("CONVERSATION_DAYS", 1, 36_500, "Days to keep the messages of conversations"),
     ] = 30
+    serve_role: Annotated[
+        ServeRole,
+        Variable(
+            "SERVE_ROLE",
+            ServeRole,
+            "all, api or channels",
+            "Work of a serving process: with api, it leaves the answers of channels to processes with another role; "
+            "channels, like all, answers them",
+            shows_value=True,
+        ),
+    ] = ServeRole.ALL
     lease_seconds: Annotated[
         float,
         _duration(

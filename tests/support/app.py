@@ -1,5 +1,6 @@
 """The HTTP application on memory adapters and a scripted supervisor."""
 
+from collections import ChainMap
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -91,6 +92,8 @@ class App:
         self.clock = ManualClock()
         self.cipher = AesGcmSecretCipher(master_keys=[SecretText(MASTER_KEY)])
         self.supervisor = ScriptedSupervisor()
+        self.provided: dict[type, object] = {}
+        """Instances that replace those of the application when they are first used."""
         self.images: dict[str, bytes] = {}
         """The images on the web, by URL."""
         observers = {} if settings.metrics_token is None else {"prometheus": _prometheus()}
@@ -201,7 +204,7 @@ class App:
 
     @asynccontextmanager
     async def _open_instances(self) -> AsyncIterator[Instances]:
-        yield _Instances(self.management, await self._own_instances())
+        yield _Instances(self.management, ChainMap(self.provided, await self._own_instances()))
 
     async def _own_instances(self) -> dict[type, object]:
         recognise = await self.management.get(RecogniseUser)

@@ -39,6 +39,7 @@ _OPTIONS: Mapping[str, str] = {
     "--database-url": "DATABASE_URL",
     "--rate-limit": "RATE_LIMIT",
     "--log-format": "LOG_FORMAT",
+    "--role": "SERVE_ROLE",
 }
 """The environment variable that each option sets."""
 

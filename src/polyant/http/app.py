@@ -18,6 +18,7 @@ from polyant.domain.limits import RateLimit
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.password_queue import PasswordQueue
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.domain.rate_limits import CallerLimits
 from polyant.domain.running_turns import CallerGoneError, RunningTurns
 from polyant.domain.secrets import SecretText
@@ -42,6 +43,7 @@ from polyant.http.openapi import ApiDescription
 from polyant.http.seen_request import SeenRequestController
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
+from polyant.http.webhooks import WebhookController, Webhooks
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +84,14 @@ def build_app(
     """
     metrics, metrics_routes = _metrics(settings)
     panel_routes, template_config = _panel(settings)
-    route_handlers = [*_routes(), DocsController, SeenRequestController, *panel_routes, *metrics_routes]
+    route_handlers = [
+        *_routes(),
+        WebhookController,
+        DocsController,
+        SeenRequestController,
+        *panel_routes,
+        *metrics_routes,
+    ]
     injection = Injection(route_handlers)
 
     @asynccontextmanager
@@ -191,7 +200,8 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
         check_storage=await instances.get(CheckStorage),
         adapter_health=await instances.get(AdapterHealth),
     )
-    own: list[object] = [throttle, gate, chat, readiness, settings.responses, describe()]
+    webhooks = Webhooks(instances=instances, limiter=await instances.get(RateLimiter), throttle=throttle)
+    own: list[object] = [throttle, webhooks, gate, chat, readiness, settings.responses, describe()]
     if settings.panel:
         own += await _panel_instances(settings, instances, gate)
     return {type(instance): instance for instance in own}

@@ -1,0 +1,1 @@
+"""Operations of chat channels: receive events, answer them, and send the answers."""

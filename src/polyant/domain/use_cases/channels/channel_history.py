@@ -1,0 +1,57 @@
+"""The conversation of a lane, opened for a turn."""
+
+import msgspec
+
+from polyant.domain.chat import AssistantMessage, UserMessage
+from polyant.domain.conversations import ConversationId
+from polyant.domain.history_window import HistoryBudget
+from polyant.domain.instances import Instance
+from polyant.domain.lanes import Lease
+from polyant.domain.open_conversation import ConversationKeys, OpenConversation
+from polyant.domain.ports.conversation_repo import ConversationRepo
+
+
+class LaneConversation(msgspec.Struct, frozen=True):
+    """A lane's current conversation, and the messages of it that go to the model, oldest first."""
+
+    opened: OpenConversation
+    earlier: tuple[UserMessage | AssistantMessage, ...] = ()
+
+
+class ChannelHistory:
+    """Opens the conversations of lanes, and starts new ones."""
+
+    def __init__(self, *, conversations: ConversationRepo, keys: ConversationKeys) -> None:
+        self._conversations = conversations
+        self._keys = keys
+
+    async def open(self, lease: Lease, instance: Instance, *, label: str) -> LaneConversation:
+        """Returns the current conversation of the lane; starts one if there is none.
+
+        Args:
+            lease: The lease of the lane.
+            instance: The instance, whose settings bound the history.
+            label: The text that shows operators who the peer is.
+
+        Raises:
+            StorageUnavailableError: The store is unavailable.
+            SecretUnreadableError: The conversation can't be decrypted.
+        """
+        budget = HistoryBudget(instance.history_tokens, instance.history_messages)
+        found = await self._conversations.current(lease.lane.id, newest=budget.messages)
+        if found is None:
+            return LaneConversation(await self.start(lease, label=label))
+        opened = await self._keys.open(found.conversation)
+        return LaneConversation(opened, opened.history(found.messages, budget=budget))
+
+    async def start(self, lease: Lease, *, label: str, replaces: ConversationId | None = None) -> OpenConversation:
+        """Starts a new conversation in the lane, and returns the current one.
+
+        Args:
+            lease: The lease of the lane.
+            label: The text that shows operators who the peer is.
+            replaces: The lane's current conversation, which ends; it stays stored.
+        """
+        draft = await self._keys.draft(lease.lane, label=label)
+        stored = await self._conversations.start(draft.conversation, replaces=replaces)
+        return draft if stored.id == draft.id else await self._keys.open(stored)

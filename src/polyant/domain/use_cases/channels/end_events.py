@@ -1,0 +1,135 @@
+"""Use case: store the end of events, with the chunks to send."""
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from polyant.domain.channel_events import Chunk, InboundEvent, Peer
+from polyant.domain.conversations import Message, TurnId
+from polyant.domain.injectables import LeaseSeconds
+from polyant.domain.lane_work import Delivery, EventId, EventState, LaneWork, StoredEvent, TurnResult
+from polyant.domain.limits import RateLimit
+from polyant.domain.open_conversation import OpenConversation
+from polyant.domain.ports.inbox import Inbox
+from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.token_source import TokenSource
+from polyant.domain.use_cases.channels.ingest_keys import IngestKeys
+from polyant.domain.use_cases.channels.notices import Notice, notice_text
+from polyant.domain.use_cases.channels.run_channel_turn import TurnInterruptedError
+from polyant.domain.use_cases.channels.send_deliveries import CHUNK
+
+_logger = logging.getLogger(__name__)
+
+APOLOGY_LIMIT = RateLimit(1, 60)
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of events."""
+
+    events: tuple[StoredEvent, ...]
+    state: EventState
+    event: InboundEvent | None = None
+    """The event that the chunks answer; None if there are none."""
+    texts: tuple[str, ...] = ()
+    error: str | None = None
+    conversation: OpenConversation | None = None
+    messages: tuple[Message, ...] = ()
+    draft: str | None = None
+    unless_woken: bool = False
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """Events ended; these chunks are to be sent now."""
+
+    deliveries: tuple[Delivery, ...] = ()
+    draft: str | None = None
+    """The draft that the first chunk takes the place of."""
+    untried: tuple[EventId, ...] = ()
+    """The loaded events that are still open and weren't tried."""
+    moved_to: Peer | None = None
+    """The new peer of the lane, if its chat has a new id."""
+
+
+class Postponed(msgspec.Struct, frozen=True, kw_only=True):
+    """The events are still open, and are to be tried again after a delay."""
+
+    delay: float = 0.0
+    untried: tuple[EventId, ...] = ()
+    """The events for which this doesn't count as an attempt."""
+    deliveries: tuple[Delivery, ...] = ()
+    """A notice to send now."""
+
+
+class EndEvents:
+    """Ends events, and tells users about it as rarely as is useful."""
+
+    def __init__(
+        self, *, inbox: Inbox, keys: IngestKeys, limiter: RateLimiter, tokens: TokenSource, lease_seconds: LeaseSeconds
+    ) -> None:
+        self._inbox = inbox
+        self._keys = keys
+        self._limiter = limiter
+        self._tokens = tokens
+        self._lease_seconds = lease_seconds
+
+    async def __call__(self, work: LaneWork, ending: Ending) -> Answered:
+        """Stores the end of some of the work's events.
+
+        Raises:
+            TurnInterruptedError: The lane was woken, which makes the result void.
+            LeaseLostError: The lease is lost; nothing is stored.
+            StorageUnavailableError: The store is unavailable.
+        """
+        result = TurnResult(
+            turn=self._turn_id(ending),
+            events=tuple(each.id for each in ending.events),
+            state=ending.state,
+            error=ending.error,
+            conversation=None if ending.conversation is None else ending.conversation.id,
+            messages=ending.messages,
+            chunks=await self._chunks(ending),
+            unless_woken=ending.unless_woken,
+        )
+        deliveries = await self._inbox.finish(work.lease, result, seconds=self._lease_seconds)
+        if deliveries is None:
+            raise TurnInterruptedError
+        return Answered(deliveries=deliveries, draft=ending.draft, untried=rest_of(work, ending.events))
+
+    async def bury(self, work: LaneWork, ending: Ending) -> Answered:
+        """Makes dead letters of the events, with an apology, at most one a minute."""
+        event, texts = ending.event, ending.texts
+        if event is not None and await self.passes("apology", ending.events[0], APOLOGY_LIMIT):
+            texts = (notice_text(Notice.APOLOGY, event.user.language),)
+        channel = work.lease.lane.channel
+        _logger.warning("%d message(s) of %s became dead letters: %s", len(ending.events), channel, ending.error)
+        return await self(work, msgspec.structs.replace(ending, state=EventState.DEAD, texts=texts))
+
+    async def passes(self, purpose: str, event: StoredEvent, limit: RateLimit) -> bool:
+        """Counts one use of a limit by the event's user, and returns whether it passes."""
+        key = f"channel/{purpose}/{event.instance}/{event.user or event.lane}"
+        return (await self._limiter.hit(key, limit)).allowed
+
+    def _turn_id(self, ending: Ending) -> TurnId:
+        if ending.state in {EventState.OPEN, EventState.DEAD}:  # the events may get a turn later
+            return TurnId(self._tokens.turn_id())
+        return turn_id_of(ending.events[0])
+
+    async def _chunks(self, ending: Ending) -> tuple[str, ...]:
+        event = ending.event
+        if event is None:
+            return ()
+        reply_to = None if event.private else event.message_id or None
+        chunks = [Chunk(peer=event.peer, text=text, reply_to=reply_to) for text in ending.texts]
+        return tuple([await self._keys.encrypt(msgspec.json.encode(chunk).decode(), CHUNK) for chunk in chunks])
+
+
+def turn_id_of(event: StoredEvent) -> TurnId:
+    """Returns the id of the turn that answers an event first; numbers alone may be used again after a clean-up."""
+    return TurnId(f"{event.id:x}-{event.received_at.timestamp() * 1_000_000:.0f}")
+
+
+def rest_of(work: LaneWork, tried: Sequence[StoredEvent]) -> tuple[EventId, ...]:
+    """Returns the work's other events."""
+    ids = {event.id for event in tried}
+    return tuple(event.id for event in work.events if event.id not in ids)

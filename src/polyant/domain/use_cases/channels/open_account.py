@@ -1,0 +1,47 @@
+"""Use case: find a channel connection, and decrypt its credentials."""
+
+from polyant.domain.channel_accounts import CredentialMissingError
+from polyant.domain.channels import ChannelAccount, ChannelConnection, ChannelName, UnknownConnectionError
+from polyant.domain.instances import Instance
+from polyant.domain.ports.channel_connections import ChannelConnections
+from polyant.domain.ports.instance_repo import InstanceRepo
+from polyant.domain.ports.secret_cipher import SecretCipher
+
+
+class OpenAccount:
+    """Opens accounts for calls of a Channel."""
+
+    def __init__(self, *, connections: ChannelConnections, repo: InstanceRepo, cipher: SecretCipher) -> None:
+        self._connections = connections
+        self._repo = repo
+        self._cipher = cipher
+
+    async def find(self, channel: str, account: str) -> ChannelConnection:
+        """Returns the connection of an account.
+
+        Raises:
+            UnknownConnectionError: The account isn't connected.
+        """
+        found = await self._connections.list(channel=ChannelName(channel))
+        connection = next((each for each in found if each.account == account), None)
+        if connection is None:
+            raise UnknownConnectionError
+        return connection
+
+    async def __call__(self, connection: ChannelConnection) -> tuple[ChannelAccount, Instance]:
+        """Returns the account with its credentials, and its instance.
+
+        Raises:
+            UnknownConnectionError: The instance no longer exists.
+            UnavailableError: A credential is missing or unreadable.
+        """
+        instance = await self._repo.get(connection.slug)
+        if instance is None or instance.id != connection.instance_id:
+            raise UnknownConnectionError
+        credentials = {}
+        for name, secret in connection.credentials.items():
+            stored = instance.secrets.get(secret)
+            if stored is None:
+                raise CredentialMissingError(connection, secret)
+            credentials[name] = await self._cipher.open(stored.sealed, instance.address_of(stored))
+        return ChannelAccount(connection=connection, credentials=credentials), instance

@@ -1,0 +1,29 @@
+"""Use case: run everything that channels need in this process."""
+
+import asyncio
+import contextlib
+
+from polyant.domain.use_cases.channels.channel_worker import ChannelWorker
+from polyant.domain.use_cases.channels.pull_accounts import PullAccounts
+from polyant.domain.use_cases.channels.tend_store import TendStore
+
+
+class RunChannels:
+    """Claims lanes, pulls accounts and tends the store."""
+
+    def __init__(self, *, worker: ChannelWorker, pull: PullAccounts, tend: TendStore) -> None:
+        self._worker = worker
+        self._pull = pull
+        self._tend = tend
+
+    async def __call__(self) -> None:
+        """Works until it is cancelled; then gives everything back."""
+        others = [asyncio.create_task(run()) for run in (self._pull.run, self._tend.run)]
+        try:
+            await self._worker.run()
+        finally:
+            for task in others:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*others, return_exceptions=True)
+            await self._worker.close()

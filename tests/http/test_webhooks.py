@@ -1,0 +1,97 @@
+import msgspec
+import pytest
+
+from polyant.domain.channel_events import WebhookRefusedError, WebhookReply, WebhookRequest
+from polyant.domain.channels import UnknownConnectionError
+from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
+from polyant.http.webhooks import FORGED_LIMIT, MAX_WEBHOOK_BYTES
+from support.app import App, serving
+from support.asgi import Response
+
+ID = "A" * 22
+PATH = f"/channels/fake/{ID}"
+
+
+class FakeReceive:
+    """Stands for the use case, whose own tests use the fake platform."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, WebhookRequest]] = []
+        self.outcome: WebhookReply | Exception = WebhookReply(body=b"challenge", media_type="text/plain")
+
+    async def __call__(self, channel: str, connection_id: str, request: WebhookRequest) -> WebhookReply:
+        self.requests.append((channel, connection_id, request))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+@pytest.fixture
+async def receive() -> FakeReceive:
+    return FakeReceive()
+
+
+async def deliver(receive: FakeReceive, *, times: int = 1, path: str = PATH, **options: object) -> Response:
+    """Returns the last response to that many deliveries."""
+    async with serving() as app:
+        return await delivered(app, receive, times=times, path=path, **options)
+
+
+async def delivered(app: App, receive: FakeReceive, *, times: int, path: str, **options: object) -> Response:
+    app.provided[ReceiveEvents] = receive
+    given = {"method": "POST", "body": b"[]", **options}
+    method = str(given.pop("method"))
+    response = await app.request(method, path, **given)
+    for _ in range(times - 1):
+        response = await app.request(method, path, **given)
+    return response
+
+
+async def test_request_is_passed_as_it_arrived(receive: FakeReceive) -> None:
+    response = await deliver(receive, path=f"{PATH}?a=1", headers={"X-Signature": "s"}, body=b'{"x":1}')
+    assert (response.status, response.body) == (200, b"challenge")
+    ((channel, connection, request),) = receive.requests
+    assert (channel, connection, request.method, request.body) == ("fake", ID, "POST", b'{"x":1}')
+    assert (request.headers["x-signature"], request.query) == ("s", {"a": "1"})
+
+
+async def test_verification_is_a_get_request(receive: FakeReceive) -> None:
+    response = await deliver(receive, method="GET", body=b"")
+    assert (response.status, response.body) == (200, b"challenge")
+
+
+@pytest.mark.parametrize("path", [f"/channels/fake/{'A' * 21}", f"/channels/UPPER/{ID}", f"/channels/fake/{'!' * 22}"])
+async def test_malformed_address_is_unknown(receive: FakeReceive, path: str) -> None:
+    assert (await deliver(receive, path=path)).status == 404
+    assert receive.requests == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UnknownConnectionError(), 404),
+        (StorageUnavailableError(), 503),
+        (WebhookRefusedError(forged=True), 401),
+        (WebhookRefusedError(forged=False), 400),
+    ],
+)
+async def test_event_that_is_not_stored_is_not_acknowledged(
+    receive: FakeReceive, error: Exception, status: int
+) -> None:
+    receive.outcome = error
+    response = await deliver(receive)
+    assert response.status == status
+    if isinstance(error, WebhookRefusedError):
+        assert msgspec.json.decode(response.body)["message"] in {"Unauthorized", "Bad request"}
+
+
+async def test_forged_requests_are_limited(receive: FakeReceive) -> None:
+    receive.outcome = WebhookRefusedError(forged=True)
+    assert (await deliver(receive, times=FORGED_LIMIT.requests)).status == 401
+    assert (await deliver(receive, times=FORGED_LIMIT.requests + 1)).status == 429
+
+
+async def test_body_is_limited(receive: FakeReceive) -> None:
+    assert (await deliver(receive, body=b"x" * (MAX_WEBHOOK_BYTES + 1))).status == 413
+    assert receive.requests == []
