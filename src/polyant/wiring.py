@@ -56,6 +56,8 @@ from polyant.domain.limits import ProviderTimeouts, TurnBudget
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.lookup_hashes import LookupHashes
 from polyant.domain.media.attachments import Attachments
+from polyant.domain.media.conversation_media import ConversationMedia
+from polyant.domain.media.image_intake import ImageIntake
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.media.stored import MediaFolder
 from polyant.domain.media.supervisor import MediaSupervisor
@@ -237,6 +239,8 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(TurnTracing, TurnTracing, listed=False)
     container.register(MediaMemory, MediaMemory, listed=False)
     container.register(Attachments, Attachments, listed=False)
+    container.register(ImageIntake, ImageIntake, listed=False)
+    container.register(ConversationMedia, ConversationMedia, listed=False)
     container.register(MediaSupervisor, MediaSupervisor, listed=False)
     container.register(LookupHashes, LookupHashes, listed=False)
     container.register(LaneLeases, LaneLeases, listed=False)

@@ -1,6 +1,7 @@
 """Turns of stored conversations, on the store in memory."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
@@ -29,17 +30,22 @@ from polyant.domain.errors import (
 )
 from polyant.domain.instances import Instance
 from polyant.domain.limits import TurnBudget
-from polyant.domain.media.parts import ImageLink
+from polyant.domain.media.parts import ImageLink, ImagePart
+from polyant.domain.media.stored import UnknownMediaError
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.run_turn import TurnRun
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import ManualClock
+from polyant.testing.media_store import all_of
 from polyant.testing.turns import CONTEXT
+from support.app import SEEING
 from support.conversations import ConversationHarness
+from support.images import png
 from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, ScriptedSupervisor, Step, says
 from support.turn_runner import TurnRunner, events_of
 
 USER, ASSISTANT = "user", "assistant"
+PROVIDERS = ("openai", "anthropic", "scripted")
 FAILURE = ProviderError("vendor", ProviderFailure.OVERLOADED)
 
 
@@ -48,7 +54,7 @@ class Chat:
 
     def __init__(self, *, budget: TurnBudget | None = None, lease_seconds: float = 30.0) -> None:
         self.supervisor = ScriptedSupervisor()
-        self.runner = TurnRunner(self.supervisor, budget=budget)
+        self.runner = TurnRunner(self.supervisor, budget=budget, providers=dict.fromkeys(PROVIDERS, SEEING))
         cipher = AesGcmSecretCipher(master_keys=[SecretText("0f" * 32)])
         self.clock = ManualClock()
         self.stored = ConversationHarness(cipher, clock=self.clock, lease_seconds=lease_seconds)
@@ -329,13 +335,69 @@ async def test_history_is_bounded_by_the_budgets_of_the_instance(chat: Chat) -> 
     assert await chat.say("Last") == ["long " * 60, "Hello!", "Last"]
 
 
-async def test_images_are_stored_as_markers(chat: Chat) -> None:
-    with pytest.raises(InvalidInputError):  # it isn't an image
+async def test_image_that_cannot_be_used_is_refused_before_anything_is_stored(chat: Chat) -> None:
+    with pytest.raises(InvalidInputError):
         await chat.say(UserMessage((TextPart("Look: "), ImageLink(url="data:image/png;base64,AAAA"))))
-    shown = (await chat.texts())[0][1]
-    assert shown.startswith("Look: ")
-    assert "AAAA" not in shown
-    assert "left out" in shown
+    assert await chat.stored.histories(chat.instance.id) == []
+    assert await all_of(chat.stored.media_store) == []
+
+
+def picture(number: int) -> ImageLink:
+    data = png((b"teSt", b"canary" + bytes((number,))))
+    return ImageLink(url=f"data:image/png;base64,{b64encode(data).decode()}", detail="low")
+
+
+def images_in(turn: Turn) -> list[ImagePart]:
+    messages = [message for message in turn.messages if isinstance(message, UserMessage)]
+    return [part for message in messages for part in message.parts if isinstance(part, ImagePart)]
+
+
+async def test_image_goes_to_the_model_and_stays_there_for_later_questions(chat: Chat) -> None:
+    await chat.say(UserMessage((TextPart("Look: "), picture(1))))
+    await chat.say("What is on the left?")
+    first, second = (images_in(turn) for turn in chat.supervisor.turns)
+    assert first == second
+    assert [(image.media_type, image.detail) for image in first] == [("image/png", "low")]
+    assert b"canary\1" in first[0].data
+
+
+async def test_stored_images_are_ciphertext_of_their_own_conversation(chat: Chat) -> None:
+    for chat_id in ("chat-1", "chat-2"):
+        await chat.say(UserMessage((picture(1), picture(2))), chat_id=chat_id)
+    items = await all_of(chat.stored.media_store)
+    assert len({item.conversation for item in items}) == 2
+    assert len({item.address for item in items}) == 4
+    assert not any(b"canary" in item.content or b"PNG" in item.content for item in items)
+    histories = {history.conversation.id: history for history in await chat.stored.histories(chat.instance.id)}
+    (message, _) = histories[items[0].conversation].messages
+    assert {item.message for item in items if item.conversation == items[0].conversation} == {message.id}
+    stranger = await chat.stored.keys.open(histories[items[-1].conversation].conversation)
+    with pytest.raises(UnknownMediaError):
+        await chat.stored.media.read(stranger, items[0].address)
+
+
+async def test_newest_four_images_of_a_conversation_go_up_and_markers_replace_the_rest(chat: Chat) -> None:
+    for number in range(5):
+        await chat.say(UserMessage((TextPart("Look: "), picture(number))))
+    sent = chat.supervisor.turns[-1].messages
+    assert isinstance(sent[0], UserMessage)
+    assert sent[0].text == "Look: \n\n[An image of this message left out here.]"
+    assert len(images_in(chat.supervisor.turns[-1])) == 4
+
+
+async def test_deleted_image_leaves_a_marker(chat: Chat) -> None:
+    await chat.say(UserMessage((TextPart("Look: "), picture(1))))
+    (item,) = await all_of(chat.stored.media_store)
+    await chat.stored.media_store.delete(messages=[item.message])
+    assert await chat.say("And?") == ["Look: \n\n[An image of this message left out here.]", "Hello!", "And?"]
+
+
+async def test_repeated_message_with_its_image_replaces_the_unanswered_one(chat: Chat) -> None:
+    message = UserMessage((TextPart("Look: "), picture(1)))
+    with pytest.raises(ProviderError):
+        await chat.say(message, answer=(FAILURE,))
+    await chat.say(message)
+    assert [(role, answered) for role, _, answered in await chat.texts()] == [(USER, True), (ASSISTANT, True)]
 
 
 async def test_store_holds_no_plaintext(chat: Chat) -> None:

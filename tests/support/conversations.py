@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from polyant.adapters.crypto.data_cipher import AesGcmDataCipher
 from polyant.adapters.memory.conversation_maintenance import MemoryConversationMaintenance
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
+from polyant.adapters.memory.image_fetcher import MemoryImageFetcher
 from polyant.adapters.memory.inbox import MemoryInbox
 from polyant.adapters.memory.lanes import MemoryLanes
+from polyant.adapters.memory.media_store import MemoryMediaStore
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.chat import AssistantMessage
@@ -16,6 +18,9 @@ from polyant.domain.injectables import LeaseSeconds, ProcessName
 from polyant.domain.instances import InstanceId
 from polyant.domain.lane_leases import LaneLeases
 from polyant.domain.lookup_hashes import LookupHashes
+from polyant.domain.media.conversation_media import ConversationMedia
+from polyant.domain.media.image_intake import ImageIntake
+from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.data_cipher import DataCipher
@@ -50,8 +55,19 @@ class ConversationHarness:
         self.hashes = LookupHashes(inbox=self.inbox, data_cipher=self.data_cipher)
         self.keys = ConversationKeys(data_cipher=self.data_cipher, tokens=SystemTokenSource(), clock=self.clock)
         self.leases = LaneLeases(lanes=self.lanes, owner=ProcessName("tests"), seconds=LeaseSeconds(lease_seconds))
+        self.media_store = MemoryMediaStore()
+        self.media = ConversationMedia(
+            store=self.media_store,
+            intake=ImageIntake(fetcher=MemoryImageFetcher()),
+            memory=MediaMemory(MediaBytes(1_000_000)),
+        )
         self.turns = ConversationTurns(
-            repo=self.repo, leases=self.leases, hashes=self.hashes, keys=self.keys, clock=self.clock
+            repo=self.repo,
+            leases=self.leases,
+            hashes=self.hashes,
+            keys=self.keys,
+            media=self.media,
+            clock=self.clock,
         )
 
     async def histories(self, instance: InstanceId) -> Sequence[History]:

@@ -12,6 +12,7 @@ from polyant.domain.chat import SupervisorEvent
 from polyant.domain.injectables import TurnLogDays
 from polyant.domain.limits import TurnBudget
 from polyant.domain.media.attachments import Attachments
+from polyant.domain.media.image_intake import ImageIntake
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.media.supervisor import MediaSupervisor
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -57,7 +58,7 @@ class TurnRunner:
             media=MediaSupervisor(
                 supervisor=supervisor,
                 providers=providers or {},
-                fetcher=self.fetcher,
+                intake=ImageIntake(fetcher=self.fetcher),
                 attachments=Attachments(
                     transcriber=MemoryTranscriber(transcripts), reader=MemoryDocumentReader(documents)
                 ),

@@ -7,7 +7,7 @@ import msgspec
 
 from polyant.domain.instances import Instance, JsonObject, Slug
 from polyant.domain.limits import TurnBudget
-from polyant.domain.media.parts import ImageLink, MediaPart
+from polyant.domain.media.parts import ImageLink, MediaPart, StoredPart
 from polyant.domain.secrets import SecretText
 from polyant.domain.trace_context import TraceContext
 from polyant.domain.turn_context import TurnContext
@@ -105,7 +105,7 @@ class TextPart(msgspec.Struct, frozen=True, tag="text"):
     text: str
 
 
-UserPart = TextPart | MediaPart | ImageLink
+UserPart = TextPart | MediaPart | ImageLink | StoredPart
 
 
 class UserMessage(msgspec.Struct, frozen=True, tag="user"):

@@ -21,6 +21,7 @@ from polyant.domain.instances import Instance
 from polyant.domain.lane_leases import HeldLane, LaneLeases
 from polyant.domain.lanes import Lane, LaneKind
 from polyant.domain.lookup_hashes import LookupHashes
+from polyant.domain.media.conversation_media import ConversationMedia
 from polyant.domain.open_conversation import ConversationKeys, OpenConversation
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.conversation_repo import ConversationRepo
@@ -35,6 +36,7 @@ class ConversationTurns:
         leases: Lets the turns of one conversation run one after another.
         hashes: Computes the ids of lanes.
         keys: Opens conversations.
+        media: Keeps the media of messages.
         clock: Determines the times of messages.
     """
 
@@ -45,12 +47,14 @@ class ConversationTurns:
         leases: LaneLeases,
         hashes: LookupHashes,
         keys: ConversationKeys,
+        media: ConversationMedia,
         clock: Clock,
     ) -> None:
         self.repo = repo
         self.leases = leases
         self.hashes = hashes
         self.keys = keys
+        self.media = media
         self.clock = clock
 
     def turn_of(
@@ -121,14 +125,17 @@ class ConversationTurn:
             ConversationBusyError: Too many turns wait for the conversation.
             LeaseLostError: Another process has taken over the conversation.
             UnknownConversationError: The conversation was deleted meanwhile.
+            InvalidInputError: An image can't be used; then nothing is stored.
             StorageUnavailableError: The conversation can't be read or stored.
             SecretUnreadableError: The conversation can't be decrypted.
             Exception: The Supervisor raised it.
         """
+        self._new = await self._turns.media.checked(self._new)
         lane = await self._lane()
         async with self._turns.leases.hold(lane, on_loss) as held:
             opened, history = await self._begin(held, TurnId(turn_id))
-            continued = msgspec.structs.replace(turn, messages=(*history, *turn.messages))
+            sent = turn.messages[: len(turn.messages) - len(self._new)]
+            continued = msgspec.structs.replace(turn, messages=(*history, *sent, *self._new))
             answer = _Answer()
             async with aclosing(supervisor.run(continued)) as events:
                 async for event in events:
@@ -161,7 +168,8 @@ class ConversationTurn:
             except UnknownConversationError:  # deleted since it was read
                 pass
             else:
-                return opened, self._history_of(opened, found, budget)
+                history = self._history_of(opened, found, budget)
+                return opened, await self._turns.media.recalled(opened, history)
         opened = await self._start(lane)
         await self._store_new(held, opened, turn_id)
         return opened, ()
@@ -180,10 +188,11 @@ class ConversationTurn:
 
     async def _store_new(self, held: HeldLane, opened: OpenConversation, turn_id: TurnId) -> None:
         now = self._turns.clock.now()
-        messages = [
-            opened.stored(message, message_id=MessageId(f"{turn_id}-{at}"), turn=turn_id, at=now, answered=False)
-            for at, message in enumerate(self._new)
-        ]
+        messages = []
+        for number, message in enumerate(self._new):
+            message_id = MessageId(f"{turn_id}-{number}")
+            content = await self._turns.media.keep(opened, message, message_id=message_id, at=now)
+            messages.append(opened.stored(content, message_id=message_id, turn=turn_id, at=now, answered=False))
         await self._turns.repo.append(opened.id, messages, lease=held.lease, client_managed=self._has_history)
 
     async def _end(self, held: HeldLane, opened: OpenConversation, turn_id: TurnId, answer: "_Answer") -> None:

@@ -6,19 +6,20 @@ from polyant.domain.chat import AssistantMessage, TextPart, UserMessage
 from polyant.domain.conversations import MessageRole
 from polyant.domain.errors import SecretUnreadableError
 from polyant.domain.media.notes import with_markers
+from polyant.domain.media.parts import StoredPart
 
 _BYTES_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(tuple[TextPart, ...])
+_decoder = msgspec.json.Decoder(tuple[TextPart | StoredPart, ...])
 
 
 def encode_content(message: UserMessage | AssistantMessage) -> str:
-    """Returns the parts of a message as JSON; markers replace media."""
+    """Returns the parts of a message as JSON; markers replace media that aren't stored."""
     if isinstance(message, AssistantMessage):
         return _encoder.encode((TextPart(message.content),)).decode()
-    return _encoder.encode(with_markers(message).parts).decode()
+    return _encoder.encode(with_markers(message, keep_stored=True).parts).decode()
 
 
 def identity_of(message: UserMessage | AssistantMessage) -> bytes:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from polyant.domain.chat import ModelMessage, TextPart, UserMessage, UserPart
-from polyant.domain.media.parts import MediaKind, kind_of
+from polyant.domain.media.parts import MediaKind, StoredPart, kind_of
 
 MAX_OF_A_KIND = 4
 """The maximum number of images that go to a model, and of recordings and of documents."""
@@ -56,9 +56,9 @@ def without_media(
     )
 
 
-def with_markers(message: UserMessage) -> UserMessage:
-    """Returns the message with markers in place of all media."""
-    return _replaced(message, lambda *_: True, omitted_note)
+def with_markers(message: UserMessage, *, keep_stored: bool = False) -> UserMessage:
+    """Returns the message with markers in place of media; references to stored media are kept if `keep_stored`."""
+    return _replaced(message, lambda part, _: not (keep_stored and isinstance(part, StoredPart)), omitted_note)
 
 
 def newest_only(messages: Sequence[MessageT]) -> tuple[MessageT, ...]:

@@ -68,6 +68,23 @@ class ImageLink(msgspec.Struct, frozen=True, kw_only=True, tag="image_link"):
         return f"ImageLink(where={self.where!r})"
 
 
+class StoredPart(msgspec.Struct, frozen=True, kw_only=True, tag="stored"):
+    """An image, a recording or a document whose content is in the MediaStore."""
+
+    kind: MediaKind
+    address: str
+    """The MediaAddress of the content in its conversation."""
+    media_type: str
+    size: int
+    """The number of bytes of the content."""
+    name: str = ""
+    detail: ImageDetail | None = None
+
+    def __repr__(self) -> str:
+        """Returns a representation without the name."""
+        return f"StoredPart({self.kind}, {self.size} bytes)"
+
+
 MediaPart = ImagePart | AudioPart | DocumentPart
 
 _KINDS: dict[type, MediaKind] = {
@@ -80,4 +97,4 @@ _KINDS: dict[type, MediaKind] = {
 
 def kind_of(part: object) -> MediaKind | None:
     """Returns the kind of a message's part; None for text."""
-    return _KINDS.get(type(part))
+    return part.kind if isinstance(part, StoredPart) else _KINDS.get(type(part))

@@ -1,29 +1,21 @@
 """Runs the turns whose messages contain media: prepares these before the Supervisor sees them."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 import msgspec
 
 from polyant.domain.chat import AssistantMessage, SupervisorEvent, Turn, UserMessage
-from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance
 from polyant.domain.media.attachments import Attachments, is_unreadable
-from polyant.domain.media.data_urls import is_data_url, parse_data_url
-from polyant.domain.media.images import check_image
+from polyant.domain.media.image_intake import ImageIntake
 from polyant.domain.media.notes import newest_only, without_media
-from polyant.domain.media.parts import AudioPart, DocumentPart, ImageLink, ImagePart, MediaKind
-from polyant.domain.media.sizes import MediaMemory, MediaTooLargeError, TurnMediaMemory
+from polyant.domain.media.parts import AudioPart, DocumentPart, ImagePart, MediaKind
+from polyant.domain.media.sizes import MediaMemory, TurnMediaMemory
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.clock import Clock
-from polyant.domain.ports.image_fetcher import ImageFetcher
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.provider_keys import base_url_of
-
-_WEB_SCHEMES = ("http://", "https://")
-_MAX_BYTES_ON_THE_LOOP = 64 * 1024
-"""Larger images are checked in a thread, so that other turns go on."""
 
 
 class MediaSupervisor(Supervisor):
@@ -35,7 +27,7 @@ class MediaSupervisor(Supervisor):
     Args:
         supervisor: Runs the prepared turn.
         providers: The enabled providers, by name.
-        fetcher: Fetches images from the web.
+        intake: Checks images, and fetches those from the web.
         attachments: Turns recordings and documents into text.
         clock: Measures the time that is left of a turn.
         memory: Counts the bytes that turns hold.
@@ -46,14 +38,14 @@ class MediaSupervisor(Supervisor):
         *,
         supervisor: Supervisor,
         providers: Mapping[str, ProviderInfo],
-        fetcher: ImageFetcher,
+        intake: ImageIntake,
         attachments: Attachments,
         clock: Clock,
         memory: MediaMemory,
     ) -> None:
         self._supervisor = supervisor
         self._providers = providers
-        self._fetcher = fetcher
+        self._intake = intake
         self._attachments = attachments
         self._clock = clock
         self._memory = memory
@@ -76,7 +68,12 @@ class MediaSupervisor(Supervisor):
             else:
                 messages.append(message)
         sendable = without_media(messages, lambda part, kind: kind not in taken or is_unreadable(part))
-        return tuple([await self._with_images(message, memory) for message in sendable])
+        return tuple(
+            [
+                await self._intake.checked(message, memory) if isinstance(message, UserMessage) else message
+                for message in sendable
+            ]
+        )
 
     def _taken_kinds(self, instance: Instance) -> frozenset[MediaKind]:
         info = self._providers.get(instance.provider)
@@ -84,52 +81,9 @@ class MediaSupervisor(Supervisor):
             return frozenset(MediaKind)  # the Supervisor reports the missing provider
         return info.media if base_url_of(instance, info) == info.base_url else info.compatible_media
 
-    async def _with_images(
-        self, message: UserMessage | AssistantMessage, memory: TurnMediaMemory
-    ) -> UserMessage | AssistantMessage:
-        if not isinstance(message, UserMessage) or not message.has_media:
-            return message
-        parts = [await self._image(part, memory) if isinstance(part, ImageLink) else part for part in message.parts]
-        return UserMessage(tuple(parts))
-
-    async def _image(self, link: ImageLink, memory: TurnMediaMemory) -> ImagePart:
-        """Returns the checked image.
-
-        Raises:
-            InvalidInputError: It can't be fetched or used; the message names its place in the request.
-            ServerBusyError: The running turns hold too many bytes.
-        """
-        try:
-            data = await self._content(link.url, memory)
-            if len(data) <= _MAX_BYTES_ON_THE_LOOP:
-                return check_image(data, detail=link.detail)
-            return await asyncio.to_thread(check_image, data, detail=link.detail)
-        except InvalidInputError as error:
-            raise _placed(error, link.where) from None
-
-    async def _content(self, url: str, memory: TurnMediaMemory) -> bytes:
-        if is_data_url(url):
-            if len(url) * 3 // 4 > memory.limit + 64:
-                raise MediaTooLargeError(memory.limit)
-            data = parse_data_url(url)
-        elif url.lower().startswith(_WEB_SCHEMES):
-            data = await self._fetcher.fetch(url, max_bytes=memory.limit)
-        else:
-            raise InvalidInputError("An image needs a data, http or https URL")
-        memory.take(len(data))
-        return data
-
 
 def _hold(message: UserMessage, memory: TurnMediaMemory) -> None:
     """Counts the media that the message already contains."""
     for part in message.parts:
         if isinstance(part, ImagePart | AudioPart | DocumentPart):
             memory.take(len(part.data))
-
-
-def _placed(error: InvalidInputError, where: str) -> InvalidInputError:
-    """Returns the error with the image's place in the request."""
-    if where:
-        error.message = f"{error.message} - at `{where}`"
-        error.args = (error.message,)
-    return error

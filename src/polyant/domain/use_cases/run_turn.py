@@ -104,7 +104,7 @@ class RunTurn:
         )
         recorder = TurnRecorder(observed, self._observation, self._clock, started=started)
         with_media = any(isinstance(message, UserMessage) and message.has_media for message in turn.messages)
-        supervisor = self._media if with_media else self._supervisor
+        supervisor = self._media if with_media or conversation is not None else self._supervisor
         return TurnRun(
             turn,
             supervisor=supervisor,
