@@ -2,6 +2,7 @@
 
 import re
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from panel.conftest import EMAIL, PASSWORD, Open, new_page, serving_panel, sign_in
+from support.images import png
 from support.openai_replies import openai_partial_stream, openai_responder
 from support.process import Server
 from support.upstream import Then, UpstreamThread
@@ -139,6 +141,37 @@ def test_playground_streams_stops_and_shows_a_failure(open_page: Open, upstream:
     answer.get_by_role("button", name="Try again").click()
     expect(page.locator("article.turn").last.locator(".says")).to_have_text("<b>Good</b> day")
     expect(page.get_by_label("Message", exact=True)).to_be_focused()
+
+
+def test_playground_attaches_images_and_records_nothing(
+    open_page: Open, upstream: UpstreamThread, tmp_path: Path
+) -> None:
+    create(open_page, "seeing", provider="openai", base_url=f"{upstream.upstream.url}/v1")
+    expect(open_page("/instances/seeing/playground").get_by_role("button", name="Attach image")).to_have_count(0)
+    page = open_page("/instances/seeing/settings")
+    page.get_by_label("Images").select_option("on")
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.get_by_role("status").first).to_contain_text("Settings saved.")
+    upstream.upstream.otherwise = openai_responder("A blue dot")
+    page = open_page("/instances/seeing/playground")
+    for name in ("dot.png", "dropped.png"):
+        (tmp_path / name).write_bytes(png())
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Attach image").click()
+    chooser.value.set_files([tmp_path / "dot.png", tmp_path / "dropped.png"])
+    page.get_by_role("button", name="Remove dropped.png").click()
+    expect(page.get_by_role("list", name="Attached images").get_by_role("img")).to_have_count(1)
+    seen = len(upstream.upstream.posts)
+    say(page, "What is this?")
+    expect(page.locator("article.turn").last.locator(".says")).to_have_text("A blue dot")
+    sent = page.locator("article.user").last.get_by_role("img", name="dot.png")
+    expect(sent).to_be_visible()
+    assert sent.evaluate("image => image.naturalWidth") == 3
+    expect(page.get_by_role("list", name="Attached images")).to_be_hidden()
+    expect(page.get_by_role("region", name="Request", exact=True)).to_contain_text("data:image/png;base64,")
+    text, image = upstream.upstream.posts[seen].json()["messages"][-1]["content"]
+    assert text["text"] == "What is this?"
+    assert b64decode(image["image_url"]["url"].partition(",")[2]) == png()
 
 
 def say(page: Page, text: str) -> None:

@@ -6,6 +6,7 @@ const [chat, say, send, stop, clear, status, req, res] = ["chat", "say", "send",
 );
 const path = `/api/instances/${encodeURIComponent(slug)}`;
 const messages = [];
+const attached = [];
 let running = null;
 root.hidden = false;
 document.getElementById("no-script").remove();
@@ -13,7 +14,7 @@ say.focus();
 
 document.getElementById("compose").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (say.value.trim() && !running) ask(say.value);
+  if ((say.value.trim() || attached.length) && !running) ask(say.value);
 });
 say.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -28,11 +29,71 @@ clear.addEventListener("click", () => {
   say.focus();
 });
 
+document.getElementById("attach")?.addEventListener("click", () => document.getElementById("image").click());
+document.getElementById("image")?.addEventListener("change", (event) => {
+  attach([...event.target.files]);
+  event.target.value = "";
+});
+say.addEventListener("paste", (event) => {
+  const images = [...event.clipboardData.files].filter((file) => file.type.startsWith("image/"));
+  if (!images.length || !document.getElementById("attach")) return;
+  event.preventDefault();
+  attach(images);
+});
+
+// Images stay in the page until they are sent; nothing is recorded.
+async function attach(files) {
+  for (const file of files) attached.push({ name: file.name, shown: URL.createObjectURL(file), url: await dataUrl(file) });
+  showAttached();
+  status.textContent = `${count(attached.length, "image")} attached.`;
+  say.focus();
+}
+
+function dataUrl(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result));
+    reader.addEventListener("error", () => reject(reader.error));
+    reader.readAsDataURL(file);
+  });
+}
+
+function showAttached() {
+  const list = document.getElementById("attached");
+  if (!list) return;
+  list.hidden = !attached.length;
+  list.replaceChildren(
+    ...attached.map((each) => {
+      const item = element("li", "", "");
+      const remove = button("Remove", () => {
+        attached.splice(attached.indexOf(each), 1);
+        showAttached();
+        say.focus();
+      });
+      remove.setAttribute("aria-label", `Remove ${each.name}`);
+      item.append(picture(each), element("span", "", each.name), remove);
+      return item;
+    }),
+  );
+}
+
+function picture({ name, shown }) {
+  const image = element("img", "thumb", "");
+  image.src = shown;
+  image.alt = name;
+  return image;
+}
+
 async function ask(text) {
   document.getElementById("empty")?.remove();
   say.value = "";
-  messages.push({ role: "user", content: text });
-  turn("You", "turn user").querySelector(".says").textContent = text;
+  const images = attached.splice(0);
+  showAttached();
+  const parts = images.map(({ url }) => ({ type: "image_url", image_url: { url } }));
+  messages.push({ role: "user", content: images.length ? [{ type: "text", text }, ...parts] : text });
+  const says = turn("You", "turn user").querySelector(".says");
+  says.textContent = text;
+  keepEnd(() => says.append(...images.map(picture)));
   await answer();
 }
 
@@ -170,7 +231,8 @@ function note(record, text) {
 }
 
 function show(record) {
-  req.textContent = `POST ${path}/playground\n${JSON.stringify(record.request, null, 2)}`;
+  const shorter = (_, value) => (typeof value === "string" && value.startsWith("data:") ? `${value.slice(0, 60)}…` : value);
+  req.textContent = `POST ${path}/playground\n${JSON.stringify(record.request, shorter, 2)}`;
   res.textContent = record.response;
 }
 
