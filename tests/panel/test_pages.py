@@ -23,9 +23,10 @@ PAGES = (
     ),
     *(
         f"/instances/demo-bot{tab}"
-        for tab in ("", "/settings", "/prompts", "/tools", "/playground", "/history", "/audit", "/delete")
+        for tab in ("", "/settings", "/prompts", "/tools", "/channels", "/playground", "/history", "/audit", "/delete")
     ),
-    *("/instances/demo-bot/key/revoke", "/instances/demo-bot/secrets/crm_token", "/instances/nobody"),
+    *("/instances/demo-bot/channels/telegram", "/instances/demo-bot/key/revoke"),
+    *("/instances/demo-bot/secrets/crm_token", "/instances/nobody"),
 )
 MAX_PAGE_BYTES = 20_000
 

@@ -1,6 +1,5 @@
 """/api/instances/{slug}/channels over HTTP."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,13 +7,11 @@ from msgspec.structs import replace
 
 from polyant.domain.channel_events import AccountState
 from polyant.domain.channels import ChannelConnection, ConnectionState
-from polyant.domain.conversations import LaneId, TurnId
-from polyant.domain.lane_work import EventId, EventState, ReceivedEvent, TurnResult
-from polyant.domain.lanes import Lane, LaneKind
 from polyant.domain.pairing import PairingCodes
 from polyant.testing.fake_channel import FAKE_TOKEN
 from support.api import Api
 from support.app import App
+from support.channel_events import dead_event
 from support.envelopes import assert_refused
 
 PATH = "/instances/bot/channels"
@@ -143,7 +140,7 @@ async def test_user_with_a_code_is_approved(app: App, api: Api) -> None:
 
 async def test_dead_letters_are_listed_and_replayed(app: App, api: Api) -> None:
     await api.succeed("PUT", FAKE, BODY)
-    event = await dead_event(app)
+    event = await dead_event(app.management)
     listed = (await api.get(f"{FAKE}/dead-letters")).json
     assert listed["total"] == 1
     shown = listed["deadLetters"][0]
@@ -159,27 +156,6 @@ async def test_dead_letters_are_listed_and_replayed(app: App, api: Api) -> None:
 async def test_dead_letter_of_another_instance_is_not_replayed(app: App, api: Api) -> None:
     await api.succeed("POST", "/instances", {"slug": "other", "name": "Other", "provider": "vendor"})
     await api.succeed("PUT", FAKE, BODY)
-    event = await dead_event(app)
+    event = await dead_event(app.management)
     response = await api.post(f"/instances/other/channels/fake/dead-letters/{event}/replay")
     assert_refused(response, 404, "Unknown event")
-
-
-async def dead_event(app: App) -> EventId:
-    """Returns the number of an event of the connection that failed for good."""
-    connection = await stored(app)
-    lane = Lane(
-        id=LaneId("lane"),
-        kind=LaneKind.CHANNEL,
-        instance=connection.instance_id,
-        channel="fake",
-        account=connection.account,
-    )
-    await app.management.inbox.receive([ReceivedEvent(lane=lane, event_id="1", payload="ciphertext")])
-    lanes = app.management.lanes
-    lease = await lanes.acquire(lane, owner="test", seconds=timedelta(minutes=1).total_seconds())
-    assert lease is not None
-    work = await app.management.inbox.load(lease, limit=1)
-    result = TurnResult(turn=TurnId("t"), events=(work.events[0].id,), state=EventState.DEAD, error="auth")
-    await app.management.inbox.finish(work.lease, result, seconds=60)
-    await lanes.release(work.lease)
-    return work.events[0].id

@@ -1,14 +1,20 @@
 """The parts of the panel for the application, which imports this module only if the panel is on."""
 
 from polyant.domain.catalog import Catalog
+from polyant.domain.channel_registry import ChannelRegistry
+from polyant.domain.injectables import PublicUrl
 from polyant.domain.limits import RateLimit, TurnBudget
 from polyant.domain.ports.clock import Clock
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.running_turns import RunningTurns
 from polyant.domain.use_cases.check_providers import CheckProviders
+from polyant.domain.use_cases.list_channels import ListChannels
+from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
 from polyant.domain.use_cases.list_instances import ListInstances
+from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.injection import Instances
 from polyant.http.management.authentication import SessionGate
+from polyant.http.panel.channels import ChannelPages
 from polyant.http.panel.pages import Panel
 from polyant.http.panel.settings import SettingsPages
 from polyant.http.panel.status import ServerFacts, StatusPages
@@ -36,7 +42,14 @@ async def panel_instances(
         check_providers=await instances.get(CheckProviders),
         list_instances=await instances.get(ListInstances),
     )
-    return [panel, SettingsPages(catalog=catalog, budget=await instances.get(TurnBudget)), status]
+    channels = ChannelPages(
+        show_instance=await instances.get(ShowInstance),
+        channels=await instances.get(ChannelRegistry),
+        list_channels=await instances.get(ListChannels),
+        letters=await instances.get(ListDeadLetters),
+        public_url=await instances.get(PublicUrl),
+    )
+    return [panel, channels, SettingsPages(catalog=catalog, budget=await instances.get(TurnBudget)), status]
 
 
 async def open_panel(

@@ -10,6 +10,7 @@ from polyant.domain.running_turns import CallerGoneError
 from polyant.http.errors import handle_caller_gone
 from polyant.http.panel.account import AccountPageController
 from polyant.http.panel.audit import AuditPageController
+from polyant.http.panel.channels import ChannelsPageController
 from polyant.http.panel.create import CreatePageController
 from polyant.http.panel.delete import DeletePageController
 from polyant.http.panel.errors import error_page
@@ -50,6 +51,7 @@ def panel_routes() -> list[ControllerRouterHandler]:
             PromptsPageController,
             ToolsPageController,
             McpPageController,
+            ChannelsPageController,
             SkillsPageController,
             SkillFilesPageController,
             PlaygroundPageController,
