@@ -320,6 +320,12 @@ class ChannelContract(Contract):
         chunk = Chunk(peer=peer, text="The whole answer", reply_to=message_id, replaces=progress.draft)
         assert isinstance(await rig.channel.send(rig.account, chunk), Sent)
 
+    @proves("If the message that it replaces is gone, it is sent as a new one.")
+    async def test_answer_is_a_new_message_if_its_draft_is_gone(self, rig: ChannelRig, event: InboundEvent) -> None:
+        chunk = Chunk(peer=event.peer, text="The whole answer", replaces="999999")
+        assert isinstance(await rig.channel.send(rig.account, chunk), Sent)
+        assert rig.texts(event.peer) == ["The whole answer"]
+
     @proves("Shows that the account is typing, or the text so far; never raises an error of the platform.")
     async def test_failed_progress_is_not_an_error(self, rig: ChannelRig, event: InboundEvent) -> None:
         progress = Progress(peer=event.peer, private=event.private, message_id=event.message_id)

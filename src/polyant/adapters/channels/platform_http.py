@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 5.0
 MAX_RESPONSE_BYTES = 1024 * 1024
-DOWNLOAD_SECONDS = 60.0
+DOWNLOAD_SECONDS = 50.0
+"""The longest time of a download: `Channel.fetch` takes at most 60 s, and asks for the address of the media first."""
 _CLOSE_SECONDS = 2.0
 
 _HEADERS = {

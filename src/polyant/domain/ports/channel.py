@@ -83,8 +83,9 @@ class Channel(Protocol):
     async def send(self, account: ChannelAccount, chunk: Chunk) -> SendOutcome:
         """Sends a message and returns what is known about it; never raises an error of the platform.
 
-        If the platform refuses the formatting, the text is sent without it. `Ambiguous` covers a time-out or a lost
-        connection after the request was written, and a server error. It takes at most `info.send_seconds`.
+        If the platform refuses the formatting, the text is sent without it. If the message that it replaces is gone, it
+        is sent as a new one. `Ambiguous` covers a time-out or a lost connection after the request was written, and a
+        server error. It takes at most `info.send_seconds`.
         """
 
     @abstractmethod

@@ -79,6 +79,12 @@ async def test_text_of_the_maximum_length_is_sent(
     assert slack.texts()[0] == text
 
 
+async def test_plain_text_is_never_cut(channel: SlackChannel, account: ChannelAccount, slack: SlackPlatform) -> None:
+    slack.refuses_markdown = True
+    await channel.send(account, chunk("&" * channel.info.max_units))
+    assert slack.texts() == ["&" * channel.info.max_units]
+
+
 @pytest.mark.parametrize(
     ("script", "outcome"),
     [
@@ -127,6 +133,9 @@ async def test_invalid_token_is_refused(channel: SlackChannel, slack: SlackPlatf
     assert await channel.send(account_of(token="xoxb-other"), chunk()) == Refused("invalid_auth")
     assert await channel.send(account_of(token="two\nlines"), chunk()) == Refused("invalid_auth")
     assert len(slack.calls) == 1
+    account = account_of()
+    del account.credentials["token"]  # type: ignore[attr-defined]
+    assert isinstance(await channel.send(account, chunk()), Refused)
 
 
 async def test_draft_is_updated_and_becomes_the_answer(

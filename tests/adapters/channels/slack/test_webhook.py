@@ -214,6 +214,8 @@ def test_events_of_other_installations_are_only_counted(received: Received) -> N
     assert received(event, authorizations=[other]) == InboundBatch(ignored=1)
     assert received(event, team_id="T0002", authorizations=None) == InboundBatch(ignored=1)
     assert received(event, authorizations=None).events
+    assert received(event, authorizations=[{"team_id": TEAM, "user_id": USER, "is_bot": False}]).events
+    assert received(event, authorizations=[{**other, "is_bot": False}]) == InboundBatch(ignored=1)
 
 
 def test_other_callbacks_are_only_counted(channel: SlackChannel, account: ChannelAccount, clock: ManualClock) -> None:

@@ -75,6 +75,12 @@ def test_verification_with_another_token_is_forged(
     assert refusal(channel, account, verification(token=token)).forged
 
 
+def test_account_without_credentials_refuses_every_request(channel: WhatsAppChannel, account: ChannelAccount) -> None:
+    empty = msgspec.structs.replace(account, credentials={})
+    for request in (verification(token=""), signed(notification(value(text("Hi"))), secret="")):
+        assert refusal(channel, empty, request).forged
+
+
 @pytest.mark.parametrize("query", [{"hub_mode": "unsubscribe"}, {"hub_challenge": ""}, {"hub_challenge": "1" * 300}])
 def test_incomplete_verification_is_malformed(
     channel: WhatsAppChannel, account: ChannelAccount, query: dict[str, str]

@@ -29,7 +29,6 @@ from polyant.domain.channel_events import (
     SendOutcome,
     SetUp,
     TearDown,
-    WebhookRefusedError,
     WebhookRequest,
 )
 from polyant.domain.channels import ChannelAccess, ChannelAccount, Delivery
@@ -37,6 +36,7 @@ from polyant.domain.injectables import Environ
 from polyant.domain.ports.channel import Channel, EventSource
 from polyant.domain.ports.clock import Clock
 from polyant.domain.proxies import ProxyRules
+from polyant.domain.secrets import SecretText
 
 API = "https://slack.com/api"
 HOSTS = PlatformHosts("slack.com", "slack-files.com")
@@ -99,10 +99,7 @@ class SlackChannel(Channel):
         return await self._check.check(account, change)
 
     def receive(self, account: ChannelAccount, request: WebhookRequest) -> InboundBatch:
-        secret = account.credentials.get("signing_secret")
-        if secret is None or not secret.reveal():
-            raise WebhookRefusedError(forged=True)  # an account that pulls has no webhook
-        verify(request, secret=secret.reveal(), now=self._clock.now())
+        verify(request, secret=_credential(account, "signing_secret").reveal(), now=self._clock.now())
         return read_callback(request.body, SlackAccount.parse(account.connection.account))
 
     @asynccontextmanager
@@ -111,7 +108,7 @@ class SlackChannel(Channel):
             api=self._api,
             http=self._http,
             account=SlackAccount.parse(account.connection.account),
-            token=account.credentials["app_token"],
+            token=_credential(account, "app_token"),
         )
         try:
             yield source
@@ -133,4 +130,9 @@ class SlackChannel(Channel):
 
 
 def _token(account: ChannelAccount) -> str:
-    return account.credentials["token"].reveal()
+    return _credential(account, "token").reveal()
+
+
+def _credential(account: ChannelAccount, name: str) -> SecretText:
+    """Returns a credential; an empty one, which every check refuses, if it is missing."""
+    return account.credentials.get(name) or SecretText("")

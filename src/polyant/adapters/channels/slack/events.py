@@ -6,7 +6,7 @@ import re
 import msgspec
 
 from polyant.adapters.channels.slack.text import mentions, readable, split_command
-from polyant.adapters.channels.slack.wire import Attachment, Callback, EventHead, File, MessageEvent
+from polyant.adapters.channels.slack.wire import Attachment, Authorization, Callback, EventHead, File, MessageEvent
 from polyant.domain.channel_events import (
     ChannelUser,
     InboundBatch,
@@ -69,8 +69,14 @@ def read_callback(body: bytes | msgspec.Raw, account: SlackAccount) -> InboundBa
 
 def _concerns(callback: Callback, account: SlackAccount) -> bool:
     if callback.authorizations:
-        return any(each.user_id == account.user for each in callback.authorizations)
+        return any(_is_of(authorization, account) for authorization in callback.authorizations)
     return callback.team_id == account.team
+
+
+def _is_of(authorization: Authorization, account: SlackAccount) -> bool:
+    if authorization.is_bot is False:  # somebody who installed the app, instead of its bot user
+        return authorization.team_id == account.team
+    return authorization.user_id == account.user
 
 
 def _message_of(raw: msgspec.Raw) -> MessageEvent | None:

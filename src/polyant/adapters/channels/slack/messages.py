@@ -13,6 +13,7 @@ MAX_MARKDOWN_CHARACTERS = 12_000
 UNKNOWN_DRAFT = "-"
 """The draft of an answer whose first draft may or may not have been posted: no other draft follows."""
 
+_MAX_CHARACTERS = 40_000
 _SECONDS = 8.0
 _RETRY_SECONDS = 1.0
 _REFUSED_FORMATTING = frozenset(
@@ -101,12 +102,18 @@ class SlackMessages:
             reply = await self._api.call(method, token, seconds=_SECONDS, markdown_text=markdown, **target)
             if reply.code not in _REFUSED_FORMATTING:
                 return reply
-        plain = {"text": escaped(text), "parse": "none", **_PLAIN[method]}
+        plain = {"text": _plain(text), "parse": "none", **_PLAIN[method]}
         return await self._api.call(method, token, seconds=_SECONDS, **plain, **target)
 
     async def _remove(self, token: str, chunk: Chunk) -> None:
         with contextlib.suppress(CallFailedError):  # the draft stays, and the whole text follows
             await self._api.call("chat.delete", token, seconds=2.0, channel=chunk.peer.chat, ts=chunk.replaces)
+
+
+def _plain(text: str) -> str:
+    """Returns the text so that Slack shows it as it is, unless that is too long for Slack, which would cut it."""
+    shown = escaped(text)
+    return shown if len(shown) <= _MAX_CHARACTERS else without_notifications(text)
 
 
 def thread_of(peer: Peer, message_id: str | None) -> str | None:

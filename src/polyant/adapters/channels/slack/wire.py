@@ -8,6 +8,7 @@ class Authorization(msgspec.Struct, frozen=True):
 
     team_id: str | None = None
     user_id: str | None = None
+    is_bot: bool | None = None
 
 
 class Callback(msgspec.Struct, frozen=True):
