@@ -14,6 +14,7 @@ from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.system.file_limit import raise_file_limit
 from polyant.arguments import WiringError
 from polyant.container import Container, Recipe
+from polyant.domain.conversation_retention import ConversationRetention
 from polyant.domain.errors import PolyantError, StorageUnavailableError
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.instance_repo import InstanceRepo
@@ -63,6 +64,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter
         async with open_container(settings, environ, create=True, overrides=overrides) as container:
             await prepare(container, settings)
             _register_http(container, settings)
+            await container.get(ConversationRetention)  # it works in the background
             async with _channels(container, settings):
                 yield container
 

@@ -35,6 +35,8 @@ from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.catalog import Catalog
 from polyant.domain.channel_accounts import ChannelAccounts
 from polyant.domain.channel_registry import ChannelRegistry
+from polyant.domain.conversation_removal import ConversationRemoval
+from polyant.domain.conversation_retention import ConversationRetention
 from polyant.domain.conversation_turn import ConversationTurns
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.failed_credentials import FailedCredentialLimit
@@ -246,6 +248,8 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(LaneLeases, LaneLeases, listed=False)
     container.register(ConversationKeys, ConversationKeys, listed=False)
     container.register(ConversationTurns, ConversationTurns, listed=False)
+    container.register(ConversationRemoval, ConversationRemoval, listed=False)
+    container.register(ConversationRetention, ConversationRetention, listed=False)
     container.register(CachedInstanceRepo, CachedInstanceRepo, listed=False)
     container.register(FreshInstanceRepo, FreshInstanceRepo, listed=False)
 

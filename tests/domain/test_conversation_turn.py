@@ -29,11 +29,12 @@ from polyant.domain.errors import (
     UnknownConversationError,
 )
 from polyant.domain.instances import Instance
-from polyant.domain.limits import TurnBudget
+from polyant.domain.limits import TurnBudget, TurnLimits
 from polyant.domain.media.parts import ImageLink, ImagePart
 from polyant.domain.media.stored import UnknownMediaError
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.run_turn import TurnRun
+from polyant.testing.conversation_store import api_lane
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.media_store import all_of
@@ -59,7 +60,7 @@ class Chat:
         self.clock = ManualClock()
         self.stored = ConversationHarness(cipher, clock=self.clock, lease_seconds=lease_seconds)
         self.instance: Instance = InstanceFactory.build(
-            conversations=True, auth_enabled=True, history_tokens=8_000, history_messages=100
+            conversations=True, auth_enabled=True, history_tokens=8_000, history_messages=100, limits=TurnLimits()
         )
 
     def run(
@@ -213,13 +214,11 @@ async def test_turns_of_one_conversation_run_one_after_another(chat: Chat) -> No
 
 async def test_waiting_counts_towards_the_time_of_the_turn() -> None:
     chat = Chat(budget=TurnBudget(turn_seconds=0.2))
-    lane = await chat.stored.hashes.lane(chat.instance.id, "api", "chat-1")
-    async with chat.run("One") as run:
-        await anext(run)
-        held = chat.stored.memory.conversations.lanes[lane].lane
-    assert await chat.stored.lanes.acquire(held, owner="other", seconds=99) is not None
+    lane = api_lane(await chat.stored.hashes.lane(chat.instance.id, "api", "chat-1"))
+    assert await chat.stored.lanes.acquire(lane, owner="other", seconds=99) is not None
     with pytest.raises(TurnTimeoutError):
         await events_of(chat.run("Two"))
+    assert chat.supervisor.turns == []
 
 
 async def test_turn_that_lost_its_conversation_ends_with_an_error() -> None:

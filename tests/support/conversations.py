@@ -12,6 +12,7 @@ from polyant.adapters.memory.media_store import MemoryMediaStore
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.chat import AssistantMessage
+from polyant.domain.conversation_removal import ConversationRemoval
 from polyant.domain.conversation_turn import ConversationTurns
 from polyant.domain.conversations import ConversationFilter, History, Message
 from polyant.domain.injectables import LeaseSeconds, ProcessName
@@ -51,11 +52,12 @@ class ConversationHarness:
         self.lanes = MemoryLanes(store=self.memory, clock=self.clock)
         self.inbox = MemoryInbox(store=self.memory, clock=self.clock)
         self.maintenance = MemoryConversationMaintenance(store=self.memory, clock=self.clock)
+        self.media_store = MemoryMediaStore()
+        self.removal = ConversationRemoval(repo=self.repo, maintenance=self.maintenance, media=self.media_store)
         self.data_cipher: DataCipher = AesGcmDataCipher(cipher=cipher)
         self.hashes = LookupHashes(inbox=self.inbox, data_cipher=self.data_cipher)
         self.keys = ConversationKeys(data_cipher=self.data_cipher, tokens=SystemTokenSource(), clock=self.clock)
         self.leases = LaneLeases(lanes=self.lanes, owner=ProcessName("tests"), seconds=LeaseSeconds(lease_seconds))
-        self.media_store = MemoryMediaStore()
         self.media = ConversationMedia(
             store=self.media_store,
             intake=ImageIntake(fetcher=MemoryImageFetcher()),

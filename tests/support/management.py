@@ -34,6 +34,7 @@ from polyant.domain.channel_accounts import ChannelAccounts
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelName
 from polyant.domain.chat import ModelEvent, ModelRequest
+from polyant.domain.conversation_removal import ConversationRemoval
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.injectables import PublicUrl, ToolNames
 from polyant.domain.instances import Slug
@@ -270,6 +271,7 @@ class ManagementHarness:
             (ConversationKeys, self.conversations.keys),
             (LookupHashes, self.conversations.hashes),
             (DataCipher, self.conversations.data_cipher),
+            (ConversationRemoval, self.conversations.removal),
             (Catalog, Catalog(providers=providers, tools=tools)),
             (ChannelConnections, self.connections),
             (ChannelRegistry, ChannelRegistry(names=["fake"], load=self._fake_channel)),

@@ -41,7 +41,7 @@ def _rotate(args: argparse.Namespace, environ: Mapping[str, str]) -> int | None:
         with ProgressBar() as bar:
             resealed = await reseal(bar.draw, by=CLI)
         _print(resealed, older_key_locations(context.settings), as_json=args.json)
-        return 1 if resealed.unreadable else 0
+        return 1 if resealed.unreadable or resealed.unreadable_data_keys else 0
 
     run(_provide_key, environ)
     try:
@@ -79,6 +79,14 @@ def _print(resealed: Resealed, older_keys: Sequence[str], *, as_json: bool) -> N
         f"Re-encrypted {count(resealed.secrets, 'secret')} of {count(resealed.instances, 'instance')}; "
         f"{len(resealed.unreadable)} could not be decrypted."
     )
+    if resealed.data_keys:
+        print(f"Wrapped {count(resealed.data_keys, 'data key')} of conversations with the new master key.")
+    if resealed.unreadable_data_keys:
+        print(
+            f"polyant: no key unwraps {count(resealed.unreadable_data_keys, 'data key')}: the conversations can't be "
+            "read: delete them or provide the key that wrapped them",
+            file=sys.stderr,
+        )
     for place in resealed.unreadable:
         print(f"polyant: {_unreadable_message(place)}", file=sys.stderr)
     if older_keys:

@@ -1,11 +1,13 @@
 """Conversations and their messages; texts, labels and data keys are ciphertext, which stores don't interpret."""
 
 import enum
+import re
 from datetime import datetime
 from typing import NewType
 
 import msgspec
 
+from polyant.domain.errors import UnknownConversationError
 from polyant.domain.instances import InstanceId
 
 ConversationId = NewType("ConversationId", str)
@@ -22,6 +24,20 @@ LaneId = NewType("LaneId", str)
 
 API_CHANNEL = "api"
 """The channel of conversations that are held through /v1."""
+
+
+_CONVERSATION_ID = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
+
+
+def parse_conversation_id(text: str) -> ConversationId:
+    """Returns the text as the id of a conversation.
+
+    Raises:
+        UnknownConversationError: No conversation can have it.
+    """
+    if not _CONVERSATION_ID.match(text):
+        raise UnknownConversationError
+    return ConversationId(text)
 
 
 class MessageRole(enum.StrEnum):

@@ -1,7 +1,68 @@
-"""The rule for changing the readers of transcripts."""
+"""Transcripts of conversations, and the rule for changing their readers."""
 
-from polyant.domain.errors import InvalidInputError
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from polyant.domain.chat import AssistantMessage
+from polyant.domain.conversations import Conversation, ConversationPage, History, Message
+from polyant.domain.errors import InvalidInputError, SecretUnreadableError
 from polyant.domain.instances import Instance, TranscriptReaders
+from polyant.domain.open_conversation import ConversationKeys, OpenConversation
+
+
+class TranscriptMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it is shown."""
+
+    id: str
+    role: str
+    text: str | None
+    """None if the reader may not read it, or if it can't be decrypted."""
+    at: datetime
+    turn: str
+    tokens: int
+    answered: bool
+    tools: tuple[str, ...]
+
+
+class ConversationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as it is listed."""
+
+    id: str
+    channel: str
+    user: str | None
+    """The user's id or name; None without one, or if it can't be decrypted."""
+    client_managed: bool
+    created_at: datetime
+    updated_at: datetime
+    messages: int
+    unanswered: int
+
+
+class SummaryPage(msgspec.Struct, frozen=True):
+    """A page of conversations, and the number of all that match."""
+
+    conversations: tuple[ConversationSummary, ...]
+    total: int
+
+
+class Transcript(ConversationSummary, frozen=True, kw_only=True):
+    """A conversation with its messages."""
+
+    readable: bool
+    """Whether the reader may read the texts."""
+    transcript: tuple[TranscriptMessage, ...]
+
+
+def may_read(instance: Instance, *, unrestricted: bool) -> bool:
+    """Returns whether a user may read the texts of an instance's conversations.
+
+    Args:
+        instance: The instance.
+        unrestricted: Whether the user is a superadmin or the command line.
+    """
+    return unrestricted or instance.transcripts is TranscriptReaders.USERS
 
 
 def check_transcripts(changed: Instance, before: Instance | None, *, unrestricted: bool) -> None:
@@ -18,3 +79,55 @@ def check_transcripts(changed: Instance, before: Instance | None, *, unrestricte
     kept = before is not None and before.transcripts is TranscriptReaders.USERS
     if changed.transcripts is TranscriptReaders.USERS and not (unrestricted or kept):
         raise InvalidInputError("Only a superadmin can set transcripts to users")
+
+
+async def summaries_of(page: ConversationPage, keys: ConversationKeys) -> SummaryPage:
+    """Returns the conversations of a page with the ids of their users."""
+    return SummaryPage(tuple([await _summary_of(each, keys) for each in page.conversations]), page.total)
+
+
+async def transcript_of(history: History, keys: ConversationKeys, *, readable: bool) -> Transcript:
+    """Returns a conversation with its messages, and with their texts if they may be read."""
+    opened = await _opened(history.conversation, keys)
+    shown = [_shown(message, opened if readable else None) for message in history.messages]
+    return Transcript(
+        **_fields_of(history.conversation, opened),
+        readable=readable,
+        transcript=tuple(shown),
+    )
+
+
+async def _summary_of(conversation: Conversation, keys: ConversationKeys) -> ConversationSummary:
+    opened = None if conversation.label is None else await _opened(conversation, keys)
+    return ConversationSummary(**_fields_of(conversation, opened))
+
+
+async def _opened(conversation: Conversation, keys: ConversationKeys) -> OpenConversation | None:
+    try:
+        return await keys.open(conversation)
+    except SecretUnreadableError:
+        return None
+
+
+def _fields_of(conversation: Conversation, opened: OpenConversation | None) -> dict[str, Any]:
+    names = (name for name in ConversationSummary.__struct_fields__ if name != "user")
+    try:
+        user = None if opened is None else opened.label
+    except SecretUnreadableError:
+        user = None
+    return {"user": user, **{name: getattr(conversation, name) for name in names}}
+
+
+def _shown(message: Message, opened: OpenConversation | None) -> TranscriptMessage:
+    names = (name for name in TranscriptMessage.__struct_fields__ if name != "text")
+    return TranscriptMessage(text=_text_of(message, opened), **{name: getattr(message, name) for name in names})
+
+
+def _text_of(message: Message, opened: OpenConversation | None) -> str | None:
+    if opened is None:
+        return None
+    try:
+        content = opened.content_of(message)
+    except SecretUnreadableError:
+        return None
+    return content.content if isinstance(content, AssistantMessage) else content.text

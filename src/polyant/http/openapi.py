@@ -26,7 +26,7 @@ _DECODED_BY_HAND = ("/v1/chat/completions", "/api/instances/{slug}/playground")
 
 _TAGS = (
     *("OpenAI", "Sessions", "Instances", "Prompts", "Tools", "Secrets", "Keys", "MCP servers", "Playground", "Turns"),
-    *("Channels", "Skills", "History", "Export and import", "Catalog", "Users", "Audit", "Health"),
+    *("Channels", "Skills", "History", "Conversations", "Export and import", "Catalog", "Users", "Audit", "Health"),
 )
 """The tags in the order shown."""
 

@@ -3,6 +3,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 import pytest
 
+from polyant.adapters.crypto.data_cipher import AesGcmDataCipher
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.key_check import MemoryKeyCheck
@@ -24,6 +25,9 @@ from polyant.domain.use_cases.reseal_secrets import (
     ResealSecrets,
     SecretPlace,
 )
+from polyant.domain.use_cases.rewrap_data_keys import RewrapDataKeys
+from polyant.testing.conversation_store import api_lane
+from support.conversations import ConversationHarness
 from support.harness import RacedInstanceRepo, UseCaseHarness
 
 OLD, NEW, NEWEST = (SecretText(digit * 64) for digit in "abc")
@@ -60,6 +64,7 @@ class Store:
 
     def __init__(self) -> None:
         self.repo = WatchedInstanceRepo()
+        self.stored = ConversationHarness(ring(OLD))
         self.key_check = MemoryKeyCheck()
         self.audit_log = MemoryAuditLog(memory=self.repo._memory)
         self.harness = UseCaseHarness(repo=self.repo, cipher=ring(OLD))
@@ -82,6 +87,9 @@ class Store:
             key_check=self.key_check,
             audit_log=self.audit_log,
             clock=self.harness.clock,
+            rewrap=RewrapDataKeys(
+                maintenance=self.stored.maintenance, data_cipher=AesGcmDataCipher(cipher=ring(*keys))
+            ),
         )
 
     async def instances(self) -> list[Instance]:
@@ -320,3 +328,23 @@ async def test_rotation_interrupted_at_the_very_end_is_audited(store: Store, mon
     with pytest.raises(StorageUnavailableError):
         await store.reseal(NEW, OLD)(by=CLI)
     assert len((await store.audit_log.list(AuditQuery(action="master_key"))).entries) == 1
+
+
+async def test_data_keys_are_wrapped_before_the_older_key_may_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = api_lane()
+    draft = await store.stored.keys.draft(lane)
+    await store.stored.repo.start(draft.conversation)
+
+    async def fail(*_: object) -> int:
+        raise StorageUnavailableError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store.stored.maintenance, "replace_keys", fail)
+        with pytest.raises(StorageUnavailableError):
+            await store.reseal(NEW, OLD)(by=CLI)
+    assert await store.accepted_keys() == {"both"}
+    assert (await store.reseal(NEW, OLD)(by=CLI)).data_keys == 1
+    assert await store.accepted_keys() == {"new", "both"}
+    found = await store.stored.repo.current(lane.id, newest=0)
+    assert found is not None
+    await AesGcmDataCipher(cipher=ring(NEW)).unwrap_key(found.conversation.data_key, found.conversation.id)

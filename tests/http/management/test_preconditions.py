@@ -133,6 +133,7 @@ def test_every_write_to_a_versioned_resource_supports_conditions() -> None:
     unconditional = {
         *("post /api/auth/login", "post /api/auth/logout", "post /api/me/password", "post /api/instances"),
         *("post /api/instances/{slug}/playground", "post /api/users", "delete /api/users/{user_id}/sessions"),
+        *("delete /api/instances/{slug}/conversations", "delete /api/instances/{slug}/conversations/{conversation}"),
         *("post /api/providers/check", "post /api/instances/{slug}/mcp-servers/{name}/test"),
         "delete /api/instances/{slug}/history/{number}",  # a state never changes
         *(

@@ -7,6 +7,7 @@ from polyant.cli.doctor.finding import Finding, ok, warning
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.use_cases.reseal_secrets import ResealSecrets
+from polyant.domain.use_cases.rewrap_data_keys import RewrapDataKeys
 from polyant.home import auth_secret_of
 from polyant.master_keys import older_key_locations
 
@@ -27,12 +28,18 @@ async def check_encryption_key(context: CliContext) -> AsyncIterator[Finding]:
 
 
 async def check_older_keys(context: CliContext) -> AsyncIterator[Finding]:
-    """Yields whether secrets still need an older master key."""
+    """Yields whether secrets or conversations still need an older master key."""
     about, places = "older encryption keys", " and ".join(older_key_locations(context.settings))
     sealed = (await (await context.get(ResealSecrets)).survey()).readable
+    data_keys = await (await context.get(RewrapDataKeys)).pending()
+    if data_keys.unreadable:
+        need = f"no key unwraps {data_keys.unreadable} data keys of conversations"
+        yield warning(about, need, fix="Provide the key that wrapped them, or delete the conversations")
     if sealed:
         need = f"{sum(sealed.values())} secrets of {len(sealed)} instances need one"
         yield warning(about, need, fix=_ROTATE)
+    elif data_keys.keys:
+        yield warning(about, f"{data_keys.keys} data keys of conversations need one", fix=_ROTATE)
     elif not await (await context.get(CheckMasterKey)).is_settled():
         yield warning(about, "a key rotation is unfinished", fix=_ROTATE)
     else:

@@ -16,6 +16,7 @@ from polyant.domain.ports.key_check import KeyCheck
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
+from polyant.domain.use_cases.rewrap_data_keys import RewrapDataKeys
 
 Progress = Callable[[int, int, int], None]
 """Called with the round, the number of instances processed in it, and the total number of instances."""
@@ -56,21 +57,34 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
     instances: int
     unreadable: tuple[SecretPlace, ...]
     """The secrets that remain unchanged because no configured key decrypts them."""
+    data_keys: int = 0
+    """The number of data keys of conversations that were wrapped again."""
+    unreadable_data_keys: int = 0
+    """The number of data keys that no configured key unwraps."""
 
 
 class ResealSecrets:
-    """Re-encrypts secrets from older master keys with the current one; safe to interrupt and repeat at any point.
+    """Re-encrypts secrets from older master keys with the current one, and wraps data keys again.
 
-    While it runs, starting a server requires the current key and the older ones; afterwards, only the current one.
+    It is safe to interrupt and repeat at any point. While it runs, starting a server requires the current key and the
+    older ones; afterwards, only the current one.
     """
 
     def __init__(
-        self, *, repo: InstanceRepo, cipher: SecretCipher, key_check: KeyCheck, audit_log: AuditLog, clock: Clock
+        self,
+        *,
+        repo: InstanceRepo,
+        cipher: SecretCipher,
+        key_check: KeyCheck,
+        audit_log: AuditLog,
+        clock: Clock,
+        rewrap: RewrapDataKeys,
     ) -> None:
         self._repo = repo
         self._cipher = cipher
         self._audit_log = audit_log
         self._clock = clock
+        self._rewrap = rewrap
         self._check = CheckMasterKey(cipher=cipher, key_check=key_check)
 
     async def __call__(self, progress: Progress = lambda *_: None, *, by: Actor) -> Resealed:
@@ -98,10 +112,17 @@ class ResealSecrets:
                 break
         else:
             raise OlderKeyInUseError
+        rewrapped = await self._rewrap()  # before `end_change`: until then, no server starts without the older key
         if not was_settled:  # before `end_change`: an interruption here duplicates the entry rather than losing it
             await self._audit_log.add(Change(by, "master_key.rotate").entry(self._clock.now()))
         await self._check.end_change()
-        return Resealed(secrets=resealed.total(), instances=len(resealed), unreadable=older.unreadable)
+        return Resealed(
+            secrets=resealed.total(),
+            instances=len(resealed),
+            unreadable=older.unreadable,
+            data_keys=rewrapped.keys,
+            unreadable_data_keys=rewrapped.unreadable,
+        )
 
     async def survey(self) -> OlderSecrets:
         """Returns the secrets that weren't encrypted with the current key; changes nothing."""

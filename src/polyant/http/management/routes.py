@@ -9,6 +9,7 @@ from polyant.http.management.audit import AuditController
 from polyant.http.management.authentication import SessionMiddleware
 from polyant.http.management.catalog import CatalogController
 from polyant.http.management.channels import ChannelsController
+from polyant.http.management.conversations import ConversationsController
 from polyant.http.management.history import HistoryController
 from polyant.http.management.instances import InstancesController
 from polyant.http.management.keys import KeysController
@@ -44,6 +45,7 @@ def management_router() -> Router:
             TurnsController,
             TransferController,
             HistoryController,
+            ConversationsController,
             SkillsController,
             CatalogController,
             AttentionController,

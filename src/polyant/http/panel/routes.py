@@ -11,6 +11,7 @@ from polyant.http.errors import handle_caller_gone
 from polyant.http.panel.account import AccountPageController
 from polyant.http.panel.audit import AuditPageController
 from polyant.http.panel.channels import ChannelsPageController
+from polyant.http.panel.conversations import ConversationPageController
 from polyant.http.panel.create import CreatePageController
 from polyant.http.panel.delete import DeletePageController
 from polyant.http.panel.errors import error_page
@@ -59,6 +60,7 @@ def panel_routes() -> list[ControllerRouterHandler]:
             SecretsPageController,
             DeletePageController,
             HistoryPageController,
+            ConversationPageController,
             AuditPageController,
             StatusPageController,
             UsersPageController,

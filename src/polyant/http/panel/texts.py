@@ -37,6 +37,7 @@ DONE: Mapping[str, str] = {
     "skill-file-removed": "File removed.",
     "restored": "The earlier state is saved again.",
     "state-deleted": "That state is deleted from the history.",
+    "conversation-deleted": "The conversation is deleted.",
     "deleted": "The instance is deleted.",
     "created": "Instance created.",
     "imported": "Instance imported. Its secrets aren’t part of the file: enter them now.",

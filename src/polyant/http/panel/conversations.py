@@ -1,0 +1,119 @@
+"""/instances/{slug}/conversations: the stored conversations of an instance."""
+
+import contextlib
+from typing import Any
+
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from polyant.domain.conversations import ConversationId, parse_conversation_id
+from polyant.domain.errors import InvalidInputError, UnknownConversationError
+from polyant.domain.transcripts import SummaryPage, may_read
+from polyant.domain.use_cases.delete_conversations import DeleteConversations
+from polyant.domain.use_cases.list_conversations import ConversationQuery, ListConversations
+from polyant.domain.use_cases.read_conversation import ReadConversation
+from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.http.panel.forms import read_form
+from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
+from polyant.http.panel.pages import PanelRequest, see_other
+from polyant.http.panel.paging import paging_of
+
+_FILTERS = ("channel", "user", "search")
+_MAX_FILTER_CHARACTERS = 320
+
+
+class ConversationPageController(Controller):
+    """The conversations of one instance."""
+
+    path = "/instances/{slug:str}/conversations"
+    include_in_schema = False
+
+    @get()
+    async def show(
+        self,
+        *,
+        request: PanelRequest,
+        slug: FromPath[str],
+        show_instance: NamedDependency[ShowInstance],
+        list_conversations: NamedDependency[ListConversations],
+    ) -> Response[Any]:
+        """Returns the conversations that match the filters."""
+        instance = await instance_in(slug, show_instance)
+        filters = {name: request.query_params.get(name, "").strip()[:_MAX_FILTER_CHARACTERS] for name in _FILTERS}
+        paging = paging_of(request, instance_path(instance.slug, "conversations"), filters)
+        query = ConversationQuery(
+            channel=filters["channel"] or None,
+            user=filters["user"] or None,
+            search=filters["search"],
+            limit=paging.rows,
+            offset=paging.offset,
+        )
+        notice = ""
+        try:
+            found = await list_conversations(instance.slug, query)
+        except InvalidInputError:
+            found, notice = SummaryPage((), 0), "Choose the channel too: the id of a user belongs to one."
+        return instance_page(
+            request,
+            "conversations.html",
+            instance,
+            rows=found.conversations,
+            filters=filters,
+            notice=notice,
+            readable=may_read(instance, unrestricted=request.auth.unrestricted),
+            **paging.context(len(found.conversations), found.total),
+        )
+
+    @get("/{conversation:str}")
+    async def show_one(
+        self,
+        *,
+        request: PanelRequest,
+        slug: FromPath[str],
+        conversation: FromPath[str],
+        show_instance: NamedDependency[ShowInstance],
+        read_conversation: NamedDependency[ReadConversation],
+    ) -> Response[Any]:
+        """Returns one conversation, with its texts if the user may read them."""
+        instance = await instance_in(slug, show_instance)
+        found = await read_conversation(
+            instance.slug,
+            parse_conversation_id(conversation),
+            by=request.auth.actor,
+            unrestricted=request.auth.unrestricted,
+        )
+        return instance_page(request, "conversation.html", instance, found=found)
+
+    @get("/{conversation:str}/delete")
+    async def confirm_deletion(
+        self,
+        *,
+        request: PanelRequest,
+        slug: FromPath[str],
+        conversation: FromPath[str],
+        show_instance: NamedDependency[ShowInstance],
+    ) -> Response[Any]:
+        """Asks whether to delete a conversation."""
+        instance = await instance_in(slug, show_instance)
+        return instance_page(request, "conversation_delete.html", instance, id=parse_conversation_id(conversation))
+
+    @post("/{conversation:str}/delete")
+    async def remove(
+        self,
+        *,
+        request: PanelRequest,
+        slug: FromPath[str],
+        conversation: FromPath[str],
+        show_instance: NamedDependency[ShowInstance],
+        delete_conversations: NamedDependency[DeleteConversations],
+    ) -> Response[Any]:
+        """Deletes a conversation; one that is gone already is no error."""
+        instance = await instance_in(slug, show_instance)
+        known: ConversationId = parse_conversation_id(conversation)
+        form = await read_form(request)
+        if form.is_draft:
+            return instance_page(request, "conversation_delete.html", instance, id=known, done_code=form.draft_code)
+        with contextlib.suppress(UnknownConversationError):
+            await delete_conversations.one(instance.slug, known, by=request.auth.actor)
+        return see_other(f"{instance_path(instance.slug, 'conversations')}?done=conversation-deleted")
