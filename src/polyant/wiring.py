@@ -13,6 +13,7 @@ import msgspec
 from polyant.adapter_groups import (
     CHANNEL,
     CHAT_MODEL,
+    CONVERSATION_GROUPS,
     GROUPS,
     RATE_LIMITER,
     SINGLE_GROUPS,
@@ -26,6 +27,8 @@ from polyant.adapter_groups import (
 from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
+from polyant.adapters.media_deletion.conversation_maintenance import MediaDeletingConversationMaintenance
+from polyant.adapters.media_deletion.conversation_repo import MediaDeletingConversationRepo
 from polyant.adapters.system.clock import SystemClock
 from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.system.token_source import SystemTokenSource
@@ -144,6 +147,7 @@ def _register_adapters(container: Container, settings: Settings, environ: Mappin
         chosen = adapter_type(RATE_LIMITER, settings.rate_limiter)
         container.register(chosen, AdapterRecipe(RATE_LIMITER, settings.rate_limiter, environ), listed=False)
         container.register(RateLimiter, Recipe(FailOpenRateLimiter, overrides={RateLimiter: chosen}))
+    _register_media_deletion(container, settings, environ)
     container.register(TOOL_LOOP, AdapterRecipe(SUPERVISOR, "tool_loop", environ))
     container.register(Mapping[str, ChatModel], _named_adapters(container, CHAT_MODEL, settings.chat_models, environ))
     container.register(Mapping[str, Tool], _named_adapters(container, TOOL, tool_names_of(settings), environ))
@@ -166,6 +170,19 @@ def _named_adapters(
     for name in names:
         container.register(adapter_type(group, name), AdapterRecipe(group, name, environ), listed=False)
     return AdaptersRecipe(group, names)
+
+
+def _register_media_deletion(container: Container, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Wraps the chosen conversation store, so that media are deleted together with their messages."""
+    wrappers: Mapping[str, type] = {
+        "conversation_repo": MediaDeletingConversationRepo,
+        "conversation_maintenance": MediaDeletingConversationMaintenance,
+    }
+    for group in CONVERSATION_GROUPS:
+        if group.name in wrappers:
+            chosen = adapter_type(group, settings.conversation_store)
+            container.register(chosen, AdapterRecipe(group, settings.conversation_store, environ), listed=False)
+            container.register(group.port, Recipe(wrappers[group.name], overrides={group.port: chosen}))
 
 
 def _register_values(container: Container, settings: Settings, environ: Mapping[str, str]) -> None:

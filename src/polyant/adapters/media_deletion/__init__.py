@@ -1,0 +1,1 @@
+"""Deletes the media of messages and conversations that a conversation store deletes."""
