@@ -66,6 +66,10 @@ migration NAME:
 docs:
     uv run python -m scripts.reference_pages
 
+# Record the public signatures in docs/adapters/public-api.txt, for a release
+public-api:
+    uv run python -m scripts.public_api
+
 # Draw docs/images/architecture.svg
 architecture-picture:
     uv run python -m scripts.architecture_picture
