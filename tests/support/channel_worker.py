@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 
 from polyant.adapters.crypto.data_cipher import AesGcmDataCipher
+from polyant.adapters.memory.document_reader import MemoryDocumentReader
+from polyant.adapters.memory.image_fetcher import MemoryImageFetcher
+from polyant.adapters.memory.media_store import MemoryMediaStore
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.adapters.memory.transcriber import MemoryTranscriber
 from polyant.adapters.rate_limits.default_rate_policy import DefaultRatePolicy
 from polyant.adapters.system.token_source import SystemTokenSource
 from polyant.domain.audit import CLI
@@ -14,6 +18,10 @@ from polyant.domain.injectables import LeaseSeconds, ProcessName
 from polyant.domain.instances import Slug
 from polyant.domain.lane_work import DeliveryFilter, EventFilter
 from polyant.domain.lookup_hashes import LookupHashes
+from polyant.domain.media.attachments import Attachments
+from polyant.domain.media.conversation_media import ConversationMedia
+from polyant.domain.media.image_intake import ImageIntake
+from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.pairing import PairingCodes
 from polyant.domain.rate_limits import CallerLimits, RateLimits
@@ -24,7 +32,7 @@ from polyant.domain.use_cases.channels.channel_history import ChannelHistory
 from polyant.domain.use_cases.channels.channel_wake import ChannelWake
 from polyant.domain.use_cases.channels.channel_worker import ChannelWorker
 from polyant.domain.use_cases.channels.end_events import EndEvents
-from polyant.domain.use_cases.channels.fetch_media import FetchMedia
+from polyant.domain.use_cases.channels.fetch_media import MAX_MEDIA_BYTES, FetchMedia
 from polyant.domain.use_cases.channels.ingest_keys import IngestKeys
 from polyant.domain.use_cases.channels.open_account import OpenAccount
 from polyant.domain.use_cases.channels.pull_accounts import PullAccounts
@@ -84,7 +92,16 @@ class ChannelWorkerHarness:
             tokens=tokens,
             lease_seconds=LEASE,
         )
-        history = ChannelHistory(conversations=self.store.conversations, keys=self.conversation_keys)
+        self.media_store = MemoryMediaStore()
+        media = ConversationMedia(
+            store=self.media_store,
+            intake=ImageIntake(fetcher=MemoryImageFetcher()),
+            memory=MediaMemory(MediaBytes(MAX_MEDIA_BYTES)),
+        )
+        history = ChannelHistory(conversations=self.store.conversations, keys=self.conversation_keys, media=media)
+        self.transcriber = MemoryTranscriber()
+        attachments = Attachments(transcriber=self.transcriber, reader=MemoryDocumentReader())
+        fetch_media = FetchMedia(attachments=attachments, media_bytes=MediaBytes(MAX_MEDIA_BYTES))
         run_turn = RunChannelTurn(
             run_turn=self.runner.run_turn,
             lanes=self.store.lanes,
@@ -94,7 +111,13 @@ class ChannelWorkerHarness:
         )
         limits = CallerLimits(policy=DefaultRatePolicy(RateLimits()), limiter=MemoryRateLimiter(clock=self.clock))
         batch = AnswerBatch(
-            history=history, run_turn=run_turn, fetch_media=FetchMedia(), end=end, limits=limits, clock=self.clock
+            history=history,
+            run_turn=run_turn,
+            fetch_media=fetch_media,
+            media=media,
+            end=end,
+            limits=limits,
+            clock=self.clock,
         )
         self.answer_lane = AnswerLane(
             inbox=self.store.inbox,

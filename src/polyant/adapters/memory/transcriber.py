@@ -15,10 +15,16 @@ class MemoryTranscriber(Transcriber):
     """
 
     def __init__(self, words: Mapping[bytes, str] | None = None) -> None:
-        self._words = words
-        self.is_enabled = words is not None
+        self._words: Mapping[bytes, str] = {}
+        self.is_enabled = False
+        if words is not None:
+            self.enable(words)
+
+    def enable(self, words: Mapping[bytes, str]) -> None:
+        """Transcribes recordings from now on."""
+        self._words, self.is_enabled = words, True
 
     async def transcribe(self, recording: AudioPart, *, seconds: float) -> str:  # noqa: ARG002 - takes no time
-        if recording.data not in (self._words or {}):
+        if recording.data not in self._words:
             raise TranscriptionError
-        return (self._words or {})[recording.data].strip()
+        return self._words[recording.data].strip()

@@ -20,8 +20,10 @@ from polyant.domain.channels import AmbiguousSends, BurstPolicy, ChannelAccess
 from polyant.domain.chat import AssistantMessage, TextDelta, TextPart, UserMessage
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.lane_work import DeliveryFilter, EventFilter, EventState
-from polyant.domain.media.parts import AudioPart
+from polyant.domain.media.parts import AudioPart, ImagePart
+from polyant.testing.media_store import all_of
 from support.channel_worker import ChannelWorkerHarness, message
+from support.images import png
 from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, says
 
 
@@ -395,6 +397,35 @@ async def test_media_are_passed_to_the_model(harness: ChannelWorkerHarness) -> N
     (asked,) = harness.supervisor.turns[0].messages
     assert isinstance(asked, UserMessage)
     assert asked.parts == (TextPart("Listen"), AudioPart(media_type="audio/ogg", data=b"OggS..."))
+
+
+async def test_transcript_of_a_recording_stays_in_the_history(harness: ChannelWorkerHarness) -> None:
+    harness.transcriber.enable({b"OggS...": "Call me"})
+    harness.fake.media["v"] = FetchedMedia(content=b"OggS...")
+    await harness.receive(message(1, "Listen", media=(VOICE,)))
+    await harness.work()
+    await harness.receive(message(2, "When?"))
+    await harness.work()
+    for turn in harness.supervisor.turns:
+        asked = turn.messages[0]
+        assert isinstance(asked, UserMessage)
+        assert asked.text.startswith("Listen\n\n[Transcript of a recording")
+        assert "\nCall me\n" in asked.text
+    assert await all_of(harness.media_store) == []
+
+
+async def test_image_is_kept_encrypted_for_later_questions(harness: ChannelWorkerHarness) -> None:
+    reference = MediaReference(id="p", kind=MediaKind.IMAGE)
+    harness.fake.media["p"] = FetchedMedia(content=png())
+    await harness.receive(message(1, "", media=(reference,)))
+    await harness.work()
+    (item,) = await all_of(harness.media_store)
+    assert b"PNG" not in item.content
+    await harness.receive(message(2, "What is it?"))
+    await harness.work()
+    asked = harness.supervisor.turns[-1].messages[0]
+    assert isinstance(asked, UserMessage)
+    assert ImagePart(media_type="image/png", data=png()) in asked.parts
 
 
 async def test_missing_media_do_not_hold_up_the_answer(harness: ChannelWorkerHarness) -> None:

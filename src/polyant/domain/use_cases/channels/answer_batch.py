@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from polyant.domain.channel_events import EventKind, InboundEvent
-from polyant.domain.chat import AssistantMessage, TextPart, UserMessage
+from polyant.domain.chat import AssistantMessage, UserMessage
 from polyant.domain.chunks import split_text
 from polyant.domain.conversations import Message, MessageId
 from polyant.domain.errors import (
@@ -20,16 +20,16 @@ from polyant.domain.errors import (
     UnavailableError,
     UnknownConversationError,
 )
-from polyant.domain.inbound_text import user_text
 from polyant.domain.lane_work import EventId, EventState, LaneWork, StoredEvent
 from polyant.domain.limits import RateLimit
+from polyant.domain.media.conversation_media import ConversationMedia
 from polyant.domain.open_conversation import OpenConversation
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_policy import RateCaller
 from polyant.domain.rate_limits import CallerLimits
 from polyant.domain.use_cases.channels.channel_history import ChannelHistory
 from polyant.domain.use_cases.channels.end_events import Answered, EndEvents, Ending, Postponed, rest_of, turn_id_of
-from polyant.domain.use_cases.channels.fetch_media import EventMedia, FetchMedia, MediaDelayedError
+from polyant.domain.use_cases.channels.fetch_media import FetchMedia, MediaDelayedError
 from polyant.domain.use_cases.channels.lane_account import LaneAccount
 from polyant.domain.use_cases.channels.notices import Notice, notice_text
 from polyant.domain.use_cases.channels.run_channel_turn import (
@@ -94,6 +94,7 @@ class AnswerBatch:
         history: ChannelHistory,
         run_turn: RunChannelTurn,
         fetch_media: FetchMedia,
+        media: ConversationMedia,
         end: EndEvents,
         limits: CallerLimits,
         clock: Clock,
@@ -101,6 +102,7 @@ class AnswerBatch:
         self._history = history
         self._run_turn = run_turn
         self._fetch_media = fetch_media
+        self._media = media
         self._end = end
         self._limits = limits
         self._clock = clock
@@ -148,14 +150,18 @@ class AnswerBatch:
     async def _turn(self, batch: Batch) -> Answered:
         account = batch.account
         conversation = await self._history.open(batch.work.lease, account.instance, label=label_of(batch.last))
-        media = [await self._fetch_media(each.event, account) for each in batch.events]
+        questions = [
+            (each, await self._fetch_media(each.event, account))
+            for each in batch.events
+            if each.event.kind is EventKind.MESSAGE
+        ]
         plan = TurnPlan(
             lease=batch.work.lease,
             instance=account.instance,
             account=account.account,
             event=batch.last,
             conversation=conversation.opened.id,
-            messages=(*conversation.earlier, *_questions(batch, media)),
+            messages=(*conversation.earlier, *(content for _, content in questions)),
             may_restart=may_restart(account.connection.burst, self._restarts.get(batch.first.id, 0)),
         )
         done = await self._run_turn(plan, account.channel)
@@ -167,7 +173,7 @@ class AnswerBatch:
             event=batch.last,
             texts=pieces or (notice_text(Notice.APOLOGY, batch.last.user.language),),
             conversation=conversation.opened,
-            messages=self._messages(conversation.opened, batch, media, done),
+            messages=await self._messages(conversation.opened, batch, questions, done),
             draft=done.draft,
             unless_woken=plan.may_restart and not done.tools,
         )
@@ -206,23 +212,29 @@ class AnswerBatch:
         ending = Ending(events=batch.stored, state=EventState.DEAD, event=batch.last, error=reason)
         return await self._end.bury(batch.work, ending)
 
-    def _messages(
-        self, conversation: OpenConversation, batch: Batch, media: Sequence[EventMedia], done: ChannelTurn
+    async def _messages(
+        self,
+        conversation: OpenConversation,
+        batch: Batch,
+        questions: Sequence[tuple[ReadEvent, UserMessage]],
+        done: ChannelTurn,
     ) -> tuple[Message, ...]:
         """Returns the messages to store; their ids follow from the turn's, so that storing them twice is impossible."""
         turn, now = turn_id_of(batch.first), self._clock.now()
-        questions = [
-            conversation.stored(
-                UserMessage.of("\n".join([user_text(each.event), *found.notes])),
-                message_id=MessageId(f"{turn}-{number}"),
-                turn=turn,
-                at=now,
-                platform_id=each.event.message_id or None,
-                sender=each.stored.user,
+        stored = []
+        for number, (each, content) in enumerate(questions):
+            message_id = MessageId(f"{turn}-{number}")
+            kept = await self._media.keep(conversation, content, message_id=message_id, at=now)
+            stored.append(
+                conversation.stored(
+                    kept,
+                    message_id=message_id,
+                    turn=turn,
+                    at=now,
+                    platform_id=each.event.message_id or None,
+                    sender=each.stored.user,
+                )
             )
-            for number, (each, found) in enumerate(zip(batch.events, media, strict=True))
-            if each.event.kind is EventKind.MESSAGE
-        ]
         answer = conversation.stored(
             AssistantMessage(done.text),
             message_id=MessageId(f"{turn}-answer"),
@@ -231,7 +243,7 @@ class AnswerBatch:
             tools=done.tools,
             sender=batch.events[-1].stored.user,
         )
-        return (*questions, answer)
+        return (*stored, answer)
 
     def _note_restart(self, event: EventId) -> None:
         while len(self._restarts) >= _MAX_RESTARTS_KNOWN:
@@ -242,14 +254,6 @@ class AnswerBatch:
 def label_of(event: InboundEvent) -> str:
     """Returns the text that shows operators who the peer is."""
     return (event.user.name if event.private else "") or event.peer.text
-
-
-def _questions(batch: Batch, media: Sequence[EventMedia]) -> list[UserMessage]:
-    return [
-        UserMessage((TextPart(user_text(each.event)), *found.parts))
-        for each, found in zip(batch.events, media, strict=True)
-        if each.event.kind is EventKind.MESSAGE
-    ]
 
 
 def _is_permanent(error: PolyantError) -> bool:

@@ -7,6 +7,7 @@ from polyant.domain.conversations import ConversationId
 from polyant.domain.history_window import HistoryBudget
 from polyant.domain.instances import Instance
 from polyant.domain.lanes import Lease
+from polyant.domain.media.conversation_media import ConversationMedia
 from polyant.domain.open_conversation import ConversationKeys, OpenConversation
 from polyant.domain.ports.conversation_repo import ConversationRepo
 
@@ -21,9 +22,10 @@ class LaneConversation(msgspec.Struct, frozen=True):
 class ChannelHistory:
     """Opens the conversations of lanes, and starts new ones."""
 
-    def __init__(self, *, conversations: ConversationRepo, keys: ConversationKeys) -> None:
+    def __init__(self, *, conversations: ConversationRepo, keys: ConversationKeys, media: ConversationMedia) -> None:
         self._conversations = conversations
         self._keys = keys
+        self._media = media
 
     async def open(self, lease: Lease, instance: Instance, *, label: str) -> LaneConversation:
         """Returns the current conversation of the lane; starts one if there is none.
@@ -42,7 +44,8 @@ class ChannelHistory:
         if found is None:
             return LaneConversation(await self.start(lease, label=label))
         opened = await self._keys.open(found.conversation)
-        return LaneConversation(opened, opened.history(found.messages, budget=budget))
+        earlier = await self._media.recalled(opened, opened.history(found.messages, budget=budget))
+        return LaneConversation(opened, earlier)
 
     async def start(self, lease: Lease, *, label: str, replaces: ConversationId | None = None) -> OpenConversation:
         """Starts a new conversation in the lane, and returns the current one.
