@@ -56,6 +56,8 @@ class FakeChannel(Channel):
         self.attempts: list[Chunk] = []
         """All chunks that were passed to `send`."""
         self.progress: list[Progress] = []
+        self.draft: str | None = None
+        """The message with the text so far, if the platform keeps one."""
         self.changes: list[SetUp | TearDown] = []
         self.outcomes: deque[SendOutcome | Callable[[Chunk], SendOutcome]] = deque()
         """The outcomes of the next calls of `send`; afterwards, everything is sent."""
@@ -95,7 +97,7 @@ class FakeChannel(Channel):
 
     async def show_progress(self, account: ChannelAccount, progress: Progress) -> str | None:
         self.progress.append(progress)
-        return None
+        return self.draft if progress.text else None
 
 
 class _QueueSource(EventSource):

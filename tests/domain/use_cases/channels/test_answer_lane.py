@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 
 from polyant.domain.channel_events import (
@@ -138,6 +139,21 @@ async def test_long_answer_is_sent_in_chunks(harness: ChannelWorkerHarness) -> N
     await harness.work()
     assert len(harness.texts) == 3
     assert " ".join(harness.texts).split() == ["word"] * 2_000
+
+
+@pytest.mark.parametrize("outcome", [NotSent(30.0), Ambiguous("time-out")])
+async def test_every_attempt_to_send_an_answer_replaces_its_draft(
+    harness: ChannelWorkerHarness, outcome: NotSent | Ambiguous
+) -> None:
+    harness.fake.info = msgspec.structs.replace(harness.fake.info, draft_seconds=0.0)
+    harness.fake.draft = "draft-1"
+    harness.fake.outcomes.append(outcome)
+    await harness.receive(message())
+    await harness.work()
+    assert harness.texts == []
+    await harness.work(seconds=40)
+    assert harness.texts == ["Hello!"]
+    assert [chunk.replaces for chunk in harness.fake.attempts] == ["draft-1", "draft-1"]
 
 
 async def test_chunk_that_was_not_sent_is_sent_later_in_order(harness: ChannelWorkerHarness) -> None:

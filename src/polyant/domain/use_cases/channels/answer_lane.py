@@ -149,9 +149,7 @@ class AnswerLane:
                 return False
             await self._give_back(claim, delay=outcome.delay)
             return False
-        if outcome.deliveries and not await self._deliver(
-            claim, outcome.deliveries, account, fresh=True, replaces=outcome.draft
-        ):
+        if outcome.deliveries and not await self._deliver(claim, outcome.deliveries, account, fresh=True):
             return False
         return await self._continue(claim, outcome, account)
 
@@ -171,11 +169,8 @@ class AnswerLane:
         account: LaneAccount,
         *,
         fresh: bool = False,
-        replaces: str | None = None,
     ) -> bool:
-        end = await self._send(
-            claim.lease, deliveries, account.channel, account.account, fresh=fresh, replaces=replaces
-        )
+        end = await self._send(claim.lease, deliveries, account.channel, account.account, fresh=fresh)
         if end.moved_to is not None:
             await self._move(claim, end.moved_to, account)
             return False

@@ -36,6 +36,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     conversation: OpenConversation | None = None
     messages: tuple[Message, ...] = ()
     draft: str | None = None
+    """The message on the platform that the first text takes the place of."""
     unless_woken: bool = False
 
 
@@ -43,8 +44,6 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """Events ended; these chunks are to be sent now."""
 
     deliveries: tuple[Delivery, ...] = ()
-    draft: str | None = None
-    """The draft that the first chunk takes the place of."""
     untried: tuple[EventId, ...] = ()
     """The loaded events that are still open and weren't tried."""
     moved_to: Peer | None = None
@@ -94,7 +93,7 @@ class EndEvents:
         deliveries = await self._inbox.finish(work.lease, result, seconds=self._lease_seconds)
         if deliveries is None:
             raise TurnInterruptedError
-        return Answered(deliveries=deliveries, draft=ending.draft, untried=rest_of(work, ending.events))
+        return Answered(deliveries=deliveries, untried=rest_of(work, ending.events))
 
     async def bury(self, work: LaneWork, ending: Ending) -> Answered:
         """Makes dead letters of the events, with an apology, at most one a minute."""
@@ -120,7 +119,12 @@ class EndEvents:
         if event is None:
             return ()
         reply_to = None if event.private else event.message_id or None
-        chunks = [Chunk(peer=event.peer, text=text, reply_to=reply_to) for text in ending.texts]
+        # The draft is stored with the chunk, so that later attempts replace it as well.
+        drafts = (ending.draft, *(None for _ in ending.texts))
+        chunks = [
+            Chunk(peer=event.peer, text=text, reply_to=reply_to, replaces=draft)
+            for text, draft in zip(ending.texts, drafts, strict=False)
+        ]
         return tuple([await self._keys.encrypt(msgspec.json.encode(chunk).decode(), CHUNK) for chunk in chunks])
 
 

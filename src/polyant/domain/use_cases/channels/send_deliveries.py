@@ -48,7 +48,6 @@ class SendDeliveries:
         channel: Channel,
         account: ChannelAccount,
         *,
-        replaces: str | None = None,
         fresh: bool = False,
     ) -> SendEnd:
         """Sends open deliveries until one has to wait.
@@ -58,7 +57,6 @@ class SendDeliveries:
             deliveries: The deliveries, in their order.
             channel: The adapter.
             account: The account that sends.
-            replaces: The draft that the first chunk takes the place of.
             fresh: Whether the first delivery was just marked as being sent; otherwise, one that is marked may have
                 arrived.
 
@@ -74,7 +72,6 @@ class SendDeliveries:
             chunk = await self._chunk(delivery)
             if chunk is None:
                 continue
-            chunk = msgspec.structs.replace(chunk, replaces=replaces if number == 0 else None)
             outcome = await channel.send(account, _to(chunk, moved_to))
             if isinstance(outcome, Moved):
                 moved_to = outcome.peer
