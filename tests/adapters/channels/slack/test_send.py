@@ -20,8 +20,8 @@ def chunk(text: str = "**Hello**", peer: Peer = THREAD, *, replaces: str | None 
     return Chunk(peer=peer, text=text, reply_to=ASKED, replaces=replaces)
 
 
-def progress(text: str = "", *, draft: str | None = None, peer: Peer = THREAD, message_id: str = ASKED) -> Progress:
-    return Progress(peer=peer, private=peer.thread is None, message_id=message_id, text=text, draft=draft)
+def progress(text: str = "", *, draft: str | None = None, peer: Peer = THREAD) -> Progress:
+    return Progress(peer=peer, private=peer.thread is None, message_id=ASKED, text=text, draft=draft)
 
 
 async def test_text_is_sent_as_markdown_in_the_thread(
@@ -33,11 +33,11 @@ async def test_text_is_sent_as_markdown_in_the_thread(
     assert posted == Posted(channel=CHANNEL, thread=THREAD.thread, text="**Hello**", markdown=True)
 
 
-async def test_direct_message_is_answered_at_the_top_level_or_in_its_thread(
+async def test_direct_message_is_answered_where_it_was_written(
     channel: SlackChannel, account: ChannelAccount, slack: SlackPlatform
 ) -> None:
-    await channel.send(account, Chunk(peer=Peer(DIRECT), text="one", reply_to=ASKED))
-    await channel.send(account, Chunk(peer=Peer(DIRECT), text="two", reply_to=f"1700000000.000100/{ASKED}"))
+    for peer in (Peer(DIRECT), Peer(DIRECT, "1700000000.000100")):
+        await channel.send(account, Chunk(peer=peer, text="Hello"))
     assert [posted.thread for posted in slack.messages.values()] == [None, "1700000000.000100"]
 
 
@@ -235,7 +235,7 @@ async def test_thinking_is_shown_in_a_thread(
     channel: SlackChannel, account: ChannelAccount, slack: SlackPlatform
 ) -> None:
     assert await channel.show_progress(account, progress()) is None
-    in_direct = progress(peer=Peer(DIRECT), message_id=f"1700000000.000100/{ASKED}")
+    in_direct = progress(peer=Peer(DIRECT, "1700000000.000100"))
     assert await channel.show_progress(account, in_direct) is None
     assert [(shown["channel_id"], shown["thread_ts"]) for shown in slack.statuses] == [
         (CHANNEL, THREAD.thread),

@@ -173,10 +173,9 @@ def test_thread_of_the_account_needs_no_mention(received: Received) -> None:
     assert received(message("And now?", **fields, parent_user_id=USER)) == InboundBatch(ignored=1)
 
 
-def test_thread_of_a_direct_message_belongs_to_the_conversation(received: Received) -> None:
+def test_thread_of_a_direct_message_is_a_conversation_of_its_own(received: Received) -> None:
     event = only(received(message("More?", channel=DIRECT, ts="1700000002.000000", thread_ts="1700000000.000100")))
-    assert event.peer == Peer(DIRECT)
-    assert event.message_id == "1700000000.000100/1700000002.000000"
+    assert (event.peer, event.private) == (Peer(DIRECT, "1700000000.000100"), True)
 
 
 @pytest.mark.parametrize(

@@ -107,11 +107,11 @@ def _inbound(message: MessageEvent, callback: Callback, account: SlackAccount) -
     command, own_text = split_command(readable(text, without=account.user))
     return InboundEvent(
         id=f"{account.team}:{message.channel}:{message.ts}",
-        peer=Peer(message.channel, None if private else message.thread_ts or message.ts),
+        peer=Peer(message.channel, message.thread_ts or (None if private else message.ts)),
         position=position,
         user=_user(message, callback, account),
         private=private,
-        message_id=_message_id(message, private=private),
+        message_id=message.ts,
         text=own_text,
         command=command,
         quote=next((_quote(each, account) for each in message.attachments or () if _is_message(each)), None),
@@ -122,11 +122,6 @@ def _inbound(message: MessageEvent, callback: Callback, account: SlackAccount) -
 def _position(ts: str) -> int | None:
     found = _TS.match(ts)
     return int(found[1] + found[2]) if found else None
-
-
-def _message_id(message: MessageEvent, *, private: bool) -> str:
-    """Returns the time stamp; in a thread of a direct message, after that of the thread, so that replies go there."""
-    return f"{message.thread_ts}/{message.ts}" if private and message.thread_ts else message.ts
 
 
 def _user(message: MessageEvent, callback: Callback, account: SlackAccount) -> ChannelUser:

@@ -53,7 +53,7 @@ class SlackMessages:
             if outcome is not None:
                 return outcome
         try:
-            reply = await self._post(token, chunk.peer, chunk.text, chunk.reply_to)
+            reply = await self._post(token, chunk.peer, chunk.text)
         except CallFailedError as error:
             return Ambiguous("no response") if error.may_have_arrived else NotSent(_RETRY_SECONDS)
         return reply.outcome
@@ -75,23 +75,23 @@ class SlackMessages:
             case outcome:
                 return outcome
 
-    async def show(self, token: str, peer: Peer, text: str, *, message_id: str, draft: str | None) -> SlackReply:
+    async def show(self, token: str, peer: Peer, text: str, *, draft: str | None) -> SlackReply:
         """Posts the text so far, or updates the draft with it.
 
         Raises:
             CallFailedError: There is no response.
         """
         if draft is None:
-            return await self._post(token, peer, text, message_id)
+            return await self._post(token, peer, text)
         return await self._write("chat.update", token, text, channel=peer.chat, ts=draft)
 
-    async def _post(self, token: str, peer: Peer, text: str, reply_to: str | None) -> SlackReply:
+    async def _post(self, token: str, peer: Peer, text: str) -> SlackReply:
         return await self._write(
             "chat.postMessage",
             token,
             text,
             channel=peer.chat,
-            thread_ts=thread_of(peer, reply_to),
+            thread_ts=peer.thread,
             unfurl_links=False,
             unfurl_media=False,
         )
@@ -114,12 +114,6 @@ def _plain(text: str) -> str:
     """Returns the text so that Slack shows it as it is, unless that is too long for Slack, which would cut it."""
     shown = escaped(text)
     return shown if len(shown) <= _MAX_CHARACTERS else without_notifications(text)
-
-
-def thread_of(peer: Peer, message_id: str | None) -> str | None:
-    """Returns the thread to reply in; in a direct message, the one in which the message was written."""
-    thread, slash, _ = (message_id or "").partition("/")
-    return peer.thread or (thread if slash else None)
 
 
 def draft_after(reply: SlackReply, draft: str | None) -> str | None:

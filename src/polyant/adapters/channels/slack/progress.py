@@ -7,7 +7,6 @@ from polyant.adapters.channels.slack.messages import (
     UNKNOWN_DRAFT,
     SlackMessages,
     draft_after,
-    thread_of,
 )
 from polyant.domain.channel_events import Progress
 from polyant.domain.ports.clock import Clock
@@ -52,7 +51,6 @@ class SlackProgress:
             token,
             progress.peer,
             progress.text[:MAX_MARKDOWN_CHARACTERS],
-            message_id=progress.message_id,
             draft=progress.draft,
         )
         self._heed(account, reply)
@@ -60,14 +58,13 @@ class SlackProgress:
 
     async def _show_work(self, token: str, progress: Progress) -> SlackReply:
         peer = progress.peer
-        thread = thread_of(peer, progress.message_id)
-        if thread is not None:
+        if peer.thread is not None:
             return await self._api.call(
                 "assistant.threads.setStatus",
                 token,
                 seconds=_SECONDS,
                 channel_id=peer.chat,
-                thread_ts=thread,
+                thread_ts=peer.thread,
                 status=_STATUS,
             )
         # A status needs a thread.
