@@ -309,6 +309,8 @@ class ChannelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The maximum length of a Chunk's text."""
     utf16: bool = False
     """Whether lengths are counted in UTF-16 units instead of characters."""
+    command_prefix: str = "/"
+    """The character before a command, such as `/new`, in messages to users."""
     typing_seconds: float = math.inf
     """How often to call `show_progress` without text, so that the user sees that a turn runs."""
     draft_seconds: float | None = None

@@ -144,6 +144,7 @@ class ChannelContract(Contract):
         assert info.deliveries
         assert {*info.deliveries} <= {*Delivery}
         assert info.max_units >= 200
+        assert len(info.command_prefix) == 1
         assert len({each.name for each in info.credentials}) == len(info.credentials) > 0
         assert {each.name for each in info.credentials if each.required} <= {*rig.account.credentials}
         assert info.draft_seconds is None or info.draft_seconds >= 1

@@ -78,6 +78,14 @@ async def test_new_starts_another_conversation(harness: ChannelWorkerHarness) ->
     assert harness.texts == ["Hello!", "This is a new conversation.", "Hello!"]
 
 
+@pytest.mark.parametrize("prefix", ["/", "!"])
+async def test_help_names_commands_as_the_platform_takes_them(harness: ChannelWorkerHarness, prefix: str) -> None:
+    harness.fake.info = msgspec.structs.replace(harness.fake.info, command_prefix=prefix)
+    await harness.receive(message(1, "", command="help"))
+    await harness.work()
+    assert f" {prefix}new " in harness.texts[0]
+
+
 @pytest.mark.parametrize(("command", "language", "text"), [("start", "de-AT", "Hallo!"), ("help", "xx", "Write a")])
 async def test_command_is_answered_without_a_turn(
     harness: ChannelWorkerHarness, command: str, language: str, text: str

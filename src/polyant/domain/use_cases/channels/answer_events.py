@@ -57,7 +57,7 @@ class AnswerEvents:
         if reason_to_ignore is not None:
             return await self._ignore(work, first, account, reason_to_ignore)
         if first.event.command is not None:
-            return await self._command(work, first)
+            return await self._command(work, first, account)
         return await self._answer(Batch(work, account, await self._batch(first, work.events[1:], account)))
 
     async def _read(self, stored: StoredEvent) -> ReadEvent | None:
@@ -94,11 +94,12 @@ class AnswerEvents:
         answered = await self._end(work, ending)
         return msgspec.structs.replace(answered, moved_to=event.moved_to)
 
-    async def _command(self, work: LaneWork, read: ReadEvent) -> Answered:
+    async def _command(self, work: LaneWork, read: ReadEvent, account: LaneAccount) -> Answered:
         notice = {"start": Notice.START, "new": Notice.NEW}.get(read.event.command or "", Notice.HELP)
         if notice is Notice.NEW and work.lease.conversation is not None:
             await self._history.start(work.lease, label=label_of(read.event), replaces=work.lease.conversation)
-        texts = (notice_text(notice, read.event.user.language),)
+        prefix = account.channel.info.command_prefix
+        texts = (notice_text(notice, read.event.user.language, prefix=prefix),)
         ending = Ending(events=(read.stored,), state=EventState.ANSWERED, event=read.event, texts=texts)
         return await self._end(work, ending)
 
