@@ -37,6 +37,7 @@ from polyant.domain.adapter_health import AdapterHealth, CheckedAdapter
 from polyant.domain.adapter_options import AdapterOptions, declared_options
 from polyant.domain.catalog import Catalog
 from polyant.domain.channel_accounts import ChannelAccounts
+from polyant.domain.channel_metrics import ChannelMetrics
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.conversation_removal import ConversationRemoval
 from polyant.domain.conversation_retention import ConversationRetention
@@ -241,6 +242,8 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(MEMORY, _memory)
     container.register(HTTP_SESSION, _http_session)
     container.register(ChannelAccounts, ChannelAccounts, listed=False)
+    if settings.metrics_token is not None:
+        container.register(ChannelMetrics, _channel_metrics, listed=False)
     container.register(PairingCodes, PairingCodes, listed=False)
     container.register(CallerLimits, CallerLimits, listed=False)
     container.register(FailedCredentialLimit, FailedCredentialLimit, listed=False)
@@ -351,6 +354,12 @@ def _data_cipher(cipher: SecretCipher) -> DataCipher:
     from polyant.adapters.crypto.data_cipher import AesGcmDataCipher  # noqa: PLC0415 - only conversations need it
 
     return AesGcmDataCipher(cipher=cipher)
+
+
+def _channel_metrics() -> ChannelMetrics:
+    from polyant.adapters.prometheus.channel_metrics import PrometheusChannelMetrics  # noqa: PLC0415 - needed only if metrics are on
+
+    return PrometheusChannelMetrics()
 
 
 def _http_session() -> object:

@@ -1,7 +1,7 @@
 """The checks of `polyant doctor`, in their order. To add a check, write its function and list it here."""
 
 from polyant.cli.context import CliContext
-from polyant.cli.doctor import adapters, clock, disk, files, instances, port, providers, store
+from polyant.cli.doctor import adapters, channels, clock, disk, files, instances, port, providers, store
 from polyant.cli.doctor.check import Check
 from polyant.settings import Settings
 
@@ -25,5 +25,7 @@ DATA_CHECKS: tuple[Check[CliContext], ...] = (
     Check("instances", instances.check_count),
     Check("instances", instances.check_each),
     Check("providers", providers.check_reachable),
+    Check("channels", channels.check_connections),
+    Check("channels", channels.check_dead_letters),
 )
 """The checks that need the stored data."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from polyant.domain.channel_events import Chunk, InboundEvent, Peer
+from polyant.domain.channel_metrics import ChannelMetrics, NoChannelMetrics
 from polyant.domain.conversations import Message, TurnId
 from polyant.domain.injectables import LeaseSeconds
 from polyant.domain.lane_work import Delivery, EventId, EventState, LaneWork, StoredEvent, TurnResult
@@ -64,13 +65,21 @@ class EndEvents:
     """Ends events, and tells users about it as rarely as is useful."""
 
     def __init__(
-        self, *, inbox: Inbox, keys: IngestKeys, limiter: RateLimiter, tokens: TokenSource, lease_seconds: LeaseSeconds
+        self,
+        *,
+        inbox: Inbox,
+        keys: IngestKeys,
+        limiter: RateLimiter,
+        tokens: TokenSource,
+        lease_seconds: LeaseSeconds,
+        metrics: ChannelMetrics | None = None,
     ) -> None:
         self._inbox = inbox
         self._keys = keys
         self._limiter = limiter
         self._tokens = tokens
         self._lease_seconds = lease_seconds
+        self._metrics = metrics or NoChannelMetrics()
 
     async def __call__(self, work: LaneWork, ending: Ending) -> Answered:
         """Stores the end of some of the work's events.
@@ -93,6 +102,9 @@ class EndEvents:
         deliveries = await self._inbox.finish(work.lease, result, seconds=self._lease_seconds)
         if deliveries is None:
             raise TurnInterruptedError
+        if ending.state is not EventState.OPEN:
+            channel, number = work.lease.lane.channel, len(ending.events)
+            self._metrics.ended(channel=channel, outcome=ending.state.value, number=number)
         return Answered(deliveries=deliveries, untried=rest_of(work, ending.events))
 
     async def bury(self, work: LaneWork, ending: Ending) -> Answered:

@@ -6,19 +6,21 @@ import contextlib
 from polyant.domain.use_cases.channels.channel_worker import ChannelWorker
 from polyant.domain.use_cases.channels.pull_accounts import PullAccounts
 from polyant.domain.use_cases.channels.tend_store import TendStore
+from polyant.domain.use_cases.channels.watch_backlog import WatchBacklog
 
 
 class RunChannels:
-    """Claims lanes, pulls accounts and tends the store."""
+    """Claims lanes, pulls accounts, tends the store and measures the backlog."""
 
-    def __init__(self, *, worker: ChannelWorker, pull: PullAccounts, tend: TendStore) -> None:
+    def __init__(self, *, worker: ChannelWorker, pull: PullAccounts, tend: TendStore, watch: WatchBacklog) -> None:
         self._worker = worker
         self._pull = pull
         self._tend = tend
+        self._watch = watch
 
     async def __call__(self) -> None:
         """Works until it is cancelled; then gives everything back."""
-        others = [asyncio.create_task(run()) for run in (self._pull.run, self._tend.run)]
+        others = [asyncio.create_task(run()) for run in (self._pull.run, self._tend.run, self._watch.run)]
         try:
             await self._worker.run()
         finally:
