@@ -23,9 +23,9 @@ PAGES = (
     ),
     *(
         f"/instances/demo-bot{tab}"
-        for tab in ("", "/settings", "/prompts", "/tools", "/channels", "/playground", "/history", "/audit", "/delete")
+        for tab in ("", "/settings", "/prompts", "/tools", "/skills", "/channels", "/playground", "/history", "/audit")
     ),
-    *("/instances/demo-bot/channels/telegram", "/instances/demo-bot/key/revoke"),
+    *("/instances/demo-bot/delete", "/instances/demo-bot/channels/telegram", "/instances/demo-bot/key/revoke"),
     *("/instances/demo-bot/secrets/crm_token", "/instances/nobody"),
 )
 MAX_PAGE_BYTES = 20_000
