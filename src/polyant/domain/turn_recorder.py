@@ -87,6 +87,7 @@ class TurnRecorder:
         turn, usage = self._turn, self.usage.clamped
         record = TurnRecord(
             slug=turn.slug,
+            provider=turn.provider,
             request_id=turn.context.request_id,
             at=turn.started_at,
             outcome=_outcome_of(error),

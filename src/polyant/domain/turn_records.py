@@ -52,6 +52,8 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     cached_tokens: int = 0
     """The part of `prompt_tokens` that the provider read from its prompt cache."""
     streamed: bool = False
+    provider: str | None = None
+    """The provider of the instance; None in records of versions that didn't store it."""
 
 
 FAILED_OUTCOMES = frozenset({TurnOutcome.FAILED, TurnOutcome.TIMED_OUT})

@@ -222,6 +222,36 @@ class TurnLogContract(Contract):
         await close()
         assert (await turn_log.figures(_BOT, since=START - timedelta(days=2 * DAYS))).turns == 1
 
+    async def test_last_turn_of_each_provider_is_the_one_stored_last(self, turn_log: TurnLog, close: Close) -> None:
+        for slug, provider, minutes, outcome in (
+            (_BOT, "openai", 5, TurnOutcome.FINISHED),
+            (_OTHER, "openai", 9, TurnOutcome.FAILED),
+            (_BOT, "anthropic", 7, TurnOutcome.TIMED_OUT),
+            (_BOT, None, 1, TurnOutcome.FINISHED),
+        ):
+            turn_log.note(turn_of(slug, provider=provider, at=START - timedelta(minutes=minutes), outcome=outcome))
+        await close()
+        found = await turn_log.last_by_provider()
+        assert {name: turn.outcome for name, turn in found.items()} == {
+            "openai": TurnOutcome.FAILED,
+            "anthropic": TurnOutcome.TIMED_OUT,
+        }
+        assert found["openai"] == turn_of(
+            _OTHER, provider="openai", at=START - timedelta(minutes=9), outcome=TurnOutcome.FAILED
+        )
+
+    async def test_only_recent_turns_are_searched_for_providers(self, turn_log: TurnLog, close: Close) -> None:
+        turn_log.note(turn_of(provider="old"))
+        turn_log.note(turn_of(provider="expired", at=START - timedelta(days=DAYS) - _MOMENT))
+        for _ in range(4_999):
+            turn_log.note(turn_of(provider="new"))
+        await close()
+        assert [*await turn_log.last_by_provider()] == ["new"]
+
+    async def test_no_provider_has_a_turn_initially(self, turn_log: TurnLog, close: Close) -> None:
+        await close()
+        assert await turn_log.last_by_provider() == {}
+
 
 class TurnLogOutageContract(Contract):
     """The additional tests for a TurnLog whose store can fail; subclasses provide one with an unavailable store."""
@@ -252,3 +282,7 @@ class TurnLogOutageContract(Contract):
     async def test_figures_report_unavailable_store(self, unavailable: TurnLog) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.figures(_BOT, since=START)
+
+    async def test_last_turns_report_unavailable_store(self, unavailable: TurnLog) -> None:
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.last_by_provider()

@@ -56,12 +56,13 @@ async def test_available_tools_and_providers_are_listed(api: Api) -> None:
     assert calculate["parameters"]["required"] == ["expression"]
     assert (look_up["name"], look_up["secrets"]) == ("look_up", ["crm_token"])
     assert (await api.get("/providers")).json["providers"] == [
-        {"name": "echo", "defaultModel": "parrot", "baseUrl": "http://echo.invalid", "secret": None},
+        {"name": "echo", "defaultModel": "parrot", "baseUrl": "http://echo.invalid", "secret": None, "lastTurn": None},
         {
             "name": "vendor",
             "defaultModel": "small",
             "baseUrl": "https://api.vendor.example/v1",
             "secret": "vendor_api_key",
+            "lastTurn": None,
         },
     ]
 

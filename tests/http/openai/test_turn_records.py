@@ -52,6 +52,7 @@ async def test_finished_turn_is_recorded_with_all_metrics(app: App, *, stream: b
     (record,) = await turns_of(app)
     assert record == TurnRecord(
         slug=DEMO,
+        provider=record.provider,
         request_id=record.request_id,
         at=START,
         outcome=TurnOutcome.FINISHED,

@@ -160,7 +160,7 @@ async def test_page_says_that_the_database_is_unavailable(
     elif path in NO_DATA:
         assert response.status == 200
     else:
-        assert (response.status, "The database is unavailable" in read(response).text) == (503, True)
+        assert (response.status, "The storage is unavailable" in read(response).text) == (503, True)
 
 
 @pytest.mark.parametrize("path", routes_of("POST"))

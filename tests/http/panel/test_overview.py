@@ -1,5 +1,9 @@
 """The overview of an instance: examples, turns, and the switch between active and disabled."""
 
+from datetime import timedelta
+
+from polyant.domain.instances import Slug
+from polyant.domain.turn_records import TurnOutcome, TurnRecord
 from support.app import App
 from support.panel import Browser, location, read
 
@@ -33,3 +37,22 @@ async def test_unknown_instance_is_named(browser: Browser) -> None:
         response = await browser.get(f"/instances/{slug}")
         assert response.status == 404
         assert f"There is no instance called {slug}." in read(response).text
+
+
+async def test_figures_of_24_hours_are_shown(app: App, browser: Browser) -> None:
+    assert "Median time" not in (await browser.page("/instances/demo-bot")).text
+    for minutes, milliseconds in ((1, 100.0), (2, 1_400.0), (3, 9_000.0), (24 * 60 + 1, 77_000.0)):
+        app.management.turn_log.note(
+            TurnRecord(
+                slug=Slug("demo-bot"),
+                request_id="r",
+                at=app.management.clock.now() - timedelta(minutes=minutes),
+                outcome=TurnOutcome.FINISHED,
+                milliseconds=milliseconds,
+                prompt_tokens=1_000,
+                completion_tokens=10,
+            )
+        )
+    text = " ".join((await browser.page("/instances/demo-bot")).text.split())
+    assert "Median time1.4 s" in text
+    assert "Tokens3,000 in, 30 out" in text

@@ -1,7 +1,11 @@
 """The status of the server, its data and its providers."""
 
+from datetime import datetime, timedelta
+
 from polyant.domain.errors import ProviderFailure
+from polyant.domain.instances import Slug
 from polyant.domain.limits import RateLimit
+from polyant.domain.turn_records import TurnOutcome, TurnRecord
 from support.api import Api
 from support.app import App, serving
 from support.management import PASSWORD
@@ -42,3 +46,26 @@ async def test_api_checks_providers(app: App) -> None:
     checks = {each["name"]: each["problem"] for each in (await api.succeed("POST", "/providers/check"))["checks"]}
     assert checks["echo"] is None
     assert "vendor" in checks["vendor"]
+
+
+async def test_last_turn_of_a_provider_is_shown_and_listed(app: App, browser: Browser) -> None:
+    at = app.clock.now() - timedelta(minutes=3)
+    for outcome, minutes in ((TurnOutcome.FINISHED, 9), (TurnOutcome.TIMED_OUT, 3)):
+        app.management.turn_log.note(
+            TurnRecord(
+                slug=Slug("bot"),
+                request_id="r",
+                at=app.clock.now() - timedelta(minutes=minutes),
+                outcome=outcome,
+                milliseconds=1,
+                provider="vendor",
+            )
+        )
+    text = " ".join((await browser.page("/status")).text.split())
+    assert "Timed out 3 min ago" in text
+    assert "None lately" in text
+    api = Api(app, await app.management.issue_token(await app.management.add_user("api@example.com")))
+    providers = {each["name"]: each["lastTurn"] for each in (await api.succeed("GET", "/providers"))["providers"]}
+    assert providers["echo"] is None
+    assert providers["vendor"]["outcome"] == "timed_out"
+    assert datetime.fromisoformat(providers["vendor"]["at"]) == at

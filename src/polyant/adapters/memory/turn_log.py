@@ -11,6 +11,7 @@ from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.turn_records import FAILED_OUTCOMES, TurnActivity, TurnFigures, TurnPage, TurnRecord
 
 _MAX_TURNS = 10_000
+_MAX_SEARCHED = 5_000
 
 
 class MemoryTurnLog(TurnLog):
@@ -48,6 +49,10 @@ class MemoryTurnLog(TurnLog):
             prompt_tokens=sum(record.prompt_tokens for record in found),
             completion_tokens=sum(record.completion_tokens for record in found),
         )
+
+    async def last_by_provider(self) -> Mapping[str, TurnRecord]:
+        oldest, latest = self._oldest(), [*self._records][-_MAX_SEARCHED:]
+        return {record.provider: record for record in latest if record.provider is not None and record.at >= oldest}
 
     def _activity(self, slug: Slug, begin: datetime, since: datetime) -> TurnActivity:
         found = self._since(slug, begin)

@@ -66,3 +66,4 @@ class TurnRow(Table, tablename="turns"):
     completion_tokens = BigInt()
     streamed = Boolean()
     cached_tokens = BigInt()
+    provider = Varchar(length=64, null=True, default=None)

@@ -61,6 +61,13 @@ _FIGURES = """
         CAST(coalesce(sum(completion_tokens), 0) AS bigint) AS completion_tokens
     FROM found
 """
+_MAX_SEARCHED = 5_000
+# The primary key finds the latest rows without reading others.
+_LAST = f"""
+    SELECT max(id) AS id FROM turns
+    WHERE id > (SELECT coalesce(max(id), 0) FROM turns) - {_MAX_SEARCHED} AND provider IS NOT NULL AND at >= {{}}
+    GROUP BY provider
+"""
 
 
 class PiccoloTurnLog(TurnLog):
@@ -140,6 +147,16 @@ class PiccoloTurnLog(TurnLog):
         outcomes = ", ".join(f"'{outcome}'" for outcome in sorted(FAILED_OUTCOMES))
         found = await self._database.read(lambda: self._turns.raw(_FIGURES % outcomes, slug, begin).run())
         return msgspec.convert(found[0], TurnFigures)
+
+    async def last_by_provider(self) -> Mapping[str, TurnRecord]:
+        return await self._database.read(self._last_by_provider)
+
+    async def _last_by_provider(self) -> Mapping[str, TurnRecord]:
+        ids = [row["id"] for row in await self._turns.raw(_LAST, self._oldest())]
+        if not ids:
+            return {}
+        rows = await self._turns.select().where(self._turns.id.is_in(ids))
+        return {row["provider"]: msgspec.convert(row, TurnRecord) for row in rows}
 
     async def _run(self) -> None:
         closing = False

@@ -58,3 +58,14 @@ class TurnLog(Protocol):
         Raises:
             StorageUnavailableError: The store is unavailable.
         """
+
+    @abstractmethod
+    async def last_by_provider(self) -> Mapping[str, TurnRecord]:
+        """Returns the turn of each provider that was stored last, without turns past the retention period.
+
+        Only the latest 5,000 stored turns are searched, so that the cost doesn't depend on their number. A provider
+        without a turn among them is missing.
+
+        Raises:
+            StorageUnavailableError: The store is unavailable.
+        """

@@ -12,7 +12,9 @@ from polyant.domain.catalog import Catalog
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.tool import Tool
 from polyant.domain.tools import tool_spec
+from polyant.domain.turn_records import TurnOutcome, TurnRecord
 from polyant.domain.use_cases.check_providers import CheckProviders
+from polyant.domain.use_cases.show_provider_turns import ShowProviderTurns
 from polyant.http.error_responses import read_errors
 from polyant.http.management.wire import ResponseBody, Timestamp
 
@@ -32,6 +34,13 @@ class ToolCatalog(ResponseBody, frozen=True, kw_only=True):
     tools: tuple[ToolOut, ...]
 
 
+class ProviderTurnOut(ResponseBody, frozen=True, kw_only=True):
+    """The last turn of a provider, over all instances."""
+
+    at: Annotated[Timestamp, Meta(description="Start of the turn")]
+    outcome: TurnOutcome
+
+
 class ProviderOut(ResponseBody, frozen=True, kw_only=True):
     """An enabled model provider."""
 
@@ -39,6 +48,7 @@ class ProviderOut(ResponseBody, frozen=True, kw_only=True):
     default_model: Annotated[str, Meta(description="Model of new instances")]
     base_url: Annotated[str, Meta(description="The provider's own base URL")]
     secret: Annotated[str, Meta(description="Name of the secret with the API key; null if none is needed")] | None
+    last_turn: Annotated[ProviderTurnOut | None, Meta(description="Null if none of the latest 5,000 turns used it")]
 
 
 class ProviderCatalog(ResponseBody, frozen=True, kw_only=True):
@@ -86,10 +96,14 @@ class CatalogController(Controller):
         """Returns the tools that instances can use."""
         return ToolCatalog(tools=tuple(map(_tool_out, catalog.tools.values())))
 
-    @get("/providers", summary="List providers", responses=read_errors(), sync_to_thread=False)
-    def providers(self, catalog: NamedDependency[Catalog]) -> ProviderCatalog:
-        """Returns the model providers that instances can use."""
-        return ProviderCatalog(providers=tuple(map(_provider_out, catalog.providers.values())))
+    @get("/providers", summary="List providers", responses=read_errors())
+    async def providers(
+        self, *, catalog: NamedDependency[Catalog], show_provider_turns: NamedDependency[ShowProviderTurns]
+    ) -> ProviderCatalog:
+        """Returns the model providers that instances can use, and how the last turn of each ended."""
+        turns = await show_provider_turns()
+        infos = catalog.providers.values()
+        return ProviderCatalog(providers=tuple(_provider_out(info, turns.get(info.name)) for info in infos))
 
     @get("/options", summary="List options", responses=read_errors(), sync_to_thread=False)
     def options(self, adapter_options: NamedDependency[AdapterOptions]) -> OptionsCatalog:
@@ -121,5 +135,8 @@ def _tool_out(tool: Tool) -> ToolOut:
     )
 
 
-def _provider_out(info: ProviderInfo) -> ProviderOut:
-    return ProviderOut(name=info.name, default_model=info.default_model, base_url=info.base_url, secret=info.secret)
+def _provider_out(info: ProviderInfo, turn: TurnRecord | None) -> ProviderOut:
+    last = None if turn is None else ProviderTurnOut(at=turn.at, outcome=turn.outcome)
+    return ProviderOut(
+        name=info.name, default_model=info.default_model, base_url=info.base_url, secret=info.secret, last_turn=last
+    )

@@ -12,6 +12,7 @@ from polyant.domain.use_cases.list_channels import ListChannels
 from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
 from polyant.domain.use_cases.list_instances import ListInstances
 from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.use_cases.show_provider_turns import ShowProviderTurns
 from polyant.http.injection import Instances
 from polyant.http.management.authentication import SessionGate
 from polyant.http.panel.channels import ChannelPages
@@ -41,6 +42,7 @@ async def panel_instances(
         provider_keys=await instances.get(ProviderKeys),
         check_providers=await instances.get(CheckProviders),
         list_instances=await instances.get(ListInstances),
+        show_provider_turns=await instances.get(ShowProviderTurns),
     )
     channels = ChannelPages(
         show_instance=await instances.get(ShowInstance),

@@ -8,7 +8,6 @@ from litestar.params import FromPath
 
 from polyant.domain.audit import AuditQuery
 from polyant.domain.instances import InstanceStatus
-from polyant.domain.turn_records import TurnOutcome
 from polyant.domain.use_cases.list_turns import ListTurns
 from polyant.domain.use_cases.read_audit_trail import ReadAuditTrail
 from polyant.domain.use_cases.show_activity import ShowActivity
@@ -20,16 +19,9 @@ from polyant.http.panel.instance_frame import instance_in, instance_page, instan
 from polyant.http.panel.pages import PanelRequest, base_url_of, see_other
 from polyant.http.panel.paging import paging_of
 from polyant.http.panel.snippets import snippets_of
+from polyant.http.panel.texts import OUTCOMES
 
 _TURNS = 10
-_OUTCOMES = {
-    TurnOutcome.FINISHED: ("ok", "Finished"),
-    TurnOutcome.FAILED: ("bad", "Failed"),
-    TurnOutcome.TIMED_OUT: ("bad", "Timed out"),
-    TurnOutcome.ABANDONED: ("", "Caller left"),
-    TurnOutcome.SHUTDOWN: ("warn", "Server stopped"),
-}
-"""The badge and the word for each outcome."""
 
 
 class OverviewPageController(Controller):
@@ -64,7 +56,7 @@ class OverviewPageController(Controller):
             base_url=base_url,
             snippets=snippets_of(instance, base_url),
             turns=turns.turns,
-            outcomes=_OUTCOMES,
+            outcomes=OUTCOMES,
             activity=activity,
             figures=await show_figures(instance),
             prompt_characters=sum(map(len, instance.sections.values())),

@@ -14,10 +14,13 @@ from polyant.domain.limits import RateLimit
 from polyant.domain.ports.clock import Clock
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.running_turns import RunningTurns
+from polyant.domain.turn_records import TurnRecord
 from polyant.domain.use_cases.check_providers import CheckProviders
 from polyant.domain.use_cases.list_instances import ListInstances
+from polyant.domain.use_cases.show_provider_turns import ShowProviderTurns
 from polyant.http.panel.forms import read_form
 from polyant.http.panel.pages import PanelRequest, base_url_of, page, see_other
+from polyant.http.panel.texts import OUTCOMES
 
 _SECOND = 1_000
 
@@ -43,6 +46,7 @@ class StatusPages:
         provider_keys: Knows which providers the server has keys for.
         check_providers: Has the results of the last check.
         list_instances: Counts the instances, which also shows whether the database responds.
+        show_provider_turns: Knows how the last turn of each provider ended.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class StatusPages:
         provider_keys: ProviderKeys,
         check_providers: CheckProviders,
         list_instances: ListInstances,
+        show_provider_turns: ShowProviderTurns,
     ) -> None:
         self._facts = facts
         self._clock = clock
@@ -63,6 +68,7 @@ class StatusPages:
         self._provider_keys = provider_keys
         self._check_providers = check_providers
         self._list_instances = list_instances
+        self._show_provider_turns = show_provider_turns
 
     async def page(self, request: PanelRequest) -> Response[Any]:
         """Returns the page."""
@@ -70,9 +76,10 @@ class StatusPages:
         try:
             total = (await self._list_instances(InstanceQuery(limit=0))).total
             active = (await self._list_instances(InstanceQuery(status=InstanceStatus.ACTIVE, limit=0))).total
-            outage = None
+            milliseconds = (self._clock.monotonic() - began) * _SECOND
+            turns, outage = await self._show_provider_turns(), None
         except StorageUnavailableError as error:
-            total, active, outage = 0, 0, error.explanation
+            total, active, turns, milliseconds, outage = 0, 0, {}, 0.0, error.explanation
         return page(
             request,
             "status.html",
@@ -82,14 +89,15 @@ class StatusPages:
             running=self._turns.active,
             max_turns=self._turns.max_turns,
             base_url=base_url_of(request),
-            database_milliseconds=(self._clock.monotonic() - began) * _SECOND,
+            database_milliseconds=milliseconds,
             outage=outage,
             total=total,
             active=active,
-            providers=[self._provider(name) for name in self._catalog.providers],
+            providers=[self._provider(name, turns.get(name)) for name in self._catalog.providers],
+            outcomes=OUTCOMES,
         )
 
-    def _provider(self, name: str) -> dict[str, Any]:
+    def _provider(self, name: str, turn: TurnRecord | None) -> dict[str, Any]:
         info = self._catalog.providers[name]
         return {
             "name": name,
@@ -98,6 +106,7 @@ class StatusPages:
             "server_has_key": self._provider_keys.server_has_key(info),
             "variable": info.environment_variable,
             "check": self._check_providers.last.get(name),
+            "turn": turn,
         }
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from polyant.domain.turn_records import TurnOutcome
+
 _UNITS = (
     (timedelta(days=1), "day", "days"),
     (timedelta(hours=1), "h", "h"),
@@ -10,6 +12,15 @@ _UNITS = (
 )
 _THOUSAND = 1_000
 _SECONDS_PER_MINUTE = 60
+
+OUTCOMES: Mapping[TurnOutcome, tuple[str, str]] = {
+    TurnOutcome.FINISHED: ("ok", "Finished"),
+    TurnOutcome.FAILED: ("bad", "Failed"),
+    TurnOutcome.TIMED_OUT: ("bad", "Timed out"),
+    TurnOutcome.ABANDONED: ("", "Caller left"),
+    TurnOutcome.SHUTDOWN: ("warn", "Server stopped"),
+}
+"""The badge and the word for each outcome of a turn."""
 
 DONE: Mapping[str, str] = {
     "signed-in": "You’re signed in again. Nothing is saved yet: review it, then save.",
