@@ -50,6 +50,10 @@ bench-peers *ARGUMENTS:
 soak *ARGUMENTS:
     uv run --group bench python -m bench.soak {{ ARGUMENTS }}
 
+# Deliver 10,000 messages of channels while processes are killed and the database is away, and check every answer
+channels-soak *ARGUMENTS:
+    CHANNEL_EVENTS=10000 CHANNEL_KILLS=20 CHANNEL_OUTAGE_SECONDS=10 uv run pytest -n 0 -s tests/multi/test_channel_faults.py {{ ARGUMENTS }}
+
 # Install the clients, run them against the server, check the channels with them, and generate docs/clients.md
 clients *ARGUMENTS:
     WRITE_CLIENTS_PAGE=yes uv run pytest -n 0 tests/clients tests/adapters/channels/oracles {{ ARGUMENTS }}

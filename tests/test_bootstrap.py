@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,3 +96,31 @@ def test_invalid_settings_stop_the_worker_permanently(capsys: pytest.CaptureFixt
         'polyant: API_PORT must be a whole number from 0 to 65535, not "no"',
         'polyant: LOG_FORMAT must be text or json, not "xml"',
     ]
+
+
+IDLE = """
+import asyncio, os, sys
+from polyant.bootstrap import create_app
+
+async def main():
+    arriving, leaving = asyncio.Queue(), asyncio.Queue()
+    app = create_app(os.environ)
+    running = asyncio.create_task(app({"type": "lifespan", "state": {}}, arriving.get, leaving.put))
+    arriving.put_nowait({"type": "lifespan.startup"})
+    assert (await leaving.get())["type"] == "lifespan.startup.complete"
+    await asyncio.sleep(0.1)
+    print(*sorted(name for name in sys.modules if name.startswith(sys.argv[1:][0]) or name.startswith(sys.argv[2])))
+    arriving.put_nowait({"type": "lifespan.shutdown"})
+    await running
+
+asyncio.run(main())
+"""
+
+
+def test_nothing_of_channels_is_imported_without_a_connection(environ: dict[str, str]) -> None:
+    """Except the use case that opens accounts, which the composition root registers."""
+    modules = ("polyant.adapters.channels", "polyant.domain.use_cases.channels")
+    done = subprocess.run(
+        [sys.executable, "-c", IDLE, *modules], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [modules[1], f"{modules[1]}.open_account"]

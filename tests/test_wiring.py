@@ -33,6 +33,8 @@ from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.secrets import SecretText
 from polyant.domain.toolbox import Toolbox
+from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
+from polyant.domain.use_cases.channels.run_channels import RunChannels
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.users import StoredSession
 from polyant.plugins import AdapterError
@@ -141,6 +143,12 @@ async def test_every_use_case_can_be_built_from_its_annotations(environ: dict[st
     async with container_of(environ) as container:
         container.register(SessionTokens, lambda: None)  # the server registers its own
         container.check(kind)
+
+
+async def test_work_of_channels_can_be_built_from_its_annotations(environ: dict[str, str]) -> None:
+    async with container_of(environ) as container:
+        container.check(RunChannels)
+        container.check(ReceiveEvents)
 
 
 async def test_turns_are_stored_when_the_engine_stops(environ: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from polyant.domain.channel_events import InboundBatch, PullConflictError
 from polyant.domain.channels import Delivery
+from polyant.domain.injectables import ConversationDays
 from polyant.domain.lane_work import EventFilter
 from polyant.domain.use_cases.channels.tend_store import TendStore
 from support.channel_worker import ChannelWorkerHarness, message
@@ -164,7 +165,7 @@ async def test_forgotten_lane_is_healed_and_logged(
     harness: ChannelWorkerHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     await harness.receive(message())
-    tend = TendStore(maintenance=harness.store.maintenance, clock=harness.clock)
+    tend = TendStore(maintenance=harness.store.maintenance, clock=harness.clock, days=ConversationDays(30))
     await tend.heal()
     assert caplog.messages == []
     for row in harness.store.store.conversations.lanes.values():
@@ -178,7 +179,7 @@ async def test_forgotten_lane_is_healed_and_logged(
 async def test_old_events_are_removed(harness: ChannelWorkerHarness) -> None:
     await harness.receive(message())
     await harness.work()
-    tend = TendStore(maintenance=harness.store.maintenance, clock=harness.clock)
+    tend = TendStore(maintenance=harness.store.maintenance, clock=harness.clock, days=ConversationDays(30))
     harness.clock.advance(9 * 86_400)
     await tend.clean_up()
     assert await harness.states() == {"e-7-1": "answered"}

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.injectables import ConversationDays
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.conversation_maintenance import ConversationMaintenance
 
@@ -15,14 +16,20 @@ _BATCH = 200
 _PAUSE_SECONDS = 0.2
 FINISHED_DAYS = 10
 """Platforms deliver an event again for up to 7 days."""
-DEAD_DAYS = 30
 
 
 class TendStore:
-    """Heals lanes each minute, and removes old events every half an hour."""
+    """Heals lanes each minute, and removes old events every half an hour.
 
-    def __init__(self, *, maintenance: ConversationMaintenance, clock: Clock) -> None:
+    Args:
+        maintenance: Does the work.
+        clock: Determines the age of events.
+        days: How many days dead letters are kept.
+    """
+
+    def __init__(self, *, maintenance: ConversationMaintenance, clock: Clock, days: ConversationDays) -> None:
         self._maintenance = maintenance
+        self._days = days
         self._clock = clock
 
     async def run(self) -> None:
@@ -51,7 +58,7 @@ class TendStore:
         now = self._clock.now()
         while not await self._maintenance.expire_events(
             finished_before=now - timedelta(days=FINISHED_DAYS),
-            dead_before=now - timedelta(days=DEAD_DAYS),
+            dead_before=now - timedelta(days=self._days),
             limit=_BATCH,
         ):
             await self._clock.sleep(_PAUSE_SECONDS)
