@@ -275,9 +275,12 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
 
 
 async def _adapter_health(container: Container, settings: Settings, *, clock: Clock) -> AdapterHealth:
-    """Returns the health of the chosen adapters; only those that can have the method are built for it."""
+    """Returns the health of the chosen adapters; only those that can have the method are built for it.
+
+    Channels have none: each is imported when an instance uses it, and the outage of a platform isn't the server's.
+    """
     essential, adapters = essential_groups(settings), []
-    for group, name in sorted(chosen_adapters(settings)):
+    for group, name in sorted(each for each in chosen_adapters(settings) if each[0] != CHANNEL.name):
         made = load(_GROUPS[group], name)
         if not inspect.isclass(made) or hasattr(made, "health"):
             adapter = await container.get(_type_of(_GROUPS[group], name, settings))

@@ -111,7 +111,7 @@ async def deliver(servers: Servers, path: str, queue: Sequence[InboundEvent]) ->
 
 
 class Result:
-    """What the store and the platform have at the end."""
+    """The contents of the store and of the platform at the end."""
 
     def __init__(self, database: PiccoloDatabase, ledger: Path) -> None:
         self._database = database
