@@ -18,7 +18,7 @@ class FakeReceive:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, WebhookRequest]] = []
-        self.outcome: WebhookReply | Exception = WebhookReply(body=b"challenge", media_type="text/plain")
+        self.outcome: WebhookReply | Exception = WebhookReply(body=b"challenge")
 
     async def __call__(self, channel: str, connection_id: str, request: WebhookRequest) -> WebhookReply:
         self.requests.append((channel, connection_id, request))
@@ -59,6 +59,7 @@ async def test_request_is_passed_as_it_arrived(receive: FakeReceive) -> None:
 async def test_verification_is_a_get_request(receive: FakeReceive) -> None:
     response = await deliver(receive, method="GET", body=b"")
     assert (response.status, response.body) == (200, b"challenge")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
 
 
 @pytest.mark.parametrize("path", [f"/channels/fake/{'A' * 21}", f"/channels/UPPER/{ID}", f"/channels/fake/{'!' * 22}"])

@@ -142,7 +142,8 @@ class WebhookReply(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int = 200
     body: bytes = b""
-    media_type: str = "text/plain; charset=utf-8"
+    media_type: str = "text/plain"
+    """Without a charset: texts are UTF-8."""
 
 
 class InboundBatch(msgspec.Struct, frozen=True, kw_only=True):
