@@ -4,41 +4,34 @@ from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.rate_limiter import PiccoloRateLimiter
-from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.testing.manual_clock import ManualClock
-from polyant.testing.rate_limiter import LimiterCapabilities, LimiterRig, RateLimiterContract, RateLimiterOutageContract
+from polyant.testing.rate_limiter import (
+    ClockedLimiterRig,
+    LimiterCapabilities,
+    RateLimiterContract,
+    RateLimiterOutageContract,
+)
 from support.rate_limiter_rig import PiccoloRig
-
-
-class MemoryRig(LimiterRig):
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.memory = MemoryRateLimiter(clock=self.clock)
-        self.limiter: RateLimiter = self.memory
-
-    async def advance(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-
-    async def held_keys(self) -> int:
-        return self.memory.held_keys
 
 
 class TestMemoryRateLimiter(RateLimiterContract):
     capabilities = LimiterCapabilities(shared=False)
 
     @pytest.fixture
-    def rig(self) -> MemoryRig:
-        return MemoryRig()
+    def rig(self) -> ClockedLimiterRig:
+        clock = ManualClock()
+        limiter = MemoryRateLimiter(clock=clock)
+        return ClockedLimiterRig(limiter, clock, lambda: limiter.held_keys)
 
 
 class TestFailOpenRateLimiter(RateLimiterContract):
     capabilities = LimiterCapabilities(shared=False)
 
     @pytest.fixture
-    def rig(self) -> MemoryRig:
-        rig = MemoryRig()
-        rig.limiter = FailOpenRateLimiter(rig.memory, clock=rig.clock)
-        return rig
+    def rig(self) -> ClockedLimiterRig:
+        clock = ManualClock()
+        limiter = MemoryRateLimiter(clock=clock)
+        return ClockedLimiterRig(FailOpenRateLimiter(limiter, clock=clock), clock, lambda: limiter.held_keys)
 
 
 class TestPiccoloRateLimiterOnSqlite(RateLimiterContract, RateLimiterOutageContract):

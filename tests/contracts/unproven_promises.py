@@ -77,11 +77,7 @@ UNPROVEN: dict[str, dict[str, str]] = {
         "Shares its store with `Lanes`, `Inbox`, `Outbox` and `ConversationMaintenance`.": DESCRIPTION,
         "Stored data survives the death of the process once the method returns.": KILLED,
         "The lane is created if it doesn't exist.": "Each test starts with unknown lanes.",
-        "Counts of the given conversation are ignored.": DESCRIPTION,
         "Stores messages at the end of a conversation: all or none.": ATOMIC,
-        (
-            "Returns a conversation with its newest messages, answered or not, oldest first; with None, with all."
-        ): UNTESTED,
         "Call it again until the deletion is complete.": CALLER,
         "Deleted data can't be recovered from the store's files.": REMAINS,
     },
@@ -90,7 +86,6 @@ UNPROVEN: dict[str, dict[str, str]] = {
             'Creates data keys, and encrypts ("wraps") each with the SecretCipher, bound to its conversation.'
         ): DESCRIPTION,
         "Any method may call a key management service, so no method blocks the event loop.": BLOCKING,
-        "Calls may overlap.": UNTESTED,
     },
     "date_time_formatter": {
         "Formats moments in the operator's time zone and language.": DESCRIPTION,
@@ -131,9 +126,7 @@ UNPROVEN: dict[str, dict[str, str]] = {
         "Times are those of the store, so clocks of hosts needn't agree.": "A kit has only one host.",
         "Durations are in seconds.": DESCRIPTION,
         "It is for lanes of the kinds `api` and `account`, and works for all.": DESCRIPTION,
-        "A negative number means that a lane has been due for so long.": UNTESTED,
         "The call changes nothing and is cheap.": COST,
-        "The source is removed, so that its lease is lost.": UNTESTED,
     },
     "login_history": {
         (
@@ -145,8 +138,6 @@ UNPROVEN: dict[str, dict[str, str]] = {
         "Stored items survive the death of the process once the method returns.": KILLED,
         "Stores an item, whole or not at all.": ATOMIC,
         "Deleted contents can't be recovered from the store's files.": REMAINS,
-        "It also deletes items whose message was never stored.": UNTESTED,
-        "Yields every item, one in memory at a time, in any order; for backups.": UNTESTED,
         "Items that are stored or deleted meanwhile may be included or missing.": DESCRIPTION,
     },
     "outbox": {

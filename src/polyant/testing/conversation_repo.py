@@ -57,6 +57,7 @@ class ConversationRepoContract(ConversationStoreContract):
         await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
         assert await rig.conversations.current(_LANE, newest=9) is None
 
+    @proves("Counts of the given conversation are ignored.")
     @proves(
         "Stores conversations and their messages; texts are ciphertext, and are returned unchanged.",
         "Stores a new conversation, makes it the current one of its lane, and returns it.",
@@ -99,6 +100,7 @@ class ConversationRepoContract(ConversationStoreContract):
         page = await rig.conversations.list(ConversationFilter(instance=BOT), limit=99)
         assert [each.id for each in page.conversations] == [started[0].id]
 
+    @proves("Returns a conversation with its newest messages, answered or not, oldest first; with None, with all.")
     @proves("Stores conversations and their messages; texts are ciphertext, and are returned unchanged.")
     async def test_appended_messages_are_returned_unchanged(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
@@ -130,6 +132,7 @@ class ConversationRepoContract(ConversationStoreContract):
             assert history is not None
             assert history.messages == expected
 
+    @proves("Returns a conversation with its newest messages, answered or not, oldest first; with None, with all.")
     @proves("Messages are ordered by when they were stored, and those of one call by their order in it.")
     async def test_order_is_that_of_storing_not_of_time(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())

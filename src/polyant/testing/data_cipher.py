@@ -1,5 +1,6 @@
 """The contract of the port DataCipher."""
 
+import asyncio
 from base64 import urlsafe_b64encode
 from itertools import permutations
 
@@ -71,6 +72,15 @@ class DataCipherContract(Contract):
         wrapped = [(await data_cipher.create_key(CONVERSATION))[1] for _ in range(20)]
         assert len(set(wrapped)) == 20
         assert all(text.isascii() for text in wrapped)
+
+    @proves("Calls may overlap.")
+    async def test_calls_overlap(self, data_cipher: DataCipher) -> None:
+        created = await asyncio.gather(*(data_cipher.create_key(str(number)) for number in range(20)))
+        calls = (data_cipher.unwrap_key(wrapped, str(number)) for number, (_, wrapped) in enumerate(created))
+        unwrapped = await asyncio.gather(*calls)
+        prints = [key.fingerprint(DATA) for key, _ in created]
+        assert [key.fingerprint(DATA) for key in unwrapped] == prints
+        assert len(set(prints)) == 20
 
     @proves("Returns the data key of a conversation.")
     async def test_unwrapped_key_decrypts_what_the_created_key_encrypted(self, data_cipher: DataCipher) -> None:

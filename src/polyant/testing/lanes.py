@@ -146,6 +146,7 @@ class LanesContract(ConversationStoreContract):
         assert (lease.lane, lease.wake) == (lane_of(), 1)
         assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
 
+    @proves("A negative number means that a lane has been due for so long.")
     @proves("Leases the lane of the kind `channel` that has been due longest, or returns None if none is due.")
     async def test_lane_that_has_been_due_longest_is_claimed_first(self, rig: ConversationStoreRig) -> None:
         for name in ("b", "c", "a"):
@@ -224,6 +225,7 @@ class LanesContract(ConversationStoreContract):
         await rig.lanes.release(work.lease, again=True, uncounted=ids_of(work))  # the lease is lost
         assert [event.attempts for event in (await rig.inbox.load(again.lease, limit=20)).events] == [2]
 
+    @proves("The source is removed, so that its lease is lost.")
     @proves(
         "Moves the work and the conversation of a lane to another one, which is created if it is unknown.",
         "Events and deliveries keep their order.",

@@ -60,6 +60,7 @@ class MediaStoreContract(Contract):
         (found,) = await all_of(media_store)
         assert found.at == _AT
 
+    @proves("Yields every item, one in memory at a time, in any order; for backups.")
     @proves("An item belongs to one message of one conversation; equal items of other messages are stored separately.")
     async def test_equal_items_of_messages_are_separate(self, media_store: MediaStore) -> None:
         for message in ("m1", "m2"):
@@ -121,6 +122,7 @@ class MediaStoreContract(Contract):
         await media_store.delete(messages=[], conversations=[])
         assert await all_of(media_store) == [item()]
 
+    @proves("It also deletes items whose message was never stored.")
     @proves("Deletes items whose time is before another, at most `limit`; returns False if more is left.")
     async def test_items_expire_by_their_time_in_batches(self, media_store: MediaStore) -> None:
         for number in range(5):

@@ -13,6 +13,7 @@ from polyant.domain.limits import LimitState, RateLimit
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.testing.contract import Contract, proves, requires
 from polyant.testing.limiter_processes import hits_in_processes
+from polyant.testing.manual_clock import ManualClock
 
 _DAY = 86_400
 _LARGE = 250
@@ -78,6 +79,27 @@ class SharedLimiterRig(LimiterRig, Protocol):
     opener: Callable[[], AbstractAsyncContextManager[RateLimiter]]
     """Opens another limiter on the same store. It can be pickled, because other processes call it, too: for example
     `functools.partial` of a function at the top level of a module that other processes can import."""
+
+
+class ClockedLimiterRig(LimiterRig):
+    """The rig of a limiter that reads a Clock.
+
+    Args:
+        limiter: The limiter under test.
+        clock: Its clock.
+        held_keys: Returns the number of keys that use memory or storage.
+    """
+
+    def __init__(self, limiter: RateLimiter, clock: ManualClock, held_keys: Callable[[], int]) -> None:
+        self.limiter = limiter
+        self._clock = clock
+        self._held_keys = held_keys
+
+    async def advance(self, seconds: float) -> None:
+        self._clock.advance(seconds)
+
+    async def held_keys(self) -> int:
+        return self._held_keys()
 
 
 class RateLimiterContract(Contract):

@@ -222,6 +222,7 @@ class TurnLogContract(Contract):
         await close()
         assert (await turn_log.figures(_BOT, since=START - timedelta(days=2 * DAYS))).turns == 1
 
+    @proves("Returns the turn of each provider that was stored last, without turns past the retention period.")
     async def test_last_turn_of_each_provider_is_the_one_stored_last(self, turn_log: TurnLog, close: Close) -> None:
         for slug, provider, minutes, outcome in (
             (_BOT, "openai", 5, TurnOutcome.FINISHED),
@@ -240,6 +241,10 @@ class TurnLogContract(Contract):
             _OTHER, provider="openai", at=START - timedelta(minutes=9), outcome=TurnOutcome.FAILED
         )
 
+    @proves(
+        "Only the latest 5,000 stored turns are searched, so that the cost doesn't depend on their number.",
+        "A provider without a turn among them is missing.",
+    )
     async def test_only_recent_turns_are_searched_for_providers(self, turn_log: TurnLog, close: Close) -> None:
         turn_log.note(turn_of(provider="old"))
         turn_log.note(turn_of(provider="expired", at=START - timedelta(days=DAYS) - _MOMENT))
@@ -248,6 +253,7 @@ class TurnLogContract(Contract):
         await close()
         assert [*await turn_log.last_by_provider()] == ["new"]
 
+    @proves("A provider without a turn among them is missing.")
     async def test_no_provider_has_a_turn_initially(self, turn_log: TurnLog, close: Close) -> None:
         await close()
         assert await turn_log.last_by_provider() == {}
@@ -283,6 +289,7 @@ class TurnLogOutageContract(Contract):
         with pytest.raises(StorageUnavailableError):
             await unavailable.figures(_BOT, since=START)
 
+    @proves("StorageUnavailableError: The store is unavailable.")
     async def test_last_turns_report_unavailable_store(self, unavailable: TurnLog) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.last_by_provider()

@@ -16,20 +16,7 @@ from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.domain.limits import LimitState, RateLimit
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.testing.manual_clock import ManualClock
-from polyant.testing.rate_limiter import LimiterCapabilities, LimiterRig, RateLimiterContract, SharedLimiterRig
-
-
-class MemoryRig(LimiterRig):
-    def __init__(self, limiter: type[MemoryRateLimiter]) -> None:
-        self._clock = ManualClock()
-        self._memory = limiter(clock=self._clock)
-        self.limiter: RateLimiter = self._memory
-
-    async def advance(self, seconds: float) -> None:
-        self._clock.advance(seconds)
-
-    async def held_keys(self) -> int:
-        return self._memory.held_keys
+from polyant.testing.rate_limiter import ClockedLimiterRig, LimiterCapabilities, RateLimiterContract, SharedLimiterRig
 
 
 class MemoryContract(RateLimiterContract):
@@ -37,8 +24,10 @@ class MemoryContract(RateLimiterContract):
     limiter: type[MemoryRateLimiter]
 
     @pytest.fixture
-    def rig(self) -> MemoryRig:
-        return MemoryRig(self.limiter)
+    def rig(self) -> ClockedLimiterRig:
+        clock = ManualClock()
+        limiter = self.limiter(clock=clock)
+        return ClockedLimiterRig(limiter, clock, lambda: limiter.held_keys)
 
 
 class CapsLargeLimits(MemoryRateLimiter):
