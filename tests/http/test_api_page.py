@@ -75,7 +75,7 @@ def test_table_lists_all_audit_actions() -> None:
     source = "".join(path.read_text() for path in folder.glob("*.py"))
     actions = set(
         re.findall(
-            r'"((?:instance|prompts|secret|key|master_key|mcp_servers|skill|user|session|backup|history)\.[a-z]+)"',
+            r'"((?:instance|prompts|secret|key|master_key|mcp_servers|skill|user|session|backup|history|conversation)\.[a-z_]+)"',
             source,
         )
     )

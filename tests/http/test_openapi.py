@@ -38,8 +38,8 @@ def test_document_is_openapi_3_1_and_describes_the_whole_api() -> None:
     assert DOCUMENT["openapi"].startswith("3.1")
     assert {path.split("/")[1] for path in DOCUMENT["paths"]} == {"v1", "api", "health"}
     assert "/v1/chat/completions" in DOCUMENT["paths"]
-    assert len(OPERATIONS) == 65
-    assert len({operation["operationId"] for _, _, operation in OPERATIONS}) == 65
+    assert len(OPERATIONS) == 66
+    assert len({operation["operationId"] for _, _, operation in OPERATIONS}) == 66
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
@@ -60,7 +60,9 @@ def test_operation_has_a_summary_and_its_error_responses(method: str, path: str,
     if path.startswith("/api/"):
         assert {"400", "401", "429", "503"} <= set(errors)
         # Reading requires only a session, except for users and the texts of conversations.
-        requires_role = path.startswith("/api/users") or path.endswith("/conversations/{conversation}/export")
+        requires_role = path.startswith("/api/users") or path.endswith(
+            ("/conversations/{conversation}/export", "/conversations/{conversation}/media/{address}")
+        )
         assert ("403" in errors) is (method != "get" or requires_role)
         # A password can change while the current one is checked.
         is_conditional = "If-Match" in {parameter["name"] for parameter in operation.get("parameters", [])}

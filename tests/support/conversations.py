@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from polyant.adapters.crypto.data_cipher import AesGcmDataCipher
+from polyant.adapters.media_deletion.conversation_repo import MediaDeletingConversationRepo
 from polyant.adapters.memory.conversation_maintenance import MemoryConversationMaintenance
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
 from polyant.adapters.memory.image_fetcher import MemoryImageFetcher
@@ -48,11 +49,13 @@ class ConversationHarness:
         lease_seconds: float = 30.0,
     ) -> None:
         self.memory, self.clock = memory or MemoryStore(), clock or ManualClock()
-        self.repo = MemoryConversationRepo(store=self.memory, clock=self.clock)
+        self.media_store = MemoryMediaStore()
+        self.repo = MediaDeletingConversationRepo(
+            repo=MemoryConversationRepo(store=self.memory, clock=self.clock), media_store=self.media_store
+        )
         self.lanes = MemoryLanes(store=self.memory, clock=self.clock)
         self.inbox = MemoryInbox(store=self.memory, clock=self.clock)
         self.maintenance = MemoryConversationMaintenance(store=self.memory, clock=self.clock)
-        self.media_store = MemoryMediaStore()
         self.removal = ConversationRemoval(repo=self.repo, maintenance=self.maintenance, media=self.media_store)
         self.data_cipher: DataCipher = AesGcmDataCipher(cipher=cipher)
         self.hashes = LookupHashes(inbox=self.inbox, data_cipher=self.data_cipher)

@@ -41,6 +41,7 @@ from polyant.domain.instances import Slug
 from polyant.domain.limits import TurnBudget
 from polyant.domain.login_limits import LoginLimits
 from polyant.domain.lookup_hashes import LookupHashes
+from polyant.domain.media.conversation_media import ConversationMedia
 from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.pairing import PairingCodes
@@ -269,6 +270,7 @@ class ManagementHarness:
             (ConversationRepo, self.conversations.repo),
             (ConversationMaintenance, self.conversations.maintenance),
             (ConversationKeys, self.conversations.keys),
+            (ConversationMedia, self.conversations.media),
             (LookupHashes, self.conversations.hashes),
             (DataCipher, self.conversations.data_cipher),
             (ConversationRemoval, self.conversations.removal),

@@ -5,11 +5,24 @@ from typing import Any
 
 import msgspec
 
-from polyant.domain.chat import AssistantMessage
+from polyant.domain.chat import AssistantMessage, UserMessage
 from polyant.domain.conversations import Conversation, ConversationPage, History, Message
 from polyant.domain.errors import InvalidInputError, SecretUnreadableError
 from polyant.domain.instances import Instance, TranscriptReaders
+from polyant.domain.media.parts import MediaKind, StoredPart
 from polyant.domain.open_conversation import ConversationKeys, OpenConversation
+
+
+class TranscriptMedia(msgspec.Struct, frozen=True, kw_only=True):
+    """An image, a recording or a document of a message."""
+
+    address: str
+    """The MediaAddress, with which `ReadMedia` returns the content."""
+    kind: MediaKind
+    media_type: str
+    size: int
+    """In bytes."""
+    name: str
 
 
 class TranscriptMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +37,8 @@ class TranscriptMessage(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     answered: bool
     tools: tuple[str, ...]
+    media: tuple[TranscriptMedia, ...] = ()
+    """Empty if the reader may not read the text."""
 
 
 class ConversationSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,15 +134,26 @@ def _fields_of(conversation: Conversation, opened: OpenConversation | None) -> d
 
 
 def _shown(message: Message, opened: OpenConversation | None) -> TranscriptMessage:
-    names = (name for name in TranscriptMessage.__struct_fields__ if name != "text")
-    return TranscriptMessage(text=_text_of(message, opened), **{name: getattr(message, name) for name in names})
+    content = _content_of(message, opened)
+    derived: dict[str, Any] = {"text": None if content is None else _text_of(content), "media": _media_of(content)}
+    names = (name for name in TranscriptMessage.__struct_fields__ if name not in derived)
+    return TranscriptMessage(**derived, **{name: getattr(message, name) for name in names})
 
 
-def _text_of(message: Message, opened: OpenConversation | None) -> str | None:
-    if opened is None:
-        return None
+def _content_of(message: Message, opened: OpenConversation | None) -> UserMessage | AssistantMessage | None:
     try:
-        content = opened.content_of(message)
+        return None if opened is None else opened.content_of(message)
     except SecretUnreadableError:
         return None
+
+
+def _text_of(content: UserMessage | AssistantMessage) -> str:
     return content.content if isinstance(content, AssistantMessage) else content.text
+
+
+def _media_of(content: UserMessage | AssistantMessage | None) -> tuple[TranscriptMedia, ...]:
+    if not isinstance(content, UserMessage):
+        return ()
+    fields = TranscriptMedia.__struct_fields__
+    stored = [part for part in content.parts if isinstance(part, StoredPart)]
+    return tuple(TranscriptMedia(**{name: getattr(part, name) for name in fields}) for part in stored)

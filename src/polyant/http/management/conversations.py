@@ -56,6 +56,16 @@ class ConversationList(Page, frozen=True):
     conversations: tuple[ConversationOut, ...]
 
 
+class MediaOut(ResponseBody, frozen=True, kw_only=True):
+    """An image, a recording or a document of a message."""
+
+    address: Annotated[str, Meta(description="The last part of the path under which the content can be read")]
+    kind: Annotated[str, Meta(description="`image`, `audio` or `document`", examples=["image"])]
+    media_type: Annotated[str, Meta(examples=["image/png"])]
+    size: Annotated[int, Meta(description="In bytes")]
+    name: Annotated[str, Meta(description="The file name that the sender gave; empty without one")]
+
+
 class MessageOut(ResponseBody, frozen=True, kw_only=True):
     """A message of a conversation."""
 
@@ -67,6 +77,7 @@ class MessageOut(ResponseBody, frozen=True, kw_only=True):
     tokens: Annotated[int, Meta(description="Estimated number of tokens")]
     answered: bool
     tools: Annotated[tuple[str, ...], Meta(description="Names of the tools that the turn called")]
+    media: Annotated[tuple[MediaOut, ...], Meta(description="Images, recordings and documents; empty without the text")]
 
 
 class ConversationResponse(ConversationOut, frozen=True, kw_only=True):
@@ -219,7 +230,8 @@ def _out(conversation: ConversationSummary) -> ConversationOut:
 
 
 def _message_out(message: TranscriptMessage) -> MessageOut:
-    return MessageOut(**{name: getattr(message, name) for name in MessageOut.__struct_fields__})
+    fields = {name: getattr(message, name) for name in MessageOut.__struct_fields__ if name != "media"}
+    return MessageOut(**fields, media=tuple(MediaOut(**msgspec.structs.asdict(each)) for each in message.media))
 
 
 def _response_of(found: Transcript) -> ConversationResponse:

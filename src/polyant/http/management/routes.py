@@ -14,6 +14,7 @@ from polyant.http.management.history import HistoryController
 from polyant.http.management.instances import InstancesController
 from polyant.http.management.keys import KeysController
 from polyant.http.management.mcp_servers import McpServersController
+from polyant.http.management.media import MediaController
 from polyant.http.management.playground import PlaygroundController
 from polyant.http.management.prompts import PromptsController
 from polyant.http.management.requests import ApiRequest, require_known_parameters
@@ -46,6 +47,7 @@ def management_router() -> Router:
             TransferController,
             HistoryController,
             ConversationsController,
+            MediaController,
             SkillsController,
             CatalogController,
             AttentionController,

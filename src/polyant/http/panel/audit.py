@@ -50,6 +50,7 @@ _SENTENCES: Mapping[str, str] = {
     "mcp_servers.delete": "Removed the MCP server {details}",
     "conversation.read": "Read the conversation {details}",
     "conversation.export": "Exported the conversation {details}",
+    "conversation.media": "Read media of the conversation {details}",
     "conversation.delete": "Deleted the conversation {details}",
     "conversation.delete_user": "Deleted all of a user of the channel {details}",
     "conversation.delete_all": "Deleted all conversations",
