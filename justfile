@@ -117,12 +117,17 @@ lock:
         building = "\n".join(metadata["build-system"]["requires"])
         universal = ("--universal", "--python-version", minimum_python)
         build = uv("pip", "compile", "-", *here, *pins_only, *universal, text=building)
-        folders = ("tests/clients", "tests/clients/heavy", "tests/adapters/channels/oracles", "bench")
+        Path(folder, "runtime.txt").write_text(runtime)
+        beside = ("--constraint", "runtime.txt")  # the examples are installed next to Polyant
+        folders = ("tests/clients", "tests/clients/heavy", "tests/adapters/channels/oracles", "bench", "examples")
         for environments in (f"{folder}/environments" for folder in folders):
             for program in Path(environments).glob("*.in"):
                 overrides = program.with_suffix(".overrides")
                 without = ("--override", str(overrides.absolute())) if overrides.exists() else ()
-                pins = uv("pip", "compile", "-", *here, *pins_only, *universal, *without, text=program.read_text())
+                extra = beside if environments.startswith("examples") else ()
+                pins = uv(
+                    "pip", "compile", "-", *here, *pins_only, *universal, *without, *extra, text=program.read_text()
+                )
                 program.with_suffix(".txt").write_text(pins)
 
     heading = "[tool.uv]\n"

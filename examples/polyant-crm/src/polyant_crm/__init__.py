@@ -1,0 +1,1 @@
+"""A CRM tool for Polyant."""

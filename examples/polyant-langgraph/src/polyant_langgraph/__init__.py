@@ -1,0 +1,1 @@
+"""A Supervisor for Polyant on LangGraph."""

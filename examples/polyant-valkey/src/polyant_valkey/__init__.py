@@ -1,0 +1,1 @@
+"""A rate limiter for Polyant on Valkey or Redis."""
