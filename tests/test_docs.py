@@ -358,7 +358,7 @@ def test_example_fulfils_the_contract(example: Path) -> None:
 
 def test_example_is_loaded_and_shares_the_limit_among_workers(example: Path, tmp_path: Path) -> None:
     install(example)
-    chosen = {"RATE_LIMITER": "file", "LIMITER_FILE": "limiter.db", "PYTHONPATH": str(example / "src")}
+    chosen = {"RATE_LIMITER": "file", "POLYANT_FILE_PATH": "limiter.db", "PYTHONPATH": str(example / "src")}
     with serving(tmp_path, "--workers", "2", "--rate-limit", "3/60", **chosen) as server:
         statuses = [chat_status(server.url) for _ in range(12)]
     assert statuses == [200] * 3 + [429] * 9

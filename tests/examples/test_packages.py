@@ -38,6 +38,15 @@ def test_examples_are_listed_as_adapters(environment: Environment, tmp_path: Pat
                 assert f"{name} " in listed, (group, listed)
 
 
+@pytest.mark.timeout(900)
+def test_example_on_the_page_installs_as_printed(environment: Environment, printed_example: Path) -> None:
+    environment.install(printed_example)
+    environment.run(printed_example, "mypy")
+    environment.run(printed_example, "pytest", "-q")
+    listed = environment.run(printed_example.parent, "polyant", "adapters", RATE_LIMITER="file")
+    assert "POLYANT_FILE_PATH" in listed
+
+
 @pytest.mark.parametrize(
     "module", [path for each in EXAMPLES for path in each.glob("src/*/*.py")], ids=lambda p: p.name
 )
