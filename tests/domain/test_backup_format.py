@@ -68,10 +68,28 @@ async def test_content_is_lines_of_json_with_their_sections() -> None:
     assert lines[0] == {
         "format": "polyant.backup/1",
         "createdAt": "2026-11-26T00:00:00Z",
-        "sections": ["instances/1", "skill_files/1", "channels/1", "users/1", "audit/1"],
+        "sections": [
+            "instances/1",
+            "skill_files/1",
+            "channels/1",
+            "data_keys/1",
+            "conversations/1",
+            "messages/1",
+            "users/1",
+            "audit/1",
+        ],
     }
     assert [line["section"] for line in lines[1:3]] == ["users/1", "audit/1"]
-    records = {"instances/1": 0, "skill_files/1": 0, "channels/1": 0, "users/1": 1, "audit/1": 200}
+    records = {
+        "instances/1": 0,
+        "skill_files/1": 0,
+        "channels/1": 0,
+        "data_keys/1": 0,
+        "conversations/1": 0,
+        "messages/1": 0,
+        "users/1": 1,
+        "audit/1": 200,
+    }
     assert lines[-1] == {"section": "end", "records": records}
 
 
@@ -79,7 +97,7 @@ async def test_content_is_lines_of_json_with_their_sections() -> None:
     "change, known",
     [
         ({"format": "polyant.backup/2"}, "the format polyant.backup/2"),
-        ({"sections": ["instances/1", "conversations/1"]}, "the section conversations/1"),
+        ({"sections": ["instances/1", "dreams/1"]}, "the section dreams/1"),
         ({"sections": ["instances/2"]}, "the section instances/2"),
     ],
 )

@@ -89,4 +89,4 @@ async def test_server_expires_in_the_background_and_survives_outages(
             kept.clock.advance(PAUSE_SECONDS / 10)
         while await kept.count(conversation) > 1:  # noqa: ASYNC110 - it ends by itself
             await asyncio.sleep(0)
-    assert "Expired messages can't be deleted now: The database is unavailable" in caplog.text
+    assert "Expired messages can't be deleted now" in caplog.text

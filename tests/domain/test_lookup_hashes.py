@@ -6,10 +6,10 @@ from polyant.adapters.crypto.data_cipher import AesGcmDataCipher
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.inbox import MemoryInbox
 from polyant.adapters.memory.store import MemoryStore
-from polyant.domain.conversations import KeyReplacement
+from polyant.domain.conversations import INDEX_DAY, KeyReplacement
 from polyant.domain.errors import SecretUnreadableError
 from polyant.domain.instances import InstanceId
-from polyant.domain.lookup_hashes import INDEX_DAY, LookupHashes
+from polyant.domain.lookup_hashes import LookupHashes
 from polyant.domain.secrets import SecretText
 from polyant.testing.manual_clock import ManualClock
 from support.conversations import ConversationHarness

@@ -56,7 +56,7 @@ class ConversationHarness:
         self.lanes = MemoryLanes(store=self.memory, clock=self.clock)
         self.inbox = MemoryInbox(store=self.memory, clock=self.clock)
         self.maintenance = MemoryConversationMaintenance(store=self.memory, clock=self.clock)
-        self.removal = ConversationRemoval(repo=self.repo, maintenance=self.maintenance, media=self.media_store)
+        self.removal = ConversationRemoval(repo=self.repo, maintenance=self.maintenance)
         self.data_cipher: DataCipher = AesGcmDataCipher(cipher=cipher)
         self.hashes = LookupHashes(inbox=self.inbox, data_cipher=self.data_cipher)
         self.keys = ConversationKeys(data_cipher=self.data_cipher, tokens=SystemTokenSource(), clock=self.clock)

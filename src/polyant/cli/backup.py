@@ -56,8 +56,9 @@ def _back_up(args: argparse.Namespace, environ: Environ) -> int | None:
 
 def content_of(summary: BackupSummary) -> str:
     """Returns the content of a backup in words."""
+    conversations = f"{count(summary.conversations, 'conversation')}, " if summary.conversations else ""
     channels = f"{count(summary.channels, 'channel')}, " if summary.channels else ""
     return (
-        f"{count(summary.instances, 'instance')}, {channels}{count(summary.users, 'user')} and "
+        f"{count(summary.instances, 'instance')}, {channels}{conversations}{count(summary.users, 'user')} and "
         f"{count(summary.audit_entries, 'audit entry', 'audit entries')}"
     )

@@ -92,6 +92,8 @@ def summary_of(counts: Counter[str], *, created_at: datetime) -> BackupSummary:
         created_at=created_at,
         instances=counts["instances/1"],
         channels=counts["channels/1"],
+        conversations=counts["conversations/1"],
+        messages=counts["messages/1"],
         skill_files=counts["skill_files/1"],
         users=counts["users/1"],
         audit_entries=counts["audit/1"],

@@ -15,6 +15,7 @@ from polyant.domain.channels import (
     ConnectionState,
     Delivery,
 )
+from polyant.domain.conversations import ConversationId, LaneId, MessageId, MessageRole, TurnId
 from polyant.domain.instance_content import InstanceContent, content_of
 from polyant.domain.instances import (
     DEFAULT_HISTORY_MESSAGES,
@@ -159,6 +160,57 @@ class ChannelRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="
     version: int
 
 
+class DataKeyRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="data_keys/1"):
+    """The data key that hashes lanes and users, in plaintext, which repr hides."""
+
+    id: str
+    key: bytes
+
+    def __repr__(self) -> str:
+        """Returns a representation without the key."""
+        return f"DataKeyRecord(id={self.id!r})"
+
+
+class ConversationRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="conversations/1"):
+    """A conversation with its data key in plaintext, which repr hides; its texts stay encrypted with that key."""
+
+    id: ConversationId
+    instance: InstanceId
+    lane: LaneId
+    channel: str
+    key: bytes
+    user: str | None = None
+    label: str | None = None
+    client_managed: bool
+    created_at: datetime
+    updated_at: datetime
+    messages: int
+    unanswered: int
+    is_current: bool
+
+    def __repr__(self) -> str:
+        """Returns a representation without the key."""
+        return f"ConversationRecord(id={self.id!r})"
+
+
+class MessageRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="messages/1"):
+    """A message, whose text is encrypted with the data key of its conversation."""
+
+    conversation: ConversationId
+    id: MessageId
+    role: MessageRole
+    text: str
+    at: datetime
+    turn: TurnId
+    tokens: int = 0
+    answered: bool = True
+    digest: str | None = None
+    platform_id: str | None = None
+    sender: str | None = None
+    tools: tuple[str, ...] = ()
+    finish_reason: str | None = None
+
+
 class UserRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="users/1"):
     """A user with the hash of the password, which repr hides."""
 
@@ -187,12 +239,24 @@ class AuditRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="au
     details: tuple[str, ...] = ()
 
 
-BackupRecord = InstanceRecord | SkillFileRecord | ChannelRecord | UserRecord | AuditRecord
+BackupRecord = (
+    InstanceRecord
+    | SkillFileRecord
+    | ChannelRecord
+    | DataKeyRecord
+    | ConversationRecord
+    | MessageRecord
+    | UserRecord
+    | AuditRecord
+)
 
 SECTIONS: Mapping[str, type[BackupRecord]] = {
     "instances/1": InstanceRecord,
     "skill_files/1": SkillFileRecord,
     "channels/1": ChannelRecord,
+    "data_keys/1": DataKeyRecord,
+    "conversations/1": ConversationRecord,
+    "messages/1": MessageRecord,
     "users/1": UserRecord,
     "audit/1": AuditRecord,
 }

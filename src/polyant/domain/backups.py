@@ -7,14 +7,17 @@ import msgspec
 
 from polyant.domain.audit import AuditEntry
 from polyant.domain.channels import ChannelConnection
+from polyant.domain.conversations import StoredConversation, StoredMessage, WrappedKey
 from polyant.domain.errors import ConflictError, InvalidInputError, UnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.secrets import SecretText
 from polyant.domain.skill_files import StoredSkillFile
 from polyant.domain.users import User
 
-StoredItem = Instance | StoredSkillFile | ChannelConnection | User | AuditEntry
-"""One item of a store; the secrets of instances are encrypted with the store's master key."""
+StoredItem = (
+    Instance | StoredSkillFile | ChannelConnection | WrappedKey | StoredConversation | StoredMessage | User | AuditEntry
+)
+"""One item of a store; secrets and data keys are encrypted with the store's master key."""
 
 BackupSource = Callable[[], AsyncIterable[bytes]]
 """Reads an encrypted backup from its beginning; called once for each time that it is read."""
@@ -32,6 +35,8 @@ class BackupSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     instances: int = 0
     skill_files: int = 0
     channels: int = 0
+    conversations: int = 0
+    messages: int = 0
     users: int = 0
     audit_entries: int = 0
 

@@ -1,4 +1,4 @@
-"""Deletion of conversations and of the media of their messages, in small batches."""
+"""Deletion of conversations in small batches."""
 
 from datetime import datetime
 
@@ -7,7 +7,6 @@ import msgspec
 from polyant.domain.conversations import ConversationSelection, Deletion
 from polyant.domain.ports.conversation_maintenance import ConversationMaintenance
 from polyant.domain.ports.conversation_repo import ConversationRepo
-from polyant.domain.ports.media_store import MediaStore
 
 BATCH = 200
 """The number of messages that one transaction deletes."""
@@ -30,13 +29,11 @@ class ConversationRemoval:
     Args:
         repo: Stores the conversations.
         maintenance: Finds expired messages.
-        media: Stores the media of messages.
     """
 
-    def __init__(self, *, repo: ConversationRepo, maintenance: ConversationMaintenance, media: MediaStore) -> None:
+    def __init__(self, *, repo: ConversationRepo, maintenance: ConversationMaintenance) -> None:
         self._repo = repo
         self._maintenance = maintenance
-        self._media = media
 
     async def delete(self, selection: ConversationSelection) -> Removed:
         """Deletes the selected conversations, and returns their numbers; it can be repeated after an interruption.
@@ -48,7 +45,6 @@ class ConversationRemoval:
         while not complete:
             deletion = await self._repo.delete(selection, limit=BATCH)
             removed, complete = removed.plus(deletion), deletion.complete
-            await self._media.delete(messages=deletion.messages, conversations=deletion.conversations)
         return removed
 
     async def expire_batch(self, before: datetime) -> tuple[Removed, bool]:
@@ -58,6 +54,4 @@ class ConversationRemoval:
             StorageUnavailableError: The store is unavailable.
         """
         deletion = await self._maintenance.expire_messages(before, limit=BATCH)
-        await self._media.delete(messages=deletion.messages, conversations=deletion.conversations)
-        no_media_left = await self._media.expire(before, limit=BATCH)
-        return Removed().plus(deletion), deletion.complete and no_media_left
+        return Removed().plus(deletion), deletion.complete

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import NewType
 
 import msgspec
@@ -149,6 +149,21 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
     """False if more is left to delete."""
 
 
+class StoredConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation in a backup."""
+
+    conversation: Conversation
+    is_current: bool
+    """Whether it is the current conversation of its lane."""
+
+
+class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in a backup."""
+
+    conversation: ConversationId
+    message: Message
+
+
 class KeyKind(enum.StrEnum):
     """The data that a data key encrypts."""
 
@@ -167,6 +182,10 @@ class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
     """The ciphertext of the key."""
     wrapped_by: str
     """The id of the master key that wraps it."""
+
+
+INDEX_DAY = date.max
+"""The day of the data key that hashes lanes and users: it never expires, unlike the ingest keys beside it."""
 
 
 class KeyReplacement(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from polyant.domain.conversations import ConversationId, LaneId
+from polyant.domain.conversations import API_CHANNEL, Conversation, ConversationId, LaneId
 from polyant.domain.instances import InstanceId
 
 
@@ -45,3 +45,14 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """The number of events that the lane had received when the lease was taken, or its work loaded last."""
     conversation: ConversationId | None = None
     """The lane's current conversation."""
+
+
+def lane_of(conversation: Conversation) -> Lane:
+    """Returns the lane of a conversation, as far as the conversation knows it."""
+    return Lane(
+        id=conversation.lane,
+        kind=LaneKind.API if conversation.channel == API_CHANNEL else LaneKind.CHANNEL,
+        instance=conversation.instance,
+        channel=conversation.channel,
+        user=conversation.user,
+    )

@@ -1,17 +1,13 @@
 """Keyed hashes by which lanes and users are found without storing their addresses in plaintext."""
 
 import asyncio
-from datetime import date
 
 import msgspec
 
-from polyant.domain.conversations import KeyKind, LaneId, WrappedKey
+from polyant.domain.conversations import INDEX_DAY, KeyKind, LaneId, WrappedKey
 from polyant.domain.instances import InstanceId
 from polyant.domain.ports.data_cipher import DataCipher, DataKey
 from polyant.domain.ports.inbox import Inbox
-
-INDEX_DAY = date.max
-"""The day of the data key that hashes: it never expires, unlike the ingest keys beside it."""
 
 
 class LookupHashes:

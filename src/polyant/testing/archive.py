@@ -8,6 +8,7 @@ import pytest
 
 from polyant.domain.audit import CLI, SERVER, AuditEntry, AuditQuery, Change
 from polyant.domain.backups import StoredItem, StoreNotEmptyError
+from polyant.domain.conversations import INDEX_DAY, KeyKind, StoredConversation, StoredMessage, TurnId, WrappedKey
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
@@ -21,6 +22,7 @@ from polyant.domain.users import StoredSession, User
 from polyant.testing.audit_log import entry_of
 from polyant.testing.channel_connection_factory import connection_of
 from polyant.testing.contract import Contract, proves
+from polyant.testing.conversation_store import assistant_message, conversation_of, user_message
 from polyant.testing.factories import InstanceFactory, UserFactory
 from polyant.testing.skill_files import content_of_skill, state_before, with_skills
 
@@ -46,7 +48,7 @@ async def items_of(archive: Archive) -> list[StoredItem]:
 
 
 def any_items(number: int = 3) -> list[StoredItem]:
-    """Returns that many instances, channel connections, users and audit entries, with different versions."""
+    """Returns that many instances, channel connections, conversations, users and audit entries."""
     instances: list[Instance] = [InstanceFactory.build(version=version) for version in range(1, number + 1)]
     return [
         *instances,
@@ -54,8 +56,30 @@ def any_items(number: int = 3) -> list[StoredItem]:
             connection_of(instance_id=each.id, slug=each.slug, account=each.id, version=each.version)
             for each in instances
         ),
+        *any_conversations(instances),
         *(UserFactory.build(version=version, disabled=version == 1) for version in range(1, number + 1)),
         *(entry_of(details=(str(position),)) for position in range(number)),
+    ]
+
+
+def any_conversations(instances: Sequence[Instance]) -> list[StoredItem]:
+    """Returns the data key of hashes, and a conversation with two messages for each instance."""
+    conversations = [
+        conversation_of(f"c{each.id}", f"lane-{each.id}", instance=each.id, messages=2, unanswered=1, user="hash")
+        for each in instances
+    ]
+    day = INDEX_DAY.isoformat()
+    return [
+        WrappedKey(kind=KeyKind.INGEST, id=day, key="wrapped", wrapped_by="master-1"),
+        *(StoredConversation(conversation=each, is_current=number > 0) for number, each in enumerate(conversations)),
+        *(
+            StoredMessage(conversation=each.id, message=message)
+            for each in conversations
+            for message in (
+                assistant_message(f"{each.id}-1", turn=TurnId(f"turn-{each.id}"), tools=("calculate",)),
+                user_message(f"{each.id}-2", answered=False, digest="digest", sender="hash"),
+            )
+        ),
     ]
 
 
@@ -70,6 +94,10 @@ def _place_of(item: StoredItem) -> str:
             return ""
         case StoredSkillFile():
             return f"{item.instance} {item.digest} {item.path}"
+        case StoredConversation():
+            return item.conversation.id
+        case StoredMessage():
+            return f"{item.conversation} {item.message.id}"
         case _:
             return item.id
 
@@ -114,8 +142,10 @@ class ArchiveContract(Contract):
         assert await items_of(archive) == []
 
     @proves(
-        "The history of instances, sessions, turn metrics, rate limits and the KeyCheck's value aren't copied.",
-        "Opens a snapshot and yields its items: instances, skill files, channel connections, users, audit entries.",
+        "The history of instances, events, deliveries, sessions, turn metrics, rate limits and the KeyCheck's value "
+        "aren't copied.",
+        "The kinds are instances, skill files, channel connections, the data key of hashes, conversations, messages, "
+        "users and audit entries.",
         "Audit entries are in the order of their storage.",
     )
     async def test_snapshot_yields_instances_users_and_audit_entries_as_stored(
@@ -147,7 +177,8 @@ class ArchiveContract(Contract):
         assert sorted_items(found) == sorted_items([saved, other, *mine, *theirs])
 
     @proves(
-        "Opens a snapshot and yields its items: instances, skill files, channel connections, users, audit entries.",
+        "The kinds are instances, skill files, channel connections, the data key of hashes, conversations, messages, "
+        "users and audit entries.",
     )
     async def test_snapshot_has_many_files(self, archive: Archive, instance_repo: InstanceRepo) -> None:
         contents = [content_of_skill(f"skill-{number}", instructions=f"Number {number}") for number in range(20)]
@@ -213,7 +244,9 @@ class ArchiveContract(Contract):
                 case User():
                     assert await user_repo.get(item.id) == item
         trail = (await audit_log.list(AuditQuery())).entries
-        assert [entry for entry in reversed(trail) if entry != _RESTORED] == items[9:]
+        assert [entry for entry in reversed(trail) if entry != _RESTORED] == [
+            item for item in items if isinstance(item, AuditEntry)
+        ]
 
     async def test_restored_items_can_be_changed(
         self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog

@@ -30,6 +30,7 @@ class MemoryArchive(Archive):
             *memory.instances.all(),
             *self._skill_files(),
             *memory.connections.values(),
+            *memory.conversations.archived(),
             *memory.users.values(),
         ]
         yield _iterate([*stored, *memory.trail])
@@ -43,6 +44,7 @@ class MemoryArchive(Archive):
             and all(instance.version == 1 for instance in instances)
             and all(user.version == 1 for user in users)
             and all(entry.actor == SERVER for entry in trail)
+            and not self._memory.conversations.conversations
         )
         if not is_initial:
             raise StoreNotEmptyError
@@ -56,6 +58,7 @@ class MemoryArchive(Archive):
         self._memory.states.clear()
         self._memory.skill_files.clear()
         self._memory.add_skill_files(item for item in found if isinstance(item, StoredSkillFile))
+        self._memory.conversations.restore(found)
         self._memory.users = {item.id: item for item in found if isinstance(item, User)}
         self._memory.end_sessions(lambda _: True)
         self._memory.trail = [*(item for item in found if isinstance(item, AuditEntry)), audit]

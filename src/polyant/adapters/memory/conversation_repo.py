@@ -6,7 +6,6 @@ import msgspec
 
 from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.conversations import (
-    API_CHANNEL,
     Conversation,
     ConversationFilter,
     ConversationId,
@@ -19,7 +18,7 @@ from polyant.domain.conversations import (
     TurnId,
 )
 from polyant.domain.errors import UnknownConversationError
-from polyant.domain.lanes import Lane, LaneKind, Lease
+from polyant.domain.lanes import Lease, lane_of
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.conversation_repo import ConversationRepo
 
@@ -44,7 +43,7 @@ class MemoryConversationRepo(ConversationRepo):
         return History(conversation=self._tables.conversations[row.conversation], messages=_newest(answered, newest))
 
     async def start(self, conversation: Conversation, *, replaces: ConversationId | None = None) -> Conversation:
-        lane = _lane_of(conversation)
+        lane = lane_of(conversation)
         row = self._tables.lanes.get(lane.id) or self._tables.lane(lane, self._clock.now().timestamp())
         if row.conversation != replaces and row.conversation is not None:
             return self._tables.conversations[row.conversation]
@@ -144,15 +143,4 @@ def _is_selected(conversation: Conversation, selection: ConversationSelection) -
         conversation.instance == selection.instance
         and selection.conversation in {None, conversation.id}
         and selection.user in {None, conversation.user}
-    )
-
-
-def _lane_of(conversation: Conversation) -> Lane:
-    kind = LaneKind.API if conversation.channel == API_CHANNEL else LaneKind.CHANNEL
-    return Lane(
-        id=conversation.lane,
-        kind=kind,
-        instance=conversation.instance,
-        channel=conversation.channel,
-        user=conversation.user,
     )

@@ -1,11 +1,12 @@
 """The rows of conversations, lanes, events and deliveries in memory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 import msgspec
 
 from polyant.domain.conversations import (
+    INDEX_DAY,
     Conversation,
     ConversationId,
     Deletion,
@@ -13,12 +14,14 @@ from polyant.domain.conversations import (
     Message,
     MessageId,
     MessageRole,
+    StoredConversation,
+    StoredMessage,
     TurnId,
     WrappedKey,
 )
 from polyant.domain.errors import LeaseLostError, UnknownConversationError
 from polyant.domain.lane_work import Delivery, DeliveryId, DeliveryState, EventId, EventState, StoredEvent
-from polyant.domain.lanes import Lane, Lease
+from polyant.domain.lanes import Lane, Lease, lane_of
 
 OPEN_DELIVERIES = frozenset({DeliveryState.QUEUED, DeliveryState.SENDING})
 
@@ -63,6 +66,33 @@ class ConversationTables:
     def next_number(self) -> int:
         """Returns a number that is higher than all before."""
         return next(self._numbers)
+
+    def archived(self) -> Iterator[WrappedKey | StoredConversation | StoredMessage]:
+        """Yields the key of hashes, the conversations and their messages, for a backup."""
+        if INDEX_DAY.isoformat() in self.ingest_keys:
+            yield self.ingest_keys[INDEX_DAY.isoformat()]
+        for found in self.conversations.values():
+            row = self.lanes.get(found.lane)
+            yield StoredConversation(conversation=found, is_current=row is not None and row.conversation == found.id)
+        for conversation, messages in self.messages.items():
+            yield from (StoredMessage(conversation=conversation, message=message) for message in messages)
+
+    def restore(self, items: Iterable[object]) -> None:
+        """Replaces everything with the items of a backup."""
+        self.lanes, self.conversations, self.messages = {}, {}, {}
+        self.events, self.deliveries, self.ingest_keys = {}, {}, {}
+        for item in items:
+            match item:
+                case WrappedKey():
+                    self.ingest_keys[item.id] = item
+                case StoredConversation(conversation=conversation, is_current=is_current):
+                    self.conversations[conversation.id] = conversation
+                    self.messages[conversation.id] = []
+                    if is_current:
+                        row = self.lane(lane_of(conversation), conversation.created_at.timestamp())
+                        row.conversation = conversation.id
+                case StoredMessage():
+                    self.messages[item.conversation].append(item.message)
 
     def lane(self, lane: Lane, now: float) -> LaneRow:
         """Returns the row of a lane, created if it is new, with this description."""

@@ -3,13 +3,11 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any
 
-from piccolo.columns import Column
 from piccolo.columns.combination import WhereRaw
-from piccolo.custom_types import Combinable
-from piccolo.table import Table
 
+from polyant.adapters.piccolo.archive_conversations import ConversationArchive
+from polyant.adapters.piccolo.archive_pages import pages
 from polyant.adapters.piccolo.audit_log import audit_entry_of
 from polyant.adapters.piccolo.channel_connections import connection_of
 from polyant.adapters.piccolo.database import PiccoloDatabase, Snapshot
@@ -29,6 +27,7 @@ from polyant.adapters.piccolo.tables import (
 from polyant.adapters.piccolo.user_repo import user_of
 from polyant.domain.audit import SERVER
 from polyant.domain.backups import StoredItem
+from polyant.domain.channels import ChannelConnection
 from polyant.domain.instances import Instance
 from polyant.domain.skill_files import StoredSkillFile
 
@@ -57,30 +56,37 @@ class ArchiveReader:
         self._connections = database.bind(ConnectionRow)
         self._skills = database.bind(SkillRow)
         self._files = database.bind(SkillFileRow)
+        self._conversations = ConversationArchive(database=database)
         self._users = database.bind(UserRow)
         self._audit = database.bind(AuditRow)
 
     async def items(self, snapshot: Snapshot) -> AsyncIterator[StoredItem]:
         """Yields all items in the snapshot."""
-        async for page in _pages(snapshot, self._instances, self._instances.id, "", size=_INSTANCES_PER_PAGE):
+        async for page in pages(snapshot, self._instances, self._instances.id, "", size=_INSTANCES_PER_PAGE):
             for instance in await snapshot.read(partial(self._with_children, page)):
                 yield instance
         async for file in self._skill_files(snapshot):
             yield file
-        async for page in _pages(snapshot, self._connections, self._connections.id, ""):
-            slugs = await snapshot.read(partial(self._slugs, page))
-            for row in page:
-                yield connection_of(row | {"slug": slugs[row["instance"]]})
-        async for page in _pages(snapshot, self._users, self._users.id, ""):
+        async for connection in self._channel_connections(snapshot):
+            yield connection
+        async for item in self._conversations.items(snapshot):
+            yield item
+        async for page in pages(snapshot, self._users, self._users.id, ""):
             for row in page:
                 yield user_of(row)
-        async for page in _pages(snapshot, self._audit, self._audit.id, 0):
+        async for page in pages(snapshot, self._audit, self._audit.id, 0):
             for row in page:
                 yield audit_entry_of(row)
 
+    async def _channel_connections(self, snapshot: Snapshot) -> AsyncIterator[ChannelConnection]:
+        async for page in pages(snapshot, self._connections, self._connections.id, ""):
+            slugs = await snapshot.read(partial(self._slugs, page))
+            for row in page:
+                yield connection_of(row | {"slug": slugs[row["instance"]]})
+
     async def _skill_files(self, snapshot: Snapshot) -> AsyncIterator[StoredSkillFile]:
         used = WhereRaw(_USED)
-        async for page in _pages(snapshot, self._files, self._files.id, 0, size=_FILES_PER_PAGE, condition=used):
+        async for page in pages(snapshot, self._files, self._files.id, 0, size=_FILES_PER_PAGE, condition=used):
             for file in skill_files_of(page):
                 yield file
 
@@ -88,6 +94,8 @@ class ArchiveReader:
         """Returns whether the database contains nothing but its initial data, in the caller's transaction."""
         instances, users = await self._instances.count(), await self._users.count()
         if instances > 1 or users > 1 or await self._audit.exists().where(self._audit.actor != SERVER):
+            return False
+        if not await self._conversations.is_empty():
             return False
         for table in (self._instances, self._users):
             if await table.exists().where(table.version != 1):
@@ -131,19 +139,3 @@ class ArchiveReader:
 
 def _in_order(rows: Sequence[Row]) -> Sequence[Row]:
     return sorted(rows, key=lambda row: int(row["position"]))
-
-
-async def _pages(
-    snapshot: Snapshot,
-    table: type[Table],
-    key: Column,
-    first: Any,
-    *,
-    size: int = _ROWS_PER_PAGE,
-    condition: Combinable | None = None,
-) -> AsyncIterator[Sequence[Row]]:
-    """Yields the rows with a key greater than the first one, in pages of up to `size` rows."""
-    after, conditions = first, () if condition is None else (condition,)
-    while page := await snapshot.read(table.select().where(key > after, *conditions).order_by(key).limit(size).run):
-        yield page
-        after = page[-1]["id"]

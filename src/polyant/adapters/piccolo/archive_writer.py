@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from piccolo.table import Table
 
+from polyant.adapters.piccolo.archive_conversations import ConversationArchive
 from polyant.adapters.piccolo.audit_log import audit_row_of
 from polyant.adapters.piccolo.channel_connections import connection_row_of
 from polyant.adapters.piccolo.database import PiccoloDatabase
@@ -63,6 +64,7 @@ class ArchiveWriter:
         )
         self._connections = database.bind(ConnectionRow)
         self._files = database.bind(SkillFileRow)
+        self._conversations = ConversationArchive(database=database)
         self._users = database.bind(UserRow)
         self._sessions = database.bind(SessionRow)
         self._audit = database.bind(AuditRow)
@@ -86,6 +88,7 @@ class ArchiveWriter:
         """Removes all rows; those of instances' children and channel connections go with their instance."""
         removed = await self._instances.delete(force=True).returning(self._instances.slug)
         await self._revisions.note([row["slug"] for row in removed], revision)
+        await self._conversations.clear()
         for table in (self._users, self._sessions, self._audit, self._turns):
             await table.delete(force=True)
 
@@ -97,6 +100,7 @@ class ArchiveWriter:
             await _insert(self._files, [skill_file_row_of(item) for item in batch if isinstance(item, StoredSkillFile)])
             connections = [item for item in batch if isinstance(item, ChannelConnection)]
             await _insert(self._connections, map(connection_row_of, connections))
+            await self._conversations.add(batch)
             await _insert(self._users, [msgspec.structs.asdict(item) for item in batch if isinstance(item, User)])
             await _insert(self._audit, [audit_row_of(item) for item in batch if isinstance(item, AuditEntry)])
 

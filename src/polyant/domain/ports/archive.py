@@ -11,20 +11,24 @@ from polyant.domain.backups import StoredItem
 
 @runtime_checkable
 class Archive(Protocol):
-    """Copies instances with their skill files, channel connections, users and the audit trail to an empty store.
+    """Copies instances, skill files, channel connections, conversations, users and the audit trail to an empty store.
 
-    The data are those of the InstanceRepo, the SkillFiles, the ChannelConnections, the UserRepo and the AuditLog of the
-    same store. The history of instances, sessions, turn metrics, rate limits and the KeyCheck's value aren't copied.
+    The data are those of the InstanceRepo, the SkillFiles, the ChannelConnections, the ConversationRepo, the UserRepo
+    and the AuditLog of the same store, with the data key of INDEX_DAY. The history of instances, events, deliveries,
+    sessions, turn metrics, rate limits and the KeyCheck's value aren't copied.
 
     The initial data of a store are at most one instance and one user, both created by the server and never changed,
-    and one audit entry for each. A store with nothing else counts as empty.
+    and one audit entry for each. A store with nothing else but data keys of days counts as empty.
 
     Each method raises StorageUnavailableError when the store is unavailable.
     """
 
     @abstractmethod
     def snapshot(self) -> AbstractAsyncContextManager[AsyncIterator[StoredItem]]:
-        """Opens a snapshot and yields its items: instances, skill files, channel connections, users, audit entries.
+        """Opens a snapshot and yields its items, one kind after the other.
+
+        The kinds are instances, skill files, channel connections, the data key of hashes, conversations, messages,
+        users and audit entries.
 
         Audit entries are in the order of their storage. Files that only the history of an instance needs are left out.
 

@@ -11,6 +11,8 @@ from polyant.domain.backup_records import (
     AuditRecord,
     BackupRecord,
     ChannelRecord,
+    ConversationRecord,
+    DataKeyRecord,
     InstanceRecord,
     SkillFileRecord,
     UserRecord,
@@ -18,6 +20,8 @@ from polyant.domain.backup_records import (
 )
 from polyant.domain.backups import BackupSummary, EmptyStoreError, StoredItem
 from polyant.domain.channels import ChannelConnection
+from polyant.domain.conversation_backup import ConversationBackup, message_record
+from polyant.domain.conversations import StoredConversation, StoredMessage, WrappedKey
 from polyant.domain.errors import SecretUnreadableError, UnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
@@ -48,7 +52,7 @@ class UnreadableSecretsError(UnavailableError):
 
 
 class BackUp:
-    """Writes instances with their decrypted secrets, the files of their skills, users and the audit trail.
+    """Writes instances with their secrets, the files of their skills, conversations, users and the audit trail.
 
     Everything is encrypted with a passphrase.
     """
@@ -56,6 +60,7 @@ class BackUp:
     def __init__(self, *, archive: Archive, cipher: SecretCipher, backup_cipher: BackupCipher, clock: Clock) -> None:
         self._archive = archive
         self._cipher = cipher
+        self._conversations = ConversationBackup(cipher=cipher)
         self._backup_cipher = backup_cipher
         self._clock = clock
 
@@ -82,21 +87,40 @@ class BackUp:
         return summary_of(counts, created_at=created_at)
 
     async def _records(self, items: AsyncIterator[StoredItem], unreadable: list[str]) -> AsyncIterator[BackupRecord]:
-        """Yields a record for each item, except for instances with unreadable secrets, which it adds to the list."""
+        """Yields a record for each item, except for those with unreadable secrets, whose names it adds to the list."""
         async for item in items:
-            match item:
-                case Instance():
-                    record = await self._instance_record(item, unreadable)
-                    if record is not None:
-                        yield record
-                case ChannelConnection():
-                    yield ChannelRecord(**msgspec.structs.asdict(item))
-                case StoredSkillFile():
-                    yield SkillFileRecord(**msgspec.structs.asdict(item))
-                case User():
-                    yield UserRecord(**msgspec.structs.asdict(item))
-                case AuditEntry():
-                    yield AuditRecord(**msgspec.structs.asdict(item))
+            record = await self._record(item, unreadable)
+            if record is not None:
+                yield record
+
+    async def _record(self, item: StoredItem, unreadable: list[str]) -> BackupRecord | None:  # noqa: PLR0911 - one for each kind
+        match item:
+            case Instance():
+                return await self._instance_record(item, unreadable)
+            case ChannelConnection():
+                return ChannelRecord(**msgspec.structs.asdict(item))
+            case StoredSkillFile():
+                return SkillFileRecord(**msgspec.structs.asdict(item))
+            case WrappedKey() | StoredConversation():
+                return await self._key_record(item, unreadable)
+            case StoredMessage():
+                return message_record(item)
+            case User():
+                return UserRecord(**msgspec.structs.asdict(item))
+            case AuditEntry():
+                return AuditRecord(**msgspec.structs.asdict(item))
+
+    async def _key_record(
+        self, item: WrappedKey | StoredConversation, unreadable: list[str]
+    ) -> DataKeyRecord | ConversationRecord | None:
+        try:
+            if isinstance(item, WrappedKey):
+                return await self._conversations.key_record(item)
+            return await self._conversations.conversation_record(item)
+        except SecretUnreadableError:
+            name = item.id if isinstance(item, WrappedKey) else item.conversation.id
+            unreadable.append(f"the data key of {name}")
+            return None
 
     async def _instance_record(self, instance: Instance, unreadable: list[str]) -> InstanceRecord | None:
         secrets: dict[SecretName, SecretText] = {}

@@ -10,8 +10,12 @@ from polyant.domain.audit import Actor, AuditEntry, Change
 from polyant.domain.backup_format import BackupHead, decode_backup
 from polyant.domain.backup_records import (
     AuditRecord,
+    BackupRecord,
     ChannelRecord,
+    ConversationRecord,
+    DataKeyRecord,
     InstanceRecord,
+    MessageRecord,
     SecretPart,
     SkillFileRecord,
     UserRecord,
@@ -20,6 +24,7 @@ from polyant.domain.backup_records import (
 )
 from polyant.domain.backups import StoredItem, VerifiedBackup
 from polyant.domain.channels import ChannelConnection, ConnectionState
+from polyant.domain.conversation_backup import ConversationBackup, stored_message
 from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.backup_cipher import BackupCipher
@@ -41,6 +46,7 @@ class RestoreBackup:
     def __init__(self, *, archive: Archive, cipher: SecretCipher, backup_cipher: BackupCipher, clock: Clock) -> None:
         self._archive = archive
         self._cipher = cipher
+        self._conversations = ConversationBackup(cipher=cipher)
         self._backup_cipher = backup_cipher
         self._clock = clock
 
@@ -57,21 +63,29 @@ class RestoreBackup:
     async def _items(self, backup: VerifiedBackup) -> AsyncIterator[StoredItem]:
         content = self._backup_cipher.decrypt(backup.source(), backup.passphrase)
         async for part in decode_backup(content, counts=Counter()):
-            match part:
-                case BackupHead():
-                    continue
-                case InstanceRecord():
-                    yield await self._instance(part)
-                case ChannelRecord():
-                    yield _paused(part)
-                case SkillFileRecord():
-                    yield StoredSkillFile(**msgspec.structs.asdict(part))
-                case UserRecord():
-                    yield User(**msgspec.structs.asdict(part))
-                case AuditRecord():
-                    yield AuditEntry(**msgspec.structs.asdict(part))
-                case _:
-                    assert_never(part)
+            if not isinstance(part, BackupHead):
+                yield await self._item(part)
+
+    async def _item(self, part: BackupRecord) -> StoredItem:  # noqa: PLR0911 - one for each kind
+        match part:
+            case InstanceRecord():
+                return await self._instance(part)
+            case ChannelRecord():
+                return _paused(part)
+            case SkillFileRecord():
+                return StoredSkillFile(**msgspec.structs.asdict(part))
+            case DataKeyRecord():
+                return await self._conversations.key(part)
+            case ConversationRecord():
+                return await self._conversations.conversation(part)
+            case MessageRecord():
+                return stored_message(part)
+            case UserRecord():
+                return User(**msgspec.structs.asdict(part))
+            case AuditRecord():
+                return AuditEntry(**msgspec.structs.asdict(part))
+            case _:
+                assert_never(part)
 
     async def _instance(self, record: InstanceRecord) -> Instance:
         instance = instance_of(record)
