@@ -1,8 +1,15 @@
+import asyncio
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from polyant.domain.pairing import PairingCodes
+from polyant.domain.ports.channel_connections import ChannelConnections
+from polyant.settings import read_settings
+from polyant.wiring import open_container
 from support.commands import Done, Polyant
 from support.scripted_telegram import TOKEN, ScriptedTelegram, refusal, telegram_in_thread
 
@@ -161,3 +168,30 @@ def test_connections_are_paused_by_a_restore(
     assert "The connection is paused" in polyant("channels", "test", "demo-bot", "telegram").stderr
     connect(polyant, given="\n")
     assert polyant.succeed("channels", "list", "--json").json["channels"][0]["state"] == "active"
+
+
+def test_page_is_followed_word_by_word(polyant: Polyant, home: Path, telegram: ScriptedTelegram) -> None:
+    """The page's pairing code is replaced by the one that the user would get."""
+    page = (Path(__file__).parents[2] / "docs" / "channels" / "telegram.md").read_text()
+    blocks = re.findall(r"(?ms)^```sh\n(.*?)^```$", page)
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = [line.removeprefix("polyant ").split() for line in lines]
+    assert [command[1] for command in commands] == ["connect", "approve", "test", "dead-letters"]
+    assert "Connected demo-bot" in polyant.succeed(*commands[0], given=f"{TOKEN}\n").stdout
+    code = asyncio.run(code_of_a_stranger(dict(os.environ)))
+    assert re.fullmatch(r"4711-[A-Z2-7]{8}", commands[1][-1])
+    polyant.succeed(*commands[1][:-1], code)
+    for access in ("allow-list", "pairing", "everybody"):
+        assert f"| `{access}` |" in page
+        polyant.succeed("channels", "update", "demo-bot", "telegram", "--access", access)
+    assert polyant.succeed(*commands[2]).stdout == "@demo_bot is connected.\n"
+    polyant.succeed(*commands[3])
+    assert "`polyant channels disconnect demo-bot telegram`" in page
+    polyant.succeed("channels", "disconnect", "demo-bot", "telegram")
+    assert telegram.webhook == {"url": ""}
+
+
+async def code_of_a_stranger(environ: dict[str, str]) -> str:
+    async with open_container(read_settings(environ), environ, create=False) as container:
+        (connection,) = await (await container.get(ChannelConnections)).list()
+        return await (await container.get(PairingCodes)).code_of(connection.id, "4711")
