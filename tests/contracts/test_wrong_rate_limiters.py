@@ -5,6 +5,11 @@ from support.refusals import refusals_of
 KEYS = {"test_keys_that_differ_little_are_independent"}
 PROCESSES = {"test_concurrent_calls_of_two_processes_do_not_exceed_limit"}
 REFUSALS = {
+    "TestSharedWithoutOpener": {
+        *PROCESSES,
+        "test_concurrent_calls_of_two_limiters_do_not_exceed_limit",
+        "test_limiters_on_one_store_share_the_log",
+    },
     "TestLargeLimitsUnlimited": {"test_large_limit_is_exact"},
     "TestCaseFolded": KEYS,
     "TestUnicodeFolded": KEYS,

@@ -20,11 +20,12 @@ UNTESTED = "No test of the kit proves it yet."
 UNPROVEN: dict[str, dict[str, str]] = {
     "archive": {
         (
-            "Copies instances with their skill files, channel connections, users and the audit trail to an empty store."
+            "Copies instances, skill files, channel connections, conversations, users and the audit trail to an empty "
+            "store."
         ): DESCRIPTION,
         (
-            "The data are those of the InstanceRepo, the SkillFiles, the ChannelConnections, the "
-            "UserRepo and the AuditLog of the same store."
+            "The data are those of the InstanceRepo, the SkillFiles, the ChannelConnections, the ConversationRepo, the "
+            "UserRepo and the AuditLog of the same store, with the data key of INDEX_DAY."
         ): DESCRIPTION,
         "The iteration must take place in the task that opened the snapshot.": CALLER,
     },

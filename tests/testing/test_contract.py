@@ -42,6 +42,16 @@ def test_test_that_needs_a_denied_capability_is_dropped() -> None:
     assert Slower.test_works is ExampleContract.test_works
 
 
+def test_subclass_can_have_a_capability_that_its_base_class_denies() -> None:
+    class Slow(ExampleContract):
+        capabilities = Capabilities(fast=False)
+
+    class Fast(Slow):
+        capabilities = Capabilities()
+
+    assert Fast.test_is_fast is ExampleContract.test_is_fast
+
+
 def test_overridden_test_without_a_mark_is_an_error() -> None:
     with pytest.raises(OverriddenTestError, match="Example overrides test_works of the contract") as caught:
 

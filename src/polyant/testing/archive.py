@@ -141,6 +141,7 @@ class ArchiveContract(Contract):
     async def test_snapshot_of_an_empty_store_has_no_items(self, archive: Archive) -> None:
         assert await items_of(archive) == []
 
+    @proves("Opens a snapshot and yields its items, one kind after the other.")
     @proves(
         "The history of instances, events, deliveries, sessions, turn metrics, rate limits and the KeyCheck's value "
         "aren't copied.",
@@ -314,7 +315,7 @@ class ArchiveContract(Contract):
         await archive.restore(iterate([]), audit=_RESTORED)
         assert (await instance_repo.changes_since(0)).revision > 0
 
-    @proves("A store with nothing else counts as empty.")
+    @proves("A store with nothing else but data keys of days counts as empty.")
     async def test_new_store_counts_as_empty(self, archive: Archive) -> None:
         await archive.check_empty()
 
@@ -365,14 +366,14 @@ class ArchiveContract(Contract):
         await user_repo.add(UserFactory.build(), audit=created("user.create"))
         await self._check_not_empty(archive)
 
-    @proves("A store with nothing else counts as empty.")
+    @proves("A store with nothing else but data keys of days counts as empty.")
     async def test_changed_instance_makes_the_store_not_empty(
         self, archive: Archive, initial: tuple[Instance, User], instance_repo: InstanceRepo
     ) -> None:
         await instance_repo.save(initial[0])
         await self._check_not_empty(archive)
 
-    @proves("A store with nothing else counts as empty.")
+    @proves("A store with nothing else but data keys of days counts as empty.")
     async def test_changed_user_makes_the_store_not_empty(
         self, archive: Archive, initial: tuple[Instance, User], user_repo: UserRepo
     ) -> None:

@@ -51,6 +51,8 @@ class Contract:
     capabilities: ClassVar[Any] = None
     """A struct with a boolean for each capability, if the port has any. All are true by default."""
 
+    _dropped: ClassVar[frozenset[str]] = frozenset()
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Checks the tests of a new subclass, and drops those that need a capability it denies."""
         super().__init_subclass__(**kwargs)
@@ -58,6 +60,9 @@ class Contract:
             found = getattr(cls, name)
             if not getattr(cls.capabilities, getattr(test, _CAPABILITY, ""), True):
                 setattr(cls, name, None)
+                cls._dropped |= {name}
+            elif found is None and name in cls._dropped:
+                setattr(cls, name, test)  # a subclass has the capability that its base class denies
             elif found is not test and not _is_expected_to_fail(found):
                 raise OverriddenTestError(
                     f"{cls.__qualname__} overrides {name} of the contract. Mark the overriding test with "

@@ -320,7 +320,7 @@ class RateLimiterContract(Contract):
     @requires("shared")
     async def test_limiters_on_one_store_share_the_log(self, rig: SharedLimiterRig) -> None:
         limit = RateLimit(3, 60)
-        async with rig.opener() as other:
+        async with opener_of(rig)() as other:
             first, second = await rig.limiter.hit("a", limit), await other.hit("a", limit)
             assert (first.remaining, second.remaining) == (2, 1)
             assert (await rig.limiter.peek("a", limit)).remaining == 1
@@ -330,7 +330,7 @@ class RateLimiterContract(Contract):
     @requires("shared")
     async def test_concurrent_calls_of_two_limiters_do_not_exceed_limit(self, rig: SharedLimiterRig) -> None:
         limit = RateLimit(5, 60)
-        async with rig.opener() as other:
+        async with opener_of(rig)() as other:
             calls = (limiter.hit("a", limit) for _ in range(20) for limiter in (rig.limiter, other))
             states = await asyncio.gather(*calls)
         assert sum(state.allowed for state in states) == 5
@@ -339,7 +339,7 @@ class RateLimiterContract(Contract):
     @requires("shared")
     async def test_concurrent_calls_of_two_processes_do_not_exceed_limit(self, rig: SharedLimiterRig) -> None:
         keys = [f"round {number}" for number in range(20)]
-        allowed = await asyncio.to_thread(hits_in_processes, rig.opener, keys, RateLimit(1, 600))
+        allowed = await asyncio.to_thread(hits_in_processes, opener_of(rig), keys, RateLimit(1, 600))
         assert allowed == dict.fromkeys(keys, 1)
 
 
@@ -362,6 +362,14 @@ class RateLimiterOutageContract(Contract):
     async def test_peek_reports_unreachable_log(self, unavailable: RateLimiter) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.peek("a", RateLimit(1, 60))
+
+
+def opener_of(rig: SharedLimiterRig) -> Callable[[], AbstractAsyncContextManager[RateLimiter]]:
+    """Returns the rig's function that opens another limiter, or fails the test if it has none."""
+    opener: Callable[[], AbstractAsyncContextManager[RateLimiter]] | None = getattr(rig, "opener", None)
+    if opener is None:
+        pytest.fail("The rig has no `opener`. Add one, or deny the capability: LimiterCapabilities(shared=False)")
+    return opener
 
 
 async def hit(rig: LimiterRig, key: str, limit: RateLimit, *, times: int = 1) -> list[LimitState]:

@@ -30,6 +30,13 @@ class MemoryContract(RateLimiterContract):
         return ClockedLimiterRig(limiter, clock, lambda: limiter.held_keys)
 
 
+class TestSharedWithoutOpener(MemoryContract):
+    """Claims to be shared, and doesn't show it."""
+
+    capabilities = LimiterCapabilities()
+    limiter = MemoryRateLimiter
+
+
 class CapsLargeLimits(MemoryRateLimiter):
     async def hit(self, key: str, limit: RateLimit) -> LimitState:
         if limit.requests > 10:
