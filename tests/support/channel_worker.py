@@ -84,6 +84,7 @@ class ChannelWorkerHarness:
             keys=self.keys,
             hashes=self.hashes,
             wake=self.wake,
+            clock=self.clock,
         )
         end = EndEvents(
             inbox=self.store.inbox,

@@ -17,7 +17,7 @@ from polyant.domain.channel_events import (
     Refused,
     WebhookRefusedError,
 )
-from polyant.domain.channels import AmbiguousSends, BurstPolicy, ChannelAccess
+from polyant.domain.channels import AmbiguousSends, BurstPolicy, ChannelAccess, UnknownConnectionError
 from polyant.domain.chat import AssistantMessage, TextDelta, TextPart, UserMessage
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.lane_work import DeliveryFilter, EventFilter, EventState
@@ -53,6 +53,16 @@ async def test_forged_request_stores_nothing(harness: ChannelWorkerHarness) -> N
     with pytest.raises(WebhookRefusedError):
         await harness.receive(message(), token="wrong")
     assert await harness.states() == {}
+
+
+async def test_webhook_of_a_deleted_connection_is_unknown_within_a_second(harness: ChannelWorkerHarness) -> None:
+    await harness.receive(message(1))
+    await harness.channels.connections.delete(harness.connection.id)
+    harness.clock.advance(1)
+    with pytest.raises(UnknownConnectionError):
+        await harness.receive(message(2))
+    with pytest.raises(UnknownConnectionError):
+        await harness.receive(message(2))
 
 
 async def test_turn_continues_the_conversation(harness: ChannelWorkerHarness) -> None:

@@ -16,6 +16,7 @@ from polyant.domain.lane_work import ReceivedEvent
 from polyant.domain.lanes import Lane, LaneKind
 from polyant.domain.lookup_hashes import LookupHashes
 from polyant.domain.ports.channel_connections import ChannelConnections
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.outbox import Outbox
 from polyant.domain.use_cases.channels.channel_wake import ChannelWake
@@ -27,6 +28,8 @@ EVENT = "event"
 
 QUIET_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 5.0
+_KNOWN_SECONDS = 1.0
+_MAX_KNOWN = 1_000
 ALBUM_SECONDS = 0.6
 """The events of an album arrive within half a second."""
 
@@ -45,6 +48,7 @@ class ReceiveEvents:
         keys: IngestKeys,
         hashes: LookupHashes,
         wake: ChannelWake,
+        clock: Clock,
     ) -> None:
         self._connections = connections
         self._channels = channels
@@ -54,6 +58,8 @@ class ReceiveEvents:
         self._keys = keys
         self._hashes = hashes
         self._wake = wake
+        self._clock = clock
+        self._known: dict[ConnectionId, tuple[ChannelConnection, float]] = {}
 
     async def __call__(
         self, channel: ChannelName, connection_id: ConnectionId, request: WebhookRequest
@@ -65,8 +71,8 @@ class ReceiveEvents:
             WebhookRefusedError: The request isn't the platform's, or it is malformed.
             UnavailableError: The store is unavailable or a credential unreadable; nothing may be acknowledged.
         """
-        connection = await self._connections.get(connection_id)
-        if connection is None or connection.channel != channel or not connection.is_active:
+        connection = await self._connection(connection_id)
+        if connection.channel != channel or not connection.is_active:
             raise UnknownConnectionError
         account, _ = await self._open_account(connection)
         adapter = await self._channels.get(channel)
@@ -91,6 +97,21 @@ class ReceiveEvents:
         new = sum(await self._inbox.receive(events))
         self._wake()
         return new
+
+    async def _connection(self, connection_id: ConnectionId) -> ChannelConnection:
+        """Returns the connection as it was at most a second ago: reading it takes longer than storing an event."""
+        now = self._clock.monotonic()
+        known = self._known.get(connection_id)
+        if known is not None and now < known[1]:
+            return known[0]
+        self._known.pop(connection_id, None)
+        connection = await self._connections.get(connection_id)
+        if connection is None:
+            raise UnknownConnectionError
+        while len(self._known) >= _MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[connection_id] = connection, now + _KNOWN_SECONDS
+        return connection
 
     async def _note_status(self, connection: ChannelConnection, event: InboundEvent) -> None:
         if event.status is not None:
