@@ -2,14 +2,17 @@
 
 import asyncio
 import itertools
+import threading
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import aiohttp
 import msgspec
 from aiohttp import web
 
+from support.patience import PATIENCE
 from support.slack_events import BOT_ID, BOT_USER, TEAM, callback
 
 BOT_TOKEN = "xoxb-hidden-bot-token"
@@ -283,3 +286,19 @@ def _posted(arguments: dict[str, Any], thread: str | None) -> Posted:
         text=arguments["text"] if markdown is None else markdown,
         markdown=markdown is not None,
     )
+
+
+@contextmanager
+def slack_in_thread() -> Iterator[SlackPlatform]:
+    """Yields a scripted Slack that runs in a thread, for tests without an event loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    slack = SlackPlatform()
+    try:
+        yield asyncio.run_coroutine_threadsafe(slack.__aenter__(), loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(slack.__aexit__(), loop).result(PATIENCE)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -38,8 +38,8 @@ def error(code: int, *, http: int = 400, retry_after: str | None = None, message
 class WhatsAppPlatform:
     """The platform; `messages` are those that users see, in order."""
 
-    def __init__(self) -> None:
-        self.upstream = ScriptedUpstream()
+    def __init__(self, upstream: ScriptedUpstream | None = None) -> None:
+        self.upstream = upstream or ScriptedUpstream()
         self.upstream.otherwise = self._respond
         self.faults: dict[str, deque[Reply]] = {"send": deque(), "read": deque(), "media": deque(), "number": deque()}
         """The replies to the next calls of each kind, which aren't carried out."""
