@@ -1,7 +1,5 @@
 """Decrypts the credentials of channel connections."""
 
-from collections.abc import Mapping
-
 from polyant.domain.channels import ChannelAccount, ChannelConnection
 from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Instance
@@ -36,16 +34,25 @@ class ChannelAccounts:
             StorageUnavailableError: The database is unavailable.
         """
         instance = await self._repo.get(connection.slug)
-        credentials = {
-            name: await self._decrypted(connection, instance, secret) for name, secret in connection.credentials.items()
-        }
-        return ChannelAccount(connection=connection, credentials=credentials)
+        return await account_of(connection, instance, self._cipher)
 
-    async def _decrypted(
-        self, connection: ChannelConnection, instance: Instance | None, secret: SecretName
-    ) -> SecretText:
-        stored: Mapping[SecretName, object] = {} if instance is None else instance.secrets
-        if instance is None or secret not in stored:
+
+async def account_of(connection: ChannelConnection, instance: Instance | None, cipher: SecretCipher) -> ChannelAccount:
+    """Returns the account of a connection with its decrypted credentials.
+
+    Args:
+        connection: The connection.
+        instance: Its instance; None if it was deleted.
+        cipher: Decrypts.
+
+    Raises:
+        CredentialMissingError: A secret is missing.
+        SecretUnreadableError: A secret can't be decrypted.
+    """
+    credentials: dict[str, SecretText] = {}
+    for name, secret in connection.credentials.items():
+        sealed = None if instance is None else instance.secrets.get(secret)
+        if instance is None or sealed is None:
             raise CredentialMissingError(connection, secret)
-        sealed = instance.secrets[secret]
-        return await self._cipher.open(sealed.sealed, instance.address_of(sealed))
+        credentials[name] = await cipher.open(sealed.sealed, instance.address_of(sealed))
+    return ChannelAccount(connection=connection, credentials=credentials)

@@ -1,6 +1,6 @@
 """Use case: find a channel connection, and decrypt its credentials."""
 
-from polyant.domain.channel_accounts import CredentialMissingError
+from polyant.domain.channel_accounts import account_of
 from polyant.domain.channels import ChannelAccount, ChannelConnection, ChannelName, UnknownConnectionError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.channel_connections import ChannelConnections
@@ -38,10 +38,4 @@ class OpenAccount:
         instance = await self._repo.get(connection.slug)
         if instance is None or instance.id != connection.instance_id:
             raise UnknownConnectionError
-        credentials = {}
-        for name, secret in connection.credentials.items():
-            stored = instance.secrets.get(secret)
-            if stored is None:
-                raise CredentialMissingError(connection, secret)
-            credentials[name] = await self._cipher.open(stored.sealed, instance.address_of(stored))
-        return ChannelAccount(connection=connection, credentials=credentials), instance
+        return await account_of(connection, instance, self._cipher), instance
