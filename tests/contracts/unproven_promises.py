@@ -40,7 +40,8 @@ UNPROVEN: dict[str, dict[str, str]] = {
         "It stores nothing.": "Its constructor gets no store.",
         (
             "No call is repeated by the adapter itself, except that `send` sends a text again without "
-            "formatting if the platform refuses the formatting."
+            "formatting if the platform refuses the formatting, and that `check` may repeat a refused change "
+            "for a few seconds, until all servers know a new connection."
         ): UNTESTED,
         ("The account's id in the connection is ignored, since a new connection doesn't know it."): CALLER,
         "Without a change, nothing changes on the platform.": UNTESTED,

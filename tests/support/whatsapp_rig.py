@@ -15,6 +15,7 @@ from polyant.domain.proxies import ProxyRules
 from polyant.domain.secrets import SecretText
 from polyant.testing.channel import Fault, wrong_secrets
 from polyant.testing.channel_connection_factory import connection_of
+from support.instant_clock import InstantClock
 from support.upstream import DROP, Reply
 from support.whatsapp_events import APP_SECRET, NUMBER, VERIFY_TOKEN, message, notification, signed, value
 from support.whatsapp_platform import TOKEN, WhatsAppPlatform, error
@@ -52,7 +53,7 @@ class WhatsAppRig:
     def __init__(self, whatsapp: WhatsAppPlatform, http: aiohttp.ClientSession) -> None:
         self.whatsapp = whatsapp
         environ = Environ({"WHATSAPP_API_URL": whatsapp.url})
-        self.channel = WhatsAppChannel(http=http, environ=environ, proxies=ProxyRules())
+        self.channel = WhatsAppChannel(http=http, clock=InstantClock(), environ=environ, proxies=ProxyRules())
         self._numbers = itertools.count(1)
 
     def request(self, kind: str, *, name: str = "Ada", **fields: Any) -> WebhookRequest:

@@ -44,7 +44,8 @@ class Channel(Protocol):
 
     Calls may overlap, and a cancelled call ends immediately. Credentials go only to the platform's own hosts, and never
     appear in results, errors, a repr or the log. No call is repeated by the adapter itself, except that `send` sends a
-    text again without formatting if the platform refuses the formatting.
+    text again without formatting if the platform refuses the formatting, and that `check` may repeat a refused change
+    for a few seconds, until all servers know a new connection.
     """
 
     info: ChannelInfo

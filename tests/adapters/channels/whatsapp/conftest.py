@@ -7,6 +7,7 @@ from polyant.adapters.channels.whatsapp.channel import WhatsAppChannel
 from polyant.domain.channels import ChannelAccount
 from polyant.domain.injectables import Environ
 from polyant.domain.proxies import ProxyRules
+from support.instant_clock import InstantClock
 from support.whatsapp_platform import WhatsAppPlatform
 from support.whatsapp_rig import ACCOUNT
 
@@ -19,7 +20,8 @@ async def whatsapp() -> AsyncIterator[WhatsAppPlatform]:
 
 @pytest.fixture
 def channel(http: aiohttp.ClientSession, whatsapp: WhatsAppPlatform) -> WhatsAppChannel:
-    return WhatsAppChannel(http=http, proxies=ProxyRules(), environ=Environ({"WHATSAPP_API_URL": whatsapp.url}))
+    environ = Environ({"WHATSAPP_API_URL": whatsapp.url})
+    return WhatsAppChannel(http=http, clock=InstantClock(), proxies=ProxyRules(), environ=environ)
 
 
 @pytest.fixture

@@ -216,6 +216,7 @@ async def test_stated_size_is_checked_first(
     assert await fetch(channel, account, whatsapp.add_media(b"x" * 101, file_size=1)) == MediaUnavailable("too large")
 
 
+UNVERIFIED = error(2_200, message="Callback verification failed")
 STATE = AccountState(account=NUMBER, name="+1 555-078-3881 Lucky Shrub")
 
 
@@ -233,10 +234,18 @@ async def test_setup_directs_the_numbers_events_to_the_webhook(
     }
 
 
+async def test_setup_waits_until_servers_know_the_connection(
+    channel: WhatsAppChannel, account: ChannelAccount, whatsapp: WhatsAppPlatform
+) -> None:
+    whatsapp.faults["number"] += [json_reply({"id": NUMBER}), *[UNVERIFIED] * 2]
+    assert (await channel.check(account, SetUp(webhook=URL))).problems == ()
+    assert whatsapp.callbacks["phone_number"] == URL
+
+
 async def test_refused_setup_says_what_to_enter(
     channel: WhatsAppChannel, account: ChannelAccount, whatsapp: WhatsAppPlatform
 ) -> None:
-    whatsapp.faults["number"] += [json_reply({"id": NUMBER}), error(2_200, message="Callback verification failed")]
+    whatsapp.faults["number"] += [json_reply({"id": NUMBER}), *[UNVERIFIED] * 3]
     state = await channel.check(account, SetUp(webhook=URL))
     assert URL in state.problems[0]
     assert "2200" in state.problems[0]

@@ -35,6 +35,7 @@ from polyant.domain.channel_events import (
 from polyant.domain.channels import ChannelAccess, ChannelAccount, Delivery
 from polyant.domain.injectables import Environ
 from polyant.domain.ports.channel import Channel, EventSource
+from polyant.domain.ports.clock import Clock
 from polyant.domain.proxies import ProxyRules
 
 API = "https://graph.facebook.com/v25.0"
@@ -81,19 +82,20 @@ class WhatsAppChannel(Channel):
 
     Args:
         http: The session that all providers share.
+        clock: Waits while a webhook is set up.
         proxies: The operator's proxies.
         environ: The environment; tests name another server in `WHATSAPP_API_URL`, which then alone gets the tokens.
     """
 
     info = _INFO
 
-    def __init__(self, *, http: aiohttp.ClientSession, proxies: ProxyRules, environ: Environ) -> None:
+    def __init__(self, *, http: aiohttp.ClientSession, clock: Clock, proxies: ProxyRules, environ: Environ) -> None:
         url = environ.get("WHATSAPP_API_URL", "").strip()
         hosts = PlatformHosts(origins=("/".join(url.split("/")[:3]),)) if url else HOSTS
         platform = PlatformHttp(session=http, proxies=proxies, hosts=hosts)
         self._api = GraphApi(platform, url=url or API)
         self._media = WhatsAppMedia(api=self._api, http=platform)
-        self._check = WhatsAppNumberCheck(self._api)
+        self._check = WhatsAppNumberCheck(self._api, clock)
 
     async def check(self, account: ChannelAccount, change: SetUp | TearDown | None = None) -> AccountState:
         return await self._check.check(account, change)

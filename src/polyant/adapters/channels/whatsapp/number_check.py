@@ -14,11 +14,14 @@ from polyant.domain.channel_events import (
     TearDown,
 )
 from polyant.domain.channels import ChannelAccount
+from polyant.domain.ports.clock import Clock
 
 LABEL = "WhatsApp"
 
 _FIELDS = "display_phone_number,verified_name,webhook_configuration"
 _PROOF = "appsecret_proof"
+_KNOWN_SECONDS = 1.5
+_MAX_REPETITIONS = 2
 
 
 class WhatsAppNumberCheck:
@@ -26,10 +29,12 @@ class WhatsAppNumberCheck:
 
     Args:
         api: The Graph API.
+        clock: Waits until all servers know a new connection.
     """
 
-    def __init__(self, api: GraphApi) -> None:
+    def __init__(self, api: GraphApi, clock: Clock) -> None:
         self._api = api
+        self._clock = clock
 
     async def check(self, account: ChannelAccount, change: SetUp | TearDown | None) -> AccountState:
         """Returns what Meta says about the phone number, after the change.
@@ -70,6 +75,12 @@ class WhatsAppNumberCheck:
 
     async def _set_up(self, account: ChannelAccount, number: str, url: str) -> list[str]:
         reply = await self._call_back(account, number, url)
+        for _ in range(_MAX_REPETITIONS):
+            if not reply.code:
+                return []
+            # Meta calls the webhook at once, and servers know a new connection and its secrets after a second.
+            await self._clock.sleep(_KNOWN_SECONDS)
+            reply = await self._call_back(account, number, url)
         if not reply.code:
             return []
         problem = (
