@@ -1,4 +1,5 @@
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -110,14 +111,32 @@ def test_unannounced_change_is_not_recorded(
     assert read_record(record.read_text()) == signatures_of(PUBLIC)
 
 
-def imports_of(module: str) -> set[str]:
-    """Returns Polyant's modules from which a module imports."""
-    path = (ROOT / "src").joinpath(*module.split(".")).with_suffix(".py")
-    tree = ast.parse(path.read_text())
+def imports_in(source: str) -> set[str]:
+    """Returns Polyant's modules from which a source imports."""
+    tree = ast.parse(source)
     found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     return {name for name in found if name.startswith("polyant.")}
 
 
 @pytest.mark.parametrize("module", PORTS)
 def test_types_of_a_port_are_public(module: str) -> None:
-    assert imports_of(module) - set(PUBLIC) == set()
+    path = (ROOT / "src").joinpath(*module.split(".")).with_suffix(".py")
+    assert imports_in(path.read_text()) - set(PUBLIC) == set()
+
+
+def test_examples_use_public_modules_only() -> None:
+    files = [*(ROOT / "examples").glob("polyant-*/src/**/*.py"), *(ROOT / "examples").glob("polyant-*/tests/*.py")]
+    assert files
+    imported = set[str]().union(*(imports_in(path.read_text()) for path in files))
+    assert imported - set(PUBLIC) == set()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*(ROOT / "docs").glob("adapters*.md"), *sorted((ROOT / "docs" / "adapters").glob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_printed_examples_use_public_modules_only(page: Path) -> None:
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", page.read_text())
+    imported = set[str]().union(*map(imports_in, blocks))
+    assert imported - set(PUBLIC) == set()

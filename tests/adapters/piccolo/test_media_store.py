@@ -1,4 +1,4 @@
-"""What is left in SQLite's files of deleted media."""
+"""The remains of deleted media in SQLite's files."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
