@@ -77,13 +77,7 @@ def load(group: Group[Any], name: str) -> Callable[..., Any]:
     Raises:
         AdapterError: No package or more than one provides the adapter, or it can't be imported.
     """
-    points = {(_package(point), point.value): point for point in _points(group.name).select(name=name)}
-    if not points:
-        known = sorted({point.name for point in _points(group.name)})
-        raise AdapterError(f"No installed package provides the {group.name} adapter '{name}'; installed are: {known}")
-    if len(points) > 1:
-        raise AdapterError(f"The {group.name} adapter '{name}' is provided more than once: {sorted(points)}")
-    point = next(iter(points.values()))
+    point = _point_of(group, name)
     try:
         built_by = point.load()
     except Exception as error:
@@ -93,6 +87,16 @@ def load(group: Group[Any], name: str) -> Callable[..., Any]:
     if not callable(built_by):
         raise AdapterError(f"The {group.name} adapter '{name}' ({point.value}) isn't callable")
     return built_by  # type: ignore[no-any-return]
+
+
+def require_installed(group: Group[Any], names: Iterable[str]) -> None:
+    """Returns if each name is that of exactly one installed adapter of the group; imports none of them.
+
+    Raises:
+        AdapterError: No package or more than one provides the adapter.
+    """
+    for name in names:
+        _point_of(group, name)
 
 
 class AdapterRecipe(Recipe, Generic[PortT]):
@@ -191,6 +195,16 @@ def adapter_type(group: Group[PortT], name: str) -> LazyType[PortT]:
 def _missing(adapter: object, port: type) -> list[str]:
     members = {*vars(port), *port.__annotations__}
     return sorted(name for name in members if not name.startswith("_") and getattr(adapter, name, None) is None)
+
+
+def _point_of(group: Group[Any], name: str) -> EntryPoint:
+    points = {(_package(point), point.value): point for point in _points(group.name).select(name=name)}
+    if not points:
+        known = sorted({point.name for point in _points(group.name)})
+        raise AdapterError(f"No installed package provides the {group.name} adapter '{name}'; installed are: {known}")
+    if len(points) > 1:
+        raise AdapterError(f"The {group.name} adapter '{name}' is provided more than once: {sorted(points)}")
+    return next(iter(points.values()))
 
 
 def _points(group: str) -> EntryPoints:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polyant import home
+from polyant.adapter_groups import CHANNEL
 from polyant.container import Container
 from polyant.domain.audit import SERVER
 from polyant.domain.errors import InstanceExistsError, ReadOnlyError, UserExistsError
@@ -42,6 +43,7 @@ from polyant.domain.use_cases.check_master_key import CheckMasterKey
 from polyant.domain.use_cases.create_instance import CreateInstance, NewInstance
 from polyant.domain.use_cases.create_user import CreateUser
 from polyant.domain.users import Role
+from polyant.plugins import require_installed
 from polyant.settings import FIRST_EMAIL, Settings, SettingsError
 from polyant.wiring import DATABASE
 
@@ -91,6 +93,7 @@ async def prepare_for_restore(container: Container, settings: Settings) -> None:
 async def _prepare_store(container: Container, settings: Settings, ports: Sequence[Any]) -> None:
     """Builds the ports in their order, and creates missing keys and tables."""
     container.check(*ports)
+    require_installed(CHANNEL, settings.channels)  # each is imported when an instance uses it
     for port in ports:
         await container.get(port)
     check = await container.get(CheckMasterKey)
