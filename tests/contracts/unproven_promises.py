@@ -9,6 +9,7 @@ COST = "The cost depends on the machine: tests of the adapters check their index
 OBSERVATION = "TurnObservation guarantees it for all observers: see tests/domain/test_turn_observation.py."
 REMAINS = "tests/adapters/piccolo/test_sqlite_writer.py checks that deleted data are overwritten."
 IMAGES = "tests/adapters/llm/test_image_fetcher.py tests it with redirects, addresses and headers."
+DOCUMENTS = "tests/adapters/pdf/test_document_reader.py reads documents without an end, and ends slow processes."
 HOSTILE = "tests/adapters/mcp/test_hostile_servers.py tests it with hostile servers."
 LANES = "LanesContract tests it at the lease and at the release."
 MEDIA = "tests/adapters/llm/test_media.py tests the form that each provider expects, and its refusals."
@@ -96,14 +97,12 @@ UNPROVEN: dict[str, dict[str, str]] = {
         (
             "The time, the memory and the number of pages are bounded, whatever the document contains, and the "
             "event loop isn't blocked."
-        ): UNTESTED,
-        "Nothing of the document appears in a log.": UNTESTED,
+        ): DOCUMENTS,
     },
     "image_fetcher": {
         "Fetches the images whose http and https URLs callers send.": DESCRIPTION,
         "Every connection, including those of redirects, goes to a public IP address.": IMAGES,
         "No credentials and no cookies are sent.": IMAGES,
-        "Calls may overlap, and a cancelled call ends immediately.": UNTESTED,
         (
             "The message is the same for every reason on the network, so that nobody can explore a "
             "network, and contains no URL."
@@ -179,9 +178,6 @@ UNPROVEN: dict[str, dict[str, str]] = {
             "A server with `public_only` is never reached at an IP address that isn't public, whatever "
             "its name resolves to."
         ): PUBLIC,
-    },
-    "transcriber": {
-        "The recording and the words appear in no log, error or repr.": UNTESTED,
     },
     "turn_log": {
         (

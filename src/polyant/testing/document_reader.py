@@ -61,3 +61,13 @@ class DocumentReaderContract(Contract):
     ) -> None:
         with pytest.raises(UnreadableDocumentError, match="The PDF can't be read: it is damaged"):
             await document_reader.read_pdf(document[:length])
+
+    @proves("Nothing of the document appears in a log.")
+    async def test_text_is_in_no_log(
+        self, document_reader: DocumentReader, document: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(0)
+        await document_reader.read_pdf(document)
+        with pytest.raises(UnreadableDocumentError):
+            await document_reader.read_pdf(document[:60])
+        assert SENTENCE not in caplog.text

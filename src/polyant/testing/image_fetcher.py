@@ -1,5 +1,7 @@
 """The contract of the port ImageFetcher."""
 
+import asyncio
+
 import pytest
 
 from polyant.domain.errors import InvalidInputError
@@ -46,3 +48,11 @@ class ImageFetcherContract(Contract):
         with pytest.raises(InvalidInputError, match="can't be fetched") as caught:
             await image_fetcher.fetch(other, max_bytes=1_000)
         assert "nobody" not in caught.value.explanation
+
+    @proves("Calls may overlap, and a cancelled call ends immediately.")
+    async def test_calls_overlap_and_can_be_cancelled(self, image_fetcher: ImageFetcher, url: str) -> None:
+        cancelled, *calls = [asyncio.create_task(image_fetcher.fetch(url, max_bytes=len(CONTENT))) for _ in range(4)]
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        assert await asyncio.gather(*calls) == [CONTENT] * 3
+        assert cancelled.cancelled() or cancelled.result() == CONTENT  # it may have ended before

@@ -56,3 +56,16 @@ class TranscriberContract(Contract):
         with pytest.raises(TranscriptionError) as caught:
             await transcriber.transcribe(REFUSED, seconds=10)
         assert "refused" not in caught.value.explanation
+
+    @proves("The recording and the words appear in no log, error or repr.")
+    async def test_recording_and_words_are_in_no_log_error_or_repr(
+        self, transcriber: Transcriber, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(0)
+        await transcriber.transcribe(RECORDING, seconds=10)
+        with pytest.raises(TranscriptionError) as caught:
+            await transcriber.transcribe(REFUSED, seconds=10)
+        shown = f"{caplog.text} {caught.value!r} {caught.value.__cause__!r} {transcriber!r} {RECORDING!r}"
+        assert WORDS not in shown
+        assert "refused" not in shown
+        assert "OggS" not in shown
