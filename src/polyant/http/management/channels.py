@@ -1,30 +1,19 @@
 """/api/instances/{slug}/channels: the connections of an instance to chat platforms; credentials are write-only."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta
 
-from polyant.domain.channel_events import AccountState
 from polyant.domain.channels import (
-    MAX_USERS,
-    AmbiguousSends,
-    BurstPolicy,
-    ChannelAccess,
     ChannelConnection,
     ChannelName,
-    Delivery,
     UnknownConnectionError,
     parse_channel_name,
 )
 from polyant.domain.errors import InvalidInputError, UnknownEventError
 from polyant.domain.injectables import PublicUrl
-from polyant.domain.lane_work import StoredEvent
-from polyant.domain.secrets import MAX_SECRET_CHARACTERS
 from polyant.domain.use_cases.check_channel import CheckChannel
 from polyant.domain.use_cases.connect_channel import ConnectChannel, NewConnection
 from polyant.domain.use_cases.disconnect_channel import DisconnectChannel
@@ -32,101 +21,22 @@ from polyant.domain.use_cases.list_channels import ListChannels
 from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
 from polyant.domain.use_cases.update_channel import ChannelChange, UpdateChannel
 from polyant.http.error_responses import read_errors, write_errors
+from polyant.http.management.channel_bodies import (
+    ApprovalBody,
+    ChannelOut,
+    ChannelPatch,
+    ChannelsResponse,
+    ChannelTestResponse,
+    ConnectBody,
+    DeadLettersResponse,
+    ReplayResponse,
+    channel_out,
+    check_out,
+    event_out,
+)
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import Body, Deleted, Page, Paging, ResponseBody, Timestamp, slug_in
-
-_USERS = Meta(max_length=MAX_USERS, description="The platform's ids of the users who may talk", examples=[["4711"]])
-_CREDENTIALS = Meta(
-    description="Credentials by name; missing ones keep their stored values",
-    examples=[{"token": "123456789:AAF4kE-of-BotFather"}],
-)
-Users = Annotated[tuple[str, ...], _USERS]
-CredentialValue = Annotated[str, Meta(min_length=1, max_length=MAX_SECRET_CHARACTERS)]
-
-
-class ChannelOut(ResponseBody, frozen=True, kw_only=True):
-    """A connection, without credentials."""
-
-    channel: Annotated[str, Meta(examples=["telegram"])]
-    account: Annotated[str, Meta(description="The platform's id of the account", examples=["123456789"])]
-    account_name: Annotated[str, Meta(description="How users find the account", examples=["@demo_bot"])]
-    state: Annotated[str, Meta(description="`paused` after a restore, until the channel is connected again")]
-    delivery: Annotated[str, Meta(description="`webhook`, or `pull` for polling and sockets")]
-    webhook: Annotated[str | None, Meta(description="Address that the platform calls; null if events are pulled")]
-    access: str
-    users: tuple[str, ...]
-    burst: str
-    ambiguous_sends: str
-    options: Mapping[str, str]
-    created_at: Timestamp
-    updated_at: Timestamp
-
-
-class ChannelsResponse(ResponseBody, frozen=True, kw_only=True):
-    """The connections of an instance."""
-
-    channels: tuple[ChannelOut, ...]
-
-
-class ConnectBody(Body, frozen=True, kw_only=True):
-    """The credentials and choices of a connection; missing ones keep their values, or get the channel's defaults."""
-
-    credentials: Annotated[Mapping[str, CredentialValue], _CREDENTIALS] = {}
-    options: Annotated[Mapping[str, str], Meta(description="Facts that the channel asks for")] = {}
-    delivery: Delivery | None = None
-    access: ChannelAccess | None = None
-    users: Users | None = None
-    burst: BurstPolicy | None = None
-    ambiguous_sends: AmbiguousSends | None = None
-
-
-class ChannelPatch(Body, frozen=True, kw_only=True):
-    """The choices to change."""
-
-    access: ChannelAccess | None = None
-    users: Users | None = None
-    burst: BurstPolicy | None = None
-    ambiguous_sends: AmbiguousSends | None = None
-
-
-class ApprovalBody(Body, frozen=True, kw_only=True):
-    """The pairing code that a user received from the account."""
-
-    code: Annotated[str, Meta(min_length=1, max_length=100, examples=["4711-K7Q2MBXA"])]
-
-
-class ChannelTestResponse(ResponseBody, frozen=True, kw_only=True):
-    """The account as the platform describes it."""
-
-    usable: Annotated[bool, Meta(description="Whether there are no problems")]
-    account: str
-    name: str
-    problems: Annotated[tuple[str, ...], Meta(description="The faults, each with its remedy")]
-
-
-class EventOut(ResponseBody, frozen=True, kw_only=True):
-    """A received event, without its text."""
-
-    id: int
-    channel: str
-    account: str
-    state: str
-    attempts: int
-    error: Annotated[str | None, Meta(description="Why the event isn't answered")]
-    received_at: Timestamp
-
-
-class DeadLettersResponse(Page, frozen=True, kw_only=True):
-    """A page of dead letters, the latest first."""
-
-    dead_letters: tuple[EventOut, ...]
-
-
-class ReplayResponse(ResponseBody, frozen=True, kw_only=True):
-    """The confirmation of a replay."""
-
-    replayed: bool = True
+from polyant.http.management.wire import Deleted, Paging, slug_in
 
 
 class ChannelsController(Controller):
@@ -230,7 +140,7 @@ class ChannelsController(Controller):
         self, *, slug: FromPath[str], channel: FromPath[str], check_channel: NamedDependency[CheckChannel]
     ) -> ChannelTestResponse:
         """Asks the platform about the account. Nothing changes."""
-        return _test_response(await check_channel(slug_in(slug), _channel_in(channel)))
+        return check_out(await check_channel(slug_in(slug), _channel_in(channel)))
 
     @post("/{channel:str}/approvals", summary="Approve a user", status_code=200, responses=write_errors(404))
     async def approve(
@@ -304,35 +214,3 @@ def _choices(data: ConnectBody | ChannelPatch) -> dict[str, Any]:
 
 def _response(connection: ChannelConnection, public_url: str) -> Response[ChannelOut]:
     return Response(channel_out(connection, public_url), headers={"ETag": etag_of(connection.version)})
-
-
-def channel_out(connection: ChannelConnection, public_url: str) -> ChannelOut:
-    """Returns the connection as a wire struct."""
-    is_pushed = connection.delivery is Delivery.WEBHOOK
-    return ChannelOut(
-        channel=connection.channel,
-        account=connection.account,
-        account_name=connection.account_name,
-        state=connection.state,
-        delivery=connection.delivery,
-        webhook=f"{public_url}{connection.path}" if is_pushed else None,
-        access=connection.access,
-        users=tuple(sorted(connection.users)),
-        burst=connection.burst,
-        ambiguous_sends=connection.ambiguous_sends,
-        options=connection.options,
-        created_at=connection.created_at,
-        updated_at=connection.updated_at,
-    )
-
-
-def _test_response(state: AccountState) -> ChannelTestResponse:
-    return ChannelTestResponse(
-        usable=not state.problems, account=state.account, name=state.name, problems=state.problems
-    )
-
-
-def event_out(event: StoredEvent) -> EventOut:
-    """Returns the event as a wire struct."""
-    shown = {name: getattr(event, name) for name in EventOut.__struct_fields__}
-    return EventOut(**msgspec.to_builtins(shown, builtin_types=(type(event.received_at),)))

@@ -15,7 +15,7 @@ from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.show_provider_turns import ShowProviderTurns
 from polyant.http.injection import Instances
 from polyant.http.management.authentication import SessionGate
-from polyant.http.panel.channels import ChannelPages
+from polyant.http.panel.channel_pages import ChannelPages
 from polyant.http.panel.pages import Panel
 from polyant.http.panel.settings import SettingsPages
 from polyant.http.panel.status import ServerFacts, StatusPages

@@ -2,158 +2,32 @@
 
 from typing import Any
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from polyant.domain.channel_events import AccountState, ChannelInfo
-from polyant.domain.channel_registry import ChannelRegistry
-from polyant.domain.channels import ChannelConnection, ChannelName, UnknownConnectionError, parse_channel_name
+from polyant.domain.channel_events import ChannelInfo
+from polyant.domain.channels import ChannelConnection, ChannelName
 from polyant.domain.errors import (
     ConflictError,
     InvalidInputError,
-    NotFoundError,
     PreconditionFailedError,
     UnavailableError,
     UnknownEventError,
 )
-from polyant.domain.injectables import PublicUrl
 from polyant.domain.instances import Instance
-from polyant.domain.lane_work import StoredEvent
 from polyant.domain.use_cases.check_channel import CheckChannel
 from polyant.domain.use_cases.connect_channel import ConnectChannel, Connected
 from polyant.domain.use_cases.disconnect_channel import DisconnectChannel
-from polyant.domain.use_cases.list_channels import ListChannels
 from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
-from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_channel import UpdateChannel
 from polyant.http.panel import channel_form
-from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
-from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
+from polyant.http.panel.channel_pages import ChannelPages
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form
+from polyant.http.panel.instance_frame import instance_page, instance_path
 from polyant.http.panel.pages import PanelRequest, see_other
 
-_RECENT = 10
 _CODE = "code"
-
-
-class ShownChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel on its page."""
-
-    info: ChannelInfo
-    connection: ChannelConnection | None
-    last: StoredEvent | None = None
-    """The latest event."""
-    events: tuple[StoredEvent, ...] = ()
-    letters: tuple[StoredEvent, ...] = ()
-    webhook: str = ""
-
-
-class ChannelPages:
-    """Reads what the pages of channels show.
-
-    Args:
-        show_instance: Finds the instance.
-        channels: Finds the adapters.
-        list_channels: Finds the connections.
-        letters: Finds the events.
-        public_url: The server's https origin; empty if unknown.
-    """
-
-    def __init__(
-        self,
-        *,
-        show_instance: ShowInstance,
-        channels: ChannelRegistry,
-        list_channels: ListChannels,
-        letters: ListDeadLetters,
-        public_url: PublicUrl,
-    ) -> None:
-        self._show_instance = show_instance
-        self._channels = channels
-        self._list_channels = list_channels
-        self._letters = letters
-        self._public_url = public_url
-
-    async def instance(self, slug: str) -> Instance:
-        """Returns the instance in a path."""
-        return await instance_in(slug, self._show_instance)
-
-    async def info(self, name: str) -> ChannelInfo:
-        """Returns the channel in a path.
-
-        Raises:
-            NotFoundError: There is none.
-        """
-        try:
-            return (await self._channels.get(parse_channel_name(name))).info
-        except InvalidInputError:
-            raise NotFoundError(f"There is no channel called {name}.") from None
-
-    async def connection(self, instance: Instance, info: ChannelInfo) -> ChannelConnection | None:
-        """Returns the instance's connection, or None."""
-        try:
-            return await self._list_channels.one(instance.slug, ChannelName(info.name))
-        except UnknownConnectionError:
-            return None
-
-    async def all(self, instance: Instance) -> list[ShownChannel]:
-        """Returns all channels, each with the latest event."""
-        return [await self.one(instance, await self.info(name), limit=1) for name in self._channels.names]
-
-    async def one(self, instance: Instance, info: ChannelInfo, *, limit: int = _RECENT) -> ShownChannel:
-        """Returns a channel with its latest events and dead letters."""
-        connection = await self.connection(instance, info)
-        if connection is None:
-            return ShownChannel(info=info, connection=None)
-        events = (await self._letters.events(instance.slug, connection.channel, limit=limit)).events
-        letters = (await self._letters(instance.slug, connection.channel, limit=limit)).events
-        return ShownChannel(
-            info=info,
-            connection=connection,
-            last=events[0] if events else None,
-            events=events,
-            letters=letters,
-            webhook=f"{self._public_url}{connection.path}" if connection.delivery == "webhook" else "",
-        )
-
-    async def page(
-        self,
-        request: PanelRequest,
-        instance: Instance,
-        info: ChannelInfo,
-        form: Form | None = None,
-        *,
-        conflict: FormConflictError | None = None,
-        check: AccountState | None = None,
-    ) -> Response[Any]:
-        """Returns the page of one channel."""
-        shown = await self.one(instance, info)
-        stored = channel_form.values_of(info, shown.connection)
-        values = stored if form is None else form.shown(stored)
-        labels = channel_form.labels_of(info)
-        theirs = None
-        if conflict is not None:
-            differing = [name for name, value in conflict.stored.items() if value != values.get(name, "").strip()]
-            theirs = {labels[name]: conflict.stored[name] for name in differing}
-        errors = {} if form is None else form.errors
-        return instance_page(
-            request,
-            "channel.html",
-            instance,
-            status=409 if conflict is not None else 400 if errors else 200,
-            done_code="" if form is None else form.draft_code,
-            channel=shown,
-            values=values,
-            errors=errors,
-            labels=labels,
-            seen=digest_of(stored),
-            theirs=theirs,
-            check=check,
-            texts=channel_form,
-            public_url=self._public_url,
-            is_set=lambda credential: f"{info.name}_{credential}" in instance.secrets,
-        )
 
 
 class ChannelsPageController(Controller):
