@@ -93,10 +93,11 @@ def commands_markdown() -> str:
 
 
 def commands(parser: argparse.ArgumentParser, text: str = "") -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    """Yields the full name, description and parser of each command that has no subcommands."""
+    """Yields the full name, description and parser of each command that can be run."""
     nested = next((action for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)  # noqa: SLF001 - argparse has no public way to list commands
-    if nested is None:
+    if nested is None or not nested.required:
         yield parser.prog, text, parser
+    if nested is None:
         return
     texts = {choice.dest: choice.help or "" for choice in nested._choices_actions}  # noqa: SLF001 - as above
     for name, below in nested.choices.items():

@@ -22,7 +22,8 @@ class Environment:
     def __init__(self, folder: Path, packages: Iterable[Path]) -> None:
         folder.mkdir()
         self._programs = folder / "venv" / "bin"
-        constraints = folder / "constraints.txt"
+        self.folder = folder
+        self.constraints = constraints = folder / "constraints.txt"
         own = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["constraint-dependencies"]
         constraints.write_text("\n".join([*own, *_PINS.read_text().splitlines()]))
         _uv("build", "--wheel", "--quiet", "--out-dir", str(folder), str(ROOT))

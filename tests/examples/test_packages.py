@@ -39,6 +39,17 @@ def test_examples_are_listed_as_adapters(environment: Environment, tmp_path: Pat
 
 
 @pytest.mark.timeout(900)
+def test_new_package_passes_its_checks_as_it_stands(environment: Environment, tmp_path: Path) -> None:
+    environment.run(tmp_path, "polyant", "adapters", "new", "rate_limiter", "acme-limits")
+    package = tmp_path / "polyant-acme-limits"
+    environment.install(package)
+    environment.run(package, "mypy")
+    environment.run(package, "pytest", "-q")
+    listed = environment.run(tmp_path, "polyant", "adapters", RATE_LIMITER="acme-limits")
+    assert "POLYANT_ACME_LIMITS_MAX_KEYS" in listed
+
+
+@pytest.mark.timeout(900)
 def test_example_on_the_page_installs_as_printed(environment: Environment, printed_example: Path) -> None:
     environment.install(printed_example)
     environment.run(printed_example, "mypy")

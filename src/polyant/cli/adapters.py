@@ -10,6 +10,7 @@ from polyant import plugins
 from polyant.adapter_groups import GROUPS, chosen_adapters
 from polyant.adapter_settings import AdapterSetting, describe_settings, settings_struct_of
 from polyant.arguments import WiringError
+from polyant.cli import new_adapter
 from polyant.cli.output import print_json, print_table
 from polyant.domain.adapter_options import declared_options
 from polyant.domain.instances import JsonObject
@@ -41,6 +42,7 @@ def add_to(commands: Any) -> None:
         "--json", action="store_true", help="print JSON, with the JSON schema of each adapter's options for instances"
     )
     parser.set_defaults(run=_list)
+    new_adapter.add_to(parser.add_subparsers(metavar="ACTION", help="without an action, the adapters are listed"))
 
 
 def _list(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
