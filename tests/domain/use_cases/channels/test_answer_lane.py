@@ -159,6 +159,40 @@ async def test_long_answer_is_sent_in_chunks(harness: ChannelWorkerHarness) -> N
     assert " ".join(harness.texts).split() == ["word"] * 2_000
 
 
+async def test_notice_takes_the_place_of_the_draft_of_a_failed_turn(harness: ChannelWorkerHarness) -> None:
+    harness.fake.info = msgspec.structs.replace(harness.fake.info, draft_seconds=0.0)
+    harness.fake.draft = "draft-1"
+    harness.supervisor.plays(TextDelta("Hel"), ProviderError("openai", ProviderFailure.OVERLOADED))
+    await harness.receive(message())
+    await harness.work()
+    harness.fake.draft = "draft-2"
+    harness.supervisor.plays(*says("Hello!"))
+    await harness.work(seconds=10)
+    assert [chunk.replaces for chunk in harness.fake.sent] == ["draft-1", "draft-2"]
+    assert harness.texts[1] == "Hello!"
+
+
+async def test_restarted_turn_continues_its_draft() -> None:
+    harness = await ChannelWorkerHarness.open(burst=BurstPolicy.INTERRUPT)
+    harness.fake.info = msgspec.structs.replace(harness.fake.info, draft_seconds=0.0)
+    harness.fake.draft = "draft-1"
+    harness.supervisor.plays(TextDelta("Hel"), asyncio.Event())
+    await harness.receive(message(1))
+    lease = await harness.store.lanes.claim(owner="tests", seconds=30)
+    assert lease is not None
+    task = asyncio.create_task(harness.answer_lane(lease))
+    await harness.supervisor.runs()
+    await harness.clock.sleepers(2)
+    await harness.receive(message(2))
+    harness.supervisor.plays(*says("Hello!"))
+    harness.clock.advance(1)
+    await task
+    await harness.work()
+    first, *others = [each.draft for each in harness.fake.progress if each.text]
+    assert (first, {*others}) == (None, {"draft-1"})
+    assert [chunk.replaces for chunk in harness.fake.sent] == ["draft-1"]
+
+
 @pytest.mark.parametrize("outcome", [NotSent(30.0), Ambiguous("time-out")])
 async def test_every_attempt_to_send_an_answer_replaces_its_draft(
     harness: ChannelWorkerHarness, outcome: NotSent | Ambiguous

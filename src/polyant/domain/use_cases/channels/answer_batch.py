@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -47,7 +48,7 @@ _TOLD_LIMIT = RateLimit(1, 600)
 _BUSY_SECONDS = 1.0
 _BACK_OFF_SECONDS = (5.0, 20.0, 60.0, 180.0)
 _PERMANENT = frozenset({ProviderFailure.AUTH, ProviderFailure.BAD_REQUEST})
-_MAX_RESTARTS_KNOWN = 1_000
+_MAX_KNOWN = 1_000
 
 
 class ReadEvent(msgspec.Struct, frozen=True):
@@ -107,6 +108,8 @@ class AnswerBatch:
         self._limits = limits
         self._clock = clock
         self._restarts: dict[EventId, int] = {}
+        self._drafts: dict[EventId, str] = {}
+        """The drafts of turns that didn't end, by the first event; later attempts replace them."""
 
     async def __call__(self, batch: Batch) -> Answered | Postponed:
         """Returns what became of the events.
@@ -162,9 +165,10 @@ class AnswerBatch:
             event=batch.last,
             conversation=conversation.opened.id,
             messages=(*conversation.earlier, *(content for _, content in questions)),
+            draft=self._drafts.get(batch.first.id),
             may_restart=may_restart(account.connection.burst, self._restarts.get(batch.first.id, 0)),
         )
-        done = await self._run_turn(plan, account.channel)
+        done = await self._run_turn(plan, account.channel, on_draft=partial(self._note_draft, batch.first.id))
         info = account.channel.info
         pieces = split_text(done.text, maximum=info.max_units, utf16=info.utf16)
         ending = Ending(
@@ -179,6 +183,7 @@ class AnswerBatch:
         )
         answered = await self._end(batch.work, ending)
         self._restarts.pop(batch.first.id, None)
+        self._drafts.pop(batch.first.id, None)
         return answered
 
     async def _fail(self, batch: Batch, error: PolyantError) -> Answered | Postponed:
@@ -204,12 +209,14 @@ class AnswerBatch:
             event=batch.last,
             texts=(notice_text(Notice.DELAY, batch.last.user.language),) if is_first else (),
             error=reason,
+            draft=self._drafts.pop(batch.first.id, None) if is_first else None,
         )
         told = await self._end(batch.work, ending)
         return Postponed(delay=delay, untried=rest_of(batch.work, batch.stored), deliveries=told.deliveries)
 
     async def _bury(self, batch: Batch, reason: str) -> Answered:
-        ending = Ending(events=batch.stored, state=EventState.DEAD, event=batch.last, error=reason)
+        draft = self._drafts.pop(batch.first.id, None)
+        ending = Ending(events=batch.stored, state=EventState.DEAD, event=batch.last, error=reason, draft=draft)
         return await self._end.bury(batch.work, ending)
 
     async def _messages(
@@ -245,8 +252,13 @@ class AnswerBatch:
         )
         return (*stored, answer)
 
+    def _note_draft(self, event: EventId, draft: str) -> None:
+        while len(self._drafts) >= _MAX_KNOWN:
+            del self._drafts[next(iter(self._drafts))]
+        self._drafts[event] = draft
+
     def _note_restart(self, event: EventId) -> None:
-        while len(self._restarts) >= _MAX_RESTARTS_KNOWN:
+        while len(self._restarts) >= _MAX_KNOWN:
             del self._restarts[next(iter(self._restarts))]
         self._restarts[event] = self._restarts.get(event, 0) + 1
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -51,6 +51,8 @@ class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The last event that the turn answers."""
     conversation: ConversationId
     messages: tuple[UserMessage | AssistantMessage, ...]
+    draft: str | None = None
+    """The message on the platform with the text of an earlier attempt."""
     may_restart: bool = False
     """Whether a new event interrupts the turn, as long as no tool ran."""
 
@@ -67,8 +69,15 @@ class RunChannelTurn:
         self._tokens = tokens
         self._lease_seconds = lease_seconds
 
-    async def __call__(self, plan: TurnPlan, channel: Channel) -> ChannelTurn:
+    async def __call__(
+        self, plan: TurnPlan, channel: Channel, *, on_draft: Callable[[str], None] = lambda _: None
+    ) -> ChannelTurn:
         """Returns the result of the turn.
+
+        Args:
+            plan: The input of the turn.
+            channel: The adapter.
+            on_draft: Receives a new draft, which stays on the platform if the turn fails.
 
         Raises:
             LeaseLostError: The lane was taken over.
@@ -78,7 +87,7 @@ class RunChannelTurn:
         watch = _Watch(plan, self._lanes, self._clock, self._lease_seconds)
         run = self._run_turn(plan.instance, _request(plan, channel), self._context(plan))
         final = FinalText()
-        shown = _Shown(plan, channel, self._clock)
+        shown = _Shown(plan, channel, self._clock, on_draft)
         try:
             async with run, watch.over(run), shown.typing():
                 async for event in run:
@@ -157,12 +166,13 @@ class _Watch:
 class _Shown:
     """Shows on the platform that a turn runs, and its text so far."""
 
-    def __init__(self, plan: TurnPlan, channel: Channel, clock: Clock) -> None:
+    def __init__(self, plan: TurnPlan, channel: Channel, clock: Clock, on_draft: Callable[[str], None]) -> None:
         self._plan = plan
         self._channel = channel
         self._clock = clock
+        self._on_draft = on_draft
         self._next = clock.monotonic() + (channel.info.draft_seconds or 0.0)
-        self.draft: str | None = None
+        self.draft = plan.draft
 
     async def text(self, text: str) -> None:
         """Shows the text, unless it was shown recently."""
@@ -172,7 +182,10 @@ class _Shown:
         self._next = now + seconds
         maximum = self._channel.info.max_units // (2 if self._channel.info.utf16 else 1)
         progress = self._progress(text=text[:maximum], draft=self.draft)
-        self.draft = await self._channel.show_progress(self._plan.account, progress)
+        draft = await self._channel.show_progress(self._plan.account, progress)
+        if draft is not None and draft != self.draft:
+            self._on_draft(draft)
+        self.draft = draft
 
     @asynccontextmanager
     async def typing(self) -> AsyncIterator[None]:
