@@ -68,7 +68,7 @@ _INFO = ChannelInfo(
     deliveries=(Delivery.PULL, Delivery.WEBHOOK),
     max_units=MAX_MARKDOWN_CHARACTERS,
     command_prefix="!",  # Slack keeps messages that begin with a slash for itself
-    typing_seconds=60.0,  # Slack removes a status after two minutes
+    typing_seconds=110.0,  # Slack removes a status after two minutes
     draft_seconds=1.2,  # Slack allows 50 updates a minute
 )
 
