@@ -26,11 +26,13 @@ from support.packages import install
 from support.patience import PATIENCE
 from support.postgres import PostgresServer, running_server
 from support.process import SECRETS, Server, run_polyant, serving
+from support.waiting import until
 
 EVENTS = int(os.environ.get("CHANNEL_EVENTS", "160"))
 PER_CONVERSATION = 20
 KILLS = int(os.environ.get("CHANNEL_KILLS", "3"))
 BURST = os.environ.get("CHANNEL_BURST", "enqueue")
+PUBLIC_URL = "https://bots.example"
 OUTAGE_SECONDS = float(os.environ.get("CHANNEL_OUTAGE_SECONDS", "1"))
 REDELIVERED = 0.3
 SENDERS = 8
@@ -202,6 +204,31 @@ async def faults(servers: Servers, outage: Callable[[], None]) -> AsyncIterator[
         await task
 
 
+def variables_of(url: str, folder: Path) -> dict[str, str]:
+    """Returns the environment of a server on the store, whose platform is the ledger."""
+    return {
+        "DATABASE_URL": url,
+        **SECRETS,
+        "PYTHONPATH": str(folder / "packages"),
+        "LEDGER_FILE": str(folder / "ledger"),
+        "CHANNELS": "ledger",
+        "PUBLIC_URL": PUBLIC_URL,
+        "LEASE_SECONDS": "3",
+        "RATE_LIMIT": "off",
+        "CHANNEL_USER_RATE_LIMIT": "off",
+        "CHANNEL_INSTANCE_RATE_LIMIT": "off",
+    }
+
+
+def connect(folder: Path, variables: dict[str, str]) -> str:
+    """Connects the instance to the ledger, and returns the path of its webhook."""
+    command = ("channels", "connect", "demo-bot", "ledger", "--json", "--burst", BURST)
+    connected = run_polyant(folder, *command, given=f"{TOKEN}\n", **variables)
+    assert connected.returncode == 0, connected.stderr
+    webhook: str = msgspec.json.decode(connected.stdout)["webhook"]
+    return webhook.removeprefix(PUBLIC_URL)
+
+
 @pytest.mark.timeout(WAIT * 20)
 @pytest.mark.parametrize(("store", "processes"), [(sqlite_store, 2), (postgres_store, 4 if EVENTS > 1_000 else 2)])
 async def test_each_message_is_answered_once_and_in_order(
@@ -226,14 +253,7 @@ async def test_each_message_is_answered_once_and_in_order(
         }
         servers = Servers(tmp_path, variables, stack)
         servers.start()
-        connected = run_polyant(
-            tmp_path,
-            *("channels", "connect", "demo-bot", "ledger", "--json", "--burst", BURST),
-            given=f"{TOKEN}\n",
-            **variables,
-        )
-        assert connected.returncode == 0, connected.stderr
-        path = msgspec.json.decode(connected.stdout)["webhook"].removeprefix("https://bots.example")
+        path = connect(tmp_path, variables)
         for _ in range(processes - 1):
             servers.start()
         async with PiccoloDatabase(url) as database:
@@ -257,3 +277,29 @@ async def test_each_message_is_answered_once_and_in_order(
     assert answered == Counter(event.message_id for event in events())
     assert violations == []
     assert doubled <= marked
+
+
+async def test_stopped_server_gives_running_turns_back_without_an_attempt(tmp_path: Path) -> None:
+    packages, script = tmp_path / "packages", tmp_path / "script.json"
+    packages.mkdir()
+    install(packages, PACKAGE, SOURCE, [("channel", "ledger", "LedgerChannel")])
+    script.write_text(json.dumps([{"steps": [[{"pause": 3_600}, {"text": "never"}]]}]))
+    url = f"sqlite:///{tmp_path}/shared.db"
+    variables = variables_of(url, tmp_path) | {"SHUTDOWN_SECONDS": "0.5", "DRAIN_SECONDS": "0.1"}
+    with serving(tmp_path, **variables, SCRIPTED_TURNS=str(script)) as server:
+        path = connect(tmp_path, variables)
+        async with httpx.AsyncClient(timeout=PATIENCE) as client, PiccoloDatabase(url) as database:
+            event = events()[0]
+            body = msgspec.json.encode([event])
+            response = await client.post(f"{server.url}{path}", content=body, headers={"x-fake-token": TOKEN})
+            assert response.status_code == 200
+
+            async def is_running() -> bool:
+                return [tuple(row) for row in await database.run("SELECT attempts FROM channel_events")] == [(1,)]
+
+            await until(is_running)
+            server.stop()
+            rows = await database.run(
+                "SELECT event.attempts, lanes.owner FROM channel_events AS event JOIN lanes ON lanes.id = event.lane"
+            )
+            assert [tuple(row) for row in rows] == [(0, None)]

@@ -34,6 +34,7 @@ from polyant.domain.use_cases.channels.channel_worker import ChannelWorker
 from polyant.domain.use_cases.channels.end_events import EndEvents
 from polyant.domain.use_cases.channels.fetch_media import MAX_MEDIA_BYTES, FetchMedia
 from polyant.domain.use_cases.channels.ingest_keys import IngestKeys
+from polyant.domain.use_cases.channels.lease_keeper import LeaseKeeper
 from polyant.domain.use_cases.channels.open_account import OpenAccount
 from polyant.domain.use_cases.channels.pull_accounts import PullAccounts
 from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
@@ -118,6 +119,7 @@ class ChannelWorkerHarness:
             media=media,
             end=end,
             limits=limits,
+            keeper=LeaseKeeper(lanes=self.store.lanes, clock=self.clock, lease_seconds=LEASE),
             clock=self.clock,
         )
         self.answer_lane = AnswerLane(

@@ -515,6 +515,27 @@ async def test_delayed_media_postpone_the_turn(harness: ChannelWorkerHarness) ->
     assert len(harness.supervisor.turns) == 1
 
 
+async def test_lease_is_kept_while_media_are_fetched(harness: ChannelWorkerHarness) -> None:
+    arrived = asyncio.Event()
+
+    async def fetch(account: object, media: object, *, max_bytes: int) -> FetchedMedia:
+        await arrived.wait()
+        return FetchedMedia(content=b"OggS...")
+
+    harness.fake.fetch = fetch  # type: ignore[method-assign]
+    await harness.receive(message(1, "Listen", media=(VOICE,)))
+    working = asyncio.create_task(harness.work())
+    for _ in range(6):
+        await harness.clock.sleepers()
+        harness.clock.advance(10)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert await harness.store.lanes.claim(owner="other", seconds=30) is None
+    arrived.set()
+    await working
+    assert harness.texts == ["Hello!"]
+
+
 async def test_typing_is_shown_while_the_turn_runs(harness: ChannelWorkerHarness) -> None:
     proceed = asyncio.Event()
     harness.supervisor.plays(proceed, *says("Hello!"))

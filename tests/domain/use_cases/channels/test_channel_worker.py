@@ -9,7 +9,9 @@ from polyant.domain.channel_events import InboundBatch, PullConflictError
 from polyant.domain.channels import Delivery
 from polyant.domain.injectables import ConversationDays
 from polyant.domain.lane_work import EventFilter
+from polyant.domain.use_cases.channels.run_channels import RunChannels
 from polyant.domain.use_cases.channels.tend_store import TendStore
+from polyant.domain.use_cases.channels.watch_backlog import WatchBacklog
 from support.channel_worker import ChannelWorkerHarness, message
 from support.scripted_supervisor import says
 from support.waiting import until
@@ -99,6 +101,27 @@ async def test_stopping_worker_lets_running_turns_end(harness: ChannelWorkerHarn
     await asyncio.sleep(0)
     proceed.set()
     await closing
+    assert harness.texts == ["Done"]
+
+
+async def test_stopping_server_answers_until_its_resources_are_closed(harness: ChannelWorkerHarness) -> None:
+    harness.supervisor.plays(proceed := asyncio.Event(), *says("Done"))
+    await harness.receive(message())
+    harness.clock.advance(2)
+    tend = TendStore(maintenance=harness.store.maintenance, clock=harness.clock, days=ConversationDays(30))
+    watch = WatchBacklog(inbox=harness.store.inbox, lanes=harness.store.lanes, clock=harness.clock)
+    work = RunChannels(worker=harness.worker, pull=harness.pull, tend=tend, watch=watch)
+    running_work = asyncio.create_task(work())
+    await harness.supervisor.runs()
+    harness.runner.turns.announce_close()
+    harness.wake()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    running_work.cancel()
+    await asyncio.sleep(0)
+    proceed.set()
+    with suppress(asyncio.CancelledError):
+        await running_work
     assert harness.texts == ["Done"]
 
 

@@ -32,6 +32,7 @@ from polyant.domain.use_cases.channels.channel_history import ChannelHistory
 from polyant.domain.use_cases.channels.end_events import Answered, EndEvents, Ending, Postponed, rest_of, turn_id_of
 from polyant.domain.use_cases.channels.fetch_media import FetchMedia, MediaDelayedError
 from polyant.domain.use_cases.channels.lane_account import LaneAccount
+from polyant.domain.use_cases.channels.lease_keeper import LeaseKeeper
 from polyant.domain.use_cases.channels.notices import Notice, notice_text
 from polyant.domain.use_cases.channels.run_channel_turn import (
     ChannelTurn,
@@ -98,6 +99,7 @@ class AnswerBatch:
         media: ConversationMedia,
         end: EndEvents,
         limits: CallerLimits,
+        keeper: LeaseKeeper,
         clock: Clock,
     ) -> None:
         self._history = history
@@ -106,6 +108,7 @@ class AnswerBatch:
         self._media = media
         self._end = end
         self._limits = limits
+        self._keeper = keeper
         self._clock = clock
         self._restarts: dict[EventId, int] = {}
         self._drafts: dict[EventId, str] = {}
@@ -153,11 +156,12 @@ class AnswerBatch:
     async def _turn(self, batch: Batch) -> Answered:
         account = batch.account
         conversation = await self._history.open(batch.work.lease, account.instance, label=label_of(batch.last))
-        questions = [
-            (each, await self._fetch_media(each.event, account))
-            for each in batch.events
-            if each.event.kind is EventKind.MESSAGE
-        ]
+        async with self._keeper.keep(batch.work.lease):
+            questions = [
+                (each, await self._fetch_media(each.event, account))
+                for each in batch.events
+                if each.event.kind is EventKind.MESSAGE
+            ]
         plan = TurnPlan(
             lease=batch.work.lease,
             instance=account.instance,

@@ -1,7 +1,6 @@
 """Use case: run everything that channels need in this process."""
 
 import asyncio
-import contextlib
 
 from polyant.domain.use_cases.channels.channel_worker import ChannelWorker
 from polyant.domain.use_cases.channels.pull_accounts import PullAccounts
@@ -22,10 +21,15 @@ class RunChannels:
         """Works until it is cancelled; then gives everything back."""
         others = [asyncio.create_task(run()) for run in (self._pull.run, self._tend.run, self._watch.run)]
         try:
-            await self._worker.run()
+            await self._worker.run()  # until the server stops
+            await _end(others)
+            await asyncio.Event().wait()  # running turns go on until this process closes its resources
         finally:
-            for task in others:
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*others, return_exceptions=True)
+            await _end(others)
             await self._worker.close()
+
+
+async def _end(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
