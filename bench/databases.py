@@ -31,6 +31,16 @@ from polyant.settings import read_settings
 from polyant.wiring import DATABASE, open_container
 
 _ROWS_AT_ONCE = 500
+_TURNS = """
+    INSERT INTO turns (slug, request_id, at, outcome, milliseconds, first_token_milliseconds, steps, tool_calls,
+        failed_tool_calls, prompt_tokens, completion_tokens, cached_tokens, streamed, provider)
+    SELECT slug, 'bench', now() - random() * interval '30 days',
+        CASE WHEN random() < 0.01 THEN 'failed' ELSE 'finished' END, 500 + random() * 5000, 300, 1, 0, 0, 1500, 200, 0,
+        true, 'openai'
+    FROM generate_series(1, {turns}) AS number
+    JOIN (SELECT slug, row_number() OVER () - 1 AS place FROM instances) AS named ON named.place = number % {instances};
+    ANALYZE turns
+"""
 _TOOLS = ("calculate", "current_time")
 
 
@@ -71,6 +81,18 @@ class Databases:
             asyncio.run(self._query(f'CREATE DATABASE "{name}"'))
             self._empty[name] = self._url_of(quote(name))
         return self._empty[name]
+
+    def add_turns(self, instances: int, turns: int) -> None:
+        """Spreads turns over the instances of a database and over the last 30 days."""
+        url = self.with_instances(instances)
+        asyncio.run(self._execute(url, _TURNS.format(turns=turns, instances=instances)))
+
+    async def _execute(self, url: str, statements: str) -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statements, timeout=600)
+        finally:
+            await connection.close()
 
     async def _create(self, instances: int) -> str:
         name = f"bench_{instances}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bench.cases.crowds import paced, slow_readers
 from bench.cases.growing import histories, idle_streams, instances, listing
+from bench.cases.paneling import idle_panel, pages
 from bench.cases.relaying import embedded, limiters, non_streaming, streaming, tools, tracing
 from bench.cases.sharing import workers
 from bench.cases.starting import memory, starts
@@ -26,4 +27,6 @@ CASES: Mapping[str, Case] = {
     "slow-reader": slow_readers,
     "start": starts,
     "memory": memory,
+    "panel": pages,
+    "panel-idle": idle_panel,
 }

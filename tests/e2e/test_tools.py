@@ -285,3 +285,22 @@ def test_mcp_server_at_another_address_than_its_secrets_receives_nothing(
     assert answer.json()["choices"][0]["message"]["content"] == "I have no tools."
     assert "tools" not in upstream.upstream.posts[-1].json()
     assert len(elsewhere.upstream.requests) == seen
+
+
+def test_model_reads_a_skill(
+    server: Server, upstream: UpstreamThread, play: Callable[..., None], provider: str
+) -> None:
+    """The instructions go to the provider only when it asks for them."""
+    slug = f"with-{provider}"
+    manage(server, "skills", "set", slug, "returns", "--description", "How returns work", given="Ask for the number.")
+    play(calls(("read_skill", {"name": "returns"})), says("Which number?"))
+    answer = ask(server, slug, stream=False)
+    assert answer.json()["choices"][0]["message"]["content"] == "Which number?"
+    first, second = upstream.upstream.posts
+    assert b"- returns: How returns work" in first.body
+    assert b"Ask for the number." not in first.body
+    assert results_in(second) == ["Ask for the number."]
+    manage(server, "skills", "delete", slug, "returns")
+    play(says("Hello!"))
+    ask(server, slug, stream=False)
+    assert b"read_skill" not in upstream.upstream.posts[-1].body

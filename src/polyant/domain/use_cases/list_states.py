@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from polyant.domain.instance_states import StateSummary
-from polyant.domain.instances import Slug
+from polyant.domain.instances import Instance, Slug
 from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.use_cases.show_instance import ShowInstance
@@ -22,4 +22,8 @@ class ListStates:
         Raises:
             UnknownInstanceError: No instance has that slug.
         """
-        return await self._history.list((await self._show(slug)).id)
+        return await self.of(await self._show(slug))
+
+    async def of(self, instance: Instance) -> Sequence[StateSummary]:
+        """Returns the states of an instance that was read before, the latest first."""
+        return await self._history.list(instance.id)

@@ -1,6 +1,6 @@
 """Use case: list the metrics of an instance's turns."""
 
-from polyant.domain.instances import Slug
+from polyant.domain.instances import Instance, Slug
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.turn_records import TurnPage
@@ -20,5 +20,8 @@ class ListTurns:
         Raises:
             UnknownInstanceError: No instance has that slug.
         """
-        instance = await self._show(slug)
-        return await self._turn_log.list(slug, limit=limit, offset=offset, since=instance.created_at)
+        return await self.of(await self._show(slug), limit=limit, offset=offset)
+
+    async def of(self, instance: Instance, *, limit: int, offset: int = 0) -> TurnPage:
+        """Returns the turns of an instance that was read before, newest first."""
+        return await self._turn_log.list(instance.slug, limit=limit, offset=offset, since=instance.created_at)

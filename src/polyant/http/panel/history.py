@@ -55,7 +55,7 @@ class HistoryPageController(Controller):
     ) -> Response[Any]:
         """Returns the list of states."""
         instance = await instance_in(slug, show_instance)
-        states = await list_states(instance.slug)
+        states = await list_states.of(instance)
         paging = paging_of(request, instance_path(instance.slug, "history"))
         shown = states[paging.offset : paging.offset + paging.rows]
         rows = [{"state": state, "changed": names_of(state.changed)} for state in shown]

@@ -45,8 +45,11 @@ class OverviewPageController(Controller):
         """Returns the page."""
         instance = await instance_in(slug, show_instance)
         paging = paging_of(request, instance_path(instance.slug), rows=_TURNS)
-        turns = await list_turns(instance.slug, limit=_TURNS, offset=paging.offset)
-        activity = (await show_activity([instance]))[instance.slug]
+        turns = await list_turns.of(instance, limit=_TURNS, offset=paging.offset)
+        if paging.offset:
+            last_at = (await show_activity([instance]))[instance.slug].last_at
+        else:
+            last_at = turns.turns[0].at if turns.turns else None
         changes = await read_audit_trail(AuditQuery(instance=instance.slug, limit=1))
         base_url = base_url_of(request)
         return instance_page(
@@ -57,7 +60,7 @@ class OverviewPageController(Controller):
             snippets=snippets_of(instance, base_url),
             turns=turns.turns,
             outcomes=OUTCOMES,
-            activity=activity,
+            last_at=last_at,
             figures=await show_figures(instance),
             prompt_characters=sum(map(len, instance.sections.values())),
             changed=changes.entries[0] if changes.entries else None,
