@@ -103,7 +103,7 @@ def test_backup_is_restored_on_another_machine_with_another_master_key(
 
 def test_summary_is_printed_as_json(polyant: Polyant, data: Path, file: Path, target: Path) -> None:
     summary = {"instances": 2, "skillFiles": 0, "channels": 0, "conversations": 0, "messages": 0}
-    summary |= {"users": 2, "auditEntries": 15}
+    summary |= {"users": 2, "auditEntries": 15, "media": 0}
     written = polyant.succeed("backup", "out", "--json", given=PASSPHRASE).json
     read = restore(polyant, file, target, "--json").json
     assert [*written] == [*read] == ["createdAt", *summary]

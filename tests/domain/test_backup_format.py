@@ -77,6 +77,7 @@ async def test_content_is_lines_of_json_with_their_sections() -> None:
             "messages/1",
             "users/1",
             "audit/1",
+            "media/1",
         ],
     }
     assert [line["section"] for line in lines[1:3]] == ["users/1", "audit/1"]
@@ -89,6 +90,7 @@ async def test_content_is_lines_of_json_with_their_sections() -> None:
         "messages/1": 0,
         "users/1": 1,
         "audit/1": 200,
+        "media/1": 0,
     }
     assert lines[-1] == {"section": "end", "records": records}
 

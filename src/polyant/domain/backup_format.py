@@ -97,6 +97,7 @@ def summary_of(counts: Counter[str], *, created_at: datetime) -> BackupSummary:
         skill_files=counts["skill_files/1"],
         users=counts["users/1"],
         audit_entries=counts["audit/1"],
+        media=counts["media/1"],
     )
 
 

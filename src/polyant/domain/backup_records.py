@@ -31,6 +31,7 @@ from polyant.domain.instances import (
 )
 from polyant.domain.limits import LimitSeconds, MaxSteps, MaxToolCalls, TurnLimits
 from polyant.domain.mcp_servers import McpServer
+from polyant.domain.media.stored import MediaAddress
 from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.skills import Skill
@@ -239,7 +240,21 @@ class AuditRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="au
     details: tuple[str, ...] = ()
 
 
-BackupRecord = (
+class MediaRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="media/1"):
+    """An image, a recording or a document, which is encrypted with the data key of its conversation."""
+
+    conversation: ConversationId
+    message: MessageId
+    address: MediaAddress
+    content: bytes
+    at: datetime
+
+    def __repr__(self) -> str:
+        """Returns a representation without the content."""
+        return f"MediaRecord(message={self.message!r})"
+
+
+ArchivedRecord = (
     InstanceRecord
     | SkillFileRecord
     | ChannelRecord
@@ -249,6 +264,9 @@ BackupRecord = (
     | UserRecord
     | AuditRecord
 )
+"""A record of an item of the Archive."""
+
+BackupRecord = ArchivedRecord | MediaRecord
 
 SECTIONS: Mapping[str, type[BackupRecord]] = {
     "instances/1": InstanceRecord,
@@ -259,6 +277,7 @@ SECTIONS: Mapping[str, type[BackupRecord]] = {
     "messages/1": MessageRecord,
     "users/1": UserRecord,
     "audit/1": AuditRecord,
+    "media/1": MediaRecord,
 }
 """The sections of a backup that this version reads and writes, each with its version, in their order."""
 

@@ -39,6 +39,7 @@ class BackupSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     messages: int = 0
     users: int = 0
     audit_entries: int = 0
+    media: int = 0
 
 
 class VerifiedBackup(msgspec.Struct, frozen=True, kw_only=True):

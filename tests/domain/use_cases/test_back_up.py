@@ -10,6 +10,7 @@ from polyant.adapters.crypto.backup_cipher import AesGcmBackupCipher
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.archive import MemoryArchive
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.memory.media_store import MemoryMediaStore
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.memory.user_repo import MemoryUserRepo
 from polyant.domain.audit import CLI, AuditEntry
@@ -45,6 +46,7 @@ class Place:
     def __init__(self, *keys: SecretText) -> None:
         self.memory = MemoryStore()
         self.archive = MemoryArchive(memory=self.memory)
+        self.media = MemoryMediaStore()
         self.instances = MemoryInstanceRepo(memory=self.memory)
         self.users = MemoryUserRepo(memory=self.memory)
         self.cipher = AesGcmSecretCipher(master_keys=keys)
@@ -70,6 +72,7 @@ class Place:
     async def back_up(self) -> BackupSummary:
         back_up = BackUp(
             archive=self.archive,
+            media=self.media,
             cipher=self.cipher,
             backup_cipher=AesGcmBackupCipher(memory_kib=8, iterations=1),
             clock=self.clock,
@@ -85,7 +88,11 @@ class Place:
 
     async def restore(self, backup: VerifiedBackup) -> None:
         restore = RestoreBackup(
-            archive=self.archive, cipher=self.cipher, backup_cipher=AesGcmBackupCipher(), clock=self.clock
+            archive=self.archive,
+            media=self.media,
+            cipher=self.cipher,
+            backup_cipher=AesGcmBackupCipher(),
+            clock=self.clock,
         )
         await restore(backup, by=CLI)
 

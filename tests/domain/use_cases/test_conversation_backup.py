@@ -11,16 +11,19 @@ from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.audit import CLI
 from polyant.domain.backups import BackupSummary, StoreNotEmptyError
-from polyant.domain.chat import AssistantMessage, UserMessage
+from polyant.domain.chat import AssistantMessage, TextPart, UserMessage
 from polyant.domain.conversations import MessageId, TurnId
 from polyant.domain.instances import Instance
 from polyant.domain.lanes import Lane, LaneKind
+from polyant.domain.media.parts import ImagePart
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.back_up import BackUp, UnreadableSecretsError
 from polyant.domain.use_cases.restore_backup import RestoreBackup
 from polyant.domain.use_cases.verify_backup import VerifyBackup
 from polyant.testing.factories import InstanceFactory
+from polyant.testing.media_store import all_of
 from support.conversations import ConversationHarness
+from support.images import png
 
 OLD, NEW = SecretText("a" * 64), SecretText("b" * 64)
 PASSPHRASE = SecretText("a passphrase of tests")
@@ -44,7 +47,12 @@ class Store:
         draft = await self.stored.keys.draft(await self.lane(instance, "chat-1"), label="Secret-User")
         await self.stored.repo.start(draft.conversation)
         contents: tuple[UserMessage | AssistantMessage, ...] = (
-            UserMessage.of("Secret-One"),
+            await self.stored.media.keep(
+                draft,
+                UserMessage((TextPart("Secret-One"), ImagePart(media_type="image/png", data=png()))),
+                message_id=MessageId("m-0"),
+                at=self.stored.clock.now(),
+            ),
             AssistantMessage("Secret-Two"),
         )
         messages = [
@@ -57,6 +65,7 @@ class Store:
     async def back_up(self, data: bytearray) -> BackupSummary:
         back_up = BackUp(
             archive=self.archive,
+            media=self.stored.media_store,
             cipher=self.cipher,
             backup_cipher=AesGcmBackupCipher(memory_kib=8, iterations=1),
             clock=self.stored.clock,
@@ -70,6 +79,7 @@ class Store:
         backup = await VerifyBackup(backup_cipher=AesGcmBackupCipher())(read, PASSPHRASE)
         restore = RestoreBackup(
             archive=self.archive,
+            media=self.stored.media_store,
             cipher=self.cipher,
             backup_cipher=AesGcmBackupCipher(),
             clock=self.stored.clock,
@@ -81,17 +91,22 @@ async def test_restored_conversation_is_continued_and_read_under_another_master_
     source, target, data = Store(OLD), Store(NEW), bytearray()
     instance = await source.fill()
     summary = await source.back_up(data)
-    assert (summary.conversations, summary.messages) == (1, 2)
+    assert (summary.conversations, summary.messages, summary.media) == (1, 2, 1)
     await target.restore(data)
     assert await target.stored.texts(instance.id) == [
         ("user", "Secret-One", True),
         ("assistant", "Secret-Two", True),
     ]
+    assert await all_of(target.stored.media_store) == await all_of(source.stored.media_store)
     lane = await target.lane(instance, "chat-1")
     found = await target.stored.repo.current(lane.id, newest=10)
     assert found is not None, "the same chat_id continues it"
     assert (await target.stored.keys.open(found.conversation)).label == "Secret-User"
     assert found.conversation.wrapped_by == await target.cipher.key_id()
+    opened = await target.stored.keys.open(found.conversation)
+    (question, _) = await target.stored.media.recalled(opened, [opened.content_of(each) for each in found.messages])
+    assert isinstance(question, UserMessage)
+    assert question.parts[1] == ImagePart(media_type="image/png", data=png())
 
 
 async def test_store_with_conversations_is_not_empty() -> None:
@@ -99,8 +114,10 @@ async def test_store_with_conversations_is_not_empty() -> None:
     await source.fill()
     await source.back_up(data)
     await target.fill()
+    before = await all_of(target.stored.media_store)
     with pytest.raises(StoreNotEmptyError):
         await target.restore(data)
+    assert await all_of(target.stored.media_store) == before
 
 
 async def test_conversation_that_no_key_unwraps_prevents_the_backup() -> None:

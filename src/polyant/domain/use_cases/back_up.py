@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 
 import msgspec
 
@@ -14,6 +15,7 @@ from polyant.domain.backup_records import (
     ConversationRecord,
     DataKeyRecord,
     InstanceRecord,
+    MediaRecord,
     SkillFileRecord,
     UserRecord,
     record_of,
@@ -27,6 +29,7 @@ from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.media_store import MediaStore
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.skill_files import StoredSkillFile
@@ -52,13 +55,22 @@ class UnreadableSecretsError(UnavailableError):
 
 
 class BackUp:
-    """Writes instances with their secrets, the files of their skills, conversations, users and the audit trail.
+    """Writes instances with their secrets, files of skills, conversations with media, users and the audit trail.
 
     Everything is encrypted with a passphrase.
     """
 
-    def __init__(self, *, archive: Archive, cipher: SecretCipher, backup_cipher: BackupCipher, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        archive: Archive,
+        media: MediaStore,
+        cipher: SecretCipher,
+        backup_cipher: BackupCipher,
+        clock: Clock,
+    ) -> None:
         self._archive = archive
+        self._media = media
         self._cipher = cipher
         self._conversations = ConversationBackup(cipher=cipher)
         self._backup_cipher = backup_cipher
@@ -92,6 +104,9 @@ class BackUp:
             record = await self._record(item, unreadable)
             if record is not None:
                 yield record
+        async with aclosing(self._media.export()) as media:
+            async for each in media:
+                yield MediaRecord(**msgspec.structs.asdict(each))
 
     async def _record(self, item: StoredItem, unreadable: list[str]) -> BackupRecord | None:  # noqa: PLR0911 - one for each kind
         match item:

@@ -9,12 +9,14 @@ import msgspec
 from polyant.domain.audit import Actor, AuditEntry, Change
 from polyant.domain.backup_format import BackupHead, decode_backup
 from polyant.domain.backup_records import (
+    ArchivedRecord,
     AuditRecord,
     BackupRecord,
     ChannelRecord,
     ConversationRecord,
     DataKeyRecord,
     InstanceRecord,
+    MediaRecord,
     MessageRecord,
     SecretPart,
     SkillFileRecord,
@@ -26,9 +28,11 @@ from polyant.domain.backups import StoredItem, VerifiedBackup
 from polyant.domain.channels import ChannelConnection, ConnectionState
 from polyant.domain.conversation_backup import ConversationBackup, stored_message
 from polyant.domain.instances import Instance
+from polyant.domain.media.stored import StoredMedia
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.backup_cipher import BackupCipher
 from polyant.domain.ports.clock import Clock
+from polyant.domain.ports.media_store import MediaStore
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SealedSecret
 from polyant.domain.skill_files import StoredSkillFile
@@ -43,8 +47,17 @@ class RestoreBackup:
     master key.
     """
 
-    def __init__(self, *, archive: Archive, cipher: SecretCipher, backup_cipher: BackupCipher, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        archive: Archive,
+        media: MediaStore,
+        cipher: SecretCipher,
+        backup_cipher: BackupCipher,
+        clock: Clock,
+    ) -> None:
         self._archive = archive
+        self._media = media
         self._cipher = cipher
         self._conversations = ConversationBackup(cipher=cipher)
         self._backup_cipher = backup_cipher
@@ -53,20 +66,30 @@ class RestoreBackup:
     async def __call__(self, backup: VerifiedBackup, *, by: Actor) -> None:
         """Stores everything in one transaction, and an audit entry about it.
 
+        Media are stored before the transaction, because they may be in another store. If the restore fails, it can be
+        repeated; otherwise the media expire.
+
         Raises:
             StoreNotEmptyError: The store contains more than its initial data; nothing changes.
             UnusableBackupError: The source has changed since it was verified; nothing changes.
         """
         audit = Change(by, "backup.restore").entry(self._clock.now())
+        await self._archive.check_empty()
+        async for part in self._parts(backup):
+            if isinstance(part, MediaRecord):
+                await self._media.put(StoredMedia(**msgspec.structs.asdict(part)))
         await self._archive.restore(self._items(backup), audit=audit)
 
-    async def _items(self, backup: VerifiedBackup) -> AsyncIterator[StoredItem]:
+    def _parts(self, backup: VerifiedBackup) -> AsyncIterator[BackupHead | BackupRecord]:
         content = self._backup_cipher.decrypt(backup.source(), backup.passphrase)
-        async for part in decode_backup(content, counts=Counter()):
-            if not isinstance(part, BackupHead):
+        return decode_backup(content, counts=Counter())
+
+    async def _items(self, backup: VerifiedBackup) -> AsyncIterator[StoredItem]:
+        async for part in self._parts(backup):
+            if not isinstance(part, BackupHead | MediaRecord):
                 yield await self._item(part)
 
-    async def _item(self, part: BackupRecord) -> StoredItem:  # noqa: PLR0911 - one for each kind
+    async def _item(self, part: ArchivedRecord) -> StoredItem:  # noqa: PLR0911 - one for each kind
         match part:
             case InstanceRecord():
                 return await self._instance(part)
