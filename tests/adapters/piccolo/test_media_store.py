@@ -1,4 +1,4 @@
-"""The remains of deleted media in SQLite's files."""
+"""The files of SQLite after the deletion of media."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
