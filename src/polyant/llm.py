@@ -1,0 +1,39 @@
+"""The parts that a ChatModel over HTTP needs: time-outs, retries, server-sent events, and the reading of responses.
+
+A model builds a `ProviderCall` from the request, passes it to `ProviderClient.attempt` with a `ResponseReader` of its
+own, and wraps the attempts in `with_retries`. Secrets, redirects, sizes and cut streams are then taken care of.
+"""
+
+from polyant.adapters.llm.failures import (
+    CallFailedError,
+    InvalidResponseError,
+    decode,
+    decode_object,
+    failure_of_error,
+    raise_bad_response,
+)
+from polyant.adapters.llm.http import ProviderCall, ProviderClient, header_value
+from polyant.adapters.llm.public_http import PublicHttp
+from polyant.adapters.llm.response_reader import PartialToolCall, ProviderModel, ResponseReader
+from polyant.adapters.llm.retry import with_retries
+from polyant.adapters.llm.sse import SseDecoder
+from polyant.domain.trace_context import trace_headers
+
+__all__ = [
+    "CallFailedError",
+    "InvalidResponseError",
+    "PartialToolCall",
+    "ProviderCall",
+    "ProviderClient",
+    "ProviderModel",
+    "PublicHttp",
+    "ResponseReader",
+    "SseDecoder",
+    "decode",
+    "decode_object",
+    "failure_of_error",
+    "header_value",
+    "raise_bad_response",
+    "trace_headers",
+    "with_retries",
+]
