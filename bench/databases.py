@@ -14,6 +14,7 @@ from urllib.parse import quote
 import asyncpg  # type: ignore[import-untyped] # it ships none
 import msgspec
 
+from bench.conversations import fill_conversations
 from bench.processes import cpu_of, family_of, output
 from bench.scripts import SCRIPTS, key_of, upstream_model
 from polyant.adapters.piccolo.instance_rows import row_of, secret_rows_of, section_rows_of
@@ -74,6 +75,33 @@ class Databases:
         if instances not in self._filled:
             self._filled[instances] = asyncio.run(self._create(instances))
         return self._filled[instances]
+
+    def with_conversations(self, chats: int, *, others: int) -> str:
+        """Returns the URL of a database whose instance `plain` has stored conversations of `STORED_MESSAGES` each.
+
+        Args:
+            chats: The number of conversations that requests continue.
+            others: The number of further conversations.
+        """
+        name = f"conversations_{chats + others}"
+        if name not in self._empty:
+            asyncio.run(self._create_conversations(name, chats, others))
+            self._empty[name] = self._url_of(name)
+        return self._empty[name]
+
+    def transactions(self, url: str) -> int:
+        """Returns the number of transactions of a database so far."""
+        name = url.partition("@/")[2].partition("?")[0]
+        return int(asyncio.run(self._query(f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{name}'")))  # noqa: S608 - a name of ours
+
+    async def _create_conversations(self, name: str, chats: int, others: int) -> None:
+        await self._query(f"CREATE DATABASE {name}")
+        url = self._url_of(name)
+        environ = {**self._environ, "DATABASE_URL": url}
+        async with open_container(read_settings(environ), environ, create=True) as container:
+            await (await container.get(DATABASE)).migrate()
+            await _fill(container, ("plain",), self._upstream)
+            await fill_conversations(container, url, chats=chats, others=others)
 
     def empty(self, name: str) -> str:
         """Returns the URL of a database of that name that has no tables."""

@@ -114,6 +114,13 @@ class Harness:
         started = self._serve(name, _POLYANT, settings, workers=workers)
         return msgspec.structs.replace(started, key=KEY, has_instances=True)
 
+    def engine_with_conversations(self, chats: int, *, others: int = 0) -> Target:
+        """Returns an engine with that many stored conversations, and with others that aren't called."""
+        url = self.databases.with_conversations(chats, others=others)
+        name = f"engine with {chats + others} conversations"
+        started = self._serve(name, _POLYANT, {**self._environ, "DATABASE_URL": url})
+        return msgspec.structs.replace(started, key=KEY, has_instances=True)
+
     def engines(self) -> dict[str, Target]:
         """Returns an engine of each version on PostgreSQL, all with the same set-up."""
         return {version: self._set_up(version, DATABASE_URL=self.databases.empty(version)) for version in self.versions}

@@ -18,6 +18,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     deltas: int = 0
     """The required number of deltas per response; 0 allows any number."""
     history: int = 1
+    chats: int = 0
+    """The number of stored conversations to continue in turn; 0 sends no `chat_id`."""
     connections: int = 16
     addresses: int = 1_000
     """The number of simulated caller addresses, sent in X-Forwarded-For."""

@@ -13,21 +13,35 @@ def requests_of(job: Load) -> list[bytes]:
     addresses = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(job.addresses)]
     if not job.models:
         return [_head(f"GET {job.path}", address, key=job.key, headers=job.headers) for address in addresses]
-    count = max(len(job.models), len(addresses))
+    count = max(len(job.models), len(addresses), job.chats)
     messages = messages_of(job.history)
     pairs = islice(zip(cycle(job.models), cycle(addresses), strict=False), count)
+    chat_ids = cycle(map(chat_id_of, range(job.chats))) if job.chats else cycle([""])
     return [
-        chat(model, address, key=job.key, stream=job.stream, messages=messages, headers=job.headers)
-        for model, address in pairs
+        chat(model, address, key=job.key, stream=job.stream, messages=messages, headers=job.headers, chat_id=chat_id)
+        for (model, address), chat_id in zip(pairs, chat_ids, strict=False)
     ]
 
 
+def chat_id_of(number: int) -> str:
+    """Returns the `chat_id` of a stored conversation."""
+    return f"chat-{number}"
+
+
 def chat(
-    model: str, address: str, *, key: str, stream: bool, messages: str, headers: Mapping[str, str] | None = None
+    model: str,
+    address: str,
+    *,
+    key: str,
+    stream: bool,
+    messages: str,
+    headers: Mapping[str, str] | None = None,
+    chat_id: str = "",
 ) -> bytes:
     """Returns a chat request to that model from a caller at that address."""
     streamed = '"stream":true,' if stream else ""
-    body = f'{{"model":"{model}",{streamed}"messages":{messages}}}'.encode()
+    continued = f'"chat_id":"{chat_id}",' if chat_id else ""
+    body = f'{{"model":"{model}",{streamed}{continued}"messages":{messages}}}'.encode()
     what = "POST /v1/chat/completions"
     return _head(what, address, key=key.replace("{model}", model), length=len(body), headers=headers) + body
 

@@ -1,11 +1,12 @@
 """Loads that may increase the cost of a request only slightly, if at all."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from bench.databases import slugs_of
-from bench.figures import Aim, Figure, cpu, interleaved, ratio, sample
+from bench.figures import TIMES, Aim, Figure, cpu, interleaved, median, ratio, sample
 from bench.harness import Harness, Target
 from bench.jobs import Load
 from bench.scripts import key_of
@@ -14,6 +15,10 @@ _NEGLIGIBLE = Aim("<", 1.20)
 _HISTORIES = (1, 20, 100)
 _SIZES = (1_000, 10_000)
 _STREAMS = 1_000
+_CHATS = 500
+_STATISTICS_SECONDS = 2.0
+"""The time after which PostgreSQL has published its statistics."""
+_OTHER_CHATS = 9_500
 _MAX_CALLED = 1_000
 """The number of instances that requests are spread over; a long run first calls every instance once."""
 
@@ -30,6 +35,47 @@ def histories(harness: Harness) -> Iterator[Figure]:
         aim = _NEGLIGIBLE if many == _HISTORIES[-1] else None
         yield ratio(f"{many} messages / 1", found[f"engine {many}"], found["engine 1"], aim)
     yield ratio("the same of the bare relay, 100 / 1", found["relay 100"], found["relay 1"])
+
+
+def conversations(harness: Harness) -> Iterator[Figure]:
+    """Turns of stored conversations with 100 messages of 200 bytes, with few and with a million in the database."""
+    plain = harness.engine()
+    few = harness.engine_with_conversations(_CHATS)
+    many = harness.engine_with_conversations(_CHATS, others=_OTHER_CHATS)
+    loads = {"plain": (plain, plain.load()), "few": (few, few.load(chats=_CHATS))}
+    loads["many"] = (many, many.load(chats=_CHATS))
+    for target, load in loads.values():  # opens connections, and lets the database read its tables
+        sample(harness, target, msgspec.structs.replace(load, requests=2 * _CHATS))
+    found: dict[str, list[float]] = {name: [] for name in loads}
+    for _ in range(harness.rounds):
+        for name, (target, load) in loads.items():
+            found[name].append(_total_cpu(harness, target, load))
+    yield median("without a stored conversation, PostgreSQL included", found["plain"], unit="ms")
+    yield median("100 stored messages, PostgreSQL included", found["few"], unit="ms")
+    yield _median_ratio("100 stored messages / none", found["few"], found["plain"], Aim("<=", 5))
+    yield _median_ratio("1,000,000 messages in the database / few", found["many"], found["few"], _NEGLIGIBLE)
+    yield Figure(name="transactions of a turn", value=_transactions(harness, few), unit="", aim=Aim("<", 5.5))
+
+
+def _total_cpu(harness: Harness, target: Target, load: Load) -> float:
+    """Returns the CPU milliseconds per request of the server and PostgreSQL together."""
+    before = harness.databases.cpu()
+    found = sample(harness, target, msgspec.structs.replace(load, seconds=harness.seconds))
+    return found.cpu_ms + 1_000 * (harness.databases.cpu() - before) / found.outcome.requests
+
+
+def _median_ratio(name: str, numerator: Sequence[float], denominator: Sequence[float], aim: Aim) -> Figure:
+    ratios = [one / other for one, other in zip(numerator, denominator, strict=True)]
+    return median(name, ratios, unit=TIMES, aim=aim)
+
+
+def _transactions(harness: Harness, target: Target) -> float:
+    """Returns the transactions per turn; those of the server itself, a few each second, are included."""
+    url = harness.databases.with_conversations(_CHATS, others=0)
+    before = harness.databases.transactions(url)
+    found = sample(harness, target, target.load(chats=_CHATS, requests=4 * _CHATS))
+    time.sleep(_STATISTICS_SECONDS)
+    return (harness.databases.transactions(url) - before) / found.outcome.requests
 
 
 def instances(harness: Harness) -> Iterator[Figure]:
