@@ -1,9 +1,9 @@
 """DataCipher on AES-256-GCM and HMAC-SHA-256, from the `cryptography` package."""
 
-import binascii
+import functools
 import hmac
 import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,11 +18,11 @@ from polyant.domain.secrets import SecretText
 _KEY_BYTES = 32
 _NONCE_BYTES = 12  # 96 bits, as NIST SP 800-38D recommends for GCM
 _VERSION = b"\x01"
-_TEXT, _BYTES = b"text", b"bytes"
+_TEXT, _BYTES = b"t", b"b"  # of one length, so that no kind is the beginning of another
 
 
 class AesGcmDataKey(DataKey):
-    """Encrypts with random nonces: the version, the nonce, the ciphertext and the tag; texts in URL-safe Base64.
+    """Encrypts with random nonces: the version, the nonce, the ciphertext and the tag; texts in Base64.
 
     Args:
         key: The 32 bytes from which the keys for encryption and fingerprints are derived.
@@ -46,7 +46,7 @@ class AesGcmDataKey(DataKey):
 
     def encrypt_text(self, text: str, address: DataAddress) -> str:
         # surrogatepass: any text can be encrypted, and no encoding error can contain the text.
-        return urlsafe_b64encode(self._encrypt(text.encode("utf-8", "surrogatepass"), address, _TEXT)).decode()
+        return _encode(self._encrypt(text.encode("utf-8", "surrogatepass"), address, _TEXT))
 
     def decrypt_text(self, encrypted: str, address: DataAddress) -> str:
         return self._decrypt(_decode(encrypted), address, _TEXT).decode("utf-8", "surrogatepass")
@@ -80,7 +80,7 @@ class AesGcmDataCipher(DataCipher):
 
     async def create_key(self, conversation: str) -> tuple[DataKey, str]:
         key = os.urandom(_KEY_BYTES)
-        secret = SecretText(urlsafe_b64encode(key).decode())
+        secret = SecretText(_encode(key))
         return AesGcmDataKey(key), await self._cipher.seal(secret, wrapping_address(conversation))
 
     async def unwrap_key(self, wrapped: str, conversation: str) -> DataKey:
@@ -100,25 +100,34 @@ class AesGcmDataCipher(DataCipher):
         return await self._cipher.key_id_of(wrapped)
 
 
+def _encode(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode()
+
+
 def _decode(text: str) -> bytes:
-    """Returns the bytes of URL-safe Base64; each byte string has exactly one accepted form.
+    """Returns the bytes of Base64; each byte string has exactly one accepted form.
 
     Raises:
         SecretUnreadableError: The text isn't in that form.
     """
     try:
-        data = urlsafe_b64decode(text)
-    except (ValueError, binascii.Error):
+        data = a2b_base64(text, strict_mode=True)
+    except ValueError:
         raise SecretUnreadableError from None
-    if urlsafe_b64encode(data).decode() != text:  # rejects ignored characters, and unused bits at the end
+    rest = len(data) % 3
+    if rest and _encode(data[-rest:]) != text[-4:]:  # strict mode ignores unused bits at the end
         raise SecretUnreadableError
     return data
 
 
+@functools.lru_cache(maxsize=256)
+def _part(text: str) -> bytes:
+    """Returns a part of an address with its length; the same conversation and roles recur in a turn."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
 def _associated_data(address: DataAddress, kind: bytes) -> bytes:
     """Returns an unambiguous encoding of the address and the kind of content: each part with its length."""
-    parts = [
-        kind,
-        *(part.encode("utf-8", "surrogatepass") for part in (address.conversation, address.item, address.role)),
-    ]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    item = address.item.encode("utf-8", "surrogatepass")
+    return b"%b%b%b%b%b" % (kind, _part(address.conversation), len(item).to_bytes(4, "big"), item, _part(address.role))
