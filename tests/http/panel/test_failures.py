@@ -141,7 +141,7 @@ def routes_of(method: str) -> list[str]:
     for route in pages.routes:
         for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
             if method in handler.http_methods:
-                found.add(re.sub(r"\{(\w+):str\}", lambda match: values[match[1]], route.path))
+                found.add(re.sub(r"\{(\w+):str\}", lambda match: values.get(match[1], "telegram"), route.path))
     return sorted(found - {"/", "/login"})
 
 
