@@ -134,7 +134,14 @@ async def test_key_of_the_callers_is_not_said_to_be_removed(app: App, browser: B
 
 def routes_of(method: str) -> list[str]:
     """Returns the paths of all pages with that method, for `demo-bot`."""
-    values = {"slug": "demo-bot", "name": "crm", "user_id": "0" * 32, "number": "1", "channel": "fake"}
+    values = {
+        "slug": "demo-bot",
+        "name": "crm",
+        "user_id": "0" * 32,
+        "number": "1",
+        "channel": "fake",
+        "conversation": "0" * 32,
+    }
     found = set[str]()
     pages = panel_routes()[0]
     assert isinstance(pages, Router)
