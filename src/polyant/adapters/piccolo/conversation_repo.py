@@ -41,7 +41,10 @@ from polyant.domain.errors import LeaseLostError, UnknownConversationError
 from polyant.domain.lanes import Lease
 from polyant.domain.ports.conversation_repo import ConversationRepo
 
-_BOTH = f"{columns(CONVERSATION, 'conversation')}, {columns(MESSAGE, 'message')}"
+# Only the first row repeats the conversation: a history has up to a thousand rows.
+_ONCE = ", ".join(f"CASE WHEN message.place > 1 THEN NULL ELSE conversation.{name} END" for name in CONVERSATION)
+_BOTH = f"{_ONCE}, {columns(MESSAGE, 'message')}"
+_PLACED = "SELECT newest.*, row_number() OVER (ORDER BY newest.number) AS place FROM"
 
 # Parameters: 1 conversation, 2 lane or null, 3 epoch, 4 messages, 5 digests, 6 the turn that is answered, or null,
 # 7 client managed. One row: whether the lease is held, and whether the conversation exists.
@@ -88,15 +91,19 @@ _STATEMENTS = {
     "current": f"""
         SELECT {_BOTH} FROM lanes AS lane JOIN conversations AS conversation ON conversation.id = lane.conversation
         LEFT JOIN (
-            SELECT * FROM conversation_messages
-            WHERE conversation = (SELECT conversation FROM lanes WHERE id = $1) AND answered
-            ORDER BY number DESC LIMIT $2
+            {_PLACED} (
+                SELECT * FROM conversation_messages
+                WHERE conversation = (SELECT conversation FROM lanes WHERE id = $1) AND answered
+                ORDER BY number DESC LIMIT $2
+            ) AS newest
         ) AS message ON message.conversation = conversation.id
         WHERE lane.id = $1 ORDER BY message.number
     """,
     "show": f"""
         SELECT {_BOTH} FROM conversations AS conversation LEFT JOIN (
-            SELECT * FROM conversation_messages WHERE conversation = $1 ORDER BY number DESC LIMIT $2
+            {_PLACED} (
+                SELECT * FROM conversation_messages WHERE conversation = $1 ORDER BY number DESC LIMIT $2
+            ) AS newest
         ) AS message ON message.conversation = conversation.id
         WHERE conversation.id = $1 ORDER BY message.number
     """,
