@@ -64,7 +64,7 @@ TURN_OBSERVER = Group("turn_observer", TurnObserver)
 RATE_LIMITER = Group("rate_limiter", RateLimiter)
 SUPERVISOR = Group("supervisor", Supervisor)
 
-_ONE_STORE = ("instance_repo", "conversation_store", "user_repo", "audit_log", "channel_connections")
+_ONE_STORE = ("instance_repo", "skill_files", "conversation_store", "user_repo", "audit_log", "channel_connections")
 """The settings of the stores that a backup contains."""
 
 CONVERSATION_GROUPS: tuple[Group[Any], ...] = tuple(

@@ -27,6 +27,8 @@ def test_skill_is_set_listed_shown_and_deleted(polyant: Polyant, home: Path) -> 
     head, row = polyant.succeed("skills", "list", "demo-bot").stdout.splitlines()
     assert (head.split(), row.split()) == (["NAME", "BYTES", "DESCRIPTION"], ["returns", "4", "How", "returns", "work"])
     assert polyant.succeed("skills", "show", "demo-bot", "returns").stdout == "Ask.\n"
+    assert polyant.succeed("instances", "show", "demo-bot", "--json").json["skills"] == ["returns"]
+    assert "skills       returns\n" in polyant.succeed("instances", "show", "demo-bot").stdout
     assert "Deleted the skill returns" in polyant.succeed("skills", "delete", "demo-bot", "returns").stdout
     assert polyant("skills", "delete", "demo-bot", "returns").code == 4
     assert polyant.succeed("skills", "list", "demo-bot", "--json").json == {"skills": []}

@@ -90,6 +90,7 @@ def print_instance(
         "tools": [{"name": tool.name, "ready": tool.ready, "state": tool.state} for tool in tools],
         "limits": _limits_fields(instance.limits),
         "mcpServers": [mcp_server_fields(server) for server in instance.mcp_servers],
+        "skills": [skill.name for skill in instance.skills],
         **({} if mcp_tools is None else {"mcpTools": mcp_tools}),
         "approvedAddresses": sorted(instance.approved_addresses),
         "options": instance.options,
