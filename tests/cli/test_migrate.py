@@ -3,11 +3,14 @@ from pathlib import Path
 
 from support.commands import Done, Polyant
 
+_BESIDE = ("-wal", "-shm", "-lock")
+"""The endings of the files that SQLite and its writers keep beside a database."""
+
 
 def test_first_migration_creates_the_same_data_as_serve(polyant: Polyant, tmp_path: Path) -> None:
     assert polyant.succeed("migrate").stdout == "The database is up to date.\n"
     home = tmp_path / ".polyant"
-    created = {str(path.relative_to(home)) for path in home.rglob("*") if not path.name.endswith(("-wal", "-shm"))}
+    created = {str(path.relative_to(home)) for path in home.rglob("*") if not path.name.endswith(_BESIDE)}
     assert created == {"polyant.db", "keys", "keys/encryption.key", "keys/auth.secret", "initial-admin-password"}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert polyant.succeed("instances", "show", "demo-bot", "--json").json["provider"] == "scripted"

@@ -65,6 +65,8 @@ class AnswerContract:
     """The client's error class for each failure."""
     sends_parts = True
     """Whether the client can send a message in parts."""
+    always_sends_parts = False
+    """Whether the client sends every message in parts, so that an error names a part."""
     joins_messages = False
     """Whether the client joins two user messages in a row."""
     adds_messages = False
@@ -133,6 +135,8 @@ class AnswerContract:
         else:
             assert status in {None, error["status"]} or error["status"] is None
             expected = message.partition(" - at ")[0] if self.adds_messages else message
+            if self.always_sends_parts:
+                expected = expected.replace("[0].content`", "[0].content[0].text`")
             assert expected in (error["detail"] or error["text"])
 
     def test_openais_format_of_errors_shows_the_message(self, run: Run) -> None:

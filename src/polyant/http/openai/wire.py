@@ -15,15 +15,11 @@ MAX_SEED = 2**63 - 1
 
 
 _IMAGE_URL = Meta(
-    description="An image, for instances that allow image input",
-    extra_json_schema={
-        "type": "object",
-        "properties": {
-            "url": {"type": "string", "description": "A data URL, or an http or https URL on the public internet"},
-            "detail": {"type": "string", "enum": ["auto", "low", "high"]},
-        },
-        "required": ["url"],
-    },
+    description=(
+        "The image of an `image_url` part, for instances that allow image input; ignored in other parts. An object with "
+        "`url`, a data URL or an http or https URL on the public internet, and `detail`: `auto`, `low` or `high`"
+    ),
+    examples=[{"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "auto"}],
 )
 
 
