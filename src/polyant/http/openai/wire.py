@@ -16,8 +16,8 @@ MAX_SEED = 2**63 - 1
 
 _IMAGE_URL = Meta(
     description=(
-        "The image of an `image_url` part, for instances that allow image input; ignored in other parts. An object with "
-        "`url`, a data URL or an http or https URL on the public internet, and `detail`: `auto`, `low` or `high`"
+        "The image of an `image_url` part, for instances that allow image input; ignored in other parts. An object "
+        "with `url`, a data URL or an http or https URL on the public internet, and `detail`: `auto`, `low` or `high`"
     ),
     examples=[{"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "auto"}],
 )
