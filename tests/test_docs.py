@@ -24,11 +24,12 @@ from polyant.testing.rate_limiter import RateLimiterContract
 from polyant.wiring import open_container
 from support.app import CHAT, chat_body
 from support.patience import PATIENCE
+from support.printed_files import write_printed_files
 from support.process import Server, environment, run_polyant, serving
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-ADAPTERS = ROOT / "docs" / "adapters.md"
+ADAPTERS = ROOT / "docs" / "adapters"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 INSTANCES = ROOT / "docs" / "instances.md"
 DEPLOYMENT = ROOT / "docs" / "operations" / "deployment.md"
@@ -298,19 +299,20 @@ def dotted(path: str) -> object:
 
 
 def test_table_lists_exactly_the_pluggable_ports() -> None:
-    table = {row[0].strip("`"): row[1:] for row in rows(section(ADAPTERS, "Ports that take adapters"))}
+    table = {row[0].strip("`"): row[1:] for row in rows(section(ADAPTERS / "README.md", "Ports that take adapters"))}
     assert table.keys() == {f"polyant.{group.name}" for group in GROUPS}
     settings = {variable.name for variable in variables().values()}
     for group in GROUPS:
-        setting, port, contract = table[f"polyant.{group.name}"]
+        setting, port, contract, page = table[f"polyant.{group.name}"]
         assert setting.split("`")[1] == SETTINGS_OF_LISTS.get(group.name, group.setting.upper())
         assert setting.split("`")[1] in settings
         assert dotted(port.strip("`")) is group.port
         assert dotted(contract.strip("`")).__name__ == f"{group.port.__name__}Contract"  # type: ignore[attr-defined]
+        assert f"`{group.port.__name__}`" in (ADAPTERS / page.rpartition("(")[2].rstrip(")")).read_text()
 
 
 async def test_table_lists_exactly_the_injectable_types() -> None:
-    table = [row[0].strip("`") for row in rows(section(ADAPTERS, "Constructor arguments"))]
+    table = [row[0].strip("`") for row in rows(section(ADAPTERS / "packaging.md", "Constructor arguments"))]
     async with open_container(Settings(), {}, create=False) as container:
         assert sorted(table) == container.injectables
 
@@ -318,11 +320,7 @@ async def test_table_lists_exactly_the_injectable_types() -> None:
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
     """The folder of the example, with its files at the paths they state."""
-    files = re.findall(r"(?ms)^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", section(ADAPTERS, "An example"))
-    for name, content in files:
-        path = tmp_path / "example" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+    write_printed_files(ADAPTERS / "rate-limiters.md", tmp_path / "example")
     return tmp_path / "example"
 
 

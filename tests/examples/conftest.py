@@ -1,9 +1,9 @@
-import re
 from pathlib import Path
 
 import pytest
 
 from examples.environment import ROOT, Environment
+from support.printed_files import write_printed_files
 
 
 @pytest.fixture(scope="session")
@@ -15,11 +15,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 @pytest.fixture(scope="session")
 def printed_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the example in docs/adapters.md, with its files at the paths that the page states."""
+    """The folder of the example in docs/adapters/rate-limiters.md, with its files at the paths that the page states."""
     folder = tmp_path_factory.mktemp("printed") / "polyant-file-limiter"
-    page = (ROOT / "docs" / "adapters.md").read_text().partition("## An example\n")[2].partition("\n## ")[0]
-    for name, content in re.findall(r"(?ms)^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", page):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+    write_printed_files(ROOT / "docs" / "adapters" / "rate-limiters.md", folder)
     return folder
