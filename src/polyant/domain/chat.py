@@ -126,7 +126,7 @@ class UserMessage(msgspec.Struct, frozen=True, tag="user"):
     @property
     def has_media(self) -> bool:
         """Whether a part isn't text."""
-        return any(not isinstance(part, TextPart) for part in self.parts)
+        return bool([part for part in self.parts if not isinstance(part, TextPart)])  # cheaper than `any`
 
 
 class AssistantMessage(msgspec.Struct, frozen=True, tag="assistant"):

@@ -13,7 +13,7 @@ from polyant.domain.chat import (
     TurnFinished,
     UserMessage,
 )
-from polyant.domain.conversations import API_CHANNEL, History, Message, MessageId, TurnId
+from polyant.domain.conversations import API_CHANNEL, History, MessageId, TurnId
 from polyant.domain.errors import UnknownConversationError
 from polyant.domain.final_text import FinalText
 from polyant.domain.history_window import HistoryBudget
@@ -203,9 +203,8 @@ class ConversationTurn:
             at=self._turns.clock.now(),
             tools=answer.tools,
         )
-        messages: tuple[Message, ...] = (message,)
-        await self._turns.repo.append(opened.id, messages, lease=held.lease, answers=turn_id)
-        await held.release()
+        with held.ending():
+            await self._turns.repo.append(opened.id, [message], lease=held.lease, answers=turn_id, release=True)
 
 
 class _Answer(FinalText):

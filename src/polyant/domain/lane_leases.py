@@ -42,11 +42,21 @@ class HeldLane:
         if self._released:
             return
         self._released = True
+        self._stop_renewal()
+        with contextlib.suppress(StorageUnavailableError):
+            await asyncio.shield(self._lanes.release(self.lease))
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """Stops the renewal for a write that ends the lease; if the context exits normally, the lease has ended."""
+        self._stop_renewal()
+        yield
+        self._released = True
+
+    def _stop_renewal(self) -> None:
         self._timer.cancel()
         if self._renewal is not None:
             self._renewal.cancel()
-        with contextlib.suppress(StorageUnavailableError):
-            await asyncio.shield(self._lanes.release(self.lease))
 
     def _begin_renewal(self) -> None:
         self._renewal = asyncio.create_task(self._renew())

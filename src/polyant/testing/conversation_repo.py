@@ -214,6 +214,43 @@ class ConversationRepoContract(ConversationStoreContract):
         assert await _ids(rig) == ["m-2"]
         assert not (await rig.conversations.show(_ID)).conversation.client_managed
 
+    @proves("release: Whether the lease ends with the write, as `Lanes.release` ends it.")
+    async def test_append_ends_its_lease(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        await rig.conversations.append(_ID, [user_message()], lease=lease, release=True)
+        assert await _ids(rig) == ["m-1"]
+        again = await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE)
+        assert again is not None
+        with pytest.raises(LeaseLostError):
+            await rig.conversations.append(_ID, [user_message("m-2")], lease=lease, release=True)
+        await rig.lanes.renew(again, seconds=LEASE)
+        assert await _ids(rig) == ["m-1"]
+
+    async def test_append_without_its_conversation_keeps_the_lease(self, rig: ConversationStoreRig) -> None:
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        with pytest.raises(UnknownConversationError):
+            await rig.conversations.append(_ID, [user_message()], lease=lease, release=True)
+        await rig.lanes.renew(lease, seconds=LEASE)
+
+    async def test_append_that_ends_the_lease_of_a_woken_lane_makes_it_due(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig, event_of())
+        await rig.conversations.start(conversation_of())
+        await rig.inbox.receive([event_of("e-2")])
+        await rig.conversations.append(_ID, [user_message()], lease=work.lease, release=True)
+        assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is not None
+
+    @proves("A call with `release` changes nothing if its lease has ended and its messages are stored.")
+    async def test_repeated_append_that_ends_its_lease_changes_nothing(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        await rig.conversations.append(_ID, [user_message()], lease=lease, release=True)
+        await rig.conversations.append(_ID, [user_message()], lease=lease, release=True, client_managed=True)
+        history = await rig.conversations.show(_ID)
+        assert [message.id for message in history.messages] == ["m-1"]
+        assert not history.conversation.client_managed
+
     @proves(
         "UnknownConversationError: The conversation doesn't exist, or was deleted.",
         "UnknownConversationError: The conversation doesn't exist.",

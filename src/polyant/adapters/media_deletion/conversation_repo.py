@@ -47,8 +47,11 @@ class MediaDeletingConversationRepo(ConversationRepo):
         lease: Lease | None = None,
         answers: TurnId | None = None,
         client_managed: bool = False,
+        release: bool = False,
     ) -> None:
-        await self._repo.append(conversation, messages, lease=lease, answers=answers, client_managed=client_managed)
+        await self._repo.append(
+            conversation, messages, lease=lease, answers=answers, client_managed=client_managed, release=release
+        )
 
     async def list(self, query: ConversationFilter, *, limit: int, offset: int = 0) -> ConversationPage:
         return await self._repo.list(query, limit=limit, offset=offset)

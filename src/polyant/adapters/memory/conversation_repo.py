@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from polyant.adapters.memory.lanes import MemoryLanes
 from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.conversations import (
     Conversation,
@@ -17,7 +18,7 @@ from polyant.domain.conversations import (
     Message,
     TurnId,
 )
-from polyant.domain.errors import UnknownConversationError
+from polyant.domain.errors import LeaseLostError, UnknownConversationError
 from polyant.domain.lanes import Lease, lane_of
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.conversation_repo import ConversationRepo
@@ -34,6 +35,7 @@ class MemoryConversationRepo(ConversationRepo):
     def __init__(self, *, store: MemoryStore, clock: Clock) -> None:
         self._tables = store.conversations
         self._clock = clock
+        self._lanes = MemoryLanes(store=store, clock=clock)
 
     async def current(self, lane: LaneId, *, newest: int) -> History | None:
         row = self._tables.lanes.get(lane)
@@ -61,10 +63,22 @@ class MemoryConversationRepo(ConversationRepo):
         lease: Lease | None = None,
         answers: TurnId | None = None,
         client_managed: bool = False,
+        release: bool = False,
     ) -> None:
         if lease is not None:
-            self._tables.leased(lease)
+            try:
+                self._tables.leased(lease)
+            except LeaseLostError:
+                if release and self._are_stored(conversation, messages):
+                    return
+                raise
         self._tables.append(conversation, messages, answers=answers, client_managed=client_managed)
+        if lease is not None and release:
+            await self._lanes.release(lease)
+
+    def _are_stored(self, conversation: ConversationId, messages: Sequence[Message]) -> bool:
+        stored = {message.id for message in self._tables.messages.get(conversation, ())}
+        return stored.issuperset(message.id for message in messages)
 
     async def list(self, query: ConversationFilter, *, limit: int, offset: int = 0) -> ConversationPage:
         found = [each for each in self._tables.conversations.values() if self._matches(each, query)]

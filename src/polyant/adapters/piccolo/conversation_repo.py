@@ -21,7 +21,7 @@ from polyant.adapters.piccolo.conversation_rows import (
 )
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import step
-from polyant.adapters.piccolo.lanes import CREATE
+from polyant.adapters.piccolo.lanes import CREATE, RELEASE
 from polyant.adapters.piccolo.message_writing import MESSAGE_STATEMENTS, RECORDS, append_messages, digests_of
 from polyant.adapters.piccolo.sql import NO_LIMIT
 from polyant.domain.conversations import (
@@ -41,10 +41,10 @@ from polyant.domain.errors import LeaseLostError, UnknownConversationError
 from polyant.domain.lanes import Lease
 from polyant.domain.ports.conversation_repo import ConversationRepo
 
-# Only the first row repeats the conversation: a history has up to a thousand rows.
+# Only one row has the conversation, because a history has up to a thousand rows; the database sorts them only once.
 _ONCE = ", ".join(f"CASE WHEN message.place > 1 THEN NULL ELSE conversation.{name} END" for name in CONVERSATION)
-_BOTH = f"{_ONCE}, {columns(MESSAGE, 'message')}"
-_PLACED = "SELECT newest.*, row_number() OVER (ORDER BY newest.number) AS place FROM"
+_BOTH = f"{columns(MESSAGE, 'message')}, message.number, {_ONCE}"
+_PLACED = "SELECT newest.*, row_number() OVER () AS place FROM"
 
 # Parameters: 1 conversation, 2 lane or null, 3 epoch, 4 messages, 5 digests, 6 the turn that is answered, or null,
 # 7 client managed. One row: whether the lease is held, and whether the conversation exists.
@@ -80,14 +80,22 @@ _APPEND_IN_ONE = f"""
             updated_at = greatest(updated_at, (SELECT max(at) FROM message)),
             client_managed = client_managed OR $7::boolean
         FROM conversation WHERE stored.id = conversation.id
-    )
+    )RELEASED
     SELECT $2::text IS NULL OR EXISTS (SELECT 1 FROM lane), EXISTS (SELECT 1 FROM conversation)
 """
+
+# Parameter 8: the events that the lane had received when its work was loaded.
+_RELEASED = f""", released AS (
+        UPDATE lanes SET {RELEASE.format(again="wake <> $8", delay=0)} FROM lane, conversation WHERE lanes.id = lane.id
+    )"""
 
 _STATEMENTS = {
     **MESSAGE_STATEMENTS,
     **DELETION_STATEMENTS,
-    "append_in_one": _APPEND_IN_ONE,
+    "append_in_one": _APPEND_IN_ONE.replace("RELEASED", ""),
+    "append_and_release": _APPEND_IN_ONE.replace("RELEASED", _RELEASED),
+    "release": f"UPDATE lanes SET {RELEASE.format(again='wake <> $2', delay=0)} WHERE id = $1",
+    "are_stored": "SELECT count(*) = $3 FROM conversation_messages WHERE conversation = $1 AND id IN @texts(2)",
     "current": f"""
         SELECT {_BOTH} FROM lanes AS lane JOIN conversations AS conversation ON conversation.id = lane.conversation
         LEFT JOIN (
@@ -97,7 +105,7 @@ _STATEMENTS = {
                 ORDER BY number DESC LIMIT $2
             ) AS newest
         ) AS message ON message.conversation = conversation.id
-        WHERE lane.id = $1 ORDER BY message.number
+        WHERE lane.id = $1
     """,
     "show": f"""
         SELECT {_BOTH} FROM conversations AS conversation LEFT JOIN (
@@ -105,7 +113,7 @@ _STATEMENTS = {
                 SELECT * FROM conversation_messages WHERE conversation = $1 ORDER BY number DESC LIMIT $2
             ) AS newest
         ) AS message ON message.conversation = conversation.id
-        WHERE conversation.id = $1 ORDER BY message.number
+        WHERE conversation.id = $1
     """,
     "lane": CREATE.format("epoch = lane.epoch"),
     "one": f"SELECT {columns(CONVERSATION)} FROM conversations WHERE id = $1",
@@ -153,15 +161,18 @@ class PiccoloConversationRepo(ConversationRepo):
         lease: Lease | None = None,
         answers: TurnId | None = None,
         client_managed: bool = False,
+        release: bool = False,
     ) -> None:
         if self._database.is_sqlite:
             await self._database.transact(
-                lambda: self._append(conversation, messages, lease, answers, client_managed=client_managed)
+                lambda: self._append(
+                    conversation, messages, lease, answers, client_managed=client_managed, release=release
+                )
             )
             return
         records = [dict(zip(MESSAGE, message_values(message), strict=True)) for message in messages]
         ((is_leased, is_known),) = await self._database.write(
-            "append_in_one",
+            "append_and_release" if lease and release else "append_in_one",
             conversation,
             lease.lane.id if lease else None,
             lease.epoch if lease else None,
@@ -169,11 +180,19 @@ class PiccoloConversationRepo(ConversationRepo):
             digests_of(messages),
             answers,
             client_managed,
+            *((lease.wake,) if lease and release else ()),
         )
         if not is_leased:
+            if release and await self._are_stored(conversation, messages):
+                return
             raise LeaseLostError
         if not is_known:
             raise UnknownConversationError
+
+    async def _are_stored(self, conversation: ConversationId, messages: Sequence[Message]) -> bool:
+        ids = json.dumps([message.id for message in messages])
+        ((are_stored,),) = await self._database.read("are_stored", conversation, ids, len(messages))
+        return bool(are_stored)
 
     def _append(
         self,
@@ -183,13 +202,20 @@ class PiccoloConversationRepo(ConversationRepo):
         answers: TurnId | None,
         *,
         client_managed: bool,
+        release: bool,
     ) -> Work[None]:
         sql = self._database.sql
         if lease is not None:
             held = yield from step(sql["is_leased"], lease.lane.id, lease.epoch)
             if not held:
+                ids = json.dumps([message.id for message in messages])
+                ((are_stored,),) = yield from step(sql["are_stored"], conversation, ids, len(messages))
+                if release and are_stored:
+                    return
                 raise LeaseLostError
         yield from append_messages(sql, conversation, messages, answers=answers, client_managed=client_managed)
+        if lease is not None and release:
+            yield from step(sql["release"], lease.lane.id, lease.wake)
 
     async def list(self, query: ConversationFilter, *, limit: int, offset: int = 0) -> ConversationPage:
         conditions = Conditions()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from polyant.domain.lanes import Lane, LaneKind, Lease
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_ROLES = {role.value: role for role in MessageRole}
+_NO_TOOLS = "[]"
 
 CONVERSATION = (
     *("id", "instance", "lane", "channel", "data_key", "wrapped_by", "user_hash", "label", "client_managed"),
@@ -32,6 +35,8 @@ DELIVERY = (
     *("id", "lane", "instance", "channel", "account", "conversation", "turn", "chunk", "content", "state"),
     *("attempts", "ambiguous", "platform_id", "status", "error", "created_at", "updated_at"),
 )
+
+_number = itemgetter(len(MESSAGE))
 
 
 def columns(names: Sequence[str], table: str = "") -> str:
@@ -83,20 +88,22 @@ def conversation_values(conversation: Conversation) -> tuple[object, ...]:
 
 
 def message_of(row: Row) -> Message:
-    """Returns the message in the columns of MESSAGE."""
+    """Returns the message in the columns of MESSAGE, which are the first ones of the row."""
+    # A history has up to a thousand messages, so this neither calls the enum nor decodes empty lists.
+    message_id, role, text, at, turn, tokens, answered, digest, platform_id, sender, tools, finish_reason, *_ = row
     return Message(
-        id=row[0],
-        role=MessageRole(row[1]),
-        text=row[2],
-        at=moment_of(row[3]),
-        turn=row[4],
-        tokens=row[5],
-        answered=bool(row[6]),
-        digest=row[7],
-        platform_id=row[8],
-        sender=row[9],
-        tools=tuple(msgspec.json.decode(row[10])),
-        finish_reason=row[11],
+        id=message_id,
+        role=_ROLES[role],
+        text=text,
+        at=moment_of(at),
+        turn=turn,
+        tokens=tokens,
+        answered=bool(answered),
+        digest=digest,
+        platform_id=platform_id,
+        sender=sender,
+        tools=() if tools == _NO_TOOLS else tuple(msgspec.json.decode(tools)),
+        finish_reason=finish_reason,
     )
 
 
@@ -110,13 +117,19 @@ def message_values(message: Message) -> tuple[Any, ...]:
 
 
 def history_of(rows: Iterable[Row]) -> History | None:
-    """Returns a conversation and its messages from rows that each have the columns of both, or None for no rows."""
-    found = [*rows]
+    """Returns a conversation and its messages in order, or None for no rows.
+
+    Args:
+        rows: In any order, each with the columns of MESSAGE, the number of the message, and the columns of
+            CONVERSATION, which are null in all rows but one. Without messages, one row has only a conversation.
+    """
+    found = sorted(rows, key=_number)
     if not found:
         return None
-    width = len(CONVERSATION)
-    messages = tuple(message_of(row[width:]) for row in map(tuple, found) if row[width] is not None)
-    return History(conversation=conversation_of(found[0]), messages=messages)
+    messages = tuple(map(message_of, found)) if found[0][0] is not None else ()
+    first = len(MESSAGE) + 1
+    conversation = next(row for row in found if row[first] is not None)
+    return History(conversation=conversation_of(tuple(conversation)[first:]), messages=messages)
 
 
 def lane_values(lane: Lane) -> tuple[object, ...]:

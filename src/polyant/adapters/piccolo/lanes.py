@@ -26,6 +26,10 @@ CREATE = """
 DESCRIPTION = """kind = excluded.kind, instance = excluded.instance, channel = excluded.channel,
         account = excluded.account, user_hash = excluded.user_hash"""
 
+RELEASE = """owner = NULL, burst_since = @now, not_before = @now + {delay},
+    due_at = CASE WHEN kind = 'channel' AND {again} THEN @now + {delay} END"""
+"""Ends the lease of a lane."""
+
 _STATEMENTS = {
     "acquire": f"""
         INSERT INTO lanes AS lane (id, kind, instance, channel, account, user_hash,
@@ -50,9 +54,8 @@ _STATEMENTS = {
         UPDATE lanes SET due_at = @now + $3 WHERE id = $1 AND epoch = $2 AND owner IS NOT NULL RETURNING wake
     """,
     # Decides by the lane's own `wake`: whether open events exist would be read in an old snapshot after a lock wait.
-    "release": """
-        UPDATE lanes SET owner = NULL, burst_since = @now, not_before = @now + $5,
-            due_at = CASE WHEN kind = 'channel' AND (wake <> $3 OR $4) THEN @now + $5 END
+    "release": f"""
+        UPDATE lanes SET {RELEASE.format(again="(wake <> $3 OR $4)", delay="$5")}
         WHERE id = $1 AND epoch = $2 AND owner IS NOT NULL RETURNING id
     """,
     "uncount": """
