@@ -17,6 +17,7 @@ import msgspec
 from bench.conversations import fill_conversations
 from bench.processes import cpu_of, family_of, output
 from bench.scripts import SCRIPTS, key_of, upstream_model
+from bench.webhooks import connect_channel
 from polyant.adapters.piccolo.instance_rows import row_of, secret_rows_of, section_rows_of
 from polyant.adapters.piccolo.tables import InstanceRow, SecretRow, SectionRow
 from polyant.container import Container
@@ -60,6 +61,7 @@ class Databases:
         self._environ = environ
         self._filled: dict[int, str] = {}
         self._empty: dict[str, str] = {}
+        self._connected: set[str] = set()
 
     @property
     def version(self) -> str:
@@ -89,6 +91,14 @@ class Databases:
             self._empty[name] = self._url_of(name)
         return self._empty[name]
 
+    def with_webhook(self) -> str:
+        """Returns the URL of a database whose instance `plain` is connected to a channel."""
+        url = self.empty("webhook")
+        if url not in self._connected:
+            asyncio.run(self._connect_channel(url))
+            self._connected.add(url)
+        return url
+
     def transactions(self, url: str) -> int:
         """Returns the number of transactions of a database so far."""
         name = url.partition("@/")[2].partition("?")[0]
@@ -102,6 +112,13 @@ class Databases:
             await (await container.get(DATABASE)).migrate()
             await _fill(container, ("plain",), self._upstream)
             await fill_conversations(container, url, chats=chats, others=others)
+
+    async def _connect_channel(self, url: str) -> None:
+        environ = {**self._environ, "DATABASE_URL": url}
+        async with open_container(read_settings(environ), environ, create=True) as container:
+            await (await container.get(DATABASE)).migrate()
+            await _fill(container, ("plain",), self._upstream)
+            await connect_channel(container)
 
     def empty(self, name: str) -> str:
         """Returns the URL of a database of that name that has no tables."""

@@ -20,6 +20,7 @@ ENGINE = "engine"
 DEFAULT_INSTANCES = 10
 """The number of instances in a database, unless a case varies it."""
 RELAY = python("-m", "uvicorn", "bench.bare_relay:app", "--port", "{port}", "--no-access-log")
+_WEBHOOK = python("-m", "uvicorn", "bench.bare_webhook:app", "--port", "{port}", "--no-access-log")
 _POLYANT = python("-m", "polyant")
 
 
@@ -120,6 +121,17 @@ class Harness:
         name = f"engine with {chats + others} conversations"
         started = self._serve(name, _POLYANT, {**self._environ, "DATABASE_URL": url})
         return msgspec.structs.replace(started, key=KEY, has_instances=True)
+
+    def engine_with_webhook(self) -> Target:
+        """Returns an engine with a connected channel, which receives events but doesn't answer them."""
+        settings = {**self._environ, "DATABASE_URL": self.databases.with_webhook(), "SERVE_ROLE": "api"}
+        return self._serve("engine with a webhook", _POLYANT, settings)
+
+    @property
+    def bare_webhook(self) -> Target:
+        """The bare application that stores what is posted, the lower bound for webhooks."""
+        environ = {"DATABASE_URL": self.databases.empty("bare_webhook")}
+        return self.start("bare webhook", *_WEBHOOK, ready="/health", environ=environ)
 
     def engines(self) -> dict[str, Target]:
         """Returns an engine of each version on PostgreSQL, all with the same set-up."""

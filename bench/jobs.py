@@ -20,6 +20,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     history: int = 1
     chats: int = 0
     """The number of stored conversations to continue in turn; 0 sends no `chat_id`."""
+    deliveries_from: int | None = None
+    """If set, each request is a POST of the next delivery to a webhook at the path, from this number on."""
     connections: int = 16
     addresses: int = 1_000
     """The number of simulated caller addresses, sent in X-Forwarded-For."""

@@ -5,12 +5,17 @@ from itertools import cycle, islice
 
 import msgspec
 
+from bench.bare_webhook import SIGNATURE, signature_of
 from bench.jobs import Load
+from bench.webhooks import delivery_of
 
 
 def requests_of(job: Load) -> list[bytes]:
     """Returns the requests of a load, with each model and each address at least once."""
     addresses = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(job.addresses)]
+    if job.deliveries_from is not None:
+        numbers = range(job.deliveries_from, job.deliveries_from + job.requests + job.connections)
+        return [_delivery(job, number, addresses[number % len(addresses)]) for number in numbers]
     if not job.models:
         return [_head(f"GET {job.path}", address, key=job.key, headers=job.headers) for address in addresses]
     count = max(len(job.models), len(addresses), job.chats)
@@ -21,6 +26,12 @@ def requests_of(job: Load) -> list[bytes]:
         chat(model, address, key=job.key, stream=job.stream, messages=messages, headers=job.headers, chat_id=chat_id)
         for (model, address), chat_id in zip(pairs, chat_ids, strict=False)
     ]
+
+
+def _delivery(job: Load, number: int, address: str) -> bytes:
+    body = delivery_of(number)
+    headers = {**job.headers, SIGNATURE: signature_of(body)}
+    return _head(f"POST {job.path}", address, key="", length=len(body), headers=headers) + body
 
 
 def chat_id_of(number: int) -> str:

@@ -10,6 +10,7 @@ from bench.figures import TIMES, Aim, Figure, cpu, interleaved, median, ratio, s
 from bench.harness import Harness, Target
 from bench.jobs import Load
 from bench.scripts import key_of
+from bench.webhooks import WEBHOOK_HEADERS, WEBHOOK_PATH
 
 _NEGLIGIBLE = Aim("<", 1.20)
 _HISTORIES = (1, 20, 100)
@@ -19,6 +20,7 @@ _CHATS = 500
 _STATISTICS_SECONDS = 2.0
 """The time after which PostgreSQL has published its statistics."""
 _OTHER_CHATS = 9_500
+_DELIVERIES = 1_000
 _MAX_CALLED = 1_000
 """The number of instances that requests are spread over; a long run first calls every instance once."""
 
@@ -55,6 +57,23 @@ def conversations(harness: Harness) -> Iterator[Figure]:
     yield _median_ratio("100 stored messages / none", found["few"], found["plain"], Aim("<=", 5))
     yield _median_ratio("1,000,000 messages in the database / few", found["many"], found["few"], _NEGLIGIBLE)
     yield Figure(name="transactions of a turn", value=_transactions(harness, few), unit="", aim=Aim("<", 5.5))
+
+
+def webhooks(harness: Harness) -> Iterator[Figure]:
+    """Deliveries to a channel's webhook, which stores one message each; they are answered elsewhere."""
+    engine, bare = harness.engine_with_webhook(), harness.bare_webhook
+    loads = {"engine": (engine, WEBHOOK_PATH, WEBHOOK_HEADERS), "bare": (bare, "/", {})}
+    found: dict[str, list[float]] = {name: [] for name in loads}
+    number = 1
+    for _ in range(harness.rounds + 1):  # the first one opens connections
+        for name, (target, path, headers) in loads.items():
+            load = Load(port=target.port, path=path, headers=headers, deliveries_from=number, requests=_DELIVERIES)
+            found[name].append(_total_cpu(harness, target, load))
+            number += 2 * _DELIVERIES
+    engine_ms, bare_ms = found["engine"][1:], found["bare"][1:]
+    yield median("a signed POST that inserts one row, PostgreSQL included", bare_ms, unit="ms")
+    yield median("a delivery to a webhook, PostgreSQL included", engine_ms, unit="ms")
+    yield _median_ratio("a delivery / a signed POST", engine_ms, bare_ms, Aim("<=", 3))
 
 
 def _total_cpu(harness: Harness, target: Target, load: Load) -> float:
