@@ -71,6 +71,12 @@ def test_supervisor_is_at_most_80_lines() -> None:
     assert len(module.read_text().splitlines()) <= 80
 
 
+def test_chat_model_is_one_module() -> None:
+    """The limit is that of the whole adapter."""
+    folder = ROOT / "examples" / "polyant-gemini" / "src" / "polyant_gemini"
+    assert {path.name for path in folder.glob("*.py")} == {"__init__.py", "chat_model.py"}
+
+
 def test_packages_are_pinned() -> None:
     lines = (ROOT / "examples" / "environments" / "examples.txt").read_text().splitlines()
     assert lines

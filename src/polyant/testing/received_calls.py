@@ -8,6 +8,7 @@ import msgspec
 from polyant.domain.chat import (
     AssistantMessage,
     ModelEvent,
+    ModelFinished,
     ModelMessage,
     Sampling,
     ToolCall,
@@ -57,7 +58,7 @@ def meaning_of_tools(tools: Iterable[ToolSpec]) -> list[Any]:
 
 
 def meaning_of_events(events: Iterable[ModelEvent], *, call_ids: bool) -> list[Any]:
-    """Returns a model's events with decoded arguments.
+    """Returns a model's events with decoded arguments, and without the provider's opaque state.
 
     Args:
         events: The events.
@@ -74,6 +75,8 @@ def _meanings(events: Iterable[ModelEvent], *, call_ids: bool) -> Iterator[Any]:
             own = event.id not in {"", *ids}
             ids.append(event.id)
             yield ("call", event.id if call_ids else len(ids) * own, event.name, _json(event.arguments))
+        elif isinstance(event, ModelFinished):
+            yield msgspec.structs.replace(event, provider_data=None)
         else:
             yield event
 

@@ -50,7 +50,10 @@ class ProviderCall:
     tools: tuple[str, ...] = ()
     """The names of the tools in the request, in order."""
     amend: Callable[[bytes], bool] | None = None
-    """Receives the body of a 400 or 422 response and returns whether the next attempt will avoid the error."""
+    """Receives the body of a 400 or 422 response and returns whether the next attempt will avoid the error.
+
+    It raises CallFailedError if the body tells the kind of failure better than the status.
+    """
     has_media: bool = False
     """Whether the request contains media; then `amend` also receives the bodies with which servers refuse these."""
 

@@ -1,0 +1,1 @@
+"""A ChatModel for Polyant that calls Gemini."""
