@@ -70,6 +70,17 @@ async def test_new_provider_gets_its_default_model(app: App, browser: Browser) -
     assert (stored.provider, stored.model) == ("vendor", "small")
 
 
+async def test_changed_address_asks_for_the_key_at_once(browser: Browser) -> None:
+    await browser.post(PAGE, await form_of(browser) | {"provider": "vendor", "base_url": "https://one.example/v1"})
+    secret = f"{PAGE.removesuffix('settings')}secrets/vendor_api_key"
+    await browser.post(secret, {"secret.value": "vendor-key-0123456789"})
+    form = await form_of(browser) | {"temperature": "1"}
+    assert location(await browser.post(PAGE, form)) == f"{PAGE}?done=settings"
+    form = await form_of(browser) | {"base_url": "https://two.example/v1"}
+    assert location(await browser.post(PAGE, form)) == f"{secret}?done=settings-key"
+    assert "enter the key for the new one" in (await browser.page(f"{secret}?done=settings-key")).text
+
+
 @pytest.mark.parametrize(
     ("field", "value", "error"),
     [

@@ -145,6 +145,13 @@ class SettingsPages:
             provider_secret=None if provider is None else provider.secret,
         )
 
+    def after_save(self, saved: Instance) -> str:
+        """Returns the page to show next: that of the provider's key if the key was entered for another address."""
+        provider = self._catalog.providers.get(saved.provider)
+        if provider is None or moved_key(saved, self._catalog.providers) is None:
+            return f"{instance_path(saved.slug, 'settings')}?done=settings"
+        return f"{instance_path(saved.slug, 'secrets')}/{provider.secret}?done=settings-key"
+
 
 class SettingsPageController(Controller):
     """The settings of one instance."""
@@ -194,13 +201,13 @@ class SettingsPageController(Controller):
             )
 
         try:
-            await save_form(form, read=lambda: instance_in(slug, show_instance), values_of=values_of, save=save)
+            saved = await save_form(form, read=lambda: instance_in(slug, show_instance), values_of=values_of, save=save)
         except FormConflictError as conflict:
             return settings_pages.page(request, instance, form, status=409, conflict=conflict)
         except InvalidInputError as error:
             form.errors[""] = error.message
             return settings_pages.page(request, instance, form, status=400)
-        return see_other(f"{instance_path(instance.slug, 'settings')}?done=settings")
+        return see_other(settings_pages.after_save(saved))
 
     @post("/access")
     async def save_access(
