@@ -58,8 +58,8 @@ def create(open_page: Open, slug: str, *, provider: str = "scripted", base_url: 
     page.get_by_label("Name", exact=True).fill(slug)
     page.locator(f"#p-{provider}").check()
     if base_url:
-        page.get_by_text("Model, address, temperature").click()
-        page.get_by_label("Base URL").fill(base_url)
+        page.get_by_text("Model, base URL, temperature").click()
+        page.get_by_role("textbox", name="Base URL").fill(base_url)
     page.get_by_role("button", name="Create instance").click()
     expect(page.get_by_role("status").first).to_contain_text("has a new API key")
     return page

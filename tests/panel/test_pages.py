@@ -1,12 +1,14 @@
 """Every page in all states: accessible in light and dark, without sideways scrolling at 360 px, and small."""
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from panel.conftest import Open
 from polyant.http.panel.pages import STATIC
+from support.images import png
 
 AXE = Path(__file__).parent.parent / "clients" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = (
@@ -25,7 +27,9 @@ PAGES = (
         f"/instances/demo-bot{tab}"
         for tab in ("", "/settings", "/prompts", "/tools", "/skills", "/channels", "/playground", "/history", "/audit")
     ),
-    *("/instances/demo-bot/delete", "/instances/demo-bot/channels/telegram", "/instances/demo-bot/key/revoke"),
+    *("/instances/demo-bot/conversations", "/instances/demo-bot/conversations?search=nothing"),
+    *(f"/instances/demo-bot/channels/{channel}" for channel in ("telegram", "slack", "whatsapp")),
+    *("/instances/demo-bot/delete", "/instances/demo-bot/key/revoke"),
     *("/instances/demo-bot/secrets/crm_token", "/instances/nobody"),
 )
 MAX_PAGE_BYTES = 20_000
@@ -78,6 +82,53 @@ def test_states_of_mcp_servers_have_no_accessibility_violation(open_page: Open, 
     page.goto(f"/instances/demo-bot/mcp/{name}/remove")
     assert violations(page) == []
     page.get_by_role("button", name="Remove now").click()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_states_of_an_unreachable_provider_lead_to_its_fix(open_page: Open, scheme: str) -> None:
+    page, path = open_page("/create", color_scheme=scheme), f"/instances/away-{scheme}"
+    page.get_by_label("Name", exact=True).fill(f"Away {scheme}")
+    page.get_by_role("radio", name="OpenAI").check()
+    page.get_by_label("The provider’s API key").fill("provider-key-0123456789")
+    page.get_by_text("Model, base URL, temperature").click()
+    page.get_by_role("textbox", name="Base URL").fill("http://127.0.0.1:9/v1")
+    page.get_by_role("button", name="Create instance").click()
+    expect(page.locator("#base-url")).to_have_text(re.compile("/v1$"))
+    expect(page.locator("#model-id")).to_have_text(f"away-{scheme}")
+    assert violations(page) == []
+    page.goto(f"{path}/playground")
+    page.get_by_role("link", name="allow images").click()
+    page.get_by_label("Images").select_option("on")
+    page.get_by_role("button", name="Save settings").click()
+    page.goto(f"{path}/playground")
+    page.locator("#image").set_input_files({"name": "dot.png", "mimeType": "image/png", "buffer": png()})
+    page.get_by_role("button", name="Remove dot.png").wait_for()
+    assert violations(page) == []
+    page.get_by_label("Message", exact=True).fill("Hello!")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="Check provider and key").wait_for()
+    assert violations(page) == []
+    page.get_by_role("link", name="Check provider and key").click()
+    page.get_by_role("textbox", name="Base URL").fill("http://127.0.0.1:19/v1")
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.get_by_role("status")).to_contain_text("enter the key for the new one")
+    expect(page.get_by_label("Value")).to_be_focused()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("path", ["/instances/demo-bot/settings", "/instances/demo-bot/channels/telegram"])
+def test_labels_and_inputs_of_pairs_align(open_page: Open, path: str) -> None:
+    page = open_page(path, viewport={"width": 1280, "height": 800})
+    fields = page.locator(".pair > .field:has(label)")
+    assert fields.count() > 1
+    boxes = fields.evaluate_all(
+        "fields => fields.map(field => [field, field.querySelector('label'), field.lastElementChild]"
+        ".map(part => Math.round(part.getBoundingClientRect().top)))"
+    )
+    aligned: dict[int, set[tuple[int, int]]] = {}
+    for row, label, control in boxes:
+        aligned.setdefault(row, set()).add((label, control))
+    assert [rows for rows in aligned.values() if len(rows) > 1] == []
 
 
 def violations(page: Page) -> list[str]:

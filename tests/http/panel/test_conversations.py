@@ -41,7 +41,7 @@ async def test_list_shows_metadata_and_says_that_texts_are_not_searched(
 async def test_instance_without_conversations_says_how_to_keep_them(browser: Browser) -> None:
     shown = (await browser.page("/instances/demo-bot/conversations")).text
     assert "This assistant keeps no conversations" in shown
-    assert "No conversations." in shown
+    assert "No conversations yet. A message from a channel starts one." in shown
 
 
 async def test_transcript_shows_texts_tokens_and_times_to_a_superadmin(

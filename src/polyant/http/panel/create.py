@@ -37,7 +37,7 @@ _LABELS = {
     "temperature": "Temperature",
 }
 _DESCRIPTIONS = {
-    "openai": "OpenAI, or a server that speaks like it",
+    "openai": "OpenAI, or a compatible server",
     "anthropic": "Anthropic",
     _DEMO: "Built-in demonstration",
 }

@@ -113,6 +113,7 @@ async function answer() {
       body: JSON.stringify(record.request),
       signal: running.signal,
     });
+    record.status = response.status;
     record.id = response.headers.get("x-request-id");
     note(record, `${response.status} · ${response.headers.get("content-type")} · ${record.id}\n\n`);
     if (!response.ok) problem = await failure(response, record);
@@ -196,7 +197,15 @@ function fail(shown, problem, record) {
     answer();
     say.focus();
   });
-  keepEnd(() => shown.append(element("p", "error", problem), row([again, inspect(record)])));
+  keepEnd(() => shown.append(element("p", "error", problem), row([again, ...fixes(record), inspect(record)])));
+}
+
+// A provider that can't be reached or refuses its key is fixed in the settings.
+function fixes({ status }) {
+  if (status !== 502 && status !== 503) return [];
+  const link = element("a", "", "Check provider and key");
+  link.href = `/instances/${encodeURIComponent(slug)}/settings#model-h`;
+  return [link];
 }
 
 function figures(shown, text, record, facts) {
