@@ -28,6 +28,10 @@ PAGES: Mapping[str, str] = {
     "settings": f"{DESK}/settings",
     "prompts": f"{DESK}/prompts",
     "tools": f"{DESK}/tools",
+    "skills": f"{DESK}/skills",
+    "channels": f"{DESK}/channels",
+    "channel": f"{DESK}/channels/telegram",
+    "conversations": f"{DESK}/conversations",
     "history": f"{DESK}/history",
     "playground": f"{DESK}/playground",
     "audit": "/audit",
@@ -94,15 +98,19 @@ def _fill(url: str, password: str) -> None:
         for slug, name, description in _ASSISTANTS:
             body = {"slug": slug, "name": name, "description": description, "issueKey": True}
             key = client.post("/api/instances", json=body).raise_for_status().json()["key"]
+            client.patch(f"/api/instances/{slug}", json={"conversations": True}).raise_for_status()
             _call(client, slug, key)
         client.patch("/api/instances/support-bot/tools", json={"enabled": ["current_time", "calculate"]})
         sections = [{"key": "06-memory", "content": "Returns are free within 30 days."}]
         client.patch("/api/instances/support-bot/prompts", json={"sections": sections}).raise_for_status()
+        skill = {"description": "Use it when a customer returns something.", "instructions": "Ask for the order."}
+        client.put("/api/instances/support-bot/skills/returns", json=skill).raise_for_status()
         client.delete("/api/instances/demo-bot").raise_for_status()
 
 
 def _call(client: httpx.Client, slug: str, key: str) -> None:
-    body = {"model": slug, "messages": [{"role": "user", "content": "Where is my order 20418?"}]}
+    messages = [{"role": "user", "content": "Where is my order 20418?"}]
+    body = {"model": slug, "chat_id": "order-20418", "user": "customer-7", "messages": messages}
     client.post("/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}).raise_for_status()
 
 
@@ -114,7 +122,10 @@ def _take(context: BrowserContext, password: str, suffix: str) -> None:
         if name == "playground":
             _chat(page)
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=IMAGES / f"{name}{suffix}.png", full_page=name != "prompts")
+        is_whole = name != "prompts"
+        if is_whole:
+            _release_bars(page)
+        page.screenshot(path=IMAGES / f"{name}{suffix}.png", full_page=is_whole)
         if name == "sign-in":
             _sign_in(page, password)
 
@@ -124,6 +135,11 @@ def _sign_in(page: Page, password: str) -> None:
     page.get_by_label("Password").fill(password)
     page.keyboard.press("Enter")
     page.wait_for_url("**/instances")
+
+
+def _release_bars(page: Page) -> None:
+    """Moves bars from the window's edge to their place, where they cover nothing in a picture of the whole page."""
+    page.evaluate("document.querySelectorAll('.save').forEach((bar) => { bar.style.position = 'static'; })")
 
 
 def _chat(page: Page) -> None:
