@@ -119,7 +119,13 @@ def test_only_the_new_key_works_after_the_rotation(polyant: Polyant, data: Path)
 
 
 def test_json_output_contains_the_counts(polyant: Polyant, data: Path) -> None:
-    assert polyant.succeed("keys", "rotate-master", "--json").json == {"secrets": 4, "instances": 4, "unreadable": []}
+    assert polyant.succeed("keys", "rotate-master", "--json").json == {
+        "secrets": 4,
+        "instances": 4,
+        "unreadable": [],
+        "data_keys": 0,
+        "unreadable_data_keys": 0,
+    }
 
 
 def test_two_consecutive_rotations_succeed(polyant: Polyant, data: Path) -> None:

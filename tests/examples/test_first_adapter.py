@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from examples.environment import ROOT, Environment
+from support.patience import seconds
 from support.process import run
 
 PAGE = ROOT / "docs" / "adapters" / "first-adapter.md"
@@ -26,7 +27,8 @@ def test_tutorial_runs_as_printed(environment: Environment, tmp_path: Path) -> N
     script = printed.replace("localhost:4000", f"127.0.0.1:{port}").replace("serve &", f"serve --port {port} &")
     given = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV"))}
     index = {"UV_FIND_LINKS": str(environment.folder), "UV_CONSTRAINT": str(environment.constraints)}
-    done = run(tmp_path, ("bash", "-ec", script), **{**given, **index, "POLYANT_HOME": "data"})
+    limit = seconds(300)  # it makes an environment, and runs a contract and mypy
+    done = run(tmp_path, ("bash", "-ec", script), timeout=limit, **{**given, **index, "POLYANT_HOME": "data"})
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert done.stdout.count("refused\n") == 1
     assert re.search(r"rate_limiter +weekend +polyant-weekend +0\.1\.0 +yes", done.stdout)

@@ -48,9 +48,9 @@ def run_polyant(
 
 
 def run(
-    folder: Path, command: Sequence[str], *, given: str | None = None, **variables: str
+    folder: Path, command: Sequence[str], *, given: str | None = None, timeout: float = PATIENCE, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Returns the result of any command; `given` is its standard input."""
+    """Returns the result of any command, which has to end within `timeout` seconds; `given` is its standard input."""
     with TemporaryFile("w+") as stdin, TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
         stdin.write(given or "")
         stdin.seek(0)
@@ -62,7 +62,7 @@ def run(
             stdout=stdout,
             stderr=stderr,
         )
-        code = process.wait()
+        code = process.wait(timeout)
         stdout.seek(0)
         stderr.seek(0)
         return subprocess.CompletedProcess(command, code, stdout.read(), stderr.read())
