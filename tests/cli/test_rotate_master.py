@@ -123,8 +123,8 @@ def test_json_output_contains_the_counts(polyant: Polyant, data: Path) -> None:
         "secrets": 4,
         "instances": 4,
         "unreadable": [],
-        "data_keys": 0,
-        "unreadable_data_keys": 0,
+        "dataKeys": 0,
+        "unreadableDataKeys": 0,
     }
 
 

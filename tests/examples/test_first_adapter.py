@@ -28,7 +28,7 @@ def test_tutorial_runs_as_printed(environment: Environment, tmp_path: Path) -> N
     given = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV"))}
     index = {"UV_FIND_LINKS": str(environment.folder), "UV_CONSTRAINT": str(environment.constraints)}
     limit = seconds(300)  # it makes an environment, and runs a contract and mypy
-    done = run(tmp_path, ("bash", "-ec", script), timeout=limit, **{**given, **index, "POLYANT_HOME": "data"})
+    done = run(tmp_path, ("bash", "-ec", script), limit, **{**given, **index, "POLYANT_HOME": "data"})
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert done.stdout.count("refused\n") == 1
     assert re.search(r"rate_limiter +weekend +polyant-weekend +0\.1\.0 +yes", done.stdout)

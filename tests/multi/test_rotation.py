@@ -184,8 +184,8 @@ async def test_rotation_under_load_survives_interruption_and_kill(store: Store) 
             "secrets": INSTANCES - second,
             "instances": INSTANCES - second,
             "unreadable": [],
-            "data_keys": 0,
-            "unreadable_data_keys": 0,
+            "dataKeys": 0,
+            "unreadableDataKeys": 0,
         }
         assert await current_key(store) == new
         await asyncio.to_thread(callers.wait_for_answers, len(callers.answers) + 10)

@@ -48,7 +48,7 @@ def run_polyant(
 
 
 def run(
-    folder: Path, command: Sequence[str], *, given: str | None = None, timeout: float = PATIENCE, **variables: str
+    folder: Path, command: Sequence[str], timeout: float = PATIENCE, /, *, given: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Returns the result of any command, which has to end within `timeout` seconds; `given` is its standard input."""
     with TemporaryFile("w+") as stdin, TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:

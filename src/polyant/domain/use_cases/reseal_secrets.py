@@ -50,7 +50,7 @@ class OlderSecrets(msgspec.Struct, frozen=True, kw_only=True):
     """The secrets that no configured key decrypts."""
 
 
-class Resealed(msgspec.Struct, frozen=True, kw_only=True):
+class Resealed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The result of re-encryption: the numbers of re-encrypted secrets and changed instances."""
 
     secrets: int
