@@ -214,7 +214,7 @@ class ConversationRepoContract(ConversationStoreContract):
         assert await _ids(rig) == ["m-2"]
         assert not (await rig.conversations.show(_ID)).conversation.client_managed
 
-    @proves("release: Whether the lease ends with the write, as `Lanes.release` ends it.")
+    @proves("With `release`, the lease ends with the write, as `Lanes.release` ends it.")
     async def test_append_ends_its_lease(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
         lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)

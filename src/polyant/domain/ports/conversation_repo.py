@@ -63,6 +63,7 @@ class ConversationRepo(Protocol):
           it; unless the call gives it again.
         - A message whose id is stored is ignored, and so is a second message of the assistant for one turn: repeating
           a call changes nothing.
+        - With `release`, the lease ends with the write, as `Lanes.release` ends it.
         - A call with `release` changes nothing if its lease has ended and its messages are stored.
         - The conversation's time of update becomes the time of the latest message, if that is later.
 
@@ -72,7 +73,7 @@ class ConversationRepo(Protocol):
             lease: The lease of the conversation's lane; nothing is stored once it is lost.
             answers: The turn whose unanswered messages become answered, with those in `messages`.
             client_managed: Whether the conversation is client-managed from now on; False changes nothing.
-            release: Whether the lease ends with the write, as `Lanes.release` ends it.
+            release: Whether the lease ends with the write.
 
         Raises:
             UnknownConversationError: The conversation doesn't exist, or was deleted.
