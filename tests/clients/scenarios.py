@@ -9,8 +9,8 @@ import msgspec
 
 from polyant.domain.chat import ToolCall, Usage
 from polyant.domain.errors import ProviderFailure
+from polyant.testing.event_stream import byte_by_byte
 from polyant.testing.provider_scripts import ScriptedAnswer
-from support.event_stream import byte_by_byte
 from support.openai_replies import openai_failure, openai_partial_stream, openai_responder
 from support.upstream import HANG_BEFORE_HEAD, Gate, Received, Reply, Responder, Then
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from polyant.domain.errors import ProviderFailure
+from polyant.testing.event_stream import EVENT_STREAM, Split, at_random, byte_by_byte, whole
 from polyant.testing.provider_scripts import PROVIDER_TEXT, ScriptedAnswer
-from support.event_stream import EVENT_STREAM, Split, at_random, byte_by_byte, whole
 from support.openai_replies import openai_events, openai_failure, openai_partial_stream, openai_responder
 from support.patience import PATIENCE
 from support.process import Server

@@ -7,8 +7,8 @@ import msgspec
 
 from polyant.domain.chat import ToolCall
 from polyant.domain.errors import ProviderFailure
+from polyant.testing.event_stream import Split, event, stream, whole
 from polyant.testing.provider_scripts import HELLO, PROVIDER_TEXT, ScriptedAnswer
-from support.event_stream import Split, event, stream, whole
 from support.upstream import DROP, Received, Reply, Responder, Then, json_reply
 
 _FAILURES = {

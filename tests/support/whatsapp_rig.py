@@ -15,7 +15,7 @@ from polyant.domain.proxies import ProxyRules
 from polyant.domain.secrets import SecretText
 from polyant.testing.channel import Fault, wrong_secrets
 from polyant.testing.channel_connection_factory import connection_of
-from support.instant_clock import InstantClock
+from polyant.testing.instant_clock import InstantClock
 from support.upstream import DROP, Reply
 from support.whatsapp_events import APP_SECRET, NUMBER, VERIFY_TOKEN, message, notification, signed, value
 from support.whatsapp_platform import TOKEN, WhatsAppPlatform, error

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from adapters.llm.provider_inputs import FAILED, PARIS, Call, Case
-from support.event_stream import event
+from polyant.testing.event_stream import event
 
 
 def named(data: dict[str, Any]) -> bytes:

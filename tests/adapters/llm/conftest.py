@@ -5,7 +5,7 @@ import pytest
 
 from polyant.domain.chat import ModelRequest, UserMessage
 from polyant.domain.secrets import SecretText
-from support.instant_clock import InstantClock
+from polyant.testing.instant_clock import InstantClock
 from support.upstream import ScriptedUpstream
 
 

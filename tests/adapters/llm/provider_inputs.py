@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from support.event_stream import event
+from polyant.testing.event_stream import event
 
 DONE = b"data: [DONE]\n\n"
 PARIS = '{"city":"Paris"}'

@@ -6,10 +6,10 @@ from polyant.adapters.llm.anthropic_chat_model import AnthropicChatModel
 from polyant.domain.chat import ModelRequest, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
+from polyant.testing.event_stream import event, stream
+from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import HELLO, events_of, expected_events
 from support.anthropic_replies import anthropic_events, anthropic_partial_stream, anthropic_responder
-from support.event_stream import event, stream
-from support.instant_clock import InstantClock
 from support.upstream import ScriptedUpstream, Then
 
 OVERLOADED = event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "error")

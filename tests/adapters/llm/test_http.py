@@ -19,9 +19,9 @@ from polyant.domain.chat import ModelEvent, ModelRequest, TextDelta, Usage
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.secrets import SecretText
+from polyant.testing.event_stream import EVENT_STREAM, stream
+from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import HELLO, ScriptedAnswer, events_of, expected_events
-from support.event_stream import EVENT_STREAM, stream
-from support.instant_clock import InstantClock
 from support.openai_replies import openai_events, openai_partial_stream, openai_responder
 from support.patience import PATIENCE, seconds
 from support.upstream import HANG_BEFORE_HEAD, Gate, Reply, ScriptedUpstream, Then, json_reply

@@ -17,10 +17,10 @@ from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.media.images import check_image
 from polyant.domain.media.parts import AudioPart, DocumentPart, ImagePart
 from polyant.domain.ports.chat_model import ChatModel
+from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import events_of
 from support.anthropic_replies import anthropic_responder
 from support.images import IMAGE_CASES
-from support.instant_clock import InstantClock
 from support.openai_replies import openai_responder
 from support.upstream import Received, Reply, ScriptedUpstream, json_reply
 

@@ -6,8 +6,8 @@ from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
 from polyant.domain.chat import ModelRequest, Sampling, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
+from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import events_of
-from support.instant_clock import InstantClock
 from support.openai_replies import openai_responder
 from support.upstream import Received, Reply, ScriptedUpstream, json_reply
 

@@ -16,8 +16,8 @@ from polyant.domain.chat import ModelEvent, ModelFinished, ModelRequest, Provide
 from polyant.domain.errors import ProviderError
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.chat_model import ChatModel
-from support.event_stream import Split, at_random, whole
-from support.instant_clock import InstantClock
+from polyant.testing.event_stream import Split, at_random, whole
+from polyant.testing.instant_clock import InstantClock
 from support.upstream import Reply, ScriptedUpstream
 
 Way = tuple[bool, str, Split]

@@ -9,8 +9,8 @@ from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.proxies import ProxyRules, parse_proxy
 from polyant.domain.proxy_routes import ProxyRoutes
+from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import events_of
-from support.instant_clock import InstantClock
 from support.openai_replies import openai_responder
 from support.upstream import Reply, ScriptedUpstream
 

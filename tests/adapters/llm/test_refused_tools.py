@@ -12,8 +12,8 @@ from polyant.adapters.llm.refused_tools import refused_tools
 from polyant.domain.chat import ModelRequest, ToolSpec
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
+from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import events_of
-from support.instant_clock import InstantClock
 from support.logs import collected
 from support.upstream import Reply, ScriptedUpstream, Then, json_reply
 

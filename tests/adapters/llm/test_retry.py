@@ -13,9 +13,9 @@ from polyant.adapters.llm.retry import with_retries
 from polyant.domain.chat import ModelEvent, ModelFinished, ModelRequest, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
+from polyant.testing.instant_clock import InstantClock
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.provider_scripts import events_of
-from support.instant_clock import InstantClock
 from support.openai_replies import openai_responder
 from support.upstream import Reply, ScriptedUpstream
 

@@ -22,9 +22,9 @@ from polyant.domain.chat import (
 from polyant.domain.errors import InvalidInputError, ProviderError, ProviderFailure
 from polyant.domain.injectables import ScriptFile
 from polyant.domain.urls import origin_of
+from polyant.testing.instant_clock import InstantClock
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.provider_scripts import events_of
-from support.instant_clock import InstantClock
 
 TOOL = ToolSpec(name="current_time", description="Tells it.", parameters=msgspec.Raw(b"{}"))
 CALL = ToolCall(id="call_1", name="current_time", arguments="{}")

@@ -16,8 +16,8 @@ from polyant.domain.agent_loop.guarded_tools import GuardedTools
 from polyant.domain.chat import ModelRequest
 from polyant.domain.limits import ProviderTimeouts
 from polyant.domain.ports.chat_model import ChatModel
-from support.event_stream import EVENT_STREAM
-from support.instant_clock import InstantClock
+from polyant.testing.event_stream import EVENT_STREAM
+from polyant.testing.instant_clock import InstantClock
 from support.tool_loop import ToolLoop
 from support.upstream import Reply, ScriptedUpstream
 

@@ -7,7 +7,7 @@ from polyant.adapters.channels.whatsapp.channel import WhatsAppChannel
 from polyant.domain.channels import ChannelAccount
 from polyant.domain.injectables import Environ
 from polyant.domain.proxies import ProxyRules
-from support.instant_clock import InstantClock
+from polyant.testing.instant_clock import InstantClock
 from support.whatsapp_platform import WhatsAppPlatform
 from support.whatsapp_rig import ACCOUNT
 
