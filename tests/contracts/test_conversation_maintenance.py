@@ -1,38 +1,21 @@
-import pytest
-
-from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.testing.conversation_maintenance import (
     ConversationMaintenanceContract,
     ConversationMaintenanceOutageContract,
 )
-from support.conversation_stores import MemoryConversationStoreRig, PiccoloConversationStoreRig
+from support.conversation_stores import InMemory, OnPostgres, OnSqlite
 
 
-class TestMemoryConversationMaintenance(ConversationMaintenanceContract):
-    @pytest.fixture
-    def rig(self) -> MemoryConversationStoreRig:
-        return MemoryConversationStoreRig()
+class TestMemoryConversationMaintenance(InMemory, ConversationMaintenanceContract):
+    pass
 
 
 class TestPiccoloConversationMaintenanceOnSqlite(
-    ConversationMaintenanceContract, ConversationMaintenanceOutageContract
+    OnSqlite, ConversationMaintenanceContract, ConversationMaintenanceOutageContract
 ):
-    @pytest.fixture
-    def rig(self, sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(sqlite_database)
-
-    @pytest.fixture
-    def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(lost_sqlite_database)
+    pass
 
 
 class TestPiccoloConversationMaintenanceOnPostgres(
-    ConversationMaintenanceContract, ConversationMaintenanceOutageContract
+    OnPostgres, ConversationMaintenanceContract, ConversationMaintenanceOutageContract
 ):
-    @pytest.fixture
-    def rig(self, postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(postgres_database)
-
-    @pytest.fixture
-    def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(lost_postgres_database)
+    pass

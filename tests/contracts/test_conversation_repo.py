@@ -1,31 +1,14 @@
-import pytest
-
-from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.testing.conversation_repo import ConversationRepoContract, ConversationRepoOutageContract
-from support.conversation_stores import MemoryConversationStoreRig, PiccoloConversationStoreRig
+from support.conversation_stores import InMemory, OnPostgres, OnSqlite
 
 
-class TestMemoryConversationRepo(ConversationRepoContract):
-    @pytest.fixture
-    def rig(self) -> MemoryConversationStoreRig:
-        return MemoryConversationStoreRig()
+class TestMemoryConversationRepo(InMemory, ConversationRepoContract):
+    pass
 
 
-class TestPiccoloConversationRepoOnSqlite(ConversationRepoContract, ConversationRepoOutageContract):
-    @pytest.fixture
-    def rig(self, sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(sqlite_database)
-
-    @pytest.fixture
-    def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(lost_sqlite_database)
+class TestPiccoloConversationRepoOnSqlite(OnSqlite, ConversationRepoContract, ConversationRepoOutageContract):
+    pass
 
 
-class TestPiccoloConversationRepoOnPostgres(ConversationRepoContract, ConversationRepoOutageContract):
-    @pytest.fixture
-    def rig(self, postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(postgres_database)
-
-    @pytest.fixture
-    def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(lost_postgres_database)
+class TestPiccoloConversationRepoOnPostgres(OnPostgres, ConversationRepoContract, ConversationRepoOutageContract):
+    pass

@@ -1,31 +1,14 @@
-import pytest
-
-from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.testing.lanes import LanesContract, LanesOutageContract
-from support.conversation_stores import MemoryConversationStoreRig, PiccoloConversationStoreRig
+from support.conversation_stores import InMemory, OnPostgres, OnSqlite
 
 
-class TestMemoryLanes(LanesContract):
-    @pytest.fixture
-    def rig(self) -> MemoryConversationStoreRig:
-        return MemoryConversationStoreRig()
+class TestMemoryLanes(InMemory, LanesContract):
+    pass
 
 
-class TestPiccoloLanesOnSqlite(LanesContract, LanesOutageContract):
-    @pytest.fixture
-    def rig(self, sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(sqlite_database)
-
-    @pytest.fixture
-    def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(lost_sqlite_database)
+class TestPiccoloLanesOnSqlite(OnSqlite, LanesContract, LanesOutageContract):
+    pass
 
 
-class TestPiccoloLanesOnPostgres(LanesContract, LanesOutageContract):
-    @pytest.fixture
-    def rig(self, postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(postgres_database)
-
-    @pytest.fixture
-    def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(lost_postgres_database)
+class TestPiccoloLanesOnPostgres(OnPostgres, LanesContract, LanesOutageContract):
+    pass

@@ -1,31 +1,14 @@
-import pytest
-
-from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.testing.outbox import OutboxContract, OutboxOutageContract
-from support.conversation_stores import MemoryConversationStoreRig, PiccoloConversationStoreRig
+from support.conversation_stores import InMemory, OnPostgres, OnSqlite
 
 
-class TestMemoryOutbox(OutboxContract):
-    @pytest.fixture
-    def rig(self) -> MemoryConversationStoreRig:
-        return MemoryConversationStoreRig()
+class TestMemoryOutbox(InMemory, OutboxContract):
+    pass
 
 
-class TestPiccoloOutboxOnSqlite(OutboxContract, OutboxOutageContract):
-    @pytest.fixture
-    def rig(self, sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(sqlite_database)
-
-    @pytest.fixture
-    def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(lost_sqlite_database)
+class TestPiccoloOutboxOnSqlite(OnSqlite, OutboxContract, OutboxOutageContract):
+    pass
 
 
-class TestPiccoloOutboxOnPostgres(OutboxContract, OutboxOutageContract):
-    @pytest.fixture
-    def rig(self, postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(postgres_database)
-
-    @pytest.fixture
-    def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
-        return PiccoloConversationStoreRig(lost_postgres_database)
+class TestPiccoloOutboxOnPostgres(OnPostgres, OutboxContract, OutboxOutageContract):
+    pass

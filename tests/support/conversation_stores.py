@@ -1,4 +1,6 @@
-"""Rigs around the conversation stores."""
+"""Rigs around the conversation stores, and their fixtures for the contracts of the five ports."""
+
+import pytest
 
 from polyant.adapters.memory.conversation_maintenance import MemoryConversationMaintenance
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
@@ -54,3 +56,35 @@ class PiccoloConversationStoreRig(ConversationStoreRig):
         for table, columns in _MAKE_OLDER.items():
             changes = ", ".join(f"{column} = {column} - {round(seconds * 1_000_000)}" for column in columns)
             await self._database.run(f"UPDATE {table} SET {changes}")  # noqa: S608 - no input
+
+
+class InMemory:
+    """The rig of the store in memory."""
+
+    @pytest.fixture
+    def rig(self) -> MemoryConversationStoreRig:
+        return MemoryConversationStoreRig()
+
+
+class OnSqlite:
+    """The rigs of a SQLite database, and of one that is lost."""
+
+    @pytest.fixture
+    def rig(self, sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
+        return PiccoloConversationStoreRig(sqlite_database)
+
+    @pytest.fixture
+    def unavailable(self, lost_sqlite_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
+        return PiccoloConversationStoreRig(lost_sqlite_database)
+
+
+class OnPostgres:
+    """The rigs of a PostgreSQL database, and of one that is lost."""
+
+    @pytest.fixture
+    def rig(self, postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
+        return PiccoloConversationStoreRig(postgres_database)
+
+    @pytest.fixture
+    def unavailable(self, lost_postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig:
+        return PiccoloConversationStoreRig(lost_postgres_database)
