@@ -12,13 +12,16 @@ import pytest
 import polyant.domain.use_cases
 from polyant.adapters.fail_open.rate_limiter import FailOpenRateLimiter
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
+from polyant.adapters.otel.content_switch import VARIABLE
 from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
 from polyant.container import Container
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import AuditEntry, AuditQuery
+from polyant.domain.chat import StepFinished
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import Environ, HttpToolHosts, ScriptFile, ToolNames
 from polyant.domain.instances import Slug
+from polyant.domain.limits import TurnBudget
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
@@ -41,7 +44,9 @@ from polyant.plugins import AdapterError
 from polyant.settings import read_settings
 from polyant.testing.factories import InstanceFactory, UserFactory
 from polyant.testing.manual_clock import START
-from polyant.testing.turn_log import turn_of
+from polyant.testing.supervisor_events import events_of
+from polyant.testing.turn_log import turn_of as record_of
+from polyant.testing.turns import turn_of
 from polyant.wiring import DATABASE, open_container
 from support.packages import install
 
@@ -154,7 +159,7 @@ async def test_work_of_channels_can_be_built_from_its_annotations(environ: dict[
 async def test_turns_are_stored_when_the_engine_stops(environ: dict[str, str]) -> None:
     async with container_of(environ) as container:
         await (await container.get(DATABASE)).migrate()
-        record = turn_of(BOT, at=(await container.get(Clock)).now())
+        record = record_of(BOT, at=(await container.get(Clock)).now())
         (await container.get(TurnLog)).note(record)
     async with container_of(environ) as container:
         assert (await (await container.get(TurnLog)).list(BOT, limit=5)).turns == (record,)
@@ -164,7 +169,7 @@ async def test_turns_are_kept_for_the_configured_days(environ: dict[str, str]) -
     async with container_of(environ, **storage_settings("memory"), TURN_LOG_DAYS="2") as container:
         now, log = (await container.get(Clock)).now(), await container.get(TurnLog)
         for days in (0, 1, 2, 3):
-            log.note(turn_of(BOT, at=now - timedelta(days=days)))
+            log.note(record_of(BOT, at=now - timedelta(days=days)))
         assert (await log.list(BOT, limit=5)).total == 2
 
 
@@ -242,6 +247,7 @@ async def test_passwords_are_hashed_with_argon2id(environ: dict[str, str]) -> No
 
 
 WRAPPER = """
+from polyant.adapters.otel.content_switch import VARIABLE
 from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
 from polyant.domain.toolbox import Toolbox
 
@@ -264,3 +270,13 @@ async def test_third_party_supervisor_can_wrap_the_built_in_loop(
         wrapper: Any = await container.get(Supervisor)
         assert isinstance(wrapper.loop, ToolLoopSupervisor)
         assert isinstance(wrapper.toolbox, Toolbox)
+
+
+@pytest.mark.parametrize("value", ["NO_CONTENT", "SPAN_ONLY"])
+async def test_switch_for_text_in_spans_reaches_the_supervisor(environ: dict[str, str], value: str) -> None:
+    bare = InstanceFactory.build(provider="scripted", base_url=None, mcp_servers=(), tools=(), secrets={}, options={})
+    async with container_of(environ, TURN_OBSERVERS="otel", **{VARIABLE: value}) as container:
+        supervisor = await container.get(Supervisor)
+        events = await events_of(supervisor.run(turn_of(bare, budget=TurnBudget())))
+    (step,) = [event for event in events if isinstance(event, StepFinished)]
+    assert (step.content is not None) is (value == "SPAN_ONLY")

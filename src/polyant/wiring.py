@@ -92,6 +92,7 @@ from polyant.domain.skill_reading import SkillReader
 from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.toolbox import Toolbox
+from polyant.domain.turn_content import ContentRecording
 from polyant.domain.turn_observation import TurnObservation
 from polyant.domain.turn_tracing import TurnTracing
 from polyant.home import database_url_of, require_given_secrets
@@ -259,6 +260,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(AdapterHealth, partial(_adapter_health, container, settings), listed=False)
     container.register(TurnObservation, TurnObservation, listed=False)
     container.register(TurnTracing, TurnTracing, listed=False)
+    container.register(ContentRecording, ContentRecording, listed=False)
     container.register(MediaMemory, MediaMemory, listed=False)
     container.register(Attachments, Attachments, listed=False)
     container.register(ImageIntake, ImageIntake, listed=False)

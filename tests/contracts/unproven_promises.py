@@ -7,6 +7,7 @@ ATOMIC = "No kit can make a write fail halfway."
 BLOCKING = "No kit can tell a long calculation from a blocking call."
 COST = "The cost depends on the machine: tests of the adapters check their indexes, and benchmarks the time."
 OBSERVATION = "TurnObservation guarantees it for all observers: see tests/domain/test_turn_observation.py."
+CONTENT = "tests/adapters/otel/test_content.py and tests/domain/test_turn_content.py test it with a whole turn."
 REMAINS = "tests/adapters/piccolo/test_sqlite_writer.py checks that deleted data are overwritten."
 IMAGES = "tests/adapters/llm/test_image_fetcher.py tests it with redirects, addresses and headers."
 DOCUMENTS = "tests/adapters/pdf/test_document_reader.py reads documents without an end, and ends slow processes."
@@ -199,6 +200,14 @@ UNPROVEN: dict[str, dict[str, str]] = {
             "dropped, counted and logged."
         ): OBSERVATION,
         "An exception is logged and loses only that observation.": OBSERVATION,
+        (
+            "The events contain no text of the turn, unless the observer has the attribute `records_content` "
+            "with the value True."
+        ): CONTENT,
+        (
+            "Then `content` has the text of each model call and tool call, shortened and without the "
+            "instance's secrets."
+        ): CONTENT,
         "When the server stops, queued observations are delivered for up to five seconds.": OBSERVATION,
     },
     "user_repo": {

@@ -28,6 +28,7 @@ from polyant.domain.system_prompt import SystemPromptComposer
 from polyant.domain.tool_access import ToolAccess
 from polyant.domain.toolbox import Toolbox
 from polyant.domain.tools import ToolContext
+from polyant.domain.turn_content import ContentRecording
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.fakes import Activity, FakeChatModel, FakeStep, FakeTool
@@ -108,7 +109,7 @@ class ToolLoop:
             skills=SkillReader(files=self.skill_files),
         )
 
-    def toolbox(self, model: ChatModel) -> Toolbox:
+    def toolbox(self, model: ChatModel, content: ContentRecording | None = None) -> Toolbox:
         return Toolbox(
             chat_models={"fake": model},
             provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
@@ -117,6 +118,7 @@ class ToolLoop:
             cipher=self.cipher,
             clock=self.clock,
             outbound=self.outbound,
+            content=content,
         )
 
     def supervisor(self, model: ChatModel) -> ToolLoopSupervisor:

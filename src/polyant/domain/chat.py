@@ -8,6 +8,7 @@ import msgspec
 from polyant.domain.instances import Instance, JsonObject, Slug
 from polyant.domain.limits import TurnBudget
 from polyant.domain.media.parts import ImageLink, MediaPart, StoredPart
+from polyant.domain.recorded_content import StepContent, ToolContent
 from polyant.domain.secrets import SecretText
 from polyant.domain.trace_context import TraceContext
 from polyant.domain.turn_context import TurnContext
@@ -243,6 +244,8 @@ class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     milliseconds: float
     ok: bool
+    content: ToolContent | None = None
+    """The text of the call, only for a turn whose content is recorded."""
 
 
 class StepFinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,6 +256,8 @@ class StepFinished(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     milliseconds: float
     """The duration of this model call."""
+    content: StepContent | None = None
+    """The text of the call, only for a turn whose content is recorded."""
 
 
 class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.provider_keys import ProviderKeys, base_url_of
 from polyant.domain.system_prompt import SystemPromptComposer, caller_section
 from polyant.domain.tool_access import AvailableTools, ToolAccess
+from polyant.domain.turn_content import ContentRecording
 
 log = logging.getLogger("polyant.turn")
 
@@ -162,6 +163,7 @@ class Toolbox:
         cipher: SecretCipher,
         clock: Clock,
         outbound: OutboundPolicy,
+        content: ContentRecording | None = None,
     ) -> None:
         self._chat_models = chat_models
         self._provider_keys = provider_keys
@@ -170,6 +172,7 @@ class Toolbox:
         self._prompts = system_prompts
         self._clock = clock
         self._outbound = outbound
+        self._content = content
 
     @asynccontextmanager
     async def open(self, turn: Turn) -> AsyncIterator[TurnToolbox]:
@@ -187,7 +190,8 @@ class Toolbox:
             tools = GuardedTools(turn, available.tools, self._cipher)
             system = self._prompts.compose(instance, tools.specs, turn.caller_instructions)
             request = msgspec.structs.replace(request, system=system)
-            agent = Agent(model, tools, budget, self._clock)
+            content = None if self._content is None else await self._content.begin(instance, request)
+            agent = Agent(model, tools, budget, self._clock, content=content)
             sub_agents = SubAgents(request, agent, partial(self._prompts.compose, instance))
             yield TurnToolbox(turn, request, agent=agent, sub_agents=sub_agents, clock=self._clock, started=started)
 

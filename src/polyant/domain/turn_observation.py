@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from polyant.domain.chat import StepFinished, ToolFinished
 from polyant.domain.error_places import place_of
 from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.turn_content import records_content
 from polyant.domain.turn_records import ObservedTurn, TurnRecord
 
 log = logging.getLogger("polyant.turn")
@@ -60,19 +63,27 @@ class TurnObservation:
 
     def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
         """Publishes the end of a model call, `elapsed` seconds after the turn started."""
-        self._publish(lambda observer: observer.step_finished(turn, step, elapsed=elapsed))
+        bare = step if step.content is None else msgspec.structs.replace(step, content=None)
+        self._publish(
+            lambda observer: observer.step_finished(turn, bare, elapsed=elapsed),
+            with_content=lambda observer: observer.step_finished(turn, step, elapsed=elapsed),
+        )
 
     def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
         """Publishes the end of a tool call, `elapsed` seconds after the turn started."""
-        self._publish(lambda observer: observer.tool_finished(turn, tool, elapsed=elapsed))
+        bare = tool if tool.content is None else msgspec.structs.replace(tool, content=None)
+        self._publish(
+            lambda observer: observer.tool_finished(turn, bare, elapsed=elapsed),
+            with_content=lambda observer: observer.tool_finished(turn, tool, elapsed=elapsed),
+        )
 
     def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
         """Publishes the end of a turn."""
         self._publish(lambda observer: observer.turn_finished(turn, record))
 
-    def _publish(self, observation: Observation) -> None:
+    def _publish(self, observation: Observation, *, with_content: Observation | None = None) -> None:
         for queue in self._queues:
-            queue.put(observation)
+            queue.put(with_content if with_content is not None and queue.records_content else observation)
 
 
 class _Queue:
@@ -81,6 +92,7 @@ class _Queue:
     def __init__(self, name: str, observer: TurnObserver, max_waiting: int) -> None:
         self.name = name
         self.dropped = 0
+        self.records_content = records_content(observer)
         self._observer = observer
         self._max_waiting = max_waiting
         self._waiting = deque[Observation]()

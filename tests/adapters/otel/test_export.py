@@ -98,6 +98,31 @@ async def test_oldest_spans_are_dropped_when_too_many_wait(
     assert [record.getMessage() for record in records] == ["the collector is too slow: spans are dropped"]
 
 
+async def test_oldest_spans_are_dropped_when_those_that_wait_are_too_large(
+    collector: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "MAX_WAITING_BYTES", 8)
+    export = export_to(collector)
+    with collected("polyant.turn") as records:
+        for span in (b"one", b"two", b"three", b"four"):
+            export.add(span)
+        assert (await collector.request()).body == b"four"
+        export.add(b"larger than all others")  # a span is never too large to be sent alone
+        assert (await collector.request(1)).body == b"larger than all others"
+    await export.close(seconds=seconds(5))
+    assert [record.getMessage() for record in records] == ["the collector is too slow: spans are dropped"]
+
+
+async def test_batches_are_bounded_in_size(collector: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_module, "_INTERVAL_SECONDS", 3_600)
+    monkeypatch.setattr(export_module, "_BATCH_BYTES", 6)
+    export = export_to(collector)
+    for span in (b"one", b"two", b"three"):
+        export.add(span)
+    await export.close(seconds=seconds(5))
+    assert [request.body for request in collector.requests] == [b"one|two", b"three"]
+
+
 def test_endpoint_for_traces_is_used_as_it_is() -> None:
     names = {"ENDPOINT": "http://other:1", "TRACES_ENDPOINT": "https://collector:2/custom", "TRACES_TIMEOUT": "3"}
     endpoint = endpoint_in(Environ({f"OTEL_EXPORTER_OTLP_{name}": value for name, value in names.items()}))

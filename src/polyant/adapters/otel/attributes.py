@@ -1,4 +1,4 @@
-"""Attributes of the spans, by the semantic conventions for generative AI: facts and metrics, never text.
+"""Attributes of the spans, by the semantic conventions for generative AI; text only if it is recorded.
 
 Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 """
@@ -9,6 +9,7 @@ from opentelemetry.semconv.schemas import Schemas
 
 from polyant.adapters.otel.wire import encode_constant
 from polyant.domain.chat import Usage
+from polyant.domain.recorded_content import StepContent, ToolContent
 from polyant.domain.turn_records import ObservedTurn
 
 SCHEMA_URL = Schemas.V1_44_0.value
@@ -26,6 +27,11 @@ CACHED_TOKENS = "gen_ai.usage.cache_read.input_tokens"
 TOOL_NAME = "gen_ai.tool.name"
 TOOL_CALL = "gen_ai.tool.call.id"
 TOOL_TYPE = "gen_ai.tool.type"
+SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
+INPUT_MESSAGES = "gen_ai.input.messages"
+OUTPUT_MESSAGES = "gen_ai.output.messages"
+TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
+TOOL_RESULT = "gen_ai.tool.call.result"
 ERROR = "error.type"
 
 _CACHED = 1_024
@@ -72,6 +78,22 @@ def request_attributes(turn: ObservedTurn) -> Attributes:
     if turn.context.chat_id is not None:
         attributes[CONVERSATION] = turn.context.chat_id
     return attributes
+
+
+def step_content_attributes(first: StepContent | None, last: StepContent | None) -> Attributes:
+    """Returns the input of the first model call and the output of the last one; nothing if text isn't recorded."""
+    if first is None or last is None:
+        return {}
+    return {
+        SYSTEM_INSTRUCTIONS: first.system_instructions,
+        INPUT_MESSAGES: first.input_messages,
+        OUTPUT_MESSAGES: last.output_messages,
+    }
+
+
+def tool_content_attributes(content: ToolContent | None) -> Attributes:
+    """Returns the arguments and the result of a tool call; nothing if text isn't recorded."""
+    return {} if content is None else {TOOL_ARGUMENTS: content.arguments, TOOL_RESULT: content.result}
 
 
 def usage_attributes(usage: Usage) -> Attributes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import logging
 import time
 from collections import deque
@@ -16,8 +17,13 @@ log = logging.getLogger("polyant.turn")
 MAX_WAITING = 10_000
 """The number of spans that wait for the collector at most; older ones are dropped."""
 
+MAX_WAITING_BYTES = 32 * 1_048_576
+"""The size of the spans that wait at most: spans with text are large."""
+
 _INTERVAL_SECONDS = 1.0
 _BATCH = 512
+_BATCH_BYTES = 2 * 1_048_576
+"""Collectors accept 4 MiB or more; the last span of a batch may exceed this."""
 _LOG_INTERVAL_SECONDS = 60.0
 _SUCCESS = range(200, 300)
 _RETRYABLE = frozenset({429, 502, 503, 504})
@@ -35,14 +41,16 @@ class SpanExport:
         self._endpoint = endpoint
         self._encode = encode
         self._waiting = deque[bytes]()
+        self._waiting_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
         self._log_again_at = 0.0
 
     def add(self, span: bytes) -> None:
-        """Queues a span; the oldest one is dropped when too many wait."""
-        if len(self._waiting) >= MAX_WAITING:
-            self._waiting.popleft()
+        """Queues a span; the oldest ones are dropped when too many wait."""
+        self._waiting_bytes += len(span)
+        while self._waiting and (len(self._waiting) >= MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES):
+            self._take()
             self._warn("the collector is too slow: spans are dropped")
         self._waiting.append(span)
         if self._task is None:
@@ -70,7 +78,7 @@ class SpanExport:
 
     async def _send(self) -> bool:
         """Sends one batch; returns whether it is off the queue, because it was accepted or can't be."""
-        batch = list(self._waiting)[:_BATCH]
+        batch = self._batch()
         body = self._encode(batch)
         headers = {"Content-Type": "application/x-protobuf", **self._endpoint.headers}
         if self._endpoint.compressed:
@@ -83,8 +91,21 @@ class SpanExport:
             self._warn(f"the collector refuses spans: {status}")
         for span in batch:
             if self._waiting and self._waiting[0] is span:  # those dropped meanwhile are gone
-                self._waiting.popleft()
+                self._take()
         return True
+
+    def _batch(self) -> list[bytes]:
+        batch, size = list[bytes](), 0
+        for span in itertools.islice(self._waiting, _BATCH):
+            batch.append(span)
+            size += len(span)
+            if size >= _BATCH_BYTES:
+                break
+        return batch
+
+    def _take(self) -> None:
+        """Removes the oldest span from the queue."""
+        self._waiting_bytes -= len(self._waiting.popleft())
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> int | None:
         """Returns the status of the response, or None if there is none."""

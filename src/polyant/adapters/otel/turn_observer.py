@@ -9,12 +9,14 @@ from typing import Self
 import msgspec
 
 from polyant import __version__
+from polyant.adapters.otel.content_switch import is_content_recorded
 from polyant.adapters.otel.endpoint import endpoint_in
 from polyant.adapters.otel.export import SpanExport
 from polyant.adapters.otel.wire import AttributeValue, EncodedSpan, encode_request, encode_span
 from polyant.domain.chat import StepFinished, ToolFinished, Usage
 from polyant.domain.injectables import Environ
 from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.recorded_content import StepContent
 from polyant.domain.trace_context import TraceContext
 from polyant.domain.turn_records import FAILED_OUTCOMES, ObservedTurn, TurnRecord
 
@@ -32,12 +34,15 @@ _SCOPE = ("polyant", __version__)
 
 
 class _OpenTurn(msgspec.Struct, kw_only=True):
-    """The trace of a turn, and the tokens of the model calls so far."""
+    """The trace of a turn, and the tokens and the text of the model calls so far."""
 
     trace: TraceContext
     started: float
     """Seconds since 1970."""
     usage: Usage = Usage()
+    first: StepContent | None = None
+    """The text of the first model call, if it is recorded."""
+    last: StepContent | None = None
 
     def times(self, elapsed: float, milliseconds: float) -> tuple[int, int]:
         """Returns the start and the end of work, in nanoseconds since 1970.
@@ -54,7 +59,7 @@ class OtelTurnObserver(TurnObserver):
     """Sends spans over OTLP; the standard variables `OTEL_…` configure endpoint, sampler and resource.
 
     Args:
-        environ: The environment.
+        environ: The environment. OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT puts text into spans.
         export: Receives the encoded spans, for tests; by default, they are sent to the endpoint.
     """
 
@@ -62,6 +67,7 @@ class OtelTurnObserver(TurnObserver):
 
     def __init__(self, *, environ: Environ, export: Callable[[bytes], None] | None = None) -> None:
         self._resource = resource_attributes(environ)
+        self.records_content = is_content_recorded(environ)
         self._export = SpanExport(endpoint_in(environ), self.request_of)
         self._add = self._export.add if export is None else export
         self._open = OrderedDict[str, _OpenTurn]()
@@ -93,14 +99,21 @@ class OtelTurnObserver(TurnObserver):
             usage, opened.usage = _difference(step.usage, opened.usage), step.usage
             constant = attributes.chat_constant(turn.provider, turn.model)
             times = opened.times(elapsed, step.milliseconds)
-            self._add(_child(opened.trace, constant, times, attributes.usage_attributes(usage)))
+            given = attributes.usage_attributes(usage)
+            if self.records_content:
+                opened.first, opened.last = opened.first or step.content, step.content
+                given |= attributes.step_content_attributes(step.content, step.content)
+            self._add(_child(opened.trace, constant, times, given))
 
     async def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
         opened = self._open.get(turn.id)
         if opened is not None:
             constant = attributes.tool_constant(tool.name, ok=tool.ok)
             times = opened.times(elapsed, tool.milliseconds)
-            self._add(_child(opened.trace, constant, times, {attributes.TOOL_CALL: tool.call_id}, failed=not tool.ok))
+            given: attributes.Attributes = {attributes.TOOL_CALL: tool.call_id}
+            if self.records_content:
+                given |= attributes.tool_content_attributes(tool.content)
+            self._add(_child(opened.trace, constant, times, given, failed=not tool.ok))
 
     async def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
         opened = self._open.pop(turn.id, None)
@@ -112,6 +125,7 @@ class OtelTurnObserver(TurnObserver):
         given |= attributes.usage_attributes(
             Usage(record.prompt_tokens, record.completion_tokens, record.cached_tokens)
         )
+        given |= attributes.step_content_attributes(opened.first, opened.last)
         failed = record.outcome in FAILED_OUTCOMES
         if failed:
             given[attributes.ERROR] = record.outcome.value

@@ -12,21 +12,39 @@ from polyant.domain.agent_loop.tool_execution import DelegateFor, ParallelToolEx
 from polyant.domain.chat import ModelRequest, StepFinished, TextDelta, ToolCall, ToolFinished, ToolStarted
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
+from polyant.domain.turn_content import TurnContent
 
 AgentEvent = TextDelta | StepFinished | ToolStarted | ToolFinished
 
 
 class Agent:
-    """Calls the model, runs the tools that it calls, and repeats until the model responds without a tool call."""
+    """Calls the model, runs the tools that it calls, and repeats until the model responds without a tool call.
 
-    def __init__(self, model: ChatModel, tools: GuardedTools, budget: RemainingBudget, clock: Clock) -> None:
+    Args:
+        model: The model.
+        tools: The tools.
+        budget: The turn's budget.
+        clock: Measures durations.
+        content: Renders the text of the calls, if it is recorded.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        tools: GuardedTools,
+        budget: RemainingBudget,
+        clock: Clock,
+        *,
+        content: TurnContent | None = None,
+    ) -> None:
         self._model = model
         self._clock = clock
+        self._content = content
         self.tools = tools
         self.budget = budget
 
     def with_tools(self, tools: GuardedTools) -> "Agent":
-        """Returns an agent with other tools that shares the turn's budget."""
+        """Returns an agent with other tools that shares the turn's budget, and whose text isn't recorded."""
         return Agent(self._model, tools, self.budget, self._clock)
 
     async def run(
@@ -77,8 +95,10 @@ class Agent:
         """
         last = self.budget.take_step(reserve=reserve) or last
         request = msgspec.structs.replace(request, tools=() if last else self.tools.specs)
-        return ModelStep(self._model, request, last=last, budget=self.budget, clock=self._clock)
+        return ModelStep(self._model, request, last=last, budget=self.budget, clock=self._clock, content=self._content)
 
     def execution(self, calls: tuple[ToolCall, ...]) -> ParallelToolExecution:
         """Returns the execution of tool calls, within the budget."""
-        return ParallelToolExecution(calls, tools=self.tools, budget=self.budget, clock=self._clock)
+        return ParallelToolExecution(
+            calls, tools=self.tools, budget=self.budget, clock=self._clock, content=self._content
+        )

@@ -8,6 +8,7 @@ from polyant.domain.agent_loop.reply import Reply
 from polyant.domain.chat import AssistantMessage, ModelEvent, ModelRequest, StepFinished, ToolCall
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
+from polyant.domain.turn_content import TurnContent
 
 
 class ModelStep:
@@ -19,6 +20,7 @@ class ModelStep:
         last: Whether this is the last step, whose tool calls aren't run.
         budget: Counts the tokens.
         clock: Measures the duration.
+        content: Renders the text of the call, if it is recorded.
     """
 
     def __init__(
@@ -29,12 +31,14 @@ class ModelStep:
         last: bool,
         budget: RemainingBudget,
         clock: Clock,
+        content: TurnContent | None = None,
     ) -> None:
         self.request = request
         self._last = last
         self._model = model
         self._budget = budget
         self._clock = clock
+        self._content = content
         self._reply = Reply()
         self._started = clock.monotonic()
         self.calls: tuple[ToolCall, ...] = ()
@@ -54,7 +58,12 @@ class ModelStep:
         budget.usage += self._reply.usage
         self.calls = () if self._last else self._reply.tool_calls(self.request.messages)
         milliseconds = (self._clock.monotonic() - self._started) * 1_000
-        return StepFinished(usage=budget.usage, steps=budget.steps, milliseconds=milliseconds)
+        content = (
+            None
+            if self._content is None
+            else self._content.of_step(self.request, self.message, self._reply.finish_reason)
+        )
+        return StepFinished(usage=budget.usage, steps=budget.steps, milliseconds=milliseconds, content=content)
 
     @property
     def message(self) -> AssistantMessage:

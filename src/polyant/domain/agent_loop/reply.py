@@ -30,6 +30,7 @@ class Reply:
 
     def __init__(self) -> None:
         self.usage = Usage()
+        self.finish_reason = "stop"
         self._provider_data: ProviderData | None = None
         self._texts: list[str] = []
         self._calls: list[ToolCall] = []
@@ -44,6 +45,7 @@ class Reply:
                     self._calls.append(event)
             case ModelFinished():
                 self.usage = event.usage
+                self.finish_reason = event.finish_reason
                 self._provider_data = event.provider_data
             case never:
                 assert_never(never)

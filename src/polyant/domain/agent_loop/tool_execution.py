@@ -9,6 +9,7 @@ from polyant.domain.agent_loop.guarded_tools import Delegate, GuardedTools, fail
 from polyant.domain.chat import ToolCall, ToolFinished, ToolResult, ToolStarted
 from polyant.domain.errors import TurnTimeoutError
 from polyant.domain.ports.clock import Clock
+from polyant.domain.turn_content import TurnContent
 
 log = logging.getLogger("polyant.turn")
 
@@ -32,11 +33,18 @@ class ParallelToolExecution:
     """The tool calls of one step: `events` runs them, `results` has their results in the order of the calls."""
 
     def __init__(
-        self, calls: Sequence[ToolCall], *, tools: GuardedTools, budget: RemainingBudget, clock: Clock
+        self,
+        calls: Sequence[ToolCall],
+        *,
+        tools: GuardedTools,
+        budget: RemainingBudget,
+        clock: Clock,
+        content: TurnContent | None = None,
     ) -> None:
         self._tools = tools
         self._budget = budget
         self._clock = clock
+        self._content = content
         now = clock.monotonic()
         deadline = min(now + budget.tool_seconds, budget.deadline)
         self._executions = [ToolExecution(call, started=now, deadline=deadline) for call in calls]
@@ -94,8 +102,13 @@ class ParallelToolExecution:
     def _finish(self, execution: ToolExecution, result: ToolResult) -> ToolFinished:
         execution.result = result
         milliseconds = (self._clock.monotonic() - execution.started) * 1_000
+        call = execution.call
         return ToolFinished(
-            call_id=execution.call.id, name=execution.call.name, milliseconds=milliseconds, ok=not result.is_error
+            call_id=call.id,
+            name=call.name,
+            milliseconds=milliseconds,
+            ok=not result.is_error,
+            content=None if self._content is None else self._content.of_tool(call, result),
         )
 
     async def _cancel_running(self) -> None:

@@ -14,6 +14,9 @@ class TurnObserver(Protocol):
     Calls to one observer are sequential and in the order of the events. A slow observer delays only its own later
     calls; observations that exceed its queue are dropped, counted and logged. An exception is logged and loses only
     that observation. When the server stops, queued observations are delivered for up to five seconds.
+
+    The events contain no text of the turn, unless the observer has the attribute `records_content` with the value True.
+    Then `content` has the text of each model call and tool call, shortened and without the instance's secrets.
     """
 
     @abstractmethod
