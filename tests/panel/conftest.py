@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from support.packages import install
 from support.patience import PATIENCE
 from support.postgres import PostgresServer
 from support.process import SECRETS, Server, serving
@@ -24,6 +25,38 @@ SETTINGS = {
     "INITIAL_ADMIN_PASSWORD": PASSWORD,
     **SECRETS,
 }
+
+
+GEARBOX = """
+from typing import Annotated, Literal
+
+import msgspec
+
+from polyant.domain.ports.tool import Tool
+
+
+class Options(msgspec.Struct, frozen=True):
+    region: Annotated[str, msgspec.Meta(description="Where it computes.", max_length=20)] = "eu"
+    size: Annotated[int, msgspec.Meta(ge=1, le=9)] = 3
+    share: float | None = None
+    effort: Literal["low", "high"] = "low"
+    cached: bool = False
+    labels: dict[str, str] = {}
+    prefix: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
+
+
+class Arguments(msgspec.Struct, frozen=True):
+    pass
+
+
+class GearboxTool(Tool):
+    name, description, secrets = "gearbox", "Changes gears.", ()
+    arguments, options = Arguments, Options
+
+    async def run(self, arguments, context):
+        return ""
+"""
+"""The module of a tool with an option for each kind of field."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +83,10 @@ def upstream() -> Iterator[UpstreamThread]:
 def server(upstream: UpstreamThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server on SQLite whose openai instances call the scripted provider."""
     keys = {"OPENAI_API_KEY": "upstream-key-0123456789", "PROVIDER_HOSTS": upstream.upstream.url}
-    with serving(tmp_path_factory.mktemp("panel"), **SETTINGS, **keys) as server:
+    packages = tmp_path_factory.mktemp("packages")
+    install(packages, "acme-gearbox", GEARBOX, [("tool", "gearbox", "GearboxTool")])
+    tools = {"PYTHONPATH": str(packages), "POLYANT_TOOLS": "gearbox"}
+    with serving(tmp_path_factory.mktemp("panel"), **SETTINGS, **keys, **tools) as server:
         yield server
 
 

@@ -29,6 +29,7 @@ PAGES = (
     ),
     *("/instances/demo-bot/conversations", "/instances/demo-bot/conversations?search=nothing"),
     *(f"/instances/demo-bot/channels/{channel}" for channel in ("telegram", "slack", "whatsapp")),
+    *("/instances/demo-bot/options/openai", "/instances/demo-bot/options/gearbox"),
     *("/instances/demo-bot/delete", "/instances/demo-bot/key/revoke"),
     *("/instances/demo-bot/secrets/crm_token", "/instances/nobody"),
 )
@@ -82,6 +83,31 @@ def test_states_of_mcp_servers_have_no_accessibility_violation(open_page: Open, 
     page.goto(f"/instances/demo-bot/mcp/{name}/remove")
     assert violations(page) == []
     page.get_by_role("button", name="Remove now").click()
+
+
+@pytest.mark.parametrize(
+    "options", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"java_script_enabled": False}]
+)
+def test_options_are_edited_in_accessible_fields(open_page: Open, options: dict[str, object]) -> None:
+    path = "/instances/demo-bot/options/gearbox"
+    page = open_page(path, **options)
+    page.get_by_label("size").fill("12")
+    page.get_by_label("labels").fill("{")
+    page.get_by_label("effort").select_option("high")
+    page.get_by_role("button", name="Save options").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved: 2 things to correct")
+    expect(page.get_by_label("effort")).to_have_value("high")
+    if options.get("java_script_enabled", True):
+        expect(page.get_by_role("alert")).to_be_focused()
+        assert violations(page) == []
+    page.get_by_label("size").fill("4")
+    page.get_by_label("labels").fill('{"team": "blue"}')
+    page.get_by_role("button", name="Save options").click()
+    expect(page.get_by_role("status").first).to_contain_text("Options saved.")
+    page.get_by_role("link", name="Options of gearbox").click()
+    expect(page.get_by_label("size")).to_have_value("4")
+    page.get_by_role("button", name="Remove these options").click()
+    expect(page.get_by_role("status").first).to_contain_text("Options removed.")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -13,6 +13,7 @@ from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.rate_limits.default_rate_policy import DefaultRatePolicy
 from polyant.adapters.tools.calculate_tool import CalculateTool
 from polyant.domain.adapter_health import AdapterHealth, CheckedAdapter
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.failed_credentials import FailedCredentialLimit
 from polyant.domain.instances import Instance, InstanceStatus, Slug, TranscriptReaders
 from polyant.domain.limits import TurnBudget
@@ -266,9 +267,17 @@ class _Instances(Instances):
 
 
 @asynccontextmanager
-async def serving(*, max_turns: int = 1_000, budget: TurnBudget | None = None, **settings: Any) -> AsyncIterator[App]:
+async def serving(
+    *,
+    max_turns: int = 1_000,
+    budget: TurnBudget | None = None,
+    adapter_options: AdapterOptions | None = None,
+    **settings: Any,
+) -> AsyncIterator[App]:
     """Yields a started application, without a rate limit unless the settings give one."""
     app = App(HttpSettings(**{"rate_limit": None, "drain": 0.0, **settings}), max_turns=max_turns, budget=budget)
+    if adapter_options is not None:
+        app.management.declare(adapter_options)
     await app.add("demo-bot")
     await app.management.add_default_user()
     async with app.runner.observation, Lifespan(app.asgi):

@@ -286,6 +286,10 @@ class ManagementHarness:
         for kind, instance in instances:
             self._container.register_value(kind, instance)
 
+    def declare(self, options: AdapterOptions) -> None:
+        """Replaces the options of adapters; must precede their first use."""
+        self._container.register_value(AdapterOptions, options)
+
     async def _fake_channel(self, _: ChannelName) -> Channel:
         return self.channel
 

@@ -1,6 +1,7 @@
 """Adapter options: an instance's settings for a chat model, a tool or the Supervisor."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -49,6 +50,24 @@ class AdapterOptions:
             raise InvalidInputError(f"The adapter '{name}' has no options - at `{place}`")
         return kind
 
+    def faults(self, name: str, value: JsonObject) -> Mapping[str, str]:
+        """Returns the problem of each field of an adapter's options, by the field's name; empty if all are valid.
+
+        The key is empty for a problem of the whole object.
+
+        Raises:
+            InvalidInputError: The adapter is unknown or has no options.
+        """
+        kind = self.struct_of(name)
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        faults = {unknown: "Unknown field" for unknown in value if unknown not in fields}
+        for key, field in fields.items():
+            problem = _problem(value[key], field.type) if key in value else "Missing" if field.required else None
+            if problem is not None:
+                faults[key] = problem
+        whole = None if faults else _problem(value, kind)
+        return faults if whole is None else {_field_in(whole, fields): whole}
+
     @property
     def schemas(self) -> Mapping[str, JsonObject]:
         """The JSON schema of each adapter's options, by adapter name."""
@@ -64,6 +83,22 @@ class AdapterOptions:
         except msgspec.ValidationError as error:
             fault, _, path = str(error).partition(" - at `$")
             raise InvalidInputError(f"{fault} - at `{place}{path or '`'}") from None
+
+
+def _problem(value: object, kind: Any) -> str | None:
+    """Returns why a value doesn't match a type, or None if it does."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
+
+
+def _field_in(problem: str, fields: Collection[str]) -> str:
+    """Returns the field that a struct's own validation names, in the path or as the first word; else an empty text."""
+    _, _, path = problem.partition(" - at `$.")
+    named = (re.split(r"[.\[`]", path)[0], problem.split(" ", 1)[0].strip("`"))
+    return next((name for name in named if name in fields), "")
 
 
 def declared_options(adapter: object) -> type[msgspec.Struct] | None:

@@ -1,5 +1,6 @@
 """The parts of the panel for the application, which imports this module only if the panel is on."""
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.catalog import Catalog
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.injectables import PublicUrl
@@ -16,6 +17,7 @@ from polyant.domain.use_cases.show_provider_turns import ShowProviderTurns
 from polyant.http.injection import Instances
 from polyant.http.management.authentication import SessionGate
 from polyant.http.panel.channel_pages import ChannelPages
+from polyant.http.panel.options import OptionsPages
 from polyant.http.panel.pages import Panel
 from polyant.http.panel.settings import SettingsPages
 from polyant.http.panel.status import ServerFacts, StatusPages
@@ -44,14 +46,18 @@ async def panel_instances(
         list_instances=await instances.get(ListInstances),
         show_provider_turns=await instances.get(ShowProviderTurns),
     )
+    show_instance = await instances.get(ShowInstance)
+    adapter_options = await instances.get(AdapterOptions)
     channels = ChannelPages(
-        show_instance=await instances.get(ShowInstance),
+        show_instance=show_instance,
         channels=await instances.get(ChannelRegistry),
         list_channels=await instances.get(ListChannels),
         letters=await instances.get(ListDeadLetters),
         public_url=await instances.get(PublicUrl),
     )
-    return [panel, channels, SettingsPages(catalog=catalog, budget=await instances.get(TurnBudget)), status]
+    settings = SettingsPages(catalog=catalog, options=adapter_options, budget=await instances.get(TurnBudget))
+    options = OptionsPages(show_instance=show_instance, options=adapter_options, catalog=catalog)
+    return [panel, channels, settings, options, status]
 
 
 async def open_panel(

@@ -180,6 +180,20 @@ def digest_of(values: Mapping[str, str]) -> str:
     return hashlib.sha256(msgspec.json.encode(sorted(values.items()))).hexdigest()[:32]
 
 
+def seen_by(form: Form | None, stored: Mapping[str, str], *, conflict: FormConflictError | None = None) -> str:
+    """Returns the digest that a page's form carries: that of the stored values, if the page shows them.
+
+    A form that is shown again keeps its own digest, so that its next save still finds a conflict. The page of a
+    conflict shows the stored values beside the typed ones.
+
+    Args:
+        form: The form that wasn't saved; None for a form with the stored values.
+        stored: The stored values.
+        conflict: The conflict that the page shows.
+    """
+    return digest_of(stored) if form is None or conflict is not None else form.text(SEEN)
+
+
 async def save_form(
     form: Form,
     *,

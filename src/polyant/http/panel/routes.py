@@ -21,6 +21,7 @@ from polyant.http.panel.imports import ImportPageController
 from polyant.http.panel.instances import InstancesPageController
 from polyant.http.panel.keys import KeyPageController
 from polyant.http.panel.mcp import McpPageController
+from polyant.http.panel.options import OptionsPageController
 from polyant.http.panel.overview import OverviewPageController
 from polyant.http.panel.pages import STATIC
 from polyant.http.panel.playground import PlaygroundPageController
@@ -49,6 +50,7 @@ def panel_routes() -> list[ControllerRouterHandler]:
             ImportPageController,
             OverviewPageController,
             SettingsPageController,
+            OptionsPageController,
             PromptsPageController,
             ToolsPageController,
             McpPageController,

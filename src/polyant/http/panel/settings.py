@@ -8,6 +8,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import (
@@ -40,6 +41,7 @@ from polyant.http.panel.fields import (
 )
 from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
+from polyant.http.panel.option_form import adapters_with_options
 from polyant.http.panel.pages import PanelRequest, see_other
 
 LABELS = {
@@ -90,11 +92,13 @@ class SettingsPages:
 
     Args:
         catalog: The providers and the tools.
+        options: The options of adapters.
         budget: The server's limits, which the page names where the instance has none of its own.
     """
 
-    def __init__(self, *, catalog: Catalog, budget: TurnBudget) -> None:
+    def __init__(self, *, catalog: Catalog, options: AdapterOptions, budget: TurnBudget) -> None:
         self._catalog = catalog
+        self._options = options
         self._budget = budget
 
     def page(
@@ -141,6 +145,7 @@ class SettingsPages:
             budget=self._budget,
             may_share=request.auth.unrestricted or instance.transcripts is TranscriptReaders.USERS,
             secrets=[state for state in states if state.name not in CALLER_KEYS],
+            adapters=adapters_with_options(instance, self._options, self._catalog),
             moved=moved_key(instance, self._catalog.providers) is not None,
             provider_secret=None if provider is None else provider.secret,
         )

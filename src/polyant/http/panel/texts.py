@@ -28,6 +28,8 @@ DONE: Mapping[str, str] = {
     "signed-out": "You are signed out.",
     "settings": "Settings saved. They take effect with the next message.",
     "settings-key": "Settings saved. The stored key is for the former address: enter the key for the new one.",
+    "options": "Options saved. They take effect with the next message.",
+    "options-removed": "Options removed.",
     "access": "Access saved.",
     "enabled": "The instance is active again.",
     "disabled": "The instance is disabled: callers are refused until you enable it.",

@@ -7,6 +7,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from polyant.domain.adapter_options import declared_options
 from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import Instance
@@ -134,6 +135,7 @@ def _choice(instance: Instance, catalog: Catalog, name: str, *, ticked: bool) ->
         "name": name,
         "description": "" if tool is None else tool.description,
         "installed": tool is not None,
+        "has_options": (tool is not None and declared_options(tool) is not None) or name in instance.options,
         "missing": () if tool is None else [secret for secret in tool.secrets if secret not in instance.secrets],
         "ticked": ticked,
     }
