@@ -39,7 +39,7 @@ def test_bot_is_connected_listed_tested_and_disconnected(
     assert telegram.webhook["url"].startswith(f"{PUBLIC}/channels/telegram/")
     assert third == ("Users get a pairing code. Approve it with `polyant channels approve demo-bot telegram CODE`.")
     head, row = polyant.succeed("channels", "list").stdout.splitlines()
-    assert head.split() == ["INSTANCE", "CHANNEL", "ACCOUNT", "STATE", "DELIVERY", "ACCESS"]
+    assert head.split() == ["INSTANCE", "CHANNEL", "ACCOUNT", "STATE", "DELIVERY", "ACCESS", "PROBLEM"]
     assert row.split() == ["demo-bot", "telegram", "@demo_bot", "active", "webhook", "pairing"]
     assert polyant.succeed("channels", "test", "demo-bot", "telegram").stdout == "@demo_bot is connected.\n"
     done = polyant.succeed("channels", "disconnect", "demo-bot", "telegram")

@@ -36,8 +36,10 @@ from polyant.domain.use_cases.channels.fetch_media import MAX_MEDIA_BYTES, Fetch
 from polyant.domain.use_cases.channels.ingest_keys import IngestKeys
 from polyant.domain.use_cases.channels.lease_keeper import LeaseKeeper
 from polyant.domain.use_cases.channels.open_account import OpenAccount
+from polyant.domain.use_cases.channels.open_channel import OpenChannel
 from polyant.domain.use_cases.channels.pull_accounts import PullAccounts
 from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
+from polyant.domain.use_cases.channels.record_problems import RecordProblems
 from polyant.domain.use_cases.channels.run_channel_turn import RunChannelTurn
 from polyant.domain.use_cases.channels.send_deliveries import SendDeliveries
 from polyant.domain.use_cases.connect_channel import NewConnection
@@ -76,10 +78,12 @@ class ChannelWorkerHarness:
         open_account = OpenAccount(
             connections=self.channels.connections, repo=self.channels.repo, cipher=self.channels.cipher
         )
+        problems = RecordProblems(connections=self.channels.connections, clock=self.clock)
+        open_channel = OpenChannel(open_account=open_account, channels=self.channels.channels, problems=problems)
         self.receive_events = ReceiveEvents(
             connections=self.channels.connections,
-            channels=self.channels.channels,
-            open_account=open_account,
+            open_channel=open_channel,
+            problems=problems,
             inbox=self.store.inbox,
             outbox=self.store.outbox,
             keys=self.keys,
@@ -126,12 +130,11 @@ class ChannelWorkerHarness:
             inbox=self.store.inbox,
             outbox=self.store.outbox,
             lanes=self.store.lanes,
-            channels=self.channels.channels,
-            open_account=open_account,
+            open_channel=open_channel,
             answer=AnswerEvents(
                 answer=batch, end=end, history=history, keys=self.keys, pairing=PairingCodes(cipher=cipher)
             ),
-            send=SendDeliveries(outbox=self.store.outbox, keys=self.keys, lease_seconds=LEASE),
+            send=SendDeliveries(outbox=self.store.outbox, keys=self.keys, problems=problems, lease_seconds=LEASE),
             hashes=self.hashes,
             lease_seconds=LEASE,
         )
@@ -145,8 +148,8 @@ class ChannelWorkerHarness:
         )
         self.pull = PullAccounts(
             connections=self.channels.connections,
-            channels=self.channels.channels,
-            open_account=open_account,
+            open_channel=open_channel,
+            problems=problems,
             receive=self.receive_events,
             lanes=self.store.lanes,
             hashes=self.hashes,

@@ -183,6 +183,9 @@ def offered_tool(name: str, description: str) -> OfferedTool:
     return OfferedTool(spec=tool_spec(name, description, NoArguments), call=call)
 
 
+BROKEN_CHANNEL = "broken"
+
+
 class ManagementHarness:
     """The management use cases on memory adapters, with users, their sessions and the audit trail.
 
@@ -290,8 +293,15 @@ class ManagementHarness:
         """Replaces the options of adapters; must precede their first use."""
         self._container.register_value(AdapterOptions, options)
 
-    async def _fake_channel(self, _: ChannelName) -> Channel:
+    async def _fake_channel(self, name: ChannelName) -> Channel:
+        if name == BROKEN_CHANNEL:
+            raise ImportError("No module named 'acme'")
         return self.channel
+
+    async def enable_broken_channel(self) -> None:
+        """Enables another channel, whose adapter can't be imported."""
+        registry = await self.get(ChannelRegistry)
+        registry.names = (*registry.names, BROKEN_CHANNEL)
 
     async def get(self, kind: type[T]) -> T:
         """Returns a use case or one of its adapters, by type."""

@@ -4,6 +4,7 @@ import argparse
 import getpass
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from polyant.cli.context import CliContext, run
 from polyant.cli.output import print_json, print_table
 from polyant.domain.audit import CLI
 from polyant.domain.channel_events import AccountState, Credential
+from polyant.domain.channel_problems import ChannelProblem
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import (
     AmbiguousSends,
@@ -201,10 +203,18 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
             print_json({"channels": [connection_fields(each, public_url) for each in found]})
             return
         rows = [
-            (each.slug, each.channel, each.account_name or each.account, each.state, each.delivery, each.access)
+            (
+                each.slug,
+                each.channel,
+                each.account_name or each.account,
+                each.state,
+                each.delivery,
+                each.access,
+                "; ".join(map(problem_text, each.problems)),
+            )
             for each in found
         ]
-        print_table(("INSTANCE", "CHANNEL", "ACCOUNT", "STATE", "DELIVERY", "ACCESS"), rows)
+        print_table(("INSTANCE", "CHANNEL", "ACCOUNT", "STATE", "DELIVERY", "ACCESS", "PROBLEM"), rows)
 
     return run(work, environ)
 
@@ -307,9 +317,16 @@ def connection_fields(connection: ChannelConnection, public_url: str) -> dict[st
         "burst": connection.burst,
         "ambiguousSends": connection.ambiguous_sends,
         "options": msgspec.to_builtins(connection.options),
+        "problems": [msgspec.structs.asdict(problem) for problem in connection.problems],
         "createdAt": connection.created_at,
         "updatedAt": connection.updated_at,
     }
+
+
+def problem_text(problem: ChannelProblem) -> str:
+    """Returns the problem in a few words, such as `webhook refused since 2026-05-04 10:02 UTC: the signature …`."""
+    since = problem.since.astimezone(UTC)
+    return f"{problem.kind.replace('_', ' ')} since {since:%Y-%m-%d %H:%M} UTC: {problem.reason}"
 
 
 def event_fields(event: StoredEvent) -> dict[str, object]:

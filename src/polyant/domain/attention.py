@@ -2,9 +2,11 @@
 
 import enum
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
+from polyant.domain.channels import ChannelName
 from polyant.domain.errors import SecretUnreadableError, UnavailableError
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -24,6 +26,20 @@ class AttentionKind(enum.StrEnum):
     """The provider's key was entered for another address."""
     UNREADABLE_SECRET = "unreadable_secret"  # noqa: S105 - the name of a problem
     """A secret can't be decrypted with the current master keys."""
+    CHANNEL_UNUSABLE = "channel_unusable"
+    """A connected channel isn't enabled, its adapter can't be loaded, or a credential is missing or unreadable."""
+    CREDENTIALS_REFUSED = "credentials_refused"
+    """The platform refuses a channel's credentials."""
+    WEBHOOK_REFUSED = "webhook_refused"
+    """Requests to a channel's webhook are refused."""
+    POLLED_ELSEWHERE = "polled_elsewhere"
+    """Another program polls a channel's account."""
+    CHANNEL_PAUSED = "channel_paused"
+    """A channel was restored from a backup and isn't connected again."""
+    CHANNEL_UNREACHABLE = "channel_unreachable"
+    """A channel's platform doesn't respond."""
+    DEAD_LETTERS = "dead_letters"
+    """Messages of a channel couldn't be answered and wait for a replay."""
     NO_CALLER_KEY = "no_caller_key"
     """Callers need a key, and there is none."""
     MISSING_SECRET = "missing_secret"  # noqa: S105 - the name of a problem
@@ -33,13 +49,19 @@ class AttentionKind(enum.StrEnum):
 
 
 class Attention(msgspec.Struct, frozen=True, kw_only=True):
-    """The gravest problem of an instance."""
+    """The gravest problem of an instance, or of one of its channels."""
 
     slug: Slug
     name: str
     kind: AttentionKind
     secret: SecretName | None = None
     """The secret to enter; None if the fix is another one."""
+    channel: ChannelName | None = None
+    """The channel; None if the problem isn't one of a channel."""
+    since: datetime | None = None
+    """The beginning; None if it is unknown."""
+    reason: str | None = None
+    """The latest failure; None if the kind says everything."""
 
 
 async def attention_for(

@@ -160,10 +160,13 @@ class WebhookRefusedError(Exception):
 
     Args:
         forged: Whether the signature, secret or time stamp is wrong: the response is 401, otherwise 400.
+        reason: The reason for operators, such as "the signature is wrong"; the response doesn't contain it, and it
+            contains nothing of the request. None for a general one.
     """
 
-    def __init__(self, *, forged: bool) -> None:
-        super().__init__("forged" if forged else "malformed")
+    def __init__(self, *, forged: bool, reason: str | None = None) -> None:
+        self.reason = reason or ("the signature or secret is wrong" if forged else "the body can't be understood")
+        super().__init__(self.reason)
         self.forged = forged
 
 
@@ -196,6 +199,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
     code: str
     """The platform's code, such as `403` or `131047`; it contains no text of users."""
+    credentials: bool = False
+    """Whether the platform refuses the account's credentials, whatever the message is."""
 
 
 class Moved(msgspec.Struct, frozen=True, tag="moved"):

@@ -1,10 +1,13 @@
 """The channel adapters, each imported when it is first needed."""
 
+import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from polyant.domain.channels import ChannelName
-from polyant.domain.errors import NotFoundError
+from polyant.domain.errors import NotFoundError, PolyantError, UnavailableError
 from polyant.domain.ports.channel import Channel
+
+_logger = logging.getLogger(__name__)
 
 
 class UnknownChannelError(NotFoundError):
@@ -13,6 +16,13 @@ class UnknownChannelError(NotFoundError):
     def __init__(self, names: Collection[str]) -> None:
         known = ", ".join(sorted(names)) or "none"
         super().__init__("Unknown channel", hint=f"The channels are: {known}")
+
+
+class ChannelUnavailableError(UnavailableError):
+    """The adapter of a channel can't be imported or built; other channels aren't affected."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f'The adapter of the channel "{name}" can\'t be loaded', hint=reason)
 
 
 class ChannelRegistry:
@@ -32,7 +42,14 @@ class ChannelRegistry:
 
         Raises:
             UnknownChannelError: No enabled adapter has the name.
+            ChannelUnavailableError: The adapter can't be imported or built.
         """
         if name not in self.names:
             raise UnknownChannelError(self.names)
-        return await self._load(name)
+        try:
+            return await self._load(name)
+        except PolyantError:
+            raise
+        except Exception as error:
+            _logger.warning("The adapter of the channel %s can't be loaded: %s", name, error)
+            raise ChannelUnavailableError(name, str(error).partition("\n")[0] or type(error).__name__) from error

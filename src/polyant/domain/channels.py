@@ -8,6 +8,7 @@ from typing import NewType
 
 import msgspec
 
+from polyant.domain.channel_problems import ChannelProblem
 from polyant.domain.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
 from polyant.domain.instances import InstanceId, Slug
 from polyant.domain.secrets import CALLER_KEYS, SecretName, SecretText, parse_secret_name
@@ -103,6 +104,8 @@ class ChannelConnection(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     version: int = 0
     """Incremented on each write; 0 means that the connection was never stored."""
+    problems: tuple[ChannelProblem, ...] = ()
+    """The problems that last, the gravest first; the store of connections records them apart from the other fields."""
 
     @property
     def is_active(self) -> bool:

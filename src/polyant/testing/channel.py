@@ -270,6 +270,7 @@ class ChannelContract(Contract):
         assert isinstance(outcome, Refused)
         assert outcome.code
         assert "confidential" not in outcome.code
+        assert not outcome.credentials
 
     @proves(
         "`Ambiguous` covers a time-out or a lost connection after the request was written, and a server error.",
@@ -287,7 +288,9 @@ class ChannelContract(Contract):
 
     @proves("Sends a message and returns what is known about it; never raises an error of the platform.")
     async def test_wrong_credentials_are_a_refusal(self, rig: ChannelRig, event: InboundEvent) -> None:
-        assert isinstance(await rig.channel.send(rig.wrong_account, Chunk(peer=event.peer, text="x")), Refused)
+        outcome = await rig.channel.send(rig.wrong_account, Chunk(peer=event.peer, text="x"))
+        assert isinstance(outcome, Refused)
+        assert outcome.credentials
 
     # Progress
 

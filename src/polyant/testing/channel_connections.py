@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from polyant.domain.audit import AuditQuery
+from polyant.domain.channel_problems import ChannelProblem, ProblemKind
 from polyant.domain.channels import (
     AmbiguousSends,
     BurstPolicy,
@@ -34,6 +35,9 @@ from polyant.testing.factories import InstanceFactory
 
 _SLACK = ChannelName("slack")
 _UNKNOWN = ConnectionId("x" * 22)
+_PROBLEM = ChannelProblem(
+    kind=ProblemKind.WEBHOOK_REFUSED, since=datetime(2026, 5, 4, 10, 2, tzinfo=UTC), reason="the signature is wrong"
+)
 
 
 def _connect(instance: Instance, account: str = "4711", **fields: object) -> ChannelConnection:
@@ -77,11 +81,12 @@ class ChannelConnectionsContract(Contract):
     @proves(
         "Stores the connections of all instances.",
         "Returns the connection with that id, or None if it doesn't exist.",
-        "Stores a new connection and returns it with version 1.",
+        "Stores a new connection without problems and returns it with version 1.",
     )
     async def test_added_connection_is_found(self, connections: ChannelConnections, instance: Instance) -> None:
-        added = await connections.add(_connect(instance, version=7))
+        added = await connections.add(_connect(instance, version=7, problems=(_PROBLEM,)))
         assert added.version == 1
+        assert added.problems == ()
         assert await connections.get(added.id) == added
         assert await connections.list() == (added,)
 
@@ -187,7 +192,7 @@ class ChannelConnectionsContract(Contract):
         assert saved == replace(added, account_name="new", users=frozenset(), version=2)
         assert await connections.get(added.id) == saved
 
-    @proves("The stored id, channel, account, instance and creation time never change.")
+    @proves("The stored id, channel, account, instance and creation time never change, and the problems stay.")
     async def test_permanent_fields_never_change(
         self, connections: ChannelConnections, instance: Instance, other: Instance
     ) -> None:
@@ -199,6 +204,7 @@ class ChannelConnectionsContract(Contract):
             instance_id=other.id,
             slug=other.slug,
             created_at=added.created_at + timedelta(days=1),
+            problems=(_PROBLEM,),
         )
         assert await connections.save(moved) == replace(added, version=2)
 
@@ -239,6 +245,54 @@ class ChannelConnectionsContract(Contract):
             with pytest.raises(UnknownConnectionError):
                 await call
         await connections.add(added)
+
+    @proves("Records a problem of the connection, or its end if there is no reason; the version stays.")
+    async def test_problem_lasts_until_its_end(self, connections: ChannelConnections, instance: Instance) -> None:
+        added = await connections.add(_connect(instance))
+        await connections.set_problem(added.id, _PROBLEM.kind, _PROBLEM.reason, at=_PROBLEM.since)
+        assert await connections.get(added.id) == replace(added, problems=(_PROBLEM,))
+        assert await connections.list() == (replace(added, problems=(_PROBLEM,)),)
+        assert (await connections.save(added)).problems == (_PROBLEM,)
+        await connections.set_problem(added.id, _PROBLEM.kind, None, at=_PROBLEM.since)
+        stored = await connections.get(added.id)
+        assert stored is not None
+        assert (stored.problems, stored.version) == ((), 2)
+
+    @proves(
+        "A problem of a kind that is recorded already gets the new reason and keeps its beginning.",
+        "Other kinds stay.",
+        "Problems are listed in the order of ProblemKind.",
+    )
+    async def test_problems_of_each_kind_keep_their_beginning(
+        self, connections: ChannelConnections, instance: Instance
+    ) -> None:
+        added = await connections.add(_connect(instance))
+        later = _PROBLEM.since + timedelta(minutes=1)
+        await connections.set_problem(added.id, ProblemKind.POLLED_ELSEWHERE, "another", at=later)
+        for at, reason in ((_PROBLEM.since, "first"), (later, _PROBLEM.reason)):
+            await connections.set_problem(added.id, _PROBLEM.kind, reason, at=at)
+        polled = ChannelProblem(kind=ProblemKind.POLLED_ELSEWHERE, since=later, reason="another")
+        stored = await connections.get(added.id)
+        assert stored is not None
+        assert stored.problems == (_PROBLEM, polled)
+        await connections.set_problem(added.id, _PROBLEM.kind, None, at=later)
+        assert (await connections.list())[0].problems == (polled,)
+
+    @proves("Other kinds stay.")
+    async def test_concurrent_problems_are_all_recorded(
+        self, connections: ChannelConnections, instance: Instance
+    ) -> None:
+        added = await connections.add(_connect(instance))
+        calls = [connections.set_problem(added.id, kind, kind, at=_PROBLEM.since) for kind in ProblemKind]
+        await asyncio.gather(*calls)
+        stored = await connections.get(added.id)
+        assert stored is not None
+        assert [problem.kind for problem in stored.problems] == [*ProblemKind]
+
+    @proves("An unknown connection is no error.")
+    async def test_problem_of_an_unknown_connection_is_dropped(self, connections: ChannelConnections) -> None:
+        await connections.set_problem(_UNKNOWN, _PROBLEM.kind, "x", at=_PROBLEM.since)
+        assert await connections.list() == ()
 
     @proves("When the change is refused, neither is stored.")
     @proves(
@@ -287,8 +341,9 @@ class ChannelConnectionsOutageContract(Contract):
             lambda connections: connections.add(connection_of()),
             lambda connections: connections.save(connection_of()),
             lambda connections: connections.delete(_UNKNOWN),
+            lambda connections: connections.set_problem(_UNKNOWN, _PROBLEM.kind, None, at=_PROBLEM.since),
         ],
-        ids=["get", "list", "add", "save", "delete"],
+        ids=["get", "list", "add", "save", "delete", "set_problem"],
     )
     async def test_each_method_reports_unavailable_store(
         self, unavailable: ChannelConnections, operation: Callable[[ChannelConnections], Awaitable[object]]

@@ -13,6 +13,7 @@ from polyant.domain.channel_events import (
     SetUp,
     TearDown,
 )
+from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channel_registry import UnknownChannelError
 from polyant.domain.channels import (
     BurstPolicy,
@@ -63,6 +64,14 @@ async def test_connection_is_stored_and_set_up(harness: ChannelHarness) -> None:
     assert harness.fake.changes == [SetUp(f"https://bots.example/channels/fake/{connection.id}")]
     assert await harness.list_channels(BOT) == await harness.list_channels() == (connection,)
     assert await actions(harness) == ["channel.connect"]
+
+
+async def test_connecting_again_ends_the_problems(harness: ChannelHarness) -> None:
+    connection = (await connect(harness)).connection
+    for kind in ProblemKind:
+        await harness.connections.set_problem(connection.id, kind, "why", at=connection.created_at)
+    assert (await connect(harness)).connection.problems == ()
+    assert (await harness.list_channels.one(BOT, FAKE)).problems == ()
 
 
 async def test_credentials_are_encrypted_secrets_of_the_instance(harness: ChannelHarness) -> None:

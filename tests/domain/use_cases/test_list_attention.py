@@ -14,6 +14,9 @@ from polyant.domain.ports.tool import Tool
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.use_cases.list_attention import ListAttention
+from polyant.domain.use_cases.list_channel_attention import ListChannelAttention
+from support.channel_harness import ChannelHarness
+from support.conversation_stores import MemoryConversationStoreRig
 from support.harness import UseCaseHarness
 from support.management import LookUpTool
 
@@ -30,10 +33,19 @@ class CountedRepo(MemoryInstanceRepo):
         return await super().get(slug)
 
 
+def no_channels() -> ListChannelAttention:
+    harness = ChannelHarness()
+    inbox = MemoryConversationStoreRig().inbox
+    return ListChannelAttention(connections=harness.connections, channels=harness.channels, inbox=inbox)
+
+
 def attention(harness: UseCaseHarness, *, server_key: bool = False) -> ListAttention:
     keys = {"vendor": SecretText("sk-of-the-server")} if server_key else {}
     provider_keys = ProviderKeys(harness.cipher, operator_keys=keys, trusted_origins=frozenset())
-    return ListAttention(repo=harness.repo, providers=harness.providers, tools=TOOLS, provider_keys=provider_keys)
+    channels = no_channels()
+    return ListAttention(
+        repo=harness.repo, providers=harness.providers, tools=TOOLS, provider_keys=provider_keys, channels=channels
+    )
 
 
 async def found(harness: UseCaseHarness, **options: bool) -> list[tuple[str, str, str | None]]:
@@ -98,7 +110,10 @@ async def test_disabled_instance_needs_nothing(harness: UseCaseHarness) -> None:
 async def test_only_changed_instances_are_examined_again(harness: UseCaseHarness, *, deleted: bool) -> None:
     repo = CountedRepo()
     provider_keys = ProviderKeys(harness.cipher, operator_keys={}, trusted_origins=frozenset())
-    list_attention = ListAttention(repo=repo, providers=harness.providers, tools={}, provider_keys=provider_keys)
+    channels = no_channels()
+    list_attention = ListAttention(
+        repo=repo, providers=harness.providers, tools={}, provider_keys=provider_keys, channels=channels
+    )
     template = await harness.create("bot", provider="echo")
     for number in range(3):
         await repo.add(msgspec.structs.replace(template, id=f"{number:032x}", slug=f"bot-{number}", version=0))

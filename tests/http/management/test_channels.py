@@ -1,11 +1,14 @@
 """/api/instances/{slug}/channels over HTTP."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from polyant.domain.channel_events import AccountState
+from polyant.domain.channel_problems import ProblemKind
+from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelConnection, ConnectionState
 from polyant.domain.pairing import PairingCodes
 from polyant.testing.fake_channel import FAKE_TOKEN
@@ -13,6 +16,7 @@ from support.api import Api
 from support.app import App
 from support.channel_events import dead_event
 from support.envelopes import assert_refused
+from support.management import BROKEN_CHANNEL
 
 PATH = "/instances/bot/channels"
 FAKE = f"{PATH}/fake"
@@ -40,6 +44,7 @@ async def test_channel_is_connected_listed_changed_and_disconnected(app: App, ap
         "burst": "coalesce",
         "ambiguousSends": "resend",
         "options": {},
+        "problems": [],
         "createdAt": connected["createdAt"],
         "updatedAt": connected["updatedAt"],
     }
@@ -51,6 +56,45 @@ async def test_channel_is_connected_listed_changed_and_disconnected(app: App, ap
     assert (await api.get(PATH)).json == {"channels": []}
     trail = [action for _, action, instance, _, _ in await app.management.audit_entries() if instance == "bot"]
     assert trail[1:] == ["secret.set", "channel.connect", "channel.update", "channel.disconnect", "secret.delete"]
+
+
+async def test_problems_are_shown(app: App, api: Api) -> None:
+    await api.succeed("PUT", FAKE, BODY)
+    since = datetime(2026, 5, 4, 10, 2, tzinfo=UTC)
+    reason = "the signature doesn't match the app secret"
+    await app.management.connections.set_problem((await stored(app)).id, ProblemKind.WEBHOOK_REFUSED, reason, at=since)
+    problem = {"kind": "webhook_refused", "since": "2026-05-04T10:02:00Z", "reason": reason}
+    assert (await api.succeed("GET", FAKE))["problems"] == [problem]
+    found = (await api.succeed("GET", "/attention"))["instances"]
+    assert found[-1] == {"slug": "bot", "name": "Bot", "secret": None, "channel": "fake", **problem}
+
+
+async def test_adapter_that_cannot_be_imported_is_named_and_others_work(app: App, api: Api) -> None:
+    await app.management.enable_broken_channel()
+    message = "The adapter of the channel \"broken\" can't be loaded. No module named 'acme'"
+    broken = f"{PATH}/broken"
+    assert_refused(await api.put(broken, BODY), 503, message)
+    assert_refused(await api.get(broken), 404, "Unknown channel connection")
+    await api.succeed("PUT", FAKE, BODY)
+    connections = app.management.connections
+    await connections.add(replace(await stored(app), id="b" * 22, channel=BROKEN_CHANNEL))
+    assert_refused(await api.put(broken, BODY), 503, message)
+    assert_refused(await api.patch(broken, {"access": "everybody"}), 503, message)
+    assert (await api.succeed("POST", f"{broken}/test", {}))["problems"] == [message]
+    assert {each["channel"] for each in (await api.succeed("GET", PATH))["channels"]} == {"fake", "broken"}
+    assert (await api.succeed("POST", f"{FAKE}/test", {}))["usable"]
+    assert (await api.patch(broken, {"burst": "enqueue"})).status == 200
+    await api.succeed("DELETE", broken)
+
+
+async def test_channel_that_is_no_longer_enabled_can_be_disconnected(app: App, api: Api) -> None:
+    await api.succeed("PUT", FAKE, BODY)
+    (await app.management.get(ChannelRegistry)).names = ()
+    assert (await api.succeed("POST", f"{FAKE}/test", {}))["problems"] == ["Unknown channel. The channels are: none"]
+    assert_refused(await api.put(FAKE, BODY), 404, "Unknown channel. The channels are: none")
+    assert (await api.succeed("GET", "/attention"))["instances"][-1]["kind"] == "channel_unusable"
+    await api.succeed("DELETE", FAKE)
+    assert await app.management.connections.list() == ()
 
 
 async def test_credentials_are_never_returned(app: App, api: Api) -> None:

@@ -1,7 +1,16 @@
 """The instances that need somebody, on the first page."""
 
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from polyant.domain.channel_problems import ProblemKind
+from polyant.domain.channels import ConnectionState
+from polyant.testing.fake_channel import FAKE_TOKEN
 from support.api import Api
 from support.app import App, serving
+from support.channel_events import dead_event
 from support.management import PASSWORD
 from support.panel import Browser
 
@@ -45,5 +54,37 @@ async def test_api_lists_the_same(app: App, anybody: Browser) -> None:
     browser = await prepare(app, anybody)
     await browser.post("/create", OPEN)
     api = Api(app, await app.management.issue_token(await app.management.add_user("eve@example.com")))
-    expected = {"slug": "open-bot", "name": "Open Bot", "kind": "open", "secret": None}
+    expected = {"slug": "open-bot", "name": "Open Bot", "kind": "open", "secret": None} | dict.fromkeys(
+        ("channel", "since", "reason")
+    )
     assert (await api.succeed("GET", "/attention"))["instances"] == [expected]
+
+
+@pytest.mark.parametrize("kind", [*ProblemKind])
+async def test_problem_of_a_channel_leads_to_the_channel(app: App, browser: Browser, kind: ProblemKind) -> None:
+    await connect_channel(browser)
+    (connection,) = await app.management.connections.list()
+    await app.management.connections.set_problem(
+        connection.id, kind, "<why>", at=datetime(2026, 5, 4, 10, 2, tzinfo=UTC)
+    )
+    page = await browser.page("/instances")
+    assert {link for link in page.links if link.startswith("/instances/demo-bot/channels")}
+    for path in ("/instances/demo-bot/channels", "/instances/demo-bot/channels/fake"):
+        shown = " ".join((await browser.page(path)).text.split())
+        assert "since 4 May 2026, 10:02:00 UTC" in shown
+        assert "<why>" in shown
+
+
+async def connect_channel(browser: Browser) -> None:
+    fake = "/instances/demo-bot/channels/fake"
+    form = {name: value for name, value in (await browser.page(fake)).values.items() if name}
+    assert (await browser.post(fake, {**form, "secret.token": FAKE_TOKEN})).status == 303
+
+
+async def test_paused_channel_and_dead_letters_lead_to_the_channel(app: App, browser: Browser) -> None:
+    await connect_channel(browser)
+    await dead_event(app.management)
+    assert "/instances/demo-bot/channels/fake#letters" in (await browser.page("/instances")).links
+    (connection,) = await app.management.connections.list()
+    await app.management.connections.save(replace(connection, state=ConnectionState.PAUSED))
+    assert "it isn’t connected here" in (await browser.page("/instances")).text

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from polyant.domain.audit import CLI
 from polyant.domain.channel_events import AccountState, ChannelRefusedError, SetUp, TearDown
+from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelAccess, ChannelAccount, ChannelConnection, ChannelName, ConnectionState
 from polyant.domain.instances import Slug
 from polyant.domain.pairing import PairingCodes
@@ -12,6 +13,7 @@ from polyant.domain.use_cases.update_channel import ChannelChange, UpdateChannel
 from polyant.testing.fake_channel import FAKE_TOKEN, FakeChannel
 from support.app import App
 from support.channel_events import dead_event
+from support.management import BROKEN_CHANNEL
 from support.panel import Browser, location, read
 
 CHANNELS = "/instances/demo-bot/channels"
@@ -141,6 +143,34 @@ async def test_dead_letter_is_shown_and_replayed(app: App, browser: Browser) -> 
     )
     for number in (str(event), "", "x", "9" * 40):
         assert location(await browser.post(f"{FAKE}/replay", {"event": number})) == f"{FAKE}#letters"
+
+
+@pytest.mark.usefixtures("connected")
+async def test_channel_whose_adapter_cannot_be_loaded_is_shown_beside_others(app: App, browser: Browser) -> None:
+    await app.management.enable_broken_channel()
+    broken = f"{CHANNELS}/broken"
+    page = await browser.page(CHANNELS)
+    assert "The adapter of the channel \"broken\" can't be loaded. No module named 'acme'" in page.text
+    assert FAKE in page.links
+    assert broken not in page.links
+    assert (await browser.get(broken)).status == 503
+    assert location(await browser.post(f"{broken}/disconnect", {})) == f"{CHANNELS}?done=channel-gone"
+    connection = replace(await stored(app), id="b" * 22, channel=BROKEN_CHANNEL)
+    await app.management.connections.add(connection)
+    assert f"{broken}/disconnect" in (await browser.page(CHANNELS)).links
+    assert "Disconnect broken from" in (await browser.page(f"{broken}/disconnect")).text
+    await browser.post(f"{broken}/disconnect", {})
+    assert (await stored(app)).channel == "fake"
+
+
+@pytest.mark.usefixtures("connected")
+async def test_channel_that_is_no_longer_enabled_is_shown_and_disconnected(app: App, browser: Browser) -> None:
+    (await app.management.get(ChannelRegistry)).names = ()
+    page = await browser.page(CHANNELS)
+    assert "Unknown channel. The channels are: none" in page.text
+    assert f"{FAKE}/disconnect" in page.links
+    await browser.post(f"{FAKE}/disconnect", {})
+    assert await app.management.connections.list() == ()
 
 
 @pytest.mark.usefixtures("connected")

@@ -1,9 +1,12 @@
 """Channel connections in memory."""
 
+from datetime import datetime
+
 import msgspec
 
 from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.audit import AuditEntry
+from polyant.domain.channel_problems import ProblemKind, with_problem
 from polyant.domain.channels import (
     ChannelConnection,
     ChannelName,
@@ -16,7 +19,7 @@ from polyant.domain.errors import UnknownInstanceError
 from polyant.domain.instances import InstanceId
 from polyant.domain.ports.channel_connections import ChannelConnections
 
-_IMMUTABLE = ("channel", "account", "instance_id", "slug", "created_at")
+_IMMUTABLE = ("channel", "account", "instance_id", "slug", "created_at", "problems")
 
 
 class MemoryChannelConnections(ChannelConnections):
@@ -50,7 +53,7 @@ class MemoryChannelConnections(ChannelConnections):
             raise UnknownInstanceError(connection.slug)
         await self._check_unique(connection)
         self._memory.append_audit(audit)
-        return self._put(msgspec.structs.replace(connection, slug=instance.slug, version=0))
+        return self._put(msgspec.structs.replace(connection, slug=instance.slug, version=0, problems=()))
 
     async def save(self, connection: ChannelConnection, *, audit: AuditEntry | None = None) -> ChannelConnection:
         stored = await self._stored(connection.id, connection.version)
@@ -64,6 +67,14 @@ class MemoryChannelConnections(ChannelConnections):
         await self._stored(connection_id, version)
         self._memory.append_audit(audit)
         del self._memory.connections[connection_id]
+
+    async def set_problem(
+        self, connection_id: ConnectionId, kind: ProblemKind, reason: str | None, *, at: datetime
+    ) -> None:
+        stored = await self.get(connection_id)
+        if stored is not None:
+            problems = with_problem(stored.problems, kind, reason, at=at)
+            self._memory.connections[connection_id] = msgspec.structs.replace(stored, problems=problems)
 
     async def _stored(self, connection_id: ConnectionId, version: int | None) -> ChannelConnection:
         stored = await self.get(connection_id)

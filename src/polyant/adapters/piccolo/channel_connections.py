@@ -1,6 +1,7 @@
 """Channel connections in a table."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 from piccolo.columns import Column
@@ -11,6 +12,7 @@ from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.instance_rows import Row
 from polyant.adapters.piccolo.tables import ConnectionRow, InstanceRow
 from polyant.domain.audit import AuditEntry
+from polyant.domain.channel_problems import ChannelProblem, ProblemKind, with_problem
 from polyant.domain.channels import (
     ChannelConnection,
     ChannelName,
@@ -24,7 +26,8 @@ from polyant.domain.instances import InstanceId
 from polyant.domain.ports.channel_connections import ChannelConnections
 
 _COLUMNS = ("id", "channel", "account", "state", "created_at", "updated_at", "version")
-_IMMUTABLE = frozenset({"id", "channel", "account", "instance", "created_at"})
+_APART = frozenset({"instance_id", "slug", "problems"})
+_IMMUTABLE = frozenset({"id", "channel", "account", "instance", "created_at", "problems"})
 
 
 class PiccoloChannelConnections(ChannelConnections):
@@ -68,6 +71,11 @@ class PiccoloChannelConnections(ChannelConnections):
     ) -> None:
         await self._database.write(lambda: self._delete(connection_id, version, audit))
 
+    async def set_problem(
+        self, connection_id: ConnectionId, kind: ProblemKind, reason: str | None, *, at: datetime
+    ) -> None:
+        await self._database.write(lambda: self._set_problem(connection_id, kind, reason, at))
+
     async def _select(self, *conditions: Combinable) -> Sequence[ChannelConnection]:
         rows = self._rows
         selection = rows.select(*rows.all_columns(), rows.instance.slug.as_alias("slug"))
@@ -80,7 +88,7 @@ class PiccoloChannelConnections(ChannelConnections):
         found = await (owner.lock_rows("KEY SHARE") if self._database.dialect == "postgres" else owner)
         if found is None:
             raise UnknownInstanceError(connection.slug)
-        stored = msgspec.structs.replace(connection, slug=found["slug"], version=1)
+        stored = msgspec.structs.replace(connection, slug=found["slug"], version=1, problems=())
         row = self._rows(**connection_row_of(stored))
         if not await self._rows.insert(row).on_conflict(action="DO NOTHING").returning(self._rows.id):
             is_same = (self._rows.channel == connection.channel) & (self._rows.account == connection.account)
@@ -107,6 +115,19 @@ class PiccoloChannelConnections(ChannelConnections):
             raise await self._conflict_error(connection_id)
         await self._audit_log.add_in_transaction(audit)
 
+    async def _set_problem(
+        self, connection_id: ConnectionId, kind: ProblemKind, reason: str | None, at: datetime
+    ) -> None:
+        rows = self._rows
+        found = rows.select(rows.problems).where(rows.id == connection_id).first()
+        row = await (found.lock_rows("UPDATE") if self._database.dialect == "postgres" else found)
+        if row is None:
+            return
+        before = problems_of(row)
+        problems = with_problem(before, kind, reason, at=at)
+        if problems != before:
+            await rows.update({rows.problems: _encoded(problems)}).where(rows.id == connection_id)
+
     async def _conflict_error(self, connection_id: ConnectionId) -> PolyantError:
         exists = await self._rows.exists().where(self._rows.id == connection_id)
         return ConnectionChangedError() if exists else UnknownConnectionError()
@@ -116,12 +137,23 @@ def connection_row_of(connection: ChannelConnection) -> Row:
     """Returns the row of a connection."""
     fields = msgspec.to_builtins(connection)
     row = {name: getattr(connection, name) for name in _COLUMNS} | {"state": str(connection.state)}
-    content = {name: value for name, value in fields.items() if name not in {*_COLUMNS, "instance_id", "slug"}}
-    return row | {"instance": connection.instance_id, "content": msgspec.json.encode(content).decode()}
+    content = {name: value for name, value in fields.items() if name not in {*_COLUMNS, *_APART}}
+    own = {"instance": connection.instance_id, "problems": _encoded(connection.problems)}
+    return row | own | {"content": msgspec.json.encode(content).decode()}
 
 
 def connection_of(row: Row) -> ChannelConnection:
     """Returns the connection from a row with the `slug` of its instance."""
     content = msgspec.json.decode(row["content"])
     columns = {name: row[name] for name in (*_COLUMNS, "slug")}
-    return msgspec.convert(content | columns | {"instance_id": row["instance"]}, ChannelConnection)
+    others = {"instance_id": row["instance"], "problems": problems_of(row)}
+    return msgspec.convert(content | columns | others, ChannelConnection)
+
+
+def problems_of(row: Row) -> tuple[ChannelProblem, ...]:
+    """Returns the problems in a row."""
+    return msgspec.json.decode(row["problems"], type=tuple[ChannelProblem, ...])
+
+
+def _encoded(problems: Sequence[ChannelProblem]) -> str:
+    return msgspec.json.encode(problems).decode()

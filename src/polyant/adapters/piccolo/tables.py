@@ -150,6 +150,8 @@ class ConnectionRow(Table, tablename="channel_connections"):
     created_at = Timestamptz()
     updated_at = Timestamptz()
     version = Integer()
+    problems = Text(default="[]")
+    """A JSON array of the problems that last; writing it leaves the version."""
 
 
 class RevisionRow(Table, tablename="revision"):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from polyant.cli.channels import problem_text
 from polyant.cli.context import CliContext
 from polyant.cli.doctor.finding import Finding, fault, ok, warning
 from polyant.domain.channels import ChannelConnection
@@ -32,7 +33,13 @@ async def check_connections(context: CliContext) -> AsyncIterator[Finding]:
                 problem,
                 fix=f"Run `polyant channels test {names}` after the fix",
             )
-        if not state.problems:
+        for recorded in connection.problems:
+            yield warning(
+                _about(connection),
+                problem_text(recorded),
+                fix=f"Run `polyant channels connect {names}` if it lasts; the next success ends it",
+            )
+        if not state.problems and not connection.problems:
             yield ok(_about(connection), f"{state.name or state.account} is connected")
 
 

@@ -1,9 +1,11 @@
 """Port: storage of channel connections."""
 
 from abc import abstractmethod
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.audit import AuditEntry
+from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import ChannelConnection, ChannelName, ConnectionId
 from polyant.domain.instances import InstanceId
 
@@ -30,7 +32,7 @@ class ChannelConnections(Protocol):
 
     @abstractmethod
     async def add(self, connection: ChannelConnection, *, audit: AuditEntry | None = None) -> ChannelConnection:
-        """Stores a new connection and returns it with version 1.
+        """Stores a new connection without problems and returns it with version 1.
 
         Raises:
             ConnectionExistsError: The account belongs to another connection, or the instance has one for the channel.
@@ -42,7 +44,7 @@ class ChannelConnections(Protocol):
     async def save(self, connection: ChannelConnection, *, audit: AuditEntry | None = None) -> ChannelConnection:
         """Stores a changed connection and returns it with its version incremented.
 
-        The stored id, channel, account, instance and creation time never change.
+        The stored id, channel, account, instance and creation time never change, and the problems stay.
 
         Raises:
             UnknownConnectionError: The connection no longer exists.
@@ -59,4 +61,14 @@ class ChannelConnections(Protocol):
         Raises:
             UnknownConnectionError: The connection doesn't exist.
             ConnectionChangedError: The stored version differs from `version`; nothing is deleted.
+        """
+
+    @abstractmethod
+    async def set_problem(
+        self, connection_id: ConnectionId, kind: ProblemKind, reason: str | None, *, at: datetime
+    ) -> None:
+        """Records a problem of the connection, or its end if there is no reason; the version stays.
+
+        A problem of a kind that is recorded already gets the new reason and keeps its beginning. Other kinds stay. An
+        unknown connection is no error. Problems are listed in the order of ProblemKind.
         """

@@ -113,7 +113,7 @@ class BackUp:
             case Instance():
                 return await self._instance_record(item, unreadable)
             case ChannelConnection():
-                return ChannelRecord(**msgspec.structs.asdict(item))
+                return ChannelRecord(**{name: getattr(item, name) for name in ChannelRecord.__struct_fields__})
             case StoredSkillFile():
                 return SkillFileRecord(**msgspec.structs.asdict(item))
             case WrappedKey() | StoredConversation():

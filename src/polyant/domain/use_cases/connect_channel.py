@@ -226,7 +226,9 @@ class ConnectChannel:
             if stored is None:  # nobody may believe that it is connected
                 await self._connections.delete(connection.id, version=connection.version)
             raise
-        return Connected(connection=connection, account=state)
+        for problem in connection.problems:  # those of the credentials and the setup before
+            await self._connections.set_problem(connection.id, problem.kind, None, at=self._clock.now())
+        return Connected(connection=msgspec.structs.replace(connection, problems=()), account=state)
 
     def _random(self) -> str:
         """Returns at least 192 random bits in characters of base64url."""

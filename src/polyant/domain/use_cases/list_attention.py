@@ -9,14 +9,16 @@ from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.tool import Tool
 from polyant.domain.provider_keys import ProviderKeys
+from polyant.domain.use_cases.list_channel_attention import ListChannelAttention
 
 _GRAVITY = {kind: number for number, kind in enumerate(AttentionKind)}
 
 
 class ListAttention:
-    """Finds instances that can't answer, that nobody can call, or that anybody can.
+    """Finds instances that can't answer, that nobody can call, or that anybody can, and channels that don't work.
 
-    It remembers what it found, and examines an instance again only after a change, so that a call costs one query.
+    It remembers what it found, and examines an instance again only after a change, so that a call costs one query, and
+    those of ListChannelAttention.
     """
 
     def __init__(
@@ -26,17 +28,21 @@ class ListAttention:
         providers: Mapping[str, ProviderInfo],
         tools: Mapping[str, Tool],
         provider_keys: ProviderKeys,
+        channels: ListChannelAttention,
     ) -> None:
         self._repo = repo
         self._providers = providers
         self._tools = tools
         self._provider_keys = provider_keys
+        self._channels = channels
         self._revision: int | None = None
         self._found: dict[Slug, Attention] = {}
+        self._names: dict[Slug, str] = {}
+        """The names of the active instances."""
         self._lock = asyncio.Lock()
 
     async def __call__(self) -> tuple[Attention, ...]:
-        """Returns the gravest problem of each active instance that has one, the gravest first, then by slug.
+        """Returns the gravest problem of each active instance and of each of its channels, the gravest first.
 
         Raises:
             StorageUnavailableError: The store is unavailable.
@@ -44,7 +50,9 @@ class ListAttention:
         async with self._lock:
             await self._refresh()
             found = tuple(self._found.values())
-        return tuple(sorted(found, key=lambda each: (_GRAVITY[each.kind], each.slug)))
+            names = dict(self._names)
+        found += await self._channels(names)
+        return tuple(sorted(found, key=lambda each: (_GRAVITY[each.kind], each.slug, each.channel or "")))
 
     async def _refresh(self) -> None:
         """Examines the instances that were written since the last call."""
@@ -62,6 +70,9 @@ class ListAttention:
     async def _examine(self, slug: Slug) -> None:
         instance = await self._repo.get(slug)
         found = None
+        self._names.pop(slug, None)
+        if instance is not None and instance.is_active:
+            self._names[slug] = instance.name
         if instance is not None:
             found = await attention_for(
                 instance, providers=self._providers, tools=self._tools, provider_keys=self._provider_keys

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from polyant.domain.channel_events import AccountState
+from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import (
     MAX_USERS,
     AmbiguousSends,
@@ -28,6 +29,14 @@ Users = Annotated[tuple[str, ...], _USERS]
 CredentialValue = Annotated[str, Meta(min_length=1, max_length=MAX_SECRET_CHARACTERS)]
 
 
+class ProblemOut(ResponseBody, frozen=True, kw_only=True):
+    """A problem of a connection that lasts until a success."""
+
+    kind: Annotated[ProblemKind, Meta(examples=["webhook_refused"])]
+    since: Timestamp
+    reason: Annotated[str, Meta(description="The latest failure", examples=["the signature is wrong"])]
+
+
 class ChannelOut(ResponseBody, frozen=True, kw_only=True):
     """A connection, without credentials."""
 
@@ -42,6 +51,7 @@ class ChannelOut(ResponseBody, frozen=True, kw_only=True):
     burst: str
     ambiguous_sends: str
     options: Mapping[str, str]
+    problems: Annotated[tuple[ProblemOut, ...], Meta(description="The problems that last, the gravest first")]
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -127,6 +137,7 @@ def channel_out(connection: ChannelConnection, public_url: str) -> ChannelOut:
         burst=connection.burst,
         ambiguous_sends=connection.ambiguous_sends,
         options=connection.options,
+        problems=tuple(ProblemOut(**msgspec.structs.asdict(problem)) for problem in connection.problems),
         created_at=connection.created_at,
         updated_at=connection.updated_at,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from polyant.domain.channel_events import ChannelInfo
+from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import (
     AmbiguousSends,
     BurstPolicy,
@@ -42,6 +43,14 @@ SENDS_TEXTS: Mapping[str, str] = {
 DELIVERY_TEXTS: Mapping[str, str] = {
     Delivery.WEBHOOK: "Webhook: the platform calls this server",
     Delivery.PULL: "Pull: this server fetches messages",
+}
+PROBLEM_TEXTS: Mapping[str, str] = {
+    ProblemKind.UNUSABLE: "Not usable",
+    ProblemKind.WEBHOOK_REFUSED: "Webhook refused",
+    ProblemKind.PULL_REFUSED: "Credentials refused when fetching messages",
+    ProblemKind.SENDS_REFUSED: "Credentials refused when sending",
+    ProblemKind.POLLED_ELSEWHERE: "Polled by another program",
+    ProblemKind.UNREACHABLE: "Platform not reachable",
 }
 
 

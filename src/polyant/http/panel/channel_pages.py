@@ -6,8 +6,14 @@ import msgspec
 from litestar import Response
 
 from polyant.domain.channel_events import AccountState, ChannelInfo
-from polyant.domain.channel_registry import ChannelRegistry
-from polyant.domain.channels import ChannelConnection, ChannelName, UnknownConnectionError, parse_channel_name
+from polyant.domain.channel_registry import ChannelRegistry, ChannelUnavailableError, UnknownChannelError
+from polyant.domain.channels import (
+    ChannelAccess,
+    ChannelConnection,
+    ChannelName,
+    UnknownConnectionError,
+    parse_channel_name,
+)
 from polyant.domain.errors import InvalidInputError, NotFoundError
 from polyant.domain.injectables import PublicUrl
 from polyant.domain.instances import Instance
@@ -33,6 +39,8 @@ class ShownChannel(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[StoredEvent, ...] = ()
     letters: tuple[StoredEvent, ...] = ()
     webhook: str = ""
+    fault: str = ""
+    """Why this server can't use the channel; empty if it can."""
 
 
 class ChannelPages:
@@ -76,6 +84,17 @@ class ChannelPages:
         except InvalidInputError:
             raise NotFoundError(f"There is no channel called {name}.") from None
 
+    async def described(self, name: str) -> ChannelInfo:
+        """Returns the channel in a path; only its name if its adapter isn't enabled or can't be loaded.
+
+        Raises:
+            NotFoundError: It can't be the name of a channel.
+        """
+        try:
+            return await self.info(name)
+        except (UnknownChannelError, ChannelUnavailableError):
+            return _undescribed(name)
+
     async def connection(self, instance: Instance, info: ChannelInfo) -> ChannelConnection | None:
         """Returns the instance's connection, or None."""
         try:
@@ -84,8 +103,18 @@ class ChannelPages:
             return None
 
     async def all(self, instance: Instance) -> list[ShownChannel]:
-        """Returns all channels, each with the latest event."""
-        return [await self.one(instance, await self.info(name), limit=1) for name in self._channels.names]
+        """Returns all channels, each with the latest event, and those that the instance alone is connected to."""
+        connected = [each.channel for each in await self._list_channels(instance.slug)]
+        names = dict.fromkeys((*self._channels.names, *connected))
+        return [await self._summary(instance, name) for name in names]
+
+    async def _summary(self, instance: Instance, name: str) -> ShownChannel:
+        try:
+            return await self.one(instance, await self.info(name), limit=1)
+        except (UnknownChannelError, ChannelUnavailableError) as error:
+            fault = error.explanation
+        shown = await self.one(instance, _undescribed(name), limit=1)
+        return msgspec.structs.replace(shown, fault=fault)
 
     async def one(self, instance: Instance, info: ChannelInfo, *, limit: int = _RECENT) -> ShownChannel:
         """Returns a channel with its latest events and dead letters."""
@@ -140,3 +169,11 @@ class ChannelPages:
             public_url=self._public_url,
             is_set=lambda credential: f"{info.name}_{credential}" in instance.secrets,
         )
+
+
+def _undescribed(name: str) -> ChannelInfo:
+    """Returns the description of a channel of which only the name is known."""
+    access = ChannelAccess.ALLOW_LIST
+    return ChannelInfo(
+        name=name, label=name, credentials=(), access=access, accesses=(access,), deliveries=(), max_units=0
+    )

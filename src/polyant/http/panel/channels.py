@@ -42,7 +42,9 @@ class ChannelsPageController(Controller):
     ) -> Response[Any]:
         """Returns the list of channels, connected or not."""
         instance = await channel_pages.instance(slug)
-        return instance_page(request, "channels.html", instance, channels=await channel_pages.all(instance))
+        return instance_page(
+            request, "channels.html", instance, channels=await channel_pages.all(instance), texts=channel_form
+        )
 
     @get("/{channel:str}")
     async def show(
@@ -176,7 +178,7 @@ class ChannelsPageController(Controller):
         channel_pages: NamedDependency[ChannelPages],
     ) -> Response[Any]:
         """Asks whether to disconnect."""
-        instance, info = await channel_pages.instance(slug), await channel_pages.info(channel)
+        instance, info = await channel_pages.instance(slug), await channel_pages.described(channel)
         connection = await channel_pages.connection(instance, info)
         if connection is None:
             return see_other(_path(instance, info))
@@ -193,7 +195,7 @@ class ChannelsPageController(Controller):
         disconnect_channel: NamedDependency[DisconnectChannel],
     ) -> Response[Any]:
         """Disconnects the channel; one that is gone already is no error."""
-        instance, info = await channel_pages.instance(slug), await channel_pages.info(channel)
+        instance, info = await channel_pages.instance(slug), await channel_pages.described(channel)
         connection = await channel_pages.connection(instance, info)
         form = await read_form(request)
         if form.is_draft and connection is not None:

@@ -95,7 +95,7 @@ async def test_plain_text_is_never_cut(channel: SlackChannel, account: ChannelAc
         (refusal("team_added_to_org"), NotSent(60.0)),
         (refusal("channel_not_found"), Refused("channel_not_found")),
         (refusal("not_in_channel"), Refused("not_in_channel")),
-        (refusal("token_revoked"), Refused("token_revoked")),
+        (refusal("token_revoked"), Refused("token_revoked", credentials=True)),
         (refusal("No such channel: Ann's secrets"), Refused("unknown_error")),
         (refusal("fatal_error"), Ambiguous("fatal_error")),
         (refusal("internal_error"), Ambiguous("internal_error")),
@@ -130,8 +130,8 @@ async def test_unreachable_platform_has_nothing(
 
 
 async def test_invalid_token_is_refused(channel: SlackChannel, slack: SlackPlatform) -> None:
-    assert await channel.send(account_of(token="xoxb-other"), chunk()) == Refused("invalid_auth")
-    assert await channel.send(account_of(token="two\nlines"), chunk()) == Refused("invalid_auth")
+    assert await channel.send(account_of(token="xoxb-other"), chunk()) == Refused("invalid_auth", credentials=True)
+    assert await channel.send(account_of(token="two\nlines"), chunk()) == Refused("invalid_auth", credentials=True)
     assert len(slack.calls) == 1
     account = account_of()
     del account.credentials["token"]  # type: ignore[attr-defined]

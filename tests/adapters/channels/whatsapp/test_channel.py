@@ -72,7 +72,7 @@ async def test_text_of_the_maximum_length_is_sent(
     [
         (error(131_047), Refused("131047")),
         (error(131_026), Refused("131026")),
-        (error(190, http=401), Refused("190")),
+        (error(190, http=401), Refused("190", credentials=True)),
         (Reply(status=404), Refused("404")),
         (error(130_429), NotSent(5.0)),
         (error(131_056), NotSent(6.0)),
@@ -115,7 +115,7 @@ async def test_token_that_no_header_can_contain_is_refused(
     channel: WhatsAppChannel, account: ChannelAccount, whatsapp: WhatsAppPlatform
 ) -> None:
     broken = replace(account, credentials={**account.credentials, "token": SecretText("two\nlines")})
-    assert await channel.send(broken, HELLO) == Refused("190")
+    assert await channel.send(broken, HELLO) == Refused("190", credentials=True)
     assert whatsapp.upstream.requests == []
 
 

@@ -16,6 +16,7 @@ _CODE = re.compile(r"\A[a-z0-9_]{1,64}\Z")
 _LIMIT_CODES = frozenset({RATE_LIMITED, "rate_limited"})
 _PASSING_CODES: Mapping[str, float] = {"request_timeout": 1.0, "team_added_to_org": 60.0}
 """The codes of requests that Slack certainly didn't carry out and that can be repeated, with the seconds to wait."""
+_CREDENTIAL_CODES = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_expired", "token_revoked"})
 _DOUBTFUL_CODES = frozenset({"fatal_error", "internal_error", "service_unavailable"})
 
 
@@ -43,7 +44,9 @@ class SlackReply(msgspec.Struct, frozen=True, kw_only=True):
             return NotSent(self.retry_after or 1.0)
         if self.code in _PASSING_CODES:
             return NotSent(_PASSING_CODES[self.code])
-        return Ambiguous(self.code) if self.code in _DOUBTFUL_CODES else Refused(self.code)
+        if self.code in _DOUBTFUL_CODES:
+            return Ambiguous(self.code)
+        return Refused(self.code, credentials=self.code in _CREDENTIAL_CODES)
 
 
 class SlackApi:

@@ -19,9 +19,11 @@ def verify(request: WebhookRequest, *, secret: str, now: datetime) -> None:
     """
     timestamp = request.headers.get("x-slack-request-timestamp", "")
     if not _TIMESTAMP.match(timestamp) or abs(now.timestamp() - int(timestamp)) > MAX_AGE_SECONDS:
-        raise WebhookRefusedError(forged=True)
+        raise WebhookRefusedError(forged=True, reason="the time stamp is more than 5 minutes from this server's clock")
     signed = b"v0:%b:%b" % (timestamp.encode(), request.body)
     expected = f"v0={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
+    given = request.headers.get("x-slack-signature", "")
     # An account that pulls has no secret.
-    if not secret or not hmac.compare_digest(expected.encode(), request.headers.get("x-slack-signature", "").encode()):
-        raise WebhookRefusedError(forged=True)
+    if not secret or not hmac.compare_digest(expected.encode(), given.encode()):
+        reason = "the signature doesn't match the signing secret" if given else "the signature is missing"
+        raise WebhookRefusedError(forged=True, reason=reason)

@@ -36,6 +36,7 @@ from polyant.domain.ports.channel import Channel, EventSource
 from polyant.domain.proxies import ProxyRules
 
 _SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 - the name of a header
+_WRONG_SECRET = "the secret token is another one"  # noqa: S105 - a message
 TOKEN_PATTERN = re.compile(r"\A[0-9]{1,20}:[A-Za-z0-9_-]{20,200}\Z")
 """The form of a bot's token; its beginning is the bot's id."""
 
@@ -84,7 +85,7 @@ class TelegramChannel(Channel):
         given = request.headers.get(_SECRET_HEADER, "").encode()
         expected = account.credentials["webhook_secret"].reveal().encode()
         if not hmac.compare_digest(given, expected):
-            raise WebhookRefusedError(forged=True)
+            raise WebhookRefusedError(forged=True, reason="the secret token is missing" if not given else _WRONG_SECRET)
         try:
             _, event = read_update(request.body, bot_of(account))
         except NotAnUpdateError:

@@ -15,6 +15,8 @@ from polyant.domain.secrets import SecretText
 _GENERAL_TOPIC = "1"
 _BAD_REQUEST = 400
 _TOO_MANY = 429
+_DENIED = frozenset({401, 404})
+"""The codes for a revoked token, and for one that never existed."""
 _SEND_SECONDS = 9.0
 """Two attempts, with and without formatting, take less than `ChannelInfo.send_seconds`."""
 _PROGRESS_SECONDS = 5.0
@@ -136,4 +138,4 @@ def _outcome_of(error: BotApiError, peer: Peer) -> SendOutcome:
         return Moved(Peer(str(error.parameters.migrate_to_chat_id), peer.thread))
     if error.code == _TOO_MANY:
         return NotSent(error.retry_after)
-    return Refused(str(error.code))
+    return Refused(str(error.code), credentials=error.code in _DENIED)

@@ -43,7 +43,9 @@ class GraphReply(msgspec.Struct, frozen=True, kw_only=True):
             return NotSent(self.retry_after)
         if self.doubtful or (not self.code and not self.body.messages):
             return Ambiguous(self.code or "no response")
-        return Refused(self.code) if self.code else Sent(self.body.messages[0].id)
+        if self.code:
+            return Refused(self.code, credentials=self.code == str(_INVALID_TOKEN))
+        return Sent(self.body.messages[0].id)
 
 
 class GraphApi:

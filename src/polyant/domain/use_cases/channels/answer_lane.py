@@ -5,7 +5,6 @@ import logging
 from collections.abc import Sequence
 
 from polyant.domain.channel_events import Peer
-from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import BurstPolicy, UnknownConnectionError
 from polyant.domain.errors import LeaseLostError, PolyantError, StorageUnavailableError
 from polyant.domain.injectables import LeaseSeconds
@@ -18,7 +17,7 @@ from polyant.domain.ports.outbox import Outbox
 from polyant.domain.use_cases.channels.answer_events import AnswerEvents
 from polyant.domain.use_cases.channels.end_events import Answered, Postponed, turn_id_of
 from polyant.domain.use_cases.channels.lane_account import LaneAccount
-from polyant.domain.use_cases.channels.open_account import OpenAccount
+from polyant.domain.use_cases.channels.open_channel import OpenChannel
 from polyant.domain.use_cases.channels.receive_events import lane_id_of
 from polyant.domain.use_cases.channels.send_deliveries import SendDeliveries
 
@@ -46,8 +45,7 @@ class AnswerLane:
         inbox: Inbox,
         outbox: Outbox,
         lanes: Lanes,
-        channels: ChannelRegistry,
-        open_account: OpenAccount,
+        open_channel: OpenChannel,
         answer: AnswerEvents,
         send: SendDeliveries,
         hashes: LookupHashes,
@@ -56,8 +54,7 @@ class AnswerLane:
         self._inbox = inbox
         self._outbox = outbox
         self._lanes = lanes
-        self._channels = channels
-        self._open_account = open_account
+        self._open_channel = open_channel
         self._answer = answer
         self._send = send
         self._hashes = hashes
@@ -104,12 +101,11 @@ class AnswerLane:
         """Returns the lane's account; if it can't be used now, releases the lane and returns None."""
         lane = claim.lease.lane
         try:
-            connection = await self._open_account.find(lane.channel, lane.account)
+            connection = await self._open_channel.find(lane.channel, lane.account)
             if not connection.is_active:
                 await self._give_back(claim, delay=_PAUSED_SECONDS)
                 return None
-            account, instance = await self._open_account(connection)
-            return LaneAccount(account, instance, await self._channels.get(connection.channel))
+            return await self._open_channel(connection)
         except UnknownConnectionError:
             await self._discard(claim)
         except StorageUnavailableError:

@@ -5,8 +5,8 @@ import contextlib
 import logging
 from contextlib import AsyncExitStack
 
-from polyant.domain.channel_events import PullConflictError
-from polyant.domain.channel_registry import ChannelRegistry
+from polyant.domain.channel_events import ChannelRefusedError, ChannelUnreachableError, PullConflictError
+from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import ChannelConnection, ConnectionId, Delivery, UnknownConnectionError
 from polyant.domain.errors import LeaseLostError, PolyantError, StorageUnavailableError
 from polyant.domain.injectables import ProcessName
@@ -16,14 +16,22 @@ from polyant.domain.ports.channel import EventSource
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.lanes import Lanes
-from polyant.domain.use_cases.channels.open_account import OpenAccount
+from polyant.domain.use_cases.channels.open_channel import OpenChannel
 from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
+from polyant.domain.use_cases.channels.record_problems import RecordProblems
 
 _logger = logging.getLogger(__name__)
 
 _LEASE_SECONDS = 30.0
 _RECEIVE_SECONDS = 15.0
 """Shorter than the lease, so that it is renewed in time."""
+_PROBLEMS = (
+    ProblemKind.UNUSABLE,
+    ProblemKind.PULL_REFUSED,
+    ProblemKind.POLLED_ELSEWHERE,
+    ProblemKind.UNREACHABLE,
+)
+"""The problems that a pulled batch ends."""
 _LIST_SECONDS = 5.0
 _FAILURE_SECONDS = 5.0
 
@@ -35,18 +43,18 @@ class PullAccounts:
         self,
         *,
         connections: ChannelConnections,
-        channels: ChannelRegistry,
-        open_account: OpenAccount,
+        open_channel: OpenChannel,
         receive: ReceiveEvents,
+        problems: RecordProblems,
         lanes: Lanes,
         hashes: LookupHashes,
         clock: Clock,
         owner: ProcessName,
     ) -> None:
         self._connections = connections
-        self._channels = channels
-        self._open_account = open_account
+        self._open_channel = open_channel
         self._receive = receive
+        self._problems = problems
         self._lanes = lanes
         self._hashes = hashes
         self._clock = clock
@@ -102,22 +110,21 @@ class PullAccounts:
     async def _hold(self, connection: ChannelConnection, lease: Lease) -> float:
         """Pulls until something fails; returns the seconds to wait then."""
         try:
-            account, _ = await self._open_account(connection)
-            channel = await self._channels.get(connection.channel)
+            opened = await self._open_channel(connection)
             async with AsyncExitStack() as stack:
-                source = await stack.enter_async_context(channel.pull(account))
+                source = await stack.enter_async_context(opened.channel.pull(opened.account))
+                await self._receive_batch(connection, lease, source)
+                await self._problems.worked(connection.id, *_PROBLEMS)
                 while True:
                     await self._receive_batch(connection, lease, source)
         except (LeaseLostError, StorageUnavailableError, UnknownConnectionError):
             raise
-        except PullConflictError as error:
-            _logger.warning("%s: %s", connection.account_name or connection.channel, error.explanation)
-            return float(error.retry_after or _FAILURE_SECONDS)
         except PolyantError as error:
-            _logger.warning("The events of %s can't be pulled: %s", connection.channel, error.explanation)
+            _logger.warning("The events of %s can't be pulled: %s", _about(connection), error.explanation)
+            await self._problems.began(connection, _kind_of(error), error.explanation)
             return float(error.retry_after or _FAILURE_SECONDS)
         except Exception:
-            _logger.exception("The events of %s can't be pulled", connection.channel)
+            _logger.exception("The events of %s can't be pulled", _about(connection))
             return _FAILURE_SECONDS
         finally:
             with contextlib.suppress(StorageUnavailableError):
@@ -131,3 +138,18 @@ class PullAccounts:
 
 def _is_pulled(connection: ChannelConnection) -> bool:
     return connection.is_active and connection.delivery is Delivery.PULL
+
+
+def _about(connection: ChannelConnection) -> str:
+    return f"{connection.channel} {connection.account_name or connection.account} of {connection.slug}"
+
+
+def _kind_of(error: PolyantError) -> ProblemKind:
+    match error:
+        case PullConflictError():
+            return ProblemKind.POLLED_ELSEWHERE
+        case ChannelRefusedError():
+            return ProblemKind.PULL_REFUSED
+        case ChannelUnreachableError():
+            return ProblemKind.UNREACHABLE
+    return ProblemKind.UNUSABLE

@@ -2,8 +2,16 @@
 
 import msgspec
 
-from polyant.domain.channel_events import EventKind, InboundBatch, InboundEvent, Peer, WebhookReply, WebhookRequest
-from polyant.domain.channel_registry import ChannelRegistry
+from polyant.domain.channel_events import (
+    EventKind,
+    InboundBatch,
+    InboundEvent,
+    Peer,
+    WebhookRefusedError,
+    WebhookReply,
+    WebhookRequest,
+)
+from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import (
     BurstPolicy,
     ChannelConnection,
@@ -21,7 +29,8 @@ from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.outbox import Outbox
 from polyant.domain.use_cases.channels.channel_wake import ChannelWake
 from polyant.domain.use_cases.channels.ingest_keys import IngestKeys
-from polyant.domain.use_cases.channels.open_account import OpenAccount
+from polyant.domain.use_cases.channels.open_channel import OpenChannel
+from polyant.domain.use_cases.channels.record_problems import RecordProblems
 
 EVENT = "event"
 """The role to which the ciphertexts of payloads are bound."""
@@ -41,8 +50,8 @@ class ReceiveEvents:
         self,
         *,
         connections: ChannelConnections,
-        channels: ChannelRegistry,
-        open_account: OpenAccount,
+        open_channel: OpenChannel,
+        problems: RecordProblems,
         inbox: Inbox,
         outbox: Outbox,
         keys: IngestKeys,
@@ -51,8 +60,8 @@ class ReceiveEvents:
         clock: Clock,
     ) -> None:
         self._connections = connections
-        self._channels = channels
-        self._open_account = open_account
+        self._open_channel = open_channel
+        self._problems = problems
         self._inbox = inbox
         self._outbox = outbox
         self._keys = keys
@@ -74,11 +83,19 @@ class ReceiveEvents:
         connection = await self._connection(connection_id)
         if connection.channel != channel or not connection.is_active:
             raise UnknownConnectionError
-        account, _ = await self._open_account(connection)
-        adapter = await self._channels.get(channel)
-        batch = adapter.receive(account, request)
+        batch = await self._batch(connection, request)
         await self.store(connection, batch)
+        await self._problems.ended(connection, ProblemKind.WEBHOOK_REFUSED)
         return batch.reply
+
+    async def _batch(self, connection: ChannelConnection, request: WebhookRequest) -> InboundBatch:
+        """Returns the events of a request; a refusal is recorded with the connection."""
+        opened = await self._open_channel(connection)
+        try:
+            return opened.channel.receive(opened.account, request)
+        except WebhookRefusedError as error:
+            await self._problems.began(connection, ProblemKind.WEBHOOK_REFUSED, error.reason)
+            raise
 
     async def store(self, connection: ChannelConnection, batch: InboundBatch) -> int:
         """Stores the events of a batch, and returns how many are new.

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import msgspec
 
 from polyant.domain.channel_events import Ambiguous, Chunk, Moved, NotSent, Peer, Refused, Sent
-from polyant.domain.channels import AmbiguousSends, ChannelAccount
+from polyant.domain.channel_problems import ProblemKind
+from polyant.domain.channels import AmbiguousSends, ChannelAccount, ChannelConnection
 from polyant.domain.errors import SecretUnreadableError
 from polyant.domain.injectables import LeaseSeconds
 from polyant.domain.lane_work import Delivery, DeliveryState, SendResult
@@ -14,6 +15,7 @@ from polyant.domain.lanes import Lease
 from polyant.domain.ports.channel import Channel
 from polyant.domain.ports.outbox import Outbox
 from polyant.domain.use_cases.channels.ingest_keys import IngestKeys
+from polyant.domain.use_cases.channels.record_problems import RecordProblems
 
 _logger = logging.getLogger(__name__)
 
@@ -36,9 +38,12 @@ class SendEnd(msgspec.Struct, frozen=True, kw_only=True):
 class SendDeliveries:
     """Sends chunks; each attempt is on record before the platform is called."""
 
-    def __init__(self, *, outbox: Outbox, keys: IngestKeys, lease_seconds: LeaseSeconds) -> None:
+    def __init__(
+        self, *, outbox: Outbox, keys: IngestKeys, problems: RecordProblems, lease_seconds: LeaseSeconds
+    ) -> None:
         self._outbox = outbox
         self._keys = keys
+        self._problems = problems
         self._lease_seconds = lease_seconds
 
     async def __call__(
@@ -77,6 +82,7 @@ class SendDeliveries:
                 moved_to = outcome.peer
                 outcome = await channel.send(account, _to(chunk, moved_to))
             delay = await self._record(delivery, outcome)
+            await self._note_credentials(account.connection, outcome)
             if delay is not None:
                 return SendEnd(delay=delay, moved_to=moved_to)
         return SendEnd(moved_to=moved_to)
@@ -116,6 +122,14 @@ class SendDeliveries:
             case _:  # the chat moved twice
                 await self._outbox.record(delivery.id, SendResult(state=DeliveryState.FAILED, error="moved"))
         return None
+
+    async def _note_credentials(self, connection: ChannelConnection, outcome: object) -> None:
+        match outcome:
+            case Refused(code, credentials=True):
+                reason = f"the platform refuses the credentials ({code})"
+                await self._problems.began(connection, ProblemKind.SENDS_REFUSED, reason)
+            case Sent():
+                await self._problems.ended(connection, ProblemKind.SENDS_REFUSED)
 
 
 def _to(chunk: Chunk, peer: Peer | None) -> Chunk:
