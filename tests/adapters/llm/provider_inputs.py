@@ -218,6 +218,7 @@ TEXTS = [
     Case(
         name="Mistral's thinking",
         text="Hi",
+        state={"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]},
         body=message(
             content=[{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}, {"type": "text", "text": "Hi"}]
         ),
@@ -592,6 +593,43 @@ STATES = [
             "LiteLLM's",
             [delta(thinking_blocks=[{"type": "thinking", "thinking": "a", "signature": "s=="}])],
             {"thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": "s=="}]},
+        ),
+        (
+            "LiteLLM's, in several deltas",
+            [
+                delta(thinking_blocks=[{"type": "thinking", "thinking": "a", "signature": None}]),
+                delta(thinking_blocks=[{"type": "thinking", "thinking": "b"}]),
+                delta(thinking_blocks=[{"type": "thinking", "thinking": "", "signature": "s=="}]),
+                delta(thinking_blocks=[{"type": "redacted_thinking", "data": "e=="}]),
+                delta(thinking_blocks=[{"type": "redacted_thinking", "data": "f=="}]),
+            ],
+            {
+                "thinking_blocks": [
+                    {"type": "thinking", "thinking": "ab", "signature": "s=="},
+                    {"type": "redacted_thinking", "data": "e=="},
+                    {"type": "redacted_thinking", "data": "f=="},
+                ]
+            },
+        ),
+        (
+            "Mistral's",
+            [
+                delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "Let "}], "closed": True}]),
+                delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "me."}], "closed": True}]),
+            ],
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Let me."}], "closed": True}]},
+        ),
+        (
+            "Databricks'",
+            [
+                delta(content=[{"type": "reasoning", "summary": [{"type": "summary_text", "text": "a"}]}]),
+                delta(content=[{"type": "reasoning", "summary": [{"type": "summary_text", "signature": "s=="}]}]),
+            ],
+            {
+                "content": [
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "a", "signature": "s=="}]}
+                ]
+            },
         ),
         ("empty", [delta(reasoning_content="", reasoning=None, reasoning_details=[], extra_content={})], None),
     )

@@ -46,7 +46,6 @@ def call(name: str, arguments: str, call_id: str) -> ToolCall:
         delta(content=None, tool_calls=None, function_call=None, refusal=None),
         delta(content=""),
         delta(content=[]),
-        delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]),
         delta(role="assistant", content="", reasoning_content="", reasoning=None),
         {"choices": [], "usage": None},
     ],
@@ -58,10 +57,18 @@ def test_chunk_without_text_yields_no_text(chunk: dict[str, Any]) -> None:
     assert not answer.complete
 
 
-@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
-def test_reasoning_is_hidden_but_counts_as_the_first_token(name: str) -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": "", "reasoning_content": "Let me think."},
+        {"content": "", "reasoning": "Let me think."},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Let me think."}]}]},
+    ],
+    ids=["DeepSeek", "Groq", "Mistral"],
+)
+def test_reasoning_is_hidden_but_counts_as_the_first_token(fields: dict[str, Any]) -> None:
     answer = OpenAIResponseReader()
-    assert answer.read_event(msgspec.json.encode(delta(role="assistant", content="", **{name: "Let me think."}))) == ""
+    assert answer.read_event(msgspec.json.encode(delta(role="assistant", **fields))) == ""
     assert answer.began
     assert not answer.complete
 

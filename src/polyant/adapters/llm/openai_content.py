@@ -1,5 +1,6 @@
 """Reads the text and the opaque state of messages, in the variants of OpenAI-compatible servers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from polyant.adapters.llm.openai_wire import Delta
@@ -10,10 +11,14 @@ CALL_STATE_FIELDS = ("extra_content", "provider_specific_fields", "thought_signa
 """The fields of a tool call that must be returned with it."""
 
 _REASONING_PARTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text")
+_CONTENT = "content"
 _TEXT_FIELDS = ("text", "refusal", "value", "content")
-_MERGED_FIELDS = ("text", "summary")
+_MERGED_FIELDS = ("text", "summary", "thinking")
 _POSITION_FIELDS = ("type", "index", "id")
-_CONTINUED_TYPES = ("reasoning.text", "reasoning.summary")
+_CONTINUED_TYPES = (
+    *("reasoning.text", "reasoning.summary"),
+    *("thinking", "reasoning", "reasoning_text", "summary_text", "text"),
+)
 
 
 def text_in(content: Any) -> str:
@@ -36,6 +41,25 @@ def is_reasoning(delta: Delta) -> bool:
             return True
         case _:
             return False
+
+
+def reasoning_parts(content: Any) -> list[Any]:
+    """Returns the parts of a `content` that are reasoning, as Mistral and Databricks send it."""
+    parts = content if isinstance(content, list) else [content]
+    return [part for part in parts if isinstance(part, dict) and part.get("type") in _REASONING_PARTS]
+
+
+def add_parts(state: dict[str, Any], parts: list[Any]) -> None:
+    """Adds the reasoning in a delta's `content` to the opaque state of its message."""
+    state[_CONTENT] = _merged(state.get(_CONTENT), parts)
+
+
+def content_with_parts(state: Mapping[str, Any], text: str | None) -> str | list[Any] | None:
+    """Returns the `content` to send back: the reasoning in the state, if it has any, and the text after it."""
+    parts = state.get(_CONTENT)
+    if not parts:
+        return text
+    return [*parts, {"type": "text", "text": text}] if text else parts
 
 
 def add_state(state: dict[str, Any], delta: Delta) -> None:
@@ -63,7 +87,7 @@ def _merged(known: Any, value: Any) -> Any:
 
 
 def _append(items: list[Any], item: Any) -> None:
-    """Adds an item to a list of reasoning details, whose text may come in several deltas."""
+    """Adds an item to a list of reasoning details or parts, whose text may come in several deltas."""
     last = items[-1] if items else None
     if not (isinstance(last, dict) and isinstance(item, dict) and _is_continued(last, item)):
         items.append(dict(item) if isinstance(item, dict) else item)

@@ -7,6 +7,7 @@ import msgspec
 
 from polyant.adapters.llm import openai_wire as wire
 from polyant.adapters.llm.history import arguments_object, with_user_message, without_empty_messages
+from polyant.adapters.llm.openai_content import content_with_parts
 from polyant.adapters.llm.openai_dialect import Dialect, dialect_of
 from polyant.adapters.llm.openai_media import content_parts
 from polyant.adapters.llm.provider_options import ProviderOptions
@@ -146,7 +147,8 @@ def _with_state(
         return sent
     fields = msgspec.to_builtins(sent)
     calls = [{**(kept or {}), **call} for kept, call in zip(call_states, fields["tool_calls"], strict=True)]
-    return {**(state or {}), **fields, "tool_calls": calls}
+    content = content_with_parts(state or {}, fields["content"])
+    return {**(state or {}), **fields, "content": content, "tool_calls": calls}
 
 
 def _tool_call(call: ToolCall) -> wire.ToolCall:

@@ -12,7 +12,7 @@ from polyant.adapters.llm.failures import (
     has_error,
     raise_bad_response,
 )
-from polyant.adapters.llm.openai_content import add_state, is_reasoning, text_in
+from polyant.adapters.llm.openai_content import add_parts, add_state, is_reasoning, reasoning_parts, text_in
 from polyant.adapters.llm.openai_tool_calls import ToolCallAssembler
 from polyant.adapters.llm.openai_wire import Choice, Completion, Delta
 from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ProviderModel, ResponseReader
@@ -111,7 +111,7 @@ class OpenAIResponseReader(ResponseReader):
             self._read_outcome(choice, delta)
         text = delta.content
         if text.__class__ is not str:
-            text = text_in(text)
+            text = self._read_content(text)
         if delta.tool_calls or delta.function_call:
             self._read_calls(delta)
         if delta.reasoning_content or delta.reasoning or delta.reasoning_details or delta.extra_content:
@@ -127,6 +127,13 @@ class OpenAIResponseReader(ResponseReader):
             return self.received(text)
         self.began = self.has_text = True  # as in `received`, without the cost of calling it for each delta
         return text
+
+    def _read_content(self, content: Any) -> str:
+        """Returns the text of a `content` that isn't a string, and keeps the reasoning in it."""
+        if content and (parts := reasoning_parts(content)):
+            self.began = True
+            add_parts(self._state, parts)
+        return text_in(content)
 
     def _read_calls(self, delta: Delta) -> None:
         self.began = True
