@@ -222,7 +222,8 @@ class ModelFinished(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a model call."""
 
     usage: Usage = Usage()
-    finish_reason: Literal["stop", "tool_calls", "length", "content_filter"] = "stop"
+    finish_reason: Literal["stop", "tool_calls", "length", "content_filter", "paused"] = "stop"
+    """`paused`: the provider interrupted a long response, and continues it when the message is sent back."""
     provider_data: ProviderData | None = None
     """State of the whole message; the state of a single tool call is in its ToolCall."""
 

@@ -133,7 +133,24 @@ TEXTS = [
         finish_reason="content_filter",
         body=message(stop_reason="refusal", stop_details={"explanation": "Not this."}),
     ),
-    Case(name="pause_turn", body=sse(BEGIN, HI, stop("pause_turn")), text="Hi", finish_reason="stop"),
+    *(
+        Case(
+            name=reason,
+            body=sse(BEGIN, HI, stop(reason)),
+            text="Hi",
+            finish_reason="paused",
+            state=[{"type": "text", "text": "Hi"}],
+        )
+        for reason in ("pause_turn", "compaction")
+    ),
+    Case(name="pause_turn without content", body=sse(stop("pause_turn")), finish_reason="stop"),
+    Case(
+        name="pause_turn beside a tool call",
+        body=sse(start(0, **USE), stop("pause_turn")),
+        calls=(Call("f", PARIS, "t1"),),
+        finish_reason="tool_calls",
+        state=[USE],
+    ),
     Case(name="max_tokens", body=sse(BEGIN, HI, stop("max_tokens")), text="Hi", finish_reason="length"),
 ]
 

@@ -108,7 +108,8 @@ def _tools(request: ModelRequest) -> tuple[wire.Tool, ...]:
 def _messages(request: ModelRequest) -> list[wire.Message]:
     """Returns alternating user and assistant messages that start and end with a user message.
 
-    Anthropic treats a final assistant message as the beginning of the response, or rejects it.
+    Anthropic treats a final assistant message as the beginning of the response, or rejects it. A message that it paused
+    stays last, because that continues it.
     """
     owner = ProviderModel(_PROVIDER, request.model)
     with_blocks = [(message, blocks) for message in request.messages if (blocks := _blocks(message, owner))]
@@ -119,9 +120,14 @@ def _messages(request: ModelRequest) -> list[wire.Message]:
     placeholder = wire.Message("user", _text(EMPTY_USER_MESSAGE.text))
     if turns and turns[0].role == "assistant":
         turns.insert(0, placeholder)
-    if not turns or turns[-1].role == "assistant":
+    if not turns or (turns[-1].role == "assistant" and not _is_paused(request.messages[-1], owner)):
         turns.append(placeholder)
     return turns
+
+
+def _is_paused(message: ModelMessage, owner: ProviderModel) -> bool:
+    """Returns whether the last message is one of this turn: only a message without state is from the caller."""
+    return isinstance(message, AssistantMessage) and bool(owner.state_in(message.provider_data))
 
 
 def _blocks(message: ModelMessage, owner: ProviderModel) -> list[wire.Block]:

@@ -18,6 +18,8 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
+    "pause_turn": "paused",
+    "compaction": "paused",
 }
 _PROMPT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _COUNTS = (*_PROMPT_COUNTS, "output_tokens")
@@ -81,8 +83,9 @@ class AnthropicResponseReader(ResponseReader):
         return [block.call for block in self._blocks if block.call is not None and block.type == TOOL_USE]
 
     def state(self) -> Any:
-        """Returns the blocks of a message that has others than text and tool calls, in their order."""
-        return [block.echo() for block in self._blocks] if needs_echo(self._blocks) else None
+        """Returns the blocks of a message that is paused or has others than text and tool calls, in their order."""
+        is_echoed = self.finish_reason == "paused" or needs_echo(self._blocks)
+        return [block.echo() for block in self._blocks] if is_echoed else None
 
     def _is_marker(self, data: bytes) -> bool:
         """Returns whether the data is blank, or the end marker of another protocol that some servers send."""
@@ -117,7 +120,8 @@ class AnthropicResponseReader(ResponseReader):
         if not end.stop_reason:
             return ""
         self.complete = True
-        self.finish_reason = _FINISH_REASONS.get(str(end.stop_reason), "stop")
+        reason = _FINISH_REASONS.get(str(end.stop_reason), "stop")
+        self.finish_reason = reason if self._blocks or reason != "paused" else "stop"  # nothing can be sent back
         details = end.stop_details
         explanation = details.get("explanation") if isinstance(details, dict) else None
         return self.received(explanation) if isinstance(explanation, str) and not self.has_text else ""

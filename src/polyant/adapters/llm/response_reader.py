@@ -12,7 +12,7 @@ from polyant.domain.errors import ProviderFailure
 
 T = TypeVar("T")
 
-FinishReason = Literal["stop", "tool_calls", "length", "content_filter"]
+FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "paused"]
 
 _HIGH_SURROGATES = ("\ud800", "\udbff")
 _JSON_STARTS = (b"{", b"[")
@@ -146,8 +146,8 @@ class ResponseReader:
     def end(self) -> list[ToolCall | ModelFinished]:
         """Returns the events that follow the text of a complete response.
 
-        A tool call without an id gets one. If there are tool calls and the finish reason is `stop`, it becomes
-        `tool_calls`.
+        A tool call without an id gets one. If there are tool calls and the finish reason is `stop` or `paused`, it
+        becomes `tool_calls`.
 
         Raises:
             CallFailedError: A tool call has no name, or there is neither text nor a tool call nor a finish reason.
@@ -156,7 +156,7 @@ class ResponseReader:
         if not calls and not self.has_text and self.finish_reason is None:
             raise CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
         reason: FinishReason = self.finish_reason or "stop"
-        if calls and reason == "stop":
+        if calls and reason in {"stop", "paused"}:
             reason = "tool_calls"
         return [*calls, ModelFinished(usage=self.usage, finish_reason=reason, provider_data=self._tagged(self.state()))]
 

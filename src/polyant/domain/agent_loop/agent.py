@@ -18,7 +18,7 @@ AgentEvent = TextDelta | StepFinished | ToolStarted | ToolFinished
 
 
 class Agent:
-    """Calls the model, runs the tools that it calls, and repeats until the model responds without a tool call.
+    """Calls the model, runs the tools that it calls, and repeats until the model has finished its response.
 
     Args:
         model: The model.
@@ -73,7 +73,7 @@ class Agent:
                     if isinstance(event, TextDelta):
                         yield event
             yield step.finish()
-            if not step.calls:
+            if step.is_final:
                 return
             execution = self.execution(step.calls)
             async with aclosing(execution.events(delegate_for)) as tool_events:

@@ -43,6 +43,8 @@ class ModelStep:
         self._started = clock.monotonic()
         self.calls: tuple[ToolCall, ...] = ()
         """The tool calls of the reply, set by `finish`; empty in the last step."""
+        self.is_final = False
+        """Whether no other model call has to follow, set by `finish`: there are no tool calls, and no pause."""
 
     def open(self) -> AbstractAsyncContextManager[AsyncGenerator[ModelEvent, None]]:
         """Returns a context manager that yields the model's events and closes the connection on exit."""
@@ -57,6 +59,7 @@ class ModelStep:
         budget = self._budget
         budget.usage += self._reply.usage
         self.calls = () if self._last else self._reply.tool_calls(self.request.messages)
+        self.is_final = self._last or not (self.calls or self._reply.finish_reason == "paused")
         milliseconds = (self._clock.monotonic() - self._started) * 1_000
         content = (
             None
