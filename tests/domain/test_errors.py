@@ -39,6 +39,16 @@ def test_provider_error_names_the_provider_and_the_kind(kind: ProviderFailure) -
     assert error.message.endswith(f"(anthropic: {kind.value})")
 
 
+@pytest.mark.parametrize("kind", ProviderFailure)
+def test_provider_error_explains_its_kind_to_operators(kind: ProviderFailure) -> None:
+    """The code alone says nothing to a person; the anonymous caller's message has it for programs."""
+    error = ProviderError("openai", kind)
+    assert error.explanation == f"{error.message}. {kind.hint}"
+    assert ProviderError("openai", kind, hint="Disable the tool").explanation == f"{error.message}. Disable the tool"
+    assert "provider" in kind.hint
+    assert kind.hint not in error.message
+
+
 def test_temporary_error_has_a_retry_delay() -> None:
     assert RateLimitedError(retry_after=7).retry_after == 7
     assert errors.ServerBusyError().retry_after == 1

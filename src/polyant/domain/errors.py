@@ -226,13 +226,49 @@ class ProviderFailure(enum.StrEnum):
     BAD_RESPONSE = "bad_response"
     TIMEOUT = "timeout"
 
+    @property
+    def hint(self) -> str:
+        """The usual cause and the fix, for operators."""
+        return _HINTS[self]
+
+
+_HINTS = {
+    ProviderFailure.AUTH: (
+        "The provider rejected the API key, or the account lacks a permission or credit: check both with the provider"
+    ),
+    ProviderFailure.RATE_LIMIT: (
+        "The rate limit or the quota of the provider's account is used up: wait, or have the provider raise it"
+    ),
+    ProviderFailure.BAD_REQUEST: (
+        "The provider rejected the request: check the model's name, the instance's options and the length of the "
+        "conversation"
+    ),
+    ProviderFailure.OVERLOADED: "The provider is overloaded or not available at the moment: try again later",
+    ProviderFailure.UNREACHABLE: (
+        "There is no connection to the provider: check the base URL, the network and the outbound proxy"
+    ),
+    ProviderFailure.BAD_RESPONSE: (
+        "The provider's response was an error, was incomplete or had an unknown format: check that the base URL is the "
+        "one of the provider's API, or try again later"
+    ),
+    ProviderFailure.TIMEOUT: (
+        "The provider took too long: try again later, or raise FIRST_TOKEN_SECONDS, IDLE_SECONDS or TURN_SECONDS"
+    ),
+}
+
 
 class ProviderError(PolyantError):
-    """The model provider failed; the message has its name and the kind of failure, never its own text."""
+    """The model provider failed; the message has its name and the kind of failure, never its own text.
+
+    Args:
+        provider: The provider's name.
+        kind: The kind of failure.
+        hint: The fix for the operator; without it, the usual fix of this kind.
+    """
 
     def __init__(self, provider: str, kind: ProviderFailure, *, hint: str | None = None) -> None:
         problem = "did not answer in time" if kind is ProviderFailure.TIMEOUT else "failed to answer"
-        super().__init__(f"The model provider {problem} ({provider}: {kind})", hint=hint)
+        super().__init__(f"The model provider {problem} ({provider}: {kind})", hint=hint or kind.hint)
         self.provider = provider
         self.kind = kind
 

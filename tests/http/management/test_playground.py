@@ -82,6 +82,15 @@ async def test_errors_are_those_of_the_chat_endpoint(
     assert_refused(await api.post(path, body), status, message)
 
 
+@pytest.mark.parametrize("begun", [(), (TextDelta("Hel"),)], ids=["before the text", "after some text"])
+async def test_failure_of_the_provider_is_explained(app: App, api: Api, begun: tuple[TextDelta, ...]) -> None:
+    slug = (await app.add("some-bot")).slug
+    error = ProviderError("vendor", ProviderFailure.BAD_RESPONSE)
+    app.supervisor.plays(*begun, error)
+    response = await api.post(f"/instances/{slug}/playground", asking(slug, stream=True))
+    assert error.explanation in response.body.decode()
+
+
 async def test_turns_of_callers_and_the_playground_are_listed_newest_first(app: App, api: Api) -> None:
     slug = (await app.add("old-bot")).slug  # created when the clock of the turns began
     app.supervisor.plays(TOOL_STARTED, TOOL_FINISHED, *says("Hello!"))

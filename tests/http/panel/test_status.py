@@ -1,5 +1,6 @@
 """The status of the server, its data and its providers."""
 
+import html
 from datetime import datetime, timedelta
 
 from polyant.domain.errors import ProviderFailure
@@ -38,6 +39,7 @@ async def test_providers_are_checked_on_demand(app: App, browser: Browser) -> No
     text = (await browser.page("/status")).text
     assert "Not reached" in text
     assert "failed to answer" in text
+    assert html.escape(ProviderFailure.UNREACHABLE.hint) in text
 
 
 async def test_api_checks_providers(app: App) -> None:
@@ -45,7 +47,7 @@ async def test_api_checks_providers(app: App) -> None:
     api = Api(app, await app.management.issue_token(await app.management.add_user()))
     checks = {each["name"]: each["problem"] for each in (await api.succeed("POST", "/providers/check"))["checks"]}
     assert checks["echo"] is None
-    assert "vendor" in checks["vendor"]
+    assert checks["vendor"].endswith(ProviderFailure.UNREACHABLE.hint)
 
 
 async def test_last_turn_of_a_provider_is_shown_and_listed(app: App, browser: Browser) -> None:

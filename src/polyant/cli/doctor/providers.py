@@ -32,7 +32,7 @@ async def _reach(model: ChatModel, address: str, *, public_only: bool) -> Findin
     try:
         await model.check(address, public_only=public_only)
     except PolyantError as error:
-        fix = "Check the address and the network"
+        fix = error.hint or "Check the address and the network"
         if public_only:
             fix += ". An address that isn't public must be set by a superadmin or with `polyant instances update`"
         return fault(about, error.message, fix=fix)

@@ -47,6 +47,6 @@ class CheckProviders:
         try:
             await model.check(model.info.base_url)
         except PolyantError as error:
-            problem = error.message
+            problem = error.explanation
         took = (self._clock.monotonic() - began) * _MILLISECONDS
         return ProviderCheck(at=self._clock.now(), milliseconds=took, problem=problem)

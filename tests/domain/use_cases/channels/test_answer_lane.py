@@ -311,6 +311,7 @@ async def test_replayed_dead_letter_is_answered_or_dies_again(harness: ChannelWo
     await harness.receive(message())
     await harness.work()
     (dead,) = (await harness.store.inbox.list(EventFilter(), limit=9)).events
+    assert dead.error == ProviderError("echo", ProviderFailure.AUTH).explanation
     await harness.store.inbox.replay(dead.id)
     assert await harness.work() == 1
     assert await harness.states() == {"e-7-1": "dead"}

@@ -198,9 +198,9 @@ class AnswerBatch:
             error.explanation,
         )
         if _is_permanent(error):
-            return await self._bury(batch, error.message)
+            return await self._bury(batch, error.explanation)
         attempts = batch.first.attempts
-        return await self._postpone(batch, error.message, delay=_BACK_OFF_SECONDS[min(attempts, 4) - 1])
+        return await self._postpone(batch, error.explanation, delay=_BACK_OFF_SECONDS[min(attempts, 4) - 1])
 
     async def _postpone(self, batch: Batch, reason: str, *, delay: float) -> Answered | Postponed:
         """Tries again later; the first time, the user is told."""
