@@ -2,14 +2,13 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from polyant.cli.adapter_templates import TEMPLATES, files_of, name_of, texts_of
 from polyant.domain.errors import ConflictError, InvalidInputError
 
-_TEMPLATES = Path(__file__).parent / "templates"
-_SUFFIX = ".template"
 _NAME = re.compile(r"\A[a-z][a-z0-9]*([_-][a-z0-9]+)*\Z")
 _MAX_NAME_CHARACTERS = 40
 _NAME_RULE = "1 to 40 of a-z, 0-9, - and _, starting with a letter"
@@ -25,9 +24,20 @@ class FolderExistsError(ConflictError):
 def add_to(actions: Any) -> None:
     """Adds the command to the actions of `polyant adapters`."""
     parser = actions.add_parser("new", help="write the package of a new adapter, with tests that pass")
-    parser.add_argument("port", metavar="PORT", choices=_ports(), help=f"the adapter's port: {', '.join(_ports())}")
+    parser.add_argument(
+        "port",
+        metavar="PORT",
+        type=_parse_port,
+        help="the adapter's port, such as rate_limiter or tool: the GROUP of `polyant adapters`",
+    )
     parser.add_argument("name", metavar="NAME", help=f"name of the adapter: {_NAME_RULE}")
     parser.set_defaults(run=_write)
+
+
+def _parse_port(text: str) -> str:
+    if text not in TEMPLATES:
+        raise argparse.ArgumentTypeError(f"unknown port '{text}'; ports: {', '.join(sorted(TEMPLATES))}")
+    return text
 
 
 def _write(args: argparse.Namespace, _: Mapping[str, str]) -> None:
@@ -39,7 +49,7 @@ def write_package(port: str, name: str, parent: Path) -> Path:
     """Returns the folder of the new package.
 
     Args:
-        port: The port of the adapter, one of those with a template.
+        port: The port of the adapter. The package of a port that shares its setting with others has adapters of all.
         name: The adapter's name, which becomes its entry point.
         parent: The folder in which the package's folder is created.
 
@@ -54,28 +64,20 @@ def write_package(port: str, name: str, parent: Path) -> Path:
     folder = parent / package
     if folder.exists():
         raise FolderExistsError(folder)
-    texts = {
+    names = {
         "PACKAGE": package,
         "MODULE": f"polyant_{'_'.join(words)}",
         "VARIABLE": "_".join(words).upper(),
         "CLASS": "".join(map(str.capitalize, words)),
-        "NAME": name,
+        "SNAKE": "_".join(words),
+        "NAME": name_of(port, name),
     }
-    for path, content in _files(port):
-        written = folder / _filled(str(path), texts)
+    texts = texts_of(port)
+    for path, content in files_of(port):
+        written = folder / _filled(str(path), names)
         written.parent.mkdir(parents=True, exist_ok=True)
-        written.write_text(_filled(content, texts))
+        written.write_text(_filled(_filled(content, texts), names))
     return folder
-
-
-def _ports() -> list[str]:
-    return sorted(path.name for path in _TEMPLATES.iterdir() if path.is_dir())
-
-
-def _files(port: str) -> Iterator[tuple[Path, str]]:
-    template = _TEMPLATES / port
-    for path in sorted(template.rglob(f"*{_SUFFIX}")):
-        yield path.relative_to(template).with_suffix(""), path.read_text()
 
 
 def _filled(text: str, texts: Mapping[str, str]) -> str:
