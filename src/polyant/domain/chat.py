@@ -1,6 +1,6 @@
 """A conversation turn: the caller's request, the model request, and the resulting events."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, Self
 
 import msgspec
@@ -122,6 +122,8 @@ class UserMessage(msgspec.Struct, frozen=True, tag="user"):
     @property
     def text(self) -> str:
         """The concatenated text of all text parts."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], TextPart):  # most messages
+            return self.parts[0].text
         return "".join([part.text for part in self.parts if isinstance(part, TextPart)])
 
     @property
@@ -147,6 +149,17 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True, tag="tool"):
 
 
 ModelMessage = UserMessage | AssistantMessage | ToolResult
+
+
+def any_has_media(messages: Iterable[ModelMessage]) -> bool:
+    """Returns whether a message has a part that isn't text."""
+    # One loop without calls: each turn asks this several times, of up to a thousand messages.
+    for message in messages:
+        if isinstance(message, UserMessage):
+            for part in message.parts:
+                if not isinstance(part, TextPart):
+                    return True
+    return False
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):

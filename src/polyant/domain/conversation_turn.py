@@ -13,7 +13,7 @@ from polyant.domain.chat import (
     TurnFinished,
     UserMessage,
 )
-from polyant.domain.conversations import API_CHANNEL, History, MessageId, TurnId
+from polyant.domain.conversations import API_CHANNEL, CurrentConversation, MessageId, TurnId
 from polyant.domain.errors import UnknownConversationError
 from polyant.domain.final_text import FinalText
 from polyant.domain.history_window import HistoryBudget
@@ -180,7 +180,7 @@ class ConversationTurn:
         return draft if stored.id == draft.id else await self._turns.keys.open(stored)
 
     def _history_of(
-        self, opened: OpenConversation, found: History, budget: HistoryBudget
+        self, opened: OpenConversation, found: CurrentConversation, budget: HistoryBudget
     ) -> tuple[UserMessage | AssistantMessage, ...]:
         if self._has_history or opened.conversation.client_managed:
             return ()

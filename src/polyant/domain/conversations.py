@@ -107,6 +107,24 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...] = ()
 
 
+class StoredText(msgspec.Struct, frozen=True, gc=False):
+    """The text of a stored message, with what a turn needs to read it."""
+
+    id: MessageId
+    role: MessageRole
+    text: str
+    """The ciphertext of the message's parts."""
+    tokens: int = 0
+    """The estimated or reported number of tokens."""
+
+
+class CurrentConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """The current conversation of a lane, and the texts of its newest answered messages, oldest first."""
+
+    conversation: Conversation
+    messages: tuple[StoredText, ...] = ()
+
+
 class ConversationFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The conversations to list; each condition that is set must hold."""
 

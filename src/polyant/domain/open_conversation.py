@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from polyant.domain.chat import AssistantMessage, TextPart, UserMessage
-from polyant.domain.conversations import Conversation, ConversationId, Message, MessageId, MessageRole, TurnId
+from polyant.domain.conversations import (
+    Conversation,
+    ConversationId,
+    Message,
+    MessageId,
+    MessageRole,
+    StoredText,
+    TurnId,
+)
 from polyant.domain.data_keys import DataAddress
 from polyant.domain.history_window import HistoryBudget, window_start
 from polyant.domain.lanes import Lane
@@ -45,7 +53,7 @@ class OpenConversation:
         stored = self.conversation.label
         return None if stored is None else self.key.decrypt_text(stored, _label_address(self.id))
 
-    def content_of(self, message: Message) -> UserMessage | AssistantMessage:
+    def content_of(self, message: Message | StoredText) -> UserMessage | AssistantMessage:
         """Returns the content of a stored message.
 
         Raises:
@@ -56,7 +64,7 @@ class OpenConversation:
         )
 
     def history(
-        self, messages: Sequence[Message], *, budget: HistoryBudget
+        self, messages: Sequence[StoredText], *, budget: HistoryBudget
     ) -> tuple[UserMessage | AssistantMessage, ...]:
         """Returns the content of the messages that go to the model, beginning with a user's.
 
@@ -70,7 +78,13 @@ class OpenConversation:
         sizes = [each.tokens for each in messages]
         total = max(len(messages), self.conversation.messages - self.conversation.unanswered)
         start = window_start(sizes, total=total, budget=budget)
-        return _without_gaps(list(map(self.content_of, messages[start:])))
+        decrypt, conversation = self.key.decrypt_text, self.id
+        return _without_gaps(
+            [
+                decode_content(decrypt(each.text, DataAddress(conversation, each.id, each.role)), each.role)
+                for each in messages[start:]
+            ]
+        )
 
     def stored(
         self,

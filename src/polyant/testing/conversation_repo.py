@@ -11,6 +11,7 @@ from polyant.domain.conversations import (
     ConversationId,
     ConversationSelection,
     LaneId,
+    StoredText,
     TurnId,
 )
 from polyant.domain.errors import LeaseLostError, StorageUnavailableError, UnknownConversationError
@@ -130,7 +131,9 @@ class ConversationRepoContract(ConversationStoreContract):
         for newest, expected in ((0, ()), (1, (fourth,)), (2, (second, fourth)), (9, (first, second, fourth))):
             history = await rig.conversations.current(_LANE, newest=newest)
             assert history is not None
-            assert history.messages == expected
+            assert history.messages == tuple(
+                StoredText(each.id, each.role, each.text, each.tokens) for each in expected
+            )
 
     @proves("Returns a conversation with its newest messages, answered or not, oldest first; with None, with all.")
     @proves("Messages are ordered by when they were stored, and those of one call by their order in it.")
@@ -226,6 +229,53 @@ class ConversationRepoContract(ConversationStoreContract):
             await rig.conversations.append(_ID, [user_message("m-2")], lease=lease, release=True)
         await rig.lanes.renew(again, seconds=LEASE)
         assert await _ids(rig) == ["m-1"]
+
+    async def test_turn_with_a_lease_stores_question_and_answer(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        question, answer = user_message(answered=False, digest="d-1"), assistant_message(at=START + _SECOND)
+        for _ in range(2):
+            await rig.conversations.append(_ID, [question], lease=lease)
+        asked = await rig.conversations.show(_ID)
+        assert (asked.messages, asked.conversation.messages, asked.conversation.unanswered) == ((question,), 1, 1)
+        for _ in range(2):
+            await rig.conversations.append(_ID, [answer], lease=lease, answers=TurnId("turn-1"), release=True)
+        told = await rig.conversations.show(_ID)
+        assert told.messages == (msgspec.structs.replace(question, answered=True), answer)
+        assert (told.conversation.messages, told.conversation.unanswered) == (2, 0)
+        assert told.conversation.updated_at == answer.at
+        assert await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE) is not None
+
+    async def test_repeated_unanswered_message_is_replaced_under_a_lease(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        for number, digest in ((1, "d-1"), (2, "d-2"), (3, "d-1")):
+            message = user_message(f"m-{number}", digest=digest, answered=False, turn=TurnId(f"turn-{number}"))
+            await rig.conversations.append(_ID, [message], lease=lease)
+        assert await _ids(rig) == ["m-2", "m-3"]
+        answer = assistant_message(turn=TurnId("turn-3"), digest="d-2", answered=False)
+        await rig.conversations.append(_ID, [answer], lease=lease, answers=TurnId("turn-3"), release=True)
+        history = await rig.conversations.show(_ID)
+        assert [(each.id, each.answered) for each in history.messages] == [("m-3", True), ("a-1", True)]
+        assert (history.conversation.messages, history.conversation.unanswered) == (2, 0)
+
+    async def test_second_answer_of_a_turn_is_ignored_and_ends_its_lease(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        for name in ("a-1", "a-2"):
+            lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+            assert lease is not None
+            await rig.conversations.append(
+                _ID, [assistant_message(name)], lease=lease, answers=TurnId("turn-1"), release=True
+            )
+        assert await _ids(rig) == ["a-1"]
+        assert (await rig.conversations.show(_ID)).conversation.messages == 1
+        assert await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE) is not None
+
+    async def test_client_managed_is_set_under_a_lease(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        await rig.conversations.append(_ID, [user_message()], lease=lease, client_managed=True)
+        assert (await rig.conversations.show(_ID)).conversation.client_managed
 
     async def test_append_without_its_conversation_keeps_the_lease(self, rig: ConversationStoreRig) -> None:
         lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from polyant.domain.chat import ModelRequest, UserMessage, UserPart
+from polyant.domain.chat import ModelRequest, UserMessage, UserPart, any_has_media
 from polyant.domain.media.notes import without_media
 from polyant.domain.media.parts import MediaKind, kind_of
 from polyant.domain.ports.clock import Clock
@@ -47,7 +47,7 @@ class RefusedMedia:
 
     def adapted(self, request: ModelRequest) -> ModelRequest:
         """Returns the request without the kinds of media that its model has refused."""
-        if not self._until or not has_media(request):
+        if not self._until or not any_has_media(request.messages):
             return request
         now, model = self._clock.monotonic(), _model_of(request)
         refused = {kind for kind in MediaKind if self._until.get((model, kind), now) > now}
@@ -91,13 +91,13 @@ class MediaRequest:
     ) -> None:
         self._memory = memory
         self._request = request
-        self.has_media = has_media(request)
+        self.has_media = any_has_media(request.messages)
         """Whether the next attempt contains media."""
         if self.has_media:
             self._request = memory.adapted(
                 msgspec.structs.replace(request, messages=without_media(request.messages, is_refused))
             )
-            self.has_media = has_media(self._request)
+            self.has_media = any_has_media(self._request.messages)
 
     def current(self) -> ModelRequest:
         """Returns the request for the next attempt."""
@@ -107,13 +107,8 @@ class MediaRequest:
         """Leaves out the media that the error refuses, and returns whether there were any."""
         refused = self._memory.kinds_in(self._request, error_body) if self.has_media else frozenset()
         self._request = without_kinds(self._request, refused)
-        self.has_media = has_media(self._request)
+        self.has_media = any_has_media(self._request.messages)
         return bool(refused)
-
-
-def has_media(request: ModelRequest) -> bool:
-    """Returns whether a message of the request contains media."""
-    return any(isinstance(message, UserMessage) and message.has_media for message in request.messages)
 
 
 def without_kinds(request: ModelRequest, kinds: set[MediaKind] | frozenset[MediaKind]) -> ModelRequest:

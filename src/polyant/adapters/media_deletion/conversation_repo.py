@@ -8,6 +8,7 @@ from polyant.domain.conversations import (
     ConversationId,
     ConversationPage,
     ConversationSelection,
+    CurrentConversation,
     Deletion,
     History,
     LaneId,
@@ -33,7 +34,7 @@ class MediaDeletingConversationRepo(ConversationRepo):
         self._repo = repo
         self._media = media_store
 
-    async def current(self, lane: LaneId, *, newest: int) -> History | None:
+    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
         return await self._repo.current(lane, newest=newest)
 
     async def start(self, conversation: Conversation, *, replaces: ConversationId | None = None) -> Conversation:

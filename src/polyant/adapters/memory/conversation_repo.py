@@ -12,10 +12,12 @@ from polyant.domain.conversations import (
     ConversationId,
     ConversationPage,
     ConversationSelection,
+    CurrentConversation,
     Deletion,
     History,
     LaneId,
     Message,
+    StoredText,
     TurnId,
 )
 from polyant.domain.errors import LeaseLostError, UnknownConversationError
@@ -37,12 +39,17 @@ class MemoryConversationRepo(ConversationRepo):
         self._clock = clock
         self._lanes = MemoryLanes(store=store, clock=clock)
 
-    async def current(self, lane: LaneId, *, newest: int) -> History | None:
+    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
         row = self._tables.lanes.get(lane)
         if row is None or row.conversation is None:
             return None
         answered = [each for each in self._tables.messages[row.conversation] if each.answered]
-        return History(conversation=self._tables.conversations[row.conversation], messages=_newest(answered, newest))
+        return CurrentConversation(
+            conversation=self._tables.conversations[row.conversation],
+            messages=tuple(
+                StoredText(each.id, each.role, each.text, each.tokens) for each in _newest(answered, newest)
+            ),
+        )
 
     async def start(self, conversation: Conversation, *, replaces: ConversationId | None = None) -> Conversation:
         lane = lane_of(conversation)

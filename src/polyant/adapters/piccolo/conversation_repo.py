@@ -15,14 +15,15 @@ from polyant.adapters.piccolo.conversation_rows import (
     columns,
     conversation_of,
     conversation_values,
+    current_of,
     history_of,
-    message_values,
     microseconds,
 )
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import step
 from polyant.adapters.piccolo.lanes import CREATE, RELEASE
-from polyant.adapters.piccolo.message_writing import MESSAGE_STATEMENTS, RECORDS, append_messages, digests_of
+from polyant.adapters.piccolo.message_appending import APPEND_STATEMENTS, append_in_one
+from polyant.adapters.piccolo.message_writing import MESSAGE_STATEMENTS, append_messages
 from polyant.adapters.piccolo.sql import NO_LIMIT
 from polyant.domain.conversations import (
     API_CHANNEL,
@@ -31,6 +32,7 @@ from polyant.domain.conversations import (
     ConversationId,
     ConversationPage,
     ConversationSelection,
+    CurrentConversation,
     Deletion,
     History,
     LaneId,
@@ -46,66 +48,21 @@ _ONCE = ", ".join(f"CASE WHEN message.place > 1 THEN NULL ELSE conversation.{nam
 _BOTH = f"{columns(MESSAGE, 'message')}, message.number, {_ONCE}"
 _PLACED = "SELECT newest.*, row_number() OVER () AS place FROM"
 
-# Parameters: 1 conversation, 2 lane or null, 3 epoch, 4 messages, 5 digests, 6 the turn that is answered, or null,
-# 7 client managed. One row: whether the lease is held, and whether the conversation exists.
-_APPEND_IN_ONE = f"""
-    WITH lane AS MATERIALIZED (
-        SELECT id FROM lanes WHERE id = $2::text AND epoch = $3::bigint AND owner IS NOT NULL FOR UPDATE
-    ), conversation AS MATERIALIZED (
-        SELECT id FROM conversations
-        WHERE id = $1::text AND ($2::text IS NULL OR EXISTS (SELECT 1 FROM lane)) FOR UPDATE
-    ), message AS MATERIALIZED (
-        SELECT message.* FROM {RECORDS.replace("JSON", "$4")}
-    ), gone AS (
-        DELETE FROM conversation_messages AS stored USING conversation
-        WHERE stored.conversation = conversation.id AND NOT answered AND digest IN @texts(5)
-            AND stored.id NOT IN (SELECT id FROM message)
-        RETURNING stored.id
-    ), said AS (
-        INSERT INTO conversation_messages (conversation, {columns(MESSAGE)})
-        SELECT conversation.id, message.id, role, content, at, turn, tokens,
-            answered OR coalesce(turn = $6::text, false), digest, platform_id, sender, tools, finish_reason
-        FROM conversation, message
-        ON CONFLICT DO NOTHING RETURNING answered
-    ), done AS (
-        UPDATE conversation_messages AS stored SET answered = true FROM conversation
-        WHERE stored.conversation = conversation.id AND turn = $6::text AND NOT answered
-            AND (digest IS NULL OR digest NOT IN @texts(5) OR stored.id IN (SELECT id FROM message))
-        RETURNING stored.id
-    ), counted AS (
-        UPDATE conversations AS stored SET
-            messages = messages + (SELECT count(*) FROM said) - (SELECT count(*) FROM gone),
-            unanswered = unanswered + (SELECT count(*) FROM said WHERE NOT answered) - (SELECT count(*) FROM gone)
-                - (SELECT count(*) FROM done),
-            updated_at = greatest(updated_at, (SELECT max(at) FROM message)),
-            client_managed = client_managed OR $7::boolean
-        FROM conversation WHERE stored.id = conversation.id
-    )RELEASED
-    SELECT $2::text IS NULL OR EXISTS (SELECT 1 FROM lane), EXISTS (SELECT 1 FROM conversation)
-"""
-
-# Parameter 8: the events that the lane had received when its work was loaded.
-_RELEASED = f""", released AS (
-        UPDATE lanes SET {RELEASE.format(again="wake <> $8", delay=0)} FROM lane, conversation WHERE lanes.id = lane.id
-    )"""
-
 _STATEMENTS = {
     **MESSAGE_STATEMENTS,
     **DELETION_STATEMENTS,
-    "append_in_one": _APPEND_IN_ONE.replace("RELEASED", ""),
-    "append_and_release": _APPEND_IN_ONE.replace("RELEASED", _RELEASED),
+    **APPEND_STATEMENTS,
     "release": f"UPDATE lanes SET {RELEASE.format(again='wake <> $2', delay=0)} WHERE id = $1",
-    "are_stored": "SELECT count(*) = $3 FROM conversation_messages WHERE conversation = $1 AND id IN @texts(2)",
+    # As few columns as a turn needs: each one of up to a thousand rows costs the server and the reader.
     "current": f"""
-        SELECT {_BOTH} FROM lanes AS lane JOIN conversations AS conversation ON conversation.id = lane.conversation
-        LEFT JOIN (
-            {_PLACED} (
-                SELECT * FROM conversation_messages
-                WHERE conversation = (SELECT conversation FROM lanes WHERE id = $1) AND answered
-                ORDER BY number DESC LIMIT $2
-            ) AS newest
-        ) AS message ON message.conversation = conversation.id
+        SELECT conversation.id, ''::varchar, @array({columns(CONVERSATION, "conversation")})::text, 0::bigint, 0::bigint
+        FROM lanes AS lane JOIN conversations AS conversation ON conversation.id = lane.conversation
         WHERE lane.id = $1
+        UNION ALL SELECT * FROM (
+            SELECT id, role, content, tokens, number FROM conversation_messages
+            WHERE conversation = (SELECT conversation FROM lanes WHERE id = $1) AND answered
+            ORDER BY number DESC LIMIT $2
+        ) AS newest
     """,
     "show": f"""
         SELECT {_BOTH} FROM conversations AS conversation LEFT JOIN (
@@ -136,8 +93,8 @@ class PiccoloConversationRepo(ConversationRepo):
     def __init__(self, *, database: PiccoloDatabase) -> None:
         self._database = ConversationDatabase(database, _STATEMENTS)
 
-    async def current(self, lane: LaneId, *, newest: int) -> History | None:
-        return history_of(await self._database.read("current", lane, newest))
+    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
+        return current_of(await self._database.read("current", lane, newest))
 
     async def start(self, conversation: Conversation, *, replaces: ConversationId | None = None) -> Conversation:
         return await self._database.transact(lambda: self._start(conversation, replaces))
@@ -170,29 +127,15 @@ class PiccoloConversationRepo(ConversationRepo):
                 )
             )
             return
-        records = [dict(zip(MESSAGE, message_values(message), strict=True)) for message in messages]
-        ((is_leased, is_known),) = await self._database.write(
-            "append_and_release" if lease and release else "append_in_one",
+        await append_in_one(
+            self._database,
             conversation,
-            lease.lane.id if lease else None,
-            lease.epoch if lease else None,
-            json.dumps(records),
-            digests_of(messages),
-            answers,
-            client_managed,
-            *((lease.wake,) if lease and release else ()),
+            messages,
+            lease=lease,
+            answers=answers,
+            client_managed=client_managed,
+            release=release,
         )
-        if not is_leased:
-            if release and await self._are_stored(conversation, messages):
-                return
-            raise LeaseLostError
-        if not is_known:
-            raise UnknownConversationError
-
-    async def _are_stored(self, conversation: ConversationId, messages: Sequence[Message]) -> bool:
-        ids = json.dumps([message.id for message in messages])
-        ((are_stored,),) = await self._database.read("are_stored", conversation, ids, len(messages))
-        return bool(are_stored)
 
     def _append(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from polyant.adapters.piccolo.backend import Row
-from polyant.domain.conversations import Conversation, History, Message, MessageRole
+from polyant.domain.conversations import Conversation, CurrentConversation, History, Message, MessageRole, StoredText
 from polyant.domain.lane_work import Delivery, DeliveryState, EventState, StoredEvent
 from polyant.domain.lanes import Lane, LaneKind, Lease
 
@@ -37,6 +37,7 @@ DELIVERY = (
 )
 
 _number = itemgetter(len(MESSAGE))
+_NUMBER_IN_CURRENT = itemgetter(4)
 
 
 def columns(names: Sequence[str], table: str = "") -> str:
@@ -130,6 +131,20 @@ def history_of(rows: Iterable[Row]) -> History | None:
     first = len(MESSAGE) + 1
     conversation = next(row for row in found if row[first] is not None)
     return History(conversation=conversation_of(tuple(conversation)[first:]), messages=messages)
+
+
+def current_of(rows: Iterable[Row]) -> CurrentConversation | None:
+    """Returns a lane's current conversation, or None for no rows.
+
+    Args:
+        rows: In any order, each with the id, role, text, tokens and number of a message. The row with the number 0 has
+            the columns of CONVERSATION as a JSON array in place of the text.
+    """
+    found = sorted(rows, key=_NUMBER_IN_CURRENT)
+    if not found:
+        return None
+    messages = tuple([StoredText(key, _ROLES[role], text, tokens) for key, role, text, tokens, _ in found[1:]])
+    return CurrentConversation(conversation=conversation_of(msgspec.json.decode(found[0][2])), messages=messages)
 
 
 def lane_values(lane: Lane) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 Statements are written for PostgreSQL, with `$1` for parameters, and these words:
 
 - `@now`: the database's time in microseconds since 1970.
+- `@array(a, b)`: the values as a JSON array.
 - `@texts(1)` and `@numbers(1)`: the rows of a parameter that is a JSON array.
 """
 
@@ -14,11 +15,13 @@ from polyant.adapters.piccolo.backend import Row, Work
 
 _POSTGRES = (
     (r"@now\b", "floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"),
+    (r"@array\(", "json_build_array("),
     (r"@texts\((\d+)\)", r"(SELECT jsonb_array_elements_text($\1::jsonb))"),
     (r"@numbers\((\d+)\)", r"(SELECT jsonb_array_elements_text($\1::jsonb)::bigint)"),
 )
 _SQLITE = (
     (r"@now\b", "microseconds()"),
+    (r"@array\(", "json_array("),
     (r"@(texts|numbers)\((\d+)\)", r"(SELECT value FROM json_each(?\2))"),
     (r"\$(\d+)", r"?\1"),
     (r"::\w+(\[\])?", ""),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from polyant.domain.chat import AssistantMessage, UserMessage, UserPart
+from polyant.domain.chat import AssistantMessage, UserMessage, UserPart, any_has_media
 from polyant.domain.conversations import MessageId
 from polyant.domain.data_keys import DataAddress
 from polyant.domain.media.image_intake import ImageIntake
@@ -38,7 +38,7 @@ class ConversationMedia:
             InvalidInputError: An image can't be fetched or used.
             ServerBusyError: The running turns hold too many bytes.
         """
-        if not any(message.has_media for message in messages):
+        if not any_has_media(messages):
             return tuple(messages)
         with self._memory.turn() as memory:
             return tuple([await self._intake.checked(message, memory) for message in newest_only(messages)])
@@ -70,7 +70,7 @@ class ConversationMedia:
             StorageUnavailableError: The media can't be read.
             SecretUnreadableError: An item can't be decrypted.
         """
-        if not any(isinstance(message, UserMessage) and message.has_media for message in messages):
+        if not any_has_media(messages):
             return tuple(messages)
         return tuple(
             [

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from polyant.domain.chat import AssistantMessage, SupervisorEvent, Turn, UserMessage
+from polyant.domain.chat import AssistantMessage, SupervisorEvent, Turn, UserMessage, any_has_media
 from polyant.domain.instances import Instance
 from polyant.domain.media.attachments import Attachments, is_unreadable
 from polyant.domain.media.image_intake import ImageIntake
@@ -58,6 +58,8 @@ class MediaSupervisor(Supervisor):
                     yield event
 
     async def _prepared(self, turn: Turn, memory: TurnMediaMemory) -> tuple[UserMessage | AssistantMessage, ...]:
+        if not any_has_media(turn.messages):
+            return turn.messages
         taken = self._taken_kinds(turn.instance)
         messages: list[UserMessage | AssistantMessage] = []
         for message in newest_only(turn.messages):

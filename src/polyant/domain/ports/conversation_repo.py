@@ -10,6 +10,7 @@ from polyant.domain.conversations import (
     ConversationId,
     ConversationPage,
     ConversationSelection,
+    CurrentConversation,
     Deletion,
     History,
     LaneId,
@@ -29,7 +30,7 @@ class ConversationRepo(Protocol):
     """
 
     @abstractmethod
-    async def current(self, lane: LaneId, *, newest: int) -> History | None:
+    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
         """Returns the lane's current conversation, or None if it has none.
 
         The messages are the newest answered ones, at most `newest`, oldest first; with 0, none is returned. Messages

@@ -7,7 +7,7 @@ from typing import Self
 
 import msgspec
 
-from polyant.domain.chat import ChatRequest, SupervisorEvent, Turn, Usage, UserMessage
+from polyant.domain.chat import ChatRequest, SupervisorEvent, Turn, Usage, any_has_media
 from polyant.domain.conversation_turn import ConversationTurn
 from polyant.domain.instances import Instance
 from polyant.domain.limits import TurnBudget
@@ -103,8 +103,8 @@ class RunTurn:
             started_at=self._clock.now(),
         )
         recorder = TurnRecorder(observed, self._observation, self._clock, started=started)
-        with_media = any(isinstance(message, UserMessage) and message.has_media for message in turn.messages)
-        supervisor = self._media if with_media or conversation is not None else self._supervisor
+        with_media = conversation is not None or any_has_media(turn.messages)
+        supervisor = self._media if with_media else self._supervisor
         return TurnRun(
             turn,
             supervisor=supervisor,
