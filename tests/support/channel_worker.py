@@ -136,6 +136,7 @@ class ChannelWorkerHarness:
             ),
             send=SendDeliveries(outbox=self.store.outbox, keys=self.keys, problems=problems, lease_seconds=LEASE),
             hashes=self.hashes,
+            clock=self.clock,
             lease_seconds=LEASE,
         )
         self.worker = ChannelWorker(

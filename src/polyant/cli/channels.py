@@ -206,7 +206,7 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
             (
                 each.slug,
                 each.channel,
-                each.account_name or each.account,
+                each.account_label or "-",
                 each.state,
                 each.delivery,
                 each.access,
@@ -303,11 +303,11 @@ def _replay(args: argparse.Namespace, environ: Environ) -> int | None:
 
 def connection_fields(connection: ChannelConnection, public_url: str) -> dict[str, object]:
     """Returns the fields of a connection to print; they include no secret."""
-    is_pushed = connection.delivery is Delivery.WEBHOOK
+    is_pushed = connection.has_account and connection.delivery is Delivery.WEBHOOK
     return {
         "instance": connection.slug,
         "channel": connection.channel,
-        "account": connection.account,
+        "account": connection.account if connection.has_account else None,
         "accountName": connection.account_name,
         "state": connection.state,
         "delivery": connection.delivery,

@@ -36,6 +36,8 @@ class AttentionKind(enum.StrEnum):
     """Another program polls a channel's account."""
     CHANNEL_PAUSED = "channel_paused"
     """A channel was restored from a backup and isn't connected again."""
+    CHANNEL_DISCONNECTED = "channel_disconnected"
+    """A channel was imported and isn't connected yet."""
     CHANNEL_UNREACHABLE = "channel_unreachable"
     """A channel's platform doesn't respond."""
     DEAD_LETTERS = "dead_letters"

@@ -75,6 +75,8 @@ class ConnectionState(enum.StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"
     """It is restored from a backup: another server may still answer for the account."""
+    DISCONNECTED = "disconnected"
+    """It is imported: it has an operator's choices, but no account yet."""
 
 
 class ChannelConnection(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +113,16 @@ class ChannelConnection(msgspec.Struct, frozen=True, kw_only=True):
     def is_active(self) -> bool:
         """Whether the connection receives and sends."""
         return self.state is ConnectionState.ACTIVE
+
+    @property
+    def has_account(self) -> bool:
+        """Whether `account` is the id of an account, not a placeholder that no account can have."""
+        return self.state is not ConnectionState.DISCONNECTED
+
+    @property
+    def account_label(self) -> str:
+        """The text by which operators recognise the account; empty if there is none."""
+        return (self.account_name or self.account) if self.has_account else ""
 
     @property
     def path(self) -> str:

@@ -107,7 +107,7 @@ class LanesContract(ConversationStoreContract):
 
     @proves(
         "LeaseLostError: The lease was released, or the lane has another holder.",
-        "Ends a lease; does nothing if it is lost.",
+        "Ends a lease; does nothing if it is lost, except with `uncounted_if_lost`.",
     )
     async def test_released_lease_is_lost(self, rig: ConversationStoreRig) -> None:
         lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
@@ -223,6 +223,15 @@ class LanesContract(ConversationStoreContract):
         again = await rig.inbox.load(await claimed(rig), limit=20)
         assert [event.attempts for event in again.events] == [1]
         await rig.lanes.release(work.lease, again=True, uncounted=ids_of(work))  # the lease is lost
+        assert [event.attempts for event in (await rig.inbox.load(again.lease, limit=20)).events] == [2]
+
+    @proves("Ends a lease; does nothing if it is lost, except with `uncounted_if_lost`.")
+    async def test_load_is_uncounted_although_the_lease_is_lost(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig)
+        await rig.advance(LEASE + 1)
+        again = await rig.inbox.load(await claimed(rig), limit=20)
+        assert [event.attempts for event in again.events] == [2]
+        await rig.lanes.release(work.lease, again=True, uncounted=ids_of(work), uncounted_if_lost=True)
         assert [event.attempts for event in (await rig.inbox.load(again.lease, limit=20)).events] == [2]
 
     @proves("The source is removed, so that its lease is lost.")

@@ -9,6 +9,7 @@ import pytest
 from polyant.adapters.crypto.backup_cipher import AesGcmBackupCipher
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.archive import MemoryArchive
+from polyant.adapters.memory.channel_connections import MemoryChannelConnections
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.media_store import MemoryMediaStore
 from polyant.adapters.memory.store import MemoryStore
@@ -22,6 +23,9 @@ from polyant.domain.backups import (
     VerifiedBackup,
     WrongPassphraseError,
 )
+from polyant.domain.channel_content import ChannelContent, disconnected
+from polyant.domain.channel_problems import ProblemKind
+from polyant.domain.channels import ChannelAccess, ChannelName, ConnectionId, ConnectionState, Delivery
 from polyant.domain.instances import Instance, InstanceQuery
 from polyant.domain.secrets import AUTH_API_KEY, PREVIOUS_AUTH_API_KEY, SecretName, SecretText
 from polyant.domain.use_cases.back_up import BackUp, UnreadableSecretsError
@@ -30,6 +34,7 @@ from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.domain.use_cases.verify_backup import VerifyBackup
 from polyant.testing.archive import items_of
 from polyant.testing.audit_log import entry_of
+from polyant.testing.channel_connection_factory import connection_of
 from polyant.testing.factories import InstanceFactory, UserFactory
 from polyant.testing.manual_clock import ManualClock
 
@@ -135,6 +140,26 @@ async def test_store_with_another_master_key_gets_the_same_data(source: Place) -
     *after, restored = await target.plain()
     assert after == before
     assert restored == AuditEntry(at=target.clock.now(), actor="cli", action="backup.restore")
+
+
+async def test_restored_channels_are_paused_and_imported_ones_stay_disconnected(source: Place) -> None:
+    (first, second) = (await source.instances.list(InstanceQuery())).instances
+    connections = MemoryChannelConnections(memory=source.memory)
+    connected = await connections.add(connection_of(instance_id=first.id, slug=first.slug))
+    await connections.set_problem(connected.id, ProblemKind.UNUSABLE, "why", at=source.clock.now())
+    content = ChannelContent(
+        channel=ChannelName("telegram"), delivery=Delivery.PULL, access=ChannelAccess.ALLOW_LIST, users=frozenset("7")
+    )
+    imported = disconnected(
+        content, ConnectionId("i" * 22), instance_id=second.id, slug=second.slug, at=source.clock.now()
+    )
+    imported = await connections.add(imported)
+    await source.back_up()
+    target = Place(OTHER)
+    await target.restore(await source.verify())
+    restored = await MemoryChannelConnections(memory=target.memory).list()
+    paused = msgspec.structs.replace(connected, state=ConnectionState.PAUSED)
+    assert {each.id: each for each in restored} == {paused.id: paused, imported.id: imported}
 
 
 async def test_instance_is_found_by_its_api_keys_after_a_restore(source: Place) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from polyant.adapters.memory.audit_log import MemoryAuditLog
+from polyant.adapters.memory.channel_connections import MemoryChannelConnections
 from polyant.domain.audit import CLI, Actor, AuditQuery
 from polyant.domain.errors import InstanceChangedError, InvalidInputError, UnknownInstanceError
 from polyant.domain.instance_content import InstanceContent
@@ -15,6 +16,7 @@ from polyant.domain.skills import SkillContent, SkillFile
 from polyant.domain.use_cases.delete_skill import DeleteSkill
 from polyant.domain.use_cases.delete_state import DeleteState
 from polyant.domain.use_cases.export_instance import ExportInstance
+from polyant.domain.use_cases.import_channels import ImportChannels
 from polyant.domain.use_cases.import_instance import ImportInstance
 from polyant.domain.use_cases.list_states import ListStates
 from polyant.domain.use_cases.restore_state import RestoreState
@@ -56,6 +58,9 @@ async def import_instance(harness: UseCaseHarness, slug: str, *skills: SkillCont
         providers=harness.providers,
         adapter_options=ADAPTER_OPTIONS,
         outbound=harness.outbound,
+        channels=ImportChannels(
+            connections=MemoryChannelConnections(memory=harness.repo.memory), clock=harness.clock, tokens=harness.tokens
+        ),
     )
     content = InstanceContent(name="Imported", provider="echo", model="parrot")
     return await use_case(Slug(slug), content, by=ANN, skills=skills, **more)

@@ -6,8 +6,11 @@ import msgspec
 import pytest
 
 from polyant.domain.backup_records import record_of
+from polyant.domain.channel_events import AccountState, ChannelUnreachableError, SetUp, TearDown
+from polyant.domain.channels import ChannelAccount
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import SecretText
+from polyant.testing.fake_channel import FAKE_TOKEN, FakeChannel
 from support.api import Api
 from support.app import App
 from support.envelopes import assert_refused
@@ -36,7 +39,7 @@ async def test_export_contains_everything_except_the_values_of_secrets(api: Api,
     assert list(document) == [
         *("format", "slug", "name", "description", "status", "provider", "model", "baseUrl", "temperature"),
         *("authEnabled", "conversations", "historyTokens", "historyMessages", "transcripts", "imageInput"),
-        *("limits", "prompts", "tools", "mcpServers", "options", "skills", "secrets"),
+        *("limits", "prompts", "tools", "mcpServers", "options", "skills", "channels", "secrets"),
     ]
     assert (document["format"], document["secrets"]) == ("polyant.instance/1", ["auth_api_key", "vendor_api_key"])
     assert (document["tools"], document["mcpServers"]) == (["calculate", "look_up"], [CRM])
@@ -50,7 +53,10 @@ async def test_backup_contains_the_exported_document(app: App, document: Any) ->
     instance = await app.management.repo.get(Slug("bot"))
     assert instance is not None
     secrets = dict.fromkeys(instance.secrets, SecretText(VALUE))
-    assert msgspec.json.decode(msgspec.json.encode(record_of(instance, secrets).document)) | {"skills": []} == document
+    assert (
+        msgspec.json.decode(msgspec.json.encode(record_of(instance, secrets).document)) | {"skills": [], "channels": []}
+        == document
+    )
 
 
 async def test_import_under_another_slug_creates_the_instance_without_secrets(api: Api, document: Any) -> None:
@@ -111,3 +117,111 @@ async def test_invalid_document_is_not_imported(
 async def test_document_is_human_readable_json(document: Any) -> None:
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     assert '"name": "Bot"' in text
+
+
+FAKE = "/instances/bot/channels/fake"
+CHOICES = {"access": "allow-list", "users": ["7", "8"], "burst": "enqueue", "ambiguousSends": "hold"}
+
+
+@pytest.fixture
+async def with_channel(api: Api) -> Any:
+    """The export of an instance that is connected to a channel."""
+    await api.succeed("PUT", FAKE, {"credentials": {"token": FAKE_TOKEN}, **CHOICES})
+    return await api.succeed("GET", "/instances/bot/export")
+
+
+async def test_export_contains_channels_without_accounts_and_credentials(api: Api, with_channel: Any) -> None:
+    channel = {"channel": "fake", "delivery": "webhook", "options": {}, "secrets": ["fake_token"], **CHOICES}
+    assert with_channel["channels"] == [channel]
+    body = (await api.get("/instances/bot/export")).body.decode()
+    assert FAKE_TOKEN not in body
+    assert "fake-account" not in body
+
+
+async def test_imported_channel_is_disconnected_until_it_gets_credentials(
+    app: App, api: Api, with_channel: Any
+) -> None:
+    before = await app.management.connections.list()
+    imported = (await api.post("/import", {**with_channel, "slug": "copy"})).json
+    assert imported["disconnectedChannels"] == ["fake"]
+    assert (await app.management.connections.list())[:1] == before  # it keeps its account
+    copy = "/instances/copy/channels/fake"
+    shown = await api.succeed("GET", copy)
+    assert (shown["state"], shown["account"], shown["webhook"]) == ("disconnected", "", None)
+    assert {name: shown[name] for name in CHOICES} == CHOICES
+    problems = (await api.succeed("POST", f"{copy}/test", {}))["problems"]
+    assert problems == ["The channel was imported and isn't connected yet"]
+    kinds = {each["kind"] for each in (await api.succeed("GET", "/attention"))["instances"] if each["slug"] == "copy"}
+    assert "channel_disconnected" in kinds
+    assert (await api.succeed("GET", "/instances/copy/export"))["channels"] == [
+        {**with_channel["channels"][0], "secrets": []}
+    ]
+    credentials = {"credentials": {"token": FAKE_TOKEN}}
+    message = "This fake account is already connected: disconnect it there first"
+    assert_refused(await api.put(copy, credentials), 409, message)
+    assert (await api.succeed("GET", copy))["state"] == "disconnected"
+    await api.succeed("DELETE", FAKE)
+    connected = (await api.put(copy, credentials)).json
+    assert (connected["state"], connected["account"]) == ("active", "fake-account")
+    assert {name: connected[name] for name in CHOICES} == CHOICES
+    assert (await api.succeed("GET", "/instances/copy/export"))["channels"] == with_channel["channels"]
+
+
+async def test_failed_set_up_keeps_the_imported_channel(app: App, api: Api, with_channel: Any) -> None:
+    class Unreachable(FakeChannel):
+        async def check(self, account: ChannelAccount, change: SetUp | TearDown | None = None) -> AccountState:
+            if change is not None:
+                raise ChannelUnreachableError("Fake")
+            return AccountState(account="another-account")
+
+    await api.post("/import", {**with_channel, "slug": "copy"})
+    app.management.channel = Unreachable()
+    copy = "/instances/copy/channels/fake"
+    assert (await api.put(copy, {"credentials": {"token": FAKE_TOKEN}})).status == 503
+    shown = await api.succeed("GET", copy)
+    assert (shown["state"], {name: shown[name] for name in CHOICES}) == ("disconnected", CHOICES)
+
+
+async def test_overwritten_instance_keeps_its_accounts(app: App, api: Api, with_channel: Any) -> None:
+    (before,) = await app.management.connections.list()
+    await api.succeed("PATCH", FAKE, {"burst": "coalesce", "users": []})
+    imported = await api.succeed("POST", "/import?overwrite=true", with_channel)
+    assert imported["disconnectedChannels"] == []
+    (after,) = await app.management.connections.list()
+    assert (after.account, after.state, after.credentials) == (before.account, before.state, before.credentials)
+    assert (after.burst, after.users) == (before.burst, before.users)
+    await api.succeed("POST", "/import?overwrite=true", {**with_channel, "channels": []})
+    assert len(await app.management.connections.list()) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"channel": "Fake"}, "Expected `str` matching regex"),
+        ({"access": "nobody"}, "Invalid enum value 'nobody'"),
+        ({"users": ["a b"]}, "users must be at most 10000 ids"),
+        ({"token": "x"}, "Object contains unknown field `token`"),
+    ],
+)
+async def test_invalid_channel_stores_nothing(
+    app: App, api: Api, with_channel: Any, change: dict[str, Any], message: str
+) -> None:
+    channels = [{**with_channel["channels"][0], **change}]
+    response = await api.post("/import", {**with_channel, "slug": "copy", "channels": channels})
+    assert response.status == 400
+    assert message in response.json["message"]
+    assert await app.management.repo.get(Slug("copy")) is None
+
+
+async def test_channel_that_occurs_twice_is_refused(api: Api, with_channel: Any) -> None:
+    channels = with_channel["channels"] * 2
+    response = await api.post("/import", {**with_channel, "slug": "copy", "channels": channels})
+    assert_refused(response, 400, "channels must name each channel once: fake occurs twice")
+
+
+async def test_channel_that_is_not_enabled_here_is_kept(api: Api, with_channel: Any) -> None:
+    channels = [{**with_channel["channels"][0], "channel": "icq"}]
+    imported = (await api.post("/import", {**with_channel, "slug": "copy", "channels": channels})).json
+    assert imported["disconnectedChannels"] == ["icq"]
+    assert [each["channel"] for each in (await api.succeed("GET", "/instances/copy/export"))["channels"]] == ["icq"]
+    await api.succeed("DELETE", "/instances/copy/channels/icq")

@@ -8,7 +8,7 @@ from polyant.adapters.memory.conversation_tables import LaneRow
 from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.conversations import LaneId
 from polyant.domain.errors import LeaseLostError
-from polyant.domain.lane_work import EventId
+from polyant.domain.lane_work import EventId, EventState
 from polyant.domain.lanes import Lane, LaneKind, Lease
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.lanes import Lanes
@@ -45,20 +45,31 @@ class MemoryLanes(Lanes):
         return row.wake
 
     async def release(
-        self, lease: Lease, *, again: bool = False, delay: float = 0.0, uncounted: Sequence[EventId] = ()
+        self,
+        lease: Lease,
+        *,
+        again: bool = False,
+        delay: float = 0.0,
+        uncounted: Sequence[EventId] = (),
+        uncounted_if_lost: bool = False,
     ) -> None:
         try:
             row = self._tables.leased(lease)
         except LeaseLostError:
+            if uncounted_if_lost:
+                self._uncount(lease, uncounted)
             return
         row.owner = None
         row.burst_since = self._now()
         row.not_before = self._now() + delay
         has_work = row.lane.kind is LaneKind.CHANNEL and (again or row.wake != lease.wake)
         row.due_at = self._now() + delay if has_work else None
-        for number in uncounted:
+        self._uncount(lease, uncounted)
+
+    def _uncount(self, lease: Lease, events: Sequence[EventId]) -> None:
+        for number in events:
             event = self._tables.events.get(number)
-            if event is not None and event.lane == lease.lane.id:
+            if event is not None and event.lane == lease.lane.id and event.state is EventState.OPEN:
                 self._tables.events[number] = msgspec.structs.replace(event, attempts=max(0, event.attempts - 1))
 
     async def move(self, source: LaneId, target: Lane) -> None:

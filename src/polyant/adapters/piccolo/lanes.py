@@ -59,7 +59,8 @@ _STATEMENTS = {
         WHERE id = $1 AND epoch = $2 AND owner IS NOT NULL RETURNING id
     """,
     "uncount": """
-        UPDATE channel_events SET attempts = greatest(attempts - 1, 0) WHERE lane = $1 AND id IN @numbers(2)
+        UPDATE channel_events SET attempts = greatest(attempts - 1, 0)
+        WHERE lane = $1 AND state = 'open' AND id IN @numbers(2)
     """,
     "lock": "SELECT id FROM lanes WHERE id = $1 OR id = $2 ORDER BY id FOR UPDATE",
     "source": "SELECT conversation, wake, due_at FROM lanes WHERE id = $1",
@@ -105,17 +106,23 @@ class PiccoloLanes(Lanes):
         return int(rows[0][0])
 
     async def release(
-        self, lease: Lease, *, again: bool = False, delay: float = 0.0, uncounted: Sequence[EventId] = ()
+        self,
+        lease: Lease,
+        *,
+        again: bool = False,
+        delay: float = 0.0,
+        uncounted: Sequence[EventId] = (),
+        uncounted_if_lost: bool = False,
     ) -> None:
         values = lease.lane.id, lease.epoch, lease.wake, again, duration(delay)
         if uncounted:
-            await self._database.transact(lambda: self._release(values, uncounted))
+            await self._database.transact(lambda: self._release(values, uncounted, if_lost=uncounted_if_lost))
         else:
             await self._database.write("release", *values)
 
-    def _release(self, values: tuple[object, ...], uncounted: Sequence[EventId]) -> Work[None]:
+    def _release(self, values: tuple[object, ...], uncounted: Sequence[EventId], *, if_lost: bool) -> Work[None]:
         released = yield from step(self._database.sql["release"], *values)
-        if released:
+        if released or if_lost:
             yield from step(self._database.sql["uncount"], values[0], json.dumps([*uncounted]))
 
     async def move(self, source: LaneId, target: Lane) -> None:

@@ -19,6 +19,11 @@ async def check_connections(context: CliContext) -> AsyncIterator[Finding]:
     check = await context.get(CheckChannel)
     for connection in connections:
         names = f"{connection.slug} {connection.channel}"
+        if not connection.has_account:
+            yield warning(
+                _about(connection), "was imported, without an account", fix=f"Run `polyant channels connect {names}`"
+            )
+            continue
         if not connection.is_active:
             yield warning(
                 _about(connection),

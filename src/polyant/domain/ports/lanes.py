@@ -53,9 +53,15 @@ class Lanes(Protocol):
 
     @abstractmethod
     async def release(
-        self, lease: Lease, *, again: bool = False, delay: float = 0.0, uncounted: Sequence[EventId] = ()
+        self,
+        lease: Lease,
+        *,
+        again: bool = False,
+        delay: float = 0.0,
+        uncounted: Sequence[EventId] = (),
+        uncounted_if_lost: bool = False,
     ) -> None:
-        """Ends a lease; does nothing if it is lost.
+        """Ends a lease; does nothing if it is lost, except with `uncounted_if_lost`.
 
         A lane of the kind `channel` is due again after the delay if it received an event since its work was loaded
         (its count isn't that of the lease), or with `again`; otherwise it is idle.
@@ -65,6 +71,8 @@ class Lanes(Protocol):
             again: Whether work is left.
             delay: The seconds for which the lane isn't due, even if it receives events.
             uncounted: The events that were loaded but not tried, for which the load doesn't count as an attempt.
+            uncounted_if_lost: Whether the load of open events doesn't count even if the lease is lost, for example
+                because it expired during an outage of the store.
         """
 
     @abstractmethod

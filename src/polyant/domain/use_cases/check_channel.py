@@ -25,6 +25,8 @@ class CheckChannel:
             UnknownConnectionError: The instance isn't connected to that channel.
         """
         connection = await self._list_channels.one(slug, channel)
+        if not connection.has_account:
+            return AccountState(account="", problems=("The channel was imported and isn't connected yet",))
         paused = () if connection.is_active else ("The connection is paused: connect the channel again to use it here",)
         try:
             adapter = await self._channels.get(channel)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from polyant.domain.audit import Actor, Change
+from polyant.domain.audit import Actor, AuditEntry, Change
 from polyant.domain.channel_events import AccountState, ChannelInfo, Credential, SetUp
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import (
@@ -120,7 +120,7 @@ class ConnectChannel:
     def _draft(
         self, instance: Instance, info: ChannelInfo, new: NewConnection, stored: ChannelConnection | None
     ) -> ChannelConnection:
-        delivery = self._delivery(info, new.delivery or (stored.delivery if stored is not None else None))
+        delivery = self._delivery(info, new.delivery or self._stored_delivery(stored))
         access = new.access or (stored.access if stored is not None else ChannelAccess(info.access))
         if access not in info.accesses:
             raise InvalidInputError(f"{info.label} doesn't support the access {access}: use {_listed(info.accesses)}")
@@ -148,6 +148,11 @@ class ConnectChannel:
             state=ConnectionState.ACTIVE,
             updated_at=now,
         )
+
+    def _stored_delivery(self, stored: ChannelConnection | None) -> Delivery | None:
+        if stored is None or (not stored.has_account and not self._public_url):  # it was chosen on another server
+            return None
+        return stored.delivery
 
     def _delivery(self, info: ChannelInfo, wanted: Delivery | None) -> Delivery:
         if wanted is None:
@@ -186,7 +191,7 @@ class ConnectChannel:
     def _with_account(
         self, draft: ChannelConnection, state: AccountState, stored: ChannelConnection | None
     ) -> ChannelConnection:
-        if stored is not None and stored.account != state.account:
+        if stored is not None and stored.has_account and stored.account != state.account:
             raise ConflictError(
                 f"The credentials are those of {state.name or state.account}, but the instance is connected to "
                 f"{stored.account_name or stored.account}: disconnect it first"
@@ -215,20 +220,37 @@ class ConnectChannel:
         secrets = {str(secret): values[name].reveal() for name, secret in names.items()}
         await self._set_secret.set_many(draft.slug, secrets, by=by)
         audit = Change(by, "channel.connect", (draft.channel,)).entry(self._clock.now(), instance=draft.slug)
-        if stored is None:
-            connection = await self._connections.add(draft, audit=audit)
-        else:
+        if stored is not None and stored.has_account:
             connection = await self._connections.save(draft, audit=audit)
+        else:
+            connection = await self._replace(stored, draft, audit)
         webhook = f"{self._public_url}{connection.path}" if connection.delivery is Delivery.WEBHOOK else None
         try:
             state = await channel.check(ChannelAccount(connection=connection, credentials=values), SetUp(webhook))
         except PolyantError:
-            if stored is None:  # nobody may believe that it is connected
+            if stored is None or not stored.has_account:  # nobody may believe that it is connected
                 await self._connections.delete(connection.id, version=connection.version)
+                await self._add_again(stored)
             raise
         for problem in connection.problems:  # those of the credentials and the setup before
             await self._connections.set_problem(connection.id, problem.kind, None, at=self._clock.now())
         return Connected(connection=msgspec.structs.replace(connection, problems=()), account=state)
+
+    async def _replace(
+        self, imported: ChannelConnection | None, draft: ChannelConnection, audit: AuditEntry
+    ) -> ChannelConnection:
+        """Stores a connection with an account in place of the imported one, whose account can't change."""
+        if imported is not None:
+            await self._connections.delete(imported.id, version=imported.version)
+        try:
+            return await self._connections.add(draft, audit=audit)
+        except PolyantError:
+            await self._add_again(imported)
+            raise
+
+    async def _add_again(self, imported: ChannelConnection | None) -> None:
+        if imported is not None:
+            await self._connections.add(imported)
 
     def _random(self) -> str:
         """Returns at least 192 random bits in characters of base64url."""

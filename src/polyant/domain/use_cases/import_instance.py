@@ -9,6 +9,7 @@ import msgspec
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import Actor, Change
 from polyant.domain.base_urls import parse_base_url
+from polyant.domain.channel_content import ChannelContent, check_contents
 from polyant.domain.errors import InstanceExistsError
 from polyant.domain.instance_content import InstanceContent
 from polyant.domain.instances import Instance, InstanceId, Slug, check_instance
@@ -24,6 +25,7 @@ from polyant.domain.tools import parse_tool_name
 from polyant.domain.transcripts import check_transcripts
 from polyant.domain.use_cases.create_instance import find_provider
 from polyant.domain.use_cases.edit_instance import EditInstance
+from polyant.domain.use_cases.import_channels import ImportChannels
 
 
 class ImportInstance:
@@ -43,6 +45,7 @@ class ImportInstance:
         providers: Mapping[str, ProviderInfo],
         adapter_options: AdapterOptions,
         outbound: OutboundPolicy,
+        channels: ImportChannels,
     ) -> None:
         self._repo = repo
         self._edit = edit
@@ -51,6 +54,7 @@ class ImportInstance:
         self._providers = providers
         self._adapter_options = adapter_options
         self._outbound = outbound
+        self._channels = channels
 
     async def __call__(
         self,
@@ -59,12 +63,15 @@ class ImportInstance:
         *,
         by: Actor,
         skills: Sequence[SkillContent] = (),
+        channels: Sequence[ChannelContent] = (),
         unrestricted: bool = False,
         create: bool = True,
         overwrite: bool = False,
         expected_versions: Collection[int] | None = None,
     ) -> Instance:
-        """Returns the stored instance; an overwritten instance keeps its identity and its secrets.
+        """Returns the stored instance; an overwritten instance keeps its identity, its secrets and its accounts.
+
+        New channels are stored without an account, disconnected: see ImportChannels.
 
         With `unrestricted`, the author may set addresses outside the public internet, and let users read transcripts.
 
@@ -75,6 +82,32 @@ class ImportInstance:
             InvalidInputError: A value is invalid, the provider is unknown, an adapter rejects its options, or the
                 author may not set one of the addresses or the readers of transcripts.
         """
+        check_contents(channels)
+        stored = await self._stored(
+            slug,
+            content,
+            skills,
+            by=by,
+            unrestricted=unrestricted,
+            create=create,
+            overwrite=overwrite,
+            expected_versions=expected_versions,
+        )
+        await self._channels(stored, channels, by=by)
+        return stored
+
+    async def _stored(
+        self,
+        slug: Slug,
+        content: InstanceContent,
+        skills: Sequence[SkillContent],
+        *,
+        by: Actor,
+        unrestricted: bool,
+        create: bool,
+        overwrite: bool,
+        expected_versions: Collection[int] | None,
+    ) -> Instance:
         fields, change = self._checked(content), Change(by, "instance.import")
         pack_skills(InstanceId(""), skills)  # invalid ones are refused before anything is read
         # An instance that will be overwritten isn't added first: the approvals of its addresses may permit the change.

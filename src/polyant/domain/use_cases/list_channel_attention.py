@@ -58,7 +58,8 @@ class ListChannelAttention:
             reason = f"{connection.channel} isn't among CHANNELS, the channels of this server"
             return msgspec.structs.replace(found, reason=reason)
         if not connection.is_active:
-            return msgspec.structs.replace(found, kind=AttentionKind.CHANNEL_PAUSED, since=connection.updated_at)
+            kind = AttentionKind.CHANNEL_PAUSED if connection.has_account else AttentionKind.CHANNEL_DISCONNECTED
+            return msgspec.structs.replace(found, kind=kind, since=connection.updated_at)
         if connection.problems:
             problem = connection.problems[0]
             return msgspec.structs.replace(found, kind=_KINDS[problem.kind], since=problem.since, reason=problem.reason)

@@ -130,4 +130,6 @@ class RestoreBackup:
 
 def _paused(record: ChannelRecord) -> ChannelConnection:
     connection = ChannelConnection(**msgspec.structs.asdict(record))
+    if not connection.has_account:
+        return connection
     return msgspec.structs.replace(connection, state=ConnectionState.PAUSED)

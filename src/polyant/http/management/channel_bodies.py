@@ -41,9 +41,16 @@ class ChannelOut(ResponseBody, frozen=True, kw_only=True):
     """A connection, without credentials."""
 
     channel: Annotated[str, Meta(examples=["telegram"])]
-    account: Annotated[str, Meta(description="The platform's id of the account", examples=["123456789"])]
+    account: Annotated[
+        str, Meta(description="The platform's id of the account; empty if disconnected", examples=["123456789"])
+    ]
     account_name: Annotated[str, Meta(description="How users find the account", examples=["@demo_bot"])]
-    state: Annotated[str, Meta(description="`paused` after a restore, until the channel is connected again")]
+    state: Annotated[
+        str,
+        Meta(
+            description="`active`; until it is connected, `paused` after a restore and `disconnected` after an import"
+        ),
+    ]
     delivery: Annotated[str, Meta(description="`webhook`, or `pull` for polling and sockets")]
     webhook: Annotated[str | None, Meta(description="Address that the platform calls; null if events are pulled")]
     access: str
@@ -124,10 +131,10 @@ class ReplayResponse(ResponseBody, frozen=True, kw_only=True):
 
 def channel_out(connection: ChannelConnection, public_url: str) -> ChannelOut:
     """Returns the connection as a wire struct."""
-    is_pushed = connection.delivery is Delivery.WEBHOOK
+    is_pushed = connection.has_account and connection.delivery is Delivery.WEBHOOK
     return ChannelOut(
         channel=connection.channel,
-        account=connection.account,
+        account=connection.account if connection.has_account else "",
         account_name=connection.account_name,
         state=connection.state,
         delivery=connection.delivery,

@@ -54,6 +54,7 @@ _SENTENCES: Mapping[str, str] = {
     "skill.delete": "Removed the skill {details}",
     "channel.connect": "Connected {details}",
     "channel.update": "Changed the channel {details}",
+    "channel.import": "Imported the channel {details}",
     "channel.disconnect": "Disconnected {details}",
     "channel.approve": "Approved a user of {details}",
     "channel.replay": "Retried a message of {details}",

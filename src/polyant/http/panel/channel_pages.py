@@ -129,7 +129,9 @@ class ChannelPages:
             last=events[0] if events else None,
             events=events,
             letters=letters,
-            webhook=f"{self._public_url}{connection.path}" if connection.delivery == "webhook" else "",
+            webhook=f"{self._public_url}{connection.path}"
+            if connection.has_account and connection.delivery == "webhook"
+            else "",
         )
 
     async def page(

@@ -10,7 +10,7 @@ from polyant.domain.errors import InstanceExistsError, InvalidInputError
 from polyant.domain.instances import parse_slug
 from polyant.domain.use_cases.import_instance import ImportInstance
 from polyant.http.bodies import decode
-from polyant.http.management.transfer import InstanceDocument, content_in, skills_in
+from polyant.http.management.transfer import InstanceDocument, channels_in, content_in, skills_in
 from polyant.http.panel.forms import Form, read_form
 from polyant.http.panel.instance_frame import instance_path
 from polyant.http.panel.pages import PanelRequest, page, see_other
@@ -48,6 +48,7 @@ class ImportPageController(Controller):
                 content_in(document),
                 by=request.auth.actor,
                 skills=skills_in(document),
+                channels=channels_in(document),
                 unrestricted=request.auth.unrestricted,
                 overwrite=form.text(_REPLACE) == "on",
             )

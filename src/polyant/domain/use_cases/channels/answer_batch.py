@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,7 @@ from polyant.domain.chat import AssistantMessage, UserMessage
 from polyant.domain.chunks import split_text
 from polyant.domain.conversations import Message, MessageId
 from polyant.domain.errors import (
+    AdapterUnavailableError,
     LeaseLostError,
     PolyantError,
     ProviderError,
@@ -50,6 +52,8 @@ _BUSY_SECONDS = 1.0
 _BACK_OFF_SECONDS = (5.0, 20.0, 60.0, 180.0)
 _PERMANENT = frozenset({ProviderFailure.AUTH, ProviderFailure.BAD_REQUEST})
 _MAX_KNOWN = 1_000
+
+ValueT = TypeVar("ValueT")
 
 
 class ReadEvent(msgspec.Struct, frozen=True):
@@ -113,6 +117,8 @@ class AnswerBatch:
         self._restarts: dict[EventId, int] = {}
         self._drafts: dict[EventId, str] = {}
         """The drafts of turns that didn't end, by the first event; later attempts replace them."""
+        self._counted: dict[EventId, bool] = {}
+        """The first events of the turns that the rate limits have counted."""
 
     async def __call__(self, batch: Batch) -> Answered | Postponed:
         """Returns what became of the events.
@@ -121,8 +127,10 @@ class AnswerBatch:
             LeaseLostError: The lease is lost; nothing was stored.
             StorageUnavailableError: The store is unavailable.
         """
-        if batch.first.attempts == 1 and await self._is_limited(batch):
-            return await self._limit(batch)
+        if batch.first.attempts == 1 and batch.first.id not in self._counted:  # an uncounted attempt may precede
+            if await self._is_limited(batch):
+                return await self._limit(batch)
+            _put(self._counted, batch.first.id, value=True)
         try:
             return await self._turn(batch)
         except (LeaseLostError, StorageUnavailableError):
@@ -130,7 +138,7 @@ class AnswerBatch:
         except TurnInterruptedError:
             self._note_restart(batch.first.id)
             return Postponed(untried=batch.all_ids)
-        except (ServerShuttingDownError, ServerBusyError, UnknownConversationError) as error:
+        except (ServerShuttingDownError, ServerBusyError, AdapterUnavailableError, UnknownConversationError) as error:
             # The conversation was deleted while the turn ran: the next attempt starts a new one.
             return Postponed(delay=float(error.retry_after or 0), untried=batch.all_ids)
         except MediaDelayedError as error:
@@ -257,14 +265,17 @@ class AnswerBatch:
         return (*stored, answer)
 
     def _note_draft(self, event: EventId, draft: str) -> None:
-        while len(self._drafts) >= _MAX_KNOWN:
-            del self._drafts[next(iter(self._drafts))]
-        self._drafts[event] = draft
+        _put(self._drafts, event, value=draft)
 
     def _note_restart(self, event: EventId) -> None:
-        while len(self._restarts) >= _MAX_KNOWN:
-            del self._restarts[next(iter(self._restarts))]
-        self._restarts[event] = self._restarts.get(event, 0) + 1
+        _put(self._restarts, event, value=self._restarts.get(event, 0) + 1)
+
+
+def _put(known: dict[EventId, ValueT], event: EventId, *, value: ValueT) -> None:
+    """Remembers a value, and forgets the oldest ones."""
+    while len(known) >= _MAX_KNOWN:
+        del known[next(iter(known))]
+    known[event] = value
 
 
 def label_of(event: InboundEvent) -> str:

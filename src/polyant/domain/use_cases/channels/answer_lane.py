@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from polyant.domain.channel_events import Peer
@@ -11,6 +12,7 @@ from polyant.domain.injectables import LeaseSeconds
 from polyant.domain.lane_work import Delivery, DeliveryState, EventId, EventState, LaneWork, SendResult, TurnResult
 from polyant.domain.lanes import Lane, Lease
 from polyant.domain.lookup_hashes import LookupHashes
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.lanes import Lanes
 from polyant.domain.ports.outbox import Outbox
@@ -26,6 +28,9 @@ _logger = logging.getLogger(__name__)
 _BATCH = 20
 _PAUSED_SECONDS = 60.0
 _INTERNAL_ERROR_SECONDS = 10.0
+_OUTAGE_SECONDS = 1.0
+_MAX_OUTAGES = 20
+_MAX_KNOWN = 1_000
 
 
 class Claim:
@@ -49,6 +54,7 @@ class AnswerLane:
         answer: AnswerEvents,
         send: SendDeliveries,
         hashes: LookupHashes,
+        clock: Clock,
         lease_seconds: LeaseSeconds,
     ) -> None:
         self._inbox = inbox
@@ -58,7 +64,9 @@ class AnswerLane:
         self._answer = answer
         self._send = send
         self._hashes = hashes
+        self._clock = clock
         self._lease_seconds = lease_seconds
+        self._outages: Counter[EventId] = Counter()
 
     async def __call__(self, lease: Lease) -> None:
         """Does the work of the lane; errors of it are logged. When it is cancelled, it gives the lane back."""
@@ -67,8 +75,9 @@ class AnswerLane:
             await self._work(claim)
         except LeaseLostError:
             _logger.info("Another process took over a lane of %s", lease.lane.channel)
-        except StorageUnavailableError:  # the lane is due again when its lease expires
+        except StorageUnavailableError:
             _logger.warning("The database doesn't respond: a message of %s waits", lease.lane.channel)
+            await self._wait_out(claim)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(claim))
             raise
@@ -76,6 +85,25 @@ class AnswerLane:
             _logger.exception("A message of %s can't be answered", lease.lane.channel)
             claim.untried = ()  # this counts as an attempt, so that an event that always fails becomes a dead letter
             await self._give_back(claim, delay=_INTERNAL_ERROR_SECONDS)
+
+    async def _wait_out(self, claim: Claim) -> None:
+        """Gives the lane back once the store responds again; the outage doesn't count as an attempt.
+
+        An event that seems to cause outages itself is an exception: after many of them, its attempts count.
+        """
+        uncounted = [event for event in claim.untried if self._outages[event] < _MAX_OUTAGES]
+        if len(self._outages) > _MAX_KNOWN:
+            self._outages.clear()
+        self._outages.update(uncounted)
+        while True:
+            try:
+                await self._lanes.release(
+                    claim.lease, again=True, delay=_OUTAGE_SECONDS, uncounted=uncounted, uncounted_if_lost=True
+                )
+            except StorageUnavailableError:
+                await self._clock.sleep(_OUTAGE_SECONDS)
+            else:
+                return
 
     async def _give_back(self, claim: Claim, delay: float = 0.0) -> None:
         try:

@@ -81,6 +81,7 @@ class RunChannelTurn:
 
         Raises:
             LeaseLostError: The lane was taken over.
+            StorageUnavailableError: The lease expired, or the lane was taken over, during an outage of the store.
             TurnInterruptedError: The lane received an event, and the turn may be restarted.
             PolyantError: The turn failed, as for RunTurn.
         """
@@ -97,6 +98,8 @@ class RunChannelTurn:
         except CallerGoneError:
             if watch.is_woken:
                 raise TurnInterruptedError from None
+            if watch.had_outage:
+                raise StorageUnavailableError from None
             raise LeaseLostError from None
         return ChannelTurn(text=final.text, tools=tuple(watch.tools), draft=shown.draft)
 
@@ -124,6 +127,8 @@ class _Watch:
         self._seconds = seconds
         self.tools: list[str] = []
         self.is_woken = False
+        self.had_outage = False
+        """Whether the store was unavailable since the lease was renewed."""
 
     def take(self, event: SupervisorEvent) -> None:
         """Notes a tool: once one ran, the turn isn't interrupted."""
@@ -152,11 +157,12 @@ class _Watch:
                 run.interrupt(Interruption.CALLER_GONE)
                 return
             except StorageUnavailableError:
+                self.had_outage = True
                 if self._clock.monotonic() >= expires:
                     run.interrupt(Interruption.CALLER_GONE)
                     return
                 continue
-            expires = self._clock.monotonic() + self._seconds
+            expires, self.had_outage = self._clock.monotonic() + self._seconds, False
             if may_restart and wake != self._plan.lease.wake and not self.tools:
                 self.is_woken = True
                 run.interrupt(Interruption.CALLER_GONE)
