@@ -141,10 +141,10 @@ async def test_export_contains_channels_without_accounts_and_credentials(api: Ap
 async def test_imported_channel_is_disconnected_until_it_gets_credentials(
     app: App, api: Api, with_channel: Any
 ) -> None:
-    before = await app.management.connections.list()
+    (before,) = await app.management.connections.list()
     imported = (await api.post("/import", {**with_channel, "slug": "copy"})).json
     assert imported["disconnectedChannels"] == ["fake"]
-    assert (await app.management.connections.list())[:1] == before  # it keeps its account
+    assert before in await app.management.connections.list()  # it keeps its account
     copy = "/instances/copy/channels/fake"
     shown = await api.succeed("GET", copy)
     assert (shown["state"], shown["account"], shown["webhook"]) == ("disconnected", "", None)
