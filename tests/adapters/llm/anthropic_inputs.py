@@ -44,6 +44,8 @@ THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
 REDACTED = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
 USE = {"type": "tool_use", "id": "t1", "name": "f", "input": {"city": "Paris"}}
 SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "ants"}}
+NO_INPUTS: tuple[Any, ...] = (None, [], "null")
+BLOCK = b'{"type":"text","text":"Hi"}'
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"type": "web_search_result", "url": "u"}]}
 
 
@@ -59,6 +61,8 @@ def error_cases() -> list[Case]:
         "an error beside a ping": (event({"type": "ping", "error": {"type": "rate_limit_error"}}), "rate_limit"),
         "text in error": (event({"type": "error", "error": "invalid_request_error"}), "bad_request"),
         "no type": (event({"detail": "m"}), FAILED),
+        "in the message": (named({"type": "message_start", "message": {"error": {"code": 429}}}), "rate_limit"),
+        "beside the stop reason": (event(stop() | {"error": {"type": "overloaded_error"}}), "overloaded"),
         "data that is no JSON": (b"data: Internal Server Error\n\n", FAILED),
     }
     cases = []
@@ -106,8 +110,24 @@ TEXTS = [
     ),
     Case(name="whole with text as content", body=b'{"content":"Hi","stop_reason":"end_turn"}', text="Hi"),
     Case(name="whole as an event", body=b"data: %b\n\n" % message({"type": "text", "text": "Hi"}), text="Hi"),
+    Case(name="whole without a stop reason", body=message({"type": "text", "text": "Hi"}, stop_reason=None), text="Hi"),
+    Case(name="whole without content and stop reason", body=message(stop_reason=None), fails=FAILED),
+    Case(name="whole with one block as content", text="Hi", body=message()[:-1].replace(b"[]", BLOCK) + b"}"),
+    Case(name="whole with texts as content", text="Hi", body=message()[:-1].replace(b"[]", b'["H","i"]') + b"}"),
+    Case(name="an event without a type", body=sse(BEGIN, b"data: {}\n\n", HI, stop()), text="Hi"),
+    Case(name="no error", body=sse(BEGIN | {"error": {}}, HI, stop() | {"error": "none"}), text="Hi"),
+    *(
+        Case(name=f"index {index!r}", body=sse(BEGIN | {"index": index}, HI | {"index": index}, stop()), text="Hi")
+        for index in ("0", 0.0, None)
+    ),
     Case(
-        name="whole without a stop reason", body=message({"type": "text", "text": "Hi"}, stop_reason=None), fails=FAILED
+        name="no blank lines",
+        text="Hi",
+        body=b"".join(b"data: %b\n" % msgspec.json.encode(item) for item in (BEGIN, HI, stop(), END)),
+    ),
+    *(
+        Case(name=f"stop reason {reason}", body=sse(BEGIN, HI, stop(reason)), text="Hi", fails=kind)
+        for reason, kind in (("error", FAILED), ("overloaded", "overloaded"))
     ),
     Case(name="text at the start of a block", body=sse(start(0, type="text", text="H"), text("i"), stop()), text="Hi"),
     Case(name="text without a start", body=sse(HI, stop()), text="Hi"),
@@ -173,6 +193,24 @@ TOOL_CALLS = [
         name="tool call without input",
         body=sse(start(0, type="tool_use", id="t1", name="f"), stop("tool_use")),
         calls=(Call("f", "{}", "t1"),),
+    ),
+    *(
+        Case(
+            name=f"input {value!r}",
+            body=message({**USE, "input": value}, stop_reason="tool_use"),
+            calls=(Call("f", "{}", "t1"),),
+        )
+        for value in NO_INPUTS
+    ),
+    Case(
+        name="each delta repeats the input so far",
+        calls=(Call("f", PARIS, "t1"),),
+        body=sse(
+            start(0, type="tool_use", id="t1", name="f", input={}),
+            delta(0, "input_json_delta", partial_json='{"ci'),
+            delta(0, "input_json_delta", partial_json=PARIS),
+            stop("tool_use"),
+        ),
     ),
     Case(
         name="input as text",
@@ -246,6 +284,19 @@ STATES = [
             text("Hi", 2),
             stop(),
             END,
+        ),
+    ),
+    Case(
+        name="a compaction",
+        text="Hi",
+        state=[{"type": "compaction", "content": "So far."}, {"type": "text", "text": "Hi"}],
+        body=sse(
+            start(0, type="compaction", content=None),
+            delta(0, "compaction_delta", content="So "),
+            delta(0, "compaction_delta", content="far."),
+            start(1, type="text", text=""),
+            text("Hi", 1),
+            stop(),
         ),
     ),
     Case(

@@ -100,6 +100,18 @@ def error_cases() -> list[Case]:
         "in the delta": (event(delta(error={"code": 503})), "overloaded"),
         "finish_reason error": (event(delta("error")), FAILED),
         "finish_reason error beside text": (event(delta("error", content="Hi")), FAILED),
+        "finish_reason abort": (event(delta("abort")), FAILED),
+        "finish_reason timeout": (event(delta("timeout")), "timeout"),
+        "Google's malformed call": (event(delta("function_call_filter: MALFORMED_FUNCTION_CALL")), FAILED),
+        "other spelling of the field": (b'Error: {"code":429}\n\n', "rate_limit"),
+        "other spelling of the event": (b'event: Error\ndata: {"code":429}\n\n', "rate_limit"),
+        "other spelling in the data": (event({"Error": {"Message": "m"}}), FAILED),
+        "err": (event({"err": "m"}), FAILED),
+        "exception": (event({"exception": "java.lang.Error"}), FAILED),
+        "Apigee's fault": (event({"fault": {"faultstring": "m", "detail": {"errorcode": "c"}}}), FAILED),
+        "ok false": (event({"ok": False}), FAILED),
+        "nothing but a status": (event({"statusCode": 429}), "rate_limit"),
+        "a failed response": (event({"type": "response.failed", "response": {}}), FAILED),
         "an interrupted generation": (event(delta("insufficient_system_resource")), "overloaded"),
         "data that is no JSON": (b"data: Internal Server Error\n\n", FAILED),
         "data that is no object": (b'data: "Internal Server Error"\n\n', FAILED),
@@ -122,6 +134,7 @@ def error_cases() -> list[Case]:
         "code and message": ({"code": 401, "message": "m"}, "auth"),
         "an error in the choice": ({"choices": [{"message": {"content": ""}, "error": {"code": 502}}]}, FAILED),
         "finish_reason error": ({"choices": [{"message": {"content": "Hi"}, "finish_reason": "error"}]}, FAILED),
+        "finish_reason abort": ({"choices": [{"message": {"content": "Hi"}, "finish_reason": "abort"}]}, FAILED),
         "something else": ({"unexpected": 1}, FAILED),
         "nothing": ({"choices": []}, FAILED),
         "null": (None, FAILED),
@@ -134,7 +147,8 @@ def error_cases() -> list[Case]:
 
 def no_error_cases() -> list[Case]:
     """Returns a case for each value that means that there is no error."""
-    values: tuple[Any, ...] = (None, False, "", {}, [], 0)
+    codes: tuple[Any, ...] = ({"code": None, "message": None}, {"code": "", "message": ""}, {"code": 0, "message": "m"})
+    values: tuple[Any, ...] = (None, False, "", {}, [], 0, "null", "none", [None], *codes)
     return [
         *(
             Case(name=f"no error: {value!r}", body=sse(HI | {"error": value}, STOP | {"error": value}), text="Hi")
@@ -157,7 +171,16 @@ def no_error_cases() -> list[Case]:
             for value in values
         ),
         Case(name="no error in the whole response", body=message(content="Hi")[:-1] + b',"error":{}}', text="Hi"),
-        Case(name="code 0 and a message", body=sse({"code": 0, "message": "Success"}, HI, STOP), text="Hi"),
+        *(
+            Case(name=f"no error: {name}", body=sse(report, HI, STOP), text="Hi")
+            for name, report in {
+                "code 0 and a message": {"code": 0, "message": "Success"},
+                "code 0 as text": {"code": "0", "message": "Success"},
+                "code 200": {"code": 200, "message": "OK"},
+                "status ok": {"status": "ok", "message": "queued"},
+                "status 200": {"status": 200, "message": "started"},
+            }.items()
+        ),
     ]
 
 
@@ -190,6 +213,30 @@ FRAMING = [
     Case(name="named events", body=b"event: message\nid: 1\nretry: 3\n" + sse(HI, STOP), text="Hi"),
     Case(name="no blank line at the end", body=sse(HI, STOP, end=b"").rstrip(), text="Hi"),
     Case(name="no blank line after [DONE]", body=sse(HI).rstrip(), text="Hi"),
+    *(
+        Case(name=f"the end marker {marker!r}", body=sse(HI, end=b"data: %b\n\n" % marker), text="Hi")
+        for marker in (b"[done]", b"DONE", b"[DONE]\0")
+    ),
+    *(
+        Case(name=f"fields named {name!r}", body=sse(HI, STOP).replace(b"data: ", name), text="Hi")
+        for name in (b" data: ", b"Data: ", b"data:\t", b"data : ")
+    ),
+    Case(name="no blank lines", body=sse(HI, STOP).replace(b"\n\n", b"\n"), text="Hi"),
+    Case(name="no blank lines, CRLF", body=sse(HI, STOP).replace(b"\n\n", b"\r\n"), text="Hi"),
+    Case(name="no blank lines, cut", body=sse(HI, end=b'data: {"cho').replace(b"\n\n", b"\n"), text="Hi", fails=FAILED),
+    Case(
+        name="an event in several lines",
+        text="Hi",
+        body=b"data: %b\n\n" % msgspec.json.format(msgspec.json.encode(HI)).replace(b"\n", b"\ndata: ") + sse(STOP),
+    ),
+    Case(name="objects in lines", body=msgspec.json.encode(HI) + b"\n" + msgspec.json.encode(STOP), text="Hi"),
+    Case(
+        name="objects in lines, with an error",
+        body=msgspec.json.encode(HI) + b'\r\n{"error":{"code":429}}\n',
+        fails="rate_limit",
+    ),
+    Case(name="objects in an array", body=msgspec.json.encode([HI, STOP]), text="Hi"),
+    Case(name="a whole answer in several lines", body=msgspec.json.format(message(content="Hi")), text="Hi"),
     Case(name="[DONE] in quotes", body=sse(HI, end=b'data: "[DONE]"\n\n'), text="Hi"),
     Case(name="an unfinished event after the finish reason", body=sse(HI, STOP, end=b'data: {"cho'), text="Hi"),
     Case(name="an unfinished event", body=sse(HI, end=b'data: {"cho'), text="Hi", fails=FAILED),
@@ -250,6 +297,8 @@ TEXTS = [
         text="😀",
     ),
 ]
+
+NO_ARGUMENTS: tuple[Any, ...] = ("null", '""', "[]", [], '"{}"', '"null"')
 
 TOOL_CALLS = [
     Case(name=f"tool call: {name}", body=sse(*chunks, delta("tool_calls")), calls=calls, finish_reason="tool_calls")
@@ -363,6 +412,67 @@ TOOL_CALLS = [
             [delta(tool_calls=[None, {"id": "c1", "function": {"name": "f"}}])],
             (Call("f", "{}", "c1"),),
         ),
+        (
+            "an object in a string in a string",
+            [call(msgspec.json.encode(msgspec.json.encode(PARIS).decode()).decode(), index=0, id="c1", name="f")],
+            (Call("f", PARIS, "c1"),),
+        ),
+        (
+            "each delta repeats the arguments so far",
+            [call('{"ci', index=0, id="c1", name="f"), call('{"city":"Pa', index=0), call(PARIS, index=0)],
+            (Call("f", PARIS, "c1"),),
+        ),
+        (
+            "the pieces are numbered",
+            [call('{"city":', index=0, id="c1", name="f"), call('"Paris"}', index=1)],
+            (Call("f", PARIS, "c1"),),
+        ),
+        (
+            "the pieces are numbered from an empty one",
+            [call("", index=0, id="c1", name="f"), call(PARIS, index=1)],
+            (Call("f", PARIS, "c1"),),
+        ),
+        (
+            "a new id and the name with each piece",
+            [call('{"city":', index=0, id="c1", name="f"), call('"Paris"}', index=0, id="c2", name="f")],
+            (Call("f", PARIS, "c1"),),
+        ),
+        (
+            "a new id at the same index, same name",
+            [call(PARIS, index=0, id="c1", name="f"), call("{}", index=0, id="c2", name="f")],
+            (Call("f", PARIS, "c1"), Call("f", "{}", "c2")),
+        ),
+        (
+            "an object by index",
+            [delta(tool_calls={"0": {"id": "c1", "function": {"name": "f", "arguments": PARIS}}})],
+            (Call("f", PARIS, "c1"),),
+        ),
+        (
+            "parameters",
+            [delta(tool_calls=[{"id": "c1", "function": {"name": "f", "parameters": {"city": "Paris"}}}])],
+            (Call("f", PARIS, "c1"),),
+        ),
+        (
+            "a custom tool",
+            [delta(tool_calls=[{"id": "c1", "type": "custom", "custom": {"name": "f", "input": PARIS}}])],
+            (Call("f", PARIS, "c1"),),
+        ),
+        (
+            "a signature in the function",
+            [
+                delta(
+                    tool_calls=[
+                        {"id": "c1", "function": {"name": "f", "arguments": "{}", "thought_signature": "s=="}},
+                    ]
+                )
+            ],
+            (Call("f", "{}", "c1", {"function": {"thought_signature": "s=="}}),),
+        ),
+        (
+            "a signature under another name",
+            [delta(tool_calls=[{"id": "c1", "function": {"name": "f"}, "thoughtSignature": "s==", "logprobs": 1}])],
+            (Call("f", "{}", "c1", {"thoughtSignature": "s=="}),),
+        ),
         ("arguments as an object", [call({"city": "Paris"}, index=0, id="c1", name="f")], (Call("f", PARIS, "c1"),)),
         ("arguments null", [call(None, index=0, id="c1", name="f")], (Call("f", "{}", "c1"),)),
         ("arguments blank", [call(" ", index=0, id="c1", name="f")], (Call("f", "{}", "c1"),)),
@@ -441,6 +551,14 @@ TOOL_CALLS = [
         ),
     )
 ] + [
+    *(
+        Case(
+            name=f"tool call: arguments {value!r}",
+            body=sse(call(value, index=0, id="c1", name="f"), STOP),
+            calls=(Call("f", "{}", "c1"),),
+        )
+        for value in NO_ARGUMENTS
+    ),
     Case(name="tool call without a name", body=sse(call(PARIS, index=0, id="c1"), STOP), fails=FAILED),
     Case(name="tool call with an empty name", body=sse(call(PARIS, index=0, id="c1", name=""), STOP), fails=FAILED),
     Case(
@@ -463,6 +581,17 @@ TOOL_CALLS = [
         calls=(Call("f", PARIS),),
         body=message("function_call", content=None, function_call={"name": "f", "arguments": PARIS}),
     ),
+    Case(
+        name="state of a whole message",
+        calls=(Call("f", PARIS, "c1"),),
+        state={"reasoning_opaque": "o=="},
+        body=message(
+            "tool_calls",
+            content=None,
+            reasoning_opaque="o==",
+            tool_calls=[{"id": "c1", "function": {"name": "f", "arguments": PARIS}}],
+        ),
+    ),
     Case(name="function_call null", body=message(content="Hi", tool_calls=None, function_call=None), text="Hi"),
     Case(name="no tool calls", body=message(content="Hi", tool_calls=[], function_call={}), text="Hi"),
 ]
@@ -482,6 +611,10 @@ FINISH_REASONS = [
         ("MAX_TOKENS", "length"),
         ("content_filter", "content_filter"),
         ("SAFETY", "content_filter"),
+        ("content_filter: RECITATION", "content_filter"),
+        ("guardrail_intervened", "content_filter"),
+        ("max_output_tokens", "length"),
+        ("tool-calls", "tool_calls"),
         (None, "stop"),
         ("", "stop"),
         ("null", "stop"),
@@ -515,6 +648,23 @@ USAGE = [
             [end | {"usage": {"prompt_tokens": 3, "completion_tokens": n}} for n, end in ((1, ROLE), (2, STOP))],
             (3, 2, 0),
         ),
+        (
+            "in parts",
+            [chunk(usage={"prompt_tokens": 9, "cached_tokens": 4}), STOP | {"usage": {"completion_tokens": 5}}],
+            (9, 5, 4),
+        ),
+        (
+            "Anthropic's names with its cache",
+            [STOP | {"usage": {"input_tokens": 3, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 7}}],
+            (110, 0, 100),
+        ),
+        (
+            "OpenAI's names with Anthropic's cache",
+            [STOP | {"usage": {"prompt_tokens": 110, "input_tokens": 3, "cache_read_input_tokens": 100}}],
+            (110, 0, 100),
+        ),
+        ("Mistral's cached", [STOP | {"usage": {"prompt_tokens": 9, "num_cached_tokens": 4}}], (9, 0, 4)),
+        ("JavaScript's names", [STOP | {"usage": {"promptTokens": 3, "completionTokens": 5}}], (3, 5, 0)),
         ("floats", [STOP | {"usage": {"prompt_tokens": 3.0, "completion_tokens": 5.9}}], (3, 5, 0)),
         ("texts", [STOP | {"usage": {"prompt_tokens": "3", "completion_tokens": "many"}}], (3, 0, 0)),
         ("negative", [STOP | {"usage": {"prompt_tokens": -3, "completion_tokens": 5}}], (0, 5, 0)),
@@ -611,6 +761,23 @@ STATES = [
                 ]
             },
         ),
+        (
+            "Copilot's",
+            [delta(reasoning_text="Let "), delta(reasoning_text="me."), delta(content="", reasoning_opaque="o==")],
+            {"reasoning_text": "Let me.", "reasoning_opaque": "o=="},
+        ),
+        ("xAI's", [delta(encrypted_content="e==")], {"encrypted_content": "e=="}),
+        (
+            "LiteLLM's for Google",
+            [delta(provider_specific_fields={"thought_signatures": ["s=="]})],
+            {"provider_specific_fields": {"thought_signatures": ["s=="]}},
+        ),
+        (
+            "a signature in a delta of its own",
+            [delta(reasoning="Hm"), delta(signature="s==")],
+            {"reasoning": "Hm", "signature": "s=="},
+        ),
+        ("fields that aren't opaque", [delta(audio={"id": "a"}, annotations=["thought"], name="x")], None),
         (
             "Mistral's",
             [

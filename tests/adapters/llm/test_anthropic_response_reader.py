@@ -148,7 +148,7 @@ def test_error_event_without_an_error_is_a_failure() -> None:
         AnthropicResponseReader().read_event(b'{"type":"error"}')
 
 
-@pytest.mark.parametrize("data", [b"{}", b"[]", b'{"type":7}', b'{"type":"content_block_delta","index":"x"}'])
+@pytest.mark.parametrize("data", [b"[]", b'{"type":7}', b'{"type":"content_block_delta","index":[]}'])
 def test_malformed_event_is_a_bad_response(data: bytes) -> None:
     with pytest.raises(CallFailedError) as caught:
         AnthropicResponseReader().read_event(data)
@@ -171,10 +171,12 @@ def test_whole_answer_skips_thinking_blocks() -> None:
     ]
 
 
-def test_whole_answer_without_a_stop_reason_is_a_bad_response() -> None:
-    answer = AnthropicResponseReader()
-    answer.read_body(b'{"content":[{"type":"text","text":"an"}]}')
-    assert not answer.complete
+def test_whole_answer_without_a_stop_reason_is_complete_if_it_has_content() -> None:
+    """Its JSON is complete, so that nothing was cut off."""
+    for content, is_complete in ((b'[{"type":"text","text":"an"}]', True), (b"[]", False), (b"null", False)):
+        answer = AnthropicResponseReader()
+        answer.read_body(b'{"content":%b}' % content)
+        assert answer.complete is is_complete
 
 
 def test_token_counts_are_clamped() -> None:

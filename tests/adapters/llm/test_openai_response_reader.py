@@ -94,10 +94,10 @@ def test_unknown_finish_reason_becomes_stop(reason: str, expected: str) -> None:
     ]
 
 
-def test_last_reported_usage_counts_with_nulls_as_zero() -> None:
+def test_last_reported_count_is_used() -> None:
     chunks = [{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": tokens}} for tokens in (1, None, 5)]
     assert read(STOP, *chunks)[1] == [ModelFinished(usage=Usage(3, 5))]
-    assert read(STOP, *chunks[:2])[1] == [ModelFinished(usage=Usage(3, 0))]
+    assert read(STOP, *chunks[:2])[1] == [ModelFinished(usage=Usage(3, 1))]
 
 
 def test_done_event_completes_an_answer_without_a_finish_reason() -> None:

@@ -59,6 +59,19 @@ async def test_google_signature_returns_with_its_call(
     assert messages[3]["role"] == "tool"
 
 
+async def test_rare_state_returns_where_it_was(
+    http: aiohttp.ClientSession, upstream: ScriptedUpstream, model_request: ModelRequest
+) -> None:
+    model = OpenAIChatModel(http=http, clock=InstantClock(), timeouts=ProviderTimeouts())
+    function = {"name": "f", "arguments": "{}", "thought_signature": "s=="}
+    first = openai.sse(
+        openai.delta(reasoning_opaque="o=="), openai.delta(tool_calls=[{"id": "c1", "function": function}]), openai.STOP
+    )
+    messages = await second_request(model, model_request, upstream, first, openai.sse(openai.HI, openai.STOP))
+    assert messages[2]["reasoning_opaque"] == "o=="
+    assert messages[2]["tool_calls"] == [{"id": "c1", "type": "function", "function": function}]
+
+
 @pytest.mark.parametrize("text", ["", "Hi"])
 async def test_mistral_s_thinking_returns_before_the_text(
     *, text: str, http: aiohttp.ClientSession, upstream: ScriptedUpstream, model_request: ModelRequest

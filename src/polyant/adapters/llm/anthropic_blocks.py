@@ -4,7 +4,7 @@ from typing import Any
 
 from polyant.adapters.llm.anthropic_wire import Delta
 from polyant.adapters.llm.history import arguments_object
-from polyant.adapters.llm.lenient_json import as_arguments, dumps, loads
+from polyant.adapters.llm.lenient_json import dumps, loads
 from polyant.adapters.llm.response_reader import PartialToolCall
 
 TEXT = "text"
@@ -19,7 +19,7 @@ class PartialBlock:
         start: The block as far as it is known at its start; the whole block in a response that isn't streamed.
     """
 
-    __slots__ = ("_start", "call", "citations", "signature", "texts", "thoughts", "type")
+    __slots__ = ("_start", "call", "citations", "contents", "signature", "texts", "thoughts", "type")
 
     def __init__(self, start: dict[str, Any]) -> None:
         self._start = start
@@ -28,6 +28,7 @@ class PartialBlock:
         self.thoughts: list[str] = []
         self.signature: str | None = None
         self.citations: list[Any] = []
+        self.contents: list[str] = []
         self.call = _call(start)
 
     def add(self, delta: Delta) -> None:
@@ -36,6 +37,8 @@ class PartialBlock:
             self.thoughts.append(delta.thinking)
         if isinstance(delta.signature, str):
             self.signature = (self.signature or "") + delta.signature
+        if isinstance(delta.content, str):
+            self.contents.append(delta.content)
         if delta.citation is not None:
             self.citations.append(delta.citation)
         if delta.partial_json and self.call is not None:
@@ -49,13 +52,15 @@ class PartialBlock:
             block["text"] = _text(block.get("text")) + "".join(self.texts)
         if self.thoughts:
             block["thinking"] = _text(block.get("thinking")) + "".join(self.thoughts)
+        if self.contents:
+            block["content"] = _text(block.get("content")) + "".join(self.contents)
         if self.signature is not None:
             block["signature"] = self.signature
         if self.citations:
             known = block.get("citations")
             block["citations"] = [*(known if isinstance(known, list) else ()), *self.citations]
         if self.call is not None and self.call.deltas:
-            block["input"] = loads(arguments_object(as_arguments(self.call.arguments)).encode())
+            block["input"] = loads(arguments_object(self.call.final_arguments).encode())
         return block
 
 

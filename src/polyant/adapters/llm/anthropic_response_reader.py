@@ -6,24 +6,31 @@ import msgspec
 
 from polyant.adapters.llm.anthropic_blocks import TEXT, TOOL_USE, PartialBlock, needs_echo
 from polyant.adapters.llm.anthropic_wire import Delta, Event, MessageResponse
-from polyant.adapters.llm.failures import DECODE_ERRORS, decode_object, failure_of_report, has_error
-from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ProviderModel, ResponseReader
+from polyant.adapters.llm.failures import DECODE_ERRORS, decode_object, failure_of_report, has_error, is_error
+from polyant.adapters.llm.finish_reasons import finish_reason_of
+from polyant.adapters.llm.response_reader import PartialToolCall, ProviderModel, ResponseReader
 from polyant.adapters.llm.token_usage import count_in
 from polyant.domain.chat import Usage
 
 _EVENT = msgspec.json.Decoder(Event)
 _RESPONSE = msgspec.json.Decoder(MessageResponse)
-_FINISH_REASONS: dict[str, FinishReason] = {
-    "tool_use": "tool_calls",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "content_filter",
-    "pause_turn": "paused",
-    "compaction": "paused",
-}
+_PAUSES = ("pause_turn", "compaction")
+_Index = int | float | str | None
 _PROMPT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _COUNTS = (*_PROMPT_COUNTS, "output_tokens")
 _DONE = b"[DONE]"
+
+
+def _check_error(part: Event | MessageResponse) -> None:
+    if part.type == "error" or is_error(part.error):
+        raise failure_of_report({"error": part.error})
+
+
+def _blocks_in(content: Any) -> list[dict[str, Any]]:
+    """Returns the blocks of a whole message; some servers send a text, one block, or texts instead."""
+    parts = content if isinstance(content, list) else [content]
+    blocks = [{"type": TEXT, "text": part} if isinstance(part, str) else part for part in parts]
+    return [block for block in blocks if isinstance(block, dict)]
 
 
 class AnthropicResponseReader(ResponseReader):
@@ -35,7 +42,7 @@ class AnthropicResponseReader(ResponseReader):
     def __init__(self, owner: ProviderModel | None = None) -> None:
         super().__init__(owner)
         self._blocks: list[PartialBlock] = []
-        self._open: dict[int, PartialBlock] = {}
+        self._open: dict[_Index, PartialBlock] = {}
         self._counts: dict[str, int] = {}
 
     def read_event(self, data: bytes) -> str:
@@ -51,32 +58,29 @@ class AnthropicResponseReader(ResponseReader):
             case "content_block_start" if event.content_block is not None:
                 return self._read_block(event.index, event.content_block)
             case "message_start" if event.message is not None:
+                _check_error(event.message)
                 self._read_usage(event.message.usage)
             case "message_delta":
+                _check_error(event)
                 self._read_usage(event.usage)
                 return self._read_stop(event.delta) if event.delta else ""
             case "message_stop":
                 self.complete = self.done = True
             case "message":
                 return self.read_body(data)
-        if event.error or event.type == "error":
-            raise failure_of_report({"error": event.error})
+        _check_error(event)
+        if event.type is None and has_error(fields := decode_object(data)):
+            raise failure_of_report(fields)
         return ""
 
     def read_body(self, body: bytes) -> str:
         response = self.mended(_RESPONSE, body)
-        if response.type == "error" or response.error:
-            raise failure_of_report({"error": response.error})
+        _check_error(response)
         if response.content is None and has_error(fields := decode_object(body)):
             raise failure_of_report(fields)
         self._read_usage(response.usage)
-        content = response.content
-        blocks = [{"type": TEXT, "text": content}] if isinstance(content, str) else content
-        text = "".join(
-            self._read_block(index, block)
-            for index, block in enumerate(blocks if isinstance(blocks, list) else ())
-            if isinstance(block, dict)
-        )
+        text = "".join(self._read_block(index, block) for index, block in enumerate(_blocks_in(response.content)))
+        self.complete = bool(self._blocks)
         return text + self._read_stop(response)
 
     def calls(self) -> list[PartialToolCall]:
@@ -94,7 +98,7 @@ class AnthropicResponseReader(ResponseReader):
             self.complete = self.done = True
         return not text or self.done
 
-    def _read_block(self, index: int, start: dict[str, Any]) -> str:
+    def _read_block(self, index: _Index, start: dict[str, Any]) -> str:
         block = PartialBlock(start)
         self._blocks.append(block)
         self._open[index] = block
@@ -103,7 +107,7 @@ class AnthropicResponseReader(ResponseReader):
         text = start.get("text")
         return self.received(text) if block.type == TEXT and isinstance(text, str) else ""
 
-    def _read_delta(self, index: int, delta: Delta) -> str:
+    def _read_delta(self, index: _Index, delta: Delta) -> str:
         block = self._open.get(index)
         text = delta.text
         if isinstance(text, str) and text:
@@ -117,11 +121,12 @@ class AnthropicResponseReader(ResponseReader):
         return ""
 
     def _read_stop(self, end: Delta | MessageResponse) -> str:
-        if not end.stop_reason:
+        reason = finish_reason_of(end.stop_reason)
+        if reason is None:
             return ""
         self.complete = True
-        reason = _FINISH_REASONS.get(str(end.stop_reason), "stop")
-        self.finish_reason = reason if self._blocks or reason != "paused" else "stop"  # nothing can be sent back
+        is_paused = end.stop_reason in _PAUSES and self._blocks  # without blocks, there is nothing to send back
+        self.finish_reason = "paused" if is_paused else reason
         details = end.stop_details
         explanation = details.get("explanation") if isinstance(details, dict) else None
         return self.received(explanation) if isinstance(explanation, str) and not self.has_text else ""

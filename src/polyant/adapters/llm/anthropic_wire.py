@@ -105,6 +105,7 @@ class Delta(msgspec.Struct, frozen=True):
     thinking: Any = None
     signature: Any = None
     citation: Any = None
+    content: Any = None
     partial_json: Any = None
     stop_reason: Any = None
     stop_details: Any = None
@@ -125,8 +126,8 @@ class MessageResponse(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """An event of a stream; its `type` determines which fields are set."""
 
-    type: str
-    index: int = 0
+    type: str | None = None
+    index: int | float | str | None = 0
     message: MessageResponse | None = None
     content_block: dict[str, Any] | None = None
     """The start of a block."""

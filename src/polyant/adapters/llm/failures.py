@@ -56,8 +56,16 @@ _CODES = {
 }
 _NAME_FIELDS = ("code", "type", "status", "status_code", "statusCode", "error_code", "error_type", "http_code")
 _NESTED_FIELDS = ("error", "errors", "detail", "details", "metadata", "base_resp")
-_REPORT_FIELDS = ("error", "errors", "detail", "message", "msg", "code", "error_code", "error_msg", "error_message")
+_REPORT_FIELDS = frozenset(
+    {
+        *("error", "errors", "err", "exception", "fault", "failure", "detail", "message", "msg", "code"),
+        *("errorcode", "errormsg", "errormessage"),
+    }
+)
 _FAILED = ("error", "failed")
+_NO_ERRORS = frozenset({"", "null", "none", "false", "0", "ok", "success"})
+_SUCCESSES = (0, 200, "0", "200", "ok", "success")
+_LOWEST_ERROR_STATUS = 400
 _MAX_DEPTH = 4
 _TRANSIENT = {ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED}
 _STATUS = re.compile(r"\A[1-5][0-9][0-9]\Z")
@@ -160,13 +168,39 @@ def has_error(fields: Mapping[str, Any]) -> bool:
     Args:
         fields: The object. Null, false, an empty text, an empty object and 0 report no error.
     """
-    if fields.get("code") == 0 and fields.get("success") is not False:
-        return bool(fields.get("error"))
-    return (
-        fields.get("success") is False
-        or fields.get("status") in _FAILED
-        or any(fields.get(name) for name in _REPORT_FIELDS)
-    )
+    statuses = [fields.get(name) for name in ("status", "statusCode", "status_code")]
+    if False in (fields.get(name) for name in ("success", "ok") if isinstance(fields.get(name), bool)):
+        return True
+    if any(status in _FAILED or (type(status) is int and status >= _LOWEST_ERROR_STATUS) for status in statuses):
+        return True
+    if str(fields.get("type")).endswith((".failed", ".error")):
+        return True
+    if any(_means_success(value) for value in (fields.get("code"), *statuses)):
+        return is_error(fields.get("error"))
+    return any(is_error(value) for name, value in fields.items() if name.lower().replace("_", "") in _REPORT_FIELDS)
+
+
+def is_error(value: object) -> bool:
+    """Returns whether the value of a field such as `error` reports an error.
+
+    Some servers send the field in every chunk. Null, false, 0, an empty value, a text such as `none`, the code 0 and an
+    object of nothing but such values report no error.
+    """
+    match value:
+        case str():
+            return value.strip().lower() not in _NO_ERRORS
+        case {"code": code, **rest} if _means_success(code):
+            return is_error(rest.get("error"))
+        case dict():
+            return any(map(is_error, value.values()))
+        case list():
+            return any(map(is_error, value))
+        case _:
+            return bool(value)
+
+
+def _means_success(value: object) -> bool:
+    return not isinstance(value, bool | float) and value in _SUCCESSES
 
 
 def failure_of_exception(error: Exception) -> CallFailedError:

@@ -55,8 +55,8 @@ def is_object(text: str) -> bool:
 def as_arguments(text: str) -> str:
     """Returns the text of a tool call's arguments as a JSON object where it can be read as one, else unchanged.
 
-    Some servers send no text for a call without arguments, `{}` before the arguments, the same arguments twice, or the
-    object as a JSON string. A surrogate without its other half becomes U+FFFD.
+    Some servers send no text, null, `""` or `[]` for a call without arguments, `{}` before the arguments, the same
+    arguments twice, or the object as a JSON string. A surrogate without its other half becomes U+FFFD.
     """
     text = joined(text)
     if is_object(text):
@@ -67,8 +67,10 @@ def as_arguments(text: str) -> str:
         values = list(_values_in(text))
     except (ValueError, RecursionError):
         return text
-    if len(values) == 1 and isinstance(values[0], str) and is_object(values[0]):
-        return values[0]
+    if len(values) == 1 and isinstance(values[0], str):
+        inner = as_arguments(values[0])
+        return inner if is_object(inner) else text
+    values = [{} if value is None or value == [] else value for value in values]
     objects = [value for value in values if isinstance(value, dict)]
     if len(objects) < len(values):
         return text

@@ -1,17 +1,23 @@
 """Reads the text and the opaque state of messages, in the variants of OpenAI-compatible servers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from polyant.adapters.llm import lenient_json
 from polyant.adapters.llm.openai_wire import Delta
 
 STATE_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content")
 """The fields of a message that must be returned with it during a tool loop."""
-CALL_STATE_FIELDS = ("extra_content", "provider_specific_fields", "thought_signature")
-"""The fields of a tool call that must be returned with it."""
+_OPAQUE = re.compile(r"thinking|thought|reason|signature|encrypted|opaque|extra_content|provider_specific")
+"""Words in the names of opaque fields, whose values must be returned; each server names them differently."""
+_RARE = (b"thought", b"signature", b"encrypted", b"opaque", b"provider_specific", b'"thinking"', b"reasoning_text")
+"""Words in chunks with opaque fields that `Delta` does not declare."""
+_NO_STATE = frozenset({"finish_reason", "stop_reason", *STATE_FIELDS})
 
 _REASONING_PARTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text")
 _CONTENT = "content"
+_FUNCTION = "function"
 _TEXT_FIELDS = ("text", "refusal", "value", "content")
 _MERGED_FIELDS = ("text", "summary", "thinking")
 _POSITION_FIELDS = ("type", "index", "id")
@@ -68,6 +74,36 @@ def add_state(state: dict[str, Any], delta: Delta) -> None:
         value = getattr(delta, name)
         if value:
             state[name] = _merged(state.get(name), value)
+
+
+def add_rare_state(state: dict[str, Any], data: bytes) -> None:
+    """Adds the opaque fields that only few servers send, from the data of a chunk or a whole response."""
+    if not any(map(data.__contains__, _RARE)):
+        return
+    match lenient_json.loads(data):
+        case {"choices": [{"delta": dict(fields)} | {"message": dict(fields)}, *_]}:
+            for name in _opaque_names(fields):
+                if name not in _NO_STATE:
+                    state[name] = _merged(state.get(name), fields[name])
+
+
+def add_call_state(state: dict[str, Any], delta: Mapping[str, Any]) -> None:
+    """Adds a delta's opaque state to that of its tool call; that of the function stays in the function."""
+    for name in _opaque_names(delta):
+        state[name] = delta[name]
+    function = delta.get(_FUNCTION)
+    if isinstance(function, dict) and (names := _opaque_names(function)):
+        state[_FUNCTION] = {**state.get(_FUNCTION, {}), **{name: function[name] for name in names}}
+
+
+def call_with_state(call: Mapping[str, Any], state: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns a tool call to send back, with its opaque state."""
+    kept = state or {}
+    return {**kept, **call, _FUNCTION: {**kept.get(_FUNCTION, {}), **call[_FUNCTION]}}
+
+
+def _opaque_names(fields: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in fields.items() if value and _OPAQUE.search(name)]
 
 
 def _merged(known: Any, value: Any) -> Any:

@@ -7,7 +7,7 @@ import msgspec
 
 from polyant.adapters.llm import openai_wire as wire
 from polyant.adapters.llm.history import arguments_object, with_user_message, without_empty_messages
-from polyant.adapters.llm.openai_content import content_with_parts
+from polyant.adapters.llm.openai_content import call_with_state, content_with_parts
 from polyant.adapters.llm.openai_dialect import Dialect, dialect_of
 from polyant.adapters.llm.openai_media import content_parts
 from polyant.adapters.llm.provider_options import ProviderOptions
@@ -146,7 +146,7 @@ def _with_state(
     if not state and not any(call_states):
         return sent
     fields = msgspec.to_builtins(sent)
-    calls = [{**(kept or {}), **call} for kept, call in zip(call_states, fields["tool_calls"], strict=True)]
+    calls = list(map(call_with_state, fields["tool_calls"], call_states))
     content = content_with_parts(state or {}, fields["content"])
     return {**(state or {}), **fields, "content": content, "tool_calls": calls}
 

@@ -6,39 +6,30 @@ import msgspec
 
 from polyant.adapters.llm.failures import (
     DECODE_ERRORS,
-    CallFailedError,
     decode_object,
     failure_of_report,
     has_error,
+    is_error,
     raise_bad_response,
 )
-from polyant.adapters.llm.openai_content import add_parts, add_state, is_reasoning, reasoning_parts, text_in
+from polyant.adapters.llm.finish_reasons import finish_reason_of
+from polyant.adapters.llm.openai_content import (
+    add_parts,
+    add_rare_state,
+    add_state,
+    is_reasoning,
+    reasoning_parts,
+    text_in,
+)
 from polyant.adapters.llm.openai_tool_calls import ToolCallAssembler
 from polyant.adapters.llm.openai_wire import Choice, Completion, Delta
-from polyant.adapters.llm.response_reader import FinishReason, PartialToolCall, ProviderModel, ResponseReader
-from polyant.adapters.llm.token_usage import cached_in, count_in
+from polyant.adapters.llm.response_reader import PartialToolCall, ProviderModel, ResponseReader
+from polyant.adapters.llm.token_usage import cached_in, count_in, prompt_in
 from polyant.domain.chat import Usage
-from polyant.domain.errors import ProviderFailure
 
 _COMPLETION = msgspec.json.Decoder(Completion)
-_DONE = frozenset({b"[DONE]", b'"[DONE]"'})
-_FINISH_REASONS: dict[str, FinishReason] = {
-    "tool_calls": "tool_calls",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "content_filter": "content_filter",
-    "safety": "content_filter",
-    "sensitive": "content_filter",
-}
-_NO_REASONS = frozenset({"null", "none"})
-_FAILURE_REASONS = {
-    "error": ProviderFailure.BAD_RESPONSE,
-    "network_error": ProviderFailure.BAD_RESPONSE,
-    "insufficient_system_resource": ProviderFailure.OVERLOADED,
-}
+_DONE = frozenset({b"[done]", b'"[done]"', b"done"})
+_PADDING = b" \t\r\n\0"
 _EMPTY_DELTA = Delta()
 _FUNCTION_CALL = "function_call"
 
@@ -62,7 +53,7 @@ class OpenAIResponseReader(ResponseReader):
         choices = chunk.choices
         if not choices or chunk.error or chunk.object == "error" or chunk.usage or chunk.x_groq:
             self._read_metadata(chunk, data)
-        return self._read_choice(choices[0]) if choices else ""
+        return (self._read_choice(choices[0]) or self._read_rare(data)) if choices else ""
 
     def read_body(self, body: bytes) -> str:
         completion = self.mended(_COMPLETION, body)
@@ -70,6 +61,7 @@ class OpenAIResponseReader(ResponseReader):
         if not completion.choices:
             raise_bad_response()
         self.complete = True
+        self._read_rare(body)
         return self._read_choice(completion.choices[0])
 
     def calls(self) -> list[PartialToolCall]:
@@ -80,13 +72,13 @@ class OpenAIResponseReader(ResponseReader):
 
     def _is_marker(self, data: bytes) -> bool:
         """Returns whether the data is the end marker or blank, and notes the end."""
-        text = data.strip()
-        if text in _DONE:
+        text = data.strip(_PADDING)
+        if text.lower() in _DONE:
             self.complete = self.done = True
         return not text or self.done
 
     def _read_metadata(self, completion: Completion, data: bytes) -> None:
-        if completion.error or completion.object == "error":
+        if completion.object == "error" or is_error(completion.error):
             raise failure_of_report(decode_object(data))
         if completion.usage:
             self._read_usage(completion.usage)
@@ -97,7 +89,7 @@ class OpenAIResponseReader(ResponseReader):
 
     def _read_extension(self, extension: Any) -> None:
         if isinstance(extension, dict):
-            if extension.get("error"):
+            if is_error(extension.get("error")):
                 raise failure_of_report(extension)
             self._read_usage(extension.get("usage"))
 
@@ -128,6 +120,11 @@ class OpenAIResponseReader(ResponseReader):
         self.began = self.has_text = True  # as in `received`, without the cost of calling it for each delta
         return text
 
+    def _read_rare(self, data: bytes) -> str:
+        """Keeps the opaque fields of a chunk without text that only few servers send; returns no text."""
+        add_rare_state(self._state, data)
+        return ""
+
     def _read_content(self, content: Any) -> str:
         """Returns the text of a `content` that isn't a string, and keeps the reasoning in it."""
         if content and (parts := reasoning_parts(content)):
@@ -143,20 +140,23 @@ class OpenAIResponseReader(ResponseReader):
             self._function_call.add_all({"index": _FUNCTION_CALL, "function": delta.function_call})
 
     def _read_outcome(self, choice: Choice, delta: Delta) -> None:
-        if error := choice.error or delta.error:
-            raise failure_of_report({"error": error})
+        for error in (choice.error, delta.error):
+            if is_error(error):
+                raise failure_of_report({"error": error})
         self._read_usage(choice.usage or delta.usage)
-        reason = str(choice.finish_reason or "").lower()
-        if reason in _FAILURE_REASONS:
-            raise CallFailedError(_FAILURE_REASONS[reason], retry=True)
-        if reason and reason not in _NO_REASONS:
-            self.complete = True
-            self.finish_reason = _FINISH_REASONS.get(reason, "stop")
+        reason = finish_reason_of(choice.finish_reason)
+        if reason is not None:
+            self.complete, self.finish_reason = True, reason
 
     def _read_usage(self, report: Any) -> None:
-        """Updates the usage; servers that send a report in each chunk count the tokens so far."""
+        """Updates the usage; servers that send several reports count the tokens so far, or some in each."""
         if not isinstance(report, dict) or not report:
             return
-        prompt = count_in(report, "prompt_tokens", "input_tokens") or 0
-        completion = count_in(report, "completion_tokens", "output_tokens") or 0
-        self.usage = Usage(prompt, completion, min(cached_in(report), prompt))
+        prompt, completion = (
+            prompt_in(report),
+            count_in(report, "completion_tokens", "output_tokens", "completionTokens"),
+        )
+        known, cached = self.usage, cached_in(report)
+        prompt = known.prompt_tokens if prompt is None else prompt
+        completion = known.completion_tokens if completion is None else completion
+        self.usage = Usage(prompt, completion, min(known.cached_tokens if cached is None else cached, prompt))

@@ -1,10 +1,14 @@
 """Assembles tool calls from the deltas of OpenAI and compatible servers."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from polyant.adapters.llm.lenient_json import dumps, is_object
-from polyant.adapters.llm.openai_content import CALL_STATE_FIELDS
+from polyant.adapters.llm.openai_content import add_call_state
 from polyant.adapters.llm.response_reader import PartialToolCall
+
+_ARGUMENTS = ("arguments", "parameters", "input")
+_DELTA_FIELDS = ("id", "index", "type", "function", "name", *_ARGUMENTS)
 
 
 class ToolCallAssembler:
@@ -28,7 +32,7 @@ class ToolCallAssembler:
 
     def add_all(self, deltas: Any) -> None:
         """Adds the deltas of one chunk: a list, or a single delta; anything else is ignored."""
-        for delta in deltas if isinstance(deltas, list) else (deltas,):
+        for delta in deltas if isinstance(deltas, list) else _listed(deltas):
             if isinstance(delta, dict):
                 self._add(delta)
 
@@ -41,19 +45,30 @@ class ToolCallAssembler:
         call.name = _merged_name(call, piece.name)
         if piece.arguments:
             call.deltas.append(piece.arguments)
-        for name in CALL_STATE_FIELDS:
-            if delta.get(name):
-                call.state[name] = delta[name]
+        add_call_state(call.state, delta)
 
     def _call_of(self, piece: "_Piece") -> PartialToolCall:
         call = self._by_index.get(piece.index)
         if piece.id and (call is None or call.id != piece.id):
             call = self._by_id.get(piece.id, call)
+        if call is None and not piece.id and not piece.name:
+            call = self._unfinished()  # some servers number the pieces instead of the calls
         if call is None or piece.starts_after(call):
             call = PartialToolCall()
             self._calls.append(call)
         self._by_index[piece.index] = self._by_index[None] = call
         return call
+
+    def _unfinished(self) -> PartialToolCall | None:
+        """Returns the latest call if its arguments are incomplete."""
+        call = self._by_index.get(None)
+        return None if call is None or (call.deltas and _is_complete(call)) else call
+
+
+def _listed(deltas: Any) -> Iterable[Any]:
+    """Returns the deltas in an object: a single one, or several by their index."""
+    is_one = not isinstance(deltas, dict) or any(name in deltas for name in _DELTA_FIELDS)
+    return (deltas,) if is_one else deltas.values()
 
 
 class _Piece:
@@ -64,19 +79,21 @@ class _Piece:
     def __init__(self, delta: dict[str, Any]) -> None:
         function = delta.get("function")
         if not isinstance(function, dict):
-            function = delta  # some servers send name and arguments without the object around them
+            # Some servers send name and arguments without the object around them, or in another one.
+            function = custom if isinstance(custom := delta.get("custom"), dict) else delta
         index = delta.get("index")
         self.index = index if isinstance(index, int | str) else None
         self.id = _text(delta.get("id"))
         self.name = _text(function.get("name"))
-        arguments = function.get("arguments")
+        arguments = next((value for name in _ARGUMENTS if (value := function.get(name)) is not None), None)
         self.arguments = arguments if isinstance(arguments, str) else "" if arguments is None else dumps(arguments)
 
     def starts_after(self, call: PartialToolCall) -> bool:
         """Returns whether the piece starts a new call, given the latest call at its index or with its id."""
         if self.id and call.id:
-            # Some servers send a new id with each piece of a call, but the name only with the first.
-            return self.id != call.id and (bool(self.name) or _is_complete(call))
+            # Some servers send a new id with each piece of a call, some the name, too.
+            goes_on = not self.name or (self.index is not None and self.name == call.name and bool(call.deltas))
+            return self.id != call.id and (not goes_on or _is_complete(call))
         if not self.name or not call.name:
             return False
         if call.id or self.index is not None:

@@ -1,18 +1,18 @@
 """Reads a provider's response, whole or as a stream."""
 
-from typing import Any, Literal, TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 
 from polyant.adapters.llm.failures import CallFailedError, InvalidResponseError, decode, raise_bad_response
-from polyant.adapters.llm.lenient_json import as_arguments, dumps, joined
+from polyant.adapters.llm.finish_reasons import FinishReason
+from polyant.adapters.llm.lenient_json import as_arguments, dumps, is_object, joined, loads
 from polyant.adapters.llm.sse import SseDecoder
 from polyant.domain.chat import ModelFinished, ProviderData, ToolCall, Usage
 from polyant.domain.errors import ProviderFailure
 
 T = TypeVar("T")
-
-FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "paused"]
 
 _HIGH_SURROGATES = ("\ud800", "\udbff")
 _JSON_STARTS = (b"{", b"[")
@@ -58,6 +58,17 @@ class PartialToolCall:
     def arguments(self) -> str:
         """The arguments received so far."""
         return "".join(self.deltas) or self.initial_arguments
+
+    @property
+    def final_arguments(self) -> str:
+        """The arguments of the complete call, as a JSON object where they can be read as one.
+
+        Some servers repeat in each delta what came before, so that the last delta has all of the arguments.
+        """
+        deltas = self.deltas
+        if len(deltas) > 1 and deltas[0] and all(map(str.startswith, deltas[1:], deltas)) and is_object(deltas[-1]):
+            return as_arguments(deltas[-1])
+        return as_arguments(self.arguments)
 
 
 class ResponseReader:
@@ -118,13 +129,16 @@ class ResponseReader:
         Raises:
             CallFailedError: The event is an error. An incomplete event is ignored.
         """
-        try:
-            return "".join(map(self.read_event, decoder.end()))
-        except InvalidResponseError:
-            return ""
+        texts = []
+        with suppress(InvalidResponseError):
+            for data in decoder.end():
+                texts.append(self.read_event(data))  # noqa: PERF401 - the texts must survive the error
+        return "".join(texts)
 
     def read_whole(self, body: bytes) -> str:
         """Returns the text of a body that was received completely; its content tells JSON from a stream of events.
+
+        JSON is one response, or the events of a stream in lines or in an array.
 
         Args:
             body: The body without leading white space.
@@ -133,7 +147,8 @@ class ResponseReader:
             CallFailedError: The response is an error, or can't be decoded.
         """
         if body.startswith(_JSON_STARTS):
-            return self.read_body(body) + self.rest()
+            events = _json_events(body)
+            return "".join(map(self.read_event, events)) + self.rest() if events else self.read_body(body) + self.rest()
         decoder = SseDecoder()
         text = "".join(map(self.read_event, decoder.feed(body)))
         return text + self.read_last_event(decoder) + self.rest()
@@ -186,7 +201,7 @@ class ResponseReader:
         return ToolCall(
             id=joined(call.id) or f"call_{number}",
             name=joined(call.name),
-            arguments=as_arguments(call.arguments),
+            arguments=call.final_arguments,
             provider_data=self._tagged(call.state),
         )
 
@@ -197,3 +212,17 @@ class ResponseReader:
 def is_json(start: bytes) -> bool:
     """Returns whether a body that starts like this is JSON; otherwise it is a stream of events."""
     return start.startswith(_JSON_STARTS)
+
+
+def _json_events(body: bytes) -> list[bytes]:
+    """Returns the events of a stream that consists of objects in lines or in an array; empty if it is no stream."""
+    if body.startswith(b"{"):
+        lines = [line for line in body.splitlines() if line.strip()]
+        return (
+            lines if len(lines) > 1 and all(line.strip().endswith(b"}") and line[:1] == b"{" for line in lines) else []
+        )
+    try:
+        items = loads(body)
+    except (ValueError, RecursionError):
+        return []
+    return [dumps(item).encode() for item in items] if len(items) > 1 else []

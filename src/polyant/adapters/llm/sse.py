@@ -6,6 +6,7 @@ event that is only named `error`, or, as llama.cpp does, in a field of that name
 """
 
 from polyant.adapters.llm import lenient_json
+from polyant.adapters.llm.failures import is_error
 
 BOM = b"\xef\xbb\xbf"
 _LINE_ENDS = b"\r\n"
@@ -45,7 +46,7 @@ class SseDecoder:
                     events.append(_error(b"\n".join(data)))
                     self._is_error = False
                 elif data:
-                    events.append(data[0] if len(data) == 1 else b"\n".join(data))
+                    events += data if len(data) == 1 or _are_events(data) else (b"\n".join(data),)
                 data.clear()
             else:
                 self._read_field(line, events)
@@ -60,11 +61,12 @@ class SseDecoder:
 
     def _read_field(self, line: bytes, events: list[bytes]) -> None:
         name, _, value = line.partition(b":")
+        name = name.strip().lower()  # some servers indent the fields
         if name == b"data":
             self._data.append(value)
         elif name == b"event":
-            self._is_error = value.strip() == b"error"
-        elif name == b"error" and not _means_none(value):
+            self._is_error = value.strip().lower() == b"error"
+        elif name == b"error" and is_error(_loads(value)):
             events.append(_error(value))
 
     def _complete_lines(self, chunk: bytes) -> list[bytes]:
@@ -88,8 +90,9 @@ def _error(report: bytes) -> bytes:
     return b'{"type":"error","error":%b}' % lenient_json.dumps(value or "error").encode()
 
 
-def _means_none(report: bytes) -> bool:
-    return not _loads(report)
+def _are_events(lines: list[bytes]) -> bool:
+    """Returns whether each line is an event of its own; some servers send no blank lines between events."""
+    return all(lenient_json.is_object(line.decode("utf-8", "replace")) for line in lines[:-1])
 
 
 def _loads(report: bytes) -> object:

@@ -21,14 +21,27 @@ def count_in(report: Mapping[str, Any], *names: str) -> int | None:
     return None
 
 
-def cached_in(report: Mapping[str, Any]) -> int:
-    """Returns how many tokens of the prompt an OpenAI-compatible server read from its prompt cache."""
+def prompt_in(report: Mapping[str, Any]) -> int | None:
+    """Returns how many tokens an OpenAI-compatible server counted in the prompt; None if it doesn't say.
+
+    With Anthropic's names, tokens read from or written to the prompt cache are counted separately.
+    """
+    prompt = count_in(report, "prompt_tokens", "promptTokens")
+    if prompt is not None or (uncached := count_in(report, "input_tokens")) is None:
+        return prompt
+    cache = (count_in(report, name) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens"))
+    return min(uncached + sum(cache), MAX_TOKENS)
+
+
+def cached_in(report: Mapping[str, Any]) -> int | None:
+    """Returns how many tokens of the prompt the server read from its prompt cache; None if it doesn't say."""
     for name in ("prompt_tokens_details", "input_tokens_details"):
         details = report.get(name)
         if isinstance(details, dict) and (count := count_in(details, "cached_tokens")) is not None:
             return count
-    # The names of DeepSeek, Moonshot and Anthropic.
-    return count_in(report, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens") or 0
+    # The names of DeepSeek, Moonshot, Mistral and Anthropic.
+    names = "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens"
+    return count_in(report, *names)
 
 
 def _whole(value: object) -> int | None:
