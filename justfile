@@ -82,7 +82,7 @@ architecture-picture:
 screenshots:
     uv run python -m scripts.screenshots
 
-# Resolve all dependencies and pin their versions in pyproject.toml and the environments of tests/clients and bench
+# Resolve all dependencies and pin their versions in pyproject.toml and the environments of tests, bench and examples
 [script]
 lock:
     import json

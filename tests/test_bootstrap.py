@@ -49,6 +49,13 @@ async def test_application_configured_by_the_environment_responds(environ: dict[
     assert answer.json["usage"]["total_tokens"] == 0
 
 
+def test_misspelt_settings_of_adapters_are_logged(environ: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
+    create_app({**environ, "POLYANT_TOOL": "price"})
+    (line,) = capfd.readouterr().err.splitlines()
+    expected = "POLYANT_TOOL is set, but no installed adapter has this setting. Did you mean POLYANT_TOOLS?"
+    assert line.endswith(f"WARNING polyant: {expected}")
+
+
 async def test_http_settings_are_applied(environ: dict[str, str]) -> None:
     choice = {
         "RATE_LIMIT": "2/60",

@@ -90,8 +90,13 @@ def read_adapter_settings(name: str, kind: type[StructT], environ: Mapping[str, 
         raise WiringError(f"{_variable_of(name, '…')}: {error}") from None
 
 
+def variable_prefix(name: str) -> str:
+    """Returns the beginning of the variables of an adapter with that name."""
+    return f"POLYANT_{_INVALID.sub('_', name.upper())}_"
+
+
 def _variable_of(name: str, field: str) -> str:
-    return f"POLYANT_{_INVALID.sub('_', name.upper())}_{field.upper()}"
+    return f"{variable_prefix(name)}{field.upper()}"
 
 
 def _decode(text: str, kind: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from polyant import logs
+from polyant.adapter_variables import unknown_variables
 from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
 from polyant.adapters.system.file_limit import raise_file_limit
@@ -55,6 +56,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter
         logs.write_errors(str(error), logs.format_in(environ))
         raise SystemExit(3) from None
     logs.configure(settings.log_format)
+    for unknown in unknown_variables(environ, settings, import_all=False):
+        log.warning("%s %s. %s", unknown.name, unknown.description, unknown.fix)
     raise_file_limit()
 
     @asynccontextmanager

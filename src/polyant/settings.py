@@ -398,8 +398,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "PROVIDER_HOSTS",
             _provider_origins,
-            "host names or URLs, separated by commas",
-            "Hosts that receive the provider keys of the environment, in addition to the providers' own hosts",
+            "hosts, host:port pairs or URLs, separated by commas; without a scheme, https",
+            "Hosts that receive the provider keys of the environment, in addition to the providers' own hosts. Scheme "
+            "and port have to match the base URL, as in http://llm.internal:8000",
             "none",
         ),
     ] = frozenset()

@@ -7,6 +7,7 @@ from polyant.domain.errors import SecretUnreadableError, UnavailableError
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.provider_keys import ProviderKeys, base_url_of, moved_key, secret_origin
 from polyant.domain.secrets import SecretName, SecretText
+from polyant.domain.urls import origin_of
 from polyant.domain.use_cases.update_instance import InstancePatch
 from support.harness import ECHO, VENDOR, UseCaseHarness
 
@@ -159,3 +160,26 @@ async def test_moved_key_is_reported_only_for_the_instances_provider(harness: Us
 async def test_other_secrets_are_not_bound_to_an_origin(harness: UseCaseHarness, bot: Slug) -> None:
     instance = await harness.load(bot)
     assert secret_origin(instance, SecretName("smtp_password"), harness.providers) is None
+
+
+@pytest.mark.parametrize("base_url", ["http://proxy.example/v1", "https://PROXY.example:8443/v1"])
+async def test_fix_for_a_withheld_key_names_the_origin_to_list(
+    harness: UseCaseHarness, bot: Slug, base_url: str
+) -> None:
+    instance = await moved(harness, bot, base_url)
+    found = keys(harness, PROXY_ORIGIN)
+    assert await found.key_for(instance, VENDOR) is None
+    origin = origin_of(base_url)
+    assert (
+        found.withheld_key_fix(instance, VENDOR)
+        == f"PROVIDER_HOSTS lists {PROXY_ORIGIN}. To send the key, list {origin}"
+    )
+
+
+async def test_key_that_is_sent_or_not_meant_for_a_host_is_not_withheld(harness: UseCaseHarness, bot: Slug) -> None:
+    listed = await moved(harness, bot, PROXY)
+    assert keys(harness, PROXY_ORIGIN).withheld_key_fix(listed, VENDOR) is None
+    assert keys(harness, PROXY_ORIGIN, operator={}).withheld_key_fix(listed, VENDOR) is None
+    elsewhere = await moved(harness, bot, "http://other.example/v1")
+    assert keys(harness, PROXY_ORIGIN).withheld_key_fix(elsewhere, VENDOR) is None
+    assert keys(harness, PROXY_ORIGIN, operator={}).withheld_key_fix(elsewhere, VENDOR) is None

@@ -7,7 +7,7 @@ measures the factor once; its children, such as the processes of pytest-xdist, i
 import os
 import time
 
-VARIABLE = "POLYANT_TESTS_PATIENCE"
+VARIABLE = "TESTS_PATIENCE"
 """The environment variable that holds the factor; set it to skip the measurement."""
 
 _ROUNDS = 200_000

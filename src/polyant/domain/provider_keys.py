@@ -7,7 +7,7 @@ from polyant.domain.instances import Instance
 from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.secrets import SecretName, SecretText
-from polyant.domain.urls import origin_of
+from polyant.domain.urls import hostname, origin_of
 
 
 class ProviderKeys:
@@ -32,6 +32,22 @@ class ProviderKeys:
     def server_has_key(self, provider: ProviderInfo) -> bool:
         """Returns whether the operator has a key for the provider's own address."""
         return provider.name in self._operator_keys
+
+    def withheld_key_fix(self, instance: Instance, provider: ProviderInfo) -> str | None:
+        """Returns the fix if the operator's key isn't sent to a host that is trusted with another scheme or port.
+
+        None means that there is no such problem.
+        """
+        origin = origin_of(base_url_of(instance, provider))
+        trusted = {origin_of(provider.base_url), *self._trusted_origins}
+        if (
+            provider.secret in {None, *instance.secrets}
+            or provider.name not in self._operator_keys
+            or origin in trusted
+        ):
+            return None
+        listed = next((each for each in sorted(self._trusted_origins) if hostname(each) == hostname(origin)), None)
+        return None if listed is None else f"PROVIDER_HOSTS lists {listed}. To send the key, list {origin}"
 
     async def key_for(self, instance: Instance, provider: ProviderInfo) -> SecretText | None:
         """Returns the key for calling the instance's provider, or None if no key is needed.

@@ -22,6 +22,11 @@ def is_server_url(url: str) -> bool:
     return known and bool(_VISIBLE.match(url))
 
 
+def hostname(url: str) -> str:
+    """Returns the host of a server URL in lower case, without its port."""
+    return urlsplit(url).hostname or ""
+
+
 @lru_cache(maxsize=1_024)  # every turn calls it with the same few URLs
 def origin_of(url: str) -> str:
     """Returns the scheme, host and port of a server URL, for example `https://api.openai.com:443`."""

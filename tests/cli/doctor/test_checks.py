@@ -66,6 +66,12 @@ def test_unknown_adapter_is_a_fault(findings: Doctor, home: Path) -> None:
     assert "No installed package provides the chat_model adapter" in message
 
 
+def test_misspelt_variable_is_a_warning(findings: Doctor, home: Path) -> None:
+    [(state, about, message)] = findings(POLYANT_TOOL="price")
+    assert (state, about) == ("warning", "POLYANT_TOOL")
+    assert message == "is set, but no installed adapter has this setting. Did you mean POLYANT_TOOLS?"
+
+
 @pytest.mark.parametrize("name", ["polyant.db", ".", "keys", "keys/encryption.key", "keys/auth.secret"])
 def test_file_accessible_to_others_is_a_warning(findings: Doctor, home: Path, name: str) -> None:
     path = home / name
@@ -151,6 +157,21 @@ def test_missing_provider_key_is_a_fault(
     assert "VENDOR_KEY" in message
     assert findings(VENDOR_KEY="operator-key-0123", **enabled) == []
     assert "authorization" not in provider.upstream.requests[-1].headers
+
+
+def test_key_that_is_not_sent_to_a_listed_host_is_a_warning(
+    polyant: Polyant, findings: Doctor, home: Path, provider: UpstreamThread
+) -> None:
+    url = provider.upstream.url
+    polyant.succeed("instances", "create", "bot", "--provider", "openai", "--base-url", f"{url}/v1")
+    key = {"OPENAI_API_KEY": "operator-key-0123"}
+    [(state, about, message)] = findings(PROVIDER_HOSTS="127.0.0.1", **key)
+    assert (state, about) == ("warning", "instance bot")
+    assert message == (
+        f"the server's key for openai isn't sent to {url}. "
+        f"PROVIDER_HOSTS lists https://127.0.0.1:443. To send the key, list {url}"
+    )
+    assert findings(PROVIDER_HOSTS=url, **key) == []
 
 
 def test_key_for_another_address_is_a_fault(

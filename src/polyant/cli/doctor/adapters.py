@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from polyant import plugins
 from polyant.adapter_groups import GROUPS, chosen_adapters
 from polyant.adapter_settings import describe_settings, settings_struct_of
+from polyant.adapter_variables import unknown_variables
 from polyant.cli.context import CliContext
 from polyant.cli.doctor.finding import Finding, fault, ok, warning
 from polyant.domain.adapter_health import AdapterHealth
@@ -23,6 +24,12 @@ async def list_settings(context: CliContext) -> AsyncIterator[Finding]:
         if names:
             shown = f"has valid settings: {', '.join(given)}" if given else "has its default settings"
             yield ok(f"{group} {name}", shown)
+
+
+async def check_variables(context: CliContext) -> AsyncIterator[Finding]:
+    """Yields a warning for each variable in the style of adapters' settings that nothing reads."""
+    for unknown in unknown_variables(await context.get(Environ), context.settings, import_all=True):
+        yield warning(unknown.name, unknown.description, fix=unknown.fix)
 
 
 async def check_health(context: CliContext) -> AsyncIterator[Finding]:

@@ -20,6 +20,7 @@ DATA_CHECKS: tuple[Check[CliContext], ...] = (
     Check("older encryption keys", store.check_older_keys),
     Check("auth secret", store.check_auth_secret),
     Check("adapters", adapters.list_settings),
+    Check("adapters", adapters.check_variables),
     Check("adapters", adapters.check_health),
     Check("clock", clock.check_clock),
     Check("instances", instances.check_count),

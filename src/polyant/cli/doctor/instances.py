@@ -13,8 +13,9 @@ from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.prompts import frequent_change
-from polyant.domain.provider_keys import ProviderKeys
+from polyant.domain.provider_keys import ProviderKeys, base_url_of
 from polyant.domain.secrets import CALLER_KEYS, MIN_CALLER_KEY_CHARACTERS
+from polyant.domain.urls import origin_of
 
 
 class InstanceContext(msgspec.Struct, frozen=True):
@@ -87,11 +88,18 @@ async def _check_provider(subject: InstanceContext) -> AsyncIterator[Finding]:
         problem = f"its provider {instance.provider} is not enabled"
         yield fault(subject.about, problem, fix=f"Add {instance.provider} to CHAT_MODELS")
         return
+    keys = await subject.context.get(ProviderKeys)
     try:
-        await (await subject.context.get(ProviderKeys)).key_for(instance, model.info)
+        await keys.key_for(instance, model.info)
     except PolyantError as error:
         for finding in faults_of(subject.about, error):
             yield finding
+    fix = keys.withheld_key_fix(instance, model.info)
+    if fix is not None:
+        problem = (
+            f"the server's key for {instance.provider} isn't sent to {origin_of(base_url_of(instance, model.info))}"
+        )
+        yield warning(subject.about, problem, fix=fix)
 
 
 async def _check_prompt(subject: InstanceContext) -> AsyncIterator[Finding]:
