@@ -26,11 +26,12 @@ from polyant.http.management.transfer import TransferController
 from polyant.http.management.turns import TurnsController
 from polyant.http.management.users import UsersController
 from polyant.http.management.wire import paging
+from polyant.http.single_router import SingleRouter
 
 
 def management_router() -> Router:
     """Returns the router with all routes under /api."""
-    return Router(
+    return SingleRouter(
         path="/api",
         route_handlers=[
             SessionsController,

@@ -34,6 +34,7 @@ from polyant.http.panel.skills import SkillsPageController
 from polyant.http.panel.status import StatusPageController
 from polyant.http.panel.tools import ToolsPageController
 from polyant.http.panel.users import UsersPageController
+from polyant.http.single_router import SingleRouter
 
 _FOREVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
 """The URLs of static files contain a digest of their content."""
@@ -41,7 +42,7 @@ _FOREVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
 
 def panel_routes() -> list[ControllerRouterHandler]:
     """Returns the routes of the panel: its pages and their static files."""
-    pages = Router(
+    pages = SingleRouter(
         path="/",
         route_handlers=[
             SignInController,
