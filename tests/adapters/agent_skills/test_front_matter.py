@@ -52,13 +52,20 @@ BOMB = "\n".join(
         ("description: [a]", "The description in the front matter of SKILL.md must be text"),
         (BOMB, "must not have anchors and aliases"),
         ("a: &a 1", "must not have anchors and aliases"),
-        ("a: " + "[" * 8_000, "not valid YAML"),
+        ("a: " + "[" * 16_000, "is nested more than 100 levels deep"),
+        ("a:\n" + "- " * 101, "is nested more than 100 levels deep"),
+        ("a: " + "[" * 99, "not valid YAML"),
         ("a: " + "x" * 16_384, "has more than 16,384 characters"),
     ],
 )
 def test_invalid_front_matter_is_refused(front_matter: str, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         parse_skill_text(f"---\n{front_matter}\n---\nDo it.")
+
+
+def test_nested_front_matter_is_read() -> None:
+    deep = "[" * 99 + "]" * 99
+    assert parse_skill_text(f"---\nname: a\nlists: {deep}\nmore: {deep}\n---\nDo it.").name == "a"
 
 
 def test_front_matter_without_end_is_refused() -> None:

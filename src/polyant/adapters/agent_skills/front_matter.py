@@ -9,6 +9,15 @@ from polyant.domain.errors import InvalidInputError
 from polyant.domain.skills import INSTRUCTIONS_FILE
 
 _MAX_CHARACTERS = 16_384
+_MAX_DEPTH = 100
+"""The maximum nesting; the time that PyYAML needs grows with the square of the depth of brackets."""
+_STARTS = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_ENDS = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 _DELIMITED = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -26,7 +35,8 @@ def parse_skill_text(text: str) -> SkillText:
     Other fields of the front matter are ignored. Anchors and aliases are refused: they can multiply a small text.
 
     Raises:
-        InvalidInputError: The front matter is too long, isn't a YAML mapping, or its fields aren't text.
+        InvalidInputError: The front matter is too long or too deeply nested, isn't a YAML mapping, or its fields
+            aren't text.
     """
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
     found = _DELIMITED.match(plain)
@@ -46,8 +56,7 @@ def _fields_in(front_matter: str) -> dict[object, object]:
     if len(front_matter) > _MAX_CHARACTERS:
         raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} has more than {_MAX_CHARACTERS:,} characters")
     try:
-        if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(front_matter)):
-            raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} must not have anchors and aliases")
+        _refuse_costly(front_matter)
         fields = yaml.safe_load(front_matter)
     except yaml.YAMLError as error:
         raise InvalidInputError(
@@ -60,6 +69,19 @@ def _fields_in(front_matter: str) -> dict[object, object]:
     if not isinstance(fields, dict):
         raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} must be a mapping such as `name: returns`")
     return fields
+
+
+def _refuse_costly(front_matter: str) -> None:
+    """Raises an error if reading the YAML could take long."""
+    depth = 0
+    for token in yaml.scan(front_matter):
+        if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
+            raise InvalidInputError(f"The front matter of {INSTRUCTIONS_FILE} must not have anchors and aliases")
+        depth += isinstance(token, _STARTS) - isinstance(token, _ENDS)
+        if depth > _MAX_DEPTH:
+            raise InvalidInputError(
+                f"The front matter of {INSTRUCTIONS_FILE} is nested more than {_MAX_DEPTH} levels deep"
+            )
 
 
 def _text_of(fields: dict[object, object], name: str) -> str | None:
