@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from polyant.adapters.prometheus import turn_observer
+from polyant.adapters.prometheus import channel_metrics, turn_observer
 from polyant.domain import use_cases
 from polyant.http import prometheus
 from polyant.http.app import describe
@@ -90,8 +90,9 @@ def test_page_and_openapi_describe_unfinished_turns_in_the_same_words() -> None:
 
 
 def test_table_lists_all_metrics() -> None:
-    prometheus.PrometheusMetrics()  # both modules register their metrics
+    prometheus.PrometheusMetrics()  # the modules register their metrics
     turn_observer.PrometheusTurnObserver(tools={})
+    channel_metrics.PrometheusChannelMetrics()
     families = [family for family in REGISTRY.collect() if family.name.startswith("polyant_")]
     names = [f"{family.name}_total" if family.type == "counter" else family.name for family in families]
     assert sorted(first_cells(section(MONITORING, "Metrics"))) == sorted(names)
