@@ -18,14 +18,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from polyant.adapter_groups import GROUPS
-from polyant.cli.main import build_parser
 from polyant.settings import Settings, variables
 from polyant.testing.rate_limiter import RateLimiterContract
 from polyant.wiring import open_container
 from support.app import CHAT, chat_body
+from support.commands import shared_parser
 from support.patience import PATIENCE
 from support.printed_files import write_printed_files
 from support.process import Server, environment, run_polyant, serving
+from support.shell import polyant_command
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -143,7 +144,7 @@ def quoted_commands() -> Iterator[str]:
 def test_quoted_command_can_be_parsed(quoted: str) -> None:
     command = quoted.partition(": ")[2].removesuffix(" &")  # a page may start it in the background
     arguments = [word for word in shlex.split(command) if word != "--help"]
-    assert build_parser().parse_args(arguments).run
+    assert shared_parser().parse_args(arguments).run
 
 
 def test_uvicorn_command_names_the_factory() -> None:
@@ -223,17 +224,17 @@ def data(tmp_path: Path) -> Path:
 
 def run_as_printed(folder: Path, code: str, *interpreter: str, url: str = "", given: str = "") -> str:
     """Returns the output of an example that runs against the test's server."""
-    code = code.replace("http://localhost:4000", url).replace("uv run polyant", f"{sys.executable} -m polyant")
-    done = subprocess.run(
-        [*interpreter, "-c", code],
-        cwd=folder,
-        env=environment(folder),
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
+    with polyant_command() as polyant:
+        done = subprocess.run(
+            [*interpreter, "-c", code.replace("http://localhost:4000", url).replace("uv run polyant", polyant)],
+            cwd=folder,
+            env=environment(folder),
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
