@@ -46,6 +46,7 @@ class PiccoloDatabase:
         self._backend = _backend_of(
             url, min_connections=min_connections, max_connections=max_connections, wait_seconds=wait_seconds
         )
+        self._bound: dict[type[Table], type[Table]] = {}
         self._migrations = self.bind(Migration)
         self._log = AvailabilityLog(self.place)
 
@@ -80,9 +81,11 @@ class PiccoloDatabase:
         return cast("Literal['sqlite', 'postgres']", self._backend.engine.engine_type)
 
     def bind(self, table: type[AnyTable]) -> type[AnyTable]:
-        """Returns a copy of the table class that is bound to this database."""
-        options = {"tablename": table._meta.tablename, "db": self._backend.engine}  # noqa: SLF001 - public in Piccolo despite its name
-        return cast("type[AnyTable]", new_class(table.__name__, (table,), options))
+        """Returns the copy of the table class that is bound to this database; all its users share it."""
+        if table not in self._bound:
+            options = {"tablename": table._meta.tablename, "db": self._backend.engine}  # noqa: SLF001 - public in Piccolo despite its name
+            self._bound[table] = new_class(table.__name__, (table,), options)
+        return cast("type[AnyTable]", self._bound[table])
 
     async def read(self, query: Callable[[], Awaitable[Result]]) -> Result:
         """Returns the result of `query`; all its statements see one snapshot of the database.
