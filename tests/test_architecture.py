@@ -1,6 +1,7 @@
 """Checks package imports, the import contracts, and the naming of ports and adapters."""
 
 import ast
+import functools
 import importlib
 import inspect
 import os
@@ -58,8 +59,13 @@ def is_below(module: str, package: str) -> bool:
     return f"{module}.".startswith(f"{package}.")
 
 
-def imports_of(source: Path) -> Iterator[tuple[str, str]]:
-    """Yields each module below the folder with each import, including those in functions and for type checkers."""
+@functools.cache
+def imports_of(source: Path) -> tuple[tuple[str, str], ...]:
+    """Returns each module below the folder with each import, including those in functions and for type checkers."""
+    return tuple(_imports_of(source))
+
+
+def _imports_of(source: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(source.rglob("*.py")):
         parts = path.relative_to(source).with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

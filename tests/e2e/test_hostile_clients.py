@@ -31,9 +31,9 @@ MORE_THAN_ALL_BUFFERS_HOLD = ScriptedAnswer(text=("x" * 65_536,) * 256)
 BODY = {"model": "relay", "messages": [{"role": "user", "content": "Hello!"}]}
 
 
-@pytest.fixture(params=[serving, uvicorn_serving], ids=["serve", "uvicorn"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with request.param(tmp_path, **LIMITS) as server:
+@pytest.fixture(scope="module", params=[serving, uvicorn_serving], ids=["serve", "uvicorn"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with request.param(tmp_path_factory.mktemp("hostile"), **LIMITS) as server:
         yield server
 
 

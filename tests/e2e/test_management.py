@@ -95,7 +95,7 @@ def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]
     given = {**TRUST_ONE_PROXY, "RATE_LIMIT": "off", "REPORT_USAGE": "true", **first}
     url: str | None = request.getfixturevalue("managed_url") if request.param == "postgres" else None
     variables = {} if url is None else {"DATABASE_URL": url, **SECRETS}
-    before = () if request.param == "postgres" else EXECUTED  # prometheus_client reads the environment when imported
+    before = EXECUTED if request.param == "executed" else ()
     dump = partial(dump_of, url or tmp_path / ".polyant" / "polyant.db")
     with (
         serving(tmp_path, "--workers", "2", before=before, **given, **variables) as server,
@@ -272,7 +272,7 @@ def _say_hello(client: openai.OpenAI, model: str) -> str:
     return "You said: Hello!" if "You said: Hello!" in text else text
 
 
-@pytest.mark.parametrize("harness", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("harness", ["executed"], indirect=True)  # workers must import prometheus_client themselves
 def test_scraper_sees_the_metrics_of_all_workers(harness: Harness) -> None:
     server, client = harness.server, harness.client
     refused = client.get(f"{server.url}/metrics", headers={"Authorization": "Bearer wrong"})

@@ -16,7 +16,7 @@ from support.proxies import free_ports, nginx_proxying, requires
 
 BODY = {"model": "demo-bot", "messages": [{"role": "user", "content": "Hello!"}]}
 CALLERS = 4
-SECONDS_BETWEEN_CALLS = 0.02
+SECONDS_BETWEEN_CALLS = 0.05
 
 pytestmark = requires("nginx")
 
