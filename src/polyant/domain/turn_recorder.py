@@ -12,11 +12,20 @@ from polyant.domain.chat import (
     TurnFinished,
     Usage,
 )
-from polyant.domain.errors import ProviderError, ProviderFailure, ServerShuttingDownError, TurnTimeoutError
+from polyant.domain.errors import (
+    PolyantError,
+    ProviderError,
+    ProviderFailure,
+    ServerShuttingDownError,
+    TurnTimeoutError,
+)
 from polyant.domain.ports.clock import Clock
 from polyant.domain.running_turns import CallerGoneError
 from polyant.domain.turn_observation import TurnObservation
-from polyant.domain.turn_records import ObservedTurn, TurnOutcome, TurnRecord
+from polyant.domain.turn_records import FAILED_OUTCOMES, ObservedTurn, TurnOutcome, TurnRecord
+
+_UNEXPECTED = "An internal error. The log has its details, with the request id"
+_MAX_REASON_CHARACTERS = 500
 
 
 class TurnRecorder:
@@ -84,13 +93,13 @@ class TurnRecorder:
 
     def finish(self, error: BaseException | None) -> TurnRecord:
         """Reports the end of the turn and returns its record; `error` is None for a turn that succeeded."""
-        turn, usage = self._turn, self.usage.clamped
+        turn, usage, outcome = self._turn, self.usage.clamped, _outcome_of(error)
         record = TurnRecord(
             slug=turn.slug,
             provider=turn.provider,
             request_id=turn.context.request_id,
             at=turn.started_at,
-            outcome=_outcome_of(error),
+            outcome=outcome,
             milliseconds=self._milliseconds(),
             first_token_milliseconds=self._first_token,
             steps=self._steps,
@@ -100,6 +109,7 @@ class TurnRecorder:
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
             streamed=turn.streamed,
+            error=_reason_of(error) if outcome in FAILED_OUTCOMES else None,
         )
         self._observation.turn_finished(turn, record)
         return record
@@ -109,6 +119,12 @@ class TurnRecorder:
 
     def _milliseconds(self) -> float:
         return round(self._elapsed() * 1_000, 3)
+
+
+def _reason_of(error: BaseException | None) -> str:
+    """Returns what an operator may read about an error; an unexpected one may contain anything."""
+    reason = error.explanation if isinstance(error, PolyantError) else _UNEXPECTED
+    return reason if len(reason) <= _MAX_REASON_CHARACTERS else f"{reason[:_MAX_REASON_CHARACTERS]}…"
 
 
 def _outcome_of(error: BaseException | None) -> TurnOutcome:

@@ -54,6 +54,8 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool = False
     provider: str | None = None
     """The provider of the instance; None in records of versions that didn't store it."""
+    error: str | None = None
+    """Why the turn failed or timed out, for operators; None for other outcomes and in records of earlier versions."""
 
 
 FAILED_OUTCOMES = frozenset({TurnOutcome.FAILED, TurnOutcome.TIMED_OUT})

@@ -71,6 +71,7 @@ class TurnLogContract(Contract):
             completion_tokens=7,
             cached_tokens=2**53 - 1,
             streamed=True,
+            error="The provider didn't answer (é🙂)",
         )
         bare = turn_of(at=START - timedelta(days=1), outcome=outcome)
         turn_log.note(full)

@@ -107,6 +107,7 @@ async def test_turns_of_callers_and_the_playground_are_listed_newest_first(app: 
         "requestId": "first",
         "outcome": "finished",
         "ms": 0.0,
+        "error": None,
         "firstTokenMs": 0.0,
         "steps": 1,
         "toolCalls": 1,

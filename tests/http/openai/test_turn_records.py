@@ -76,18 +76,19 @@ async def test_turn_is_found_by_its_request_id(app: App) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("text", [(), (TextDelta("Hel"),)])
 @pytest.mark.parametrize(
-    ("error", "outcome"),
+    ("error", "outcome", "reason"),
     [
-        (ProviderError("vendor", ProviderFailure.AUTH), TurnOutcome.FAILED),
-        (ProviderError("vendor", ProviderFailure.TIMEOUT), TurnOutcome.TIMED_OUT),
-        (TurnTimeoutError(), TurnOutcome.TIMED_OUT),
-        (UnavailableError("no key"), TurnOutcome.FAILED),
-        (ServerShuttingDownError(), TurnOutcome.SHUTDOWN),
-        (ZeroDivisionError(), TurnOutcome.FAILED),
+        (ProviderError("vendor", ProviderFailure.AUTH), TurnOutcome.FAILED, "The model provider failed to answer"),
+        (ProviderError("vendor", ProviderFailure.TIMEOUT), TurnOutcome.TIMED_OUT, "did not answer in time"),
+        (TurnTimeoutError(), TurnOutcome.TIMED_OUT, "The turn did not finish in time"),
+        (UnavailableError("no key", hint="Set one"), TurnOutcome.FAILED, "no key. Set one"),
+        (UnavailableError("x" * 501), TurnOutcome.FAILED, f"{'x' * 500}…"),
+        (ServerShuttingDownError(), TurnOutcome.SHUTDOWN, None),
+        (ZeroDivisionError("sk-secret"), TurnOutcome.FAILED, "An internal error. The log has its details"),
     ],
 )
 async def test_failed_turn_is_recorded_with_the_known_metrics(
-    app: App, error: Exception, outcome: TurnOutcome, text: tuple[Any, ...], *, stream: bool
+    app: App, error: Exception, outcome: TurnOutcome, reason: str | None, text: tuple[Any, ...], *, stream: bool
 ) -> None:
     first, second = (
         StepFinished(usage=Usage(3, 1), steps=1, milliseconds=1),
@@ -99,6 +100,9 @@ async def test_failed_turn_is_recorded_with_the_known_metrics(
     assert (record.outcome, record.steps, record.tool_calls) == (outcome, 2, 1)
     assert (record.prompt_tokens, record.completion_tokens) == (7, 3)
     assert (record.first_token_milliseconds is None) is (not text)
+    assert (reason or "") in (record.error or "")
+    assert (record.error is None) is (reason is None)
+    assert "secret" not in (record.error or "")
 
 
 @pytest.mark.parametrize("stream", [False, True])

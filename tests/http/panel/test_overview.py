@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from polyant.domain.errors import UnavailableError
 from polyant.domain.instances import Slug
 from polyant.domain.turn_records import TurnOutcome, TurnRecord
 from support.app import App
@@ -37,6 +38,12 @@ async def test_unknown_instance_is_named(browser: Browser) -> None:
         response = await browser.get(f"/instances/{slug}")
         assert response.status == 404
         assert f"There is no instance called {slug}." in read(response).text
+
+
+async def test_failed_turn_says_why(app: App, browser: Browser) -> None:
+    app.supervisor.plays(UnavailableError("The instance <b> has no key", hint="Set one"))
+    await app.chat()
+    assert "The instance <b> has no key. Set one" in (await browser.page("/instances/demo-bot")).text
 
 
 async def test_figures_of_24_hours_are_shown(app: App, browser: Browser) -> None:

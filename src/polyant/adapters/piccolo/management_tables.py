@@ -67,3 +67,4 @@ class TurnRow(Table, tablename="turns"):
     streamed = Boolean()
     cached_tokens = BigInt()
     provider = Varchar(length=64, null=True, default=None)
+    error = Text(null=True, default=None)

@@ -19,6 +19,7 @@ class TurnOut(ResponseBody, frozen=True, kw_only=True):
     at: Annotated[Timestamp, Meta(description="Start of the turn")]
     request_id: Annotated[str, Meta(description="The X-Request-ID of the request")]
     outcome: TurnOutcome
+    error: Annotated[str | None, Meta(description="Why the turn failed or timed out; null for other outcomes")]
     ms: Annotated[float, Meta(description="Duration in milliseconds")]
     first_token_ms: Annotated[float | None, Meta(description="Milliseconds until the first token; null without one")]
     steps: Annotated[int, Meta(description="Model calls")]
@@ -62,6 +63,7 @@ def _out(turn: TurnRecord) -> TurnOut:
         at=turn.at,
         request_id=turn.request_id,
         outcome=turn.outcome,
+        error=turn.error,
         ms=turn.milliseconds,
         first_token_ms=turn.first_token_milliseconds,
         steps=turn.steps,
