@@ -12,14 +12,17 @@ from polyant.domain.use_cases.check_providers import CheckProviders
 from polyant.domain.use_cases.list_channels import ListChannels
 from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
 from polyant.domain.use_cases.list_instances import ListInstances
+from polyant.domain.use_cases.set_skill import SetSkill
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.show_provider_turns import ShowProviderTurns
+from polyant.domain.use_cases.show_skill import ShowSkill
 from polyant.http.injection import Instances
 from polyant.http.management.authentication import SessionGate
 from polyant.http.panel.channel_pages import ChannelPages
 from polyant.http.panel.options import OptionsPages
 from polyant.http.panel.pages import Panel
 from polyant.http.panel.settings import SettingsPages
+from polyant.http.panel.skill_pages import SkillPages
 from polyant.http.panel.status import ServerFacts, StatusPages
 
 
@@ -57,7 +60,12 @@ async def panel_instances(
     )
     settings = SettingsPages(catalog=catalog, options=adapter_options, budget=await instances.get(TurnBudget))
     options = OptionsPages(show_instance=show_instance, options=adapter_options, catalog=catalog)
-    return [panel, channels, settings, options, status]
+    skills = SkillPages(
+        show_instance=show_instance,
+        show_skill=await instances.get(ShowSkill),
+        set_skill=await instances.get(SetSkill),
+    )
+    return [panel, channels, settings, options, skills, status]
 
 
 async def open_panel(

@@ -1,25 +1,17 @@
 """/instances/{slug}/skills/{name}/files: add, edit and remove another file of a skill."""
 
 from typing import Any
-from urllib.parse import quote
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from polyant.domain.errors import InvalidInputError, NotFoundError
-from polyant.domain.instances import Instance
-from polyant.domain.skills import MAX_SKILL_FILE_BYTES, MAX_SKILL_PATH_CHARACTERS, SkillFile, parse_skill_path
-from polyant.domain.use_cases.set_skill import SetSkill, SkillChange
-from polyant.domain.use_cases.show_instance import ShowInstance
-from polyant.domain.use_cases.show_skill import ShownSkill, ShowSkill
-from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
-from polyant.http.panel.instance_frame import instance_page
+from polyant.domain.skills import MAX_SKILL_FILE_BYTES, SkillFile, parse_skill_path
+from polyant.domain.use_cases.set_skill import SkillChange
+from polyant.http.panel.forms import Form, FormConflictError, read_form
 from polyant.http.panel.pages import PanelRequest, see_other
-from polyant.http.panel.skills import skill_in, skill_path
-
-_PATH, _CONTENT = "file_path", "file_content"
-_LABELS = {_PATH: "Path", _CONTENT: "Content"}
+from polyant.http.panel.skill_pages import CONTENT, PATH, SkillPages, file_values_of, find_file, skill_path
 
 
 class SkillFilesPageController(Controller):
@@ -35,15 +27,14 @@ class SkillFilesPageController(Controller):
         request: PanelRequest,
         slug: FromPath[str],
         name: FromPath[str],
-        show_instance: NamedDependency[ShowInstance],
-        show_skill: NamedDependency[ShowSkill],
+        skill_pages: NamedDependency[SkillPages],
     ) -> Response[Any]:
         """Returns the form of a file."""
-        shown = await skill_in(slug, name, show_instance, show_skill)
+        shown = await skill_pages.one(slug, name)
         path = request.query_params.get("path", "")
-        if path and _find(shown, path) is None:
+        if path and find_file(shown, path) is None:
             raise NotFoundError(f"The skill {shown.skill.name} has no file {path}")
-        return _page(request, shown, path)
+        return skill_pages.file_page(request, shown, path)
 
     @post()
     async def save(
@@ -52,32 +43,24 @@ class SkillFilesPageController(Controller):
         request: PanelRequest,
         slug: FromPath[str],
         name: FromPath[str],
-        show_instance: NamedDependency[ShowInstance],
-        show_skill: NamedDependency[ShowSkill],
-        set_skill: NamedDependency[SetSkill],
+        skill_pages: NamedDependency[SkillPages],
     ) -> Response[Any]:
         """Stores a file, unless somebody else has changed it meanwhile."""
-        shown = await skill_in(slug, name, show_instance, show_skill)
+        shown = await skill_pages.one(slug, name)
         form = await read_form(request)
-        path = form.parse(_PATH, parse_skill_path)
+        path = form.parse(PATH, parse_skill_path)
         if form.is_draft or path is None or not _is_valid(form):
-            return _page(request, shown, form.text(_PATH), form)
-        file = SkillFile(path=path, content=form.raw(_CONTENT))
-
-        async def put(stored: ShownSkill) -> Instance:
-            change, versions = SkillChange(name=name, set_files=(file,)), [stored.instance.version]
-            return await set_skill(stored.instance.slug, change, by=request.auth.actor, expected_versions=versions)
-
-        async def read() -> ShownSkill:
-            return await skill_in(slug, name, show_instance, show_skill)
-
+            return skill_pages.file_page(request, shown, form.text(PATH), form)
+        change = SkillChange(name=name, set_files=(SkillFile(path=path, content=form.raw(CONTENT)),))
         try:
-            await save_form(form, read=read, values_of=lambda stored: _values_of(stored, path), save=put)
+            await skill_pages.save(
+                shown, form, change, by=request.auth.actor, values_of=lambda stored: file_values_of(stored, path)
+            )
         except FormConflictError as conflict:
-            return _page(request, await read(), path, form, conflict=conflict)
+            return skill_pages.file_page(request, await skill_pages.one(slug, name), path, form, conflict=conflict)
         except InvalidInputError as error:
             form.errors[""] = error.message
-            return _page(request, shown, path, form)
+            return skill_pages.file_page(request, shown, path, form)
         return see_other(f"{skill_path(shown.instance, name)}?done=skill-file")
 
     @get("/remove")
@@ -87,15 +70,14 @@ class SkillFilesPageController(Controller):
         request: PanelRequest,
         slug: FromPath[str],
         name: FromPath[str],
-        show_instance: NamedDependency[ShowInstance],
-        show_skill: NamedDependency[ShowSkill],
+        skill_pages: NamedDependency[SkillPages],
     ) -> Response[Any]:
         """Asks whether to remove a file."""
-        shown = await skill_in(slug, name, show_instance, show_skill)
+        shown = await skill_pages.one(slug, name)
         path = request.query_params.get("path", "")
-        if _find(shown, path) is None:
+        if find_file(shown, path) is None:
             return see_other(skill_path(shown.instance, shown.skill.name))
-        return _removal_page(request, shown, path)
+        return skill_pages.file_removal_page(request, shown, path)
 
     @post("/remove")
     async def remove(
@@ -104,74 +86,22 @@ class SkillFilesPageController(Controller):
         request: PanelRequest,
         slug: FromPath[str],
         name: FromPath[str],
-        show_instance: NamedDependency[ShowInstance],
-        show_skill: NamedDependency[ShowSkill],
-        set_skill: NamedDependency[SetSkill],
+        skill_pages: NamedDependency[SkillPages],
     ) -> Response[Any]:
         """Removes a file; one that is gone already is no error."""
-        shown = await skill_in(slug, name, show_instance, show_skill)
+        shown = await skill_pages.one(slug, name)
         form = await read_form(request)
-        path = form.text(_PATH)
-        if _find(shown, path) is None:
+        path = form.text(PATH)
+        if find_file(shown, path) is None:
             return see_other(skill_path(shown.instance, shown.skill.name))
         if form.is_draft:
-            return _removal_page(request, shown, path, done_code=form.draft_code)
-        await set_skill(shown.instance.slug, SkillChange(name=name, delete_files=(path,)), by=request.auth.actor)
+            return skill_pages.file_removal_page(request, shown, path, done_code=form.draft_code)
+        change = SkillChange(name=name, delete_files=(path,))
+        await skill_pages.change(shown.instance, change, by=request.auth.actor)
         return see_other(f"{skill_path(shown.instance, name)}?done=skill-file-removed")
 
 
-def _find(shown: ShownSkill, path: str) -> SkillFile | None:
-    return next((file for file in shown.content.files if file.path == path), None)
-
-
-def _values_of(shown: ShownSkill, path: str) -> dict[str, str]:
-    found = _find(shown, path)
-    return {_CONTENT: "" if found is None else found.content}
-
-
 def _is_valid(form: Form) -> bool:
-    if len(form.raw(_CONTENT).encode("utf-8", "replace")) > MAX_SKILL_FILE_BYTES:
-        form.errors[_CONTENT] = f"A file has at most {MAX_SKILL_FILE_BYTES:,} bytes"
+    if len(form.raw(CONTENT).encode("utf-8", "replace")) > MAX_SKILL_FILE_BYTES:
+        form.errors[CONTENT] = f"A file has at most {MAX_SKILL_FILE_BYTES:,} bytes"
     return not form.errors
-
-
-def _removal_page(request: PanelRequest, shown: ShownSkill, path: str, *, done_code: str = "") -> Response[Any]:
-    return instance_page(
-        request,
-        "skill_file_remove.html",
-        shown.instance,
-        skill=shown.skill,
-        path=path,
-        path_name=_PATH,
-        done_code=done_code,
-    )
-
-
-def _page(
-    request: PanelRequest,
-    shown: ShownSkill,
-    path: str,
-    form: Form | None = None,
-    *,
-    conflict: FormConflictError | None = None,
-) -> Response[Any]:
-    stored = _values_of(shown, path)
-    values = {_PATH: path, **stored} if form is None else form.shown(_LABELS)
-    errors = {} if form is None else form.errors
-    is_fresh = form is None or conflict is not None or form.is_draft
-    return instance_page(
-        request,
-        "skill_file.html",
-        shown.instance,
-        status=409 if conflict is not None else 400 if errors else 200,
-        done_code="" if form is None else form.draft_code,
-        skill=shown.skill,
-        file=_find(shown, path),
-        query=quote(path, safe=""),
-        values=values,
-        errors=errors,
-        labels=_LABELS,
-        seen=digest_of(stored) if is_fresh or form is None else form.text("seen"),
-        theirs=None if conflict is None else {_LABELS[_CONTENT]: conflict.stored[_CONTENT]},
-        max_path=MAX_SKILL_PATH_CHARACTERS,
-    )
