@@ -170,6 +170,28 @@ def test_page_fits_360_pixels(open_page: Open, path: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.parametrize(
+    "options", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"java_script_enabled": False}]
+)
+def test_tabs_are_one_button_on_a_phone(open_page: Open, options: dict[str, object]) -> None:
+    page = open_page("/instances/demo-bot/history", viewport={"width": 360, "height": 740}, **options)
+    button, tabs = page.get_by_role("button", name="Pages of Demo Bot: History"), page.locator("#tabs")
+    expect(tabs).to_be_hidden()
+    button.click()
+    expect(tabs.get_by_role("link")).to_have_count(10)
+    expect(tabs.get_by_role("link", name="History")).to_be_in_viewport()
+    if options.get("java_script_enabled", True):
+        assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(tabs).to_be_hidden()
+    button.press("Enter")
+    tabs.get_by_role("link", name="Tools").click()
+    expect(page.get_by_role("button", name="Pages of Demo Bot: Tools")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.get_by_role("button", name="Pages of Demo Bot")).to_be_hidden()
+    expect(tabs.get_by_role("link", name="Tools")).to_be_visible()
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_page_is_small(open_page: Open, path: str) -> None:
     page = open_page(path)

@@ -166,6 +166,17 @@ async def test_unknown_state_is_not_found(browser: Browser, number: str) -> None
         assert b"<script>" not in response.body
 
 
+async def test_restored_address_asks_for_its_key(browser: Browser) -> None:
+    for address in ("one", "two"):
+        await save(browser, "settings", base_url=f"https://{address}.example/v1")
+    state, secret = await newest(browser), f"{BOT}/secrets/vendor_api_key"
+    await browser.post(secret, {"secret.value": "vendor-key-0123456789"})
+    assert location(await restore(browser, state)) == f"{secret}?done=restored-key"
+    told = (await browser.get(f"{secret}?done=restored-key")).body.decode()
+    assert "The stored key is for another address" in told
+    assert 'class="banner warn lead"' in told
+
+
 async def test_form_of_another_origin_is_refused(app: App, browser: Browser) -> None:
     await save(browser, "settings", name="Susie")
     state = await newest(browser)

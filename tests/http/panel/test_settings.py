@@ -78,7 +78,10 @@ async def test_changed_address_asks_for_the_key_at_once(browser: Browser) -> Non
     assert location(await browser.post(PAGE, form)) == f"{PAGE}?done=settings"
     form = await form_of(browser) | {"base_url": "https://two.example/v1"}
     assert location(await browser.post(PAGE, form)) == f"{secret}?done=settings-key"
-    assert "enter the key for the new one" in (await browser.page(f"{secret}?done=settings-key")).text
+    told = (await browser.get(f"{secret}?done=settings-key")).body.decode()
+    assert "enter the key for the new one" in told
+    assert 'class="banner warn lead"' in told
+    assert 'class="banner ok lead"' in (await browser.get(f"{PAGE}?done=settings")).body.decode()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,15 @@ async def test_invalid_value_is_refused_with_everything_typed_still_there(
     assert error in read(response).text
     assert read(response).values["model"] == "typed"
     assert await app.repo.get(Slug("demo-bot")) == before
+
+
+async def test_form_with_errors_still_finds_a_conflict(browser: Browser) -> None:
+    mine, theirs = await form_of(browser), await form_of(browser)
+    await browser.post(PAGE, theirs | {"model": "theirs"})
+    page = read(await browser.post(PAGE, mine | {"temperature": "warm"}))
+    response = await browser.post(PAGE, page.values | {"temperature": "1"})
+    assert response.status == 409
+    assert "theirs" in read(response).text
 
 
 async def test_conflict_saves_nothing_and_shows_both(app: App, browser: Browser) -> None:

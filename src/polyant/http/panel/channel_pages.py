@@ -22,7 +22,7 @@ from polyant.domain.use_cases.list_channels import ListChannels
 from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.panel import channel_form
-from polyant.http.panel.forms import Form, FormConflictError, digest_of
+from polyant.http.panel.forms import Form, FormConflictError, seen_by
 from polyant.http.panel.instance_frame import instance_in, instance_page
 from polyant.http.panel.pages import PanelRequest
 
@@ -164,7 +164,7 @@ class ChannelPages:
             values=values,
             errors=errors,
             labels=labels,
-            seen=digest_of(stored),
+            seen=seen_by(form, stored, conflict=conflict),
             theirs=theirs,
             check=check,
             texts=channel_form,

@@ -191,7 +191,9 @@ def seen_by(form: Form | None, stored: Mapping[str, str], *, conflict: FormConfl
         stored: The stored values.
         conflict: The conflict that the page shows.
     """
-    return digest_of(stored) if form is None or conflict is not None else form.text(SEEN)
+    if form is None or conflict is not None or SEEN not in form:
+        return digest_of(stored)
+    return form.text(SEEN)
 
 
 async def save_form(

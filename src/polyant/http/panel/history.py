@@ -130,7 +130,7 @@ class HistoryPageController(Controller):
             )
 
         try:
-            await save_form(form, read=lambda: instance_in(slug, show_instance), values_of=values_of, save=save)
+            saved = await save_form(form, read=lambda: instance_in(slug, show_instance), values_of=values_of, save=save)
         except FormConflictError:
             instance = await instance_in(slug, show_instance)
             form.errors[""] = "Somebody else saved prompts or settings meanwhile. What a restore changes now is below"
@@ -138,7 +138,7 @@ class HistoryPageController(Controller):
         except InvalidInputError as error:
             form.errors[""] = error.explanation
             return _restore_page(request, instance, state, catalog, form=form, status=400)
-        return see_other(f"{instance_path(instance.slug, 'history')}?done=restored")
+        return see_other(settings.page_after(saved, catalog, tab="history", done="restored"))
 
     @get("/{number:str}/delete")
     async def confirm_deletion(

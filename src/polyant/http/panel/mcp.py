@@ -16,7 +16,7 @@ from polyant.domain.use_cases.check_mcp_server import CheckMcpServer, McpServerC
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.set_mcp_server import McpServerChange, McpServerExistsError, SetMcpServer
 from polyant.domain.use_cases.show_instance import ShowInstance
-from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.mcp_form import (
     UNTESTED,
@@ -259,7 +259,7 @@ def _page(
         labels=labels(),
         rows=rows,
         more_rows=more_rows,
-        seen=digest_of(stored),
+        seen=seen_by(form, stored, conflict=conflict),
         theirs=theirs,
         check=check,
         shown_tools=_MAX_SHOWN_TOOLS,

@@ -14,7 +14,7 @@ from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import Role
 from polyant.http.edge import is_local
 from polyant.http.management.authentication import SessionGate
-from polyant.http.panel.texts import DONE
+from polyant.http.panel.texts import DONE, UNFINISHED
 
 STATIC = Path(__file__).parent / "static"
 
@@ -63,12 +63,14 @@ def page(
         context: The variables of the template, in addition to those of the frame.
     """
     who = request.scope.get("auth")
+    code = done_code or request.query_params.get("done", "")
     frame: dict[str, Any] = {
         "static_version": static_version(),
         "user": who.user if isinstance(who, LoggedIn) else None,
         "is_superadmin": isinstance(who, LoggedIn) and who.user.role is Role.SUPERADMIN,
         "now": panel_of(request).clock.now(),
-        "done": DONE.get(done_code or request.query_params.get("done", "")),
+        "done": DONE.get(code),
+        "is_unfinished": code in UNFINISHED,
         "errors": {},
     }
     return Template(template, context={**frame, **context}, status_code=status, media_type="text/html")

@@ -13,7 +13,7 @@ from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SECTION_TITLES, Secti
 from polyant.domain.use_cases.preview_prompt import PreviewPrompt
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
-from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.pages import PanelRequest, see_other
 
@@ -139,7 +139,7 @@ def _page(
         purposes=_PURPOSES,
         maximum=MAX_SECTION_CHARACTERS,
         notice=frequent_change({key: values[key] for key in SectionKey}),
-        seen=digest_of(stored) if form is None or conflict is not None or form.is_draft else form.text("seen"),
+        seen=seen_by(form, stored, conflict=conflict),
         theirs=theirs,
         prompt=prompt,
         problem=problem,

@@ -39,7 +39,7 @@ from polyant.http.panel.fields import (
     whole_number_field,
     with_default,
 )
-from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.option_form import adapters_with_options
 from polyant.http.panel.pages import PanelRequest, see_other
@@ -137,7 +137,7 @@ class SettingsPages:
             values=values,
             errors={} if form is None else form.errors,
             labels=LABELS,
-            seen=digest_of(stored),
+            seen=seen_by(form, stored, conflict=conflict),
             theirs=theirs,
             notice=notice,
             providers=[*self._catalog.providers, *({instance.provider} - {*self._catalog.providers})],
@@ -152,10 +152,7 @@ class SettingsPages:
 
     def after_save(self, saved: Instance) -> str:
         """Returns the page to show next: that of the provider's key if the key was entered for another address."""
-        provider = self._catalog.providers.get(saved.provider)
-        if provider is None or moved_key(saved, self._catalog.providers) is None:
-            return f"{instance_path(saved.slug, 'settings')}?done=settings"
-        return f"{instance_path(saved.slug, 'secrets')}/{provider.secret}?done=settings-key"
+        return page_after(saved, self._catalog, tab="settings", done="settings")
 
 
 class SettingsPageController(Controller):
@@ -243,6 +240,23 @@ def values_of(instance: Instance) -> dict[str, str]:
     limits = msgspec.structs.asdict(instance.limits)
     values = {name: limits[name] if name in limits else getattr(instance, name) for name in LABELS}
     return {name: _text(value) for name, value in values.items()}
+
+
+def page_after(saved: Instance, catalog: Catalog, *, tab: str, done: str) -> str:
+    """Returns the page to show after a save of settings.
+
+    It is that of the provider's key if the key was entered for another address.
+
+    Args:
+        saved: The instance as saved.
+        catalog: The providers.
+        tab: The tab to show otherwise.
+        done: The code of the sentence at the top; `-key` is added to it on the page of the key.
+    """
+    provider = catalog.providers.get(saved.provider)
+    if provider is None or moved_key(saved, catalog.providers) is None:
+        return f"{instance_path(saved.slug, tab)}?done={done}"
+    return f"{instance_path(saved.slug, 'secrets')}/{provider.secret}?done={done}-key"
 
 
 def changed(stored: Mapping[str, str], typed: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -50,6 +50,7 @@ DONE: Mapping[str, str] = {
     "skill-file": "File saved.",
     "skill-file-removed": "File removed.",
     "restored": "The earlier state is saved again.",
+    "restored-key": "The earlier state is saved again. The stored key is for another address: enter the right one.",
     "state-deleted": "That state is deleted from the history.",
     "conversation-deleted": "The conversation is deleted.",
     "deleted": "The instance is deleted.",
@@ -62,6 +63,9 @@ DONE: Mapping[str, str] = {
     "user-deleted": "User deleted.",
 }
 """The sentence for each code of `?done=`; an unknown code shows nothing."""
+
+UNFINISHED = frozenset({"signed-in", "retry", "settings-key", "restored-key", "imported"})
+"""The codes whose sentence asks for something without which the work isn't done; they look like warnings."""
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -16,7 +16,7 @@ from polyant.domain.mcp_servers import ALL_TOOLS
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
 from polyant.http.panel import mcp_form
-from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.pages import PanelRequest, see_other
 
@@ -117,7 +117,7 @@ def tools_page(
         values=new,
         rows=rows,
         more_rows=more_rows,
-        seen=digest_of(values_of(instance)),
+        seen=seen_by(form, values_of(instance), conflict=conflict),
         theirs=None if conflict is None else {"Tools": conflict.stored[_TOOL]},
     )
 

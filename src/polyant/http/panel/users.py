@@ -17,7 +17,7 @@ from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
 from polyant.domain.users import Role, User, check_password, parse_email
 from polyant.http.management.authentication import require_superadmin
 from polyant.http.management.wire import user_id_in
-from polyant.http.panel.forms import Form, FormConflictError, digest_of, read_form, save_form
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
 from polyant.http.panel.pages import PanelRequest, page, see_other
 from polyant.http.panel.paging import ROWS, paging_of
 
@@ -205,7 +205,7 @@ def _user_page(
         values=values,
         errors=errors,
         labels=_LABELS,
-        seen=digest_of(stored),
+        seen=seen_by(form, stored, conflict=conflict),
         theirs=theirs,
     )
 
