@@ -1,9 +1,10 @@
 """Encodes a model request for OpenAI's Chat Completions API, adapted to the server and the model."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
+from msgspec import Meta
 
 from polyant.adapters.llm import openai_wire as wire
 from polyant.adapters.llm.history import arguments_object, with_user_message, without_empty_messages
@@ -46,8 +47,9 @@ class OpenAIOptions(ProviderOptions, frozen=True, kw_only=True):
         "thinking": ("reasoning_effort",),
     }
 
-    base_model: str = ""
-    """The model behind a deployment whose name doesn't tell, such as `gpt-5.4`."""
+    base_model: Annotated[
+        str, Meta(description="The model behind a deployment whose name doesn't tell, such as gpt-5.4.")
+    ] = ""
 
 
 _NO_OPTIONS = OpenAIOptions()

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import Meta
 
 MAX_BODY_BYTES = 8 * 1024
 MAX_PARAMETERS = 16
@@ -31,9 +32,17 @@ class ProviderOptions(msgspec.Struct, frozen=True, kw_only=True):
     replaced: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """The fields that a field of the options excludes, by its name."""
 
-    body: dict[str, Any] = {}
-    """The fields; they take precedence over those of the caller, and null removes a field."""
-    query: dict[str, str | int | float | bool] = {}
+    body: Annotated[
+        dict[str, Any],
+        Meta(
+            description='Fields for the request body, such as {"reasoning_effort": "low"}. They take precedence over '
+            "those of the caller, and null removes a field."
+        ),
+    ] = {}
+    query: Annotated[
+        dict[str, str | int | float | bool],
+        Meta(description='Parameters for the address, such as {"api-version": "2025-04-01-preview"}.'),
+    ] = {}
 
     def __post_init__(self) -> None:
         """Rejects what can't be sent."""
