@@ -34,11 +34,12 @@ class LedgerChannel(FakeChannel):
             return NotSent(0.2)
         if chance < 0.03:
             return Ambiguous("time-out")
-        line = json.dumps({"chat": chunk.peer.chat, "text": chunk.text}) + "\\n"
+        number = os.urandom(8).hex()
+        line = json.dumps({"chat": chunk.peer.chat, "text": chunk.text, "id": number}) + "\\n"
         ledger = os.open(os.environ["LEDGER_FILE"], os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         try:
             os.write(ledger, line.encode())
         finally:
             os.close(ledger)
-        return Ambiguous("connection lost") if chance < 0.05 else Sent(os.urandom(8).hex())
+        return Ambiguous("connection lost") if chance < 0.05 else Sent(number)
 '''
