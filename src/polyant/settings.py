@@ -49,9 +49,9 @@ class ServeRole(enum.StrEnum):
 
     ALL = "all"
     API = "api"
-    """Requests, webhooks included, but not the answers of channels."""
+    """Requests, webhooks included; messages of channels are stored, but not answered."""
     CHANNELS = "channels"
-    """The answers of channels."""
+    """The answers of channels, with webhooks, health checks and metrics; no /v1, no /api and no panel."""
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -522,7 +522,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ServeRole,
             "all, api or channels",
             "Work of a serving process: with api, it leaves the answers of channels to processes with another role; "
-            "channels, like all, answers them",
+            "with channels, it answers them and serves only webhooks, health checks and metrics",
             shows_value=True,
         ),
     ] = ServeRole.ALL
@@ -716,6 +716,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The names of all turn observers: the turn log, the metrics if they are on, and `turn_observers`."""
         metrics = () if self.metrics_token is None else ("prometheus",)
         return tuple(dict.fromkeys(("turn_log", *metrics, *self.turn_observers)))
+
+    @property
+    def serves_panel(self) -> bool:
+        """Whether this process serves the panel: processes that only answer channels don't."""
+        return self.panel and self.serve_role is not ServeRole.CHANNELS
 
     @property
     def uses_postgresql(self) -> bool:

@@ -70,6 +70,17 @@ def test_real_provider_is_shown_with_its_model() -> None:
     assert "  Model      support-bot (a built-in demo" in banner_of(summary())
 
 
+def test_process_that_only_answers_channels_has_no_base_url_and_no_panel(tmp_path: Path) -> None:
+    text = banner_of(summary(), SERVE_ROLE="channels")
+    assert "ready to answer channels" in text
+    assert "  Health     http://localhost:4000/health/ready\n" in text
+    assert "Base URL" not in text
+    assert "Panel" not in text
+    settings = read_settings({"POLYANT_HOME": str(tmp_path), "SERVE_ROLE": "channels"})
+    fields = banner_fields(settings, StartupInfo(origin="http://[::1]:5", model=None, open_slugs=(), options={}))
+    assert (fields["role"], fields["base_url"], fields["panel"]) == ("channels", None, None)
+
+
 def test_base_url_can_be_pasted() -> None:
     text = banner_of(summary())
     assert "  Base URL   http://localhost:4000/v1\n" in text
@@ -103,6 +114,7 @@ def test_fields_of_the_log_have_the_same_data(tmp_path: Path) -> None:
     info = StartupInfo(model=summary(), open_slugs=(), origin="http://[::1]:5", options={}, password_file=file)
     assert banner_fields(read_settings({"POLYANT_HOME": str(tmp_path)}), info) == {
         "version": __version__,
+        "role": "all",
         "base_url": "http://[::1]:5/v1",
         "panel": "http://[::1]:5/",
         "model": "support-bot",

@@ -4,6 +4,7 @@ import pytest
 from polyant.domain.channel_events import WebhookRefusedError, WebhookReply, WebhookRequest
 from polyant.domain.channels import UnknownConnectionError
 from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
 from polyant.http.webhooks import FORGED_LIMIT, MAX_WEBHOOK_BYTES
 from support.app import App, serving
@@ -11,6 +12,7 @@ from support.asgi import Response
 
 ID = "A" * 22
 PATH = f"/channels/fake/{ID}"
+TOKEN = "metrics-token-of-the-operator"
 
 
 class FakeReceive:
@@ -96,3 +98,30 @@ async def test_forged_requests_are_limited(receive: FakeReceive) -> None:
 async def test_body_is_limited(receive: FakeReceive) -> None:
     assert (await deliver(receive, body=b"x" * (MAX_WEBHOOK_BYTES + 1))).status == 413
     assert receive.requests == []
+
+
+async def test_process_that_only_answers_channels_serves_webhooks_health_and_metrics(receive: FakeReceive) -> None:
+    async with serving(channels_only=True, metrics_token=SecretText(TOKEN)) as app:
+        app.provided[ReceiveEvents] = receive
+        assert (await app.request("POST", PATH, body=b"[]")).status == 200
+        for path in ("/health", "/health/ready"):
+            assert (await app.get(path)).status == 200
+        assert (await app.get("/metrics", bearer=TOKEN)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/chat/completions"),
+        ("GET", "/v1/models"),
+        ("GET", "/api/instances"),
+        ("POST", "/api/auth/login"),
+        ("GET", "/docs"),
+        ("GET", "/openapi.json"),
+        ("GET", "/"),
+        ("GET", "/login"),
+    ],
+)
+async def test_process_that_only_answers_channels_serves_nothing_else(method: str, path: str) -> None:
+    async with serving(channels_only=True) as app:
+        assert (await app.request(method, path, body=b"{}")).status == 404

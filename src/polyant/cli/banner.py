@@ -10,7 +10,7 @@ import msgspec
 from polyant import __version__
 from polyant.domain.instances import InstanceSummary
 from polyant.home import database_file_of
-from polyant.settings import FIRST_EMAIL, Settings
+from polyant.settings import FIRST_EMAIL, ServeRole, Settings
 
 
 class StartupInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,13 +30,15 @@ class StartupInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 def banner(settings: Settings, info: StartupInfo) -> str:
     """Returns the startup message: addresses, places of data and keys, and first steps."""
+    if settings.serve_role is ServeRole.CHANNELS:
+        return _channels_banner(settings, info)
     base = f"{info.origin}/v1"
     model, command, file = info.model, _command(settings, info.options), info.password_file
     lines = [
         f"Polyant {__version__} is ready.",
         "",
         f"  Base URL   {base}",
-        *([f"  Panel      {info.origin}/"] if settings.panel else []),
+        *([f"  Panel      {info.origin}/"] if settings.serves_panel else []),
         *([f"  Model      {model.slug} ({_model_description(model)})"] if model else []),
         f"  Data       {_data_location(settings)}",
         f"  Keys       {_key_location(settings)}",
@@ -48,12 +50,28 @@ def banner(settings: Settings, info: StartupInfo) -> str:
     return "\n".join(lines)
 
 
+def _channels_banner(settings: Settings, info: StartupInfo) -> str:
+    lines = [
+        f"Polyant {__version__} is ready to answer channels.",
+        "",
+        f"  Health     {info.origin}/health/ready",
+        f"  Webhooks   {info.origin}/channels/…",
+        f"  Data       {_data_location(settings)}",
+        f"  Keys       {_key_location(settings)}",
+        "",
+        "Processes with SERVE_ROLE=api serve /v1, /api and the panel.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def banner_fields(settings: Settings, info: StartupInfo) -> dict[str, object]:
     """Returns the data of the startup message as fields of a log record."""
     return {
         "version": __version__,
-        "base_url": f"{info.origin}/v1",
-        "panel": f"{info.origin}/" if settings.panel else None,
+        "role": settings.serve_role.value,
+        "base_url": None if settings.serve_role is ServeRole.CHANNELS else f"{info.origin}/v1",
+        "panel": f"{info.origin}/" if settings.serves_panel else None,
         "model": info.model.slug if info.model else None,
         "data": _data_location(settings),
         "keys": _key_location(settings),

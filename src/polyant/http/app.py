@@ -59,6 +59,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain: float = defaults.DRAIN_SECONDS
     panel: bool = False
     """Whether the admin panel is served."""
+    channels_only: bool = False
+    """Whether only webhooks, health checks and metrics are served; it requires that the panel is off."""
     exposed: bool = False
     """Whether other machines can reach the server."""
     public_url: str | None = None
@@ -84,14 +86,8 @@ def build_app(
     """
     metrics, metrics_routes = _metrics(settings)
     panel_routes, template_config = _panel(settings)
-    route_handlers = [
-        *_routes(),
-        WebhookController,
-        DocsController,
-        SeenRequestController,
-        *panel_routes,
-        *metrics_routes,
-    ]
+    api_routes = () if settings.channels_only else (*_api_routes(), DocsController, *panel_routes)
+    route_handlers = [HealthController, SeenRequestController, WebhookController, *api_routes, *metrics_routes]
     injection = Injection(route_handlers)
 
     @asynccontextmanager
@@ -141,7 +137,11 @@ def describe() -> ApiDescription:
 
 
 def _routes() -> list[ControllerRouterHandler]:
-    return [ChatCompletionsController, ModelsController, management_router(), HealthController]
+    return [*_api_routes(), HealthController]
+
+
+def _api_routes() -> list[ControllerRouterHandler]:
+    return [ChatCompletionsController, ModelsController, management_router()]
 
 
 def _panel(settings: HttpSettings) -> tuple[list[ControllerRouterHandler], TemplateConfig[Any] | None]:
