@@ -30,6 +30,7 @@ def part(schema: Any, **more: Any) -> Any:
         ({}, EMPTY),
         ({"properties": {"a": STRING}}, {"type": "object", "properties": {"a": STRING}}),
         ({"type": "object", "properties": None}, EMPTY),
+        ({"type": "object", "properties": []}, EMPTY),
         ({"type": ["object", "null"]}, EMPTY),
         ({"type": "OBJECT"}, EMPTY),
         ({"type": "dict"}, EMPTY),
@@ -118,6 +119,21 @@ def test_root_is_an_object_with_properties(schema: Any, expected: dict[str, Any]
         ({"type": "string", "enum": "a"}, STRING),
         ({"type": "string", "enum": [str(number) for number in range(1_000)]}, STRING),
         ({"type": "string", "const": "a"}, {"type": "string", "enum": ["a"]}),
+        ({"const": "a", "description": "D"}, {"type": "string", "enum": ["a"], "description": "D"}),
+        ({"const": 7}, {"type": "integer", "enum": [7]}),
+        ({"const": True}, {"type": "boolean", "enum": [True]}),
+        ({"const": None}, NULL),
+        ({"const": {"k": 1}}, {"type": "object", "enum": [{"k": 1}], "properties": {}}),
+        (
+            {"enum": ["a", 1, 1.5, None]},
+            {
+                "anyOf": [
+                    {"type": "string", "enum": ["a"]},
+                    {"type": "number", "enum": [1, 1.5]},
+                    NULL,
+                ]
+            },
+        ),
         ({"type": "string", "pattern": "^[a-z]+$"}, {"type": "string", "pattern": "^[a-z]+$"}),
         ({"type": "string", "pattern": "("}, STRING),
         ({"type": "string", "pattern": r"\p{L}"}, STRING),
@@ -132,6 +148,8 @@ def test_root_is_an_object_with_properties(schema: Any, expected: dict[str, Any]
         ("string", {}),
         ([], {}),
         ({"$ref": "#/$defs/Gone"}, {}),
+        ({"$ref": "#anchor"}, {}),
+        ({"$ref": "#anchor/with/steps", "description": "D"}, {"description": "D"}),
         ({"$ref": "https://example.com/schema", "description": "D"}, {"description": "D"}),
         ({"$ref": 5, "type": "string"}, STRING),
         ({"type": "string", "ui:widget": "x", "deprecated": True, "$comment": "x", "examples": ["a"]}, STRING),
@@ -147,6 +165,9 @@ def test_references_are_replaced_by_what_they_name() -> None:
         found = part({"$ref": reference, "description": "D"}, **{"$defs": definitions})
         expected = {"type": "object", "properties": {"x": {"type": "integer"}}} if "~" in reference else {}
         assert found == {**expected, "description": "D"}
+    assert part({"$ref": "#/$defs/List%5Bint%5D"}, **{"$defs": {"List[int]": {"type": "integer"}}}) == {
+        "type": "integer"
+    }
     listed = part({"$ref": "#/anyOf/0"}, anyOf=[{"properties": {}, "type": "object", "title": "T"}])
     assert listed == {"type": "object", "title": "T", "properties": {}}
 
@@ -180,7 +201,8 @@ def test_deep_nesting_is_cut() -> None:
         (None, "not that of an object"),
         ([], "not that of an object"),
         (True, "not that of an object"),
-        ({"type": "object", "properties": []}, "properties that are not an object"),
+        ({"type": "object", "properties": ["a"]}, "properties that are not an object"),
+        ({"type": "object", "properties": "a"}, "properties that are not an object"),
         ({"type": "object", "properties": {"": {}}}, "a property whose name"),
         ({"type": "object", "properties": {"x" * 65: {}}}, "a property whose name"),
         ({"type": "object", "properties": {"grün": {}}}, "a property whose name"),

@@ -114,13 +114,19 @@ def limits_of(keywords: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def implied_types(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """Returns the type that other keywords imply, because some providers require a type."""
+    """Returns the types that other keywords imply, because some providers require a type."""
     if "properties" in schema:
         return ("object",)
     if "items" in schema or "prefixItems" in schema:
         return ("array",)
-    values = schema.get("enum")
-    return ("string",) if isinstance(values, list) and values and all(isinstance(each, str) for each in values) else ()
+    values: Any = [schema["const"]] if "const" in schema else schema.get("enum")
+    kinds = dict.fromkeys(map(_type_of, values)) if _is_enum(values) else {}
+    return tuple(kind for kind in kinds if kind != "integer" or "number" not in kinds)
+
+
+def _type_of(value: Any) -> str:
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return "integer" if is_integer else next(kind for kind in TYPES if _has_type(value, kind))
 
 
 def _has_type(value: Any, kind: str) -> bool:

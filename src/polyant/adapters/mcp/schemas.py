@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -195,11 +196,11 @@ class _SchemaRepair:
 
     def _target(self, reference: Any) -> Any:
         """Returns the referenced part of the document, or None if there is none."""
-        if not isinstance(reference, str) or not reference.startswith("#"):
+        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
             return None
         part: Any = self._document
         for step in reference[1:].split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
+            name = unquote(step).replace("~1", "/").replace("~0", "~")
             if isinstance(part, list) and name.isdecimal() and int(name) < len(part):
                 part = part[int(name)]
             elif isinstance(part, dict):
@@ -210,13 +211,13 @@ class _SchemaRepair:
 
 
 def _properties_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns the properties.
+    """Returns the properties; servers in PHP send `[]` if there are none.
 
     Raises:
         UnsupportedSchemaError: They are neither an object nor null.
     """
     properties = schema.get("properties")
-    if properties is None:
+    if properties is None or properties == []:
         return {}
     if not isinstance(properties, dict):
         raise UnsupportedSchemaError("its schema has properties that are not an object")
