@@ -368,7 +368,7 @@ def _channel_metrics() -> ChannelMetrics:
 
 
 def _http_session() -> object:
-    from polyant.adapters.llm.http import open_session  # noqa: PLC0415 - only some commands call providers
+    from polyant.adapters.llm.session import open_session  # noqa: PLC0415 - only some commands call providers
 
     return open_session()
 

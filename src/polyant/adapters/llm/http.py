@@ -58,18 +58,6 @@ class ProviderCall:
     """Whether the request contains media; then `amend` also receives the bodies with which servers refuse these."""
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Returns the session that all providers share, without a connection limit, cookies or a total timeout.
-
-    Call it inside the event loop.
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
-
-
 class ProviderClient:
     """Makes provider calls over the shared session, with a provider's timeouts.
 

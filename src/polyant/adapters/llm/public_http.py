@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from aiohttp.connector import AddrInfoType
 
+from polyant.adapters.llm.session import open_session
 from polyant.domain.public_addresses import is_public
 
 _log = logging.getLogger("polyant.llm")
@@ -26,10 +27,8 @@ class PublicHttp:
     """
 
     def __init__(self, *, resolver: AbstractResolver | None = None) -> None:
-        self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, resolver=resolver, socket_factory=_public_socket),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
+        self.session = open_session(
+            connector=aiohttp.TCPConnector(limit=0, resolver=resolver, socket_factory=_public_socket)
         )
 
     async def __aenter__(self) -> Self:
