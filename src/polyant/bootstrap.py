@@ -12,6 +12,7 @@ from polyant import logs
 from polyant.adapter_variables import unknown_variables
 from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
+from polyant.adapters.system.allocator import return_large_blocks
 from polyant.adapters.system.file_limit import raise_file_limit
 from polyant.arguments import WiringError
 from polyant.container import Container, Recipe
@@ -59,6 +60,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter
     for unknown in unknown_variables(environ, settings, import_all=False):
         log.warning("%s %s. %s", unknown.name, unknown.description, unknown.fix)
     raise_file_limit()
+    return_large_blocks()
 
     @asynccontextmanager
     async def open_instances() -> AsyncIterator[Container]:
