@@ -13,6 +13,12 @@ from bench.soak_scenario import Scenario
 _ADDRESSES = 1_000
 
 
+def random_address(source: random.Random) -> dict[str, str]:
+    """Returns the header of a random one of 1,000 client addresses, so that none reaches a limit for one address."""
+    number = source.randrange(_ADDRESSES)
+    return {"X-Forwarded-For": f"10.0.{number // 256}.{number % 256}"}
+
+
 class DatabaseDownError(Exception):
     """The response is the 503 that is expected while the database is down."""
 
@@ -39,7 +45,8 @@ class Client:
     async def get(self, path: str, *, key: str = "") -> Reply:
         """Returns the response to a GET request; raises the same errors as `chat`."""
         began = time.monotonic()
-        async with self._http.get(self._url + path, headers=_authorization(key)) as response:
+        headers = {**random_address(self._random), **_authorization(key)}
+        async with self._http.get(self._url + path, headers=headers) as response:
             return self._checked(await _read(response), began)
 
     def post(
@@ -47,10 +54,9 @@ class Client:
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Opens a chat request without reading its response."""
         payload = {"model": slug, "stream": stream, "messages": [{"role": "user", "content": "Hello!"}]}
-        number = self._random.randrange(_ADDRESSES)
         headers = {
             "Content-Type": "application/json",
-            "X-Forwarded-For": f"10.0.{number // 256}.{number % 256}",
+            **random_address(self._random),
             **_authorization(key or self._scenario.keys[slug]),
         }
         data = body or msgspec.json.encode(payload)

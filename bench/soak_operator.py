@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,6 +11,7 @@ import aiohttp
 import msgspec
 
 from bench.soak_checks import Reply, check, check_envelope, check_json, check_whole
+from bench.soak_client import random_address
 from bench.soak_harness import EMAIL, SoakHarness
 from bench.soak_scenario import MODELS, SETTLE_SECONDS, Scenario
 from bench.soak_upstream import TEXTS
@@ -17,6 +19,8 @@ from bench.soak_upstream import TEXTS
 _PAUSE_SECONDS = 2.0
 _OVERLAP_SECONDS = 4
 _CHECKS_PER_CHANGE = 6  # each on a new connection, so that both workers are called
+_ADDRESS = {"X-Forwarded-For": "198.51.100.1"}
+"""The operator's own address: no other client can use up its limits of logins and failed credentials."""
 
 
 class Operator:
@@ -34,6 +38,8 @@ class Operator:
         self._harness = harness
         self._scenario = scenario
         self._token = ""
+        self._may_lack_session = False
+        self._random = random.Random(11)  # noqa: S311 - not used for security
 
     async def set_up(self) -> None:
         """Creates the instances and their keys."""
@@ -59,8 +65,16 @@ class Operator:
             for name, task in tasks:
                 async with self._scenario.writing:
                     with self._scenario.outcomes.entry(name):
-                        await task()
+                        await self._perform(task)
                 await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _perform(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Performs one task, after a new login if an earlier task failed and left no session."""
+        if self._may_lack_session and (await self._call("GET", "/auth/me")).status != 200:
+            await self._log_in()
+        self._may_lack_session = True
+        await task()
+        self._may_lack_session = False
 
     async def _rotate(self) -> None:
         old = self._scenario.keys["soak-rotated"]
@@ -158,7 +172,9 @@ class Operator:
 
     async def _chat(self, slug: str, key: str) -> Reply:
         body = {"model": slug, "messages": [{"role": "user", "content": "Hello!"}]}
-        return await self._send("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {key}"})
+        # Replaced keys count as failed credentials of their address: more than the limit if all came from one.
+        headers = {"Authorization": f"Bearer {key}", **random_address(self._random)}
+        return await self._send("POST", "/v1/chat/completions", body, headers)
 
     async def _api(self, method: str, path: str, body: Any = None) -> Any:
         """Returns the body of a successful response of the management API."""
@@ -166,7 +182,7 @@ class Operator:
 
     async def _call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
         session = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        return await self._send(method, f"/api{path}", body, {**session, **(headers or {})})
+        return await self._send(method, f"/api{path}", body, {**_ADDRESS, **session, **(headers or {})})
 
     async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
         data = None
