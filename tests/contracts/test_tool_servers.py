@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ from polyant.domain.tools import ToolError
 from polyant.testing.tool_servers import SECRET, ToolServersContract, ToolServersUnderTest, call, opened
 from support.mcp_server import McpServerProcess, mcp_server_process
 from support.patience import seconds
-from support.upstream import HANG_BEFORE_HEAD, Reply, ScriptedUpstream
+from support.upstream import HANG_BEFORE_HEAD, Gate, Received, Reply, ScriptedUpstream
 
 NOWHERE = "http://127.0.0.1:9/mcp"
 
@@ -42,6 +42,17 @@ class McpServersUnderTest:
     def slow(self) -> ServerAccess:
         self._upstream.otherwise = HANG_BEFORE_HEAD
         return access("slow", self._upstream.url, "*")
+
+    def together(self, count: int) -> Sequence[ServerAccess]:
+        gate = Gate()
+
+        def hold(_: Received) -> Reply:
+            if len(self._upstream.requests) >= count:
+                gate.open()
+            return Reply(framing="raw", pieces=(gate, b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"))
+
+        self._upstream.otherwise = hold
+        return [access(f"server-{number}", self._upstream.url, "*") for number in range(count)]
 
     def refusing(self) -> ServerAccess:
         self._upstream.otherwise = Reply(status=401, pieces=(SECRET.encode(),))

@@ -169,7 +169,6 @@ UNPROVEN: dict[str, dict[str, str]] = {
     },
     "tool_servers": {
         "A client for servers that speak the Model Context Protocol.": DESCRIPTION,
-        "The servers are contacted concurrently.": UNTESTED,
         "At most 4 MiB and 1,000 tools of a server are read.": HOSTILE,
         "Schemas have no references, and are repaired where providers would refuse them.": SCHEMAS,
         (

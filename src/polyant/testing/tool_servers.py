@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 
@@ -63,6 +63,12 @@ class ToolServersUnderTest(Protocol):
 
     def slow(self) -> ServerAccess:
         """Returns access to a server that accepts connections and never responds."""
+
+    def together(self, count: int) -> Sequence[ServerAccess]:
+        """Returns access to that many servers, none of which responds before all have received a request.
+
+        Then each responds with the status 401.
+        """
 
     def refusing(self) -> ServerAccess:
         """Returns access to a server whose every response has the status 401 and contains `SECRET`."""
@@ -220,6 +226,11 @@ class ToolServersContract(Contract):
     ) -> None:
         async with servers.tool_servers.open(SLUG, [getattr(servers, trouble)()]) as found:
             assert [omission.fault for omission in found.omissions] == [fault]
+
+    @proves("The servers are contacted concurrently.")
+    async def test_servers_are_contacted_concurrently(self, servers: ToolServersUnderTest) -> None:
+        async with servers.tool_servers.open(SLUG, servers.together(3)) as found:
+            assert [omission.fault for omission in found.omissions] == [ServerFault.REFUSED] * 3
 
     @proves("Entering never fails.")
     async def test_no_tools_are_offered_if_all_servers_fail(self, servers: ToolServersUnderTest) -> None:
