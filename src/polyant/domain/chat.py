@@ -36,7 +36,10 @@ class Usage(msgspec.Struct, frozen=True):
 
         `cached_tokens` is at most `prompt_tokens`.
         """
-        prompt, completion = (min(max(count, 0), MAX_TOKENS) for count in (self.prompt_tokens, self.completion_tokens))
+        prompt, completion = self.prompt_tokens, self.completion_tokens
+        if 0 <= self.cached_tokens <= prompt <= MAX_TOKENS and 0 <= completion <= MAX_TOKENS:
+            return self
+        prompt, completion = min(max(prompt, 0), MAX_TOKENS), min(max(completion, 0), MAX_TOKENS)
         return Usage(prompt, completion, min(max(self.cached_tokens, 0), prompt))
 
     def __add__(self, other: "Usage") -> "Usage":
@@ -129,7 +132,10 @@ class UserMessage(msgspec.Struct, frozen=True, tag="user"):
     @property
     def has_media(self) -> bool:
         """Whether a part isn't text."""
-        return bool([part for part in self.parts if not isinstance(part, TextPart)])  # cheaper than `any`
+        parts = self.parts
+        if len(parts) == 1:
+            return not isinstance(parts[0], TextPart)
+        return any(not isinstance(part, TextPart) for part in parts)
 
 
 class AssistantMessage(msgspec.Struct, frozen=True, tag="assistant"):

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from weakref import WeakValueDictionary
 
 from polyant.domain.access import InvalidCredentialError
@@ -43,34 +43,38 @@ class FailedCredentialLimit:
         self._refused = _ExpiringKeys(max_keys=_MAX_REFUSED_NETWORKS)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    @asynccontextmanager
-    async def checking(self, credential: SecretText, *, network: str) -> AsyncIterator[None]:
-        """Enters the block that checks a credential; it raises InvalidCredentialError to count a failure.
+    def checking(self, credential: SecretText, *, network: str) -> AbstractAsyncContextManager[None]:
+        """Returns the context in which to check a credential; raise InvalidCredentialError in it to count a failure.
 
         If the block raises nothing, the credential is proven for the network. Other errors neither count nor prove.
 
         Raises:
-            RateLimitedError: The network sent too many invalid credentials, and this one is invalid or isn't proven.
-            StorageUnavailableError: The limiter's log is unreachable.
+            RateLimitedError: Entering or leaving: the network sent too many invalid credentials, and this one is
+                invalid or isn't proven.
+            StorageUnavailableError: Entering or leaving: the limiter's log is unreachable.
         """
-        pair = self._pair(credential, network)
+        return _Check(self, self._pair(credential, network), network)
+
+    async def begin(self, pair: bytes, network: str) -> asyncio.Lock | None:
+        """Begins a check: waits for its turn and returns the lock to release; None if the pair is proven."""
         if self._proven.seconds_left(pair, self._clock.monotonic()):
-            async with self._counting_failures(network):
-                yield
-        else:
-            async with self._locks.setdefault(network, asyncio.Lock()):
-                await self._require_room(network)
-                async with self._counting_failures(network):
-                    yield
+            return None
+        lock = self._locks.setdefault(network, asyncio.Lock())
+        await lock.acquire()
+        try:
+            await self._require_room(network)
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def prove(self, pair: bytes) -> None:
+        """Makes the pair usable for the next 24 hours."""
         self._proven.add(pair, self._clock.monotonic() + PROVEN_SECONDS)
 
-    @asynccontextmanager
-    async def _counting_failures(self, network: str) -> AsyncIterator[None]:
-        try:
-            yield
-        except InvalidCredentialError:
-            self._require_allowed(network, await self._limiter.hit(_key_of(network), FAILED_CREDENTIALS))
-            raise
+    async def count_failure(self, network: str) -> None:
+        """Counts a failed credential of the network."""
+        self._require_allowed(network, await self._limiter.hit(_key_of(network), FAILED_CREDENTIALS))
 
     async def _require_room(self, network: str) -> None:
         """Returns if the network may fail once more; calls the limiter only if this process doesn't know better."""
@@ -87,6 +91,33 @@ class FailedCredentialLimit:
     def _pair(self, credential: SecretText, network: str) -> bytes:
         text = f"{len(network)}:{network}{credential.reveal()}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(text, key=self._key, digest_size=_DIGEST_BYTES).digest()
+
+
+class _Check(AbstractAsyncContextManager[None]):
+    """The check of one credential; a class, because a generator would double the cost for every request."""
+
+    __slots__ = ("_limit", "_lock", "_network", "_pair")
+
+    def __init__(self, limit: FailedCredentialLimit, pair: bytes, network: str) -> None:
+        self._limit = limit
+        self._pair = pair
+        self._network = network
+        self._lock: asyncio.Lock | None = None
+
+    async def __aenter__(self) -> None:
+        self._lock = await self._limit.begin(self._pair, self._network)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._limit.prove(self._pair)
+            elif issubclass(kind, InvalidCredentialError):
+                await self._limit.count_failure(self._network)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
 
 class _ExpiringKeys:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from polyant.domain.chat import ToolSpec
 from polyant.domain.instances import Instance
@@ -21,6 +22,8 @@ _SECTION_VARIABLES: Mapping[SectionKey, frozenset[str]] = {
     SectionKey.SKILLS: frozenset({"skillsList"}),
     SectionKey.DATETIME: frozenset({"datetime", "date", "timezone"}),
 }
+
+_ORDER = tuple(SectionKey)
 
 _SKILLS_VARIABLE = "{{skillsList}}"
 _DEFAULT_SKILLS_SECTION = (
@@ -60,13 +63,20 @@ class SystemPromptComposer:
             "timezone": self._formatter.timezone_name(),
         }
         sections = {**instance.sections, SectionKey.SKILLS: _skills_section(instance)}
-        texts = [_fill(sections.get(key, ""), key, variables).strip() for key in SectionKey]
+        texts = []
+        for key in _ORDER:
+            text = sections.get(key, "")
+            if "{{" in text and (known := _SECTION_VARIABLES.get(key)) is not None:
+                text = _fill(text, known, variables)
+            texts.append(text.strip())
         texts.append(caller_section(caller_instructions))
-        return SEPARATOR.join(text for text in texts if text)
+        return SEPARATOR.join(filter(None, texts))
 
 
 def caller_section(caller_instructions: Sequence[str]) -> str:
     """Returns the last section of the prompt, with the caller's own system messages; empty if there are none."""
+    if not caller_instructions:
+        return ""
     instructions = "\n\n".join(text for text in map(str.strip, caller_instructions) if text)
     return f"{CALLER_HEADING}\n\n{instructions}" if instructions else ""
 
@@ -87,8 +97,5 @@ def _line_of(tool: ToolSpec) -> str:
     return f"- {tool.name}: {' '.join(tool.description.split())}"
 
 
-def _fill(text: str, key: SectionKey, variables: Mapping[str, str]) -> str:
-    known = _SECTION_VARIABLES.get(key)
-    if known is None or "{{" not in text:
-        return text
+def _fill(text: str, known: AbstractSet[str], variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: variables[found[1]] if found[1] in known else found[0], text)

@@ -1,7 +1,7 @@
 """The tools that an instance's model can use now: its own ready tools, and those of its reachable MCP servers."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 import msgspec
 
@@ -56,9 +56,12 @@ class ToolAccess:
         self._outbound = outbound
         self._skills = skills
 
-    @asynccontextmanager
-    async def open(self, instance: Instance, *, trace: TraceContext | None = None) -> AsyncIterator[AvailableTools]:
-        """Yields the instance's tools; connections to its MCP servers stay open until the context exits.
+    def open(
+        self, instance: Instance, *, trace: TraceContext | None = None
+    ) -> AbstractAsyncContextManager[AvailableTools]:
+        """Returns a context manager that yields the instance's tools.
+
+        Connections to its MCP servers stay open until the context exits.
 
         Args:
             instance: The instance.
@@ -66,6 +69,14 @@ class ToolAccess:
         """
         ready = [self._offers[tool.name] for tool in enabled_tools(instance, self._tools) if tool.ready]
         own = [*self._skills.tools_for(instance), *ready]
+        if not any(server.tools for server in instance.mcp_servers):
+            return nullcontext(_available(own, {}))
+        return self._with_servers(instance, own, trace)
+
+    @asynccontextmanager
+    async def _with_servers(
+        self, instance: Instance, own: Sequence[OfferedTool], trace: TraceContext | None
+    ) -> AsyncIterator[AvailableTools]:
         accesses, unusable = await self._accesses(instance, trace)
         if not accesses:
             yield _available(own, unusable)

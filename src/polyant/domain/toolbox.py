@@ -68,8 +68,7 @@ class TurnToolbox:
         self._sub_agents = sub_agents
         self._clock = clock
         self._started = started
-        self._events = TurnEvents()
-        self._emitting = False
+        self._events: TurnEvents | None = None
         self.request = request
         """The turn's first request, with its system prompt and the caller's messages, without tools."""
         self.budget = agent.budget
@@ -130,7 +129,7 @@ class TurnToolbox:
         Args:
             work: Runs the conversation.
         """
-        self._emitting = True
+        self._events = TurnEvents()
         async with aclosing(self._events.of(work)) as events:
             async for event in events:
                 yield event
@@ -146,7 +145,7 @@ class TurnToolbox:
         return TurnFinished(usage=self.budget.usage, steps=self.budget.steps, milliseconds=milliseconds)
 
     async def _emit(self, event: SupervisorEvent) -> None:
-        if self._emitting:
+        if self._events is not None:
             await self._events.emit(event)
 
 

@@ -1,11 +1,12 @@
 """Reads and decodes JSON request bodies."""
 
 import codecs
+import math
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import InternalServerException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import Scope
 
 from polyant.domain.errors import InvalidInputError
@@ -16,15 +17,30 @@ BodyT = TypeVar("BodyT")
 
 
 async def read_body(request: Request[Any, Any, Any]) -> bytes:
-    """Returns the whole request body.
+    """Returns the whole request body, which can be read only once.
+
+    It reads the ASGI messages itself: `Request.body` makes about fifty calls of Python code more per request.
 
     Raises:
+        RequestEntityTooLarge: The body is longer than the route allows.
         CallerGoneError: The client disconnected before it had sent the whole body.
     """
-    try:
-        return await request.body()
-    except InternalServerException:  # Litestar raises this when the client disconnects while sending the body
-        raise CallerGoneError from None
+    limit = request.route_handler.resolve_request_max_body_size() or math.inf
+    announced = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"")
+    if announced.isdigit() and int(announced) > limit:
+        raise RequestEntityTooLarge
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise CallerGoneError
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise RequestEntityTooLarge
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def require_json(scope: Scope) -> None:
@@ -48,7 +64,8 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
         InvalidInputError: The body isn't JSON or violates the schema; the message names the fault and its location.
     """
     try:
-        return decoder.decode(str(body, "utf-8-sig"))  # msgspec doesn't validate UTF-8 in fields that it skips
+        text = str(body.removeprefix(codecs.BOM_UTF8), "utf-8")
+        return decoder.decode(text)  # msgspec doesn't validate UTF-8 of bytes in fields that it skips
     except msgspec.DecodeError as error:
         raise InvalidInputError(_fault_of(body, error)) from None
     except UnicodeDecodeError:

@@ -49,15 +49,16 @@ class Throttle:
         """Returns whether the client sent the request over https."""
         return scheme_of(scope, trusted_hops=self._trusted_hops) == "https"
 
-    async def chat(self, scope: Scope) -> None:
-        """Counts a chat request and adds the rate limit headers to the response.
+    async def chat(self, scope: Scope) -> str:
+        """Counts a chat request, adds the rate limit headers to the response, and returns the client's `key_of`.
 
         Raises:
             RateLimitedError: The client exceeded its limit.
         """
-        state = await self._limits.count(RateCaller(address=self.key_of(scope)))
+        address = self.key_of(scope)
+        state = await self._limits.count(RateCaller(address=address))
         if state is None:
-            return
+            return address
         if state.counted:
             record_of(scope).headers += [
                 (b"x-ratelimit-limit", b"%d" % state.limit),
@@ -67,6 +68,7 @@ class Throttle:
         if not state.allowed:
             self._metrics.throttled()
             raise RateLimitedError(retry_after=state.retry_after)
+        return address
 
     def checking(self, scope: Scope, credential: SecretText) -> AbstractAsyncContextManager[None]:
         """Returns the context in which to check a credential of the request, see `FailedCredentialLimit.checking`."""

@@ -47,6 +47,8 @@ def finish_reason_of(value: object) -> FinishReason | None:
     Raises:
         CallFailedError: The provider broke off the response.
     """
+    if value == "stop":
+        return "stop"
     reason = "" if value is None or value is False else str(value).strip().lower().replace("-", "_")
     if reason in _NO_REASONS:
         return None

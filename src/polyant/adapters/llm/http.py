@@ -4,8 +4,9 @@ import asyncio
 import dataclasses
 import math
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from types import TracebackType
 
 import aiohttp
 
@@ -92,7 +93,7 @@ class ProviderClient:
         Raises:
             CallFailedError: There is no response, or it is incomplete.
         """
-        with _translate_errors():
+        with _CONNECTION_ERRORS:
             response = await self._open(call, reader)
             try:
                 chunk = await response.read_start()
@@ -123,9 +124,9 @@ class ProviderClient:
             ProviderError: No HTTP server responds.
         """
         try:
-            with _translate_errors():
+            with _CONNECTION_ERRORS:
                 async with asyncio.timeout(2 * self._timeouts.connect):
-                    with _translate_invalid_request():
+                    with _INVALID_REQUESTS:
                         route = self._routes.route_to(url)
                         response = await self._session(route, public_only=public_only).get(
                             url,
@@ -164,7 +165,7 @@ class ProviderClient:
         return BoundedResponse(response, reader, limits)
 
     async def _post(self, call: ProviderCall) -> aiohttp.ClientResponse:
-        with _translate_invalid_request():
+        with _INVALID_REQUESTS:
             route = self._routes.route_to(call.url)
             response = await self._session(route, public_only=call.public_only).post(
                 call.url,
@@ -222,18 +223,21 @@ async def _error_body(response: aiohttp.ClientResponse) -> bytes:
     return text
 
 
-@contextmanager
-def _translate_errors() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientError, OSError) as error:
-        raise failure_of_exception(error) from None
+class _Translation(AbstractContextManager[None]):
+    """Raises errors of some types as CallFailedError; a class, because each call to a provider enters two of them."""
+
+    __slots__ = ("_types",)
+
+    def __init__(self, *types: type[Exception]) -> None:
+        self._types = types
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, self._types):
+            raise failure_of_exception(error) from None
 
 
-@contextmanager
-def _translate_invalid_request() -> Iterator[None]:
-    """Translates aiohttp's errors for an invalid URL or header; any other ValueError is a bug."""
-    try:
-        yield
-    except ValueError as error:
-        raise failure_of_exception(error) from None
+_CONNECTION_ERRORS = _Translation(aiohttp.ClientError, OSError)
+_INVALID_REQUESTS = _Translation(ValueError)
+"""For aiohttp's errors for an invalid URL or header; any other ValueError is a bug."""

@@ -143,7 +143,8 @@ class OpenAIResponseReader(ResponseReader):
         for error in (choice.error, delta.error):
             if is_error(error):
                 raise failure_of_report({"error": error})
-        self._read_usage(choice.usage or delta.usage)
+        if usage := choice.usage or delta.usage:
+            self._read_usage(usage)
         reason = finish_reason_of(choice.finish_reason)
         if reason is not None:
             self.complete, self.finish_reason = True, reason

@@ -16,6 +16,8 @@ def count_in(report: Mapping[str, Any], *names: str) -> int | None:
     """
     for name in names:
         count = report.get(name)
+        if count.__class__ is int and 0 <= count <= MAX_TOKENS:
+            return count
         if count is not None and (whole := _whole(count)) is not None:
             return whole
     return None

@@ -17,11 +17,11 @@ class DefaultRatePolicy(RatePolicy):
         self._limits = limits
 
     def limits_of(self, caller: RateCaller) -> Sequence[CallerLimit]:
-        return tuple(self._of_channel(caller) if caller.channel is not None else self._of_address(caller))
-
-    def _of_address(self, caller: RateCaller) -> Iterator[CallerLimit]:
-        if self._limits.address is not None and caller.address is not None and caller.instance is None:
-            yield CallerLimit(f"chat:{caller.address}", self._limits.address)
+        if caller.channel is not None:
+            return tuple(self._of_channel(caller))
+        if self._limits.address is None or caller.address is None or caller.instance is not None:
+            return ()
+        return (CallerLimit(f"chat:{caller.address}", self._limits.address),)
 
     def _of_channel(self, caller: RateCaller) -> Iterator[CallerLimit]:
         if self._limits.channel_user is not None and caller.channel_user is not None:

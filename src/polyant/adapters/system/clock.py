@@ -13,8 +13,7 @@ class SystemClock(Clock):
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)  # saves a call of Python code, about a dozen times per turn
 
     async def sleep(self, seconds: float) -> None:
         until = self.monotonic() + seconds

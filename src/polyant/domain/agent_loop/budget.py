@@ -37,7 +37,8 @@ class RemainingBudget:
         Raises:
             OutOfStepsError: No step is left.
         """
-        if self.steps_left <= reserve:
+        left = self.steps_left - 1
+        if left < reserve:
             raise OutOfStepsError
         self.steps += 1
-        return self.steps_left <= reserve or self.tool_calls_left <= 0
+        return left <= reserve or self.tool_calls_left <= 0

@@ -30,11 +30,8 @@ class GuardedTools:
         self._instance = turn.instance
         self._tools = {tool.spec.name: tool for tool in tools}
         self._cipher = cipher
-
-    @property
-    def specs(self) -> tuple[ToolSpec, ...]:
+        self.specs: tuple[ToolSpec, ...] = tuple([tool.spec for tool in self._tools.values()])
         """The tools' specifications for the model."""
-        return tuple(tool.spec for tool in self._tools.values())
 
     def without(self, name: str) -> "GuardedTools":
         """Returns the tools without the named tool."""

@@ -36,7 +36,7 @@ class ChatEndpoint:
     async def __call__(self, request: Request[object, object, State]) -> ASGIApp:
         """Returns the ASGI application that responds, after it has checked rate limit, body, model and key in order."""
         scope = request.scope
-        await self._throttle.chat(scope)
+        address = await self._throttle.chat(scope)
         require_json(scope)
         wire = decode_request(await read_body(request))
         chat = to_domain(wire)
@@ -44,11 +44,7 @@ class ChatEndpoint:
         record = record_of(scope)
         record.slug = chat.model
         context = turn_context(
-            wire,
-            channel="api",
-            request_id=record.request_id,
-            address=self._throttle.key_of(scope),
-            trace=trace_in(scope),
+            wire, channel="api", request_id=record.request_id, address=address, trace=trace_in(scope)
         )
         run = await self._answer_chat(chat, bearer_in(scope), context)
         if run.keeps_conversation:

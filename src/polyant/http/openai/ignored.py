@@ -1,5 +1,7 @@
 """Finds the fields of a request that have no effect, so that the response can report them."""
 
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -11,7 +13,6 @@ from polyant.http.record import record_of
 _HEADER = b"x-polyant-ignored"
 _EMPTY = frozenset({b"null", b"[]", b"{}", b'""', b"false"})
 _WHITE_SPACE = b" \t\r\n"
-_TEXT_ONLY: tuple[Any, ...] = (None, [], ["text"])
 
 
 def report_ignored(scope: Scope, request: ChatCompletionRequest, *, keeps_conversation: bool = False) -> None:
@@ -31,22 +32,35 @@ def report_ignored(scope: Scope, request: ChatCompletionRequest, *, keeps_conver
 
 def ignored_in(request: ChatCompletionRequest, *, keeps_conversation: bool = False) -> tuple[str, ...]:
     """Returns the names of the fields that the caller set to a value without effect."""
-    found = {
-        "tools": _is_set(request.tools),
-        "functions": _is_set(request.functions),
-        "n": bool(request.n) and _value(request.n) not in (None, 1),
-        "logprobs": bytes(request.logprobs) == b"true",
-        "modalities": bool(request.modalities) and _value(request.modalities) not in _TEXT_ONLY,
-        "audio": _is_set(request.audio),
-        "prediction": _is_set(request.prediction),
-        "chat_id": request.chat_id is not None and not keeps_conversation,
-    }
-    return tuple(name for name, is_ignored in found.items() if is_ignored)
+    values = _values_of(request)
+    found: list[str] = []
+    if any(values):
+        found += (name for name, raw in zip(_CHECKS, values, strict=True) if raw and _CHECKS[name](raw))
+    if request.chat_id is not None and not keeps_conversation:
+        found.append("chat_id")
+    return tuple(found)
 
 
 def _is_set(raw: msgspec.Raw) -> bool:
-    return bool(raw) and bytes(raw).translate(None, _WHITE_SPACE) not in _EMPTY
+    return bytes(raw).translate(None, _WHITE_SPACE) not in _EMPTY
 
 
-def _value(raw: msgspec.Raw) -> Any:
-    return msgspec.json.decode(raw)
+def _is_true(raw: msgspec.Raw) -> bool:
+    return bytes(raw) == b"true"
+
+
+def _is_other_than(*values: Any) -> Callable[[msgspec.Raw], bool]:
+    return lambda raw: msgspec.json.decode(raw) not in values
+
+
+_CHECKS: Mapping[str, Callable[[msgspec.Raw], bool]] = {
+    "tools": _is_set,
+    "functions": _is_set,
+    "n": _is_other_than(None, 1),
+    "logprobs": _is_true,
+    "modalities": _is_other_than(None, [], ["text"]),
+    "audio": _is_set,
+    "prediction": _is_set,
+}
+"""Whether the value of a field that was sent differs from what the response is without it."""
+_values_of = attrgetter(*_CHECKS)

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 from litestar.types import Receive, Scope, Send
@@ -19,6 +21,8 @@ from polyant.http.openai.mapping import Completion, chat_completion, usage_out
 from polyant.http.openai.streaming import DONE, HEADERS, PING, ChunkRenderer, error_event
 from polyant.http.openai.wire import ChatCompletionRequest
 from polyant.http.record import record_of
+
+ResultT = TypeVar("ResultT")
 
 _encoder = msgspec.json.Encoder()
 
@@ -42,9 +46,8 @@ def respond(
     return StreamedResponse(run, completion, include_usage=include_usage, settings=settings)
 
 
-@contextlib.asynccontextmanager
-async def _running(run: TurnRun, scope: Scope, receive: Receive) -> AsyncIterator[None]:
-    """Runs the turn until it ends or the client disconnects, and stores its metrics in the request's record.
+async def _run_watched(run: TurnRun, scope: Scope, receive: Receive, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Returns the result of the work, which reads the turn's events; the turn's metrics go to the request's record.
 
     Raises:
         CallerGoneError: The client disconnected.
@@ -55,7 +58,7 @@ async def _running(run: TurnRun, scope: Scope, receive: Receive) -> AsyncIterato
     try:
         async with run:
             watcher = asyncio.create_task(_interrupt_when_gone(run, receive))
-            yield
+            return await work()
     except CallerGoneError:
         record.status = CLIENT_CLOSED_REQUEST
         raise
@@ -83,8 +86,7 @@ class WholeResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the turn and sends its final text; raises errors, so that they set the HTTP status."""
-        async with _running(self._run, scope, receive):
-            text = await self._collect()
+        text = await _run_watched(self._run, scope, receive, self._collect)
         usage = usage_out(self._run.usage, report=self._settings.report_usage)
         body = _encoder.encode(chat_completion(self._completion, text, usage))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
@@ -115,8 +117,7 @@ class StreamedResponse:
         """Runs the turn; an error before the status line is raised, and a later one is sent as an event."""
         keep_alive = asyncio.create_task(self._keep_alive(send))
         try:
-            async with _running(self._run, scope, receive):
-                await self._relay(send)
+            await _run_watched(self._run, scope, receive, partial(self._relay, send))
         except CallerGoneError:
             if self._begun is None:
                 raise
