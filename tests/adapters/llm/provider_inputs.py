@@ -101,6 +101,7 @@ def error_cases() -> list[Case]:
         "finish_reason error": (event(delta("error")), FAILED),
         "finish_reason error beside text": (event(delta("error", content="Hi")), FAILED),
         "finish_reason abort": (event(delta("abort")), FAILED),
+        "finish_reason of an error": (event(delta("model_error")), FAILED),
         "finish_reason timeout": (event(delta("timeout")), "timeout"),
         "Google's malformed call": (event(delta("function_call_filter: MALFORMED_FUNCTION_CALL")), FAILED),
         "other spelling of the field": (b'Error: {"code":429}\n\n', "rate_limit"),
@@ -177,6 +178,7 @@ def no_error_cases() -> list[Case]:
                 "code 0 and a message": {"code": 0, "message": "Success"},
                 "code 0 as text": {"code": "0", "message": "Success"},
                 "code 200": {"code": 200, "message": "OK"},
+                "code OK": {"code": "OK", "message": "Done"},
                 "status ok": {"status": "ok", "message": "queued"},
                 "status 200": {"status": 200, "message": "started"},
             }.items()
@@ -442,6 +444,27 @@ TOOL_CALLS = [
             [call(PARIS, index=0, id="c1", name="f"), call("{}", index=0, id="c2", name="f")],
             (Call("f", PARIS, "c1"), Call("f", "{}", "c2")),
         ),
+        (
+            "the same id for all calls",
+            [call(PARIS, index=0, id="c", name="f"), call("{}", index=1, id="c", name="g")],
+            (Call("f", PARIS, "c"), Call("g", "{}", "c")),
+        ),
+        (
+            "the same id for all calls, same name",
+            [call(PARIS, index=0, id="c", name="f"), call("{}", index=1, id="c", name="f")],
+            (Call("f", PARIS, "c"), Call("f", "{}", "c")),
+        ),
+        (
+            "the same id for all calls, no index",
+            [call(PARIS, id="c", name="f"), call("{}", id="c", name="g")],
+            (Call("f", PARIS, "c"), Call("g", "{}", "c")),
+        ),
+        (
+            "the pieces are numbered, with their id",
+            [call('{"city":', index=0, id="c1", name="f"), call('"Paris"}', index=1, id="c1", name="f")],
+            (Call("f", PARIS, "c1"),),
+        ),
+        ("a name with spaces", [call(PARIS, index=0, id="c1", name=" f\n")], (Call("f", PARIS, "c1"),)),
         (
             "an object by index",
             [delta(tool_calls={"0": {"id": "c1", "function": {"name": "f", "arguments": PARIS}}})],

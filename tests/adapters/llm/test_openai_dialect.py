@@ -10,7 +10,7 @@ ELSEWHERE = "http://127.0.0.1:11434/v1"
     "model",
     [
         *("gpt-5", "gpt-5.4-mini", "ptu-gpt-5.4-mini", "prod-gpt5", "gpt54", "GPT_5", "gpt-5-2025-08-07", "gpt-10"),
-        *("openai/gpt-5", "my-chat-gpt-5", "gpt-5-chatbot", "gpt-6.1-terra", "o3", "prod-o4-mini", "my_o1"),
+        *("openai/gpt-5", "my-chat-gpt-5", "gpt-5-chatbot", "gpt-6.1-terra", "o3", "prod-o4-mini", "o4mini", "my_o1"),
     ],
 )
 def test_reasoning_model_is_found_anywhere_in_a_deployment_name(model: str) -> None:

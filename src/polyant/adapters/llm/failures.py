@@ -200,7 +200,7 @@ def is_error(value: object) -> bool:
 
 
 def _means_success(value: object) -> bool:
-    return not isinstance(value, bool | float) and value in _SUCCESSES
+    return not isinstance(value, bool | float) and (value.lower() if isinstance(value, str) else value) in _SUCCESSES
 
 
 def failure_of_exception(error: Exception) -> CallFailedError:

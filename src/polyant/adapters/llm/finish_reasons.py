@@ -29,7 +29,7 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 _FAILURES = {
     **dict.fromkeys(
         (
-            *("error", "failed", "failure", "network_error", "abort", "aborted", "cancelled", "canceled"),
+            *("failed", "failure", "abort", "aborted", "cancelled", "canceled"),
             *("malformed_function_call", "malformed_tool_call", "unexpected_tool_call"),
         ),
         ProviderFailure.BAD_RESPONSE,
@@ -53,7 +53,8 @@ def finish_reason_of(value: object) -> FinishReason | None:
     if reason in _NO_REASONS:
         return None
     for name in _names_in(reason):
-        if (kind := _FAILURES.get(name)) is not None:
+        kind = _FAILURES.get(name) or (ProviderFailure.BAD_RESPONSE if name.endswith("error") else None)
+        if kind is not None:
             raise CallFailedError(kind, retry=True)
     return next((found for name in _names_in(reason) if (found := _FINISH_REASONS.get(name))), "stop")
 

@@ -9,7 +9,7 @@ _OPENAI_OWN_HOST = ".api.openai.com"
 _AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 _GPT = re.compile(r"gpt[-_ ]?(\d{1,2})(?:(?:\.(\d{1,2})|[-_](\d))(?!\d))?(?!\d)(?!.*chat(?![a-z]))", re.IGNORECASE)
 _O_SERIES = re.compile(r"\A(?:.*/)?o[1-9](?:-|\Z)")
-_O_SERIES_ANYWHERE = re.compile(r"(?<![a-z0-9])o[1-9](?![a-z0-9.])", re.IGNORECASE)
+_O_SERIES_ANYWHERE = re.compile(r"(?<![a-z0-9])o[1-9](?:mini|preview|pro)?(?![a-z0-9.])", re.IGNORECASE)
 _FIRST_AMBIGUOUS_NUMBER = 30
 """Numbers from 30 on are versions without their point; there are no models of major versions that high."""
 _FIRST_REASONING_GPT = (5, 0)

@@ -53,7 +53,8 @@ class ToolCallAssembler:
             call = self._by_id.get(piece.id, call)
         if call is None and not piece.id and not piece.name:
             call = self._unfinished()  # some servers number the pieces instead of the calls
-        if call is None or piece.starts_after(call):
+        is_new_place = piece.index is not None and piece.index not in self._by_index
+        if call is None or piece.starts_after(call, is_new_place=is_new_place):
             call = PartialToolCall()
             self._calls.append(call)
         self._by_index[piece.index] = self._by_index[None] = call
@@ -84,16 +85,25 @@ class _Piece:
         index = delta.get("index")
         self.index = index if isinstance(index, int | str) else None
         self.id = _text(delta.get("id"))
-        self.name = _text(function.get("name"))
+        self.name = _text(function.get("name")).strip()
         arguments = next((value for name in _ARGUMENTS if (value := function.get(name)) is not None), None)
         self.arguments = arguments if isinstance(arguments, str) else "" if arguments is None else dumps(arguments)
 
-    def starts_after(self, call: PartialToolCall) -> bool:
-        """Returns whether the piece starts a new call, given the latest call at its index or with its id."""
+    def starts_after(self, call: PartialToolCall, *, is_new_place: bool) -> bool:
+        """Returns whether the piece starts a new call.
+
+        Args:
+            call: The latest call at the piece's index or with its id.
+            is_new_place: Whether the piece is the first with its index.
+        """
+        if self.id and self.id == call.id:
+            # Some servers give all calls the same id.
+            is_other = self.name not in {"", call.name} or (is_new_place and bool(self.name))
+            return is_other and bool(self.arguments and call.deltas) and _is_complete(call)
         if self.id and call.id:
             # Some servers send a new id with each piece of a call, some the name, too.
             goes_on = not self.name or (self.index is not None and self.name == call.name and bool(call.deltas))
-            return self.id != call.id and (not goes_on or _is_complete(call))
+            return not goes_on or _is_complete(call)
         if not self.name or not call.name:
             return False
         if call.id or self.index is not None:
