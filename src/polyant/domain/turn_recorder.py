@@ -25,7 +25,7 @@ from polyant.domain.turn_observation import TurnObservation
 from polyant.domain.turn_records import FAILED_OUTCOMES, ObservedTurn, TurnOutcome, TurnRecord
 
 _UNEXPECTED = "An internal error. The log has its details, with the request id"
-_MAX_REASON_CHARACTERS = 500
+_MAX_REASON_CHARACTERS = 300
 
 
 class TurnRecorder:

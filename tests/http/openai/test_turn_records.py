@@ -82,7 +82,7 @@ async def test_turn_is_found_by_its_request_id(app: App) -> None:
         (ProviderError("vendor", ProviderFailure.TIMEOUT), TurnOutcome.TIMED_OUT, "did not answer in time"),
         (TurnTimeoutError(), TurnOutcome.TIMED_OUT, "The turn did not finish in time"),
         (UnavailableError("no key", hint="Set one"), TurnOutcome.FAILED, "no key. Set one"),
-        (UnavailableError("x" * 501), TurnOutcome.FAILED, f"{'x' * 500}…"),
+        (UnavailableError("x" * 301), TurnOutcome.FAILED, f"{'x' * 300}…"),
         (ServerShuttingDownError(), TurnOutcome.SHUTDOWN, None),
         (ZeroDivisionError("sk-secret"), TurnOutcome.FAILED, "An internal error. The log has its details"),
     ],

@@ -48,6 +48,28 @@ async def test_file_is_imported_and_its_secrets_are_asked_for(app: App, browser:
     assert (instance.name, instance.tools, instance.auth_enabled) == ("Imported <b>", ("look_up",), True)
 
 
+async def test_exported_options_are_imported(app: App, browser: Browser) -> None:
+    await upload(browser, TEXT.encode(), document="", slug="")
+    page = "/instances/imported/options/vendor"
+    typed = {"option.effort": "high", "option.maxTokens": "7"}
+    await browser.post(page, (await browser.page(page)).values | typed)
+    document = (await browser.get("/api/instances/imported/export")).body
+    options = {"vendor": {"maxTokens": 7, "effort": "high"}}
+    assert msgspec.json.decode(document)["options"] == options
+    await upload(browser, document, document="", slug="another")
+    another = await app.repo.get(Slug("another"))
+    assert another is not None
+    assert another.options == options
+
+
+async def test_invalid_options_are_refused_with_their_place(app: App, browser: Browser) -> None:
+    document = msgspec.json.encode(DOCUMENT | {"options": {"vendor": {"effort": "huge"}}})
+    response = await upload(browser, document, document="", slug="")
+    assert response.status == 400
+    assert "$.options.vendor.effort" in read(response).text
+    assert await app.repo.get(Slug("imported")) is None
+
+
 async def test_text_is_imported_under_another_slug(app: App, browser: Browser) -> None:
     response = await upload(browser, b"", document=TEXT, slug="another")
     assert location(response).startswith("/instances/another/settings")

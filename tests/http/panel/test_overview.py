@@ -63,3 +63,12 @@ async def test_figures_of_24_hours_are_shown(app: App, browser: Browser) -> None
     text = " ".join((await browser.page("/instances/demo-bot")).text.split())
     assert "Median time1.4 s" in text
     assert "Tokens3,000 in, 30 out" in text
+
+
+async def test_page_of_failed_turns_has_at_most_20_kb(app: App, browser: Browser) -> None:
+    for _ in range(10):
+        app.supervisor.plays(UnavailableError("The model's server said: <&> " * 50))
+        await app.chat()
+    response = await browser.get("/instances/demo-bot")
+    assert read(response).text.count("Failed") >= 10
+    assert len(response.body) <= 20_000
