@@ -26,6 +26,7 @@ PAGES: Mapping[str, str] = {
     "create": "/create",
     "overview": DESK,
     "settings": f"{DESK}/settings",
+    "options": f"{DESK}/options/openai",
     "prompts": f"{DESK}/prompts",
     "tools": f"{DESK}/tools",
     "skills": f"{DESK}/skills",
