@@ -40,15 +40,8 @@ UNPROVEN: dict[str, dict[str, str]] = {
     "channel": {
         "Speaks the protocol of a chat platform for any number of accounts.": DESCRIPTION,
         "It stores nothing.": "Its constructor gets no store.",
-        (
-            "No call is repeated by the adapter itself, except that `send` sends a text again without "
-            "formatting if the platform refuses the formatting, and that `check` may repeat a refused change "
-            "for a few seconds, until all servers know a new connection."
-        ): UNTESTED,
         ("The account's id in the connection is ignored, since a new connection doesn't know it."): CALLER,
-        "Without a change, nothing changes on the platform.": UNTESTED,
         "One process at a time enters it for an account.": CALLER,
-        "Entering makes no call.": UNTESTED,
         "It takes at most `info.send_seconds`.": PLATFORM,
         "Only the platform's own hosts are contacted, also after a redirect.": PLATFORM,
     },

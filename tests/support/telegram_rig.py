@@ -105,6 +105,9 @@ class TelegramRig:
     def requests(self) -> int:
         return len(self.telegram.upstream.requests)
 
+    def setup(self) -> object:
+        return dict(self.telegram.webhook)
+
 
 @asynccontextmanager
 async def telegram_rig() -> AsyncIterator[TelegramRig]:

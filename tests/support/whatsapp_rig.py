@@ -103,6 +103,9 @@ class WhatsAppRig:
     def requests(self) -> int:
         return len(self.whatsapp.upstream.requests)
 
+    def setup(self) -> object:
+        return dict(self.whatsapp.callbacks), self.whatsapp.subscribed
+
 
 @asynccontextmanager
 async def whatsapp_rig() -> AsyncIterator[WhatsAppRig]:

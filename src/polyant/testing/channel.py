@@ -1,9 +1,10 @@
 """The contract of the port Channel."""
 
 import asyncio
+import contextlib
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -119,6 +120,9 @@ class ChannelRig(Protocol):
 
     def requests(self) -> int:
         """Returns the number of requests that the platform received."""
+
+    def setup(self) -> object:
+        """Returns a copy of the account's settings on the platform, such as its webhook, to compare."""
 
 
 class ChannelContract(Contract):
@@ -396,6 +400,44 @@ class ChannelContract(Contract):
         for change in changes:
             assert (await rig.channel.check(rig.account, change)).account == rig.account.connection.account
 
+    @proves("Without a change, nothing changes on the platform.")
+    async def test_check_without_a_change_changes_nothing(self, rig: ChannelRig) -> None:
+        before = rig.setup()
+        await rig.channel.check(rig.account)
+        assert rig.setup() == before
+        if Delivery.WEBHOOK in rig.channel.info.deliveries:
+            await rig.channel.check(rig.account, SetUp("https://polyant.example/channels/x/y"))
+            before = rig.setup()
+            await rig.channel.check(rig.account)
+            assert rig.setup() == before
+
+    @proves(
+        "No call is repeated by the adapter itself, except that `send` sends a text again without formatting if the "
+        "platform refuses the formatting, and that `check` may repeat a refused change for a few seconds, until all "
+        "servers know a new connection.",
+    )
+    @pytest.mark.parametrize("fault", [Fault.BUSY, Fault.SERVER_ERROR])
+    @pytest.mark.parametrize("call", ["send", "fetch", "check", "progress"])
+    async def test_failed_call_is_not_repeated(
+        self, rig: ChannelRig, event: InboundEvent, call: str, fault: Fault
+    ) -> None:
+        media = event_of(rig, rig.media_message(b"content", file_name="a.pdf")).media[0]
+        progress = Progress(peer=event.peer, private=event.private, message_id=event.message_id)
+        calls: Mapping[str, Callable[[], Awaitable[object]]] = {
+            "send": lambda: rig.channel.send(rig.account, Chunk(peer=event.peer, text="**text**")),
+            "fetch": lambda: rig.channel.fetch(rig.account, media, max_bytes=1_000),
+            "check": lambda: rig.channel.check(rig.account),
+            "progress": lambda: rig.channel.show_progress(rig.account, progress),
+        }
+        before = rig.requests()
+        await calls[call]()
+        usual = rig.requests() - before
+        await rig.fault(call, fault)
+        before = rig.requests()
+        with contextlib.suppress(ChannelUnreachableError, ChannelRefusedError):
+            await calls[call]()
+        assert rig.requests() - before <= usual
+
     @proves("ChannelRefusedError: The platform refuses the credentials or the change.")
     async def test_wrong_credentials_are_refused(self, rig: ChannelRig) -> None:
         with pytest.raises(ChannelRefusedError) as caught:
@@ -456,6 +498,12 @@ class PulledChannelContract(Contract):
         async with rig.channel.pull(rig.account) as source:
             batch = await source.receive(5.0)
         assert batch.events == rig.channel.receive(rig.account, request).events
+
+    @proves("Entering makes no call.")
+    async def test_opening_a_source_makes_no_call(self, rig: ChannelRig) -> None:
+        before = rig.requests()
+        async with rig.channel.pull(rig.account):
+            assert rig.requests() == before
 
     async def test_no_events_are_an_empty_batch(self, rig: ChannelRig) -> None:
         async with rig.channel.pull(rig.account) as source:
