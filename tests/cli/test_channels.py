@@ -145,6 +145,8 @@ def test_wrong_pairing_code_is_a_usage_error(polyant: Polyant, home: Path, teleg
 
 
 def test_there_are_no_dead_letters(polyant: Polyant, home: Path) -> None:
+    assert polyant.succeed("channels", "doubtful-sends", "--json").json == {"doubtfulSends": [], "total": 0}
+    assert polyant.succeed("channels", "doubtful-sends", "demo-bot").stdout.split()[:2] == ["ID", "CREATED"]
     assert polyant.succeed("channels", "dead-letters", "--json").json == {"deadLetters": [], "total": 0}
     assert polyant.succeed("channels", "dead-letters").stdout.split() == [
         "ID",

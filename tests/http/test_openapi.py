@@ -38,8 +38,8 @@ def test_document_is_openapi_3_1_and_describes_the_whole_api() -> None:
     assert DOCUMENT["openapi"].startswith("3.1")
     assert {path.split("/")[1] for path in DOCUMENT["paths"]} == {"v1", "api", "health"}
     assert "/v1/chat/completions" in DOCUMENT["paths"]
-    assert len(OPERATIONS) == 66
-    assert len({operation["operationId"] for _, _, operation in OPERATIONS}) == 66
+    assert len(OPERATIONS) == 67
+    assert len({operation["operationId"] for _, _, operation in OPERATIONS}) == 67
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)

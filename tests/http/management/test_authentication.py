@@ -40,7 +40,7 @@ USERS_ROUTES = [route for route in ROUTES if route[1].startswith("/users")]
 
 
 def test_routes_match_the_specification() -> None:
-    assert len(ROUTES) == 60
+    assert len(ROUTES) == 61
     assert {path.split("/")[1] for _, path in ROUTES} == {
         *("auth", "me", "instances", "import", "tools", "providers", "options", "users", "audit", "attention")
     }

@@ -14,7 +14,7 @@ from polyant.domain.pairing import PairingCodes
 from polyant.testing.fake_channel import FAKE_TOKEN
 from support.api import Api
 from support.app import App
-from support.channel_events import dead_event
+from support.channel_events import dead_event, doubtful_send
 from support.envelopes import assert_refused
 from support.management import BROKEN_CHANNEL
 
@@ -203,3 +203,14 @@ async def test_dead_letter_of_another_instance_is_not_replayed(app: App, api: Ap
     event = await dead_event(app.management)
     response = await api.post(f"/instances/other/channels/fake/dead-letters/{event}/replay")
     assert_refused(response, 404, "Unknown event")
+
+
+async def test_doubtful_sends_are_listed_without_their_texts(app: App, api: Api) -> None:
+    await api.succeed("PUT", FAKE, BODY)
+    assert (await api.succeed("GET", f"{FAKE}/doubtful-sends"))["total"] == 0
+    number = await doubtful_send(app.management)
+    listed = await api.succeed("GET", f"{FAKE}/doubtful-sends")
+    (send,) = listed["doubtfulSends"]
+    assert (listed["total"], send["id"], send["state"]) == (1, number, "sent")
+    assert (send["attempts"], send["ambiguous"]) == (2, 1)
+    assert "text" not in send

@@ -12,7 +12,7 @@ from polyant.domain.pairing import PairingCodes
 from polyant.domain.use_cases.update_channel import ChannelChange, UpdateChannel
 from polyant.testing.fake_channel import FAKE_TOKEN, FakeChannel
 from support.app import App
-from support.channel_events import dead_event
+from support.channel_events import dead_event, doubtful_send
 from support.management import BROKEN_CHANNEL
 from support.panel import Browser, location, read
 
@@ -143,6 +143,15 @@ async def test_dead_letter_is_shown_and_replayed(app: App, browser: Browser) -> 
     )
     for number in (str(event), "", "x", "9" * 40):
         assert location(await browser.post(f"{FAKE}/replay", {"event": number})) == f"{FAKE}#letters"
+
+
+@pytest.mark.usefixtures("connected")
+async def test_doubtful_send_is_shown(app: App, browser: Browser) -> None:
+    assert "Doubtful sends" not in (await browser.page(FAKE)).text
+    await doubtful_send(app.management)
+    shown = " ".join((await browser.page(FAKE)).text.split())
+    assert "Doubtful sends" in shown
+    assert "sent after 2 attempts" in shown
 
 
 @pytest.mark.usefixtures("connected")

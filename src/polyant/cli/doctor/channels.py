@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from polyant.cli.channels import problem_text
+from polyant.cli.channel_output import problem_text
 from polyant.cli.context import CliContext
 from polyant.cli.doctor.finding import Finding, fault, ok, warning
 from polyant.domain.channels import ChannelConnection

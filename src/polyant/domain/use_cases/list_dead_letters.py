@@ -62,14 +62,14 @@ class ListDeadLetters:
         return await self._inbox.list(query, limit=limit, offset=offset)
 
     async def doubtful_sends(
-        self, slug: Slug, channel: ChannelName | None = None, *, limit: int = 50, offset: int = 0
+        self, slug: Slug | None = None, channel: ChannelName | None = None, *, limit: int = 50, offset: int = 0
     ) -> DeliveryPage:
-        """Returns the messages of which the platform's response was ambiguous, the latest first.
+        """Returns the sends with an ambiguous response of the platform, of the instance or of all, the latest first.
 
         Raises:
             UnknownInstanceError: No instance has that slug.
         """
-        instance = (await self._show_instance(slug)).id
+        instance = None if slug is None else (await self._show_instance(slug)).id
         query = DeliveryFilter(instance=instance, channel=channel, ambiguous=True)
         return await self._outbox.list(query, limit=limit, offset=offset)
 

@@ -16,6 +16,7 @@ from polyant.domain.channels import (
     ChannelConnection,
     Delivery,
 )
+from polyant.domain.lane_work import Delivery as SentChunk
 from polyant.domain.lane_work import StoredEvent
 from polyant.domain.secrets import MAX_SECRET_CHARACTERS
 from polyant.http.management.wire import Body, Page, ResponseBody, Timestamp
@@ -123,6 +124,26 @@ class DeadLettersResponse(Page, frozen=True, kw_only=True):
     dead_letters: tuple[EventOut, ...]
 
 
+class SendOut(ResponseBody, frozen=True, kw_only=True):
+    """A part of an answer that the platform may have taken twice or not at all, without its text."""
+
+    id: int
+    channel: str
+    account: str
+    state: Annotated[str, Meta(description="`unknown` if it isn't sent again", examples=["sent"])]
+    attempts: int
+    ambiguous: Annotated[int, Meta(description="How often it was sent again although it may have arrived")]
+    status: Annotated[str | None, Meta(description="The platform's later report, such as `read`")]
+    error: str | None
+    created_at: Timestamp
+
+
+class DoubtfulSendsResponse(Page, frozen=True, kw_only=True):
+    """A page of doubtful sends, the latest first."""
+
+    doubtful_sends: tuple[SendOut, ...]
+
+
 class ReplayResponse(ResponseBody, frozen=True, kw_only=True):
     """The confirmation of a replay."""
 
@@ -155,6 +176,12 @@ def check_out(state: AccountState) -> ChannelTestResponse:
     return ChannelTestResponse(
         usable=not state.problems, account=state.account, name=state.name, problems=state.problems
     )
+
+
+def send_out(delivery: SentChunk) -> SendOut:
+    """Returns the delivery as a wire struct."""
+    shown = {name: getattr(delivery, name) for name in SendOut.__struct_fields__}
+    return SendOut(**msgspec.to_builtins(shown, builtin_types=(type(delivery.created_at),)))
 
 
 def event_out(event: StoredEvent) -> EventOut:

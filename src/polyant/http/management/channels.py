@@ -29,10 +29,12 @@ from polyant.http.management.channel_bodies import (
     ChannelTestResponse,
     ConnectBody,
     DeadLettersResponse,
+    DoubtfulSendsResponse,
     ReplayResponse,
     channel_out,
     check_out,
     event_out,
+    send_out,
 )
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
@@ -169,6 +171,21 @@ class ChannelsController(Controller):
         """Returns the events that failed for good, without their texts."""
         page = await list_dead_letters(slug_in(slug), _channel_in(channel), limit=paging.limit, offset=paging.offset)
         return DeadLettersResponse(dead_letters=tuple(map(event_out, page.events)), **paging.of(page.total))
+
+    @get("/{channel:str}/doubtful-sends", summary="List doubtful sends", responses=read_errors(404))
+    async def doubtful_sends(
+        self,
+        *,
+        slug: FromPath[str],
+        channel: FromPath[str],
+        paging: NamedDependency[Paging],
+        list_dead_letters: NamedDependency[ListDeadLetters],
+    ) -> DoubtfulSendsResponse:
+        """Returns the sends with an ambiguous response of the platform, without their texts."""
+        page = await list_dead_letters.doubtful_sends(
+            slug_in(slug), _channel_in(channel), limit=paging.limit, offset=paging.offset
+        )
+        return DoubtfulSendsResponse(doubtful_sends=tuple(map(send_out, page.deliveries)), **paging.of(page.total))
 
     @post(
         "/{channel:str}/dead-letters/{event:str}/replay",

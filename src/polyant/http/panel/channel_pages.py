@@ -17,7 +17,7 @@ from polyant.domain.channels import (
 from polyant.domain.errors import InvalidInputError, NotFoundError
 from polyant.domain.injectables import PublicUrl
 from polyant.domain.instances import Instance
-from polyant.domain.lane_work import StoredEvent
+from polyant.domain.lane_work import Delivery, StoredEvent
 from polyant.domain.use_cases.list_channels import ListChannels
 from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
 from polyant.domain.use_cases.show_instance import ShowInstance
@@ -38,6 +38,8 @@ class ShownChannel(msgspec.Struct, frozen=True, kw_only=True):
     """The latest event."""
     events: tuple[StoredEvent, ...] = ()
     letters: tuple[StoredEvent, ...] = ()
+    doubtful: tuple[Delivery, ...] = ()
+    """The latest sends with an ambiguous response of the platform."""
     webhook: str = ""
     fault: str = ""
     """Why this server can't use the channel; empty if it can."""
@@ -123,9 +125,11 @@ class ChannelPages:
             return ShownChannel(info=info, connection=None)
         events = (await self._letters.events(instance.slug, connection.channel, limit=limit)).events
         letters = (await self._letters(instance.slug, connection.channel, limit=limit)).events
+        doubtful = (await self._letters.doubtful_sends(instance.slug, connection.channel, limit=limit)).deliveries
         return ShownChannel(
             info=info,
             connection=connection,
+            doubtful=doubtful,
             last=events[0] if events else None,
             events=events,
             letters=letters,
