@@ -8,7 +8,7 @@ from polyant.adapters.memory.transcriber import MemoryTranscriber
 from polyant.domain.media.transcription import TranscriptionService
 from polyant.domain.proxies import ProxyRules
 from polyant.testing.transcriber import RECORDING, SILENCE, WORDS, TranscriberContract
-from support.upstream import Received, Reply, ScriptedUpstream, json_reply
+from support.upstream import HANG_BEFORE_HEAD, Received, Reply, ScriptedUpstream, json_reply
 
 
 def transcribe(received: Received) -> Reply:
@@ -28,6 +28,10 @@ class TestMemoryTranscriber(TranscriberContract):
     def disabled(self) -> MemoryTranscriber:
         return MemoryTranscriber()
 
+    @pytest.fixture
+    def silent(self) -> MemoryTranscriber:
+        return MemoryTranscriber({}, responds=False)
+
 
 class TestOpenAITranscriber(TranscriberContract):
     @pytest.fixture
@@ -45,3 +49,10 @@ class TestOpenAITranscriber(TranscriberContract):
     @pytest.fixture
     def disabled(self, http: aiohttp.ClientSession) -> OpenAITranscriber:
         return OpenAITranscriber(http=http, service=TranscriptionService(), proxies=ProxyRules())
+
+    @pytest.fixture
+    async def silent(self, http: aiohttp.ClientSession) -> AsyncIterator[OpenAITranscriber]:
+        async with ScriptedUpstream() as upstream:
+            upstream.otherwise = HANG_BEFORE_HEAD
+            service = TranscriptionService(url=f"{upstream.url}/v1")
+            yield OpenAITranscriber(http=http, service=service, proxies=ProxyRules())

@@ -116,6 +116,15 @@ class MediaStoreContract(Contract):
         assert len(await all_of(media_store)) == 2
 
     @proves("Deletes all items of these messages and of these conversations; unknown ids delete nothing.")
+    async def test_several_messages_and_conversations_are_deleted_at_once(self, media_store: MediaStore) -> None:
+        places = [("c1", "m1"), ("c1", "m2"), ("c1", "m3"), ("c2", "m4"), ("c3", "m5"), ("c3", "m6")]
+        for conversation, message in places:
+            await media_store.put(item(conversation, message))
+        messages, conversations = map(MessageId, ("m1", "m3")), map(ConversationId, ("c2", "c3"))
+        await media_store.delete(messages=list(messages), conversations=list(conversations))
+        assert await all_of(media_store) == [item("c1", "m2")]
+
+    @proves("Deletes all items of these messages and of these conversations; unknown ids delete nothing.")
     async def test_deleting_nothing_deletes_nothing(self, media_store: MediaStore) -> None:
         await media_store.put(item())
         await media_store.delete()

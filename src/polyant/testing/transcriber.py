@@ -12,6 +12,7 @@ from polyant.testing.contract import Contract, proves
 RECORDING = AudioPart(media_type="audio/ogg", data=b"OggS" + bytes(range(256)))
 SILENCE = AudioPart(media_type="audio/wav", data=b"RIFF\0\0\0\0WAVE")
 REFUSED = AudioPart(media_type="audio/mpeg", data=b"ID3 refused")
+_PATIENCE_SECONDS = 20.0
 WORDS = "Grüezi, wie geht's? 🐜"
 
 
@@ -25,6 +26,10 @@ class TranscriberContract(Contract):
     @pytest.fixture
     def disabled(self) -> Transcriber:
         raise NotImplementedError("return one without a service")
+
+    @pytest.fixture
+    def silent(self) -> Transcriber:
+        raise NotImplementedError("return one whose service never responds")
 
     def test_implements_the_port(self, transcriber: Transcriber) -> None:
         assert isinstance(transcriber, Transcriber)
@@ -42,6 +47,20 @@ class TranscriberContract(Contract):
     @proves("Returns the words of a recording, without surrounding white space; empty if there are none.")
     async def test_silence_is_empty(self, transcriber: Transcriber) -> None:
         assert await transcriber.transcribe(SILENCE, seconds=10) == ""
+
+    @proves("TranscriptionError: The service failed or took too long.")
+    async def test_service_that_takes_too_long_is_given_up(self, silent: Transcriber) -> None:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            with pytest.raises(TranscriptionError):
+                await silent.transcribe(RECORDING, seconds=0.05)
+
+    @proves("Calls may overlap, and a cancelled call ends immediately.")
+    async def test_cancelled_call_ends(self, silent: Transcriber) -> None:
+        task = asyncio.create_task(silent.transcribe(RECORDING, seconds=2 * _PATIENCE_SECONDS))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait([task], timeout=_PATIENCE_SECONDS)
+        assert task.cancelled()
 
     @proves("Calls may overlap, and a cancelled call ends immediately.")
     async def test_calls_may_overlap(self, transcriber: Transcriber) -> None:

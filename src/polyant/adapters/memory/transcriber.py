@@ -1,5 +1,6 @@
 """Transcripts from a mapping."""
 
+import asyncio
 from collections.abc import Mapping
 
 from polyant.domain.media.parts import AudioPart
@@ -12,9 +13,11 @@ class MemoryTranscriber(Transcriber):
 
     Args:
         words: The words of each recording, by its content; None if recordings aren't transcribed.
+        responds: Whether it returns the words; otherwise, each call takes its whole time and fails.
     """
 
-    def __init__(self, words: Mapping[bytes, str] | None = None) -> None:
+    def __init__(self, words: Mapping[bytes, str] | None = None, *, responds: bool = True) -> None:
+        self._responds = responds
         self._words: Mapping[bytes, str] = {}
         self.is_enabled = False
         if words is not None:
@@ -24,7 +27,10 @@ class MemoryTranscriber(Transcriber):
         """Transcribes recordings from now on."""
         self._words, self.is_enabled = words, True
 
-    async def transcribe(self, recording: AudioPart, *, seconds: float) -> str:  # noqa: ARG002 - takes no time
+    async def transcribe(self, recording: AudioPart, *, seconds: float) -> str:
+        if not self._responds:
+            await asyncio.sleep(seconds)
+            raise TranscriptionError
         if recording.data not in self._words:
             raise TranscriptionError
         return self._words[recording.data].strip()
