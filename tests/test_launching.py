@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from support import launching, patience
+from support.mounts import require_mounts, with_small_disk
 from support.process import EXECUTED, POLYANT, UVICORN, environment, eventually, run
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,7 @@ def test_that_hangs(tmp_path):
 """
 
 COMMANDS = (("--version",), ("instances", "list"), ("no-such-command",), ("users", "create", "nobody"))
+LIMIT = "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE))"
 CODE = "import sys; print(sys.argv, __name__, sys.stdin.read()); sys.exit(5)"
 
 
@@ -80,8 +82,9 @@ def test_killed_test_process_leaves_no_servers_or_folders(tmp_path: Path, proces
         *((*POLYANT, *arguments) for arguments in COMMANDS),
         (*UVICORN, "--no-such-option"),
         (sys.executable, "-c", CODE, "one", "two"),
+        ("prlimit", "--nofile=99:100", sys.executable, "-c", LIMIT),
     ],
-    ids=["version", "list", "unknown command", "create", "uvicorn", "code"],
+    ids=["version", "list", "unknown command", "create", "uvicorn", "code", "limit"],
 )
 def test_forked_python_behaves_like_an_executed_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     variables = {"ENCRYPTION_KEY": "0f" * 32}
@@ -92,6 +95,17 @@ def test_forked_python_behaves_like_an_executed_one(tmp_path: Path, command: tup
         executed.stdout,
         executed.stderr,
     )
+
+
+def test_fork_sees_the_file_system_that_is_mounted_for_it(tmp_path: Path) -> None:
+    require_mounts()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    code = "import os; print(os.statvfs('.').f_blocks * os.statvfs('.').f_frsize)"
+    command = with_small_disk((sys.executable, "-c", code), disk, size="1m")
+    forked, executed = (run(disk, each) for each in (command, (*EXECUTED, *command)))
+    assert (forked.stdout, forked.stderr) == (executed.stdout, executed.stderr) == (f"{2**20}\n", "")
+    assert list(disk.iterdir()) == []
 
 
 @pytest.mark.parametrize(

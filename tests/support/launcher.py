@@ -4,11 +4,13 @@ Each test process has one launcher, a separate process that receives requests on
 socket closes when the test process ends; the launcher then kills every process that is still running.
 
 The launcher imports `polyant` once and runs it in forks: imports are most of the cost of a start. `python -m polyant`,
-`python -m uvicorn` and `python -c` run in forks, and so do the workers of their servers. Other commands are executed;
-so is everything that starts with `env` (see `support.process.EXECUTED`).
+`python -m uvicorn` and `python -c` run in forks, and so do the workers of their servers. A fork also does what
+`prlimit`, `unshare --mount` and `support.other_user` do before such a command. Other commands are executed; so is
+everything that starts with `env` (see `support.process.EXECUTED`).
 """
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import importlib.metadata
@@ -16,10 +18,13 @@ import importlib.util
 import json
 import multiprocessing
 import os
+import resource
+import runpy
 import selectors
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +49,8 @@ _PRELOADED = (
     *("litestar._kwargs", "litestar.exceptions.responses._debug_response", "litestar.middleware.allowed_hosts"),
     *("litestar.middleware.response_cache", "litestar.middleware._internal.exceptions"),
 )
+
+_CLONE_NEWNS = 0x20000  # from sched.h
 
 
 class Launcher:
@@ -134,12 +141,16 @@ class Launcher:
             os.close(os.open(os.ttyname(0), os.O_RDWR))
         os.chdir(request["cwd"])
         command: list[str] = request["command"]
-        if command[0] != sys.executable or _runner_of(command[1:]) is None:
+        start = command.index(sys.executable) if sys.executable in command else 0
+        preparation = _preparation_of(command[:start])
+        if preparation is None or command[start] != sys.executable or _runner_of(command[start + 1 :]) is None:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execvpe(command[0], command, request["env"])  # noqa: S606 - there is no shell in between
+        preparation()
+        os.chdir(request["cwd"])  # a file system may have been mounted over it
         os.environ.clear()
         os.environ.update(request["env"])
-        return command[1:]
+        return command[start + 1 :]
 
     def _reap(self) -> None:
         while True:
@@ -167,6 +178,30 @@ class Launcher:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _preparation_of(programs: list[str]) -> Callable[[], None] | None:
+    """Returns the function that does in a fork what these programs do before they execute Python, if there is one."""
+    match programs:
+        case []:
+            return lambda: None
+        case ["prlimit", limit] if limit.startswith("--nofile="):
+            soft, hard = map(int, limit.removeprefix("--nofile=").split(":"))
+            return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        case ["unshare", "--mount", *script]:
+            return lambda: _mount(script)
+    return None
+
+
+def _mount(script: list[str]) -> None:
+    """Runs a command that mounts file systems, which only this process and its children will see."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    code = subprocess.run([*script, "true"], check=False).returncode
+    if code:
+        os._exit(code)
+
+
 def _runner_of(arguments: list[str]) -> Callable[[list[str]], None] | None:
     """Returns the function that does in a fork what Python does with these arguments, if there is one."""
     match arguments:
@@ -174,6 +209,8 @@ def _runner_of(arguments: list[str]) -> Callable[[list[str]], None] | None:
             return _run_polyant
         case ["-m", "uvicorn", *_]:
             return _run_uvicorn
+        case ["-m", "support.other_user", *_]:
+            return _run_other_user
         case ["-c", *_]:
             return _run_code
     return None
@@ -193,6 +230,11 @@ def _run_uvicorn(arguments: list[str]) -> None:
     from uvicorn.main import main  # noqa: PLC0415 - as above
 
     main(arguments[2:], prog_name="python -m uvicorn")
+
+
+def _run_other_user(arguments: list[str]) -> None:
+    sys.argv[1:] = arguments[2:]
+    runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
 
 
 def _run_code(arguments: list[str]) -> None:
