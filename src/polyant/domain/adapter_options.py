@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -71,6 +72,10 @@ class AdapterOptions:
     @property
     def schemas(self) -> Mapping[str, JsonObject]:
         """The JSON schema of each adapter's options, by adapter name."""
+        return self._schemas
+
+    @cached_property
+    def _schemas(self) -> Mapping[str, JsonObject]:  # msgspec takes 0.15 ms for each
         return {name: object_schema(kind) for name, kind in self._declared.items() if kind is not None}
 
     def _check(self, name: str, value: JsonObject) -> None:
