@@ -55,8 +55,8 @@ class FlakyLanes(MemoryLanes):
     slow: asyncio.Event | None = None
     fails = False
 
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float) -> Lease | None:
-        lease = await super().acquire(lane, owner=owner, seconds=seconds)
+    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:
+        lease = await super().acquire(lane, owner=owner, seconds=seconds, newest=newest)
         if self.slow is not None:
             await self.slow.wait()
         return lease

@@ -132,7 +132,7 @@ class ConversationTurn:
         """
         self._new = await self._turns.media.checked(self._new)
         lane = await self._lane()
-        async with self._turns.leases.hold(lane, on_loss) as held:
+        async with self._turns.leases.hold(lane, on_loss, newest=self._newest) as held:
             opened, history = await self._begin(held, TurnId(turn_id))
             sent = turn.messages[: len(turn.messages) - len(self._new)]
             continued = msgspec.structs.replace(turn, messages=(*history, *sent, *self._new))
@@ -143,6 +143,11 @@ class ConversationTurn:
                         await self._end(held, opened, TurnId(turn_id), answer)
                     answer.add(event)
                     yield event
+
+    @property
+    def _newest(self) -> int:
+        """The number of stored messages that the turn may need."""
+        return 0 if self._has_history else self._instance.history_messages
 
     async def _lane(self) -> Lane:
         instance, hashes = self._instance.id, self._turns.hashes
@@ -160,7 +165,7 @@ class ConversationTurn:
     ) -> tuple[OpenConversation, tuple[UserMessage | AssistantMessage, ...]]:
         """Stores the new messages, and returns the conversation with the history that goes up before them."""
         lane, budget = held.lease.lane, HistoryBudget(self._instance.history_tokens, self._instance.history_messages)
-        found = await self._turns.repo.current(lane.id, newest=0 if self._has_history else budget.messages)
+        found = held.take_found() or await self._turns.repo.current(lane.id, newest=self._newest)
         if found is not None:
             opened = await self._turns.keys.open(found.conversation)
             try:

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from polyant.domain.conversations import LaneId
+import msgspec
+
+from polyant.domain.conversations import CurrentConversation, LaneId
 from polyant.domain.errors import ConversationBusyError, LeaseLostError, StorageUnavailableError
 from polyant.domain.injectables import LeaseSeconds, ProcessName
 from polyant.domain.lanes import Lane, Lease
@@ -28,7 +30,8 @@ class HeldLane:
     """
 
     def __init__(self, lanes: Lanes, lease: Lease, *, seconds: float, on_loss: Callable[[], None]) -> None:
-        self.lease = lease
+        self.lease = lease if lease.found is None else msgspec.structs.replace(lease, found=None)
+        self._found = lease.found
         self._lanes = lanes
         self._seconds = seconds
         self._on_loss = on_loss
@@ -36,6 +39,11 @@ class HeldLane:
         self._released = False
         # A timer instead of a task: most turns end before the first renewal.
         self._timer = asyncio.get_running_loop().call_later(seconds / 3, self._begin_renewal)
+
+    def take_found(self) -> CurrentConversation | None:
+        """Returns the lane's current conversation once, if the store read it with the lease."""
+        found, self._found = self._found, None  # it has up to a thousand texts, and the turn can be long
+        return found
 
     async def release(self) -> None:
         """Ends the lease, if it hasn't ended; an unavailable store leaves it to expire."""
@@ -90,12 +98,15 @@ class LaneLeases:
         self._returning: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def hold(self, lane: Lane, on_loss: Callable[[], None]) -> AsyncIterator[HeldLane]:
+    async def hold(
+        self, lane: Lane, on_loss: Callable[[], None], *, newest: int | None = None
+    ) -> AsyncIterator[HeldLane]:
         """Waits for the lane, in the order of the calls in this process, and holds it until the context exits.
 
         Args:
             lane: The lane.
             on_loss: Called once if another holder takes the lane meanwhile.
+            newest: If set, the store may read the current conversation and that many of its messages with the lease.
 
         Raises:
             ConversationBusyError: `MAX_WAITING` calls already wait for the lane in this process.
@@ -107,7 +118,7 @@ class LaneLeases:
         queue.calls += 1
         try:
             async with queue.turn():
-                lease = await self._acquire(lane, queue)
+                lease = await self._acquire(lane, queue, newest)
                 held = HeldLane(self._lanes, lease, seconds=self._seconds, on_loss=on_loss)
                 try:
                     yield held
@@ -118,8 +129,8 @@ class LaneLeases:
             if not queue.calls:
                 del self._queues[lane.id]
 
-    async def _acquire(self, lane: Lane, queue: "_Queue") -> Lease:
-        lease = await self._try(lane)
+    async def _acquire(self, lane: Lane, queue: "_Queue", newest: int | None) -> Lease:
+        lease = await self._try(lane, newest)
         if lease is not None:
             return lease
         delay = _FIRST_POLL_SECONDS
@@ -127,12 +138,12 @@ class LaneLeases:
             while lease is None:
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _MAX_POLL_SECONDS)
-                lease = await self._try(lane)
+                lease = await self._try(lane, newest)
         return lease
 
-    async def _try(self, lane: Lane) -> Lease | None:
+    async def _try(self, lane: Lane, newest: int | None) -> Lease | None:
         """Returns the lease, or None; a call that is cancelled meanwhile gives its lease back."""
-        call = asyncio.ensure_future(self._lanes.acquire(lane, owner=self._owner, seconds=self._seconds))
+        call = asyncio.ensure_future(self._lanes.acquire(lane, owner=self._owner, seconds=self._seconds, newest=newest))
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:

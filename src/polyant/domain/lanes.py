@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from polyant.domain.conversations import API_CHANNEL, Conversation, ConversationId, LaneId
+from polyant.domain.conversations import API_CHANNEL, Conversation, ConversationId, CurrentConversation, LaneId
 from polyant.domain.instances import InstanceId
 
 
@@ -45,6 +45,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """The number of events that the lane had received when the lease was taken, or its work loaded last."""
     conversation: ConversationId | None = None
     """The lane's current conversation."""
+    found: CurrentConversation | None = None
+    """That conversation, if the store read it with the lease; None says nothing about it."""
 
 
 def lane_of(conversation: Conversation) -> Lane:

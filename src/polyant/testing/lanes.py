@@ -21,7 +21,9 @@ from polyant.testing.conversation_store import (
     ids_of,
     lane_of,
     loaded,
+    messages_of,
     names_of,
+    user_message,
 )
 
 
@@ -50,6 +52,30 @@ class LanesContract(ConversationStoreContract):
         lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
         assert lease is not None
         assert lease.conversation == conversation.id
+
+    @proves(
+        "With `newest`, the lease may contain what `ConversationRepo.current` returns; a store that would have to "
+        "wait for it leaves it out.",
+    )
+    async def test_lease_contains_the_current_conversation_or_nothing(self, rig: ConversationStoreRig) -> None:
+        conversation = await rig.conversations.start(conversation_of())
+        await rig.conversations.append(conversation.id, [*messages_of(3), user_message("m-4", answered=False)])
+        for newest in (0, 2, 9):
+            lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=newest)
+            assert lease is not None
+            assert lease.conversation == conversation.id
+            current = await rig.conversations.current(api_lane().id, newest=newest)
+            assert lease.found in {None, current}
+            await rig.lanes.release(lease)
+
+    async def test_lease_of_an_expired_lane_contains_what_its_holder_stored(self, rig: ConversationStoreRig) -> None:
+        conversation = await rig.conversations.start(conversation_of())
+        late = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=9)
+        await rig.advance(LEASE + 1)
+        await rig.conversations.append(conversation.id, [user_message()], lease=late)
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE, newest=9)
+        assert lease is not None
+        assert lease.found in {None, await rig.conversations.current(api_lane().id, newest=9)}
 
     @proves(
         "A lane is free if nobody holds a lease on it, or if the lease has expired.",

@@ -1,11 +1,18 @@
+import asyncio
+
+import pytest
+
 from polyant.adapters.piccolo.conversation_repo import _STATEMENTS
-from polyant.adapters.piccolo.conversation_tables import MessageRow
+from polyant.adapters.piccolo.conversation_tables import LaneRow, MessageRow
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import in_dialects
 from polyant.domain.conversations import ConversationId
-from polyant.testing.conversation_store import conversation_of, messages_of
+from polyant.domain.lanes import Lease
+from polyant.testing.conversation_store import LEASE, api_lane, conversation_of, messages_of
 from support.conversation_stores import PiccoloConversationStoreRig
+from support.patience import PATIENCE
 
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgres": "EXPLAIN "}
 
 
@@ -20,3 +27,42 @@ async def test_writing_a_message_reads_only_unanswered_ones(database: PiccoloDat
         statement = in_dialects(_STATEMENTS[name])[database.dialect]
         rows = await database.run(EXPLAIN[database.dialect] + statement, *arguments)
         assert "conversation_messages_unanswered" in str([tuple(row) for row in rows])
+
+
+async def test_free_lane_is_leased_with_its_conversation(postgres_database: PiccoloDatabase) -> None:
+    rig = PiccoloConversationStoreRig(postgres_database)
+    conversation = await rig.conversations.start(conversation_of())
+    await rig.conversations.append(conversation.id, messages_of(3))
+    lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=2)
+    assert lease is not None
+    assert lease.found is not None, "so that the turn needs no further statement"
+    assert lease.found == await rig.conversations.current(api_lane().id, newest=2)
+
+
+@pytest.mark.parametrize(
+    ("is_leased", "change"),
+    [(True, "owner = NULL, due_at = NULL"), (False, "epoch = epoch + 1"), (False, "conversation = 'other'")],
+    ids=["released", "leased and released", "moved on"],
+)
+async def test_lease_that_had_to_wait_contains_no_conversation(
+    postgres_database: PiccoloDatabase, *, is_leased: bool, change: str
+) -> None:
+    """The statement doesn't see what the previous holder stored after it began."""
+    rig = PiccoloConversationStoreRig(postgres_database)
+    await rig.conversations.start(conversation_of())
+    if is_leased:
+        assert await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE) is not None
+    call = rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE, newest=9)
+
+    async def hold() -> "asyncio.Task[Lease | None]":
+        await postgres_database.bind(LaneRow).raw(f"UPDATE lanes SET {change}").run()  # noqa: S608 - no input
+        waiting = asyncio.ensure_future(call)
+        async with asyncio.timeout(PATIENCE):
+            while not [*await postgres_database.run(WAITING)]:  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+        return waiting
+
+    lease = await (await asyncio.create_task(postgres_database.write(hold)))
+    assert lease is not None
+    assert lease.owner == "worker-2"
+    assert lease.found is None

@@ -26,7 +26,7 @@ class MemoryLanes(Lanes):
         self._tables = store.conversations
         self._clock = clock
 
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float) -> Lease | None:
+    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:  # noqa: ARG002 - reading it later costs nothing here
         row = self._tables.lane(lane, self._now())
         if row.owner is not None and row.due_at is not None and row.due_at > self._now():
             return None

@@ -38,6 +38,7 @@ DELIVERY = (
 
 _number = itemgetter(len(MESSAGE))
 _NUMBER_IN_CURRENT = itemgetter(4)
+_LEASE_NUMBER = -1
 
 
 def columns(names: Sequence[str], table: str = "") -> str:
@@ -156,6 +157,20 @@ def lease_of(row: Row) -> Lease:
     """Returns the lease in the columns of LEASE."""
     lane = Lane(id=row[0], kind=LaneKind(row[1]), instance=row[2], channel=row[3], account=row[4], user=row[5])
     return Lease(lane=lane, owner=row[6], epoch=row[7], wake=row[8], conversation=row[9])
+
+
+def lease_with_current(rows: Sequence[Row]) -> Lease | None:
+    """Returns the lease and the current conversation of its lane, or None for no rows.
+
+    Args:
+        rows: Those of `current_of`, if the conversation was read, and one with the number -1, which has the columns of
+            LEASE as a JSON array in place of the text.
+    """
+    if not rows:
+        return None
+    lease = next(row for row in rows if row[4] == _LEASE_NUMBER)
+    found = current_of(row for row in rows if row[4] != _LEASE_NUMBER)
+    return msgspec.structs.replace(lease_of(msgspec.json.decode(lease[2])), found=found)
 
 
 def event_of(row: Row) -> StoredEvent:

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 
 from polyant.adapters.piccolo.backend import Work
 from polyant.adapters.piccolo.conversation_database import ConversationDatabase
-from polyant.adapters.piccolo.conversation_rows import LEASE, columns, duration, lane_values, lease_of
+from polyant.adapters.piccolo.conversation_rows import (
+    CONVERSATION,
+    LEASE,
+    columns,
+    duration,
+    lane_values,
+    lease_of,
+    lease_with_current,
+)
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import step
 from polyant.domain.conversations import LaneId
@@ -30,8 +38,7 @@ RELEASE = """owner = NULL, burst_since = @now, not_before = @now + {delay},
     due_at = CASE WHEN kind = 'channel' AND {again} THEN @now + {delay} END"""
 """Ends the lease of a lane."""
 
-_STATEMENTS = {
-    "acquire": f"""
+_ACQUIRE = f"""
         INSERT INTO lanes AS lane (id, kind, instance, channel, account, user_hash,
             owner, due_at, not_before, burst_since, wake, epoch, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, @now + $8, 0, 0, 0, 1, @now)
@@ -39,7 +46,30 @@ _STATEMENTS = {
             epoch = lane.epoch + 1, owner = excluded.owner, due_at = @now + $8
         WHERE lane.owner IS NULL OR lane.due_at <= @now
         RETURNING {columns(LEASE)}
-    """,
+"""
+
+# A statement reads rows as they were when it began, but takes the lane as it is. The conversation is up to date only if
+# the lane was free at the beginning and nobody has leased it since; otherwise it isn't read.
+_ACQUIRE_AND_READ = f"""
+    WITH free AS MATERIALIZED (
+        SELECT epoch, conversation FROM lanes WHERE id = $1::text AND owner IS NULL
+    ), acquired AS ({_ACQUIRE}), known AS MATERIALIZED (
+        SELECT acquired.conversation FROM acquired JOIN free
+            ON acquired.epoch = free.epoch + 1 AND acquired.conversation = free.conversation
+    )
+    SELECT id, ''::varchar, @array({columns(LEASE)})::text, 0::bigint, -1::bigint FROM acquired
+    UNION ALL SELECT conversation.id, ''::varchar, @array({columns(CONVERSATION, "conversation")})::text, 0::bigint,
+        0::bigint
+        FROM known JOIN conversations AS conversation ON conversation.id = known.conversation
+    UNION ALL SELECT * FROM (
+        SELECT id, role, content, tokens, number FROM conversation_messages
+        WHERE conversation = (SELECT conversation FROM known) AND answered ORDER BY number DESC LIMIT $9
+    ) AS newest
+"""
+
+_STATEMENTS = {
+    "acquire": _ACQUIRE,
+    "acquire_and_read": _ACQUIRE_AND_READ,
     # Polling reads, because a claim that finds nothing would take SQLite's write lock.
     "due_in": "SELECT min(due_at) - @now FROM lanes WHERE due_at IS NOT NULL AND kind = 'channel'",
     "claim": f"""
@@ -87,8 +117,11 @@ class PiccoloLanes(Lanes):
     def __init__(self, *, database: PiccoloDatabase) -> None:
         self._database = ConversationDatabase(database, _STATEMENTS)
 
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float) -> Lease | None:
-        rows = await self._database.write("acquire", *lane_values(lane), owner, duration(seconds))
+    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:
+        values = *lane_values(lane), owner, duration(seconds)
+        if newest is not None and not self._database.is_sqlite:
+            return lease_with_current(await self._database.write("acquire_and_read", *values, newest))
+        rows = await self._database.write("acquire", *values)
         return lease_of(rows[0]) if rows else None
 
     async def claim(self, *, owner: str, seconds: float) -> Lease | None:

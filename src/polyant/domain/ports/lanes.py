@@ -19,11 +19,12 @@ class Lanes(Protocol):
     """
 
     @abstractmethod
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float) -> Lease | None:
+    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:
         """Leases this lane for that many seconds, or returns None if it isn't free; returns immediately.
 
         An unknown lane is created; a known one has this description from now on. Of concurrent calls, one gets the
-        lease. It is for lanes of the kinds `api` and `account`, and works for all.
+        lease. It is for lanes of the kinds `api` and `account`, and works for all. With `newest`, the lease may contain
+        what `ConversationRepo.current` returns; a store that would have to wait for it leaves it out.
         """
 
     @abstractmethod
