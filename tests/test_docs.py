@@ -309,7 +309,14 @@ def test_table_lists_exactly_the_pluggable_ports() -> None:
         assert setting.split("`")[1] in settings
         assert dotted(port.strip("`")) is group.port
         assert dotted(contract.strip("`")).__name__ == f"{group.port.__name__}Contract"  # type: ignore[attr-defined]
-        assert f"`{group.port.__name__}`" in (ADAPTERS / page.rpartition("(")[2].rstrip(")")).read_text()
+        name, _, anchor = page.rpartition("(")[2].rstrip(")").partition("#")
+        text = (ADAPTERS / name).read_text()
+        assert f"`{group.port.__name__}`" in text
+        if anchor:  # a page of several ports has a section for each
+            assert anchor == group.port.__name__.lower()
+            own = text.partition(f"\n### {group.port.__name__}\n")[2].partition("\n#")[0]
+            for needed in (f"`{setting.split('`')[1]}`", f"`{group.port.__name__}Contract`", f"new {group.name} NAME"):
+                assert needed in own
 
 
 async def test_table_lists_exactly_the_injectable_types() -> None:

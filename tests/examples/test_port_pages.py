@@ -36,7 +36,7 @@ def run(folder: Path, *command: str) -> str:
 
 def test_every_page_of_a_port_has_an_example() -> None:
     index = (FOLDER / "README.md").read_text()
-    pages = set(re.findall(r"\]\(([\w-]+\.md)\) \|$", index, re.MULTILINE))
+    pages = set(re.findall(r"\]\(([\w-]+\.md)(?:#\w+)?\) \|$", index, re.MULTILINE))
     tested_elsewhere = {"ciphers.md"}  # test_ciphers_page
     assert pages - {page.name for page in PAGES} == tested_elsewhere | WITHOUT_AN_EXAMPLE
 
