@@ -51,5 +51,5 @@ class ChannelRegistry:
         except PolyantError:
             raise
         except Exception as error:
-            _logger.warning("The adapter of the channel %s can't be loaded: %s", name, error)
+            _logger.debug("The adapter of the channel %s can't be loaded", name, exc_info=True)
             raise ChannelUnavailableError(name, str(error).partition("\n")[0] or type(error).__name__) from error

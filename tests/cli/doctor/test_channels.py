@@ -1,10 +1,12 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from polyant.cli.context import CliContext, run
+from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import ConnectionState
 from polyant.domain.conversations import LaneId, TurnId
 from polyant.domain.lane_work import EventState, ReceivedEvent, TurnResult
@@ -14,6 +16,7 @@ from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.lanes import Lanes
 from support.commands import Polyant
 from support.doctor import Doctor
+from support.packages import install
 from support.scripted_telegram import TOKEN, ScriptedTelegram, telegram_in_thread
 
 
@@ -53,6 +56,47 @@ def test_paused_connection_is_a_warning(
     in_store(pause)
     [(state, _, message)] = findings()
     assert (state, "polyant channels connect demo-bot telegram" in message) == ("warning", True)
+
+
+def test_problem_on_record_is_a_warning(findings: Doctor, telegram: ScriptedTelegram) -> None:
+    async def record(context: CliContext) -> None:
+        connections = await context.get(ChannelConnections)
+        (connection,) = await connections.list()
+        since = datetime(2026, 5, 4, 10, 2, tzinfo=UTC)
+        await connections.set_problem(connection.id, ProblemKind.POLLED_ELSEWHERE, "another program", at=since)
+
+    in_store(record)
+    [(state, about, message)] = findings()
+    assert (state, about) == ("warning", "channel telegram of demo-bot")
+    assert message.startswith("polled elsewhere since 2026-05-04 10:02 UTC: another program")
+
+
+def test_imported_channel_is_a_warning(findings: Doctor, telegram: ScriptedTelegram) -> None:
+    async def disconnect(context: CliContext) -> None:
+        connections = await context.get(ChannelConnections)
+        (connection,) = await connections.list()
+        await connections.save(replace(connection, state=ConnectionState.DISCONNECTED))
+
+    in_store(disconnect)
+    [(state, _, message)] = findings()
+    assert (state, message) == (
+        "warning",
+        "was imported, without an account. Run `polyant channels connect demo-bot telegram`",
+    )
+
+
+def test_channel_that_cannot_be_imported_is_a_fault_beside_the_other_checks(
+    findings: Doctor, telegram: ScriptedTelegram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "acme-icq", "raise ImportError('no wire')", [("channel", "icq", "Icq")])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    telegram.webhook_error = "Connection refused"
+    found = findings(CHANNELS="icq,telegram")
+    assert [(state, about) for state, about, _ in found] == [
+        ("fault", "channel icq"),
+        ("fault", "channel telegram of demo-bot"),
+    ]
+    assert "The channel adapter 'icq' of acme-icq can't be imported: ImportError: no wire" in found[0][2]
 
 
 def test_dead_letters_are_a_warning(findings: Doctor, telegram: ScriptedTelegram) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 
 from polyant import plugins
-from polyant.adapter_groups import GROUPS, chosen_adapters
+from polyant.adapter_groups import CHANNEL, GROUPS, chosen_adapters
 from polyant.adapter_settings import describe_settings, settings_struct_of
 from polyant.adapter_variables import unknown_variables
+from polyant.arguments import WiringError
 from polyant.cli.context import CliContext
 from polyant.cli.doctor.finding import Finding, fault, ok, warning
 from polyant.domain.adapter_health import AdapterHealth
@@ -15,10 +16,19 @@ _FIX = "Restore it; the log of the server has the same text"
 
 
 async def list_settings(context: CliContext) -> AsyncIterator[Finding]:
-    """Yields the settings of each chosen adapter that declares any; the values were checked before."""
+    """Yields the settings of each chosen adapter that declares any; the values were checked before.
+
+    A channel that can't be imported is a fault that affects no other check.
+    """
     environ, groups = await context.get(Environ), {group.name: group for group in GROUPS}
     for group, name in sorted(chosen_adapters(context.settings)):
-        kind = settings_struct_of(plugins.load(groups[group], name))
+        try:
+            kind = settings_struct_of(plugins.load(groups[group], name))
+        except WiringError as error:
+            if group != CHANNEL.name:
+                raise
+            yield fault(f"{group} {name}", str(error), fix="Repair it, or remove it from CHANNELS")
+            continue
         names = () if kind is None else [setting.variable for setting in describe_settings(name, kind)]
         given = [variable for variable in names if environ.get(variable, "").strip()]
         if names:
