@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from polyant.cli import instance_transfer
 from polyant.cli.arguments import DEFAULT, or_default, words
 from polyant.cli.context import CliContext, run, tools_of
 from polyant.cli.mcp_tools import mcp_tools_of
@@ -81,6 +82,7 @@ def add_to(commands: Any) -> None:
     _action(actions, "history", "list the earlier prompts and settings of an instance", _history)
     restore = _action(actions, "restore", "save earlier prompts and settings of an instance again", _restore)
     restore.add_argument("number", metavar="N", help="number of the state, see `polyant instances history SLUG`")
+    instance_transfer.add_to(actions)
     delete = _action(actions, "delete", "delete an instance and all its data", _delete)
     delete.add_argument("--yes", action="store_true", help="skip the confirmation prompt")
 

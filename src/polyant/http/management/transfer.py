@@ -144,7 +144,7 @@ class TransferController(Controller):
         channels = await export_channels(exported.instance)
         disposition = f'attachment; filename="{exported.instance.slug}.json"'
         headers = {"Content-Disposition": disposition, "ETag": etag_of(exported.instance.version)}
-        return Response(_document_of(exported, channels), headers=headers)
+        return Response(document_of(exported, channels), headers=headers)
 
     @post("/import", summary="Import an instance", responses={200: _REPLACED, **write_errors(404, 409, 412)})
     async def import_document(
@@ -193,7 +193,8 @@ class TransferController(Controller):
         )
 
 
-def _document_of(exported: ExportedInstance, channels: Sequence[ExportedChannel]) -> InstanceDocument:
+def document_of(exported: ExportedInstance, channels: Sequence[ExportedChannel]) -> InstanceDocument:
+    """Returns the document of an exported instance and its channels."""
     instance = exported.instance
     content = msgspec.structs.asdict(content_of(instance))
     sections = content.pop("sections")
