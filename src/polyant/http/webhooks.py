@@ -58,11 +58,11 @@ class Webhooks:
         body = await read_body(request)
         if len(body) > MAX_WEBHOOK_BYTES:
             raise HTTPException(status_code=413, detail="request entity too large")
-        receive = await self._instances.get(ReceiveEvents)
+        receive, scope = await self._instances.get(ReceiveEvents), request.scope
         arrived = WebhookRequest(
             method=request.method,
-            headers={name.lower(): value for name, value in request.headers.items()},
-            query={name: str(value) for name, value in request.query_params.items()},
+            headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+            query={name: str(value) for name, value in request.query_params.items()} if scope["query_string"] else {},
             body=body,
         )
         try:
