@@ -118,6 +118,7 @@ class Operator:
 
     async def _create_and_delete(self) -> None:
         slug = "soak-guest"
+        await self._call("DELETE", f"/instances/{slug}")  # if an earlier task failed before its end
         await self._create(slug)
         await asyncio.sleep(SETTLE_SECONDS)
         key = self._scenario.keys[slug]
@@ -128,7 +129,8 @@ class Operator:
             check_envelope(await self._chat(slug, key), 401, "Unknown model")
 
     async def _read(self) -> None:
-        check((await self._api("GET", "/instances?search=soak-"))["total"], len(MODELS), "the number of instances")
+        listed = (await self._api("GET", "/instances?search=soak-&limit=100"))["instances"]
+        check({instance["slug"] for instance in listed} & {*MODELS}, {*MODELS}, "the instances")
         turns = (await self._api("GET", "/instances/soak-fast/turns?limit=10"))["turns"]
         check({turn["outcome"] for turn in turns}, {"finished"}, "the outcomes of turns")
         (entry, *_) = (await self._api("GET", "/audit?instance=soak-prompt&limit=1"))["entries"]
