@@ -330,3 +330,34 @@ async def test_stopped_server_gives_running_turns_back_without_an_attempt(tmp_pa
                 "SELECT event.attempts, lanes.owner FROM channel_events AS event JOIN lanes ON lanes.id = event.lane"
             )
             assert [tuple(row) for row in rows] == [(0, None)]
+
+
+async def test_outage_that_outlasts_the_lease_costs_no_attempt(tmp_path: Path) -> None:
+    packages, script = tmp_path / "packages", tmp_path / "script.json"
+    packages.mkdir()
+    install(packages, PACKAGE, SOURCE, [("channel", "ledger", "LedgerChannel")])
+    script.write_text(json.dumps([{"steps": [[{"pause": 6}, {"text": "Hi"}]]}]))
+    with running_server() as database_server:
+        url = database_server.url_of("test")
+        variables = variables_of(url, tmp_path) | {"LEASE_SECONDS": "1"}
+        with serving(tmp_path, **variables, SCRIPTED_TURNS=str(script)) as server:
+            path = connect(tmp_path, variables)
+            async with httpx.AsyncClient(timeout=PATIENCE) as client:
+                body = msgspec.json.encode([events()[0]])
+                response = await client.post(f"{server.url}{path}", content=body, headers={"x-fake-token": TOKEN})
+                assert response.status_code == 200
+            await until(lambda: attempts_are(url, ("open", 1)))
+            database_server.stop()
+            await asyncio.sleep(2)  # the turn ends with its lease
+            database_server.start()
+            await until(lambda: attempts_are(url, ("answered", 1)))
+
+
+async def attempts_are(url: str, expected: tuple[str, int]) -> bool:
+    """Returns whether the only event has that state and number of attempts."""
+    async with PiccoloDatabase(url) as database:
+        try:
+            rows = await database.run("SELECT state, attempts FROM channel_events")
+        except Exception:  # noqa: BLE001 - the database may be starting
+            return False
+    return [tuple(row) for row in rows] == [expected]
