@@ -17,12 +17,12 @@ def resident():
 if sys.argv[1] == "return":
     return_large_blocks()
 del (largest := [bytes(8 * 2**20)])[:]
-blocks = [(b"x" * 2**18, bytes(1_000)) for _ in range(200)]
+blocks = [(b"x" * 100_000, bytes(1_000)) for _ in range(200)]
 held = resident()
 blocks = [small for _, small in blocks]
 print(held - resident())
 """
-_BLOCKS_BYTES = 200 * 2**18
+_BLOCKS_BYTES = 200 * 100_000
 
 
 def _returned_bytes(mode: str, **variables: str) -> int:
