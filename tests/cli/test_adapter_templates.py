@@ -17,7 +17,7 @@ from support.process import environment
 SAME = {group.name for group in CONVERSATION_GROUPS[1:]}
 """The ports whose packages are those of `conversation_repo`."""
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis", "--import-mode=importlib")
-LISTS = {"channel": "CHANNELS", "chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS", "turn_observer": "TURN_OBSERVERS"}
+LISTS = {"chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS", "turn_observer": "TURN_OBSERVERS"}
 _PAGES = Path(__file__).parent.parent.parent / "docs" / "adapters"
 
 
@@ -26,7 +26,7 @@ def written(port: str, parent: Path) -> Path:
     return write_package(port, f"{port.replace('_', '-')}-two", parent)
 
 
-def test_every_port_that_takes_adapters_has_a_template() -> None:
+def test_ports_without_a_protocol_of_their_own_have_a_template() -> None:
     assert TEMPLATES.keys() == {group.name for group in GROUPS} - {"channel", "tool_servers"}
 
 

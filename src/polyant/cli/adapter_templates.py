@@ -1,4 +1,4 @@
-"""The templates of `polyant adapters new`, one for each port that takes adapters."""
+"""The templates of `polyant adapters new`, one for each port that takes adapters, except Channel and ToolServers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ _LISTS = {
     "tool": "POLYANT_TOOLS=NAME",
     "turn_observer": "TURN_OBSERVERS=NAME",
 }
-_WITHOUT_HYPHENS = frozenset({"channel", "tool"})
+_WITHOUT_HYPHENS = frozenset({"tool"})
 _STORE = ("archive", "audit_log", "channel_connections", "instance_history", "session_repo", "skill_files", "user_repo")
 _FOLLOW_MEMORY = "Override the methods of the adapter with calls of your store, one after the other."
 _FOLLOW_STORE = (
