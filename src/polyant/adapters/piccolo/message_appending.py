@@ -61,7 +61,12 @@ _RELEASED = f""", released AS (
     )"""
 
 # Parameters: 1 conversation, 2 lane, 3 epoch, 4 to 15 the message, 16 client managed. No row: nothing has changed.
-_LEASED = "SELECT id FROM lanes WHERE id = $2::text AND epoch = $3::bigint AND owner IS NOT NULL"
+_FREE_OF_REPEATS = """SELECT id FROM lanes WHERE id = $2::text AND epoch = $3::bigint AND owner IS NOT NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM conversation_messages
+            WHERE conversation = $1::text AND NOT answered AND digest = $11::text
+        ) FOR UPDATE"""
+"""The lane, if it is leased and the message repeats no unanswered one."""
 _STORED = f"""
         INSERT INTO conversation_messages (conversation, {columns(MESSAGE)})
         SELECT id, $4::text, $5::text, $6::text, $7::bigint, $8::text, $9::bigint, ANSWERED, $11::text, $12::text,
@@ -76,9 +81,7 @@ _COUNTED = """
 
 _APPEND_ONE = f"""
     WITH lane AS MATERIALIZED (
-        {_LEASED}
-            AND NOT EXISTS (SELECT 1 FROM conversation_messages WHERE conversation = $1::text AND NOT answered)
-        FOR UPDATE
+        {_FREE_OF_REPEATS}
     ), counted AS ({_COUNTED.replace("CHANGE", "CASE WHEN $10::boolean THEN 0 ELSE 1 END")})
     {_STORED.replace("ANSWERED", "$10::boolean")}
 """
@@ -87,11 +90,7 @@ _APPEND_ONE = f"""
 _ANSWERED = "($10::boolean OR $8::text = $17::text)"
 _APPEND_ANSWER = f"""
     WITH lane AS MATERIALIZED (
-        {_LEASED} AND NOT EXISTS (
-            SELECT 1 FROM conversation_messages
-            WHERE conversation = $1::text AND NOT answered AND digest = $11::text
-        )
-        FOR UPDATE
+        {_FREE_OF_REPEATS}
     ), done AS (
         UPDATE conversation_messages SET answered = true
         WHERE conversation = $1::text AND turn = $17::text AND NOT answered AND EXISTS (SELECT 1 FROM lane)
