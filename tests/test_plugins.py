@@ -10,12 +10,14 @@ from polyant.domain.errors import UnavailableError
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.tool import Tool
 from polyant.plugins import AdapterError, AdapterRecipe, Group, PortT, adapter_type, installed_adapters, load
 from polyant.testing.manual_clock import ManualClock
 from support.packages import install
 
 RATE_LIMITER = Group("rate_limiter", RateLimiter)
 CHAT_MODEL = Group("chat_model", ChatModel)
+TOOL = Group("tool", Tool)
 
 SOURCE = """
 from __future__ import annotations
@@ -247,6 +249,21 @@ async def test_unusable_adapter_is_refused_in_one_line_with_the_reason(name: str
 async def test_missing_attributes_and_methods_are_named(name: str, message: str) -> None:
     with pytest.raises(AdapterError, match=message):
         await build(CHAT_MODEL, name)
+
+
+async def test_missing_attribute_of_a_subclass_of_the_port_is_named(folder: Path) -> None:
+    source = """
+import msgspec
+from polyant.domain.ports.tool import Tool
+class Echo(Tool):
+    name = "echo"
+    description = "Returns nothing"
+    arguments = msgspec.Struct
+    async def run(self, arguments, context): ...
+"""
+    install(folder, "acme-echo", source, [("tool", "echo", "Echo")])
+    with pytest.raises(AdapterError, match="'echo' is missing secrets, which Tool requires"):
+        await build(TOOL, "echo")
 
 
 async def test_reason_of_an_unavailable_adapter_is_quoted(folder: Path) -> None:

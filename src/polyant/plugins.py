@@ -150,9 +150,10 @@ class AdapterRecipe(Recipe, Generic[PortT]):
         if inspect.iscoroutine(adapter):
             adapter.close()
             raise self._asynchronous()
-        if not isinstance(adapter, self._group.port):
-            missing = ", ".join(_missing(adapter, self._group.port))
-            raise AdapterError(f"{self.label} is missing {missing}, which {self._group.port.__name__} requires")
+        missing = _missing(adapter, self._group.port)
+        if missing or not isinstance(adapter, self._group.port):  # a subclass may lack attributes
+            names = ", ".join(missing)
+            raise AdapterError(f"{self.label} is missing {names}, which {self._group.port.__name__} requires")
         fault = self._group.fault_of(adapter, self._name)
         if fault is not None:
             raise AdapterError(f"{self.label} {fault}")
