@@ -61,7 +61,7 @@ class Databases:
         self._environ = environ
         self._filled: dict[int, str] = {}
         self._empty: dict[str, str] = {}
-        self._connected: set[str] = set()
+        self._webhook = ""
 
     @property
     def version(self) -> str:
@@ -93,11 +93,29 @@ class Databases:
 
     def with_webhook(self) -> str:
         """Returns the URL of a database whose instance `plain` is connected to a channel."""
-        url = self.empty("webhook")
-        if url not in self._connected:
-            asyncio.run(self._connect_channel(url))
-            self._connected.add(url)
+        if not self._webhook:
+            self._webhook = self.with_channel("webhook")
+        return self._webhook
+
+    def with_channel(self, name: str) -> str:
+        """Returns the URL of a new database of that name whose instance `plain` is connected to a channel."""
+        url = self.empty(name)
+        asyncio.run(self._connect_channel(url))
         return url
+
+    def turn_delays(self, url: str) -> list[float]:
+        """Returns the seconds from the arrival of each message of a channel to the start of its turn."""
+        return asyncio.run(self._turn_delays(url))
+
+    async def _turn_delays(self, url: str) -> list[float]:
+        connection = await asyncpg.connect(url)
+        try:
+            events = await connection.fetch("SELECT received_at FROM channel_events ORDER BY id")
+            turns = await connection.fetch("SELECT at FROM turns ORDER BY at")
+        finally:
+            await connection.close()
+        pairs = zip(turns, events, strict=True)
+        return [turn["at"].timestamp() - event["received_at"] / 1_000_000 for turn, event in pairs]
 
     def transactions(self, url: str) -> int:
         """Returns the number of transactions of a database so far."""

@@ -21,6 +21,7 @@ DEFAULT_INSTANCES = 10
 """The number of instances in a database, unless a case varies it."""
 RELAY = python("-m", "uvicorn", "bench.bare_relay:app", "--port", "{port}", "--no-access-log")
 _WEBHOOK = python("-m", "uvicorn", "bench.bare_webhook:app", "--port", "{port}", "--no-access-log")
+_PLATFORM = python("-m", "uvicorn", "bench.stub_platform:app", "--port", "{port}", "--no-access-log")
 _POLYANT = python("-m", "polyant")
 
 
@@ -126,6 +127,15 @@ class Harness:
         """Returns an engine with a connected channel, which receives events but doesn't answer them."""
         settings = {**self._environ, "DATABASE_URL": self.databases.with_webhook(), "SERVE_ROLE": "api"}
         return self._serve("engine with a webhook", _POLYANT, settings)
+
+    def engines_with_channel(self, name: str, *roles: str) -> tuple[str, list[Target]]:
+        """Returns the URL of a new database with a connected channel, and one engine of each role on it."""
+        platform = self.start("platform", *_PLATFORM, ready="/")
+        url = self.databases.with_channel(name)
+        environ = {"DATABASE_URL": url, "TELEGRAM_API_URL": self.url_of(platform)}
+        return url, [
+            self._serve(f"{name}, {role}", _POLYANT, {**self._environ, **environ, "SERVE_ROLE": role}) for role in roles
+        ]
 
     @property
     def bare_webhook(self) -> Target:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bench.cases.crowds import paced, slow_readers
-from bench.cases.growing import conversations, histories, idle_streams, instances, listing, webhooks
+from bench.cases.growing import channel_delays, conversations, histories, idle_streams, instances, listing, webhooks
 from bench.cases.paneling import idle_panel, pages
 from bench.cases.relaying import embedded, limiters, non_streaming, streaming, tools, tracing
 from bench.cases.sharing import workers
@@ -21,6 +21,7 @@ CASES: Mapping[str, Case] = {
     "history": histories,
     "conversations": conversations,
     "webhook": webhooks,
+    "channel-delay": channel_delays,
     "instances": instances,
     "models": listing,
     "idle": idle_streams,

@@ -11,6 +11,7 @@ from bench.harness import Harness, Target
 from bench.jobs import Load
 from bench.scripts import key_of
 from bench.webhooks import WEBHOOK_HEADERS, WEBHOOK_PATH
+from polyant.domain.use_cases.channels.receive_events import QUIET_SECONDS
 
 _NEGLIGIBLE = Aim("<", 1.20)
 _HISTORIES = (1, 20, 100)
@@ -74,6 +75,20 @@ def webhooks(harness: Harness) -> Iterator[Figure]:
     yield median("a signed POST that inserts one row, PostgreSQL included", bare_ms, unit="ms")
     yield median("a delivery to a webhook, PostgreSQL included", engine_ms, unit="ms")
     yield _median_ratio("a delivery / a signed POST", engine_ms, bare_ms, Aim("<=", 3))
+
+
+def channel_delays(harness: Harness) -> Iterator[Figure]:
+    """Messages of a channel, one at a time on an idle server, which waits a second for further ones."""
+    processes = {"one process": ("all",), "two processes": ("channels", "api")}
+    for name, roles in processes.items():
+        url, engines = harness.engines_with_channel(f"delays {len(roles)}", *roles)
+        for number in range(harness.rounds + 1):
+            load = Load(port=engines[-1].port, path=WEBHOOK_PATH, headers=WEBHOOK_HEADERS, deliveries_from=number)
+            sample(harness, engines[-1], msgspec.structs.replace(load, requests=1, connections=1, warm=False))
+            time.sleep(2 * QUIET_SECONDS)
+        delays = harness.databases.turn_delays(url)[1:]  # the first one opens connections
+        yield median(f"beyond the second, {name}", [1_000 * (each - QUIET_SECONDS) for each in delays], unit="ms")
+        yield median(f"wait / second, {name}", [each / QUIET_SECONDS for each in delays], TIMES, Aim("<=", 1.05))
 
 
 def _total_cpu(harness: Harness, target: Target, load: Load) -> float:
