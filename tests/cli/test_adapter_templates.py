@@ -16,7 +16,17 @@ from support.process import environment
 
 SAME = {group.name for group in CONVERSATION_GROUPS[1:]}
 """The ports whose packages are those of `conversation_repo`."""
-OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis", "--import-mode=importlib")
+OPTIONS = (
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:schemathesis",
+    "--import-mode=importlib",
+    "--noconftest",
+)
 LISTS = {"chat_model": "CHAT_MODELS", "tool": "POLYANT_TOOLS", "turn_observer": "TURN_OBSERVERS"}
 _PAGES = Path(__file__).parent.parent.parent / "docs" / "adapters"
 

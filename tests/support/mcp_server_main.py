@@ -108,7 +108,7 @@ async def list_odd(_: Any, __: Any) -> types.ListToolsResult:
         tools=[
             tool("good"),
             tool("spaced", properties={"a b": {}}),
-            tool("listed", properties=[]),
+            tool("listed", properties=["city"]),
             tool("vast", description="x" * 70_000),
         ]
     )

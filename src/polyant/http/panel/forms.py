@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from litestar import Request
 from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 
 from polyant.domain.errors import InvalidInputError
+from polyant.domain.running_turns import CallerGoneError
 from polyant.domain.versioned_edit import save_latest
 from polyant.http.bodies import read_body
 
@@ -131,21 +132,25 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
     media_type = given.partition(b";")[0].strip().lower()
     if media_type not in {_FORM_TYPE, _MULTIPART_TYPE}:
         raise InvalidInputError("The body must be a form: send Content-Type: application/x-www-form-urlencoded")
-    body = await read_body(request)
     try:
-        form = Form(await _parts(request) if media_type == _MULTIPART_TYPE else _pairs(body))
+        form = Form(await (_parts if media_type == _MULTIPART_TYPE else _pairs)(request))
     except (ValueError, LookupError):  # LookupError: a part names an unknown character set
         raise InvalidInputError(f"The form must be UTF-8 and have at most {_MAX_FIELDS} fields") from None
     request.scope["state"]["form"] = form  # an error page shows what was typed
     return form
 
 
-def _pairs(body: bytes) -> list[tuple[str, str]]:
+async def _pairs(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
+    body = await read_body(request)
     return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
 
 
 async def _parts(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
-    """Returns the parts of a multipart form, whose body has been read within its limit."""
+    """Returns the parts of a multipart form."""
+    try:
+        await request.body()  # `form` would read it again, and translate the error of a body that is too long
+    except InternalServerException:  # Litestar raises this when the client disconnects while sending the body
+        raise CallerGoneError from None
     try:
         form = await request.form()
     except HTTPException:
