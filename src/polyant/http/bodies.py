@@ -2,10 +2,12 @@
 
 import codecs
 import math
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import Scope
 
@@ -41,6 +43,18 @@ async def read_body(request: Request[Any, Any, Any]) -> bytes:
             raise RequestEntityTooLarge
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def received(body: Awaitable[bytes]) -> bytes:
+    """Returns the result of `Request.body`.
+
+    Raises:
+        CallerGoneError: The client disconnected before it had sent the whole body.
+    """
+    try:
+        return await body
+    except InternalServerException:  # Litestar raises this when the client disconnects while sending the body
+        raise CallerGoneError from None
 
 
 def require_json(scope: Scope) -> None:

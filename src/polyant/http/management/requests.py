@@ -7,14 +7,12 @@ import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
-from litestar.exceptions import InternalServerException
 from litestar.handlers.base import BaseRouteHandler
 
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.running_turns import CallerGoneError
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import User
-from polyant.http.bodies import decode, require_json
+from polyant.http.bodies import decode, received, require_json
 
 
 class ApiRequest(Request[User, LoggedIn, State]):
@@ -29,10 +27,7 @@ class ApiRequest(Request[User, LoggedIn, State]):
         Raises:
             CallerGoneError: The client disconnected before it had sent the whole body.
         """
-        try:
-            return await super().body()
-        except InternalServerException:
-            raise CallerGoneError from None
+        return await received(super().body())
 
     async def json(self) -> Any:
         """Returns the body, decoded into the type of the handler's `data`.

@@ -8,12 +8,11 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from litestar import Request
 from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException, InternalServerException
+from litestar.exceptions import HTTPException
 
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.running_turns import CallerGoneError
 from polyant.domain.versioned_edit import save_latest
-from polyant.http.bodies import read_body
+from polyant.http.bodies import read_body, received
 
 T = TypeVar("T")
 StoredT = TypeVar("StoredT")
@@ -147,10 +146,7 @@ async def _pairs(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
 
 async def _parts(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
     """Returns the parts of a multipart form."""
-    try:
-        await request.body()  # `form` would read it again, and translate the error of a body that is too long
-    except InternalServerException:  # Litestar raises this when the client disconnects while sending the body
-        raise CallerGoneError from None
+    await received(request.body())  # `form` would read it, and its errors mean that the form is invalid
     try:
         form = await request.form()
     except HTTPException:

@@ -129,17 +129,23 @@ async def test_outage_while_the_answer_is_stored_is_no_attempt(harness: ChannelW
     assert (await only_event(harness)).attempts == 1
 
 
+async def running_turn(harness: ChannelWorkerHarness) -> asyncio.Task[None]:
+    """Starts the turn of a message, which doesn't end by itself."""
+    harness.supervisor.plays(asyncio.Event())
+    await harness.receive(message())
+    harness.clock.advance(1)
+    task: asyncio.Task[None] = asyncio.create_task(harness.answer_lane(await claim(harness)))
+    await harness.supervisor.runs()
+    return task
+
+
 def outage_calls(harness: ChannelWorkerHarness) -> int:
     assert isinstance(harness.store.lanes, FailingLanes)
     return harness.store.lanes.refused
 
 
 async def test_outage_that_outlasts_the_lease_is_no_attempt(harness: ChannelWorkerHarness, outage: Outage) -> None:
-    harness.supervisor.plays(asyncio.Event())
-    await harness.receive(message())
-    harness.clock.advance(1)
-    task = asyncio.create_task(harness.answer_lane(await claim(harness)))
-    await harness.supervisor.runs()
+    task = await running_turn(harness)
     outage.is_on = True
 
     async def is_abandoned() -> bool:
@@ -158,11 +164,7 @@ async def test_outage_that_outlasts_the_lease_is_no_attempt(harness: ChannelWork
 async def test_lane_that_was_taken_over_during_an_outage_is_no_attempt(
     harness: ChannelWorkerHarness, outage: Outage
 ) -> None:
-    harness.supervisor.plays(asyncio.Event())
-    await harness.receive(message())
-    harness.clock.advance(1)
-    task = asyncio.create_task(harness.answer_lane(await claim(harness)))
-    await harness.supervisor.runs()
+    task = await running_turn(harness)
     outage.is_on = True
 
     async def is_refused() -> bool:
