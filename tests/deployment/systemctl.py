@@ -5,6 +5,7 @@ decide whether a service can start: its user, environment, folders and limits, a
 Other services are left to their init scripts.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -151,7 +152,7 @@ def stop(name: str) -> None:
         return
     process = int(file.read_text())
     file.unlink()
-    if Path(f"/proc/{process}").exists():
+    with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGTERM)
     while Path(f"/proc/{process}").exists() and _state_of(process) != "Z":
         time.sleep(0.05)

@@ -46,8 +46,16 @@ class Process:
         return self._code
 
     def send_signal(self, number: signal.Signals) -> None:
+        """Sends the signal, unless the process has ended."""
         if self._code is None:
-            os.kill(self.pid, number)
+            # The launcher may have reaped it without this process knowing yet.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def send_group_signal(self, number: signal.Signals) -> None:
+        """Sends the signal to the process and its descendants that still run."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
     def state(self) -> str:
         """Returns the state that Linux reports: R for running, S for sleeping (waiting for an event), and others."""

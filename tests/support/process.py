@@ -142,16 +142,12 @@ class Server:
 
     def send_group(self, number: signal.Signals) -> None:
         """Sends the signal to the process and its children, as Ctrl-C in a terminal does."""
-        os.killpg(self._process.pid, number)
+        self._process.send_group_signal(number)
 
     def workers(self) -> set[int]:
         """Returns the process ids of the live workers."""
         tree = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-        return {
-            int(child)
-            for child in tree.split()
-            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
-        }
+        return {int(child) for child in tree.split() if _is_worker(child)}
 
     def wait(self) -> int:
         """Returns the exit code once the process and all its children have ended."""
@@ -170,8 +166,15 @@ class Server:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
+        self.send_group(signal.SIGKILL)
         self.wait()
+
+
+def _is_worker(process: str) -> bool:
+    try:
+        return b"resource_tracker" not in Path(f"/proc/{process}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        return False
 
 
 @contextmanager
