@@ -169,12 +169,16 @@ class TestOnPostgres:
             limiter = PiccoloRateLimiter(database=database)
             await limiter.hit("a", LIMIT)  # prepares the statement
             asked: list[str] = []
-            async with database.engine.pool.acquire() as connection:  # type: ignore[attr-defined] # the only one
-                connection.add_query_logger(lambda record: asked.append(record.query))
+
+            async def watch() -> None:
+                transaction = database.engine.current_transaction.get()
+                assert transaction is not None
+                transaction.connection.add_query_logger(lambda record: asked.append(record.query))
+
+            await database.write(watch)
             for _ in range(3):
                 await limiter.hit("a", LIMIT)
-        assert len(asked) == 3
-        assert {query.split()[0] for query in asked} == {"INSERT"}
+        assert [query.split()[0] for query in asked if query != "COMMIT;"] == ["INSERT"] * 3
 
     async def test_clock_is_read_while_holding_the_lock(
         self, postgres_database: PiccoloDatabase, postgres_url: str

@@ -12,6 +12,7 @@ import asyncpg  # type: ignore[import-untyped] # it ships none
 from piccolo.engine.postgres import PostgresEngine
 
 from polyant.adapters.piccolo.backend import Backend, Result, Row, Work, use_connection
+from polyant.adapters.piccolo.kept_connections import KeptConnections
 from polyant.adapters.piccolo.outages import Diagnosis, full_disk
 from polyant.adapters.piccolo.pooler import MISSING_STATEMENTS, POOLER_FIX, check_prepared_statements
 from polyant.domain.errors import InvalidInputError
@@ -55,6 +56,7 @@ class PostgresBackend(Backend):
         self._min_connections = min(min_connections, max_connections)
         self._max_connections = max_connections
         self._wait_seconds = wait_seconds
+        self._connections: KeptConnections | None = None
 
     async def open(self) -> None:
         logging.getLogger("asyncpg.pool").addFilter(_without_traceback)
@@ -68,6 +70,7 @@ class PostgresBackend(Backend):
             )
         except ValueError:  # suppressed, because asyncpg's message may contain the URL
             raise InvalidInputError(f"The URL of {self.place} has an invalid option") from None
+        self._connections = KeptConnections(self.engine.pool, wait_seconds=self._wait_seconds)
         try:
             async with self._pooled() as connection, self._connected(_COMMAND_SECONDS) as other:
                 await check_prepared_statements(connection, other)
@@ -75,11 +78,13 @@ class PostgresBackend(Backend):
             pass  # the pool works with the connections that it has
 
     async def close(self) -> None:
-        if self.engine.pool is None:
+        if self._connections is None or self.engine.pool is None:
             return
+        connections, self._connections = self._connections, None
         pool, self.engine.pool = self.engine.pool, None
         try:
             async with asyncio.timeout(self._wait_seconds):
+                await connections.close()
                 await pool.close()
         except (TimeoutError, OSError):  # the server doesn't respond, or is down
             pool.terminate()
@@ -153,22 +158,21 @@ class PostgresBackend(Backend):
         return self._connected(_COMMAND_SECONDS) if new_connection else self._pooled()
 
     def _pooled(self) -> AbstractAsyncContextManager[Any]:
-        acquired: AbstractAsyncContextManager[Any] = self._open_pool().acquire(timeout=self._wait_seconds)
-        return acquired
+        return self._open_connections().lend()
 
     @asynccontextmanager
     async def _connected(self, command_timeout: float | None) -> AsyncIterator[Any]:
-        self._open_pool()
+        self._open_connections()
         connection = await asyncpg.connect(**self.engine.config, command_timeout=command_timeout)
         try:
             yield connection
         finally:
             await connection.close(timeout=self._wait_seconds)
 
-    def _open_pool(self) -> Any:
-        if self.engine.pool is None:
+    def _open_connections(self) -> KeptConnections:
+        if self._connections is None:
             raise asyncpg.InterfaceError("the database isn't open")
-        return self.engine.pool
+        return self._connections
 
 
 class _Engine(PostgresEngine):
