@@ -1,9 +1,12 @@
-"""A conversation through the official client, on two workers of which one is killed."""
+"""A conversation through the official client, on two workers that are killed."""
 
 import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import httpx
 import msgspec
 import openai
 import pytest
@@ -13,6 +16,12 @@ from support.process import SECRETS, Server, run_polyant, serving
 KEY = "sk-0123456789abcdef"
 TURNS = 30
 LEASE_SECONDS = "2"
+KILLED_IDLE, KILLED_RUNNING = 10, 20
+"""The turns before which an idle worker is killed, and during which both workers are."""
+SCRIPT = [
+    {"when": f"Message {KILLED_RUNNING}$", "steps": [[{"text": "Half"}, {"pause": 1}, {"text": " and whole"}]]},
+    {"steps": [[{"text": "You said: "}, {"text": "{{user}}"}]]},
+]
 
 
 @pytest.fixture
@@ -37,34 +46,51 @@ class Client:
     def __init__(self, server: Server) -> None:
         self._client = openai.OpenAI(base_url=server.base_url, api_key=KEY, max_retries=0, timeout=60)
         self.answers: list[str] = []
+        self.failures = 0
 
-    def say(self, number: int) -> None:
-        for _ in range(60):
+    def say(self, number: int, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Sends a message until it is answered; calls `meanwhile` once the first answer to it has begun."""
+        for attempt in range(60):
             try:
-                self.answers.append(self._ask(f"Message {number}"))
-            except openai.APIError:
-                continue  # the worker died, or its lease hasn't expired yet
+                self.answers.append(self._ask(f"Message {number}", (lambda: None) if attempt else meanwhile))
+            except (openai.APIError, httpx.TransportError):
+                self.failures += 1  # the worker died, or its lease hasn't expired yet
+                continue
             return
         raise AssertionError(f"message {number} wasn't answered")
 
-    def _ask(self, text: str) -> str:
+    def _ask(self, text: str, meanwhile: Callable[[], None]) -> str:
+        answer = ""
         with self._client.chat.completions.create(
             model="kept",
             messages=[{"role": "user", "content": text}],
             stream=True,
             extra_body={"chat_id": "chat-1"},
         ) as stream:
-            return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+            for chunk in stream:
+                part = (chunk.choices[0].delta.content if chunk.choices else None) or ""
+                if part and not answer:
+                    meanwhile()
+                answer += part
+        return answer
 
 
-def test_conversation_of_thirty_turns_survives_a_killed_worker(tmp_path: Path, variables: dict[str, str]) -> None:
-    with serving(tmp_path, "--workers", "2", **variables) as server:
+def kill_workers(server: Server) -> None:
+    for worker in server.workers():
+        os.kill(worker, signal.SIGKILL)
+
+
+def test_conversation_of_thirty_turns_survives_killed_workers(tmp_path: Path, variables: dict[str, str]) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(msgspec.json.encode(SCRIPT).decode())
+    with serving(tmp_path, "--workers", "2", SCRIPTED_TURNS=str(script), **variables) as server:
         keeping(tmp_path, variables)
         client = Client(server)
         for number in range(TURNS):
-            if number == TURNS // 2:
+            if number == KILLED_IDLE:
                 os.kill(min(server.workers()), signal.SIGKILL)
-            client.say(number)
+            client.say(number, meanwhile=partial(kill_workers, server) if number == KILLED_RUNNING else lambda: None)
+    assert client.failures, "the turn broke off"
     found = run_polyant(tmp_path, "conversations", "list", "kept", "--json", **variables)
     assert '"total": 1' in found.stdout
     (conversation,) = msgspec.json.decode(found.stdout)["conversations"]
