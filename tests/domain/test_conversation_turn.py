@@ -3,11 +3,13 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
+from polyant.adapters.memory.lanes import MemoryLanes
 from polyant.domain.chat import (
     AssistantMessage,
     ChatRequest,
@@ -29,6 +31,7 @@ from polyant.domain.errors import (
     UnknownConversationError,
 )
 from polyant.domain.instances import Instance
+from polyant.domain.lanes import Lane, Lease
 from polyant.domain.limits import TurnBudget, TurnLimits
 from polyant.domain.media.parts import ImageLink, ImagePart
 from polyant.domain.media.stored import UnknownMediaError
@@ -42,6 +45,7 @@ from polyant.testing.turns import CONTEXT
 from support.app import SEEING
 from support.conversations import ConversationHarness
 from support.images import png
+from support.patience import PATIENCE
 from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, ScriptedSupervisor, Step, says
 from support.turn_runner import TurnRunner, events_of
 
@@ -53,12 +57,21 @@ FAILURE = ProviderError("vendor", ProviderFailure.OVERLOADED)
 class Chat:
     """A client that holds a conversation with an instance."""
 
-    def __init__(self, *, budget: TurnBudget | None = None, lease_seconds: float = 30.0) -> None:
+    def __init__(
+        self, *, budget: TurnBudget | None = None, lease_seconds: float = 30.0, media_bytes: int = 1_000_000
+    ) -> None:
         self.supervisor = ScriptedSupervisor()
-        self.runner = TurnRunner(self.supervisor, budget=budget, providers=dict.fromkeys(PROVIDERS, SEEING))
+        self.runner = TurnRunner(
+            self.supervisor,
+            budget=budget,
+            providers=dict.fromkeys(PROVIDERS, SEEING),
+            max_media_bytes=media_bytes,
+        )
         cipher = AesGcmSecretCipher(master_keys=[SecretText("0f" * 32)])
         self.clock = ManualClock()
-        self.stored = ConversationHarness(cipher, clock=self.clock, lease_seconds=lease_seconds)
+        self.stored = ConversationHarness(
+            cipher, clock=self.clock, lease_seconds=lease_seconds, media_memory=self.runner.media
+        )
         self.instance: Instance = InstanceFactory.build(
             conversations=True, auth_enabled=True, history_tokens=8_000, history_messages=100, limits=TurnLimits()
         )
@@ -85,6 +98,19 @@ class Chat:
 
     async def texts(self) -> list[tuple[str, str, bool]]:
         return await self.stored.texts(self.instance.id)
+
+
+def attempts_at(lanes: MemoryLanes) -> list[Lane]:
+    """Returns a list to which each attempt to lease a lane is added."""
+    attempts: list[Lane] = []
+    acquire = lanes.acquire
+
+    async def counted(lane: Lane, **options: Any) -> Lease | None:
+        attempts.append(lane)
+        return await acquire(lane, **options)
+
+    lanes.acquire = counted  # type: ignore[method-assign]
+    return attempts
 
 
 def texts_of(turn: Turn) -> list[str]:
@@ -283,8 +309,8 @@ async def test_answer_that_cannot_be_stored_ends_the_turn_with_an_error(chat: Ch
     assert await chat.texts() == [(USER, "One", False)]
 
 
-async def test_conversation_deleted_before_its_turn_starts_again(chat: Chat) -> None:
-    await chat.say("One")
+def delete_once_read(chat: Chat) -> None:
+    """Lets the conversation be deleted between its reading and the writing of the next turn."""
     current = chat.stored.repo.current
 
     async def then_deleted(*args: object, **options: object) -> object:
@@ -293,8 +319,21 @@ async def test_conversation_deleted_before_its_turn_starts_again(chat: Chat) -> 
         return found
 
     chat.stored.repo.current = then_deleted  # type: ignore[method-assign,assignment]
+
+
+async def test_conversation_deleted_before_its_turn_starts_again(chat: Chat) -> None:
+    await chat.say("One")
+    delete_once_read(chat)
     assert await chat.say("Two") == ["Two"]
     assert await chat.texts() == [(USER, "Two", True), (ASSISTANT, "Hello!", True)]
+
+
+async def test_deleted_conversation_keeps_no_image_of_the_turn_that_starts_it_again(chat: Chat) -> None:
+    await chat.say("One")
+    delete_once_read(chat)
+    await chat.say(UserMessage((TextPart("Look: "), picture(1))))
+    (history,) = await chat.stored.histories(chat.instance.id)
+    assert [item.conversation for item in await all_of(chat.stored.media_store)] == [history.conversation.id]
 
 
 async def test_conversation_deleted_during_its_turn_keeps_nothing(chat: Chat) -> None:
@@ -341,8 +380,15 @@ async def test_image_that_cannot_be_used_is_refused_before_anything_is_stored(ch
     assert await all_of(chat.stored.media_store) == []
 
 
+def picture_data(number: int) -> bytes:
+    return png((b"teSt", b"canary" + bytes((number,))))
+
+
+PICTURE_BYTES = len(picture_data(0))
+
+
 def picture(number: int) -> ImageLink:
-    data = png((b"teSt", b"canary" + bytes((number,))))
+    data = picture_data(number)
     return ImageLink(url=f"data:image/png;base64,{b64encode(data).decode()}", detail="low")
 
 
@@ -382,6 +428,31 @@ async def test_newest_four_images_of_a_conversation_go_up_and_markers_replace_th
     assert isinstance(sent[0], UserMessage)
     assert sent[0].text == "Look: \n\n[An image of this message left out here.]"
     assert len(images_in(chat.supervisor.turns[-1])) == 4
+
+
+async def test_media_that_a_turn_cannot_hold_leave_markers_instead_of_stopping_the_conversation() -> None:
+    chat = Chat(media_bytes=2 * PICTURE_BYTES)
+    for number in range(3):
+        await chat.say(UserMessage((TextPart("Look: "), picture(number))))
+    assert (await chat.say("And?"))[0] == "Look: \n\n[An image of this message left out here.]"
+    numbers = [image.data.partition(b"canary")[2][0] for image in images_in(chat.supervisor.turns[-1])]
+    assert numbers == [1, 2]
+    assert chat.runner.media.held == 0
+
+
+async def test_images_of_a_waiting_turn_count_among_those_that_turns_hold(chat: Chat) -> None:
+    lane = api_lane(await chat.stored.hashes.lane(chat.instance.id, "api", "chat-1"))
+    lease = await chat.stored.lanes.acquire(lane, owner="other", seconds=99)
+    assert lease is not None
+    attempts = attempts_at(chat.stored.lanes)
+    turn = asyncio.create_task(events_of(chat.run(UserMessage((picture(1),)))))
+    async with asyncio.timeout(PATIENCE):
+        while len(attempts) < 2:  # noqa: ASYNC110 - waiting for the lane shows only in its attempts
+            await asyncio.sleep(0.001)
+    assert chat.runner.media.held == PICTURE_BYTES
+    await chat.stored.lanes.release(lease)
+    await turn
+    assert chat.runner.media.held == 0
 
 
 async def test_deleted_image_leaves_a_marker(chat: Chat) -> None:

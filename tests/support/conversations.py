@@ -38,6 +38,7 @@ class ConversationHarness:
         memory: The store.
         clock: Determines times and the ends of leases.
         lease_seconds: The duration of a lease.
+        media_memory: Counts the bytes of media.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ConversationHarness:
         memory: MemoryStore | None = None,
         clock: Clock | None = None,
         lease_seconds: float = 30.0,
+        media_memory: MediaMemory | None = None,
     ) -> None:
         self.memory, self.clock = memory or MemoryStore(), clock or ManualClock()
         self.media_store = MemoryMediaStore()
@@ -64,7 +66,7 @@ class ConversationHarness:
         self.media = ConversationMedia(
             store=self.media_store,
             intake=ImageIntake(fetcher=MemoryImageFetcher()),
-            memory=MediaMemory(MediaBytes(1_000_000)),
+            memory=media_memory or MediaMemory(MediaBytes(1_000_000)),
         )
         self.turns = ConversationTurns(
             repo=self.repo,

@@ -22,6 +22,7 @@ from polyant.domain.lane_leases import HeldLane, LaneLeases
 from polyant.domain.lanes import Lane, LaneKind
 from polyant.domain.lookup_hashes import LookupHashes
 from polyant.domain.media.conversation_media import ConversationMedia
+from polyant.domain.media.sizes import TurnMediaMemory
 from polyant.domain.open_conversation import ConversationKeys, OpenConversation
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.conversation_repo import ConversationRepo
@@ -130,19 +131,21 @@ class ConversationTurn:
             SecretUnreadableError: The conversation can't be decrypted.
             Exception: The Supervisor raised it.
         """
-        self._new = await self._turns.media.checked(self._new)
-        lane = await self._lane()
-        async with self._turns.leases.hold(lane, on_loss, newest=self._newest) as held:
-            opened, history = await self._begin(held, TurnId(turn_id))
-            sent = turn.messages[: len(turn.messages) - len(self._new)]
-            continued = msgspec.structs.replace(turn, messages=(*history, *sent, *self._new))
-            answer = _Answer()
-            async with aclosing(supervisor.run(continued)) as events:
-                async for event in events:
-                    if isinstance(event, TurnFinished):
-                        await self._end(held, opened, TurnId(turn_id), answer)
-                    answer.add(event)
-                    yield event
+        with self._turns.media.account() as memory:
+            self._new = await self._turns.media.checked(self._new, memory)
+            lane = await self._lane()
+            async with self._turns.leases.hold(lane, on_loss, newest=self._newest) as held:
+                opened, history = await self._begin(held, TurnId(turn_id), memory)
+                sent = turn.messages[: len(turn.messages) - len(self._new)]
+                continued = msgspec.structs.replace(turn, messages=(*history, *sent, *self._new))
+                memory.clear()  # the Supervisor counts the media that it gets
+                answer = _Answer()
+                async with aclosing(supervisor.run(continued)) as events:
+                    async for event in events:
+                        if isinstance(event, TurnFinished):
+                            await self._end(held, opened, TurnId(turn_id), answer)
+                        answer.add(event)
+                        yield event
 
     @property
     def _newest(self) -> int:
@@ -161,7 +164,7 @@ class ConversationTurn:
         )
 
     async def _begin(
-        self, held: HeldLane, turn_id: TurnId
+        self, held: HeldLane, turn_id: TurnId, memory: TurnMediaMemory
     ) -> tuple[OpenConversation, tuple[UserMessage | AssistantMessage, ...]]:
         """Stores the new messages, and returns the conversation with the history that goes up before them."""
         lane, budget = held.lease.lane, HistoryBudget(self._instance.history_tokens, self._instance.history_messages)
@@ -174,7 +177,7 @@ class ConversationTurn:
                 pass
             else:
                 history = self._history_of(opened, found, budget)
-                return opened, await self._turns.media.recalled(opened, history)
+                return opened, await self._turns.media.recalled(opened, history, memory)
         opened = await self._start(lane)
         await self._store_new(held, opened, turn_id)
         return opened, ()
@@ -198,7 +201,11 @@ class ConversationTurn:
             message_id = MessageId(f"{turn_id}-{number}")
             content = await self._turns.media.keep(opened, message, message_id=message_id, at=now)
             messages.append(opened.stored(content, message_id=message_id, turn=turn_id, at=now, answered=False))
-        await self._turns.repo.append(opened.id, messages, lease=held.lease, client_managed=self._has_history)
+        try:
+            await self._turns.repo.append(opened.id, messages, lease=held.lease, client_managed=self._has_history)
+        except UnknownConversationError:
+            await self._turns.media.forget(opened.id, self._new)
+            raise
 
     async def _end(self, held: HeldLane, opened: OpenConversation, turn_id: TurnId, answer: "_Answer") -> None:
         message = opened.stored(

@@ -165,7 +165,7 @@ async def test_one_item_and_all_running_turns_are_bounded_and_free_their_bytes_a
     for url in (link(large), link(png((b"teSt", bytes(1_000))))):
         error = await scenario.refused(url)
         assert isinstance(error, MediaTooLargeError)
-        assert error.hint == "MEDIA_BYTES sets the limit for one image or file"
+        assert error.hint == "MEDIA_BYTES sets the limit for one image or file, and for those of a turn together"
     running = asyncio.Event()
     scenario.supervisor.plays(running)
     request = ChatRequest(model=Slug("bot"), messages=(UserMessage((link(png()), link(WEB))),))
@@ -178,6 +178,21 @@ async def test_one_item_and_all_running_turns_are_bounded_and_free_their_bytes_a
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert scenario.runner.media.held == 0
+
+
+async def test_older_media_that_a_turn_cannot_hold_are_left_out() -> None:
+    scenario = Scenario(max_media_bytes=len(png()) * 2)
+    image = ImagePart(media_type="image/png", data=png())
+    older, _, newest = await scenario.run(UserMessage((image,)), AssistantMessage("Yes."), UserMessage((image, image)))
+    assert older == UserMessage((TextPart("[An image of this message left out here.]"),))
+    assert newest == UserMessage((image, image))
+
+
+async def test_images_of_one_request_are_refused_if_they_are_too_large_together() -> None:
+    scenario = Scenario(max_media_bytes=len(png()) * 2)
+    with pytest.raises(MediaTooLargeError, match="The images and files together are too large: at most"):
+        await scenario.sent(link(png()), link(png()), link(png()))
     assert scenario.runner.media.held == 0
 
 

@@ -104,7 +104,9 @@ async def test_restored_conversation_is_continued_and_read_under_another_master_
     assert (await target.stored.keys.open(found.conversation)).label == "Secret-User"
     assert found.conversation.wrapped_by == await target.cipher.key_id()
     opened = await target.stored.keys.open(found.conversation)
-    (question, _) = await target.stored.media.recalled(opened, [opened.content_of(each) for each in found.messages])
+    contents = [opened.content_of(each) for each in found.messages]
+    with target.stored.media.account() as memory:
+        (question, _) = await target.stored.media.recalled(opened, contents, memory)
     assert isinstance(question, UserMessage)
     assert question.parts[1] == ImagePart(media_type="image/png", data=png())
 

@@ -89,7 +89,10 @@ async def test_image_over_the_limit_is_a_413_whose_hint_is_in_the_log(eyes: App)
         response = await ask(eyes, asking(image={"url": WEB}))
     message = "The image or file is too large: at most 1000000 bytes are accepted - at `$.messages[0].content[1]`"
     assert_refused(response, 413, message)
-    assert fields_of(records[-1])["hint"] == "MEDIA_BYTES sets the limit for one image or file"
+    assert (
+        fields_of(records[-1])["hint"]
+        == "MEDIA_BYTES sets the limit for one image or file, and for those of a turn together"
+    )
 
 
 async def test_body_over_the_limit_says_to_operators_that_the_limit_includes_images(app: App) -> None:

@@ -1,15 +1,16 @@
 """The media of stored conversations: encrypted when they are stored, and decrypted for the turns that need them."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from polyant.domain.chat import AssistantMessage, UserMessage, UserPart, any_has_media
-from polyant.domain.conversations import MessageId
+from polyant.domain.conversations import ConversationId, MessageId
 from polyant.domain.data_keys import DataAddress
 from polyant.domain.media.image_intake import ImageIntake
-from polyant.domain.media.notes import newest_only, with_markers
+from polyant.domain.media.notes import newest_only, without_stored
 from polyant.domain.media.parts import AudioPart, DocumentPart, ImagePart, MediaKind, MediaPart, StoredPart, kind_of
-from polyant.domain.media.sizes import MediaMemory
+from polyant.domain.media.sizes import MediaMemory, TurnMediaMemory
 from polyant.domain.media.stored import MediaAddress, StoredMedia, UnknownMediaError
 from polyant.domain.open_conversation import OpenConversation
 from polyant.domain.ports.media_store import MediaStore
@@ -31,8 +32,16 @@ class ConversationMedia:
         self._intake = intake
         self._memory = memory
 
-    async def checked(self, messages: Sequence[UserMessage]) -> tuple[UserMessage, ...]:
+    def account(self) -> AbstractContextManager[TurnMediaMemory]:
+        """Opens the account of the media that a turn holds before its Supervisor runs; leaving frees their bytes."""
+        return self._memory.turn()
+
+    async def checked(self, messages: Sequence[UserMessage], memory: TurnMediaMemory) -> tuple[UserMessage, ...]:
         """Returns the messages with checked images; markers replace all but the newest.
+
+        Args:
+            messages: The new messages of a turn.
+            memory: The turn's account.
 
         Raises:
             InvalidInputError: An image can't be fetched or used.
@@ -40,8 +49,7 @@ class ConversationMedia:
         """
         if not any_has_media(messages):
             return tuple(messages)
-        with self._memory.turn() as memory:
-            return tuple([await self._intake.checked(message, memory) for message in newest_only(messages)])
+        return tuple([await self._intake.checked(message, memory) for message in newest_only(messages)])
 
     async def keep(
         self, opened: OpenConversation, message: UserMessage, *, message_id: MessageId, at: datetime
@@ -62,22 +70,41 @@ class ConversationMedia:
         return UserMessage(tuple([await self._kept(opened, part, message_id, at) for part in message.parts]))
 
     async def recalled(
-        self, opened: OpenConversation, messages: Sequence[UserMessage | AssistantMessage]
+        self,
+        opened: OpenConversation,
+        messages: Sequence[UserMessage | AssistantMessage],
+        memory: TurnMediaMemory,
     ) -> tuple[UserMessage | AssistantMessage, ...]:
         """Returns the messages with the content of the newest media; markers replace the others.
 
+        Media are left out, too, if a turn can't hold them beside the newer ones, so that no conversation gets stuck.
+
+        Args:
+            opened: The conversation.
+            messages: Its messages that go to the model.
+            memory: The turn's account.
+
         Raises:
+            ServerBusyError: The running turns hold too many bytes.
             StorageUnavailableError: The media can't be read.
             SecretUnreadableError: An item can't be decrypted.
         """
         if not any_has_media(messages):
             return tuple(messages)
-        return tuple(
-            [
-                await self._recalled(opened, message) if isinstance(message, UserMessage) else message
-                for message in newest_only(messages)
-            ]
-        )
+        recalled = [
+            await self._recalled(opened, message, memory) if isinstance(message, UserMessage) else message
+            for message in reversed(newest_only(messages))
+        ]
+        return tuple(reversed(recalled))
+
+    async def forget(self, conversation: ConversationId, messages: Sequence[UserMessage]) -> None:
+        """Deletes the media of a conversation that was deleted while the media of these messages were stored.
+
+        Raises:
+            StorageUnavailableError: The media can't be deleted; they are unreadable, and expire.
+        """
+        if any_has_media(messages):
+            await self._store.delete(conversations=[conversation])
 
     async def read(self, opened: OpenConversation, address: MediaAddress) -> bytes:
         """Returns the content of an item.
@@ -110,17 +137,22 @@ class ConversationMedia:
             detail=part.detail if isinstance(part, ImagePart) else None,
         )
 
-    async def _recalled(self, opened: OpenConversation, message: UserMessage) -> UserMessage:
+    async def _recalled(self, opened: OpenConversation, message: UserMessage, memory: TurnMediaMemory) -> UserMessage:
+        parts = [
+            await self._content_of(opened, part, memory) if isinstance(part, StoredPart) else part
+            for part in reversed(message.parts)
+        ]
+        return without_stored(UserMessage(tuple(reversed(parts))))
+
+    async def _content_of(self, opened: OpenConversation, part: StoredPart, memory: TurnMediaMemory) -> UserPart:
+        """Returns the part with its content, or the part itself if it can't be had."""
+        if not memory.has_room_for(part.size):
+            return part
+        memory.take(part.size)
         try:
-            parts = [
-                _part_of(part, await self.read(opened, MediaAddress(part.address)))
-                if isinstance(part, StoredPart)
-                else part
-                for part in message.parts
-            ]
+            return _part_of(part, await self.read(opened, MediaAddress(part.address)))
         except UnknownMediaError:
-            return with_markers(message)
-        return UserMessage(tuple(parts))
+            return part
 
 
 def _data_address(item: StoredMedia) -> DataAddress:

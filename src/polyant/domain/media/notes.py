@@ -61,15 +61,27 @@ def with_markers(message: UserMessage, *, keep_stored: bool = False) -> UserMess
     return _replaced(message, lambda part, _: not (keep_stored and isinstance(part, StoredPart)), omitted_note)
 
 
-def newest_only(messages: Sequence[MessageT]) -> tuple[MessageT, ...]:
-    """Returns the messages with the newest `MAX_OF_A_KIND` media of each kind; markers replace older ones."""
+def without_stored(message: UserMessage) -> UserMessage:
+    """Returns the message with markers in place of references to stored media."""
+    return _replaced(message, lambda part, _: isinstance(part, StoredPart), omitted_note)
+
+
+def newest_only(
+    messages: Sequence[MessageT], *, fits: Callable[[UserPart], bool] = lambda _: True
+) -> tuple[MessageT, ...]:
+    """Returns the messages with the newest `MAX_OF_A_KIND` media of each kind; markers replace older ones.
+
+    Args:
+        messages: The conversation.
+        fits: Called with each of the newest media, the newest first; a marker replaces those that don't fit.
+    """
     counts: Counter[MediaKind] = Counter()
 
-    def is_older(_: UserPart, kind: MediaKind) -> bool:
+    def is_left_out(part: UserPart, kind: MediaKind) -> bool:
         counts[kind] += 1
-        return counts[kind] > MAX_OF_A_KIND
+        return counts[kind] > MAX_OF_A_KIND or not fits(part)
 
-    return tuple(_replaced(message, is_older, omitted_note) for message in reversed(messages))[::-1]
+    return tuple(_replaced(message, is_left_out, omitted_note) for message in reversed(messages))[::-1]
 
 
 def _replaced(

@@ -11,16 +11,18 @@ MediaBytes = NewType("MediaBytes", int)
 
 
 class MediaTooLargeError(InvalidInputError):
-    """An image, a recording or a document has more bytes than the server takes.
+    """Images, recordings or documents have more bytes than the server takes.
 
     Args:
         limit: The maximum number of bytes.
+        is_sum: Whether several items exceed it together.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, is_sum: bool = False) -> None:
+        items = "The images and files together are" if is_sum else "The image or file is"
         super().__init__(
-            f"The image or file is too large: at most {limit} bytes are accepted",
-            hint="MEDIA_BYTES sets the limit for one image or file",
+            f"{items} too large: at most {limit} bytes are accepted",
+            hint="MEDIA_BYTES sets the limit for one image or file, and for those of a turn together",
         )
 
 
@@ -47,20 +49,21 @@ class MediaMemory:
         try:
             yield account
         finally:
-            self._held -= account.held
+            account.clear()
 
     def take(self, number: int) -> None:
         """Counts bytes.
 
         Raises:
-            MediaTooLargeError: They exceed the limit by themselves.
             ServerBusyError: They exceed the limit together with those of the running turns.
         """
-        if number > self.limit:
-            raise MediaTooLargeError(self.limit)
         if self._held + number > self.limit:
             raise ServerBusyError
         self._held += number
+
+    def free(self, number: int) -> None:
+        """Counts bytes no longer."""
+        self._held -= number
 
 
 class TurnMediaMemory:
@@ -75,12 +78,23 @@ class TurnMediaMemory:
         """The maximum number of bytes of one item."""
         return self._memory.limit
 
+    def has_room_for(self, number: int) -> bool:
+        """Returns whether the turn could hold that many more bytes if no other turn held any."""
+        return self.held + number <= self.limit
+
     def take(self, number: int) -> None:
         """Counts bytes of one item until the turn ends.
 
         Raises:
-            MediaTooLargeError: The item alone exceeds the limit.
+            MediaTooLargeError: The turn alone would exceed the limit.
             ServerBusyError: The running turns together would exceed the limit.
         """
+        if not self.has_room_for(number):
+            raise MediaTooLargeError(self.limit, is_sum=bool(self.held))
         self._memory.take(number)
         self.held += number
+
+    def clear(self) -> None:
+        """Frees the bytes so far, because another account counts them from now on."""
+        self._memory.free(self.held)
+        self.held = 0

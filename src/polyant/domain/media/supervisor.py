@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
-from polyant.domain.chat import AssistantMessage, SupervisorEvent, Turn, UserMessage, any_has_media
+from polyant.domain.chat import AssistantMessage, SupervisorEvent, Turn, UserMessage, UserPart, any_has_media
 from polyant.domain.instances import Instance
 from polyant.domain.media.attachments import Attachments, is_unreadable
 from polyant.domain.media.image_intake import ImageIntake
@@ -62,9 +63,8 @@ class MediaSupervisor(Supervisor):
             return turn.messages
         taken = self._taken_kinds(turn.instance)
         messages: list[UserMessage | AssistantMessage] = []
-        for message in newest_only(turn.messages):
+        for message in newest_only(turn.messages, fits=partial(_holds, memory)):
             if isinstance(message, UserMessage) and message.has_media:
-                _hold(message, memory)
                 seconds = turn.deadline - self._clock.monotonic()
                 messages.append(await self._attachments.as_text(message, taken, seconds=seconds))
             else:
@@ -84,8 +84,11 @@ class MediaSupervisor(Supervisor):
         return info.media if base_url_of(instance, info) == info.base_url else info.compatible_media
 
 
-def _hold(message: UserMessage, memory: TurnMediaMemory) -> None:
-    """Counts the media that the message already contains."""
-    for part in message.parts:
-        if isinstance(part, ImagePart | AudioPart | DocumentPart):
-            memory.take(len(part.data))
+def _holds(memory: TurnMediaMemory, part: UserPart) -> bool:
+    """Counts the content of a part, and returns whether the turn can hold it."""
+    if not isinstance(part, ImagePart | AudioPart | DocumentPart):
+        return True
+    if not memory.has_room_for(len(part.data)):
+        return False
+    memory.take(len(part.data))
+    return True

@@ -44,8 +44,9 @@ class ChannelHistory:
         if found is None:
             return LaneConversation(await self.start(lease, label=label))
         opened = await self._keys.open(found.conversation)
-        earlier = await self._media.recalled(opened, opened.history(found.messages, budget=budget))
-        return LaneConversation(opened, earlier)
+        with self._media.account() as memory:
+            history = opened.history(found.messages, budget=budget)
+            return LaneConversation(opened, await self._media.recalled(opened, history, memory))
 
     async def start(self, lease: Lease, *, label: str, replaces: ConversationId | None = None) -> OpenConversation:
         """Starts a new conversation in the lane, and returns the current one.
