@@ -24,6 +24,7 @@ from polyant.adapters.piccolo.migrations import MigrationFailedError, SchemaTooN
 from polyant.domain.errors import InvalidInputError, StorageUnavailableError
 from polyant.domain.prompts import SectionKey, default_sections
 from polyant.testing.manual_clock import START
+from support.patience import seconds
 from support.postgres import PostgresServer, running_server
 
 OUTSIDE = contextvars.copy_context()  # where no transaction is open
@@ -414,7 +415,7 @@ class TestOutages:
         assert [record for record in caplog.records if record.exc_info] == []
 
     async def test_waiting_for_a_connection_times_out(self, postgres_url: str) -> None:
-        async with PiccoloDatabase(postgres_url, max_connections=1, wait_seconds=0.05) as database:
+        async with PiccoloDatabase(postgres_url, max_connections=1, wait_seconds=seconds(0.5)) as database:
             release = asyncio.Event()
             holding = asyncio.create_task(database.write(release.wait))
             await asyncio.sleep(0)
