@@ -77,7 +77,7 @@ class ConversationMedia:
     ) -> tuple[UserMessage | AssistantMessage, ...]:
         """Returns the messages with the content of the newest media; markers replace the others.
 
-        Media are left out, too, if a turn can't hold them in addition to the newer ones, so that no conversation gets stuck.
+        Media that a turn can't hold in addition to the newer ones are left out as well: no conversation gets stuck.
 
         Args:
             opened: The conversation.
