@@ -8,7 +8,7 @@ import pytest
 
 from polyant.domain import turn_observation
 from polyant.domain.chat import StepFinished, ToolFinished
-from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.ports.turn_observer import TurnObserver, unobserved
 from polyant.domain.turn_observation import TurnObservation
 from polyant.domain.turn_records import ObservedTurn, TurnOutcome, TurnRecord
 from polyant.testing.turn_observer import STEP, TOOL, record_of
@@ -43,6 +43,22 @@ class FakeObserver(TurnObserver):
         self.observed.append(observation)
 
 
+class EndsObserver(FakeObserver):
+    """An observer that does nothing but at the end of turns."""
+
+    @unobserved
+    async def turn_started(self, turn: ObservedTurn) -> None:
+        raise AssertionError("it isn't called")
+
+    @unobserved
+    async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
+        raise AssertionError("it isn't called")
+
+    @unobserved
+    async def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
+        raise AssertionError("it isn't called")
+
+
 @pytest.fixture
 def log() -> Iterator[list[logging.LogRecord]]:
     with collected("polyant.turn") as records:
@@ -73,6 +89,13 @@ async def test_each_observer_receives_every_observation_in_order() -> None:
         publish_whole_turn(observation)
         assert [observer.observed for observer in observers.values()] == [[], []]  # publishing runs no observer
     assert [observer.observed for observer in observers.values()] == [WHOLE_TURN, WHOLE_TURN]
+
+
+async def test_methods_marked_as_doing_nothing_are_not_called(log: list[logging.LogRecord]) -> None:
+    ends, other = EndsObserver(), FakeObserver()
+    async with TurnObservation({"ends": ends, "other": other}) as observation:
+        publish_whole_turn(observation)
+    assert (ends.observed, other.observed, log) == (["abandoned"], WHOLE_TURN, [])
 
 
 async def test_observations_are_delivered_while_open() -> None:

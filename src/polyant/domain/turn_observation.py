@@ -5,8 +5,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -25,6 +26,7 @@ _CLOSE_SECONDS = 5.0
 _LOG_INTERVAL_SECONDS = 60.0
 
 Observation = Callable[[TurnObserver], Awaitable[None]]
+EventT = TypeVar("EventT", StepFinished, ToolFinished)
 
 
 class TurnObservation:
@@ -39,6 +41,10 @@ class TurnObservation:
 
     def __init__(self, observers: Mapping[str, TurnObserver], *, max_waiting: int = MAX_WAITING) -> None:
         self._queues = [_Queue(name, observer, max_waiting) for name, observer in observers.items()]
+        self._of_starts = self._observing("turn_started")
+        self._of_steps = self._observing("step_finished")
+        self._of_tools = self._observing("tool_finished")
+        self._of_ends = self._observing("turn_finished")
 
     async def __aenter__(self) -> Self:
         """Starts the delivery."""
@@ -59,31 +65,35 @@ class TurnObservation:
 
     def turn_started(self, turn: ObservedTurn) -> None:
         """Publishes the start of a turn."""
-        self._publish(lambda observer: observer.turn_started(turn))
+        for queue in self._of_starts:
+            queue.put(lambda observer: observer.turn_started(turn))
 
     def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
         """Publishes the end of a model call, `elapsed` seconds after the turn started."""
-        bare = step if step.content is None else msgspec.structs.replace(step, content=None)
-        self._publish(
-            lambda observer: observer.step_finished(turn, bare, elapsed=elapsed),
-            with_content=lambda observer: observer.step_finished(turn, step, elapsed=elapsed),
-        )
+        for queue in self._of_steps:
+            queue.put(partial(_observe_step, turn, queue.shown(step), elapsed))
 
     def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
         """Publishes the end of a tool call, `elapsed` seconds after the turn started."""
-        bare = tool if tool.content is None else msgspec.structs.replace(tool, content=None)
-        self._publish(
-            lambda observer: observer.tool_finished(turn, bare, elapsed=elapsed),
-            with_content=lambda observer: observer.tool_finished(turn, tool, elapsed=elapsed),
-        )
+        for queue in self._of_tools:
+            queue.put(partial(_observe_tool, turn, queue.shown(tool), elapsed))
 
     def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
         """Publishes the end of a turn."""
-        self._publish(lambda observer: observer.turn_finished(turn, record))
+        for queue in self._of_ends:
+            queue.put(lambda observer: observer.turn_finished(turn, record))
 
-    def _publish(self, observation: Observation, *, with_content: Observation | None = None) -> None:
-        for queue in self._queues:
-            queue.put(with_content if with_content is not None and queue.records_content else observation)
+    def _observing(self, method: str) -> "list[_Queue]":
+        """Returns the queues of the observers that do something in that method."""
+        return [queue for queue in self._queues if queue.calls(method)]
+
+
+def _observe_step(turn: ObservedTurn, step: StepFinished, elapsed: float, observer: TurnObserver) -> Awaitable[None]:
+    return observer.step_finished(turn, step, elapsed=elapsed)
+
+
+def _observe_tool(turn: ObservedTurn, tool: ToolFinished, elapsed: float, observer: TurnObserver) -> Awaitable[None]:
+    return observer.tool_finished(turn, tool, elapsed=elapsed)
 
 
 class _Queue:
@@ -92,7 +102,7 @@ class _Queue:
     def __init__(self, name: str, observer: TurnObserver, max_waiting: int) -> None:
         self.name = name
         self.dropped = 0
-        self.records_content = records_content(observer)
+        self._records_content = records_content(observer)
         self._observer = observer
         self._max_waiting = max_waiting
         self._waiting = deque[Observation]()
@@ -103,6 +113,14 @@ class _Queue:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._deliver())
+
+    def calls(self, method: str) -> bool:
+        """Returns whether the observer's method is called: it isn't marked with `unobserved`."""
+        return not getattr(getattr(self._observer, method), "__unobserved__", False)
+
+    def shown(self, event: EventT) -> EventT:
+        """Returns the event as this observer may see it, with or without its content."""
+        return event if event.content is None or self._records_content else msgspec.structs.replace(event, content=None)
 
     def put(self, observation: Observation) -> None:
         if len(self._waiting) >= self._max_waiting:

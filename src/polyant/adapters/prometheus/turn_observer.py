@@ -6,7 +6,7 @@ from prometheus_client import Counter, Histogram
 
 from polyant.domain.chat import StepFinished, ToolFinished
 from polyant.domain.ports.tool import Tool
-from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.ports.turn_observer import TurnObserver, unobserved
 from polyant.domain.turn_records import ObservedTurn, TurnRecord
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -34,9 +34,11 @@ class PrometheusTurnObserver(TurnObserver):
     def __init__(self, *, tools: Mapping[str, Tool]) -> None:
         self._tools = frozenset(tools)
 
+    @unobserved
     async def turn_started(self, turn: ObservedTurn) -> None:
         """Does nothing: a turn is counted when it ends."""
 
+    @unobserved
     async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
         """Does nothing: the turn's record has the number of steps."""
 
