@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from polyant.http.connections import ConnectionLimits, default_max_connections, pool_of
+from polyant.http.disconnects import EXTENSION
 from polyant.http.error_bodies import ErrorFormat
 from polyant.http.protocol import HttpProtocol
 from support.logs import collected, fields_of
@@ -371,6 +372,27 @@ async def test_application_hears_of_a_stalled_client_s_end(probe: Probe) -> None
     async with probe.served(SHORT):
         with stalled(probe.port):
             await asyncio.wait_for(probe.disconnected.wait(), PATIENCE)
+
+
+async def test_connection_calls_back_when_its_client_is_gone_unless_the_watch_has_ended(probe: Probe) -> None:
+    called: list[str] = []
+
+    async def watch(send: Any) -> None:
+        watch_disconnect = probe.scopes[-1]["extensions"][EXTENSION]
+        end = watch_disconnect(lambda: called.append("ended"))
+        watch_disconnect(lambda: called.append("watching"))
+        end()
+        await probe.send_hello(send)
+
+    probe.respond = watch
+    async with probe.served():
+        async with probe.connected() as (reader, writer):
+            writer.write(GET)
+            assert (await one_response(reader)).endswith(b"hello")
+            assert called == []
+        await probe.until(lambda: not probe.state.connections)
+    assert called == ["watching"]
+    assert probe.scopes[-1]["extensions"] == {}  # else the connection would refer to itself
 
 
 async def test_slow_but_steady_reader_is_served(probe: Probe) -> None:

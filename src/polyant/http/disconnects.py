@@ -1,14 +1,41 @@
 """Ends work for a client that has disconnected."""
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-from litestar.types import Receive
+from litestar.types import Receive, Scope
 
 from polyant.domain.running_turns import CallerGoneError
 
 T = TypeVar("T")
+
+EXTENSION = "polyant.watch_disconnect"
+"""The ASGI extension with which our HTTP protocol offers `HttpProtocol.watch_disconnect`."""
+
+
+def watch_disconnect(scope: Scope, receive: Receive, callback: Callable[[], None]) -> Callable[[], object]:
+    """Calls back when the client disconnects; returns the function that ends the watch.
+
+    Another server than ours only reports a lost connection as a message, for which a task waits.
+
+    Args:
+        scope: The scope of the request.
+        receive: The request's messages, of which the whole body has been read.
+        callback: Called at most once.
+    """
+    extensions: Mapping[str, Any] = scope.get("extensions") or {}
+    if EXTENSION in extensions:
+        end: Callable[[], None] = extensions[EXTENSION](callback)
+        return end
+    return asyncio.create_task(_call_when_gone(receive, callback)).cancel
+
+
+async def _call_when_gone(receive: Receive, callback: Callable[[], None]) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await _disconnection(receive)
+        callback()
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

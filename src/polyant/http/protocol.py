@@ -8,6 +8,7 @@ import asyncio
 import logging
 import secrets
 import socket
+from collections.abc import Callable
 from typing import Any, Literal
 
 from uvicorn.config import Config
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from polyant.http.connections import MAX_HEAD_BYTES, MAX_HEADER_LINES, SEND_BUFFER_BYTES, overloaded, pool_of, refusal
+from polyant.http.disconnects import EXTENSION
 from polyant.http.unread import UnreadWatch
 
 log = logging.getLogger("polyant.access")
@@ -65,6 +67,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._completed_in_data = False
         self._body_since = 0.0
         self._unread: UnreadWatch
+        self._disconnect_callbacks: set[Callable[[], None]] = set()
+        self._extensions: dict[str, Any] = {EXTENSION: self.watch_disconnect}
 
     # What the transport reports
 
@@ -81,6 +85,9 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.discard(self)
         super().connection_lost(exc)
+        for callback in tuple(self._disconnect_callbacks):
+            callback()
+        self._extensions.clear()  # else the connection would refer to itself
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -101,6 +108,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
         self._lines = self._head_bytes = self._hosts = self._body_bytes = 0
         if self._phase != "head":
             self._begin_head()
@@ -184,6 +192,17 @@ class HttpProtocol(HttpToolsProtocol):
         """Closes the connection, which waits for a request."""
         self._due = None
         self.transport.close()
+
+    # What the application asks for
+
+    def watch_disconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls back when the connection is lost; returns the function that ends the watch.
+
+        A task that waits for the message `http.disconnect` would cost each request several times as much. Once the
+        connection is lost, that message is there at once, and the scope no longer offers this extension.
+        """
+        self._disconnect_callbacks.add(callback)
+        return lambda: self._disconnect_callbacks.discard(callback)
 
     # What uvicorn does differently
 

@@ -174,6 +174,10 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
         """Interrupts the turn; does nothing after its end."""
         self._running.interrupt(reason)
 
+    def lose_caller(self) -> None:
+        """Interrupts the turn because the caller no longer waits; does nothing after its end."""
+        self.interrupt(Interruption.CALLER_GONE)
+
     def _lose_conversation(self) -> None:
         self.interrupt(Interruption.LEASE_LOST)
 

@@ -1,7 +1,6 @@
 """Sends the events of a turn to the client, as one chat completion or as a stream of chunks."""
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -13,9 +12,10 @@ from litestar.types import Receive, Scope, Send
 
 from polyant.domain.chat import TextDelta
 from polyant.domain.final_text import FinalText
-from polyant.domain.running_turns import CallerGoneError, Interruption
+from polyant.domain.running_turns import CallerGoneError
 from polyant.domain.use_cases.run_turn import TurnRun
 from polyant.http.defaults import HEARTBEAT_SECONDS, STREAM_HEAD_SECONDS
+from polyant.http.disconnects import watch_disconnect
 from polyant.http.errors import CLIENT_CLOSED_REQUEST, body_of
 from polyant.http.openai.mapping import Completion, chat_completion, usage_out
 from polyant.http.openai.streaming import DONE, HEADERS, PING, ChunkRenderer, error_event
@@ -54,26 +54,18 @@ async def _run_watched(run: TurnRun, scope: Scope, receive: Receive, work: Calla
         PolyantError: The turn was rejected or interrupted, see `TurnRun`.
     """
     record = record_of(scope)
-    watcher: asyncio.Task[None] | None = None
+    end_watch: Callable[[], object] | None = None
     try:
         async with run:
-            watcher = asyncio.create_task(_interrupt_when_gone(run, receive))
+            end_watch = watch_disconnect(scope, receive, run.lose_caller)
             return await work()
     except CallerGoneError:
         record.status = CLIENT_CLOSED_REQUEST
         raise
     finally:
-        if watcher is not None:
-            watcher.cancel()  # only now: the client may also disconnect while the turn cleans up
+        if end_watch is not None:
+            end_watch()  # only now: the client may also disconnect while the turn cleans up
         record.turn = run.record
-
-
-async def _interrupt_when_gone(run: TurnRun, receive: Receive) -> None:
-    # Once the body has been read, receive blocks until the client disconnects.
-    with contextlib.suppress(asyncio.CancelledError):
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        run.interrupt(Interruption.CALLER_GONE)
 
 
 class WholeResponse:
