@@ -1,9 +1,10 @@
 """The model, the tools and the system prompt of a turn, within its budget, for any Supervisor."""
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
+from types import TracebackType
 
 import msgspec
 
@@ -32,6 +33,7 @@ from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.provider_keys import ProviderKeys, base_url_of
+from polyant.domain.secrets import SecretText
 from polyant.domain.system_prompt import SystemPromptComposer, caller_section
 from polyant.domain.tool_access import AvailableTools, ToolAccess
 from polyant.domain.turn_content import ContentRecording
@@ -98,7 +100,7 @@ class TurnToolbox:
             ProviderError: The model failed or timed out.
         """
         step = self._agent.step(msgspec.structs.replace(self.request, messages=tuple(messages)))
-        async with step.open() as events:
+        async with aclosing(step.events()) as events:
             async for event in events:
                 step.add(event)
                 if isinstance(event, TextDelta):
@@ -173,37 +175,43 @@ class Toolbox:
         self._outbound = outbound
         self._content = content
 
-    @asynccontextmanager
-    async def open(self, turn: Turn) -> AsyncIterator[TurnToolbox]:
-        """Yields the toolbox of a turn; the connections to the instance's MCP servers close when the context exits.
+    def open(self, turn: Turn) -> AbstractAsyncContextManager[TurnToolbox]:
+        """Returns a context manager that yields the toolbox of a turn.
+
+        The connections to the instance's MCP servers close when the context exits.
 
         Raises:
-            UnavailableError: The instance's provider is unknown, or its key is missing or unreadable.
+            UnavailableError: Entering: the instance's provider is unknown, or its key is missing or unreadable.
         """
-        instance = turn.instance
-        budget, started = RemainingBudget(turn), self._clock.monotonic()
-        model = self._model_of(instance)
-        request = await self._request(turn, model)
-        async with self._tool_access.open(instance, trace=turn.context.trace) as available:
-            _log_omissions(instance, available)
-            tools = GuardedTools(turn, available.tools, self._cipher)
-            system = self._prompts.compose(instance, tools.specs, turn.caller_instructions)
-            request = msgspec.structs.replace(request, system=system)
-            content = None if self._content is None else await self._content.begin(instance, request)
-            agent = Agent(model, tools, budget, self._clock, content=content)
-            sub_agents = SubAgents(request, agent, partial(self._prompts.compose, instance))
-            yield TurnToolbox(turn, request, agent=agent, sub_agents=sub_agents, clock=self._clock, started=started)
+        return _OpenToolbox(partial(self._begin, turn), partial(self._furnish, turn, self._clock.monotonic()))
 
-    async def _request(self, turn: Turn, model: ChatModel) -> ModelRequest:
-        """Returns the turn's first request, still without its system prompt."""
+    async def _begin(self, turn: Turn) -> tuple[SecretText | None, AbstractAsyncContextManager[AvailableTools]]:
+        """Returns the key for the turn's provider and the context of its tools."""
+        key = await self._provider_keys.key_for(turn.instance, self._model_of(turn.instance).info)
+        return key, self._tool_access.open(turn.instance, trace=turn.context.trace)
+
+    async def _furnish(
+        self, turn: Turn, started: float, key: SecretText | None, available: AvailableTools
+    ) -> TurnToolbox:
+        instance = turn.instance
+        _log_omissions(instance, available)
+        model, tools = self._model_of(instance), GuardedTools(turn, available.tools, self._cipher)
+        request = self._request(turn, model, key, tools.specs)
+        content = None if self._content is None else await self._content.begin(instance, request)
+        agent = Agent(model, tools, RemainingBudget(turn), self._clock, content=content)
+        sub_agents = SubAgents(request, agent, partial(self._prompts.compose, instance))
+        return TurnToolbox(turn, request, agent=agent, sub_agents=sub_agents, clock=self._clock, started=started)
+
+    def _request(self, turn: Turn, model: ChatModel, key: SecretText | None, tools: Sequence[ToolSpec]) -> ModelRequest:
+        """Returns the turn's first request, with a system prompt for these tools."""
         instance = turn.instance
         base_url = base_url_of(instance, model.info)
         return ModelRequest(
             model=instance.model,
             base_url=base_url,
             public_only=self._outbound.restricts(instance, base_url),
-            api_key=await self._provider_keys.key_for(instance, model.info),
-            system="",
+            api_key=key,
+            system=self._prompts.compose(instance, tools, turn.caller_instructions),
             caller_section=caller_section(turn.caller_instructions),
             messages=turn.messages,
             sampling=_sampling(turn),
@@ -221,6 +229,40 @@ class Toolbox:
                 f"The provider {instance.provider} is not enabled on this server", hint="List it in CHAT_MODELS"
             )
         return model
+
+
+class _OpenToolbox(AbstractAsyncContextManager[TurnToolbox]):
+    """The context of a turn's toolbox; a class, because a generator would cost each turn several times as much.
+
+    Args:
+        begin: Returns the key for the turn's provider and the context of its tools.
+        furnish: Returns the toolbox with this key and the tools.
+    """
+
+    __slots__ = ("_begin", "_furnish", "_tools")
+
+    def __init__(
+        self,
+        begin: Callable[[], Awaitable[tuple[SecretText | None, AbstractAsyncContextManager[AvailableTools]]]],
+        furnish: Callable[[SecretText | None, AvailableTools], Awaitable[TurnToolbox]],
+    ) -> None:
+        self._begin = begin
+        self._furnish = furnish
+        self._tools: AbstractAsyncContextManager[AvailableTools]
+
+    async def __aenter__(self) -> TurnToolbox:
+        key, self._tools = await self._begin()
+        available = await self._tools.__aenter__()
+        try:
+            return await self._furnish(key, available)
+        except BaseException as error:
+            await self._tools.__aexit__(type(error), error, error.__traceback__)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._tools.__aexit__(kind, error, trace)
 
 
 def _log_omissions(instance: Instance, available: AvailableTools) -> None:

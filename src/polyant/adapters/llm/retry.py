@@ -3,7 +3,6 @@
 import logging
 import random
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 
 from polyant.adapters.llm.failures import CallFailedError
 from polyant.domain.chat import ModelEvent
@@ -29,10 +28,13 @@ async def with_retries(
     while True:
         began = False
         try:
-            async with aclosing(attempt()) as events:
+            events = attempt()
+            try:  # as `aclosing` does, but each call passes here
                 async for event in events:
                     began = True
                     yield event
+            finally:
+                await events.aclose()
         except CallFailedError as error:
             failure = error
         else:

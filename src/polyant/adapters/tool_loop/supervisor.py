@@ -1,7 +1,6 @@
 """The default Supervisor: alternates between model calls and tool calls until the model gives an answer."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from polyant.domain.chat import SupervisorEvent, Turn
 from polyant.domain.ports.supervisor import Supervisor
@@ -15,7 +14,11 @@ class ToolLoopSupervisor(Supervisor):
         self._toolbox = toolbox
 
     async def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
-        async with self._toolbox.open(turn) as tools, aclosing(tools.loop()) as events:
-            async for event in events:
-                yield event
+        async with self._toolbox.open(turn) as tools:
+            events = tools.loop()
+            try:  # as `aclosing` does, but each turn passes here
+                async for event in events:
+                    yield event
+            finally:
+                await events.aclose()
         yield tools.finished()

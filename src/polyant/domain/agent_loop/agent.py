@@ -67,11 +67,14 @@ class Agent:
         """
         for number in range(1, max_steps + 1):
             step = self.step(request, last=number == max_steps, reserve=reserve)
-            async with step.open() as events:
+            events = step.events()
+            try:  # as `aclosing` does, but each turn passes here
                 async for event in events:
                     step.add(event)
                     if isinstance(event, TextDelta):
                         yield event
+            finally:
+                await events.aclose()
             yield step.finish()
             if step.is_final:
                 return
@@ -94,7 +97,9 @@ class Agent:
             OutOfStepsError: No step is left.
         """
         last = self.budget.take_step(reserve=reserve) or last
-        request = msgspec.structs.replace(request, tools=() if last else self.tools.specs)
+        tools = () if last else self.tools.specs
+        if tools:
+            request = msgspec.structs.replace(request, tools=tools)
         return ModelStep(self._model, request, last=last, budget=self.budget, clock=self._clock, content=self._content)
 
     def execution(self, calls: tuple[ToolCall, ...]) -> ParallelToolExecution:

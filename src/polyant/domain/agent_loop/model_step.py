@@ -1,7 +1,6 @@
 """One model call of a turn: its request, its events and its reply."""
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, aclosing
 
 from polyant.domain.agent_loop.budget import RemainingBudget
 from polyant.domain.agent_loop.reply import Reply
@@ -12,7 +11,7 @@ from polyant.domain.turn_content import TurnContent
 
 
 class ModelStep:
-    """Calls the model once: iterate over `open()`, pass each event to `add`, and call `finish`.
+    """Calls the model once: iterate over `events()`, pass each event to `add`, and call `finish`.
 
     Args:
         model: The model to call.
@@ -46,9 +45,9 @@ class ModelStep:
         self.is_final = False
         """Whether no other model call has to follow, set by `finish`: there are no tool calls, and no pause."""
 
-    def open(self) -> AbstractAsyncContextManager[AsyncGenerator[ModelEvent, None]]:
-        """Returns a context manager that yields the model's events and closes the connection on exit."""
-        return aclosing(self._model.generate(self.request))
+    def events(self) -> AsyncGenerator[ModelEvent, None]:
+        """Returns the model's events; close the generator, which closes the connection."""
+        return self._model.generate(self.request)
 
     def add(self, event: ModelEvent) -> None:
         """Adds the next event to the reply."""
