@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher, _associated_data, _bytes_of, _decode, _parse
+from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher, _associated_data, _bytes_of, _parse
 from polyant.domain.errors import SecretUnreadableError
 from polyant.domain.secrets import SecretAddress, SecretName, SecretText
 from polyant.testing.secret_cipher import SecretCipherContract
@@ -142,8 +142,8 @@ class WithNonce(AesGcmSecretCipher):
 
     async def open(self, sealed: str, address: SecretAddress) -> SecretText:
         try:
-            key_id, payload = _parse(sealed)
-            data, key = _decode(payload), self._derive_keys()[key_id]
+            key_id, start, rest = _parse(sealed)
+            data, key = start + rest, self._derive_keys()[key_id]
             text = key.aead.decrypt(data[: self.size], data[self.size :], _associated_data(address))
         except Exception:  # noqa: BLE001 - a wrong cipher may be lazy, too
             raise SecretUnreadableError from None

@@ -5,6 +5,7 @@ import hmac
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +19,9 @@ from polyant.domain.secrets import SecretAddress, SecretText
 _VERSION = "v1"
 _KEY_ID_BYTES = 6
 _NONCE_BYTES = 12  # 96 bits, as NIST SP 800-38D recommends for GCM
+_REMEMBERED = 1_024
+"""How many ciphertexts and addresses are kept in parsed form: requests with a key open the same few again and again."""
+_MAX_REMEMBERED_CHARACTERS = 1_024
 _SEALED = re.compile(rf"\A{_VERSION}\.([0-9a-f]{{{2 * _KEY_ID_BYTES}}})\.([A-Za-z0-9_-]+)\Z")
 
 
@@ -49,10 +53,10 @@ class AesGcmSecretCipher(SecretCipher):
 
     async def open(self, sealed: str, address: SecretAddress) -> SecretText:
         try:
-            key_id, payload = _parse(sealed)
-            data = _decode(payload)
+            parse = _parse_again if len(sealed) <= _MAX_REMEMBERED_CHARACTERS else _parse
+            key_id, nonce, ciphertext = parse(sealed)
             key = self._keys.get(key_id) or self._derive_keys()[key_id]
-            text = key.aead.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _associated_data(address))
+            text = key.aead.decrypt(nonce, ciphertext, _associated_data(address))
             return SecretText(text.decode("utf-8", "surrogatepass"))
         except (ValueError, KeyError, InvalidTag):
             raise SecretUnreadableError from None
@@ -95,11 +99,16 @@ class _Key:
         self.fingerprint_key = derive(master, "fingerprint", 32)
 
 
-def _parse(sealed: str) -> tuple[str, str]:
+def _parse(sealed: str) -> tuple[str, bytes, bytes]:
+    """Returns the key's id, the nonce, and the ciphertext with its tag."""
     match = _SEALED.match(sealed)
     if match is None:
         raise ValueError
-    return match[1], match[2]
+    data = _decode(match[2])
+    return match[1], data[:_NONCE_BYTES], data[_NONCE_BYTES:]
+
+
+_parse_again = lru_cache(maxsize=_REMEMBERED)(_parse)
 
 
 def _encode(data: bytes) -> str:
@@ -113,6 +122,7 @@ def _decode(payload: str) -> bytes:
     return data
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _associated_data(address: SecretAddress) -> bytes:
     """Returns an unambiguous encoding of the address: each part with its length, the origin only if there is one."""
     parts = [_VERSION, address.instance_id, address.name]
