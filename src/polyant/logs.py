@@ -16,6 +16,7 @@ from polyant.adapters.system.line_stream import LineStream
 from polyant.settings import LogFormat
 
 _FAULT = logging.Formatter()
+_NUMBERS = frozenset({int, float})
 _AMBIGUOUS = re.compile(r'[\s"=]').search
 
 
@@ -24,7 +25,13 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line; control characters are escaped, so that input can't forge log lines."""
-        fields = "".join([f" {key}={_quoted(value)}" for key, value in _fields(record).items() if value is not None])
+        fields = "".join(
+            [
+                f" {key}={value if value.__class__ in _NUMBERS else _quoted(value)}"
+                for key, value in _fields(record).items()
+                if value is not None
+            ]
+        )
         line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{fields}"
         if not line.isprintable():
             line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
@@ -134,8 +141,6 @@ def _is_informative(record: logging.LogRecord) -> bool:
 
 def _quoted(value: object) -> str:
     text = str(value)
-    if value.__class__ is int or value.__class__ is float:
-        return text
     return msgspec.json.encode(text).decode() if not text or _AMBIGUOUS(text) else text
 
 

@@ -48,8 +48,13 @@ class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     def applied_to(self, budget: TurnBudget) -> TurnBudget:
         """Returns the budget with the limits that are set here applied to it."""
+        if self == _NO_LIMITS:
+            return budget
         own = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
         return msgspec.structs.replace(budget, **own)
+
+
+_NO_LIMITS = TurnLimits()
 
 
 def check_turn_limits(limits: TurnLimits) -> TurnLimits:

@@ -1,8 +1,9 @@
 """The system prompt of an instance: its sections with their variables replaced, and the caller's instructions."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 
 from polyant.domain.chat import ToolSpec
 from polyant.domain.instances import Instance
@@ -46,7 +47,7 @@ class SystemPromptComposer:
         self._clock = clock
         self._formatter = date_time_formatter
 
-    def compose(self, instance: Instance, tools: Iterable[ToolSpec], caller_instructions: Sequence[str] = ()) -> str:
+    def compose(self, instance: Instance, tools: Sequence[ToolSpec], caller_instructions: Sequence[str] = ()) -> str:
         """Returns the instance's current system prompt for a model that has those tools.
 
         Sections are in order and trimmed; empty sections are omitted. Each variable is replaced only in the section
@@ -54,23 +55,41 @@ class SystemPromptComposer:
         caller's own system messages follow as the last section, under a heading that states their source. The list of
         the instance's skills is appended to section 05 if the section lacks its variable.
         """
-        now = self._clock.now()
-        variables = {
-            "toolCatalog": "\n".join(map(_line_of, tools)) or _NONE,
-            "skillsList": "\n".join(map(_skill_line_of, instance.skills)) or _NONE,
-            "datetime": self._formatter.describe(now),
-            "date": self._formatter.describe_date(now),
-            "timezone": self._formatter.timezone_name(),
-        }
-        sections = {**instance.sections, SectionKey.SKILLS: _skills_section(instance)}
+        variables = _Variables(instance, tools, self._clock.now(), self._formatter)
         texts = []
         for key in _ORDER:
-            text = sections.get(key, "")
+            text = _skills_section(instance) if key is SectionKey.SKILLS else instance.sections.get(key, "")
             if "{{" in text and (known := _SECTION_VARIABLES.get(key)) is not None:
                 text = _fill(text, known, variables)
             texts.append(text.strip())
         texts.append(caller_section(caller_instructions))
         return SEPARATOR.join(filter(None, texts))
+
+
+class _Variables:
+    """The values of the variables in one prompt, determined when a section uses them."""
+
+    def __init__(
+        self, instance: Instance, tools: Sequence[ToolSpec], now: datetime, formatter: DateTimeFormatter
+    ) -> None:
+        self._instance = instance
+        self._tools = tools
+        self._now = now
+        self._formatter = formatter
+
+    def value_of(self, name: str) -> str:
+        """Returns the value of a variable in `_SECTION_VARIABLES`."""
+        match name:
+            case "toolCatalog":
+                return "\n".join(map(_line_of, self._tools)) or _NONE
+            case "skillsList":
+                return "\n".join(map(_skill_line_of, self._instance.skills)) or _NONE
+            case "datetime":
+                return self._formatter.describe(self._now)
+            case "date":
+                return self._formatter.describe_date(self._now)
+            case _:
+                return self._formatter.timezone_name()
 
 
 def caller_section(caller_instructions: Sequence[str]) -> str:
@@ -97,5 +116,5 @@ def _line_of(tool: ToolSpec) -> str:
     return f"- {tool.name}: {' '.join(tool.description.split())}"
 
 
-def _fill(text: str, known: AbstractSet[str], variables: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: variables[found[1]] if found[1] in known else found[0], text)
+def _fill(text: str, known: AbstractSet[str], variables: _Variables) -> str:
+    return _VARIABLE.sub(lambda found: variables.value_of(found[1]) if found[1] in known else found[0], text)

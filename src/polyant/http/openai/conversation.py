@@ -56,8 +56,11 @@ class _Builder:
 
     def add(self, role: str, parts: tuple[UserPart, ...]) -> None:
         if role == "user":
-            self._add_user(UserMessage(parts))
-            self._joins = False
+            if self._joins:
+                self._add_user(UserMessage(parts))
+                self._joins = False
+            else:
+                self.messages.append(UserMessage(parts))
             return
         text = UserMessage(parts).text
         if role == "assistant" and text.strip():

@@ -27,13 +27,12 @@ def sampling_of(request: ChatCompletionRequest) -> Sampling:
     Raises:
         InvalidInputError: A number that must be whole isn't, or a stop sequence contains U+0000.
     """
-    stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
     return Sampling(
         temperature=request.temperature,
         top_p=request.top_p,
-        max_tokens=_token_count(request.max_completion_tokens, "$.max_completion_tokens")
-        or _token_count(request.max_tokens, "$.max_tokens"),
-        stop=tuple(without_nul(text, "$.stop") for text in stop if text),
+        max_tokens=_whole(request.max_completion_tokens, 1, MAX_TOKENS, "$.max_completion_tokens")
+        or _whole(request.max_tokens, 1, MAX_TOKENS, "$.max_tokens"),
+        stop=_stop_of(request) if request.stop else (),
         seed=_whole(request.seed, MIN_SEED, MAX_SEED, "$.seed"),
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
@@ -47,7 +46,7 @@ def provider_fields_of(request: ChatCompletionRequest) -> ProviderFields:
         InvalidInputError: `response_format` isn't an object with a type.
     """
     return ProviderFields(
-        response_format=_response_format_of(request),
+        response_format=_response_format_of(request.response_format) if request.response_format else None,
         reasoning_effort=request.reasoning_effort,
         logit_bias=None if request.logit_bias is None else dict(map(_bias, request.logit_bias.items())),
         verbosity=request.verbosity,
@@ -63,8 +62,9 @@ def user_of(request: ChatCompletionRequest) -> str | None:
     return user if isinstance(user, str) and 0 < len(user) <= _MAX_USER_CHARACTERS and "\0" not in user else None
 
 
-def _token_count(value: float | None, where: str) -> int | None:
-    return _whole(value, 1, MAX_TOKENS, where)
+def _stop_of(request: ChatCompletionRequest) -> tuple[str, ...]:
+    stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    return tuple(without_nul(text, "$.stop") for text in stop if text)
 
 
 def _whole(value: float | None, minimum: int, maximum: int, where: str) -> int | None:
@@ -86,10 +86,7 @@ def _bias(item: tuple[str, float]) -> tuple[str, float]:
     return token, int(bias) if bias.is_integer() else bias
 
 
-def _response_format_of(request: ChatCompletionRequest) -> msgspec.Raw | None:
-    given = request.response_format
-    if not given:
-        return None
+def _response_format_of(given: msgspec.Raw) -> msgspec.Raw | None:
     try:
         decoded = _response_format_decoder.decode(given)
     except msgspec.ValidationError as error:
