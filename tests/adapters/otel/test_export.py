@@ -85,28 +85,18 @@ async def test_closing_gives_up_on_a_collector_that_hangs(collector: ScriptedUps
     assert [record.getMessage() for record in records] == ["the collector does not respond: spans are lost"]
 
 
-async def test_oldest_spans_are_dropped_when_too_many_wait(
-    collector: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("bound", "value", "sent"), [("MAX_WAITING", 2, b"three|four"), ("MAX_WAITING_BYTES", 8, b"four")]
+)
+async def test_oldest_spans_are_dropped_when_those_that_wait_are_too_many_or_too_large(
+    collector: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, sent: bytes
 ) -> None:
-    monkeypatch.setattr(export_module, "MAX_WAITING", 2)
-    export = export_to(collector)
-    with collected("polyant.turn") as records:
-        for span in (b"one", b"two", b"three"):
-            export.add(span)
-        assert (await collector.request()).body == b"two|three"
-    await export.close(seconds=seconds(5))
-    assert [record.getMessage() for record in records] == ["the collector is too slow: spans are dropped"]
-
-
-async def test_oldest_spans_are_dropped_when_those_that_wait_are_too_large(
-    collector: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(export_module, "MAX_WAITING_BYTES", 8)
+    monkeypatch.setattr(export_module, bound, value)
     export = export_to(collector)
     with collected("polyant.turn") as records:
         for span in (b"one", b"two", b"three", b"four"):
             export.add(span)
-        assert (await collector.request()).body == b"four"
+        assert (await collector.request()).body == sent
         export.add(b"larger than all others")  # a span is never too large to be sent alone
         assert (await collector.request(1)).body == b"larger than all others"
     await export.close(seconds=seconds(5))
