@@ -79,7 +79,9 @@ def imported_by(node: ast.AST) -> Iterator[str]:
             yield from (alias.name for alias in names)
         case ast.ImportFrom(module=module, names=names, level=level):
             yield from (f"{'.' * level}{module or ''}.{alias.name}" for alias in names)
-        case ast.Call(func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module")):
+        case ast.Call(
+            func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module" | "__import__")
+        ):
             literal = [each.value for each in node.args[:1] if isinstance(each, ast.Constant)]
             yield from map(str, literal)
 
@@ -100,6 +102,73 @@ def may_import(module: str, name: str) -> bool:
 
 def test_packages_are_imported_only_where_allowed() -> None:
     assert violations(SOURCE) == []
+
+
+PURE = frozenset(
+    {
+        *(
+            "abc",
+            "asyncio",
+            "base64",
+            "binascii",
+            "codecs",
+            "collections",
+            "contextlib",
+            "datetime",
+            "enum",
+            "functools",
+        ),
+        *("hashlib", "hmac", "inspect", "ipaddress", "itertools", "json", "logging", "math", "pathlib", "re", "struct"),
+        *("traceback", "types", "typing", "unicodedata", "urllib.parse", "weakref", "zlib"),
+    }
+)
+"""The standard modules that the domain may import: they open no files or sockets, and read no clock or randomness.
+
+asyncio runs the tasks, and `pathlib` describes places; both are only as pure as their use.
+"""
+
+CLOCKS = frozenset({"now", "today", "utcnow"})
+
+
+def impurities(source: Path) -> list[str]:
+    """Returns the modules of the domain that import an impure standard module, or read the time from a class."""
+    return [
+        f"{path.relative_to(source)}:{node.lineno}"
+        for path in sorted((source / "polyant" / "domain").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.stmt | ast.expr)
+        if any(not is_pure(name) for name in imported_by(node)) or reads_clock(node)
+    ]
+
+
+def is_pure(name: str) -> bool:
+    return name.partition(".")[0] not in sys.stdlib_module_names or any(is_below(name, module) for module in PURE)
+
+
+def reads_clock(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(attr=name, value=ast.Name(id="datetime" | "date")):
+            return name in CLOCKS
+        case _:
+            return False
+
+
+def test_domain_has_no_io_no_clock_and_no_randomness() -> None:
+    assert impurities(SOURCE) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("import os", "import random", "from time import monotonic", "import secrets", "import socket", "import uuid"),
+        *("import urllib.request", "from subprocess import run", "import_module('sqlite3')", "now = datetime.now(UTC)"),
+    ],
+)
+def test_impure_module_of_the_domain_is_found(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "polyant" / "domain" / "users.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"import asyncio\nfrom datetime import UTC, datetime\nfrom urllib.parse import quote\n{line}\n")
+    assert impurities(tmp_path) == ["polyant/domain/users.py:4"]
 
 
 def test_table_lists_only_imported_packages() -> None:
@@ -128,6 +197,7 @@ def test_table_lists_only_imported_packages() -> None:
         ("adapters/llm/http.py", "from pydantic import BaseModel"),
         ("adapters/llm/http.py", "import_module('mcp.client')"),
         ("adapters/llm/http.py", "importlib.import_module('httpx2')"),
+        ("adapters/llm/http.py", "builtins.__import__('httpx2')"),
         ("http/health.py", "import prometheus_client"),
         ("cli/users.py", "from polyant.testing.factories import UserFactory"),
         ("cli/users.py", "from polyant import testing"),

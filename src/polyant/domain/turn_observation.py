@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -160,7 +159,7 @@ class _Queue:
 
     def _warn(self, message: str, **fields: object) -> None:
         """Logs each warning at most once a minute."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         if now >= self._log_again_at[message]:
             self._log_again_at[message] = now + _LOG_INTERVAL_SECONDS
             log.warning(message, extra={"fields": {"observer": self.name, **fields}})
