@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from polyant.cli.help import EXIT_CODES, SettingRow, setting_rows
@@ -151,9 +151,14 @@ def _argument_row(parser: argparse.ArgumentParser, action: argparse.Action) -> s
     metavar = action.metavar or action.dest.upper()
     words = metavar if isinstance(metavar, str) else " ".join(metavar)
     value = f" {words}" if action.option_strings and action.nargs != 0 else ""
-    choices = " or ".join(f"`{choice}`" for choice in action.choices or ())
+    choices = _alternatives([f"`{choice}`" for choice in action.choices or ()])
     shown = "" if action.choices else value
     return f"| `{name}{shown}` | {text} | {'; '.join(filter(None, (choices, allowed)))} |"
+
+
+def _alternatives(values: Sequence[str]) -> str:
+    *others, last = values or ("",)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 if __name__ == "__main__":

@@ -364,7 +364,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     panel: Annotated[
         bool,
-        Variable("PANEL", _flag, "on or off", "Serve the admin panel"),
+        Variable("PANEL", _flag, "on or off", "Serve the admin panel", "on"),
     ] = True
     max_body_bytes: Annotated[
         int,

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from polyant.cli.help import EXIT_CODES
 from polyant.cli.main import build_parser, exit_code_of
 from polyant.domain.errors import InvalidInputError
 from polyant.settings import SettingsError, variables
-from scripts.reference_pages import commands, commands_markdown, pages, replace_between, settings_markdown
+from scripts.reference_pages import ROOT, commands, commands_markdown, pages, replace_between, settings_markdown
 
 
 @pytest.mark.parametrize("path", sorted(pages()), ids=lambda path: path.name)
@@ -55,3 +56,14 @@ def test_text_between_marks_is_replaced() -> None:
     assert replace_between(page, "a", "new") == "head\n<!-- a -->\nnew\n<!-- /a -->\ntail\n"
     with pytest.raises(ValueError, match="<!-- b -->"):
         replace_between(page, "b", "new")
+
+
+def test_commands_in_messages_templates_and_pages_exist() -> None:
+    known = {name for name, _, _ in commands(build_parser())}
+    groups = "|".join(sorted({name.split()[1] for name in known if len(name.split()) > 2}))
+    command = re.compile(rf"\bpolyant (?:{groups}) [a-z][a-z-]+")
+    source = ROOT / "src"
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *source.rglob("*.py"), *source.rglob("*.html")]
+    named = [(page.name, found) for page in texts for found in command.findall(page.read_text())]
+    assert len(named) > 100
+    assert [(name, found) for name, found in named if found not in known] == []
