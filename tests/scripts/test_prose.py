@@ -6,6 +6,7 @@ from scripts.prose import __main__ as check
 from scripts.prose.glossary import MAX_WORDS, violations
 from scripts.prose.markdown import texts_of_markdown
 from scripts.prose.python import texts_of_python
+from scripts.prose.templates import texts_of_script, texts_of_template
 from scripts.prose.texts import Kind, Text
 
 REFUSED = {
@@ -169,6 +170,36 @@ def test_messages_are_read_only_on_request() -> None:
     assert Kind.MESSAGE not in {text.kind for text in texts_of_python(MODULE, messages=False)}
 
 
+TEMPLATE = """\
+{# The page of one thing. #}
+{% extends "base.html" %}
+<h1>Things of {{ name }}</h1><p title="Its full name">Only <strong>one</strong> thing.</p>
+{{ forms.field("slug", "Slug", help="Clients send it as model.") }}
+<input placeholder="Slug or name" value="{{ name }}">
+"""
+
+
+def test_template_is_split_into_texts() -> None:
+    assert [(text.kind, text.line, text.content) for text in texts_of_template(TEMPLATE)] == [
+        (Kind.COMMENT, 1, "The page of one thing."),
+        (Kind.PARAGRAPH, 3, "Its full name"),
+        (Kind.PARAGRAPH, 3, "Things of value"),
+        (Kind.PARAGRAPH, 3, "Only one thing."),
+        (Kind.PARAGRAPH, 4, "Clients send it as model."),
+        (Kind.PARAGRAPH, 5, "Slug or name"),
+    ]
+
+
+def test_module_in_javascript_is_split_into_texts() -> None:
+    script = '// Shows it.\nshow("one", "You stopped it."); // why\nsay(`There are ${count} of them`, "https://a.example");\n'
+    assert [(text.kind, text.line, text.content) for text in texts_of_script(script)] == [
+        (Kind.COMMENT, 1, "Shows it."),
+        (Kind.COMMENT, 2, "why"),
+        (Kind.MESSAGE, 2, "You stopped it."),
+        (Kind.MESSAGE, 3, "There are ${count} of them"),
+    ]
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "docs").mkdir()
@@ -190,10 +221,21 @@ def test_finding_on_a_page_fails(project: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "docs/page.md:3: “anew”: write again\n"
 
 
-def test_finding_in_a_module_fails(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "src" / "polyant" / "domain" / "module.py").write_text('"""Made anew."""\n')
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("src/polyant/domain/module.py", '"""Made anew."""'),
+        ("src/polyant/http/panel/templates/page.html", "<p>It is made anew.</p>"),
+        ("src/polyant/http/panel/static/page.js", '"Made anew"'),
+        ("examples/polyant-one/README.md", "Made anew."),
+        ("examples/polyant-one/src/one.py", "# made anew"),
+    ],
+)
+def test_finding_in_another_file_fails(project: Path, capsys: pytest.CaptureFixture[str], path: str, text: str) -> None:
+    (project / path).parent.mkdir(parents=True, exist_ok=True)
+    (project / path).write_text(f"{text}\n")
     assert check.main() == 1
-    assert capsys.readouterr().out == "src/polyant/domain/module.py:1: “anew”: write again\n"
+    assert capsys.readouterr().out == f"{path}:1: “anew”: write again\n"
 
 
 def test_lint_recipe_runs_the_check() -> None:
