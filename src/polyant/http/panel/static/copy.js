@@ -4,20 +4,19 @@ status.className = "vh";
 status.setAttribute("role", "status");
 document.body.append(status);
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  const label = button.textContent;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    const source = document.getElementById(button.dataset.copy);
-    const copied = await copy(source);
-    button.textContent = copied ? "Copied" : "Press Ctrl+C";
-    status.textContent = button.textContent;
-    setTimeout(() => {
-      button.textContent = label;
-      status.textContent = "";
-    }, 2000);
-  });
-}
+for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+
+addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (!button) return;
+  const label = (button.dataset.label ??= button.textContent);
+  button.textContent = (await copy(document.getElementById(button.dataset.copy))) ? "Copied" : "Press Ctrl+C";
+  status.textContent = button.textContent;
+  setTimeout(() => {
+    button.textContent = label;
+    status.textContent = "";
+  }, 2000);
+});
 
 // Without https, browsers offer no clipboard: select the text and use the old command, or let the user press the keys.
 async function copy(source) {

@@ -93,7 +93,8 @@ async function ask(text) {
   messages.push({ role: "user", content: images.length ? [{ type: "text", text }, ...parts] : text });
   const says = turn("You", "turn user").querySelector(".says");
   says.textContent = text;
-  keepEnd(() => says.append(...images.map(picture)));
+  says.append(...images.map(picture));
+  chat.scrollTop = chat.scrollHeight;
   await answer();
 }
 
@@ -133,7 +134,7 @@ async function answer() {
   if (problem) fail(shown, problem, record);
   else {
     messages.push({ role: "assistant", content: text });
-    figures(shown, text, record, [seconds(performance.now() - began), first === null ? "no text" : `first text ${seconds(first)}`]);
+    figures(shown, record, [seconds(performance.now() - began), first === null ? "no text" : `first text ${seconds(first)}`]);
   }
   status.textContent = problem || `${name} answered: ${text}`;
 }
@@ -200,22 +201,26 @@ function fail(shown, problem, record) {
   keepEnd(() => shown.append(element("p", "error", problem), row([again, ...fixes(record), inspect(record)])));
 }
 
-// A provider that can't be reached or refuses its key is fixed in the settings.
+// A provider that can't be reached or refuses its key is fixed in the settings. Signing in elsewhere keeps the conversation.
 function fixes({ status }) {
-  if (status !== 502 && status !== 503) return [];
-  const link = element("a", "", "Check provider and key");
-  link.href = `/instances/${encodeURIComponent(slug)}/settings#model-h`;
+  if (![401, 502, 503].includes(status)) return [];
+  const over = status === 401;
+  const link = element("a", "", over ? "Sign in in a new tab" : "Check provider and key");
+  link.href = over ? "/login" : `/instances/${encodeURIComponent(slug)}/settings#model-h`;
+  if (over) link.target = "_blank";
   return [link];
 }
 
-function figures(shown, text, record, facts) {
+function figures(shown, record, facts) {
   const line = row(facts.map((fact) => element("span", "", fact)));
-  line.append(button("Copy", () => navigator.clipboard?.writeText(text)), inspect(record));
+  const copy = button("Copy");
+  copy.dataset.copy = shown.querySelector(".says").id = record.id;
+  line.append(copy, inspect(record));
   keepEnd(() => shown.append(line));
   setTimeout(() => addMetrics(line, record, 2), 1200);
 }
 
-// The server stores the figures of a turn a moment after its end.
+// The server stores the metrics of a turn a moment after its end.
 async function addMetrics(line, record, attempts) {
   const response = await fetch(`${path}/turns?limit=10`);
   if (!response.ok) return;
@@ -261,7 +266,7 @@ function element(tag, className, text) {
 function button(text, action) {
   const made = element("button", "link", text);
   made.type = "button";
-  made.addEventListener("click", action);
+  if (action) made.addEventListener("click", action);
   return made;
 }
 
