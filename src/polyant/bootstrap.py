@@ -26,16 +26,17 @@ from polyant.domain.use_cases.channels.open_account import OpenAccount
 from polyant.domain.use_cases.identify_caller import IdentifyCaller
 from polyant.domain.use_cases.list_models import ListModels
 from polyant.domain.use_cases.show_model import ShowModel
-from polyant.home import auth_secret_of, require_given_secrets
+from polyant.home import auth_secret_of, initial_password_file_of, require_given_secrets
 from polyant.http.app import HttpSettings, build_app
 from polyant.http.connections import ConnectionLimits
 from polyant.http.edge import is_loopback
+from polyant.http.first_password import FirstPassword
 from polyant.http.lifespan import StartupErrorReporter
 from polyant.http.openai.responses import ResponseSettings
 from polyant.http.operator_proof import OperatorProof
 from polyant.http.session_tokens import JwtSessionTokens
 from polyant.prepare import prepare
-from polyant.settings import ServeRole, Settings, SettingsError, read_settings
+from polyant.settings import FIRST_EMAIL, ServeRole, Settings, SettingsError, read_settings
 from polyant.wiring import open_container
 
 log = logging.getLogger("polyant")
@@ -159,6 +160,9 @@ def _http_settings(settings: Settings) -> HttpSettings:
         channels_only=settings.serve_role is ServeRole.CHANNELS,
         exposed=not is_loopback(settings.host) or settings.trust_proxy > 0 or settings.public_url is not None,
         public_url=settings.public_url,
+        first_password=FirstPassword(
+            email=settings.initial_admin_email or FIRST_EMAIL, file=initial_password_file_of(settings)
+        ),
         metrics_token=settings.metrics_token,
         responses=ResponseSettings(
             heartbeat=settings.heartbeat_seconds,

@@ -31,6 +31,7 @@ from polyant.http.docs import DocsController
 from polyant.http.edge import Edge
 from polyant.http.error_bodies import ErrorFormat
 from polyant.http.errors import handle_caller_gone, handle_domain_error, handle_http_exception
+from polyant.http.first_password import FirstPassword
 from polyant.http.health import HealthController, Readiness
 from polyant.http.injection import Injection, Instances
 from polyant.http.management.authentication import SessionGate
@@ -65,6 +66,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether other machines can reach the server."""
     public_url: str | None = None
     """The https origin at which the internet reaches the server."""
+    first_password: FirstPassword | None = None
+    """The generated password of the first user, which the panel asks to replace."""
     metrics_token: SecretText | None = None
     """The bearer token required by /metrics; None disables metrics."""
     responses: ResponseSettings = ResponseSettings()
@@ -223,6 +226,7 @@ async def _panel_instances(settings: HttpSettings, instances: Instances, gate: S
         exposed=settings.exposed,
         public_url=settings.public_url,
         max_form_bytes=settings.max_body_bytes,
+        first_password=settings.first_password,
     )
     return await assembly.panel_instances(
         panel,

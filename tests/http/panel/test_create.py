@@ -57,6 +57,7 @@ async def test_instance_without_a_key_is_open(app: App, browser: Browser) -> Non
         ({"slug": "No Slug"}, "A slug must be"),
         ({"slug": "demo-bot"}, "There is an instance called demo-bot already."),
         ({"provider": "nobody"}, "Choose a provider"),
+        ({"provider": "echo"}, "This provider needs no key. Choose the provider that the key is for"),
         ({"secret.provider_key": "two words"}, "The value of vendor_api_key must be"),
         ({"identity": "x" * 32_769}, "Section 01-identity must have at most"),
         ({"base_url": "ftp://x"}, "A base URL must start with"),

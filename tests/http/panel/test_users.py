@@ -1,9 +1,12 @@
 """Users, one's own account, and the audit trail."""
 
+from pathlib import Path
+
 import pytest
 
 from polyant.domain.users import Role
-from support.app import App
+from polyant.http.first_password import FirstPassword
+from support.app import App, serving
 from support.management import PASSWORD
 from support.panel import Browser, location, read
 
@@ -161,3 +164,19 @@ async def test_role_of_a_new_user_defaults_to_user(app: App, browser: Browser) -
 async def test_forms_of_others_are_refused_before_they_are_read(app: App, user: Browser, path: str) -> None:
     refused = await user.post_body(path, b"\xff" * 10, "application/octet-stream")
     assert (refused.status, "You may not do this" in read(refused).text) == (403, True)
+
+
+async def test_first_password_has_to_be_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "initial-admin-password"
+    file.touch()
+    async with serving(panel=True, first_password=FirstPassword(email="ada@example.com", file=file)) as app:
+        await app.management.add_user("ada@example.com", role=Role.SUPERADMIN, password=PASSWORD)
+        await app.management.add_user("bob@example.com", role=Role.SUPERADMIN, password=PASSWORD)
+        bob, ada = Browser(app), Browser(app)
+        await bob.sign_in("bob@example.com")
+        assert "the first password" not in (await bob.page("/instances")).text
+        await ada.sign_in()
+        assert "You still use the first password." in (await ada.page("/instances")).text
+        fields = {"secret.current": PASSWORD, "secret.new": "another long password"}
+        assert (await ada.post("/account/password", fields)).status == 303
+        assert "the first password" not in (await ada.page("/instances")).text

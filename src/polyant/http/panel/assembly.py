@@ -16,6 +16,7 @@ from polyant.domain.use_cases.set_skill import SetSkill
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.show_provider_turns import ShowProviderTurns
 from polyant.domain.use_cases.show_skill import ShowSkill
+from polyant.http.first_password import FirstPassword
 from polyant.http.injection import Instances
 from polyant.http.management.authentication import SessionGate
 from polyant.http.panel.channel_pages import ChannelPages
@@ -58,7 +59,12 @@ async def panel_instances(
         letters=await instances.get(ListDeadLetters),
         public_url=await instances.get(PublicUrl),
     )
-    settings = SettingsPages(catalog=catalog, options=adapter_options, budget=await instances.get(TurnBudget))
+    settings = SettingsPages(
+        catalog=catalog,
+        options=adapter_options,
+        budget=await instances.get(TurnBudget),
+        provider_keys=await instances.get(ProviderKeys),
+    )
     options = OptionsPages(show_instance=show_instance, options=adapter_options, catalog=catalog)
     skills = SkillPages(
         show_instance=show_instance,
@@ -69,8 +75,20 @@ async def panel_instances(
 
 
 async def open_panel(
-    gate: SessionGate, instances: Instances, *, exposed: bool, public_url: str | None, max_form_bytes: int
+    gate: SessionGate,
+    instances: Instances,
+    *,
+    exposed: bool,
+    public_url: str | None,
+    max_form_bytes: int,
+    first_password: FirstPassword | None,
 ) -> Panel:
     """Returns the parts of the server that the pages use."""
-    clock = await instances.get(Clock)
-    return Panel(gate=gate, clock=clock, exposed=exposed, public_url=public_url, max_form_bytes=max_form_bytes)
+    return Panel(
+        gate=gate,
+        clock=await instances.get(Clock),
+        exposed=exposed,
+        public_url=public_url,
+        max_form_bytes=max_form_bytes,
+        first_password=first_password,
+    )

@@ -146,9 +146,12 @@ def _form_of(source: Instance) -> Form:
 
 
 def _secrets(form: Form, provider: ProviderInfo | None) -> dict[str, str]:
-    """Returns the provider's key, if the form has one and the provider needs one."""
+    """Returns the provider's key, if the form has one; a key for a provider that needs none is an error."""
     given = form.text(_KEY_FIELD)
-    if not given or provider is None or provider.secret is None:
+    if not given or provider is None:
+        return {}
+    if provider.secret is None:
+        form.errors[_KEY_FIELD] = "This provider needs no key. Choose the provider that the key is for"
         return {}
     name: SecretName = provider.secret
     form.parse(_KEY_FIELD, lambda text: parse_secret_value(name, text))

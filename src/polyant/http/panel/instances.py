@@ -11,7 +11,7 @@ from polyant.domain.instances import InstanceQuery, InstanceStatus
 from polyant.domain.use_cases.list_attention import ListAttention
 from polyant.domain.use_cases.list_instances import ListInstances
 from polyant.domain.use_cases.show_activity import ShowActivity
-from polyant.http.panel.pages import PanelRequest, is_exposed, page
+from polyant.http.panel.pages import PanelRequest, is_exposed, page, uses_first_password
 from polyant.http.panel.paging import ROWS, paging_of
 
 _MAX_SEARCH_CHARACTERS = 200
@@ -52,6 +52,7 @@ class InstancesPageController(Controller):
             activity=await show_activity(found.instances),
             attention=_shown(await list_attention(), exposed=is_exposed(request)),
             troubles=_MAX_TROUBLES,
+            uses_first_password=uses_first_password(request),
             search=search,
             chosen=chosen or "",
             **paging.context(len(found.instances), found.total),

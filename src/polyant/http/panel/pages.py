@@ -13,6 +13,7 @@ from polyant.domain.ports.clock import Clock
 from polyant.domain.use_cases.recognise_user import LoggedIn
 from polyant.domain.users import Role
 from polyant.http.edge import is_local
+from polyant.http.first_password import FirstPassword
 from polyant.http.management.authentication import SessionGate
 from polyant.http.panel.texts import DONE, UNFINISHED
 
@@ -33,6 +34,8 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """The maximum size of a posted form."""
     public_url: str | None = None
     """The origin at which the internet reaches the server, such as `https://assistants.example.com`."""
+    first_password: FirstPassword | None = None
+    """The generated password of the first user."""
 
 
 @cache
@@ -79,6 +82,12 @@ def page(
 def see_other(path: str) -> Response[Any]:
     """Returns the redirect to the page that shows what was done."""
     return Redirect(path, status_code=303)
+
+
+def uses_first_password(request: PanelRequest) -> bool:
+    """Returns whether the signed-in user still has the generated password of the first user."""
+    first = panel_of(request).first_password
+    return first is not None and first.is_used_by(request.auth.user)
 
 
 def is_exposed(request: Request[Any, Any, Any]) -> bool:

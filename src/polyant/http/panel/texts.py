@@ -28,6 +28,7 @@ DONE: Mapping[str, str] = {
     "signed-out": "You are signed out.",
     "settings": "Settings saved. They take effect with the next message.",
     "settings-key": "Settings saved. The stored key is for the former address: enter the key for the new one.",
+    "settings-no-key": "Settings saved. The new provider has no key yet: enter it, or set one for the whole server.",
     "options": "Options saved. They take effect with the next message.",
     "options-removed": "Options removed.",
     "access": "Access saved.",
@@ -64,7 +65,7 @@ DONE: Mapping[str, str] = {
 }
 """The sentence for each code of `?done=`; an unknown code shows nothing."""
 
-UNFINISHED = frozenset({"signed-in", "retry", "settings-key", "restored-key", "imported"})
+UNFINISHED = frozenset({"signed-in", "retry", "settings-key", "settings-no-key", "restored-key", "imported"})
 """The codes whose sentence asks for something without which the work isn't done; they look like warnings."""
 
 
