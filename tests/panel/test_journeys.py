@@ -174,6 +174,71 @@ def test_playground_attaches_images_and_records_nothing(
     assert b64decode(image["image_url"]["url"].partition(",")[2]) == png()
 
 
+def test_long_chat_scrolls_while_the_reader_is_at_its_end(open_page: Open, upstream: UpstreamThread) -> None:
+    create(open_page, "lengthy", provider="openai", base_url=f"{upstream.upstream.url}/v1")
+    page = open_page("/instances/lengthy/playground", viewport={"width": 1280, "height": 800})
+    expect(page.get_by_role("link", name="Try it")).to_have_count(0)
+    chat, rest = page.locator("#chat"), "chat => chat.scrollHeight - chat.scrollTop - chat.clientHeight"
+    upstream.upstream.otherwise = openai_responder("A line.\n" * 20)
+    for number in range(2):
+        say(page, f"Message {number}\n" + "A line.\n" * 20)
+        expect(page.locator(".figures")).to_have_count(number + 1)
+    assert chat.evaluate(rest) < 40
+    expect(page.get_by_label("Message", exact=True)).to_be_in_viewport()
+    upstream.upstream.replies.append(openai_partial_stream("I will ", then=Then.HANG))
+    say(page, "And then?")
+    expect(page.locator("article.turn").last.locator(".says")).to_have_text("I will ")
+    assert chat.evaluate(rest) < 40
+    chat.evaluate("chat => chat.scrollTo(0, 0)")
+    page.get_by_role("button", name="Stop").click()
+    expect(chat).to_contain_text("You stopped this answer.")
+    assert chat.evaluate("chat => chat.scrollTop") == 0
+
+
+def test_answer_is_copied_without_a_clipboard(open_page: Open) -> None:
+    create(open_page, "plainly")
+    page = open_page("/instances/plainly/playground")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    say(page, "Copy this")
+    page.locator(".figures").get_by_role("button", name="Copy").click()
+    expect(page.locator(".figures").get_by_role("button", name="Copied")).to_be_visible()
+    assert "Copy this" in page.evaluate("getSelection().toString()")
+
+
+def test_playground_offers_a_sign_in_that_keeps_the_conversation(open_page: Open) -> None:
+    create(open_page, "signed-out")
+    page = open_page("/instances/signed-out/playground")
+    page.context.clear_cookies()
+    say(page, "Am I still signed in?")
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="Sign in in a new tab").click()
+    popup.value.get_by_label("Email").fill(EMAIL)
+    popup.value.get_by_label("Password").fill(PASSWORD)
+    popup.value.get_by_role("button", name="Sign in").click()
+    popup.value.wait_for_url("**/instances")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".figures")).to_have_count(1)
+
+
+def test_values_that_were_not_saved_are_guarded(open_page: Open) -> None:
+    create(open_page, "guarded")
+    page = open_page("/instances/guarded/settings")
+    page.get_by_label("Temperature").fill("9")
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.locator("[data-unsaved]")).to_have_text("Not saved yet")
+    asked: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    page.get_by_role("link", name="Overview").click(no_wait_after=True)
+    expect(page.get_by_label("Temperature")).to_have_value("9")
+    assert asked == ["beforeunload"]
+
+
 def say(page: Page, text: str) -> None:
     page.get_by_label("Message", exact=True).fill(text)
     page.keyboard.press("Enter")

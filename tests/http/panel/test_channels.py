@@ -126,7 +126,11 @@ async def test_user_is_approved(app: App, browser: Browser) -> None:
     await browser.post(FAKE, {**await form_of(browser), "access": "pairing"})
     response = await browser.post(f"{FAKE}/approve", {"code": "4711-AAAAAAAA"})
     assert (response.status, "The pairing code is wrong" in read(response).text) == (400, True)
+    assert read(response).values["code"] == "4711-AAAAAAAA"
     code = await (await app.management.get(PairingCodes)).code_of((await stored(app)).id, "4711")
+    draft = read(await browser.post(f"{FAKE}/approve", {"code": code, "draft": "1"}))
+    assert (draft.values["code"], "Nothing is saved yet" in draft.text) == (code, True)
+    assert (await stored(app)).users == set()
     assert location(await browser.post(f"{FAKE}/approve", {"code": code})) == f"{FAKE}?done=channel-user"
     assert (await stored(app)).users == {"4711"}
 

@@ -64,10 +64,17 @@ async def test_empty_fields_restore_the_defaults(app: App, browser: Browser) -> 
 
 
 async def test_new_provider_gets_its_default_model(app: App, browser: Browser) -> None:
-    await browser.post(PAGE, await form_of(browser) | {"provider": "vendor"})
+    saved = await browser.post(PAGE, await form_of(browser) | {"provider": "vendor"})
+    key = f"{PAGE.removesuffix('settings')}secrets/vendor_api_key?done=settings-no-key"
+    assert location(saved) == key
+    assert "The new provider has no key yet" in (await browser.page(key)).text
     stored = await app.repo.get(Slug("demo-bot"))
     assert stored is not None
     assert (stored.provider, stored.model) == ("vendor", "small")
+    await browser.post(key.partition("?")[0], {"secret.value": "vendor-key-0123456789"})
+    await browser.post(PAGE, await form_of(browser) | {"provider": "scripted", "model": ""})
+    again = await browser.post(PAGE, await form_of(browser) | {"provider": "vendor", "model": ""})
+    assert location(again) == f"{PAGE}?done=settings"
 
 
 async def test_changed_address_asks_for_the_key_at_once(browser: Browser) -> None:
@@ -178,7 +185,8 @@ async def test_draft_is_shown_and_not_saved(app: App, browser: Browser) -> None:
     response = await browser.post(PAGE, await form_of(browser) | {"name": "", "model": "typed", "draft": "1"})
     assert (response.status, read(response).values["model"]) == (200, "typed")
     assert "You’re signed in again." in read(response).text
-    await browser.post("/instances/demo-bot/access", {"auth": "off", "draft": "1"})
+    access = read(await browser.post("/instances/demo-bot/access", {"auth": "on", "draft": "1"}))
+    assert (access.values["auth"], "Nothing is saved yet" in access.text) == ("on", True)
     assert await app.repo.get(Slug("demo-bot")) == before
 
 

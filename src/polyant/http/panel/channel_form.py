@@ -26,7 +26,7 @@ LABELS: Mapping[str, str] = {
     DELIVERY: "Delivery",
 }
 ACCESS_TEXTS: Mapping[str, str] = {
-    ChannelAccess.PAIRING: "People whose pairing code you approve",
+    ChannelAccess.PAIRING: "People with an approved code",
     ChannelAccess.ALLOW_LIST: "Listed users only",
     ChannelAccess.WORKSPACE: "Members of the workspace",
     ChannelAccess.EVERYBODY: "Everybody, strangers included",

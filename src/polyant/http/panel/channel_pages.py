@@ -22,11 +22,15 @@ from polyant.domain.use_cases.list_channels import ListChannels
 from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.http.panel import channel_form
-from polyant.http.panel.forms import Form, FormConflictError, seen_by
+from polyant.http.panel.forms import Form, FormConflictError
 from polyant.http.panel.instance_frame import instance_in, instance_page
 from polyant.http.panel.pages import PanelRequest
+from polyant.http.panel.shown_forms import form_context
 
 _RECENT = 10
+
+CODE = "code"
+"""The field of a pairing code."""
 
 
 class ShownChannel(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,29 +156,28 @@ class ChannelPages:
         shown = await self.one(instance, info)
         stored = channel_form.values_of(info, shown.connection)
         values = stored if form is None else form.shown(stored)
+        code = "" if form is None else form.raw(CODE)
         labels = channel_form.labels_of(info)
-        theirs = None
-        if conflict is not None:
-            differing = [name for name, value in conflict.stored.items() if value != values.get(name, "").strip()]
-            theirs = {labels[name]: conflict.stored[name] for name in differing}
-        errors = {} if form is None else form.errors
         return instance_page(
             request,
             "channel.html",
             instance,
-            status=409 if conflict is not None else 400 if errors else 200,
-            done_code="" if form is None else form.draft_code,
+            **form_context(form, stored, {**values, CODE: code}, labels, conflict=conflict),
             channel=shown,
-            values=values,
-            errors=errors,
-            labels=labels,
-            seen=seen_by(form, stored, conflict=conflict),
-            theirs=theirs,
             check=check,
             texts=channel_form,
             public_url=self._public_url,
             is_set=lambda credential: f"{info.name}_{credential}" in instance.secrets,
         )
+
+    async def page_beside(
+        self, request: PanelRequest, instance: Instance, info: ChannelInfo, form: Form
+    ) -> Response[Any]:
+        """Returns the page of one channel with its stored values, after another form on it that wasn't carried out."""
+        stored = channel_form.values_of(info, await self.connection(instance, info))
+        shown = Form([*stored.items(), *form.fields])
+        shown.errors = form.errors
+        return await self.page(request, instance, info, shown)
 
 
 def _undescribed(name: str) -> ChannelInfo:

@@ -22,12 +22,10 @@ from polyant.domain.use_cases.disconnect_channel import DisconnectChannel
 from polyant.domain.use_cases.list_dead_letters import ListDeadLetters
 from polyant.domain.use_cases.update_channel import UpdateChannel
 from polyant.http.panel import channel_form
-from polyant.http.panel.channel_pages import ChannelPages
-from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form
+from polyant.http.panel.channel_pages import CODE, ChannelPages
+from polyant.http.panel.forms import FormConflictError, read_form, save_form
 from polyant.http.panel.instance_frame import instance_page, instance_path
 from polyant.http.panel.pages import PanelRequest, see_other
-
-_CODE = "code"
 
 
 class ChannelsPageController(Controller):
@@ -108,8 +106,9 @@ class ChannelsPageController(Controller):
     ) -> Response[Any]:
         """Asks the platform about the account, and returns the page with the result."""
         instance, info = await channel_pages.instance(slug), await channel_pages.info(channel)
-        if (await read_form(request)).is_draft:
-            return await channel_pages.page(request, instance, info)
+        form = await read_form(request)
+        if form.is_draft:
+            return await channel_pages.page_beside(request, instance, info, form)
         state = await check_channel(instance.slug, ChannelName(info.name))
         return await channel_pages.page(request, instance, info, check=state)
 
@@ -127,14 +126,12 @@ class ChannelsPageController(Controller):
         instance, info = await channel_pages.instance(slug), await channel_pages.info(channel)
         form = await read_form(request)
         if form.is_draft:
-            return await channel_pages.page(request, instance, info)
+            return await channel_pages.page_beside(request, instance, info, form)
         try:
-            await update_channel.approve(instance.slug, ChannelName(info.name), form.text(_CODE), by=request.auth.actor)
+            await update_channel.approve(instance.slug, ChannelName(info.name), form.text(CODE), by=request.auth.actor)
         except InvalidInputError as error:
-            stored = channel_form.values_of(info, await channel_pages.connection(instance, info))
-            wrong = Form(stored.items())
-            wrong.errors[_CODE] = error.message
-            return await channel_pages.page(request, instance, info, wrong)
+            form.errors[CODE] = error.message
+            return await channel_pages.page_beside(request, instance, info, form)
         return see_other(f"{_path(instance, info)}?done=channel-user")
 
     @post("/{channel:str}/replay")
@@ -151,7 +148,7 @@ class ChannelsPageController(Controller):
         instance, info = await channel_pages.instance(slug), await channel_pages.info(channel)
         form = await read_form(request)
         if form.is_draft:
-            return await channel_pages.page(request, instance, info)
+            return await channel_pages.page_beside(request, instance, info, form)
         event = form.text("event")
         try:
             await list_dead_letters.replay(

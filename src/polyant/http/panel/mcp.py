@@ -16,7 +16,7 @@ from polyant.domain.use_cases.check_mcp_server import CheckMcpServer, McpServerC
 from polyant.domain.use_cases.delete_mcp_server import DeleteMcpServer
 from polyant.domain.use_cases.set_mcp_server import McpServerChange, McpServerExistsError, SetMcpServer
 from polyant.domain.use_cases.show_instance import ShowInstance
-from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.mcp_form import (
     UNTESTED,
@@ -29,6 +29,7 @@ from polyant.http.panel.mcp_form import (
     values_of,
 )
 from polyant.http.panel.pages import PanelRequest, see_other
+from polyant.http.panel.shown_forms import form_context
 from polyant.http.panel.tools import tools_page
 
 _MAX_SHOWN_TOOLS = 50
@@ -240,27 +241,17 @@ def _page(
     stored = values_of(server)
     values = stored if form is None else typed_values(form)
     rows, more_rows = shown_rows(values)
-    errors = {} if form is None else form.errors
-    theirs = None
-    if conflict is not None:
-        names = dict.fromkeys([*conflict.stored, *values])
-        differing = [each for each in names if conflict.stored.get(each, "") != values.get(each, "").strip()]
-        theirs = {labels()[each]: conflict.stored.get(each, "") for each in differing}
+    if conflict is not None:  # headers that the other one removed are empty now
+        conflict = FormConflictError({**dict.fromkeys(values, ""), **conflict.stored})
     return instance_page(
         request,
         "mcp.html",
         instance,
-        status=409 if conflict is not None else 400 if errors else 200,
-        done_code="" if form is None else form.draft_code,
+        **form_context(form, stored, values, labels(), conflict=conflict),
         name=name,
         faults=() if server is None else tuple(header_faults(instance, server)),
-        values=values,
-        errors=errors,
-        labels=labels(),
         rows=rows,
         more_rows=more_rows,
-        seen=seen_by(form, stored, conflict=conflict),
-        theirs=theirs,
         check=check,
         shown_tools=_MAX_SHOWN_TOOLS,
     )

@@ -32,7 +32,7 @@ class OptionForm:
         self._names = {field.name for field in self._fields}
 
     @property
-    def labels(self) -> Mapping[str, str]:
+    def labels(self) -> dict[str, str]:
         """The labels by form field."""
         return {field.id: field.name for field in self._fields}
 

@@ -13,13 +13,15 @@ from polyant.domain.errors import InvalidInputError, NotFoundError
 from polyant.domain.instances import Instance, JsonObject
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_instance import InstancePatch, UpdateInstance
-from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.option_form import OptionForm
 from polyant.http.panel.option_texts import json_text
 from polyant.http.panel.pages import PanelRequest, see_other
+from polyant.http.panel.shown_forms import form_context
 
 _REMOVE = "remove"
+_UNKNOWN = "Options that the adapter doesn’t know"
 
 
 class OptionsPages:
@@ -68,25 +70,19 @@ class OptionsPages:
         stored = instance.options.get(fields.adapter, {})
         shown = fields.values_of(stored)
         values = shown if form is None else {name: form.raw(name, shown[name]) for name in fields.labels}
-        errors = {} if form is None else form.errors
+        context = form_context(form, shown, values, fields.labels | {"": _UNKNOWN}, conflict=conflict)
         return instance_page(
             request,
             "options.html",
             instance,
-            status=409 if conflict is not None else 400 if errors else 200,
-            done_code="" if form is None else form.draft_code,
+            **context,
             tab=self.tab(fields.adapter),
             adapter=fields.adapter,
             is_known=fields.is_known,
             is_set=fields.adapter in instance.options,
             fields=fields.fields_for(values, stored),
-            values=values,
-            errors=errors,
-            labels=fields.labels,
-            faults=fields.faults_of(stored) if not errors else {},
+            faults=fields.faults_of(stored) if not context["errors"] else {},
             unknown=_as_text(fields.unknown_in(stored)),
-            seen=seen_by(form, shown, conflict=conflict),
-            theirs=None if conflict is None else _theirs(fields.labels, conflict.stored, values),
         )
 
 
@@ -154,9 +150,3 @@ class OptionsPageController(Controller):
 
 def _as_text(options: JsonObject) -> str:
     return json_text(options, pretty=True) if options else ""
-
-
-def _theirs(labels: Mapping[str, str], stored: Mapping[str, str], typed: Mapping[str, str]) -> dict[str, str]:
-    """Returns the values that somebody else saved, by label; those without a field have a label of their own."""
-    differing = {name: value for name, value in stored.items() if value.strip() != typed.get(name, "").strip()}
-    return {labels.get(name, "Options that the adapter doesn’t know"): value for name, value in differing.items()}

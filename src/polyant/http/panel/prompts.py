@@ -1,5 +1,6 @@
 """/instances/{slug}/prompts: the eight sections of the system prompt, and a preview of what is typed."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,21 +14,25 @@ from polyant.domain.prompts import MAX_SECTION_CHARACTERS, SECTION_TITLES, Secti
 from polyant.domain.use_cases.preview_prompt import PreviewPrompt
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.update_prompts import UpdatePrompts
-from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.pages import PanelRequest, see_other
+from polyant.http.panel.shown_forms import form_context
 
-_PURPOSES: Mapping[SectionKey, tuple[str, str]] = {
-    SectionKey.IDENTITY: ("Who it is: name, role, whom it works for.", ""),
-    SectionKey.SOUL: ("Character and tone: how it speaks, how long answers are, which language.", ""),
-    SectionKey.TOOLING: ("When and how to use tools.", "{{toolCatalog}} lists the enabled tools."),
-    SectionKey.SAFETY: ("What it refuses, and what it never reveals.", ""),
-    SectionKey.SKILLS: ("What to do with skills, which are listed at the end.", "{{skillsList}} lists them here."),
-    SectionKey.MEMORY: ("Facts it should always know: opening hours, prices, names.", ""),
-    SectionKey.USER_IDENTITY: ("Who it talks with, if all callers are alike.", ""),
-    SectionKey.DATETIME: ("What it knows about now.", "{{date}}, {{datetime}} and {{timezone}} are filled in."),
+_PURPOSES: Mapping[SectionKey, str] = {
+    SectionKey.IDENTITY: "Who it is: name, role, whom it works for.",
+    SectionKey.SOUL: "Character and tone: how it speaks, how long answers are, which language.",
+    SectionKey.TOOLING: "When and how to use tools. {{toolCatalog}} lists the enabled tools.",
+    SectionKey.SAFETY: "Requests that it refuses, and facts that it never reveals.",
+    SectionKey.SKILLS: "How to use skills. {{skillsList}} lists them here instead of at the end.",
+    SectionKey.MEMORY: "Facts it should always know: opening hours, prices, names.",
+    SectionKey.USER_IDENTITY: "Who it talks with, if all callers are alike.",
+    SectionKey.DATETIME: "The present date and time: {{date}}, {{datetime}} and {{timezone}} are filled in.",
 }
-"""The purpose of each section, and its variables."""
+"""The purpose of each section, with its variables."""
+
+_VARIABLE = re.compile(r"(\{\{\w+\}\})")
+"""Splits a purpose into words and variables, by turns."""
 
 LABELS = {str(key): f"{number} · {SECTION_TITLES[key]}" for number, key in enumerate(SectionKey, 1)}
 _CHARACTERS_PER_TOKEN = 4
@@ -62,7 +67,7 @@ class PromptsPageController(Controller):
             return _page(request, instance, form)
         sections = _sections(form)
         if form.errors:
-            return _page(request, instance, form, status=400)
+            return _page(request, instance, form)
 
         async def save(stored: Instance) -> Instance:
             changed = {key: text for key, text in sections.items() if text != stored.sections.get(key, "")}
@@ -71,7 +76,7 @@ class PromptsPageController(Controller):
         try:
             await save_form(form, read=lambda: instance_in(slug, show_instance), values_of=values_of, save=save)
         except FormConflictError as conflict:
-            return _page(request, instance, form, status=409, conflict=conflict)
+            return _page(request, instance, form, conflict=conflict)
         return see_other(f"{instance_path(instance.slug, 'prompts')}?done=prompts")
 
     @post("/preview", status_code=200)
@@ -88,7 +93,7 @@ class PromptsPageController(Controller):
         form = await read_form(request)
         sections = _sections(form)
         if form.errors:
-            return _page(request, instance, form, status=400)
+            return _page(request, instance, form)
         try:
             prompt, problem = await preview_prompt(instance.slug, sections=sections), ""
         except PolyantError as error:  # a tool server that doesn't answer is no reason to lose what was typed
@@ -117,30 +122,20 @@ def _page(
     instance: Instance,
     form: Form | None = None,
     *,
-    status: int = 200,
     conflict: FormConflictError | None = None,
     prompt: str | None = None,
     problem: str = "",
 ) -> Response[Any]:
     stored = values_of(instance)
     values = stored if form is None else {key: form.raw(key, stored[key]) for key in stored}
-    theirs = None
-    if conflict is not None:
-        theirs = {LABELS[key]: text for key, text in conflict.stored.items() if text != values[key]}
     return instance_page(
         request,
         "prompts.html",
         instance,
-        status=status,
-        done_code="" if form is None else form.draft_code,
-        values=values,
-        errors={} if form is None else form.errors,
-        labels=LABELS,
-        purposes=_PURPOSES,
+        **form_context(form, stored, values, LABELS, conflict=conflict),
+        purposes={key: _VARIABLE.split(text) for key, text in _PURPOSES.items()},
         maximum=MAX_SECTION_CHARACTERS,
         notice=frequent_change({key: values[key] for key in SectionKey}),
-        seen=seen_by(form, stored, conflict=conflict),
-        theirs=theirs,
         prompt=prompt,
         problem=problem,
         tokens=0 if prompt is None else len(prompt) // _CHARACTERS_PER_TOKEN,

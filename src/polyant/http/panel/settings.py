@@ -22,7 +22,8 @@ from polyant.domain.instances import (
     TranscriptReaders,
 )
 from polyant.domain.limits import MAX_LIMIT_SECONDS, MAX_STEPS, MAX_TOOL_CALLS, TurnBudget
-from polyant.domain.provider_keys import moved_key
+from polyant.domain.ports.chat_model import ProviderInfo
+from polyant.domain.provider_keys import ProviderKeys, moved_key
 from polyant.domain.secret_states import secret_states
 from polyant.domain.secrets import CALLER_KEYS
 from polyant.domain.use_cases.show_instance import ShowInstance
@@ -39,10 +40,11 @@ from polyant.http.panel.fields import (
     whole_number_field,
     with_default,
 )
-from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path
 from polyant.http.panel.option_form import adapters_with_options
 from polyant.http.panel.pages import PanelRequest, see_other
+from polyant.http.panel.shown_forms import differing, form_context
 
 LABELS = {
     "name": "Name",
@@ -94,12 +96,16 @@ class SettingsPages:
         catalog: The providers and the tools.
         options: The options of adapters.
         budget: The server's limits, which the page names where the instance has none of its own.
+        provider_keys: Knows the providers for which the server has a key.
     """
 
-    def __init__(self, *, catalog: Catalog, options: AdapterOptions, budget: TurnBudget) -> None:
+    def __init__(
+        self, *, catalog: Catalog, options: AdapterOptions, budget: TurnBudget, provider_keys: ProviderKeys
+    ) -> None:
         self._catalog = catalog
         self._options = options
         self._budget = budget
+        self._provider_keys = provider_keys
 
     def page(
         self,
@@ -111,6 +117,7 @@ class SettingsPages:
         conflict: FormConflictError | None = None,
         notice: str = "",
         done_code: str = "",
+        access: bool | None = None,
     ) -> Response[Any]:
         """Returns the page with the stored values, or with those of a form that wasn't saved.
 
@@ -118,27 +125,25 @@ class SettingsPages:
             request: The request.
             instance: The instance as stored.
             form: The form that wasn't saved.
-            status: The HTTP status.
+            status: The HTTP status of a page without a form.
             conflict: The values that somebody else saved while the form was open.
             notice: An error that isn't about a field of the form.
             done_code: The code of the sentence at the top, if `form` doesn't determine it.
+            access: The choice of a form of access that wasn't saved: whether callers need a key.
         """
         stored = values_of(instance)
         values = stored if form is None else form.shown(LABELS)
-        theirs = None if conflict is None else {LABELS[name]: value for name, value in changed(conflict.stored, values)}
+        context = form_context(form, stored, values, LABELS, conflict=conflict)
+        if form is None:
+            context |= {"status": status, "done_code": done_code}
         states = secret_states(instance, self._catalog.providers, self._catalog.tools)
         provider = self._catalog.providers.get(instance.provider)
         return instance_page(
             request,
             "settings.html",
             instance,
-            status=status,
-            done_code=done_code if form is None else form.draft_code,
-            values=values,
-            errors={} if form is None else form.errors,
-            labels=LABELS,
-            seen=seen_by(form, stored, conflict=conflict),
-            theirs=theirs,
+            **context,
+            asks_for_key=instance.auth_enabled if access is None else access,
             notice=notice,
             providers=[*self._catalog.providers, *({instance.provider} - {*self._catalog.providers})],
             default_base_url="" if provider is None else provider.base_url,
@@ -150,9 +155,22 @@ class SettingsPages:
             provider_secret=None if provider is None else provider.secret,
         )
 
-    def after_save(self, saved: Instance) -> str:
-        """Returns the page to show next: that of the provider's key if the key was entered for another address."""
+    def after_save(self, saved: Instance, *, before: Instance) -> str:
+        """Returns the page to show next: that of the provider's key if the key has to be entered now.
+
+        Args:
+            saved: The instance as saved.
+            before: The instance as it was.
+        """
+        provider = self._catalog.providers.get(saved.provider)
+        is_new = saved.provider != before.provider and saved.base_url is None
+        if is_new and provider is not None and self._lacks_key(saved, provider):
+            return f"{instance_path(saved.slug, 'secrets')}/{provider.secret}?done=settings-no-key"
         return page_after(saved, self._catalog, tab="settings", done="settings")
+
+    def _lacks_key(self, instance: Instance, provider: ProviderInfo) -> bool:
+        has_own = provider.secret in {None, *instance.secrets}
+        return not has_own and not self._provider_keys.server_has_key(provider)
 
 
 class SettingsPageController(Controller):
@@ -191,7 +209,7 @@ class SettingsPageController(Controller):
             form.errors.clear()
             return settings_pages.page(request, instance, form)
         if form.errors:
-            return settings_pages.page(request, instance, form, status=400)
+            return settings_pages.page(request, instance, form)
 
         async def save(stored: Instance) -> Instance:
             return await update_instance(
@@ -205,11 +223,11 @@ class SettingsPageController(Controller):
         try:
             saved = await save_form(form, read=lambda: instance_in(slug, show_instance), values_of=values_of, save=save)
         except FormConflictError as conflict:
-            return settings_pages.page(request, instance, form, status=409, conflict=conflict)
+            return settings_pages.page(request, instance, form, conflict=conflict)
         except InvalidInputError as error:
             form.errors[""] = error.message
-            return settings_pages.page(request, instance, form, status=400)
-        return see_other(settings_pages.after_save(saved))
+            return settings_pages.page(request, instance, form)
+        return see_other(settings_pages.after_save(saved, before=instance))
 
     @post("/access")
     async def save_access(
@@ -224,14 +242,15 @@ class SettingsPageController(Controller):
         """Saves who may call the instance."""
         instance = await instance_in(slug, show_instance)
         form = await read_form(request)
+        asks_for_key = form.text("auth") != "off"
         if form.is_draft:
-            return settings_pages.page(request, instance, done_code=form.draft_code)
-        patch = InstancePatch(auth_enabled=form.text("auth") != "off")
+            return settings_pages.page(request, instance, done_code=form.draft_code, access=asks_for_key)
+        patch = InstancePatch(auth_enabled=asks_for_key)
         try:
             await update_instance(instance.slug, patch, by=request.auth.actor)
         except InvalidInputError:
             notice = "There is no key yet, so nobody could call. Make a key: that also asks callers for it."
-            return settings_pages.page(request, instance, status=400, notice=notice)
+            return settings_pages.page(request, instance, status=400, notice=notice, access=asks_for_key)
         return see_other(f"{instance_path(instance.slug, 'settings')}?done=access#key")
 
 
@@ -259,17 +278,12 @@ def page_after(saved: Instance, catalog: Catalog, *, tab: str, done: str) -> str
     return f"{instance_path(saved.slug, 'secrets')}/{provider.secret}?done={done}-key"
 
 
-def changed(stored: Mapping[str, str], typed: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Returns the stored values that differ from the typed ones, by field."""
-    return [(name, value) for name, value in stored.items() if typed.get(name, "").strip() != value.strip()]
-
-
 def patch_of(stored: Instance, form: Form, given: Mapping[str, object]) -> InstancePatch:
     """Returns the changes to the stored values, so that the audit trail names only those.
 
     A new provider gets its default model and address, unless the form has others.
     """
-    names = {name for name, _ in changed(values_of(stored), form.shown(LABELS))}
+    names = differing(values_of(stored), form.shown(LABELS))
     changes: dict[str, Any] = {name: given[name] for name in names}
     if not changes.get("model", True):
         del changes["model"]

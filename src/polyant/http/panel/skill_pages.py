@@ -17,9 +17,10 @@ from polyant.domain.skills import (
 from polyant.domain.use_cases.set_skill import SetSkill, SkillChange
 from polyant.domain.use_cases.show_instance import ShowInstance
 from polyant.domain.use_cases.show_skill import ShownSkill, ShowSkill
-from polyant.http.panel.forms import Form, FormConflictError, save_form, seen_by
+from polyant.http.panel.forms import Form, FormConflictError, save_form
 from polyant.http.panel.instance_frame import instance_in, instance_page, instance_path, panel_slug
 from polyant.http.panel.pages import PanelRequest
+from polyant.http.panel.shown_forms import form_context
 
 NAME, DESCRIPTION, INSTRUCTIONS = "skill_name", "skill_description", "instructions"
 PATH, CONTENT = "file_path", "file_content"
@@ -96,6 +97,7 @@ class SkillPages:
             status=400 if form is not None and form.errors else 200,
             done_code="" if form is None else form.draft_code,
             values={} if form is None else form.shown(_LABELS),
+            is_kept=form is not None,
             errors={} if form is None else form.errors,
             labels=_LABELS,
             max_description=MAX_SKILL_DESCRIPTION_CHARACTERS,
@@ -116,17 +118,11 @@ class SkillPages:
             request,
             "skill.html",
             shown.instance,
-            status=_status_of(form, conflict),
-            done_code="" if form is None else form.draft_code,
+            **form_context(form, stored, values, _LABELS, conflict=conflict),
             skill=shown.skill,
             content=[
                 {"path": file.path, "size": file.size, "is_script": file.is_script} for file in shown.content.files
             ],
-            values=values,
-            errors={} if form is None else form.errors,
-            labels=_LABELS,
-            seen=seen_by(form, stored, conflict=conflict),
-            theirs=_theirs(conflict, values, _LABELS),
             max_description=MAX_SKILL_DESCRIPTION_CHARACTERS,
         )
 
@@ -146,16 +142,10 @@ class SkillPages:
             request,
             "skill_file.html",
             shown.instance,
-            status=_status_of(form, conflict),
-            done_code="" if form is None else form.draft_code,
+            **form_context(form, stored, values, _FILE_LABELS, conflict=conflict),
             skill=shown.skill,
             file=find_file(shown, path),
             query=quote(path, safe=""),
-            values=values,
-            errors={} if form is None else form.errors,
-            labels=_FILE_LABELS,
-            seen=seen_by(form, stored, conflict=conflict),
-            theirs=_theirs(conflict, values, _FILE_LABELS),
             max_path=MAX_SKILL_PATH_CHARACTERS,
         )
 
@@ -200,18 +190,3 @@ def file_values_of(shown: ShownSkill, path: str) -> dict[str, str]:
 def find_file(shown: ShownSkill, path: str) -> SkillFile | None:
     """Returns the file with a path, or None."""
     return next((file for file in shown.content.files if file.path == path), None)
-
-
-def _status_of(form: Form | None, conflict: FormConflictError | None) -> int:
-    if conflict is not None:
-        return 409
-    return 400 if form is not None and form.errors else 200
-
-
-def _theirs(
-    conflict: FormConflictError | None, values: Mapping[str, str], labels: Mapping[str, str]
-) -> dict[str, str] | None:
-    """Returns the values that somebody else saved and that differ from the typed ones, by label."""
-    if conflict is None:
-        return None
-    return {labels[name]: text for name, text in conflict.stored.items() if text != values[name]}

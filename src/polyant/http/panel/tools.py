@@ -110,6 +110,7 @@ def tools_page(
         instance,
         status=status,
         done_code="" if unsaved is None else unsaved.draft_code,
+        is_kept=form is not None,
         tools=_choices(instance, catalog, instance.tools if form is None else form.all(_TOOL)),
         servers=[(server, tuple(header_faults(instance, server))) for server in instance.mcp_servers],
         errors={} if unsaved is None else unsaved.errors,

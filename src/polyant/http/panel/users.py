@@ -17,9 +17,10 @@ from polyant.domain.use_cases.update_user import UpdateUser, UserPatch
 from polyant.domain.users import Role, User, check_password, parse_email
 from polyant.http.management.authentication import require_superadmin
 from polyant.http.management.wire import user_id_in
-from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form, seen_by
+from polyant.http.panel.forms import Form, FormConflictError, read_form, save_form
 from polyant.http.panel.pages import PanelRequest, page, see_other
 from polyant.http.panel.paging import ROWS, paging_of
+from polyant.http.panel.shown_forms import form_context
 
 _PASSWORD = "secret.password"  # noqa: S105 - the name of a field
 _LABELS = {"email": "Email", "role": "Role", "disabled": "State", _PASSWORD: "Password"}
@@ -192,21 +193,11 @@ def _user_page(
 ) -> Response[Any]:
     stored = values_of(user)
     values = stored if form is None else form.shown(stored)
-    theirs = None
-    if conflict is not None:
-        theirs = {_LABELS[name]: value for name, value in conflict.stored.items() if value != values[name].strip()}
-    errors = {} if form is None else form.errors
     return page(
         request,
         "user.html",
-        status=409 if conflict is not None else 400 if errors else 200,
-        done_code="" if form is None else form.draft_code,
+        **form_context(form, stored, values, _LABELS, conflict=conflict),
         shown=user,
-        values=values,
-        errors=errors,
-        labels=_LABELS,
-        seen=seen_by(form, stored, conflict=conflict),
-        theirs=theirs,
     )
 
 

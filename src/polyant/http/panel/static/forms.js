@@ -3,6 +3,7 @@ document.getElementById("problem")?.focus();
 
 for (const form of document.querySelectorAll("form[data-guard]")) {
   const output = form.querySelector("[data-unsaved]");
+  const kept = form.dataset.guard === "kept"; // the server shows values that it didn't save
   const before = values(form);
   let saving = false;
 
@@ -10,15 +11,17 @@ for (const form of document.querySelectorAll("form[data-guard]")) {
     const now = values(form);
     return [...new Set([...now.keys(), ...before.keys()])].filter((name) => now.get(name) !== before.get(name));
   };
-  form.addEventListener("input", () => {
+  const show = () => {
     const names = changed().map((name) => labelOf(form, name));
-    output.textContent = names.length ? `Unsaved: ${names.join(", ")}` : "";
-  });
+    if (output) output.textContent = names.length ? `Unsaved: ${names.join(", ")}` : kept ? "Not saved yet" : "";
+  };
+  show();
+  form.addEventListener("input", show);
   form.addEventListener("submit", () => {
     saving = true;
   });
   addEventListener("beforeunload", (event) => {
-    if (!saving && changed().length) event.preventDefault();
+    if (!saving && (kept || changed().length)) event.preventDefault();
   });
 }
 
