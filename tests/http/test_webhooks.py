@@ -4,6 +4,7 @@ import pytest
 from polyant.domain.channel_events import WebhookRefusedError, WebhookReply, WebhookRequest
 from polyant.domain.channels import UnknownConnectionError
 from polyant.domain.errors import StorageUnavailableError
+from polyant.domain.limits import LimitState, RateLimit
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
 from polyant.http.webhooks import FORGED_LIMIT, MAX_WEBHOOK_BYTES
@@ -95,8 +96,41 @@ async def test_forged_requests_are_limited(receive: FakeReceive) -> None:
     assert (await deliver(receive, times=FORGED_LIMIT.requests + 1)).status == 429
 
 
+async def test_address_over_the_limit_is_not_counted_again(
+    receive: FakeReceive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+    receive.outcome = WebhookRefusedError(forged=True)
+    async with serving() as app:
+        hit = app.rate_limiter.hit
+
+        async def counted(key: str, limit: RateLimit) -> LimitState:
+            keys.append(key)
+            return await hit(key, limit)
+
+        monkeypatch.setattr(app.rate_limiter, "hit", counted)
+        response = await delivered(app, receive, times=3 * FORGED_LIMIT.requests, path=PATH)
+        assert (response.status, response.header("retry-after")) == (429, "60")
+        assert keys == ["webhook:203.0.113.7"] * (FORGED_LIMIT.requests + 1)
+        assert (await delivered(app, receive, times=1, path=PATH, client=("203.0.113.8", 1))).status == 401
+        receive.outcome = WebhookReply()
+        assert (await delivered(app, receive, times=1, path=PATH)).status == 200
+        receive.outcome = WebhookRefusedError(forged=True)
+        app.clock.advance(FORGED_LIMIT.seconds)
+        assert (await delivered(app, receive, times=1, path=PATH)).status == 401
+
+
 async def test_body_is_limited(receive: FakeReceive) -> None:
+    assert (await deliver(receive, body=b"x" * MAX_WEBHOOK_BYTES)).status == 200
     assert (await deliver(receive, body=b"x" * (MAX_WEBHOOK_BYTES + 1))).status == 413
+    assert len(receive.requests) == 1
+
+
+async def test_rest_of_a_large_body_is_not_read(receive: FakeReceive) -> None:
+    parts = (b"x" * MAX_WEBHOOK_BYTES, b"x")
+    assert (await deliver(receive, body=parts, complete=False)).status == 413
+    announced = {"content-length": str(MAX_WEBHOOK_BYTES + 1)}
+    assert (await deliver(receive, body=b"", headers=announced, complete=False)).status == 413
     assert receive.requests == []
 
 

@@ -44,7 +44,7 @@ from polyant.http.openapi import ApiDescription
 from polyant.http.seen_request import SeenRequestController
 from polyant.http.shutdown import graceful_shutdown
 from polyant.http.throttle import Throttle
-from polyant.http.webhooks import WebhookController, Webhooks
+from polyant.http.webhooks import Webhooks, webhook_route
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ def build_app(
     metrics, metrics_routes = _metrics(settings)
     panel_routes, template_config = _panel(settings)
     api_routes = () if settings.channels_only else (*_api_routes(), DocsController, *panel_routes)
-    route_handlers = [HealthController, SeenRequestController, WebhookController, *api_routes, *metrics_routes]
+    route_handlers = [HealthController, SeenRequestController, webhook_route, *api_routes, *metrics_routes]
     injection = Injection(route_handlers)
 
     @asynccontextmanager
@@ -99,6 +99,7 @@ def build_app(
             own = await _own_instances(settings, instances, metrics)
             await injection.fill(own, instances)
             app.state.session_gate, app.state.throttle = own[SessionGate], own[Throttle]
+            app.state.webhooks = own[Webhooks]
             app.state.panel = _panel_in(own) if settings.panel else None
             on_start()
             turns = await instances.get(RunningTurns)
@@ -203,7 +204,13 @@ async def _own_instances(settings: HttpSettings, instances: Instances, metrics: 
         check_storage=await instances.get(CheckStorage),
         adapter_health=await instances.get(AdapterHealth),
     )
-    webhooks = Webhooks(instances=instances, limiter=await instances.get(RateLimiter), throttle=throttle)
+    webhooks = Webhooks(
+        instances=instances,
+        limiter=await instances.get(RateLimiter),
+        throttle=throttle,
+        clock=await instances.get(Clock),
+        max_body_bytes=settings.max_body_bytes,
+    )
     own: list[object] = [throttle, webhooks, gate, chat, readiness, settings.responses, describe()]
     if settings.panel:
         own += await _panel_instances(settings, instances, gate)

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
-from litestar.types import Scope
+from litestar.types import Receive, Scope
 
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.running_turns import CallerGoneError
@@ -28,13 +28,18 @@ async def read_body(request: Request[Any, Any, Any]) -> bytes:
         CallerGoneError: The client disconnected before it had sent the whole body.
     """
     limit = request.route_handler.resolve_request_max_body_size() or math.inf
-    announced = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"")
+    return await read_body_of(request.scope, request.receive, limit=limit)
+
+
+async def read_body_of(scope: Scope, receive: Receive, *, limit: float) -> bytes:
+    """Returns the whole request body, which has at most `limit` bytes; raises as `read_body`."""
+    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if announced.isdigit() and int(announced) > limit:
         raise RequestEntityTooLarge
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
-        message = await request.receive()
+        message = await receive()
         if message["type"] != "http.request":
             raise CallerGoneError
         chunks.append(message.get("body", b""))

@@ -1,13 +1,13 @@
 """/channels/{name}/{id}: the webhooks of chat platforms; a request is acknowledged once its events are stored."""
 
-from typing import Any
+import math
+from urllib.parse import parse_qsl
 
-from litestar import Controller, Request, Response, get, post
-from litestar.di import NamedDependency
-from litestar.exceptions import HTTPException
-from litestar.params import FromPath
+from litestar import asgi
+from litestar.exceptions import NotFoundException
+from litestar.types import HTTPScope, Receive, Send
 
-from polyant.domain.channel_events import WebhookRefusedError, WebhookRequest
+from polyant.domain.channel_events import WebhookRefusedError, WebhookReply, WebhookRequest
 from polyant.domain.channels import (
     CHANNEL_NAME_PATTERN,
     CONNECTION_ID_PATTERN,
@@ -17,14 +17,20 @@ from polyant.domain.channels import (
 )
 from polyant.domain.errors import AuthenticationError, InvalidInputError, RateLimitedError
 from polyant.domain.limits import RateLimit
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
-from polyant.http.bodies import read_body
+from polyant.http.bodies import read_body_of
 from polyant.http.injection import Instances
 from polyant.http.throttle import Throttle
 
 MAX_WEBHOOK_BYTES = 1024 * 1024
 FORGED_LIMIT = RateLimit(60, 60)
 """The limit of requests with a wrong signature, for each address."""
+_MAX_REFUSED = 10_000
+_METHODS = frozenset({"GET", "POST"})
+_PATH = "/channels/{channel:str}/{connection_id:str}"
+_PARTS = 2
+"""The parts of the path below `/channels`."""
 
 
 class Webhooks:
@@ -32,17 +38,25 @@ class Webhooks:
 
     Args:
         instances: Provides the use case.
-        limiter: Counts requests with a wrong signature.
+        limiter: Counts requests with a wrong signature; an address over the limit isn't counted again before its end.
         throttle: Names the client.
+        clock: Measures how long addresses are over the limit.
+        max_body_bytes: The server's limit of bodies, if it is less than that of webhooks.
     """
 
-    def __init__(self, *, instances: Instances, limiter: RateLimiter, throttle: Throttle) -> None:
+    def __init__(
+        self, *, instances: Instances, limiter: RateLimiter, throttle: Throttle, clock: Clock, max_body_bytes: int
+    ) -> None:
         self._instances = instances
         self._limiter = limiter
         self._throttle = throttle
+        self._clock = clock
+        self._max_bytes = min(MAX_WEBHOOK_BYTES, max_body_bytes)
+        self._refused: dict[str, float] = {}
+        """When the addresses over the limit may fail again, by the monotonic clock."""
 
-    async def __call__(self, request: Request[Any, Any, Any], channel: str, connection_id: str) -> Response[bytes]:
-        """Returns the response that the platform expects; its events are stored.
+    async def reply(self, scope: HTTPScope, receive: Receive, *, channel: str, connection_id: str) -> WebhookReply:
+        """Returns the response that the platform expects; the events of the request are stored.
 
         Raises:
             UnknownConnectionError: There is no such webhook.
@@ -55,57 +69,54 @@ class Webhooks:
 
         if not CHANNEL_NAME_PATTERN.match(channel) or not CONNECTION_ID_PATTERN.match(connection_id):
             raise UnknownConnectionError
-        body = await read_body(request)
-        if len(body) > MAX_WEBHOOK_BYTES:
-            raise HTTPException(status_code=413, detail="request entity too large")
-        receive, scope = await self._instances.get(ReceiveEvents), request.scope
-        arrived = WebhookRequest(
-            method=request.method,
+        body = await read_body_of(scope, receive, limit=self._max_bytes)
+        receive_events = await self._instances.get(ReceiveEvents)
+        request = WebhookRequest(
+            method=scope["method"],
             headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
-            query={name: str(value) for name, value in request.query_params.items()} if scope["query_string"] else {},
+            query=_query_of(scope),
             body=body,
         )
         try:
-            reply = await receive(ChannelName(channel), ConnectionId(connection_id), arrived)
+            return await receive_events(ChannelName(channel), ConnectionId(connection_id), request)
         except WebhookRefusedError as error:
-            raise await self._refusal(request, forged=error.forged) from None
-        return Response(reply.body, status_code=reply.status, media_type=reply.media_type)
+            raise await self._refusal(scope, forged=error.forged) from None
 
-    async def _refusal(self, request: Request[Any, Any, Any], *, forged: bool) -> Exception:
+    async def _refusal(self, scope: HTTPScope, *, forged: bool) -> Exception:
         if not forged:
             return InvalidInputError("Bad request")
-        state = await self._limiter.hit(f"webhook:{self._throttle.key_of(request.scope)}", FORGED_LIMIT)
-        if not state.allowed:
-            return RateLimitedError(retry_after=state.retry_after)
-        return AuthenticationError("Unauthorized")
+        address, now = self._throttle.key_of(scope), self._clock.monotonic()
+        wait = self._refused.get(address, now) - now
+        if wait > 0:
+            return RateLimitedError(retry_after=math.ceil(wait))
+        state = await self._limiter.hit(f"webhook:{address}", FORGED_LIMIT)
+        if state.allowed:
+            return AuthenticationError("Unauthorized")
+        if len(self._refused) >= _MAX_REFUSED:
+            self._refused.clear()
+        self._refused[address] = now + state.retry_after
+        return RateLimitedError(retry_after=state.retry_after)
 
 
-class WebhookController(Controller):
-    """Receives what platforms deliver."""
+def _query_of(scope: HTTPScope) -> dict[str, str]:
+    query = scope["query_string"]
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
 
-    path = "/channels/{channel:str}/{connection_id:str}"
-    include_in_schema = False
 
-    @post(status_code=200)
-    async def deliver(
-        self,
-        request: Request[Any, Any, Any],
-        *,
-        channel: FromPath[str],
-        connection_id: FromPath[str],
-        webhooks: NamedDependency[Webhooks],
-    ) -> Response[bytes]:
-        """Stores the events of a delivery."""
-        return await webhooks(request, channel, connection_id)
-
-    @get()
-    async def verify(
-        self,
-        request: Request[Any, Any, Any],
-        *,
-        channel: FromPath[str],
-        connection_id: FromPath[str],
-        webhooks: NamedDependency[Webhooks],
-    ) -> Response[bytes]:
-        """Responds to a platform's check that the webhook belongs to the account's owner."""
-        return await webhooks(request, channel, connection_id)
+# An ASGI application, because Litestar's own handlers take a large part of the time of a delivery. It is mounted,
+# because Litestar finds no ASGI application at a path with parameters.
+@asgi("/channels", is_mount=True, copy_scope=False)
+async def webhook_route(scope: HTTPScope, receive: Receive, send: Send) -> None:
+    """Stores what a platform delivers, or responds to its check that the webhook belongs to the account's owner."""
+    parts = scope["path"].strip("/").split("/")
+    if len(parts) != _PARTS or scope["method"] not in _METHODS:
+        raise NotFoundException
+    scope["path_template"] = _PATH
+    webhooks: Webhooks = scope["litestar_app"].state.webhooks
+    reply = await webhooks.reply(scope, receive, channel=parts[0], connection_id=parts[1])
+    headers = [
+        (b"content-type", f"{reply.media_type}; charset=utf-8".encode()),
+        (b"content-length", b"%d" % len(reply.body)),
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
