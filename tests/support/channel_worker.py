@@ -134,7 +134,9 @@ class ChannelWorkerHarness:
             answer=AnswerEvents(
                 answer=batch, end=end, history=history, keys=self.keys, pairing=PairingCodes(cipher=cipher)
             ),
-            send=SendDeliveries(outbox=self.store.outbox, keys=self.keys, problems=problems, lease_seconds=LEASE),
+            send=SendDeliveries(
+                outbox=self.store.outbox, keys=self.keys, problems=problems, lease_seconds=LEASE, clock=self.clock
+            ),
             hashes=self.hashes,
             clock=self.clock,
             lease_seconds=LEASE,

@@ -7,8 +7,21 @@ import pytest
 
 from polyant.adapters.memory.inbox import MemoryInbox
 from polyant.adapters.memory.lanes import MemoryLanes
+from polyant.adapters.memory.outbox import MemoryOutbox
+from polyant.domain.channel_events import NotSent, SendOutcome, Sent
+from polyant.domain.channels import AmbiguousSends
 from polyant.domain.errors import AdapterUnavailableError, StorageUnavailableError
-from polyant.domain.lane_work import Delivery, EventFilter, EventId, LaneWork, StoredEvent, TurnResult
+from polyant.domain.lane_work import (
+    Delivery,
+    DeliveryFilter,
+    DeliveryId,
+    EventFilter,
+    EventId,
+    LaneWork,
+    SendResult,
+    StoredEvent,
+    TurnResult,
+)
 from polyant.domain.lanes import Lease
 from support.channel_worker import LEASE, ChannelWorkerHarness, message
 from support.scripted_supervisor import says
@@ -68,14 +81,28 @@ class FailingLanes(MemoryLanes):
         self.outage.check()
 
 
+class FailingOutbox(MemoryOutbox):
+    """An outbox that can be away when an outcome is recorded."""
+
+    outage: Outage
+    refused = 0
+
+    async def record(self, delivery: DeliveryId, result: SendResult) -> None:
+        self.refused += self.outage.is_on
+        self.outage.check()
+        await super().record(delivery, result)
+
+
 @pytest.fixture
 def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
     """The outage of the stores of the next harness."""
     outage = Outage()
     monkeypatch.setattr(FailingInbox, "outage", outage, raising=False)
     monkeypatch.setattr(FailingLanes, "outage", outage, raising=False)
+    monkeypatch.setattr(FailingOutbox, "outage", outage, raising=False)
     monkeypatch.setattr("support.conversation_stores.MemoryInbox", FailingInbox)
     monkeypatch.setattr("support.conversation_stores.MemoryLanes", FailingLanes)
+    monkeypatch.setattr("support.conversation_stores.MemoryOutbox", FailingOutbox)
     return outage
 
 
@@ -201,3 +228,52 @@ async def test_outage_of_an_adapter_is_no_attempt(harness: ChannelWorkerHarness)
     for _ in range(10):
         await harness.work(seconds=2)
     assert ((await only_event(harness)).state.value, (await only_event(harness)).attempts) == ("open", 0)
+
+
+async def sent_during_an_outage(harness: ChannelWorkerHarness, outage: Outage, outcome: SendOutcome) -> None:
+    """Lets the store go away while the platform takes a chunk, and come back before the lease expires."""
+    harness.supervisor.plays(*says("Hello!"))
+    harness.fake.outcomes.append(outcome)
+    await harness.receive(message())
+    harness.clock.advance(1)
+    lease = await claim(harness)
+    send = harness.fake.send
+
+    async def send_and_go_away(*arguments: object) -> SendOutcome:
+        outage.is_on = True
+        return await send(*arguments)  # type: ignore[arg-type]
+
+    harness.fake.send = send_and_go_away  # type: ignore[assignment,method-assign]
+    task = asyncio.create_task(harness.answer_lane(lease))
+    outbox = harness.store.outbox
+    assert isinstance(outbox, FailingOutbox)
+
+    async def is_refused_again() -> bool:
+        harness.clock.advance(0.5)
+        return outbox.refused > 1
+
+    await until(is_refused_again)
+    harness.fake.send = send  # type: ignore[method-assign]
+    outage.is_on = False
+    await advanced(harness, task)
+
+
+async def only_delivery(harness: ChannelWorkerHarness) -> Delivery:
+    (delivery,) = (await harness.store.outbox.list(DeliveryFilter(), limit=9)).deliveries
+    return delivery
+
+
+async def test_confirmed_send_is_recorded_after_an_outage(harness: ChannelWorkerHarness, outage: Outage) -> None:
+    await sent_during_an_outage(harness, outage, Sent("m-1"))
+    delivery = await only_delivery(harness)
+    assert (delivery.state.value, delivery.platform_id, delivery.ambiguous) == ("sent", "m-1", 0)
+    assert await harness.work(seconds=100) == 0
+
+
+async def test_chunk_that_was_not_sent_during_an_outage_is_not_held(outage: Outage) -> None:
+    harness = await ChannelWorkerHarness.open(ambiguous_sends=AmbiguousSends.HOLD)
+    await sent_during_an_outage(harness, outage, NotSent(1.0))
+    assert (await only_delivery(harness)).ambiguous == 0
+    await harness.work(seconds=2)
+    assert harness.texts == ["Hello!"]
+    assert (await only_delivery(harness)).state.value == "sent"

@@ -10,6 +10,7 @@ from polyant.domain.injectables import LeaseSeconds
 from polyant.domain.lanes import Lease
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.lanes import Lanes
+from polyant.domain.use_cases.channels.background_tasks import end
 
 _RENEWALS_PER_LEASE = 3
 
@@ -29,9 +30,7 @@ class LeaseKeeper:
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _renew(self, lease: Lease) -> None:
         while True:

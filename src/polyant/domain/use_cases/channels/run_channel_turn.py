@@ -1,7 +1,6 @@
 """Use case: run the turn of a channel while its lane's lease is renewed and its progress shown."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -22,6 +21,7 @@ from polyant.domain.ports.lanes import Lanes
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.running_turns import CallerGoneError, Interruption
 from polyant.domain.turn_context import Caller, TurnContext
+from polyant.domain.use_cases.channels.background_tasks import end
 from polyant.domain.use_cases.run_turn import RunTurn, TurnRun
 
 _RENEWALS_PER_LEASE = 3
@@ -142,7 +142,7 @@ class _Watch:
         try:
             yield
         finally:
-            await _ended(task)
+            await end(task)
 
     async def _renew(self, run: TurnRun) -> None:
         may_restart = self._plan.may_restart
@@ -200,7 +200,7 @@ class _Shown:
         try:
             yield
         finally:
-            await _ended(task)
+            await end(task)
 
     async def _type(self) -> None:
         while True:
@@ -217,9 +217,3 @@ class _Shown:
 def may_restart(policy: BurstPolicy, restarts: int) -> bool:
     """Returns whether a new event restarts a turn that was restarted so often."""
     return policy is BurstPolicy.INTERRUPT and restarts < 2  # noqa: PLR2004 - the policy's own bound
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

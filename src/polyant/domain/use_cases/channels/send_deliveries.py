@@ -8,11 +8,12 @@ import msgspec
 from polyant.domain.channel_events import Ambiguous, Chunk, Moved, NotSent, Peer, Refused, Sent
 from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import AmbiguousSends, ChannelAccount, ChannelConnection
-from polyant.domain.errors import SecretUnreadableError
+from polyant.domain.errors import SecretUnreadableError, StorageUnavailableError
 from polyant.domain.injectables import LeaseSeconds
 from polyant.domain.lane_work import Delivery, DeliveryState, SendResult
 from polyant.domain.lanes import Lease
 from polyant.domain.ports.channel import Channel
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.outbox import Outbox
 from polyant.domain.use_cases.channels.ingest_keys import IngestKeys
 from polyant.domain.use_cases.channels.record_problems import RecordProblems
@@ -24,6 +25,8 @@ CHUNK = "chunk"
 
 MAX_ATTEMPTS = 20
 _AMBIGUOUS_SECONDS = 2.0
+_OUTAGE_SECONDS = 0.5
+"""Shorter than a worker's poll, so that an outcome is on record before another process takes over an expired lane."""
 
 
 class SendEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +42,13 @@ class SendDeliveries:
     """Sends chunks; each attempt is on record before the platform is called."""
 
     def __init__(
-        self, *, outbox: Outbox, keys: IngestKeys, problems: RecordProblems, lease_seconds: LeaseSeconds
+        self, *, outbox: Outbox, keys: IngestKeys, problems: RecordProblems, lease_seconds: LeaseSeconds, clock: Clock
     ) -> None:
         self._outbox = outbox
         self._keys = keys
         self._problems = problems
         self._lease_seconds = lease_seconds
+        self._clock = clock
 
     async def __call__(
         self,
@@ -67,7 +71,7 @@ class SendDeliveries:
 
         Raises:
             LeaseLostError: The lease is lost; another process sends the rest.
-            StorageUnavailableError: The store is unavailable; the current chunk may have arrived.
+            StorageUnavailableError: The store is unavailable; the rest isn't sent. The outcomes of calls are stored.
         """
         moved_to: Peer | None = None
         for number, delivery in enumerate(deliveries):
@@ -110,18 +114,28 @@ class SendDeliveries:
         """Stores the outcome, and returns the delay after which to go on, or None to go on now."""
         match outcome:
             case Sent(platform_id):
-                await self._outbox.record(delivery.id, SendResult(state=DeliveryState.SENT, platform_id=platform_id))
+                await self._store(delivery, SendResult(state=DeliveryState.SENT, platform_id=platform_id))
             case NotSent(retry_after):
-                await self._outbox.record(delivery.id, SendResult(state=DeliveryState.QUEUED, error="not sent"))
+                await self._store(delivery, SendResult(state=DeliveryState.QUEUED, error="not sent"))
                 return max(retry_after, 0.1)
             case Refused(code):
-                await self._outbox.record(delivery.id, SendResult(state=DeliveryState.FAILED, error=code))
+                await self._store(delivery, SendResult(state=DeliveryState.FAILED, error=code))
             case Ambiguous(reason):  # the record stays at `sending`, which the next load treats by the policy
                 _logger.info("It is unknown whether a message arrived: %s", reason)
                 return _AMBIGUOUS_SECONDS
             case _:  # the chat moved twice
-                await self._outbox.record(delivery.id, SendResult(state=DeliveryState.FAILED, error="moved"))
+                await self._store(delivery, SendResult(state=DeliveryState.FAILED, error="moved"))
         return None
+
+    async def _store(self, delivery: Delivery, result: SendResult) -> None:
+        """Stores an outcome, as soon as the store is available: without it, the chunk would be sent again."""
+        while True:
+            try:
+                await self._outbox.record(delivery.id, result)
+            except StorageUnavailableError:
+                await self._clock.sleep(_OUTAGE_SECONDS)
+            else:
+                return
 
     async def _note_credentials(self, connection: ChannelConnection, outcome: object) -> None:
         match outcome:
