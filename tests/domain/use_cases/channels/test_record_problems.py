@@ -132,6 +132,49 @@ async def test_problem_that_comes_back_is_ended_again(
         harness.clock.advance(11)
 
 
+async def test_failure_soon_after_a_written_one_is_on_record(
+    harness: ChannelWorkerHarness, counted: CountedConnections
+) -> None:
+    record = RecordProblems(connections=counted, clock=harness.clock)
+    await record.began(harness.connection, ProblemKind.WEBHOOK_REFUSED, "wrong")
+    await record.ended(await read(counted, harness), ProblemKind.WEBHOOK_REFUSED)
+    connection = await read(counted, harness)
+    harness.clock.advance(3)
+    since = harness.clock.now()
+    for reason in ("wrong", "wrong in another way"):
+        await record.began(connection, ProblemKind.WEBHOOK_REFUSED, reason)
+    assert counted.writes == 2
+    await harness.clock.sleepers()
+    harness.clock.advance(7)
+
+    async def is_written() -> bool:
+        return counted.writes == 3
+
+    await until(is_written)
+    (problem,) = (await read(counted, harness)).problems
+    assert (problem.reason, problem.since) == ("wrong in another way", since)
+
+
+async def test_success_ends_a_failure_that_is_not_written_yet(
+    harness: ChannelWorkerHarness, counted: CountedConnections
+) -> None:
+    record = RecordProblems(connections=counted, clock=harness.clock)
+    await record.began(harness.connection, ProblemKind.WEBHOOK_REFUSED, "wrong")
+    await record.ended(await read(counted, harness), ProblemKind.WEBHOOK_REFUSED)
+    connection = await read(counted, harness)
+    for _ in range(100):
+        await record.began(connection, ProblemKind.WEBHOOK_REFUSED, "wrong")
+        await record.ended(connection, ProblemKind.WEBHOOK_REFUSED)
+    await harness.clock.sleepers()
+    harness.clock.advance(10)
+    await record.began(connection, ProblemKind.SENDS_REFUSED, "no")
+    harness.clock.advance(10)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert counted.writes == 3
+    assert [problem.kind for problem in (await read(counted, harness)).problems] == [ProblemKind.SENDS_REFUSED]
+
+
 async def test_outage_of_the_store_is_no_error(harness: ChannelWorkerHarness, counted: CountedConnections) -> None:
     record = RecordProblems(connections=counted, clock=harness.clock)
     counted.is_away = True
