@@ -11,13 +11,11 @@ from polyant.cli.context import CliContext, run
 from polyant.cli.output import print_json
 from polyant.domain.audit import CLI
 from polyant.domain.channel_events import Credential
-from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelAccess, ChannelConnection, Delivery, parse_channel_name
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import PublicUrl
 from polyant.domain.instances import parse_slug
-from polyant.domain.use_cases.connect_channel import ConnectChannel, NewConnection, needed_credentials, secret_name
-from polyant.domain.use_cases.show_instance import ShowInstance
+from polyant.domain.use_cases.connect_channel import ConnectChannel, NewConnection
 
 Environ = Mapping[str, str]
 
@@ -25,19 +23,11 @@ Environ = Mapping[str, str]
 def connect(args: argparse.Namespace, environ: Environ) -> int | None:
     """Connects an instance, with credentials from prompts or standard input."""
     slug, channel = parse_slug(args.slug), parse_channel_name(args.channel)
+    delivery = None if args.delivery is None else Delivery(args.delivery)
     wanted: list[tuple[Credential, bool]] = []
 
     async def find_credentials(context: CliContext) -> None:
-        instance = await (await context.get(ShowInstance))(slug)
-        info = (await (await context.get(ChannelRegistry)).get(channel)).info
-        default = Delivery.WEBHOOK if await context.get(PublicUrl) else Delivery.PULL
-        chosen = Delivery(args.delivery or default)
-        delivery = chosen if chosen in info.deliveries else Delivery(info.deliveries[0])
-        wanted.extend(
-            (credential, secret_name(info.name, credential) in instance.secrets)
-            for credential in needed_credentials(info, delivery)
-            if not credential.generated
-        )
+        wanted.extend(await (await context.get(ConnectChannel)).credentials(slug, channel, delivery))
 
     run(find_credentials, environ)
     new = NewConnection(
@@ -45,7 +35,7 @@ def connect(args: argparse.Namespace, environ: Environ) -> int | None:
         # Read outside the event loop, so that Ctrl-C ends the prompt.
         credentials=_read_credentials(wanted),
         options=dict(_option(text) for text in args.options),
-        delivery=None if args.delivery is None else Delivery(args.delivery),
+        delivery=delivery,
         **choices_in(args),
     )
 

@@ -208,3 +208,8 @@ def check_connection(connection: ChannelConnection) -> ChannelConnection:
         if parse_secret_name(name) in CALLER_KEYS:
             raise InvalidInputError(f"{name} is the key of the instance's callers and can't be a channel's credential")
     return connection
+
+
+def account_to_save(changed: ChannelConnection, stored: ChannelConnection) -> str:
+    """Returns the account with which a store saves a changed connection: it changes only from or to a placeholder."""
+    return stored.account if changed.has_account and stored.has_account else changed.account

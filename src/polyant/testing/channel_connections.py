@@ -192,7 +192,10 @@ class ChannelConnectionsContract(Contract):
         assert saved == replace(added, account_name="new", users=frozenset(), version=2)
         assert await connections.get(added.id) == saved
 
-    @proves("The stored id, channel, account, instance and creation time never change, and the problems stay.")
+    @proves(
+        "The stored id, channel, instance and creation time never change, and the problems stay.",
+        "The account changes only if the stored connection or the given one has none.",
+    )
     async def test_permanent_fields_never_change(
         self, connections: ChannelConnections, instance: Instance, other: Instance
     ) -> None:
@@ -207,6 +210,32 @@ class ChannelConnectionsContract(Contract):
             problems=(_PROBLEM,),
         )
         assert await connections.save(moved) == replace(added, version=2)
+
+    @proves("The account changes only if the stored connection or the given one has none.")
+    async def test_account_replaces_a_placeholder_and_back(
+        self, connections: ChannelConnections, instance: Instance, audit_log: AuditLog
+    ) -> None:
+        imported = await connections.add(_connect(instance, "-new", state=ConnectionState.DISCONNECTED))
+        await connections.set_problem(imported.id, _PROBLEM.kind, _PROBLEM.reason, at=_PROBLEM.since)
+        draft = replace(imported, account="4711", state=ConnectionState.ACTIVE, created_at=_PROBLEM.since)
+        connected = await connections.save(draft, audit=entry_of())
+        kept = {"created_at": imported.created_at, "problems": (_PROBLEM,)}
+        assert connected == replace(draft, version=2, **kept)
+        assert await connections.list() == (connected,)
+        assert len((await audit_log.list(AuditQuery())).entries) == 1
+        assert await connections.save(replace(imported, version=2)) == replace(imported, version=3, **kept)
+
+    @proves("ConnectionExistsError: The account belongs to another connection; nothing is stored.")
+    async def test_account_of_another_connection_replaces_no_placeholder(
+        self, connections: ChannelConnections, instance: Instance, other: Instance, audit_log: AuditLog
+    ) -> None:
+        await connections.add(_connect(other))
+        imported = await connections.add(_connect(instance, "-new", state=ConnectionState.DISCONNECTED))
+        draft = replace(imported, account="4711", state=ConnectionState.ACTIVE)
+        with pytest.raises(ConnectionExistsError, match="This telegram account"):
+            await connections.save(draft, audit=entry_of())
+        assert await connections.get(imported.id) == imported
+        assert (await audit_log.list(AuditQuery())).entries == ()
 
     @proves(
         "ConnectionChangedError: The stored version differs from `connection.version`; nothing is stored.",

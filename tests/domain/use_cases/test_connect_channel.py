@@ -5,6 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from polyant.domain.audit import CLI, AuditQuery
+from polyant.domain.channel_content import ChannelContent, disconnected
 from polyant.domain.channel_events import (
     AccountState,
     ChannelRefusedError,
@@ -19,9 +20,11 @@ from polyant.domain.channels import (
     BurstPolicy,
     ChannelAccess,
     ChannelAccount,
+    ChannelConnection,
     ChannelName,
     ConnectionChangedError,
     ConnectionExistsError,
+    ConnectionId,
     ConnectionState,
     Delivery,
     UnknownConnectionError,
@@ -205,6 +208,56 @@ async def test_nothing_is_connected_if_the_platform_refuses_the_setup(harness: C
     with pytest.raises(ChannelRefusedError):
         await connect(harness)
     assert await harness.list_channels() == ()
+
+
+async def imported(harness: ChannelHarness) -> ChannelConnection:
+    """Stores a connection without an account, as an import does."""
+    instance = await harness.show_instance(BOT)
+    content = ChannelContent(
+        channel=FAKE, delivery=Delivery.WEBHOOK, access=ChannelAccess.ALLOW_LIST, users=frozenset({"7"})
+    )
+    draft = disconnected(content, ConnectionId("i" * 22), instance_id=instance.id, slug=BOT, at=harness.clock.now())
+    return await harness.connections.add(draft)
+
+
+async def test_imported_connection_gets_its_account_in_one_write(harness: ChannelHarness) -> None:
+    before = await imported(harness)
+    connection = (await connect(harness)).connection
+    assert (connection.id, connection.account, connection.version) == (before.id, "fake-account", before.version + 1)
+    assert (connection.access, connection.users) == (before.access, before.users)
+    assert await harness.list_channels(BOT) == (connection,)
+    assert await actions(harness) == ["channel.connect"]
+
+
+async def test_imported_connection_stays_if_the_platform_refuses_the_setup(harness: ChannelHarness) -> None:
+    before = await imported(harness)
+    harness.fake = _RefusingChannel()
+    with pytest.raises(ChannelRefusedError):
+        await connect(harness)
+    assert await harness.list_channels(BOT) == (replace(before, version=before.version + 2),)
+
+
+async def test_imported_connection_stays_if_its_account_is_taken(harness: ChannelHarness) -> None:
+    before = await imported(harness)
+    await harness.create("other", provider="echo")
+    await connect(harness, OTHER)
+    with pytest.raises(ConnectionExistsError):
+        await connect(harness)
+    assert await harness.list_channels(BOT) == (before,)
+
+
+async def test_credentials_to_enter_are_those_of_the_stored_delivery(harness: ChannelHarness) -> None:
+    by_delivery = [Credential(name=each.value, label=each.value, needed_for=each) for each in Delivery]
+    harness.fake.info = replace(harness.fake.info, credentials=(*harness.fake.info.credentials, *by_delivery))
+    given = {"token": FAKE_TOKEN, "pull": "app"}
+    await connect(harness, delivery=Delivery.PULL, credentials=given)
+
+    async def wanted(delivery: Delivery | None = None) -> list[tuple[str, bool]]:
+        found = await harness.connect.credentials(BOT, FAKE, delivery)
+        return [(credential.name, is_stored) for credential, is_stored in found]
+
+    assert await wanted() == [("token", True), ("pull", True)]
+    assert await wanted(Delivery.WEBHOOK) == [("token", True), ("webhook", False)]
 
 
 async def test_outdated_version_is_refused(harness: ChannelHarness) -> None:

@@ -14,12 +14,13 @@ from polyant.domain.channels import (
     ConnectionExistsError,
     ConnectionId,
     UnknownConnectionError,
+    account_to_save,
 )
 from polyant.domain.errors import UnknownInstanceError
 from polyant.domain.instances import InstanceId
 from polyant.domain.ports.channel_connections import ChannelConnections
 
-_IMMUTABLE = ("channel", "account", "instance_id", "slug", "created_at", "problems")
+_IMMUTABLE = ("channel", "instance_id", "slug", "created_at", "problems")
 
 
 class MemoryChannelConnections(ChannelConnections):
@@ -58,8 +59,11 @@ class MemoryChannelConnections(ChannelConnections):
     async def save(self, connection: ChannelConnection, *, audit: AuditEntry | None = None) -> ChannelConnection:
         stored = await self._stored(connection.id, connection.version)
         kept = {name: getattr(stored, name) for name in _IMMUTABLE}
+        kept["account"] = account_to_save(connection, stored)
+        changed = msgspec.structs.replace(connection, **kept)
+        await self._check_unique(changed)
         self._memory.append_audit(audit)
-        return self._put(msgspec.structs.replace(connection, **kept))
+        return self._put(changed)
 
     async def delete(
         self, connection_id: ConnectionId, *, version: int | None = None, audit: AuditEntry | None = None
@@ -86,6 +90,8 @@ class MemoryChannelConnections(ChannelConnections):
 
     async def _check_unique(self, connection: ChannelConnection) -> None:
         for other in await self.list(channel=connection.channel):
+            if connection.id == other.id:
+                continue
             if connection.account == other.account:
                 raise ConnectionExistsError(connection.channel, same_account=True)
             if connection.instance_id == other.instance_id:

@@ -20,6 +20,7 @@ from polyant.domain.channels import (
     ConnectionExistsError,
     ConnectionId,
     UnknownConnectionError,
+    account_to_save,
 )
 from polyant.domain.errors import PolyantError, UnknownInstanceError
 from polyant.domain.instances import InstanceId
@@ -27,7 +28,7 @@ from polyant.domain.ports.channel_connections import ChannelConnections
 
 _COLUMNS = ("id", "channel", "account", "state", "created_at", "updated_at", "version")
 _APART = frozenset({"instance_id", "slug", "problems"})
-_IMMUTABLE = frozenset({"id", "channel", "account", "instance", "created_at", "problems"})
+_IMMUTABLE = frozenset({"id", "channel", "instance", "created_at", "problems"})
 
 
 class PiccoloChannelConnections(ChannelConnections):
@@ -89,23 +90,40 @@ class PiccoloChannelConnections(ChannelConnections):
         if found is None:
             raise UnknownInstanceError(connection.slug)
         stored = msgspec.structs.replace(connection, slug=found["slug"], version=1, problems=())
-        row = self._rows(**connection_row_of(stored))
-        if not await self._rows.insert(row).on_conflict(action="DO NOTHING").returning(self._rows.id):
-            is_same = (self._rows.channel == connection.channel) & (self._rows.account == connection.account)
-            raise ConnectionExistsError(connection.channel, same_account=await self._rows.exists().where(is_same))
+        await self._insert(connection_row_of(stored))
         await self._audit_log.add_in_transaction(audit)
         return stored
 
+    async def _insert(self, row: Row) -> None:
+        rows = self._rows
+        if not await rows.insert(rows(**row)).on_conflict(action="DO NOTHING").returning(rows.id):
+            is_same = (rows.channel == row["channel"]) & (rows.account == row["account"])
+            raise ConnectionExistsError(row["channel"], same_account=await rows.exists().where(is_same))
+
     async def _save(self, connection: ChannelConnection, audit: AuditEntry | None) -> ChannelConnection:
-        changed = msgspec.structs.replace(connection, version=connection.version + 1)
-        fields: dict[Column | str, object] = {
-            name: value for name, value in connection_row_of(changed).items() if name not in _IMMUTABLE
-        }
-        is_current = (self._rows.id == connection.id) & (self._rows.version == connection.version)
-        if not await self._rows.update(fields).where(is_current).returning(self._rows.id):
-            raise await self._conflict_error(connection.id)
+        rows = self._rows
+        stored = await self._locked(connection.id, *rows.all_columns())
+        if stored is None:
+            raise UnknownConnectionError
+        if stored["version"] != connection.version:
+            raise ConnectionChangedError
+        account = account_to_save(connection, connection_of({**stored, "slug": connection.slug}))
+        changed = msgspec.structs.replace(connection, account=account, version=connection.version + 1)
+        row = connection_row_of(changed)
+        if account == stored["account"]:
+            fields: dict[Column | str, object] = {name: row[name] for name in row if name not in _IMMUTABLE}
+            await rows.update(fields).where(rows.id == connection.id)
+        else:  # only an insertion can skip a conflict with the account of another connection
+            await rows.delete().where(rows.id == connection.id)
+            await self._insert(row | {name: stored[name] for name in _IMMUTABLE})
         await self._audit_log.add_in_transaction(audit)
-        return (await self._select(self._rows.id == connection.id))[0]
+        return (await self._select(rows.id == connection.id))[0]
+
+    async def _locked(self, connection_id: ConnectionId, *columns: Column) -> Row | None:
+        """Returns the columns of a row, which nobody else can change until the transaction ends."""
+        found = self._rows.select(*columns).where(self._rows.id == connection_id).first()
+        row: Row | None = await (found.lock_rows("UPDATE") if self._database.dialect == "postgres" else found)
+        return row
 
     async def _delete(self, connection_id: ConnectionId, version: int | None, audit: AuditEntry | None) -> None:
         removal = self._rows.delete().where(self._rows.id == connection_id)
@@ -119,8 +137,7 @@ class PiccoloChannelConnections(ChannelConnections):
         self, connection_id: ConnectionId, kind: ProblemKind, reason: str | None, at: datetime
     ) -> None:
         rows = self._rows
-        found = rows.select(rows.problems).where(rows.id == connection_id).first()
-        row = await (found.lock_rows("UPDATE") if self._database.dialect == "postgres" else found)
+        row = await self._locked(connection_id, rows.problems)
         if row is None:
             return
         before = problems_of(row)

@@ -44,12 +44,14 @@ class ChannelConnections(Protocol):
     async def save(self, connection: ChannelConnection, *, audit: AuditEntry | None = None) -> ChannelConnection:
         """Stores a changed connection and returns it with its version incremented.
 
-        The stored id, channel, account, instance and creation time never change, and the problems stay.
+        The stored id, channel, instance and creation time never change, and the problems stay. The account changes only
+        if the stored connection or the given one has none.
 
         Raises:
             UnknownConnectionError: The connection no longer exists.
             ConnectionChangedError: The stored version differs from `connection.version`; nothing is stored. Of several
                 concurrent calls, exactly one succeeds.
+            ConnectionExistsError: The account belongs to another connection; nothing is stored.
         """
 
     @abstractmethod

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from polyant.domain.audit import Actor, AuditEntry, Change
+from polyant.domain.audit import Actor, Change
 from polyant.domain.channel_events import AccountState, ChannelInfo, Credential, SetUp
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import (
@@ -89,6 +89,22 @@ class ConnectChannel:
         self._clock = clock
         self._public_url = public_url
 
+    async def credentials(
+        self, slug: Slug, channel: ChannelName, delivery: Delivery | None = None
+    ) -> tuple[tuple[Credential, bool], ...]:
+        """Returns the credentials that an operator enters, each with whether the instance has a value already.
+
+        Raises:
+            UnknownInstanceError: No instance has that slug.
+            UnknownChannelError: No enabled channel has that name.
+            InvalidInputError: The channel doesn't support the delivery, or it needs a public address.
+        """
+        instance = await self._show_instance(slug)
+        info = (await self._channels.get(channel)).info
+        stored = await self._stored(instance, channel)
+        needed = needed_credentials(info, self._delivery(info, delivery or self._stored_delivery(stored)))
+        return tuple((each, secret_name(info.name, each) in instance.secrets) for each in needed if not each.generated)
+
     async def __call__(
         self, slug: Slug, new: NewConnection, *, by: Actor, expected_versions: Collection[int] | None = None
     ) -> Connected:
@@ -104,8 +120,7 @@ class ConnectChannel:
         """
         instance = await self._show_instance(slug)
         channel = await self._channels.get(new.channel)
-        found = await self._connections.list(instance_id=instance.id, channel=new.channel)
-        stored = found[0] if found else None
+        stored = await self._stored(instance, new.channel)
         if stored is not None:
             check_version(stored, expected_versions, lambda _: ConnectionChangedError())
         elif expected_versions is not None:
@@ -116,6 +131,10 @@ class ConnectChannel:
         draft = self._with_account(draft, state, stored)
         await self._require_free(draft, stored)
         return await self._store(channel, draft, values, stored=stored, by=by)
+
+    async def _stored(self, instance: Instance, channel: ChannelName) -> ChannelConnection | None:
+        found = await self._connections.list(instance_id=instance.id, channel=channel)
+        return found[0] if found else None
 
     def _draft(
         self, instance: Instance, info: ChannelInfo, new: NewConnection, stored: ChannelConnection | None
@@ -220,37 +239,24 @@ class ConnectChannel:
         secrets = {str(secret): values[name].reveal() for name, secret in names.items()}
         await self._set_secret.set_many(draft.slug, secrets, by=by)
         audit = Change(by, "channel.connect", (draft.channel,)).entry(self._clock.now(), instance=draft.slug)
-        if stored is not None and stored.has_account:
-            connection = await self._connections.save(draft, audit=audit)
-        else:
-            connection = await self._replace(stored, draft, audit)
+        write = self._connections.add if stored is None else self._connections.save
+        connection = await write(draft, audit=audit)
         webhook = f"{self._public_url}{connection.path}" if connection.delivery is Delivery.WEBHOOK else None
         try:
             state = await channel.check(ChannelAccount(connection=connection, credentials=values), SetUp(webhook))
         except PolyantError:
-            if stored is None or not stored.has_account:  # nobody may believe that it is connected
-                await self._connections.delete(connection.id, version=connection.version)
-                await self._add_again(stored)
+            await self._undo(connection, stored)
             raise
         for problem in connection.problems:  # those of the credentials and the setup before
             await self._connections.set_problem(connection.id, problem.kind, None, at=self._clock.now())
         return Connected(connection=msgspec.structs.replace(connection, problems=()), account=state)
 
-    async def _replace(
-        self, imported: ChannelConnection | None, draft: ChannelConnection, audit: AuditEntry
-    ) -> ChannelConnection:
-        """Stores a connection with an account in place of the imported one, whose account can't change."""
-        if imported is not None:
-            await self._connections.delete(imported.id, version=imported.version)
-        try:
-            return await self._connections.add(draft, audit=audit)
-        except PolyantError:
-            await self._add_again(imported)
-            raise
-
-    async def _add_again(self, imported: ChannelConnection | None) -> None:
-        if imported is not None:
-            await self._connections.add(imported)
+    async def _undo(self, connection: ChannelConnection, stored: ChannelConnection | None) -> None:
+        """Takes back what was stored of an account that had no connection: nobody may believe that it is connected."""
+        if stored is None:
+            await self._connections.delete(connection.id, version=connection.version)
+        elif not stored.has_account:
+            await self._connections.save(msgspec.structs.replace(stored, version=connection.version))
 
     def _random(self) -> str:
         """Returns at least 192 random bits in characters of base64url."""
