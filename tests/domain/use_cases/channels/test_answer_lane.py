@@ -6,6 +6,7 @@ import pytest
 
 from polyant.domain.channel_events import (
     Ambiguous,
+    DeliveryStatus,
     EventKind,
     FetchedMedia,
     MediaDelayed,
@@ -53,6 +54,26 @@ async def test_forged_request_stores_nothing(harness: ChannelWorkerHarness) -> N
     with pytest.raises(WebhookRefusedError):
         await harness.receive(message(), token="wrong")
     assert await harness.states() == {}
+
+
+async def test_event_that_no_store_can_keep_does_not_hold_up_the_others(
+    harness: ChannelWorkerHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    valid = message(1, "Valid")
+    strange = [
+        msgspec.structs.replace(valid, id=""),
+        msgspec.structs.replace(valid, id="nul\0"),
+        msgspec.structs.replace(valid, id="x" * 10_000),
+        msgspec.structs.replace(valid, id="far", position=2**63),
+        msgspec.structs.replace(
+            valid, id="status", kind=EventKind.STATUS, status=DeliveryStatus(platform_id="nul\0", status="sent")
+        ),
+    ]
+    await harness.receive(*strange, valid)
+    assert await harness.states() == {valid.id: "open"}
+    assert (
+        len([each for each in caplog.messages if each.endswith("is ignored: its id or its position is invalid")]) == 5
+    )
 
 
 async def test_webhook_of_a_deleted_connection_is_unknown_within_a_second(harness: ChannelWorkerHarness) -> None:
@@ -304,6 +325,17 @@ async def test_permanent_failure_is_a_dead_letter_at_once_with_one_apology(harne
     assert harness.texts == ["Sorry, I can't answer this message."]
     assert set((await harness.states()).values()) == {"dead"}
     assert await harness.history() == []
+
+
+async def test_each_conversation_gets_its_apology_whoever_wrote(harness: ChannelWorkerHarness) -> None:
+    harness.supervisor.plays(ProviderError("echo", ProviderFailure.AUTH))
+    for number, (chat, user) in enumerate([("7", "7"), ("-1", "7"), ("-1", "8"), ("7", "7"), ("-1", "7")]):
+        await harness.receive(message(number, chat=chat, user=user, private=chat == user))
+        await harness.work()
+    assert [chunk.peer.chat for chunk in harness.fake.sent] == ["7", "-1"]
+    await harness.receive(message(9, chat="-1", user="8", private=False))
+    await harness.work(seconds=60)
+    assert [chunk.peer.chat for chunk in harness.fake.sent] == ["7", "-1", "-1"]
 
 
 async def test_replayed_dead_letter_is_answered_or_dies_again(harness: ChannelWorkerHarness) -> None:

@@ -47,6 +47,31 @@ async def test_worker_answers_lanes_as_they_become_due(harness: ChannelWorkerHar
     await harness.worker.close()
 
 
+async def test_idle_worker_reads_once_a_second(harness: ChannelWorkerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[float | None] = []
+    waits: list[float] = []
+    due_in = harness.store.lanes.due_in
+
+    async def counted() -> float | None:
+        reads.append(await due_in())
+        return reads[-1]
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(harness.store.lanes, "due_in", counted)
+    monkeypatch.setattr(harness.wake, "wait", wait)
+
+    async def has_waited() -> bool:
+        return len(waits) >= 3
+
+    async with running(harness.worker.run()):
+        await until(has_waited)
+    assert set(waits) == {1.0}
+    assert len(reads) == len(waits)
+
+
 async def test_worker_leaves_a_fifth_of_the_slots_to_others(harness: ChannelWorkerHarness) -> None:
     harness.worker._max_lanes = 2
     harness.supervisor.plays(release := asyncio.Event(), *says("Hello!"))

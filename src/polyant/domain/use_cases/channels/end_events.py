@@ -108,18 +108,19 @@ class EndEvents:
         return Answered(deliveries=deliveries, untried=rest_of(work, ending.events))
 
     async def bury(self, work: LaneWork, ending: Ending) -> Answered:
-        """Makes dead letters of the events, with an apology, at most one a minute."""
-        event, texts = ending.event, ending.texts
-        if event is not None and await self.passes("apology", ending.events[0], APOLOGY_LIMIT):
+        """Makes dead letters of the events, with an apology, at most one a minute in each conversation."""
+        event, texts, lane = ending.event, ending.texts, work.lease.lane
+        if event is not None and await self._passes(f"apology/{lane.instance}/{lane.id}", APOLOGY_LIMIT):
             texts = (notice_text(Notice.APOLOGY, event.user.language),)
-        channel = work.lease.lane.channel
-        _logger.warning("%d message(s) of %s became dead letters: %s", len(ending.events), channel, ending.error)
+        _logger.warning("%d message(s) of %s became dead letters: %s", len(ending.events), lane.channel, ending.error)
         return await self(work, msgspec.structs.replace(ending, state=EventState.DEAD, texts=texts))
 
     async def passes(self, purpose: str, event: StoredEvent, limit: RateLimit) -> bool:
         """Counts one use of a limit by the event's user, and returns whether it passes."""
-        key = f"channel/{purpose}/{event.instance}/{event.user or event.lane}"
-        return (await self._limiter.hit(key, limit)).allowed
+        return await self._passes(f"{purpose}/{event.instance}/{event.user or event.lane}", limit)
+
+    async def _passes(self, key: str, limit: RateLimit) -> bool:
+        return (await self._limiter.hit(f"channel/{key}", limit)).allowed
 
     def _turn_id(self, ending: Ending) -> TurnId:
         if ending.state in {EventState.OPEN, EventState.DEAD}:  # the events may get a turn later

@@ -1,5 +1,7 @@
 """Use case: store what a platform delivers, before it is acknowledged."""
 
+import logging
+
 import msgspec
 
 from polyant.domain.channel_events import (
@@ -32,6 +34,8 @@ from polyant.domain.use_cases.channels.ingest_keys import IngestKeys
 from polyant.domain.use_cases.channels.open_channel import OpenChannel
 from polyant.domain.use_cases.channels.record_problems import RecordProblems
 
+_logger = logging.getLogger(__name__)
+
 EVENT = "event"
 """The role to which the ciphertexts of payloads are bound."""
 
@@ -41,6 +45,8 @@ _KNOWN_SECONDS = 1.0
 _MAX_KNOWN = 1_000
 ALBUM_SECONDS = 0.6
 """The events of an album arrive within half a second."""
+_MAX_ID_CHARACTERS = 512
+_MAX_POSITION = 2**63 - 1
 
 
 class ReceiveEvents:
@@ -100,12 +106,17 @@ class ReceiveEvents:
     async def store(self, connection: ChannelConnection, batch: InboundBatch) -> int:
         """Stores the events of a batch, and returns how many are new.
 
+        Events with an id or a position that no store can keep are logged and ignored: platforms would deliver them
+        again and again, and hold up the others.
+
         Raises:
             StorageUnavailableError: The store is unavailable; some events may be stored.
         """
         events = []
         for event in batch.events:
-            if event.kind is EventKind.STATUS:
+            if not _is_storable(event):
+                _logger.warning("An event of %s is ignored: its id or its position is invalid", connection.channel)
+            elif event.kind is EventKind.STATUS:
                 await self._note_status(connection, event)
             else:
                 events.append(await self._received(connection, event))
@@ -163,6 +174,12 @@ class ReceiveEvents:
             account=connection.account,
             user=user if event.private else None,
         )
+
+
+def _is_storable(event: InboundEvent) -> bool:
+    ids = (event.id, event.status.platform_id if event.status is not None else "")
+    has_valid_ids = all("\0" not in each and len(each) <= _MAX_ID_CHARACTERS for each in ids)
+    return bool(event.id) and has_valid_ids and abs(event.position) <= _MAX_POSITION
 
 
 async def lane_id_of(hashes: LookupHashes, connection: ChannelConnection, peer: Peer) -> LaneId:
