@@ -69,6 +69,27 @@ class AdapterOptions:
         whole = None if faults else _problem(value, kind)
         return faults if whole is None else {_field_in(whole, fields): whole}
 
+    def used_by(self, instance: Instance, *, providers: Collection[str], tools: Collection[str]) -> list[str]:
+        """Returns the adapters with options that an instance uses: its provider, the Supervisor, its tools.
+
+        Args:
+            instance: The instance.
+            providers: The names of the enabled providers.
+            tools: The names of the installed tools.
+        """
+        declared = [name for name, kind in self._declared.items() if kind is not None]
+        supervisors = [name for name in declared if name not in {*providers, *tools}]
+        used = (instance.provider, *supervisors, *instance.tools)
+        return list(dict.fromkeys(name for name in used if name in declared))
+
+    def refusal(self, name: str, value: JsonObject) -> str | None:
+        """Returns why an adapter refuses stored options in a turn, or None if it doesn't.
+
+        Unlike `check`, it allows unknown fields, such as those of an earlier version, if the adapter does.
+        """
+        kind = self._declared.get(name)
+        return None if kind is None else _problem(value, kind)
+
     @property
     def schemas(self) -> Mapping[str, JsonObject]:
         """The JSON schema of each adapter's options, by adapter name."""

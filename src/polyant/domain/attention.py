@@ -1,11 +1,13 @@
 """Problems of instances that an operator can fix, such as a missing key."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.channels import ChannelName
 from polyant.domain.errors import SecretUnreadableError, UnavailableError
 from polyant.domain.instances import Instance, Slug
@@ -26,6 +28,8 @@ class AttentionKind(enum.StrEnum):
     """The provider's key was entered for another address."""
     UNREADABLE_SECRET = "unreadable_secret"  # noqa: S105 - the name of a problem
     """A secret can't be decrypted with the current master keys."""
+    INVALID_OPTIONS = "invalid_options"
+    """The provider or the Supervisor refuses the stored options, so no turn can run."""
     CHANNEL_UNUSABLE = "channel_unusable"
     """A connected channel isn't enabled, its adapter can't be loaded, or a credential is missing or unreadable."""
     CREDENTIALS_REFUSED = "credentials_refused"
@@ -46,6 +50,8 @@ class AttentionKind(enum.StrEnum):
     """Callers need a key, and there is none."""
     MISSING_SECRET = "missing_secret"  # noqa: S105 - the name of a problem
     """A tool or an MCP server needs a secret that isn't set."""
+    INVALID_TOOL_OPTIONS = "invalid_tool_options"
+    """A tool refuses the stored options, so its calls fail."""
     OPEN = "open"
     """Callers need no key."""
 
@@ -60,10 +66,16 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     """The secret to enter; None if the fix is another one."""
     channel: ChannelName | None = None
     """The channel; None if the problem isn't one of a channel."""
+    adapter: str | None = None
+    """The adapter that refuses its options; None if the problem is another one."""
     since: datetime | None = None
     """The beginning; None if it is unknown."""
     reason: str | None = None
-    """The latest failure; None if the kind says everything."""
+    """The latest failure, or what is wrong with the options; None if the kind says everything."""
+
+
+_Problem = Callable[..., Attention]
+"""Builds the problem of one instance from its other fields."""
 
 
 async def attention_for(
@@ -72,36 +84,59 @@ async def attention_for(
     providers: Mapping[str, ProviderInfo],
     tools: Mapping[str, Tool],
     provider_keys: ProviderKeys,
+    options: AdapterOptions,
 ) -> Attention | None:
     """Returns the gravest problem of an active instance, or None if there is none; disabled instances have none."""
     if not instance.is_active:
         return None
-    found = await _provider_problem(instance, providers, provider_keys)
-    if found is None and instance.auth_enabled and not instance.has_auth_key:
-        found = AttentionKind.NO_CALLER_KEY, None
-    if found is None:
-        missing = next((name for name in _needed(instance, tools) if name not in instance.secrets), None)
-        found = None if missing is None else (AttentionKind.MISSING_SECRET, missing)
-    if found is None and not instance.auth_enabled:
-        found = AttentionKind.OPEN, None
-    return None if found is None else Attention(slug=instance.slug, name=instance.name, kind=found[0], secret=found[1])
+    problem = partial(Attention, slug=instance.slug, name=instance.name)
+    used = options.used_by(instance, providers=providers, tools=tools)
+    of_turns, of_tools = [name for name in used if name not in tools], [name for name in used if name in tools]
+    return (
+        await _provider_problem(instance, providers, provider_keys, problem)
+        or _options_problem(instance, options, of_turns, problem, kind=AttentionKind.INVALID_OPTIONS)
+        or _key_problem(instance, problem)
+        or _secret_problem(instance, tools, problem)
+        or _options_problem(instance, options, of_tools, problem, kind=AttentionKind.INVALID_TOOL_OPTIONS)
+        or (None if instance.auth_enabled else problem(kind=AttentionKind.OPEN))
+    )
 
 
 async def _provider_problem(
-    instance: Instance, providers: Mapping[str, ProviderInfo], provider_keys: ProviderKeys
-) -> tuple[AttentionKind, SecretName | None] | None:
+    instance: Instance, providers: Mapping[str, ProviderInfo], provider_keys: ProviderKeys, problem: _Problem
+) -> Attention | None:
     info = providers.get(instance.provider)
     if info is None:
-        return AttentionKind.UNKNOWN_PROVIDER, None
+        return problem(kind=AttentionKind.UNKNOWN_PROVIDER)
     if moved_key(instance, providers) is not None:
-        return AttentionKind.MOVED_PROVIDER_KEY, info.secret
+        return problem(kind=AttentionKind.MOVED_PROVIDER_KEY, secret=info.secret)
     try:
         await provider_keys.key_for(instance, info)
     except SecretUnreadableError:
-        return AttentionKind.UNREADABLE_SECRET, info.secret
+        return problem(kind=AttentionKind.UNREADABLE_SECRET, secret=info.secret)
     except UnavailableError:
-        return AttentionKind.NO_PROVIDER_KEY, info.secret
+        return problem(kind=AttentionKind.NO_PROVIDER_KEY, secret=info.secret)
     return None
+
+
+def _options_problem(
+    instance: Instance, options: AdapterOptions, adapters: Iterable[str], problem: _Problem, *, kind: AttentionKind
+) -> Attention | None:
+    for adapter in adapters:
+        reason = options.refusal(adapter, instance.options.get(adapter, {}))
+        if reason is not None:
+            return problem(kind=kind, adapter=adapter, reason=reason)
+    return None
+
+
+def _key_problem(instance: Instance, problem: _Problem) -> Attention | None:
+    has_no_key = instance.auth_enabled and not instance.has_auth_key
+    return problem(kind=AttentionKind.NO_CALLER_KEY) if has_no_key else None
+
+
+def _secret_problem(instance: Instance, tools: Mapping[str, Tool], problem: _Problem) -> Attention | None:
+    missing = next((name for name in _needed(instance, tools) if name not in instance.secrets), None)
+    return None if missing is None else problem(kind=AttentionKind.MISSING_SECRET, secret=missing)
 
 
 def _needed(instance: Instance, tools: Mapping[str, Tool]) -> list[SecretName]:

@@ -230,3 +230,13 @@ def test_prompt_that_changes_every_minute_is_a_warning(findings: Doctor, home: P
     assert (state, about) == ("warning", "instance demo-bot")
     assert message.startswith("Section 08-datetime contains {{datetime}}, so the prompt changes every minute")
     assert message.endswith("Use {{date}} if the model doesn't need the time")
+
+
+def test_options_that_an_adapter_refuses_are_a_fault(polyant: Polyant, findings: Doctor, home: Path) -> None:
+    polyant.succeed("instances", "create", "bot", "--provider", "openai", "--base-url", "http://127.0.0.1:1/v1")
+    execute(home, """UPDATE instances SET options = '{"openai": {"query": 3}, "gone": {}}' WHERE slug = 'bot'""")
+    (message,) = [text for state, about, text in findings() if (state, about) == ("fault", "instance bot")]
+    assert message == (
+        "its options for openai are invalid: Expected `object`, got `int` - at `$.query`. "
+        "Correct them with `polyant instances update bot --options openai JSON`"
+    )

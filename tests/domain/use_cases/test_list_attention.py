@@ -7,6 +7,7 @@ import pytest
 
 from polyant.adapters.crypto.secret_cipher import AesGcmSecretCipher
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.attention import AttentionKind
 from polyant.domain.instances import Instance, InstanceStatus, Slug
 from polyant.domain.mcp_servers import McpServer
@@ -17,10 +18,13 @@ from polyant.domain.use_cases.list_attention import ListAttention
 from polyant.domain.use_cases.list_channel_attention import ListChannelAttention
 from support.channel_harness import ChannelHarness
 from support.conversation_stores import MemoryConversationStoreRig
-from support.harness import UseCaseHarness
+from support.harness import Thinking, UseCaseHarness
 from support.management import LookUpTool
 
 TOOLS: Mapping[str, Tool] = {"look_up": LookUpTool()}
+
+OPTIONS = AdapterOptions({"vendor": Thinking, "gears": Thinking, "look_up": Thinking, "echo": None})
+"""`gears` is the Supervisor."""
 
 
 class CountedRepo(MemoryInstanceRepo):
@@ -44,7 +48,12 @@ def attention(harness: UseCaseHarness, *, server_key: bool = False) -> ListAtten
     provider_keys = ProviderKeys(harness.cipher, operator_keys=keys, trusted_origins=frozenset())
     channels = no_channels()
     return ListAttention(
-        repo=harness.repo, providers=harness.providers, tools=TOOLS, provider_keys=provider_keys, channels=channels
+        repo=harness.repo,
+        providers=harness.providers,
+        tools=TOOLS,
+        provider_keys=provider_keys,
+        options=OPTIONS,
+        channels=channels,
     )
 
 
@@ -94,6 +103,37 @@ async def test_auth_without_a_key_and_missing_secrets_are_reported(harness: UseC
     ]
 
 
+@pytest.mark.parametrize(
+    ("adapter", "kind"),
+    [
+        ("vendor", AttentionKind.INVALID_OPTIONS),
+        ("gears", AttentionKind.INVALID_OPTIONS),
+        ("look_up", AttentionKind.INVALID_TOOL_OPTIONS),
+    ],
+)
+async def test_options_that_an_adapter_refuses_are_reported(
+    harness: UseCaseHarness, adapter: str, kind: AttentionKind
+) -> None:
+    secrets = {"vendor_api_key": "sk-of-the-vendor", "crm_token": "token-0123456789"}
+    bot = await harness.create("bot", provider="vendor", secrets=secrets, issue_key=True)
+    options = {adapter: {"maxTokens": 0}}
+    await harness.repo.save(msgspec.structs.replace(bot, tools=("look_up",), options=options))
+    (problem,) = await attention(harness)()
+    assert (problem.kind, problem.adapter) == (kind, adapter)
+    assert "Expected `int` >= 1 - at `$.maxTokens`" in (problem.reason or "")
+
+
+@pytest.mark.parametrize("options", [{"look_up": {"maxTokens": 0}, "gone": {"a": 1}}, {"vendor": {"gone": 1}}])
+async def test_options_that_no_turn_reads_need_nothing(
+    harness: UseCaseHarness, options: dict[str, dict[str, object]]
+) -> None:
+    """The tool isn't enabled, the adapter is gone, and the provider ignores the field of an earlier version."""
+    secrets = {"vendor_api_key": "sk-of-the-vendor"}
+    bot = await harness.create("bot", provider="vendor", secrets=secrets, issue_key=True)
+    await harness.repo.save(msgspec.structs.replace(bot, options=options))
+    assert await found(harness) == []
+
+
 async def test_unknown_provider_is_reported(harness: UseCaseHarness) -> None:
     bot = (await harness.create_with_key("bot", provider="echo", issue_key=True)).instance
     await harness.repo.save(msgspec.structs.replace(bot, provider="gone"))
@@ -112,7 +152,12 @@ async def test_only_changed_instances_are_examined_again(harness: UseCaseHarness
     provider_keys = ProviderKeys(harness.cipher, operator_keys={}, trusted_origins=frozenset())
     channels = no_channels()
     list_attention = ListAttention(
-        repo=repo, providers=harness.providers, tools={}, provider_keys=provider_keys, channels=channels
+        repo=repo,
+        providers=harness.providers,
+        tools={},
+        provider_keys=provider_keys,
+        options=OPTIONS,
+        channels=channels,
     )
     template = await harness.create("bot", provider="echo")
     for number in range(3):

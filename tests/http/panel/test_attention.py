@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import ConnectionState
+from polyant.domain.instances import Slug
 from polyant.testing.fake_channel import FAKE_TOKEN
 from support.api import Api
 from support.app import App, serving
 from support.channel_events import dead_event
+from support.harness import Thinking
 from support.management import PASSWORD
 from support.panel import Browser
 
@@ -35,6 +38,24 @@ async def test_troubles_lead_to_their_fixes(app: App, anybody: Browser) -> None:
     assert {"/instances/helper/secrets/vendor_api_key", "/instances/open-bot/settings#key"} <= {*shown.links}
 
 
+async def test_invalid_options_lead_to_their_form() -> None:
+    declared = AdapterOptions({"echo": Thinking, "calculate": Thinking})
+    async with serving(panel=True, adapter_options=declared) as app:
+        browser = await prepare(app, Browser(app))
+        for name, adapter in (("Model", "echo"), ("Tool", "calculate")):
+            await browser.post("/create", {"name": name, "provider": "echo", "issue_key": "on"})
+            stored = await app.repo.get(Slug(name.lower()))
+            assert stored is not None
+            await app.repo.save(replace(stored, tools=("calculate",), options={adapter: {"maxTokens": 0}}))
+        shown = await browser.page("/instances")
+        text = " ".join(shown.text.split())
+        assert "model can’t answer: its options for echo are invalid" in text
+        assert "tool has a tool that fails: its options for calculate are invalid" in text
+        for link in ("/instances/model/options/echo", "/instances/tool/options/calculate"):
+            assert link in shown.links
+            assert "can’t answer with these options" in (await browser.page(link)).text
+
+
 async def test_more_than_five_are_counted(app: App, anybody: Browser) -> None:
     browser = await prepare(app, anybody)
     for number in range(7):
@@ -55,7 +76,7 @@ async def test_api_lists_the_same(app: App, anybody: Browser) -> None:
     await browser.post("/create", OPEN)
     api = Api(app, await app.management.issue_token(await app.management.add_user("eve@example.com")))
     expected = {"slug": "open-bot", "name": "Open Bot", "kind": "open", "secret": None} | dict.fromkeys(
-        ("channel", "since", "reason")
+        ("channel", "adapter", "since", "reason")
     )
     assert (await api.succeed("GET", "/attention"))["instances"] == [expected]
 

@@ -133,6 +133,42 @@ async def test_fields_name_descriptions_bounds_and_defaults(browser: Browser) ->
         assert expected in text, expected
 
 
+class Titled(msgspec.Struct, frozen=True, rename="camel"):
+    """Options with titles."""
+
+    max_tokens: Annotated[int, Meta(title="Longest answer", description="In tokens.", ge=1)] = 1_000
+    share: Annotated[float, Meta(title="Share of <b>tokens</b>", gt=0, lt=1)] | None = None
+    mood: Mood = Mood.CALM
+    blank: Annotated[bool, Meta(title=" ")] = False
+
+
+async def test_titles_are_labels() -> None:
+    async with serving(panel=True, adapter_options=AdapterOptions({"vendor": Titled})) as app:
+        await app.management.add_user(password=PASSWORD)
+        browser = Browser(app)
+        await browser.sign_in()
+        response = await browser.get(PAGE)
+        for label in (
+            '<label for="option.maxTokens">Longest answer ',
+            '<label for="option.share">Share of &lt;b&gt;tokens&lt;/b&gt; ',
+            '<label for="option.mood">mood</label>',
+            '<label for="option.blank">blank</label>',
+            "In tokens. A whole number, at least 1. Empty: 1,000. Stored as maxTokens.",
+        ):
+            assert label in response.body.decode(), label
+        refused = read(await browser.post(PAGE, await form_of(browser) | {"option.maxTokens": "0"}))
+        assert "Longest answer: Enter a whole number, at least 1" in " ".join(refused.text.split())
+        await change(app, options={"vendor": {"maxTokens": "ten"}})
+        assert "Longest answer: Expected `int`, got `str`" in " ".join((await browser.page(PAGE)).text.split())
+
+
+async def test_option_of_an_earlier_version_does_not_stop_the_assistant(app: App, browser: Browser) -> None:
+    await change(app, options={"vendor": {"maxTokens": 7, "gone": 1}})
+    shown = (await browser.page(PAGE)).text
+    assert "Saving removes them." in shown
+    assert "can’t answer with these options" not in shown
+
+
 async def test_empty_fields_remove_options(app: App, browser: Browser) -> None:
     await change(app, options={"vendor": STORED, "echo": {"a": 1}})
     form = await form_of(browser)

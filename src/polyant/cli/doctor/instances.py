@@ -7,11 +7,13 @@ import msgspec
 from polyant.cli.context import CliContext
 from polyant.cli.doctor.check import Check, run_checks
 from polyant.cli.doctor.finding import Finding, fault, faults_of, ok, warning
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.errors import PolyantError
 from polyant.domain.instances import Instance, InstanceQuery, InstanceStatus
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.secret_cipher import SecretCipher
+from polyant.domain.ports.tool import Tool
 from polyant.domain.prompts import frequent_change
 from polyant.domain.provider_keys import ProviderKeys, base_url_of
 from polyant.domain.secrets import CALLER_KEYS, MIN_CALLER_KEY_CHARACTERS
@@ -102,6 +104,17 @@ async def _check_provider(subject: InstanceContext) -> AsyncIterator[Finding]:
         yield warning(subject.about, problem, fix=fix)
 
 
+async def _check_options(subject: InstanceContext) -> AsyncIterator[Finding]:
+    """Yields a fault for each adapter of the instance that refuses its stored options."""
+    instance, options = subject.instance, await subject.context.get(AdapterOptions)
+    providers = await subject.context.get(Mapping[str, ChatModel])
+    for adapter in options.used_by(instance, providers=providers, tools=await subject.context.get(Mapping[str, Tool])):
+        reason = options.refusal(adapter, instance.options.get(adapter, {}))
+        if reason is not None:
+            fix = f"Correct them with `polyant instances update {instance.slug} --options {adapter} JSON`"
+            yield fault(subject.about, f"its options for {adapter} are invalid: {reason}", fix=fix)
+
+
 async def _check_prompt(subject: InstanceContext) -> AsyncIterator[Finding]:
     """Yields a warning if the prompt changes so often that no provider can cache it."""
     notice = frequent_change(subject.instance.sections)
@@ -114,6 +127,7 @@ INSTANCE_CHECKS: tuple[Check[InstanceContext], ...] = (
     Check("instances", _check_secrets),
     Check("instances", _check_auth),
     Check("instances", _check_provider),
+    Check("instances", _check_options),
     Check("instances", _check_prompt),
 )
 """The checks of each active instance."""

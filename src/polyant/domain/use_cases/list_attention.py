@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
+from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.attention import Attention, AttentionKind, attention_for
 from polyant.domain.instances import InstanceQuery, Slug
 from polyant.domain.ports.chat_model import ProviderInfo
@@ -28,12 +29,14 @@ class ListAttention:
         providers: Mapping[str, ProviderInfo],
         tools: Mapping[str, Tool],
         provider_keys: ProviderKeys,
+        options: AdapterOptions,
         channels: ListChannelAttention,
     ) -> None:
         self._repo = repo
         self._providers = providers
         self._tools = tools
         self._provider_keys = provider_keys
+        self._options = options
         self._channels = channels
         self._revision: int | None = None
         self._found: dict[Slug, Attention] = {}
@@ -75,7 +78,11 @@ class ListAttention:
             self._names[slug] = instance.name
         if instance is not None:
             found = await attention_for(
-                instance, providers=self._providers, tools=self._tools, provider_keys=self._provider_keys
+                instance,
+                providers=self._providers,
+                tools=self._tools,
+                provider_keys=self._provider_keys,
+                options=self._options,
             )
         if found is None:
             self._found.pop(slug, None)

@@ -21,8 +21,11 @@ class AttentionOut(ResponseBody, frozen=True, kw_only=True):
     kind: AttentionKind
     secret: Annotated[str | None, Meta(description="Name of the secret to enter; null if the fix is another one")]
     channel: Annotated[str | None, Meta(description="Channel that has the problem; null if the instance has it")]
+    adapter: Annotated[str | None, Meta(description="Adapter that refuses its options; null for other problems")]
     since: Annotated[Timestamp | None, Meta(description="When the problem began; null if that is unknown")]
-    reason: Annotated[str | None, Meta(description="The latest failure, such as a wrong signature")]
+    reason: Annotated[
+        str | None, Meta(description="The latest failure, such as a wrong signature, or what is wrong with the options")
+    ]
 
 
 class AttentionResponse(ResponseBody, frozen=True, kw_only=True):

@@ -38,6 +38,8 @@ class OptionField(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """The name in the options."""
+    label: str
+    """The title in the schema, or the name if there is none."""
     id: str
     """The name of the form field."""
     kind: FieldKind
@@ -113,19 +115,37 @@ def _field(number: int, name: str, given: JsonObject, root: JsonObject, *, requi
     schema, nullable = _value_schema(given, root)
     default = given.get("default", UNSET)
     choices = _choices_of(schema)
+    title = _title_of(given)
     kind = _kind_of(schema, choices, null_matters=nullable and default is not None)
     field = OptionField(
         name=name,
+        label=title or name,
         id=f"{_PREFIX}{name if _PLAIN_NAME.match(name) else number}",
         kind=kind,
         required=required,
-        help=help_of(given.get("description") or schema.get("description", ""), schema, default, required=required),
+        help=help_of(
+            given.get("description") or schema.get("description", ""),
+            schema,
+            default,
+            required=required,
+            name=name if title else "",
+        ),
         maximum=schema.get("maxLength"),
         schema=schema,
         choices=choices,
     )
     is_long = isinstance(default, str) and "\n" in default
     return msgspec.structs.replace(field, kind=FieldKind.AREA) if kind is FieldKind.TEXT and is_long else field
+
+
+def _title_of(given: JsonObject) -> str:
+    """Returns the title that the adapter gave to an option, or an empty text.
+
+    The title of a schema that is only referred to is the name of a class.
+    """
+    alternatives = [each for each in given.get("anyOf", ()) if each.get("type") != "null"]
+    own = [given, *(alternatives if len(alternatives) == 1 else [])]
+    return next((title for each in own if "$ref" not in each and (title := str(each.get("title", "")).strip())), "")
 
 
 def _text_of(value: object) -> str:

@@ -34,7 +34,7 @@ class OptionForm:
     @property
     def labels(self) -> dict[str, str]:
         """The labels by form field."""
-        return {field.id: field.name for field in self._fields}
+        return {field.id: field.label for field in self._fields}
 
     def values_of(self, stored: JsonObject) -> dict[str, str]:
         """Returns the values of the form, by field.
@@ -76,8 +76,12 @@ class OptionForm:
         return found
 
     def faults_of(self, stored: JsonObject) -> Mapping[str, str]:
-        """Returns why turns fail with the stored options, by option; empty if they don't."""
-        return self._options.faults(self.adapter, stored) if self.is_known else {}
+        """Returns why turns fail with the stored options, by label; empty if they don't."""
+        if not self.is_known or self._options.refusal(self.adapter, stored) is None:
+            return {}
+        faults = self._options.faults(self.adapter, stored)
+        own = {field.label: faults[field.name] for field in self._fields if field.name in faults}
+        return own or faults
 
     def _record_faults(self, form: Form, found: JsonObject) -> None:
         ids = {field.name: field.id for field in self._fields}
@@ -98,9 +102,7 @@ class AdapterRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def adapters_with_options(instance: Instance, options: AdapterOptions, catalog: Catalog) -> list[AdapterRow]:
     """Returns the adapters that the instance uses or has options for: provider, Supervisor, tools, then the others."""
-    schemas = options.schemas
-    supervisors = [name for name in schemas if name not in {*catalog.providers, *catalog.tools}]
-    used = [name for name in (instance.provider, *supervisors, *instance.tools) if name in schemas]
+    used = options.used_by(instance, providers=catalog.providers, tools=catalog.tools)
     return [_row(name, instance, options) for name in dict.fromkeys([*used, *instance.options])]
 
 

@@ -26,10 +26,23 @@ def plain_text(value: str) -> str:
     return value.replace("\r\n", "\n").replace("\r", "\n") or '""'
 
 
-def help_of(description: str, schema: JsonObject, default: object, *, required: bool) -> str:
-    """Returns the help of an option: its description, the rule for its values, and the meaning of an empty field."""
+def help_of(description: str, schema: JsonObject, default: object, *, required: bool, name: str = "") -> str:
+    """Returns the help of an option: its description, the rule for its values, and the meaning of an empty field.
+
+    Args:
+        description: The description in the schema.
+        schema: The schema of the values.
+        default: The value of an empty field, or UNSET.
+        required: Whether the option must be set.
+        name: The name in the options, if the label is another one.
+    """
     rule = rule_of(schema)
-    sentences = [description.strip(), rule[:1].upper() + rule[1:], "" if required else _default_text(default, schema)]
+    sentences = [
+        description.strip(),
+        rule[:1].upper() + rule[1:],
+        "" if required else _default_text(default, schema),
+        f"Stored as {name}" if name else "",
+    ]
     return " ".join(each if each.endswith((".", "!", "?", ":")) else f"{each}." for each in sentences if each)
 
 
