@@ -17,11 +17,10 @@ from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
 from polyant.container import Container
 from polyant.domain.adapter_options import AdapterOptions
 from polyant.domain.audit import AuditEntry, AuditQuery
-from polyant.domain.chat import StepFinished
+from polyant.domain.chat import ChatRequest, StepFinished, UserMessage
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import Environ, HttpToolHosts, ScriptFile, ToolNames
 from polyant.domain.instances import Slug
-from polyant.domain.limits import TurnBudget
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
@@ -36,17 +35,18 @@ from polyant.domain.ports.turn_log import TurnLog
 from polyant.domain.ports.user_repo import UserRepo
 from polyant.domain.secrets import SecretText
 from polyant.domain.toolbox import Toolbox
+from polyant.domain.turn_recording import TurnRecording
 from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
 from polyant.domain.use_cases.channels.run_channels import RunChannels
 from polyant.domain.use_cases.check_master_key import CheckMasterKey
+from polyant.domain.use_cases.run_turn import RunTurn
 from polyant.domain.users import StoredSession
 from polyant.plugins import AdapterError
 from polyant.settings import read_settings
 from polyant.testing.factories import InstanceFactory, UserFactory
 from polyant.testing.manual_clock import START
-from polyant.testing.supervisor_events import events_of
 from polyant.testing.turn_log import turn_of as record_of
-from polyant.testing.turns import turn_of
+from polyant.testing.turns import CONTEXT
 from polyant.wiring import DATABASE, open_container
 from support.packages import install
 
@@ -275,8 +275,15 @@ async def test_third_party_supervisor_can_wrap_the_built_in_loop(
 @pytest.mark.parametrize("value", ["NO_CONTENT", "SPAN_ONLY"])
 async def test_switch_for_text_in_spans_reaches_the_supervisor(environ: dict[str, str], value: str) -> None:
     bare = InstanceFactory.build(provider="scripted", base_url=None, mcp_servers=(), tools=(), secrets={}, options={})
+    request = ChatRequest(model=bare.slug, messages=(UserMessage.of("Hello!"),))
     async with container_of(environ, TURN_OBSERVERS="otel", **{VARIABLE: value}) as container:
-        supervisor = await container.get(Supervisor)
-        events = await events_of(supervisor.run(turn_of(bare, budget=TurnBudget())))
+        run_turn = await container.get(RunTurn)
+        async with run_turn(bare, request, CONTEXT) as run:
+            events = [event async for event in run]
     (step,) = [event for event in events if isinstance(event, StepFinished)]
     assert (step.content is not None) is (value == "SPAN_ONLY")
+
+
+async def test_turn_without_an_observer_that_asks_for_calls_has_no_recorder(environ: dict[str, str]) -> None:
+    async with container_of(environ) as container:
+        assert not (await container.get(TurnRecording)).is_needed

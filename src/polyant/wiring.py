@@ -94,6 +94,7 @@ from polyant.domain.tool_access import ToolAccess
 from polyant.domain.toolbox import Toolbox
 from polyant.domain.turn_content import ContentRecording
 from polyant.domain.turn_observation import TurnObservation
+from polyant.domain.turn_recording import TurnRecording
 from polyant.domain.turn_tracing import TurnTracing
 from polyant.home import database_url_of, require_given_secrets
 from polyant.master_keys import MasterKeys
@@ -261,6 +262,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(TurnObservation, TurnObservation, listed=False)
     container.register(TurnTracing, TurnTracing, listed=False)
     container.register(ContentRecording, ContentRecording, listed=False)
+    container.register(TurnRecording, TurnRecording, listed=False)
     container.register(MediaMemory, MediaMemory, listed=False)
     container.register(Attachments, Attachments, listed=False)
     container.register(ImageIntake, ImageIntake, listed=False)

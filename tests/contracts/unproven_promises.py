@@ -200,6 +200,10 @@ UNPROVEN: dict[str, dict[str, str]] = {
             "Then `content` has the text of each model call and tool call, shortened and without the "
             "instance's secrets."
         ): CONTENT,
+        (
+            "If an observer has the attribute `traces` or `records_content` with the value True, the observers also "
+            "receive failed model calls, and the calls of sub-agents."
+        ): CONTENT,
         "When the server stops, queued observations are delivered for up to five seconds.": OBSERVATION,
     },
     "user_repo": {

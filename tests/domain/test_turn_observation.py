@@ -111,6 +111,22 @@ async def test_observations_are_delivered_while_open() -> None:
             await asyncio.wait_for(delivered.wait(), 30)
 
 
+async def test_observations_of_a_running_turn_are_delivered_with_its_end() -> None:
+    """Each delivery costs a switch of tasks."""
+    observer = FakeObserver()
+    async with TurnObservation({"one": observer}) as observation:
+        await asyncio.sleep(0)
+        observation.turn_started(TURN)
+        observation.step_finished(TURN, STEP, elapsed=1.5)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert observer.observed == []
+        observation.turn_finished(TURN, record_of(TurnOutcome.ABANDONED))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert observer.observed == [WHOLE_TURN[0], WHOLE_TURN[1], WHOLE_TURN[3]]
+
+
 async def test_failing_observer_loses_only_its_observations_and_is_logged_once(log: list[logging.LogRecord]) -> None:
     good = FakeObserver()
     async with TurnObservation({"bad": FakeObserver(fail), "good": good}) as observation:

@@ -19,6 +19,7 @@ from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.tool import Tool
+from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.secrets import SealedSecret, SecretName, SecretText
 from polyant.domain.skill_files import pack_skills
@@ -29,6 +30,7 @@ from polyant.domain.tool_access import ToolAccess
 from polyant.domain.toolbox import Toolbox
 from polyant.domain.tools import ToolContext
 from polyant.domain.turn_content import ContentRecording
+from polyant.domain.turn_recording import TurnRecording
 from polyant.domain.use_cases.set_secret import seal, with_secret
 from polyant.testing.factories import InstanceFactory
 from polyant.testing.fakes import Activity, FakeChatModel, FakeStep, FakeTool
@@ -100,6 +102,19 @@ class ToolLoop:
         return turn_of(self.instance, budget=budget, deadline=self.clock.monotonic() + budget.turn_seconds)
 
     @property
+    def provider_keys(self) -> ProviderKeys:
+        return ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset())
+
+    def recording(self, observers: Mapping[str, TurnObserver]) -> TurnRecording:
+        content = ContentRecording(
+            observers=observers,
+            cipher=self.cipher,
+            providers={"fake": FakeChatModel.info},
+            provider_keys=self.provider_keys,
+        )
+        return TurnRecording(observers=observers, content=content)
+
+    @property
     def tool_access(self) -> ToolAccess:
         return ToolAccess(
             tools=self.tools,
@@ -109,16 +124,15 @@ class ToolLoop:
             skills=SkillReader(files=self.skill_files),
         )
 
-    def toolbox(self, model: ChatModel, content: ContentRecording | None = None) -> Toolbox:
+    def toolbox(self, model: ChatModel) -> Toolbox:
         return Toolbox(
             chat_models={"fake": model},
-            provider_keys=ProviderKeys(self.cipher, operator_keys={}, trusted_origins=frozenset()),
+            provider_keys=self.provider_keys,
             tool_access=self.tool_access,
             system_prompts=SystemPromptComposer(clock=self.clock, date_time_formatter=self.date_time_formatter),
             cipher=self.cipher,
             clock=self.clock,
             outbound=self.outbound,
-            content=content,
         )
 
     def supervisor(self, model: ChatModel) -> ToolLoopSupervisor:

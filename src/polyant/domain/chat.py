@@ -1,7 +1,7 @@
 """A conversation turn: the caller's request, the model request, and the resulting events."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import msgspec
 
@@ -195,6 +195,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     provider_fields: ProviderFields = ProviderFields()
     stream: bool = False
     """Whether to produce text incrementally; a complete answer is cheaper."""
+    recorder: "CallRecorder | None" = None
+    """Reports the calls that aren't events of the turn; None if no observer asks for them. The `Toolbox` uses it."""
 
 
 class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,10 +268,18 @@ class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     content: ToolContent | None = None
     """The text of the call, only for a turn whose content is recorded."""
+    offered: bool = False
+    """Whether the model was offered a tool of that name: it can call any name."""
+    sub_agent: bool = False
+    """Whether a sub-agent called the tool; only observers receive such calls."""
 
 
 class StepFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of one of the turn's own model calls; sub-agents' calls count only in the totals."""
+    """The end of one model call.
+
+    The events of a turn contain its own calls that succeeded. Observers also receive failed calls, and the calls of
+    sub-agents.
+    """
 
     usage: Usage
     """The total over all model calls of the turn so far."""
@@ -278,6 +288,10 @@ class StepFinished(msgspec.Struct, frozen=True, kw_only=True):
     """The duration of this model call."""
     content: StepContent | None = None
     """The text of the call, only for a turn whose content is recorded."""
+    error: str | None = None
+    """The kind of failure, such as `rate_limit`, or `cancelled`; None for a call that succeeded."""
+    sub_agent: bool = False
+    """Whether a sub-agent called the model."""
 
 
 class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -290,3 +304,20 @@ class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SupervisorEvent = TextDelta | StepFinished | ToolStarted | ToolFinished | TurnFinished
+
+
+class CallRecorder(Protocol):
+    """Reports the calls of one turn that aren't among its events, and renders the text of its calls."""
+
+    @property
+    def records_text(self) -> bool:
+        """Whether the text of the turn's calls is recorded."""
+
+    def report(self, event: StepFinished | ToolFinished) -> None:
+        """Passes a call of a sub-agent, or a failed model call, to the observers."""
+
+    def step_content(self, request: ModelRequest, reply: AssistantMessage, finish_reason: str) -> StepContent | None:
+        """Returns the text of a model call; None if it isn't recorded."""
+
+    def tool_content(self, call: ToolCall, result: ToolResult) -> ToolContent | None:
+        """Returns the text of a tool call; None if it isn't recorded."""

@@ -25,6 +25,8 @@ class ToolContent(msgspec.Struct, frozen=True, kw_only=True):
     arguments: str
     """The arguments as the model wrote them, which may be invalid JSON."""
     result: str
+    call_id: str = ""
+    """The provider's id of the call."""
 
     def __repr__(self) -> str:
         """Returns a representation without the text."""

@@ -36,7 +36,6 @@ from polyant.domain.provider_keys import ProviderKeys, base_url_of
 from polyant.domain.secrets import SecretText
 from polyant.domain.system_prompt import SystemPromptComposer, caller_section
 from polyant.domain.tool_access import AvailableTools, ToolAccess
-from polyant.domain.turn_content import ContentRecording
 
 log = logging.getLogger("polyant.turn")
 
@@ -101,10 +100,14 @@ class TurnToolbox:
         """
         step = self._agent.step(msgspec.structs.replace(self.request, messages=tuple(messages)))
         async with aclosing(step.events()) as events:
-            async for event in events:
-                step.add(event)
-                if isinstance(event, TextDelta):
-                    await self._emit(event)
+            try:
+                async for event in events:
+                    step.add(event)
+                    if isinstance(event, TextDelta):
+                        await self._emit(event)
+            except BaseException as error:
+                step.report_failure(error)
+                raise
         await self._emit(step.finish())
         return step.message
 
@@ -164,7 +167,6 @@ class Toolbox:
         cipher: SecretCipher,
         clock: Clock,
         outbound: OutboundPolicy,
-        content: ContentRecording | None = None,
     ) -> None:
         self._chat_models = chat_models
         self._provider_keys = provider_keys
@@ -173,7 +175,6 @@ class Toolbox:
         self._prompts = system_prompts
         self._clock = clock
         self._outbound = outbound
-        self._content = content
 
     def open(self, turn: Turn) -> AbstractAsyncContextManager[TurnToolbox]:
         """Returns a context manager that yields the toolbox of a turn.
@@ -197,8 +198,7 @@ class Toolbox:
         _log_omissions(instance, available)
         model, tools = self._model_of(instance), GuardedTools(turn, available.tools, self._cipher)
         request = self._request(turn, model, key, tools.specs)
-        content = None if self._content is None else await self._content.begin(instance, request)
-        agent = Agent(model, tools, RemainingBudget(turn), self._clock, content=content)
+        agent = Agent(model, tools, RemainingBudget(turn), self._clock, recorder=turn.recorder)
         sub_agents = SubAgents(request, agent, partial(self._prompts.compose, instance))
         return TurnToolbox(turn, request, agent=agent, sub_agents=sub_agents, clock=self._clock, started=started)
 

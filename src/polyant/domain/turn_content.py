@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
@@ -20,21 +20,39 @@ from polyant.domain.chat import (
 from polyant.domain.errors import PolyantError
 from polyant.domain.instances import Instance
 from polyant.domain.media.parts import ImageLink, StoredPart, kind_of
+from polyant.domain.ports.chat_model import ProviderInfo
 from polyant.domain.ports.secret_cipher import SecretCipher
 from polyant.domain.ports.turn_observer import TurnObserver
+from polyant.domain.provider_keys import ProviderKeys
 from polyant.domain.recorded_content import StepContent, ToolContent
 from polyant.domain.secrets import SecretText
+from polyant.domain.system_prompt import SEPARATOR
+from polyant.domain.trace_context import TraceContext
 
 log = logging.getLogger("polyant.turn")
 
 MAX_CHARACTERS = 32_768
 """The maximum number of characters of text in one recorded field, before it is encoded as JSON."""
 
+_MAX_FIELD_CHARACTERS = 8 * MAX_CHARACTERS
+"""The maximum length of a field that a Supervisor rendered itself, as JSON."""
+
 _PART_CHARACTERS = 64
 """The characters that each part takes in addition to its text, so that many empty parts are bounded, too."""
+_MAX_ID_CHARACTERS = 256
 _PROVIDER_KEY = "api_key"
 _NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 _FINISH_REASONS = {"tool_calls": "tool_call"}
+
+ContentT = TypeVar("ContentT", StepContent, ToolContent)
+
+
+class _StepContent(StepContent, frozen=True, kw_only=True):
+    """Text that `TurnContent` rendered."""
+
+
+class _ToolContent(ToolContent, frozen=True, kw_only=True):
+    """Text that `TurnContent` rendered."""
 
 
 class TurnContent:
@@ -48,7 +66,7 @@ class TurnContent:
         forms = {form: f"[{name}]" for name, secret in secrets.items() for form in _forms(secret.reveal())}
         self._names = sorted(forms.items(), key=lambda pair: -len(pair[0]))  # a secret may contain another one
 
-    def of_step(self, request: ModelRequest, reply: AssistantMessage, finish_reason: str) -> StepContent:
+    def of_step(self, request: ModelRequest, reply: AssistantMessage, finish_reason: str) -> _StepContent:
         """Returns the text of a model call: of its messages, the last ones that fit.
 
         Args:
@@ -56,16 +74,46 @@ class TurnContent:
             reply: The model's reply.
             finish_reason: Why the reply ended, as in ModelFinished.
         """
+        return self._step(request.system, request.messages, reply, finish_reason)
+
+    def of_text(
+        self, instructions: Sequence[str], messages: Sequence[ModelMessage], reply: AssistantMessage, finish_reason: str
+    ) -> _StepContent:
+        """Returns the text of a model call whose request isn't known.
+
+        Args:
+            instructions: The caller's system messages.
+            messages: The messages of the turn.
+            reply: The text of the reply.
+            finish_reason: Why the reply ended.
+        """
+        return self._step(SEPARATOR.join(instructions), messages, reply, finish_reason)
+
+    def cleaned(self, content: ContentT) -> ContentT:
+        """Returns text, which a Supervisor may have rendered itself, without secrets and fields that are too long."""
+        if isinstance(content, _StepContent | _ToolContent):
+            return content
+        fields = {name: self._field(text) for name, text in msgspec.structs.asdict(content).items()}
+        return msgspec.structs.replace(content, **fields)
+
+    def _step(
+        self, system: str, messages: Sequence[ModelMessage], reply: AssistantMessage, finish_reason: str
+    ) -> _StepContent:
         output = {**self._message(reply, _Room()), "finish_reason": _FINISH_REASONS.get(finish_reason, finish_reason)}
-        return StepContent(
-            system_instructions=_encode([self._text(request.system, _Room())]),
-            input_messages=_encode(self._messages(request.messages)),
+        return _StepContent(
+            system_instructions=_encode([self._text(system, _Room())] if system else []),
+            input_messages=_encode(self._messages(messages)),
             output_messages=_encode([output]),
         )
 
-    def of_tool(self, call: ToolCall, result: ToolResult) -> ToolContent:
+    def _field(self, text: str) -> str:
+        text = self._redact(text)
+        return text if len(text) <= _MAX_FIELD_CHARACTERS else f"[{len(text)} characters left out]"
+
+    def of_tool(self, call: ToolCall, result: ToolResult) -> _ToolContent:
         """Returns the text of a tool call."""
-        return ToolContent(
+        return _ToolContent(
+            call_id=self._id(call.id),
             arguments=_Room().clip(self._redact(_normalized(call.arguments))),
             result=_Room().clip(self._redact(result.content)),
         )
@@ -94,7 +142,7 @@ class TurnContent:
                 result = room.clip(self._redact(message.content))
                 return {
                     "role": "tool",
-                    "parts": [{"type": "tool_call_response", "id": message.call_id, "response": result}],
+                    "parts": [{"type": "tool_call_response", "id": self._id(message.call_id), "response": result}],
                 }
             case never:
                 assert_never(never)
@@ -117,7 +165,11 @@ class TurnContent:
 
     def _call(self, call: ToolCall, room: "_Room") -> dict[str, Any]:
         arguments = room.clip(self._redact(_normalized(call.arguments)))
-        return {"type": "tool_call", "id": call.id, "name": call.name, "arguments": _decoded(arguments)}
+        name = self._redact(call.name)[:_MAX_ID_CHARACTERS]
+        return {"type": "tool_call", "id": self._id(call.id), "name": name, "arguments": _decoded(arguments)}
+
+    def _id(self, given: str) -> str:
+        return self._redact(given)[:_MAX_ID_CHARACTERS]
 
     def _redact(self, text: str) -> str:
         text = text.encode("utf-8", "replace").decode()  # a lone surrogate can't be encoded later
@@ -133,13 +185,24 @@ class ContentRecording:
         observers: The observers of turns. If one of them has the attribute `records_content` with the value True, it
             receives the text of turns.
         cipher: Decrypts the secrets of instances, which are removed from the text.
+        providers: The enabled providers, by name.
+        provider_keys: Finds the key of the provider, which is removed, too.
     """
 
-    def __init__(self, *, observers: Mapping[str, TurnObserver], cipher: SecretCipher) -> None:
+    def __init__(
+        self,
+        *,
+        observers: Mapping[str, TurnObserver],
+        cipher: SecretCipher,
+        providers: Mapping[str, ProviderInfo],
+        provider_keys: ProviderKeys,
+    ) -> None:
         self._enabled = any(map(records_content, observers.values()))
         self._cipher = cipher
+        self._providers = providers
+        self._provider_keys = provider_keys
 
-    async def begin(self, instance: Instance, request: ModelRequest) -> TurnContent | None:
+    async def begin(self, instance: Instance, trace: TraceContext | None) -> TurnContent | None:
         """Returns what renders the turn's text; None if it isn't recorded.
 
         That is the case if no observer asks for it, if the caller doesn't sample the trace, or if a secret of the
@@ -147,9 +210,9 @@ class ContentRecording:
 
         Args:
             instance: The instance.
-            request: The turn's first request.
+            trace: The trace of the turn.
         """
-        if not self._enabled or (request.trace is not None and not request.trace.sampled):
+        if not self._enabled or (trace is not None and not trace.sampled):
             return None
         try:
             secrets: dict[str, SecretText] = {
@@ -160,8 +223,15 @@ class ContentRecording:
             fields = {"slug": instance.slug, "error": type(error).__name__}
             log.warning("content of a turn is not recorded", extra={"fields": fields})
             return None
-        key = {} if request.api_key is None else {_PROVIDER_KEY: request.api_key}
-        return TurnContent({**key, **secrets})
+        key = await self._provider_key(instance)
+        return TurnContent(secrets if key is None else {_PROVIDER_KEY: key, **secrets})
+
+    async def _provider_key(self, instance: Instance) -> SecretText | None:
+        info = self._providers.get(instance.provider)
+        try:
+            return None if info is None else await self._provider_keys.key_for(instance, info)
+        except PolyantError:  # the turn fails without a key
+            return None
 
 
 def records_content(observer: TurnObserver) -> bool:

@@ -22,6 +22,8 @@ MAX_WAITING = 10_000
 """The maximum number of queued observations per observer."""
 
 _CLOSE_SECONDS = 5.0
+_DELIVERY_SECONDS = 0.1
+"""How long the observations of a running turn may wait, so that the end of the turn delivers most of them."""
 _LOG_INTERVAL_SECONDS = 60.0
 
 Observation = Callable[[TurnObserver], Awaitable[None]]
@@ -30,6 +32,8 @@ EventT = TypeVar("EventT", StepFinished, ToolFinished)
 
 class TurnObservation:
     """Publishes observations to any number of observers; publishing never waits and never fails.
+
+    Observations of a running turn are delivered within a tenth of a second, and all of them when it ends.
 
     Use it as a context manager: it delivers observations while it is entered, and exiting delivers the queued ones.
 
@@ -44,6 +48,7 @@ class TurnObservation:
         self._of_steps = self._observing("step_finished")
         self._of_tools = self._observing("tool_finished")
         self._of_ends = self._observing("turn_finished")
+        self._delivery: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         """Starts the delivery."""
@@ -55,6 +60,9 @@ class TurnObservation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Delivers the queued observations, for up to five seconds."""
+        if self._delivery is not None:
+            self._delivery.cancel()
+            self._delivery = None
         await asyncio.gather(*(queue.close() for queue in self._queues))
 
     @property
@@ -66,21 +74,34 @@ class TurnObservation:
         """Publishes the start of a turn."""
         for queue in self._of_starts:
             queue.put(lambda observer: observer.turn_started(turn))
+            self._deliver_soon()
 
     def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
         """Publishes the end of a model call, `elapsed` seconds after the turn started."""
         for queue in self._of_steps:
             queue.put(partial(_observe_step, turn, queue.shown(step), elapsed))
+            self._deliver_soon()
 
     def tool_finished(self, turn: ObservedTurn, tool: ToolFinished, *, elapsed: float) -> None:
         """Publishes the end of a tool call, `elapsed` seconds after the turn started."""
         for queue in self._of_tools:
             queue.put(partial(_observe_tool, turn, queue.shown(tool), elapsed))
+            self._deliver_soon()
 
     def turn_finished(self, turn: ObservedTurn, record: TurnRecord) -> None:
         """Publishes the end of a turn."""
         for queue in self._of_ends:
             queue.put(lambda observer: observer.turn_finished(turn, record))
+            queue.wake()
+
+    def _deliver_soon(self) -> None:
+        if self._delivery is None:
+            self._delivery = asyncio.get_running_loop().call_later(_DELIVERY_SECONDS, self._deliver)
+
+    def _deliver(self) -> None:
+        self._delivery = None
+        for queue in self._queues:
+            queue.wake()
 
     def _observing(self, method: str) -> "list[_Queue]":
         """Returns the queues of the observers that do something in that method."""
@@ -127,11 +148,12 @@ class _Queue:
             self._warn("turn observer is too slow", dropped=self.dropped)
             return
         self._waiting.append(observation)
-        self._wake()
+        if len(self._waiting) * 2 >= self._max_waiting:
+            self.wake()
 
     async def close(self) -> None:
         self._closing = True
-        self._wake()
+        self.wake()
         if self._task is None:
             return
         _, unfinished = await asyncio.wait([self._task], timeout=_CLOSE_SECONDS)
@@ -153,8 +175,9 @@ class _Queue:
             self._arrival = asyncio.get_running_loop().create_future()
             await self._arrival
 
-    def _wake(self) -> None:
-        if self._arrival is not None and not self._arrival.done():
+    def wake(self) -> None:
+        """Delivers what is queued soon."""
+        if (self._waiting or self._closing) and self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
     def _warn(self, message: str, **fields: object) -> None:

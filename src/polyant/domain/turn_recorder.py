@@ -38,6 +38,9 @@ class TurnRecorder:
         started: The clock's `monotonic` seconds at the creation of the turn.
     """
 
+    needs_preparation = False
+    """Whether `prepare` has to be called before the turn starts."""
+
     __slots__ = (
         "_clock",
         "_failed_tool_calls",
@@ -61,6 +64,9 @@ class TurnRecorder:
         self._steps = 0
         self.usage = Usage()
         """The tokens of all model calls so far."""
+
+    async def prepare(self) -> None:
+        """Prepares what the recorder needs; only if `needs_preparation`."""
 
     @property
     def turn_id(self) -> str:

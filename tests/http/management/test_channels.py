@@ -66,7 +66,7 @@ async def test_problems_are_shown(app: App, api: Api) -> None:
     problem = {"kind": "webhook_refused", "since": "2026-05-04T10:02:00Z", "reason": reason}
     assert (await api.succeed("GET", FAKE))["problems"] == [problem]
     found = (await api.succeed("GET", "/attention"))["instances"]
-    assert found[-1] == {"slug": "bot", "name": "Bot", "secret": None, "channel": "fake", **problem}
+    assert found[-1] == {"slug": "bot", "name": "Bot", "secret": None, "adapter": None, "channel": "fake", **problem}
 
 
 async def test_adapter_that_cannot_be_imported_is_named_and_others_work(app: App, api: Api) -> None:

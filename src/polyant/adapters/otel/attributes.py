@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from opentelemetry.semconv.schemas import Schemas
 
-from polyant.adapters.otel.wire import encode_constant
+from polyant.adapters.otel.wire import count_encoder, encode_constant, text_encoder
 from polyant.domain.chat import Usage
 from polyant.domain.recorded_content import StepContent, ToolContent
 from polyant.domain.turn_records import ObservedTurn
@@ -34,31 +34,39 @@ TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
 TOOL_RESULT = "gen_ai.tool.call.result"
 ERROR = "error.type"
 
+OTHER = "_OTHER"
+"""The value of the conventions for a name that isn't known, so that the number of names stays small."""
+
 _CACHED = 1_024
+
+_request_id = text_encoder("polyant.request.id")
+_conversation = text_encoder(CONVERSATION)
+_input_tokens = count_encoder(INPUT_TOKENS)
+_output_tokens = count_encoder(OUTPUT_TOKENS)
+_cached_tokens = count_encoder(CACHED_TOKENS)
 
 Attributes = dict[str, str | int]
 
 
 @lru_cache(_CACHED)
-def agent_constant(provider: str, model: str, *, agent_id: str, slug: str, channel: str) -> bytes:
+def agent_constant(provider: str, model: str, *, agent_id: str, slug: str, channel: str, error: str | None) -> bytes:
     """Returns the name and the attributes that the spans of an instance's turns share."""
-    return encode_constant(
-        f"invoke_agent {slug}",
-        {
-            OPERATION: "invoke_agent",
-            PROVIDER: provider,
-            MODEL: model,
-            AGENT_ID: agent_id,
-            AGENT_NAME: slug,
-            "polyant.channel": channel,
-        },
-    )
+    given: Attributes = {
+        OPERATION: "invoke_agent",
+        PROVIDER: provider,
+        MODEL: model,
+        AGENT_ID: agent_id,
+        AGENT_NAME: slug,
+        "polyant.channel": channel,
+    }
+    return encode_constant(f"invoke_agent {slug}", given if error is None else {**given, ERROR: error})
 
 
 @lru_cache(_CACHED)
-def chat_constant(provider: str, model: str) -> bytes:
+def chat_constant(provider: str, model: str, error: str | None) -> bytes:
     """Returns the name and the attributes that the spans of a model's calls share."""
-    return encode_constant(f"chat {model}", {OPERATION: "chat", PROVIDER: provider, MODEL: model}, client=True)
+    given: Attributes = {OPERATION: "chat", PROVIDER: provider, MODEL: model}
+    return encode_constant(f"chat {model}", given if error is None else {**given, ERROR: error}, client=True)
 
 
 @lru_cache(_CACHED)
@@ -72,12 +80,11 @@ def tool_constant(name: str, *, ok: bool) -> bytes:
     return encode_constant(f"execute_tool {name}", attributes if ok else {**attributes, ERROR: "tool_error"})
 
 
-def request_attributes(turn: ObservedTurn) -> Attributes:
-    """Returns the attributes of a turn's span that identify its request."""
-    attributes: Attributes = {"polyant.request.id": turn.context.request_id}
-    if turn.context.chat_id is not None:
-        attributes[CONVERSATION] = turn.context.chat_id
-    return attributes
+def encoded_request(turn: ObservedTurn) -> bytes:
+    """Returns the attributes of a turn's span that identify its request, encoded."""
+    context = turn.context
+    request_id = _request_id(context.request_id)
+    return request_id if context.chat_id is None else request_id + _conversation(context.chat_id)
 
 
 def step_content_attributes(first: StepContent | None, last: StepContent | None) -> Attributes:
@@ -92,13 +99,14 @@ def step_content_attributes(first: StepContent | None, last: StepContent | None)
 
 
 def tool_content_attributes(content: ToolContent | None) -> Attributes:
-    """Returns the arguments and the result of a tool call; nothing if text isn't recorded."""
-    return {} if content is None else {TOOL_ARGUMENTS: content.arguments, TOOL_RESULT: content.result}
+    """Returns the id, the arguments and the result of a tool call; nothing if text isn't recorded."""
+    if content is None:
+        return {}
+    given: Attributes = {TOOL_ARGUMENTS: content.arguments, TOOL_RESULT: content.result}
+    return {TOOL_CALL: content.call_id, **given} if content.call_id else given
 
 
-def usage_attributes(usage: Usage) -> Attributes:
-    """Returns token counts as attributes."""
-    counts: Attributes = {INPUT_TOKENS: usage.prompt_tokens, OUTPUT_TOKENS: usage.completion_tokens}
-    if usage.cached_tokens:
-        counts[CACHED_TOKENS] = usage.cached_tokens
-    return counts
+def encoded_usage(usage: Usage) -> bytes:
+    """Returns token counts of at least 0 as encoded attributes."""
+    counts = _input_tokens(usage.prompt_tokens) + _output_tokens(usage.completion_tokens)
+    return counts + _cached_tokens(usage.cached_tokens) if usage.cached_tokens else counts

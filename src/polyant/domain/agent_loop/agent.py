@@ -9,10 +9,17 @@ from polyant.domain.agent_loop.budget import RemainingBudget
 from polyant.domain.agent_loop.guarded_tools import GuardedTools
 from polyant.domain.agent_loop.model_step import ModelStep
 from polyant.domain.agent_loop.tool_execution import DelegateFor, ParallelToolExecution
-from polyant.domain.chat import ModelRequest, StepFinished, TextDelta, ToolCall, ToolFinished, ToolStarted
+from polyant.domain.chat import (
+    CallRecorder,
+    ModelRequest,
+    StepFinished,
+    TextDelta,
+    ToolCall,
+    ToolFinished,
+    ToolStarted,
+)
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
-from polyant.domain.turn_content import TurnContent
 
 AgentEvent = TextDelta | StepFinished | ToolStarted | ToolFinished
 
@@ -25,7 +32,7 @@ class Agent:
         tools: The tools.
         budget: The turn's budget.
         clock: Measures durations.
-        content: Renders the text of the calls, if it is recorded.
+        recorder: Reports failed model calls, and renders the text of the calls; None if no observer asks for it.
     """
 
     def __init__(
@@ -35,17 +42,22 @@ class Agent:
         budget: RemainingBudget,
         clock: Clock,
         *,
-        content: TurnContent | None = None,
+        recorder: CallRecorder | None = None,
     ) -> None:
         self._model = model
         self._clock = clock
-        self._content = content
         self.tools = tools
         self.budget = budget
+        self.recorder = recorder
 
-    def with_tools(self, tools: GuardedTools) -> "Agent":
-        """Returns an agent with other tools that shares the turn's budget, and whose text isn't recorded."""
-        return Agent(self._model, tools, self.budget, self._clock)
+    def with_tools(self, tools: GuardedTools, *, recorder: CallRecorder | None) -> "Agent":
+        """Returns an agent with other tools that shares the turn's budget.
+
+        Args:
+            tools: The tools.
+            recorder: The recorder of its calls.
+        """
+        return Agent(self._model, tools, self.budget, self._clock, recorder=recorder)
 
     async def run(
         self, request: ModelRequest, delegate_for: DelegateFor, *, max_steps: int, reserve: int = 0
@@ -73,6 +85,9 @@ class Agent:
                     step.add(event)
                     if isinstance(event, TextDelta):
                         yield event
+            except BaseException as error:
+                step.report_failure(error)
+                raise
             finally:
                 await events.aclose()
             yield step.finish()
@@ -100,10 +115,10 @@ class Agent:
         tools = () if last else self.tools.specs
         if tools:
             request = msgspec.structs.replace(request, tools=tools)
-        return ModelStep(self._model, request, last=last, budget=self.budget, clock=self._clock, content=self._content)
+        return ModelStep(self._model, request, last=last, budget=self.budget, clock=self._clock, recorder=self.recorder)
 
     def execution(self, calls: tuple[ToolCall, ...]) -> ParallelToolExecution:
         """Returns the execution of tool calls, within the budget."""
         return ParallelToolExecution(
-            calls, tools=self.tools, budget=self.budget, clock=self._clock, content=self._content
+            calls, tools=self.tools, budget=self.budget, clock=self._clock, recorder=self.recorder
         )

@@ -33,6 +33,10 @@ class GuardedTools:
         self.specs: tuple[ToolSpec, ...] = tuple([tool.spec for tool in self._tools.values()])
         """The tools' specifications for the model."""
 
+    def offers(self, name: str) -> bool:
+        """Returns whether there is a tool of that name."""
+        return name in self._tools
+
     def without(self, name: str) -> "GuardedTools":
         """Returns the tools without the named tool."""
         others = (tool for tool in self._tools.values() if tool.spec.name != name)

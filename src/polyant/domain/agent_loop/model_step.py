@@ -1,13 +1,14 @@
 """One model call of a turn: its request, its events and its reply."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from polyant.domain.agent_loop.budget import RemainingBudget
 from polyant.domain.agent_loop.reply import Reply
-from polyant.domain.chat import AssistantMessage, ModelEvent, ModelRequest, StepFinished, ToolCall
+from polyant.domain.chat import AssistantMessage, CallRecorder, ModelEvent, ModelRequest, StepFinished, ToolCall
+from polyant.domain.errors import ProviderError
 from polyant.domain.ports.chat_model import ChatModel
 from polyant.domain.ports.clock import Clock
-from polyant.domain.turn_content import TurnContent
 
 
 class ModelStep:
@@ -19,7 +20,7 @@ class ModelStep:
         last: Whether this is the last step, whose tool calls aren't run.
         budget: Counts the tokens.
         clock: Measures the duration.
-        content: Renders the text of the call, if it is recorded.
+        recorder: Reports a failure, and renders the text of the call; None if no observer asks for it.
     """
 
     def __init__(
@@ -30,14 +31,14 @@ class ModelStep:
         last: bool,
         budget: RemainingBudget,
         clock: Clock,
-        content: TurnContent | None = None,
+        recorder: CallRecorder | None = None,
     ) -> None:
         self.request = request
         self._last = last
         self._model = model
         self._budget = budget
         self._clock = clock
-        self._content = content
+        self._recorder = recorder
         self._reply = Reply()
         self._started = clock.monotonic()
         self.calls: tuple[ToolCall, ...] = ()
@@ -59,15 +60,40 @@ class ModelStep:
         budget.usage += self._reply.usage
         self.calls = () if self._last else self._reply.tool_calls(self.request.messages)
         self.is_final = self._last or not (self.calls or self._reply.finish_reason == "paused")
-        milliseconds = (self._clock.monotonic() - self._started) * 1_000
-        content = (
-            None
-            if self._content is None
-            else self._content.of_step(self.request, self.message, self._reply.finish_reason)
+        if self._recorder is None or not self._recorder.records_text:
+            milliseconds = (self._clock.monotonic() - self._started) * 1_000
+            return StepFinished(usage=budget.usage, steps=budget.steps, milliseconds=milliseconds)
+        return self._finished(self._recorder, self.message, self._reply.finish_reason)
+
+    def report_failure(self, error: BaseException) -> None:
+        """Reports a call that didn't succeed to the observers, with the part of the reply that arrived."""
+        if self._recorder is not None:
+            reply = self._reply.message(self._reply.tool_calls(self.request.messages))
+            self._recorder.report(self._finished(self._recorder, reply, "error", error=_kind_of(error)))
+
+    def _finished(
+        self, recorder: CallRecorder, reply: AssistantMessage, finish_reason: str, *, error: str | None = None
+    ) -> StepFinished:
+        return StepFinished(
+            usage=self._budget.usage,
+            steps=self._budget.steps,
+            milliseconds=(self._clock.monotonic() - self._started) * 1_000,
+            content=recorder.step_content(self.request, reply, finish_reason),
+            error=error,
         )
-        return StepFinished(usage=budget.usage, steps=budget.steps, milliseconds=milliseconds, content=content)
 
     @property
     def message(self) -> AssistantMessage:
         """The reply as a message of the conversation, with the calls that are to be run."""
         return self._reply.message(self.calls)
+
+
+def _kind_of(error: BaseException) -> str:
+    """Returns the kind of failure, without any text of the error."""
+    match error:
+        case ProviderError():
+            return error.kind.value
+        case asyncio.CancelledError() | GeneratorExit():
+            return "cancelled"
+        case _:
+            return type(error).__name__

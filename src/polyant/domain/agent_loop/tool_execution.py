@@ -6,10 +6,9 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from polyant.domain.agent_loop.budget import RemainingBudget
 from polyant.domain.agent_loop.guarded_tools import Delegate, GuardedTools, failed
-from polyant.domain.chat import ToolCall, ToolFinished, ToolResult, ToolStarted
+from polyant.domain.chat import CallRecorder, ToolCall, ToolFinished, ToolResult, ToolStarted
 from polyant.domain.errors import TurnTimeoutError
 from polyant.domain.ports.clock import Clock
-from polyant.domain.turn_content import TurnContent
 
 log = logging.getLogger("polyant.turn")
 
@@ -39,12 +38,12 @@ class ParallelToolExecution:
         tools: GuardedTools,
         budget: RemainingBudget,
         clock: Clock,
-        content: TurnContent | None = None,
+        recorder: CallRecorder | None = None,
     ) -> None:
         self._tools = tools
         self._budget = budget
         self._clock = clock
-        self._content = content
+        self._recorder = recorder
         now = clock.monotonic()
         deadline = min(now + budget.tool_seconds, budget.deadline)
         self._executions = [ToolExecution(call, started=now, deadline=deadline) for call in calls]
@@ -108,7 +107,8 @@ class ParallelToolExecution:
             name=call.name,
             milliseconds=milliseconds,
             ok=not result.is_error,
-            content=None if self._content is None else self._content.of_tool(call, result),
+            content=None if self._recorder is None else self._recorder.tool_content(call, result),
+            offered=self._tools.offers(call.name),
         )
 
     async def _cancel_running(self) -> None:

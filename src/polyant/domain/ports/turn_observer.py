@@ -26,6 +26,9 @@ class TurnObserver(Protocol):
 
     The events contain no text of the turn, unless the observer has the attribute `records_content` with the value True.
     Then `content` has the text of each model call and tool call, shortened and without the instance's secrets.
+
+    If an observer has the attribute `traces` or `records_content` with the value True, the observers also receive
+    failed model calls, and the calls of sub-agents.
     """
 
     @abstractmethod

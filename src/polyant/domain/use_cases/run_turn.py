@@ -19,6 +19,7 @@ from polyant.domain.running_turns import Interruption, RunningTurn, RunningTurns
 from polyant.domain.turn_context import TurnContext
 from polyant.domain.turn_observation import TurnObservation
 from polyant.domain.turn_recorder import TurnRecorder
+from polyant.domain.turn_recording import TurnRecording
 from polyant.domain.turn_records import ObservedTurn, TurnRecord
 from polyant.domain.turn_tracing import TurnTracing
 
@@ -38,6 +39,7 @@ class RunTurn:
         tokens: Generates turn ids.
         budget: The server's turn budget; an instance's own limits override parts of it.
         tracing: Determines the trace that the turn passes on; without it, the caller's own.
+        recording: Creates recorders for observers that ask for more than the events of turns.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class RunTurn:
         tokens: TokenSource,
         budget: TurnBudget,
         tracing: TurnTracing | None = None,
+        recording: TurnRecording | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._media = media
@@ -60,6 +63,7 @@ class RunTurn:
         self._tokens = tokens
         self._budget = budget
         self._tracing = tracing
+        self._recording = recording if recording is not None and recording.is_needed else None
 
     def __call__(
         self,
@@ -80,18 +84,9 @@ class RunTurn:
         budget = instance.limits.applied_to(self._budget)
         turn_id = self._tokens.turn_id()
         if self._tracing is not None:
-            context = msgspec.structs.replace(context, trace=self._tracing.begin(context.trace, turn_id))
-        turn = Turn(
-            instance=instance,
-            context=context,
-            budget=budget,
-            deadline=started + budget.turn_seconds,
-            messages=request.messages,
-            caller_instructions=request.caller_instructions,
-            sampling=request.sampling,
-            provider_fields=request.provider_fields,
-            stream=request.stream,
-        )
+            trace = self._tracing.begin(context.trace, turn_id)
+            if trace is not context.trace:
+                context = msgspec.structs.replace(context, trace=trace)
         observed = ObservedTurn(
             id=turn_id,
             context=context,
@@ -102,7 +97,26 @@ class RunTurn:
             streamed=request.stream,
             started_at=self._clock.now(),
         )
-        recorder = TurnRecorder(observed, self._observation, self._clock, started=started)
+        recorder: TurnRecorder
+        if self._recording is None:
+            traced = None
+            recorder = TurnRecorder(observed, self._observation, self._clock, started=started)
+        else:
+            traced = recorder = self._recording.recorder(
+                observed, self._observation, self._clock, started=started, instance=instance, request=request
+            )
+        turn = Turn(
+            instance=instance,
+            context=context,
+            budget=budget,
+            deadline=started + budget.turn_seconds,
+            messages=request.messages,
+            caller_instructions=request.caller_instructions,
+            sampling=request.sampling,
+            provider_fields=request.provider_fields,
+            stream=request.stream,
+            recorder=traced,
+        )
         with_media = conversation is not None or any_has_media(turn.messages)
         supervisor = self._media if with_media else self._supervisor
         return TurnRun(
@@ -183,6 +197,8 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
 
     async def __aenter__(self) -> Self:
         """Admits the turn and starts its deadline timer."""
+        if self._recorder.needs_preparation:
+            await self._recorder.prepare()
         self._running = self._turns.admit(from_channel=self._turn.context.is_from_channel)
         seconds = self._turn.deadline - self._clock.monotonic() + _DEADLINE_MARGIN_SECONDS
         self._timer = asyncio.get_running_loop().call_later(seconds, self._running.interrupt, Interruption.DEADLINE)
