@@ -1,19 +1,23 @@
 import asyncio
 import gc
+from datetime import UTC, datetime
 
 import pytest
 
 from polyant.adapters.memory.rate_limiter import MemoryRateLimiter
 from polyant.adapters.system.token_source import SystemTokenSource
-from polyant.domain.access import InvalidCredentialError
+from polyant.domain.access import InvalidCredentialError, Session
 from polyant.domain.errors import RateLimitedError, StorageUnavailableError
 from polyant.domain.failed_credentials import MAX_PROVEN, PROVEN_SECONDS, FailedCredentialLimit
 from polyant.domain.limits import LimitState, RateLimit
+from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.secrets import SecretText
 from polyant.testing.manual_clock import ManualClock
 
 NETWORK = "203.0.113.7"
 GOOD = "a-good-credential"
+SESSION = Session(user_id="user-1", token_id="token-1", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
+OPEN_SESSION, ENDED_SESSION = "signed open", "signed ended"
 
 
 class CountingRateLimiter(MemoryRateLimiter):
@@ -30,6 +34,16 @@ class CountingRateLimiter(MemoryRateLimiter):
         return await super().peek(key, limit)
 
 
+class SignedTokens(SessionTokens):
+    """Session tokens that are valid if they begin with `signed`."""
+
+    def issue(self, session: Session) -> SecretText:
+        return SecretText(f"signed {session.token_id}")
+
+    def verify(self, token: SecretText) -> Session | None:
+        return SESSION if token.reveal().startswith("signed") else None
+
+
 class Rig:
     """One or several workers that share a limiter."""
 
@@ -37,7 +51,10 @@ class Rig:
         self.clock = ManualClock()
         self.limiter = CountingRateLimiter(clock=self.clock)
         self.worker, self.other_worker = (
-            FailedCredentialLimit(limiter=self.limiter, clock=self.clock, tokens=SystemTokenSource()) for _ in range(2)
+            FailedCredentialLimit(
+                limiter=self.limiter, clock=self.clock, tokens=SystemTokenSource(), session_tokens=SignedTokens()
+            )
+            for _ in range(2)
         )
 
     async def check(
@@ -52,7 +69,8 @@ class Rig:
         except InvalidCredentialError:
             return False
         except RateLimitedError:
-            return False if looked_up else None
+            assert not looked_up
+            return None
         return True
 
     async def fail(self, times: int) -> None:
@@ -62,7 +80,7 @@ class Rig:
 
 async def look_up(credential: str) -> None:
     await asyncio.sleep(0)
-    if credential != GOOD:
+    if credential not in {GOOD, OPEN_SESSION}:
         raise InvalidCredentialError("no")
 
 
@@ -122,6 +140,26 @@ async def test_proven_credential_that_becomes_invalid_is_counted_like_any_other(
     results = [await rig.check("revoked later") for _ in range(31)]
     assert results == [False] * 31  # checked, because it was proven
     assert await rig.check("wrong") is None
+
+
+async def test_session_token_with_a_valid_signature_is_no_guess(rig: Rig) -> None:
+    """Also in a worker that hasn't seen it, so that every worker accepts a valid session."""
+    await rig.fail(30)
+    for worker in (rig.worker, rig.other_worker):
+        assert await rig.check("forged", worker=worker) is None
+        assert await rig.check(OPEN_SESSION, worker=worker) is True
+        assert await rig.check("forged", worker=worker) is None
+
+
+async def test_ended_session_is_invalid_and_counts_like_any_other_credential(rig: Rig) -> None:
+    assert [await rig.check(ENDED_SESSION) for _ in range(30)] == [False] * 30
+    assert await rig.check("wrong") is None
+    before = rig.limiter.calls
+    assert await rig.check(ENDED_SESSION) is False  # checked, because it is signed
+    assert rig.limiter.calls == before
+    assert await rig.check(ENDED_SESSION, worker=rig.other_worker) is False
+    rig.clock.advance(60)
+    assert await rig.check("wrong") is False
 
 
 async def test_other_errors_neither_count_nor_prove(rig: Rig) -> None:

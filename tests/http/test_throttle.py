@@ -162,18 +162,30 @@ async def test_bad_credentials_do_not_lock_out_other_addresses_or_proven_credent
 async def test_over_the_limit_a_guess_that_is_right_is_refused_like_any_other(app: App) -> None:
     """On every route, so that guessing doesn't go on at full speed."""
     await app.add("locked-bot", key="sk-of-locked-bot")
-    token = session_token()
     for _ in range(15):  # /v1/models and chat count together
         assert (await app.get("/v1/models", bearer="wrong")).status == 401
         assert (await app.chat(model="locked-bot", bearer="wrong")).status == 401
-    for bearer in ("sk-of-locked-bot", "wrong", token):
+    forged = session_token(secret="another secret of the tests, as long")
+    for bearer in ("sk-of-locked-bot", "wrong", forged):
         assert (await app.get("/v1/models", bearer=bearer)).body == REFUSED
         assert (await app.get("/api/auth/me", bearer=bearer)).body == REFUSED
         assert (await app.chat(model="locked-bot", bearer=bearer)).body == REFUSED
-    assert (await app.get("/v1/models", cookie=f"polyant_session={token}")).body == REFUSED
+    assert (await app.get("/v1/models", cookie=f"polyant_session={forged}")).body == REFUSED
     app.clock.advance(60)
     assert (await app.chat(model="locked-bot", bearer="sk-of-locked-bot")).status == 200
-    assert (await app.get("/api/auth/me", bearer=token)).status == 200
+
+
+async def test_over_the_limit_sessions_are_checked_because_their_tokens_are_signed(app: App) -> None:
+    await app.add("locked-bot", key="sk-of-locked-bot")
+    for number in range(31):
+        await app.get("/v1/models", bearer=f"wrong {number}")
+    valid, ended = session_token(), session_token(jti="ended")
+    for token, status in ((valid, 200), (ended, 401), (valid, 200)):
+        for target in ("/v1/models", "/api/auth/me"):
+            assert (await app.get(target, bearer=token)).status == status
+            assert (await app.get(target, cookie=f"polyant_session={token}")).status == status
+    assert (await app.chat(model="locked-bot", bearer=valid)).status == 401  # a session is no key
+    assert (await app.get("/v1/models", bearer="wrong")).body == REFUSED
 
 
 async def test_instance_without_auth_accepts_any_bearer_token_over_the_limit(app: App) -> None:

@@ -114,6 +114,28 @@ async def test_workers_share_the_limit_of_failed_credentials(two_workers: Server
             assert await statuses(server, models(server, issued_key, new_address())) == [200]
 
 
+async def test_sessions_are_accepted_by_every_worker_over_the_limit_of_failed_credentials(two_workers: Server) -> None:
+    server, address = two_workers, new_address()
+    workers = ready_workers(server)
+    valid, ended = session(server), session(server)
+    log_out = httpx.Request("POST", f"{server.url}/api/auth/logout", headers={"Authorization": f"Bearer {ended}"})
+    assert await statuses(server, log_out) == [200]
+    for _ in range(3):
+        assert await statuses(server, *(models(server, "wrong", address) for _ in range(10))) == [401] * 10
+    for worker in workers:
+        with only(worker, {*workers}):
+            for credential, status in (("wrong", 429), (valid, 200), (ended, 401), (f"{valid}x", 429)):
+                assert await statuses(server, models(server, credential, address)) == [status]
+
+
+def session(server: Server) -> str:
+    """Returns the token of a new session."""
+    body = {"email": "admin@localhost", "password": PASSWORD}
+    headers = {"X-Forwarded-For": new_address()}
+    response = httpx.post(f"{server.url}/api/auth/login", json=body, headers=headers, timeout=PATIENCE)
+    return str(response.json()["token"])
+
+
 async def test_workers_share_the_limits_of_logins(two_workers: Server) -> None:
     server, address, email = two_workers, new_address(), f"{new_address()}@example.com"
     ready_workers(server)

@@ -210,7 +210,10 @@ class App:
     async def _own_instances(self) -> dict[type, object]:
         recognise = await self.management.get(RecogniseUser)
         failed_credentials = FailedCredentialLimit(
-            limiter=self.rate_limiter, clock=self.clock, tokens=self.management.tokens
+            limiter=self.rate_limiter,
+            clock=self.clock,
+            tokens=self.management.tokens,
+            session_tokens=self.management.session_tokens,
         )
         policy = DefaultRatePolicy(RateLimits(address=self._settings.rate_limit))
         limits = CallerLimits(policy=policy, limiter=self.rate_limiter)

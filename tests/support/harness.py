@@ -34,8 +34,10 @@ from polyant.domain.use_cases.set_mcp_server import McpServerChange, SetMcpServe
 from polyant.domain.use_cases.set_secret import SetSecret
 from polyant.domain.use_cases.set_skill import SetSkill
 from polyant.domain.use_cases.update_instance import UpdateInstance
+from polyant.http.session_tokens import JwtSessionTokens
 from polyant.testing.manual_clock import ManualClock
 from support.coroutines import result_of
+from support.sessions import AUTH_SECRET
 
 ECHO = ProviderInfo(name="echo", default_model="parrot", base_url="http://echo.invalid", secret=None)
 VENDOR = ProviderInfo(
@@ -95,7 +97,12 @@ class UseCaseHarness:
 
     @cached_property
     def failed_credentials(self) -> FailedCredentialLimit:
-        return FailedCredentialLimit(limiter=MemoryRateLimiter(clock=self.clock), clock=self.clock, tokens=self.tokens)
+        return FailedCredentialLimit(
+            limiter=MemoryRateLimiter(clock=self.clock),
+            clock=self.clock,
+            tokens=self.tokens,
+            session_tokens=JwtSessionTokens(SecretText(AUTH_SECRET)),
+        )
 
     async def create(self, slug: str, **fields: Any) -> Instance:
         return (await self.create_with_key(slug, **fields)).instance

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import math
 from collections import OrderedDict
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from weakref import WeakValueDictionary
 
@@ -13,6 +13,7 @@ from polyant.domain.errors import RateLimitedError
 from polyant.domain.limits import LimitState, RateLimit
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
+from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.ports.token_source import TokenSource
 from polyant.domain.secrets import SecretText
 
@@ -31,12 +32,17 @@ class FailedCredentialLimit:
     A credential that was valid for a request from the same network within 24 hours stays usable. This process keeps the
     latest 10,000 pairs of a network and a valid credential, hashed with a random key that only it knows.
 
+    A session token with a valid signature is no guess: over the limit, it is checked like a proven credential.
+
     The credentials of one network that aren't proven are checked one after the other, so that concurrent guesses don't
     exceed the limit. All workers share the count; each has its own proven credentials.
     """
 
-    def __init__(self, *, limiter: RateLimiter, clock: Clock, tokens: TokenSource) -> None:
+    def __init__(
+        self, *, limiter: RateLimiter, clock: Clock, tokens: TokenSource, session_tokens: SessionTokens
+    ) -> None:
         self._limiter = limiter
+        self._session_tokens = session_tokens
         self._clock = clock
         self._key = tokens.api_key().reveal().encode()
         self._proven = _ExpiringKeys(max_keys=MAX_PROVEN)
@@ -49,20 +55,25 @@ class FailedCredentialLimit:
         If the block raises nothing, the credential is proven for the network. Other errors neither count nor prove.
 
         Raises:
-            RateLimitedError: Entering or leaving: the network sent too many invalid credentials, and this one is
-                invalid or isn't proven.
+            RateLimitedError: Entering: the network sent too many invalid credentials, and this one is neither proven
+                nor a session token with a valid signature.
             StorageUnavailableError: Entering or leaving: the limiter's log is unreachable.
         """
-        return _Check(self, self._pair(credential, network), network)
+        return _Check(self, credential, self._pair(credential, network), network)
 
-    async def begin(self, pair: bytes, network: str) -> asyncio.Lock | None:
-        """Begins a check: waits for its turn and returns the lock to release; None if the pair is proven."""
+    async def begin(self, credential: SecretText, pair: bytes, network: str) -> asyncio.Lock | None:
+        """Begins a check: waits for its turn and returns the lock to release; None if the credential needs no room."""
         if self._proven.seconds_left(pair, self._clock.monotonic()):
             return None
         lock = self._locks.setdefault(network, asyncio.Lock())
         await lock.acquire()
         try:
             await self._require_room(network)
+        except RateLimitedError:
+            lock.release()
+            if self._session_tokens.verify(credential) is None:
+                raise
+            return None
         except BaseException:
             lock.release()
             raise
@@ -73,8 +84,11 @@ class FailedCredentialLimit:
         self._proven.add(pair, self._clock.monotonic() + PROVEN_SECONDS)
 
     async def count_failure(self, network: str) -> None:
-        """Counts a failed credential of the network."""
-        self._require_allowed(network, await self._limiter.hit(_key_of(network), FAILED_CREDENTIALS))
+        """Counts a failed credential of the network, unless it is known to be over the limit."""
+        if not self._refused.seconds_left(network, self._clock.monotonic()):
+            state = await self._limiter.hit(_key_of(network), FAILED_CREDENTIALS)
+            with suppress(RateLimitedError):  # it was checked, so its sender learns that it is invalid
+                self._require_allowed(network, state)
 
     async def _require_room(self, network: str) -> None:
         """Returns if the network may fail once more; calls the limiter only if this process doesn't know better."""
@@ -96,16 +110,17 @@ class FailedCredentialLimit:
 class _Check(AbstractAsyncContextManager[None]):
     """The check of one credential; a class, because a generator would double the cost for every request."""
 
-    __slots__ = ("_limit", "_lock", "_network", "_pair")
+    __slots__ = ("_credential", "_limit", "_lock", "_network", "_pair")
 
-    def __init__(self, limit: FailedCredentialLimit, pair: bytes, network: str) -> None:
+    def __init__(self, limit: FailedCredentialLimit, credential: SecretText, pair: bytes, network: str) -> None:
         self._limit = limit
+        self._credential = credential
         self._pair = pair
         self._network = network
         self._lock: asyncio.Lock | None = None
 
     async def __aenter__(self) -> None:
-        self._lock = await self._limit.begin(self._pair, self._network)
+        self._lock = await self._limit.begin(self._credential, self._pair, self._network)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

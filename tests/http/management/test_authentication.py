@@ -230,7 +230,7 @@ async def test_origin_is_compared_with_the_scheme_of_a_trusted_proxy(hops: int, 
 
 
 async def test_bad_sessions_from_one_address_are_throttled(app: App) -> None:
-    guesser = Api(app, session_token(jti="guessed"))
+    guesser = Api(app, session_token(secret="another secret of the tests, as long"))
     statuses = [(await guesser.get("/auth/me")).status for _ in range(32)]
     assert statuses == [401] * 30 + [429] * 2
 
