@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from polyant.http.connections import ConnectionLimits, default_max_connections, pool_of
+from polyant.http.connections import MAX_PIPELINED_REQUESTS, ConnectionLimits, default_max_connections, pool_of
 from polyant.http.disconnects import EXTENSION
 from polyant.http.error_bodies import ErrorFormat
 from polyant.http.protocol import HttpProtocol
@@ -34,6 +34,7 @@ class Probe:
         self.disconnected = asyncio.Event()
         self.respond: Callable[[Any], Awaitable[None]] = self.send_hello
         self.connection_limits = ConnectionLimits()
+        self.receives_disconnect = True
         self.state = ServerState()
         self.port = 0
 
@@ -49,9 +50,13 @@ class Probe:
             more = message.get("more_body", False)
         self.bodies.append(body)
         responding = asyncio.ensure_future(self.respond(send))
-        watch = asyncio.create_task(self._watch(receive, responding))
-        await asyncio.wait([responding])
-        watch.cancel()
+        watch = asyncio.create_task(self._watch(receive, responding)) if self.receives_disconnect else None
+        try:
+            await asyncio.wait([responding])
+        finally:
+            responding.cancel()
+            if watch is not None:
+                watch.cancel()
 
     async def send_hello(self, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
@@ -78,6 +83,8 @@ class Probe:
             server.close()
             for connection in list(self.state.connections):
                 connection.transport.abort()
+            for task in list(self.state.tasks):
+                task.cancel()
             await self.until(lambda: not self.state.tasks and not self.state.connections)
 
     @asynccontextmanager
@@ -95,6 +102,11 @@ class Probe:
             return holds()
 
         await until(holds_now)
+
+    async def only_connection(self) -> Any:
+        """Returns the protocol of the only connection, once there is one."""
+        await self.until(lambda: len(self.state.connections) == 1)
+        return next(iter(self.state.connections))
 
     async def exchange(self, data: bytes) -> bytes:
         """Sends the data and returns everything that comes until the server closes the connection."""
@@ -261,6 +273,79 @@ async def test_refusal_is_in_the_access_log(probe: Probe) -> None:
     assert fields_of(record)["status"] == 400
 
 
+# Pipelining
+
+
+async def test_requests_ahead_of_their_responses_are_bounded(probe: Probe) -> None:
+    """The connection ends with the last one: 256,000 bytes, as much as one read, would hold 10,000 in memory."""
+    release = asyncio.Event()
+
+    async def respond(send: Any) -> None:
+        await release.wait()
+        await probe.send_hello(send)
+
+    probe.respond = respond
+    async with probe.served(), probe.connected() as (reader, writer):
+        writer.write(GET * 3_000)
+        await probe.until(lambda: bool(probe.scopes))
+        release.set()
+        responses = await to_the_end(reader)
+    assert responses.count(b"hello") == len(probe.scopes) == MAX_PIPELINED_REQUESTS + 1
+    assert responses.lower().count(b"connection: close") == 1
+    assert {len(scope["headers"]) for scope in probe.scopes} == {1}  # none has those of a refused request
+
+
+async def test_body_of_a_request_that_waits_is_bounded_and_then_read(probe: Probe) -> None:
+    release, post = asyncio.Event(), b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (16 * MIB)
+
+    async def respond(send: Any) -> None:
+        await release.wait()
+        await probe.send_hello(send)
+
+    probe.respond = respond
+    async with probe.served(), probe.connected() as (reader, writer):
+        writer.write(GET * 50)
+        writer.write(post + b"x" * (16 * MIB))
+        connection = await probe.only_connection()
+        release.set()
+        held = 0
+        for _ in range(50):
+            await one_response(reader)
+            held = max(held, len(connection.cycle.body))
+        assert held < MIB
+        await one_response(reader)
+    assert [len(body) for body in probe.bodies] == [*([0] * 50), 16 * MIB]
+
+
+@pytest.mark.parametrize("rest", [b"", GET, GET * 5, GET + GET[:9]])
+@pytest.mark.parametrize("by_extension", [False, True])
+async def test_application_hears_of_the_disconnect_whatever_the_client_has_sent_ahead(
+    probe: Probe, rest: bytes, *, by_extension: bool
+) -> None:
+    async def wait_forever(_: Any) -> None:
+        if by_extension:
+            probe.scopes[0]["extensions"][EXTENSION](probe.disconnected.set)
+        await asyncio.Event().wait()
+
+    probe.respond, probe.receives_disconnect = wait_forever, not by_extension
+    async with probe.served():
+        async with probe.connected() as (_, writer):
+            writer.write(GET + rest)
+            await probe.until(lambda: bool(probe.bodies))
+        await asyncio.wait_for(probe.disconnected.wait(), PATIENCE)
+    assert len(probe.scopes) == 1
+
+
+@pytest.mark.parametrize("rest", [GET[:9], GET, GET + GET[:9]])
+async def test_stalled_client_is_disconnected_whatever_it_has_sent_ahead(probe: Probe, rest: bytes) -> None:
+    probe.respond = send_without_end
+    async with probe.served(SHORT):
+        with stalled(probe.port) as client:
+            client.sendall(rest)
+            await asyncio.wait_for(probe.disconnected.wait(), PATIENCE)
+            await probe.until(lambda: not probe.state.connections)
+
+
 # Time
 
 
@@ -408,12 +493,12 @@ async def test_slow_but_steady_reader_is_served(probe: Probe) -> None:
             assert not probe.disconnected.is_set()
 
 
-def stalled(port: int, buffer: int = 4_096) -> socket.socket:
+def stalled(port: int, buffer: int = 4_096, *, request: bytes = GET) -> socket.socket:
     """Returns a connection whose client has sent a request and reads nothing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     client.connect(("127.0.0.1", port))
-    client.sendall(GET)
+    client.sendall(request)
     return client
 
 
@@ -434,6 +519,59 @@ async def test_when_full_the_longest_waiting_connection_makes_room(probe: Probe)
             await one_response(third)
             second_writer.write(GET)
             await one_response(second)
+
+
+@pytest.mark.parametrize(
+    ("data", "is_refused"),
+    [
+        (b"GET / HT", False),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc", False),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 400_000, True),
+    ],
+    ids=["half a head", "half a body", "refused"],
+)
+async def test_when_full_a_connection_without_a_complete_request_makes_room(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch, data: bytes, *, is_refused: bool
+) -> None:
+    monkeypatch.setattr("polyant.http.protocol._LINGER_SECONDS", PATIENCE)
+    async with probe.served(ConnectionLimits(max_connections=1)), probe.connected() as (_, slow_writer):
+        slow_writer.write(data)
+        slow = await probe.only_connection()
+        await probe.until(lambda: slow._phase in {"head", "body"} and slow._refused == is_refused)
+        async with probe.connected() as (reader, writer):
+            writer.write(GET)
+            await one_response(reader)
+            assert slow not in probe.state.connections
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"], ids=["to be closed", "kept alive"])
+async def test_when_full_a_client_that_does_not_read_its_response_makes_room(probe: Probe, version: bytes) -> None:
+    probe.respond = send_much_at_once
+    async with probe.served(ConnectionLimits(max_connections=1)):
+        with stalled(probe.port, request=GET.replace(b"1.1", version)):
+            slow = await probe.only_connection()
+            await probe.until(lambda: slow.cycle is not None and slow.cycle.response_complete)
+            probe.respond = probe.send_hello
+            async with probe.connected() as (reader, writer):
+                writer.write(GET)
+                await one_response(reader)
+                await probe.until(lambda: slow not in probe.state.connections)
+
+
+async def test_request_that_has_just_begun_is_not_the_first_to_make_room(probe: Probe) -> None:
+    async with (
+        probe.served(ConnectionLimits(max_connections=2)),
+        probe.connected() as (first, first_writer),
+        probe.connected() as (second, _),
+    ):
+        await probe.until(lambda: len(probe.state.connections) == 2)
+        first_writer.write(GET[:9])
+        connections: set[Any] = probe.state.connections
+        await probe.until(lambda: any(each._phase == "head" for each in connections))
+        async with probe.connected():
+            assert await to_the_end(second) == b""
+            first_writer.write(GET[9:])
+            await one_response(first)
 
 
 async def test_when_all_are_busy_only_health_is_answered(probe: Probe) -> None:

@@ -17,6 +17,8 @@ from polyant.http.file_limit import FileLimitWatch
 MAX_HEAD_BYTES = 64 * 1024
 """Bytes of a request outside its body: request line, headers, trailers and chunk extensions together."""
 MAX_HEADER_LINES = 200
+MAX_PIPELINED_REQUESTS = 100
+"""Requests of one connection that may wait for earlier responses."""
 SEND_BUFFER_BYTES = 64 * 1024
 """The kernel's send buffer of a connection. With the default of several MiB a stalled client would show only late."""
 
@@ -61,12 +63,15 @@ class Connection(Protocol):
     def check(self, now: float) -> None:
         """Ends the connection if its client is late or takes nothing; `now` is the loop's time."""
 
-    def close_idle(self) -> None:
-        """Closes the connection, which waits for a request."""
+    def evict(self) -> None:
+        """Closes the connection at once; it waits for a complete request."""
 
 
 class ConnectionPool:
-    """Counts the connections of one server and checks them once in a while."""
+    """Counts the connections of one server and checks them once in a while.
+
+    A connection waits from its start, and from the end of each response, until a complete request has arrived.
+    """
 
     def __init__(self, limits: ConnectionLimits, loop: asyncio.AbstractEventLoop) -> None:
         self.limits = limits
@@ -81,13 +86,13 @@ class ConnectionPool:
     def add(self, connection: Connection) -> bool:
         """Adds a connection that waits for its first request, and returns whether there is room for it.
 
-        If the pool is full, the connection that has waited longest without a request is closed for the new one.
+        If the pool is full, the connection that has waited longest for a complete request is closed for the new one.
         """
         fits = len(self._open) < self._max
         if not fits and self._waiting:
             longest, _ = self._waiting.popitem(last=False)
             self._open.discard(longest)
-            longest.close_idle()
+            longest.evict()
             fits = True
         self._open.add(connection)
         self._waiting[connection] = None
@@ -104,8 +109,13 @@ class ConnectionPool:
         """Notes that a connection waits for a request from now on."""
         self._waiting[connection] = None
 
+    def begin(self, connection: Connection) -> None:
+        """Notes that a connection that waits begins to send a request: its wait begins again."""
+        if connection in self._waiting:
+            self._waiting.move_to_end(connection)
+
     def work(self, connection: Connection) -> None:
-        """Notes that a request has begun on a connection."""
+        """Notes that a connection has sent a complete request."""
         self._waiting.pop(connection, None)
 
     def _check(self) -> None:

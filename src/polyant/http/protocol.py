@@ -12,10 +12,19 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from polyant.http.connections import MAX_HEAD_BYTES, MAX_HEADER_LINES, SEND_BUFFER_BYTES, overloaded, pool_of, refusal
+from polyant.http.connections import (
+    MAX_HEAD_BYTES,
+    MAX_HEADER_LINES,
+    MAX_PIPELINED_REQUESTS,
+    SEND_BUFFER_BYTES,
+    overloaded,
+    pool_of,
+    refusal,
+)
 from polyant.http.disconnects import EXTENSION
 from polyant.http.unread import UnreadWatch
 
@@ -37,7 +46,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     A request outside its body is bounded by MAX_HEAD_BYTES and MAX_HEADER_LINES (431); the first byte, the headers and
     each piece of the body have to come in time (408); a client that accepts no data is disconnected. Requests that the
-    parser refuses get the envelope of all errors (400).
+    parser refuses get the envelope of all errors (400). Of the requests that a client sends ahead of their responses,
+    MAX_PIPELINED_REQUESTS are accepted; the response to the last one closes the connection.
     """
 
     def __init__(
@@ -69,11 +79,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread: UnreadWatch
         self._disconnect_callbacks: set[Callable[[], None]] = set()
         self._extensions: dict[str, Any] = {EXTENSION: self.watch_disconnect}
+        self._answered: RequestResponseCycle | None = None
+        """The request that is being answered; `cycle` is the one that was received last."""
 
     # What the transport reports
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self.flow = _QueueingFlow(transport, self._is_queue_full)
         _bound_send_buffer(transport)
         now = self.loop.time()
         self._unread = UnreadWatch(transport, now)
@@ -84,6 +97,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.discard(self)
+        answered = self._answered
+        if answered is not None and not answered.response_complete:  # uvicorn marks only the request received last
+            answered.disconnected = True
+            answered.message_event.set()
         super().connection_lost(exc)
         for callback in tuple(self._disconnect_callbacks):
             callback()
@@ -107,11 +124,16 @@ class HttpProtocol(HttpToolsProtocol):
     # What the parser reports
 
     def on_message_begin(self) -> None:
+        if self._refused:
+            self.url, self.headers = b"", []  # not those of the last accepted request
+            return
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
         self._lines = self._head_bytes = self._hosts = self._body_bytes = 0
         if self._phase != "head":
             self._begin_head()
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
+            self._refuse(400, "Too many pipelined requests")  # silently, because earlier responses are due
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._lines += 1
@@ -135,6 +157,10 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(400, "A request has exactly one Host header")
             return
         super().on_headers_complete()
+        if self.pipeline:
+            self.flow.resume_reading()  # uvicorn pauses here; then nobody would notice that the client disconnects
+        else:
+            self._answered = self.cycle
         self._phase = "body"
         self._body_since = self.loop.time()
         self._due = self._body_since + self._limits.request
@@ -155,20 +181,23 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refused or self._phase != "body":
             return
         self._phase, self._due, self._lines, self._head_bytes = "response", None, 0, 0
+        self._pool.work(self)
         super().on_message_complete()
         if self.cycle.response_complete:  # it came before the end of the request
             self._wait_for_request()
 
     def on_response_complete(self) -> None:
+        if self.pipeline:
+            self._answered = self.pipeline[-1][0]
         super().on_response_complete()
-        if self._phase == "response" and self.cycle.response_complete and not self.transport.is_closing():
+        if self._phase == "response" and self.cycle.response_complete:
             self._wait_for_request()
 
     # What the pool asks for
 
     def check(self, now: float) -> None:
         """Ends the connection if its client is late or takes nothing."""
-        if self._has_unread or self._phase in {"body", "response"} or self.transport.is_closing():
+        if self._has_unread or self._phase not in {"new", "idle"} or self.transport.is_closing():
             self._has_unread = self._unread.poll(now)
             if self._has_unread and now - self._unread.since >= self._limits.stall:
                 self.transport.abort()
@@ -188,10 +217,13 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
         self.loop.call_later(self._limits.drain, self._close_if_idle)
 
-    def close_idle(self) -> None:
-        """Closes the connection, which waits for a request."""
+    def evict(self) -> None:
+        """Closes the connection at once, even if its client hasn't read the last response."""
         self._due = None
-        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # closing would wait for the client
+        else:
+            self.transport.close()
 
     # What the application asks for
 
@@ -220,14 +252,19 @@ class HttpProtocol(HttpToolsProtocol):
     def _head_fits(self) -> bool:
         return self._lines <= MAX_HEADER_LINES and len(self.url) + self._head_bytes <= MAX_HEAD_BYTES
 
+    def _is_queue_full(self) -> bool:
+        """Returns whether a request that waits for earlier responses has a large body: nothing reads it yet."""
+        return bool(self.pipeline) and len(self.cycle.body) > HIGH_WATER_LIMIT
+
     def _close_if_idle(self) -> None:
         if self._phase in {"new", "idle"}:
-            self.close_idle()
+            self._due = None
+            self.transport.close()
 
     def _begin_head(self) -> None:
         self._phase = "head"
         self._due = self.loop.time() + self._limits.request
-        self._pool.work(self)
+        self._pool.begin(self)
 
     def _wait_for_request(self) -> None:
         self._phase, self._due = "idle", None
@@ -239,7 +276,6 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._refused, self._due = True, None
-        self._pool.work(self)
         earlier = self.cycle if self._phase == "head" else None
         if earlier is not None and not earlier.response_complete:
             earlier.keep_alive = False  # its response closes the connection
@@ -268,6 +304,18 @@ class HttpProtocol(HttpToolsProtocol):
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)
         else:
             self.transport.close()
+
+
+class _QueueingFlow(FlowControl):
+    """Reads on only if there is room in the queue; uvicorn's reads on after each response."""
+
+    def __init__(self, transport: asyncio.Transport, is_full: Callable[[], bool]) -> None:
+        super().__init__(transport)
+        self._is_full = is_full
+
+    def resume_reading(self) -> None:
+        if self.read_paused and not self._is_full():
+            super().resume_reading()
 
 
 def _bound_send_buffer(transport: asyncio.Transport) -> None:
