@@ -1,6 +1,8 @@
 """Lone surrogate escapes are named with their place."""
 
 import json
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -50,3 +52,21 @@ async def test_chat_and_management_refuse_a_lone_surrogate(app: App) -> None:
     for place, body in (("$.user", rb'"user":"\ud83d"'), ("$.tools[0]", rb'"tools":["\ud83d"]')):
         response = await app.post(chat_body()[:-1] + b"," + body + b"}")
         assert_refused(response, 400, message.replace("$.messages[0].content", place))
+
+
+def test_search_calls_nothing_for_each_value() -> None:
+    """Any client can send a body with millions of values."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    body = b"[" + b"0," * 100_000 + rb'"\ud800"]'
+    sys.setprofile(count)
+    try:
+        found = lone_surrogate_fault(body)
+    finally:
+        sys.setprofile(None)
+    assert "at `$[100000]`" in (found or "")
+    assert calls < 100

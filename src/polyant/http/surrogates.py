@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -18,23 +18,52 @@ def lone_surrogate_fault(body: bytes) -> str | None:
     if not _ESCAPE.search(body):
         return None
     try:
-        value = json.loads(body)
-        escape, path = next(_lone_surrogates(value, "$"), (None, ""))
+        found = _first_lone_surrogate(json.loads(body))
     except (ValueError, RecursionError):
         return None
-    if escape is None:
+    if found is None:
         return None
+    escape, path = found
     return f"A lone surrogate is not allowed in text: \\u{ord(escape):04x} is half of a character - at `{path}`"
 
 
-def _lone_surrogates(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    match value:
-        case str():
-            yield from ((found[0], path) for found in _SURROGATE.finditer(value))
-        case list():
-            for index, item in enumerate(value):
-                yield from _lone_surrogates(item, f"{path}[{index}]")
-        case dict():
-            for key, item in value.items():
-                yield from _lone_surrogates(key, path)
-                yield from _lone_surrogates(item, f"{path}.{key}" if key.isidentifier() else f"{path}[...]")
+def _first_lone_surrogate(value: Any) -> tuple[str, str] | None:
+    """Returns the first lone surrogate of a decoded value and its JSON path, or None.
+
+    Any client can send a body with millions of values, so the time for each of them matters.
+    """
+    keys: list[int | str | None] = []
+    containers: list[Iterator[tuple[int | str | None, Any]]] = [iter([(None, value)])]
+    while containers:
+        for key, item in containers[-1]:
+            if isinstance(key, str) and (escape := _surrogate_in(key)):
+                return escape, _path(keys)
+            if isinstance(item, str):
+                if escape := _surrogate_in(item):
+                    return escape, _path([*keys, key])
+            elif isinstance(item, list | dict):
+                keys.append(key)
+                containers.append(iter(item.items()) if isinstance(item, dict) else enumerate(item))
+                break
+        else:
+            containers.pop()
+            del keys[-1:]
+    return None
+
+
+def _surrogate_in(text: str) -> str:
+    found = None if text.isascii() else _SURROGATE.search(text)
+    return "" if found is None else found[0]
+
+
+def _path(keys: Sequence[int | str | None]) -> str:
+    return "$" + "".join(map(_segment, keys))
+
+
+def _segment(key: int | str | None) -> str:
+    match key:
+        case None:
+            return ""  # the whole value
+        case int():
+            return f"[{key}]"
+    return f".{key}" if key.isidentifier() else "[...]"

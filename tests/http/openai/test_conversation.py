@@ -1,5 +1,6 @@
 """The conversation that a model sees: system messages, empty messages and parts."""
 
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyant.domain.chat import AssistantMessage, UserMessage
+from polyant.domain.chat import AssistantMessage, TextPart, UserMessage
 from polyant.http.openai.conversation import APPLICATION_HEADING, Conversation, conversation_of
 from polyant.http.openai.wire import MessageIn
+from support.patience import seconds
 
 Said = tuple[str, Any]
 
@@ -107,3 +109,29 @@ def test_neighbouring_user_messages_are_those_of_the_caller(messages: list[Said]
     roles = [role for role, _ in sent(*messages)]
     pair = ("user", "user")
     assert list(pairwise(roles)).count(pair) <= list(pairwise(role for role, _ in messages)).count(pair)
+
+
+IMAGE = [{"type": "image_url", "image_url": {"url": "https://images.example/a.png"}}]
+
+
+def test_text_before_and_after_an_image_is_joined_around_it() -> None:
+    neighbours: list[Said] = [("user", "a"), ("system", ""), ("user", "b"), ("system", ""), ("user", IMAGE)]
+    (message,) = conversation(*neighbours, ("system", "c"), ("user", "d")).messages
+    assert isinstance(message, UserMessage)
+    texts = ["a\n\nb", "\n\n", f"{LATE}c", "\n\n", "d"]
+    assert [part.text for part in message.parts if isinstance(part, TextPart)] == texts
+    assert message.has_media
+
+
+@pytest.mark.parametrize("first", ["a", IMAGE])
+def test_joining_many_messages_takes_time_in_proportion_to_their_number(first: Any) -> None:
+    """Any client can send them: the conversation is read before the key is checked."""
+    user, empty = (
+        msgspec.convert({"role": role, "content": text}, MessageIn)
+        for role, text in (("user", "x" * 80), ("system", ""))
+    )
+    begin = msgspec.convert({"role": "user", "content": first}, MessageIn)
+    began = time.process_time()
+    found = conversation_of([begin, *[empty, user] * 100_000])
+    assert time.process_time() - began < seconds(20)  # quadratic time would take minutes
+    assert len(found.messages) == 1

@@ -43,48 +43,69 @@ def conversation_of(messages: Sequence[MessageIn]) -> Conversation:
     builder = _Builder()
     for message, parts in zip(messages[begin:], contents[begin:], strict=True):
         builder.add(message.role, parts)
-    return Conversation(tuple(UserMessage(parts).text for parts in contents[:begin]), tuple(builder.messages))
+    return Conversation(tuple(UserMessage(parts).text for parts in contents[:begin]), builder.finish())
 
 
 class _Builder:
-    """Collects the messages after the caller's instructions."""
+    """Collects the messages after the caller's instructions.
+
+    User messages that are to be joined wait until the last of them is known: joining each one to those before it would
+    take time that grows with the square of their number.
+    """
 
     def __init__(self) -> None:
-        self.messages: list[UserMessage | AssistantMessage] = []
+        self._messages: list[UserMessage | AssistantMessage] = []
+        self._neighbours: list[UserMessage] = []
         self._joins = False
         """Whether a message between the last one and the next has been converted or left out."""
 
     def add(self, role: str, parts: tuple[UserPart, ...]) -> None:
         if role == "user":
-            if self._joins:
-                self._add_user(UserMessage(parts))
-                self._joins = False
-            else:
-                self.messages.append(UserMessage(parts))
+            self._add_user(UserMessage(parts))
+            self._joins = False
             return
         text = UserMessage(parts).text
         if role == "assistant" and text.strip():
-            self.messages.append(AssistantMessage(text))
+            self._join()
+            self._messages.append(AssistantMessage(text))
             self._joins = False
         else:
             self._joins = True
             if text.strip():
                 self._add_user(UserMessage.of(f"{APPLICATION_HEADING}\n\n{text}"))
 
+    def finish(self) -> tuple[UserMessage | AssistantMessage, ...]:
+        """Returns all messages."""
+        self._join()
+        return tuple(self._messages)
+
     def _add_user(self, message: UserMessage) -> None:
-        last = self.messages[-1] if self._joins and self.messages else None
-        if isinstance(last, UserMessage):
-            self.messages[-1] = _joined(last, message)
-        else:
-            self.messages.append(message)
+        if not self._joins:
+            self._join()
+        self._neighbours.append(message)
+
+    def _join(self) -> None:
+        if self._neighbours:
+            self._messages.append(_joined(self._neighbours))
+            self._neighbours = []
 
 
-def _joined(first: UserMessage, second: UserMessage) -> UserMessage:
-    """Returns one message with the content of both, separated by a blank line."""
-    if not first.has_media and not second.has_media:
-        return UserMessage.of("\n\n".join(filter(str.strip, (first.text, second.text))))
-    separator = (TextPart("\n\n"),) if first.text.strip() and second.text.strip() else ()
-    return UserMessage((*first.parts, *separator, *second.parts))
+def _joined(messages: list[UserMessage]) -> UserMessage:
+    """Returns one message with the content of all, separated by blank lines."""
+    if len(messages) == 1:
+        return messages[0]
+    first_media = next((at for at, message in enumerate(messages) if message.has_media), len(messages))
+    if first_media == len(messages):
+        return UserMessage.of("\n\n".join(filter(str.strip, (message.text for message in messages))))
+    if first_media:
+        messages = [_joined(messages[:first_media]), *messages[first_media:]]
+    parts: list[UserPart] = []
+    has_text = False
+    for message in messages:
+        is_text = bool(message.text.strip())
+        parts += (TextPart("\n\n"), *message.parts) if has_text and is_text else message.parts
+        has_text = has_text or is_text
+    return UserMessage(tuple(parts))
 
 
 def parts_of(message: MessageIn, where: str) -> tuple[UserPart, ...]:
