@@ -15,6 +15,8 @@ from polyant.domain.turn_context import TurnContext
 
 MAX_TOKENS = 2**53
 """The highest token count that is taken from a provider: every JSON parser and database holds it exactly."""
+MAX_TOOL_CALLS = 128
+"""Tool calls of one model call that are run; a model that makes more is broken or hostile."""
 
 
 class Usage(msgspec.Struct, frozen=True):

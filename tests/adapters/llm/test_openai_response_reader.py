@@ -5,7 +5,7 @@ import pytest
 
 from polyant.adapters.llm.failures import CallFailedError
 from polyant.adapters.llm.openai_response_reader import OpenAIResponseReader
-from polyant.domain.chat import MAX_TOKENS, ModelFinished, ToolCall, Usage
+from polyant.domain.chat import MAX_TOKENS, MAX_TOOL_CALLS, ModelFinished, ToolCall, Usage
 from polyant.domain.errors import ProviderFailure
 
 STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
@@ -252,8 +252,9 @@ def test_token_counts_are_clamped(reported: int, taken: int) -> None:
 
 
 def test_deltas_of_many_calls_belong_to_the_calls_of_their_ids() -> None:
+    """The first ones, also if there are more than are kept."""
     opening = [{"id": f"id_{number}", "function": {"name": "f", "arguments": "{"}} for number in range(2_000)]
     closing = [{"id": f"id_{number}", "function": {"arguments": "}"}} for number in range(2_000)]
     chunks = [{"choices": [{"delta": {"tool_calls": [delta]}}]} for delta in (*opening, *closing)]
     calls = [event for event in read(*chunks, STOP)[1] if isinstance(event, ToolCall)]
-    assert [(call.id, call.arguments) for call in calls] == [(f"id_{number}", "{}") for number in range(2_000)]
+    assert [(call.id, call.arguments) for call in calls] == [(f"id_{number}", "{}") for number in range(MAX_TOOL_CALLS)]

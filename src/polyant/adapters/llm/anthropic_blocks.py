@@ -19,14 +19,14 @@ class PartialBlock:
         start: The block as far as it is known at its start; the whole block in a response that isn't streamed.
     """
 
-    __slots__ = ("_start", "call", "citations", "contents", "signature", "texts", "thoughts", "type")
+    __slots__ = ("_start", "call", "citations", "contents", "signatures", "texts", "thoughts", "type")
 
     def __init__(self, start: dict[str, Any]) -> None:
         self._start = start
         self.type = start.get("type")
         self.texts: list[str] = []
         self.thoughts: list[str] = []
-        self.signature: str | None = None
+        self.signatures: list[str] = []
         self.citations: list[Any] = []
         self.contents: list[str] = []
         self.call = _call(start)
@@ -36,7 +36,7 @@ class PartialBlock:
         if isinstance(delta.thinking, str):
             self.thoughts.append(delta.thinking)
         if isinstance(delta.signature, str):
-            self.signature = (self.signature or "") + delta.signature
+            self.signatures.append(delta.signature)
         if isinstance(delta.content, str):
             self.contents.append(delta.content)
         if delta.citation is not None:
@@ -54,8 +54,8 @@ class PartialBlock:
             block["thinking"] = _text(block.get("thinking")) + "".join(self.thoughts)
         if self.contents:
             block["content"] = _text(block.get("content")) + "".join(self.contents)
-        if self.signature is not None:
-            block["signature"] = self.signature
+        if self.signatures:
+            block["signature"] = "".join(self.signatures)
         if self.citations:
             known = block.get("citations")
             block["citations"] = [*(known if isinstance(known, list) else ()), *self.citations]

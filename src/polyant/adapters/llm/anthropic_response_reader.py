@@ -19,6 +19,8 @@ _Index = int | float | str | None
 _PROMPT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _COUNTS = (*_PROMPT_COUNTS, "output_tokens")
 _DONE = b"[DONE]"
+_MAX_BLOCKS = 10_000
+"""The blocks of a message that are kept; of others, only the text is passed on."""
 
 
 def _check_error(part: Event | MessageResponse) -> None:
@@ -100,8 +102,9 @@ class AnthropicResponseReader(ResponseReader):
 
     def _read_block(self, index: _Index, start: dict[str, Any]) -> str:
         block = PartialBlock(start)
-        self._blocks.append(block)
-        self._open[index] = block
+        if len(self._blocks) < _MAX_BLOCKS:
+            self._blocks.append(block)
+            self._open[index] = block
         if block.type == TOOL_USE:
             self.began = True
         text = start.get("text")

@@ -1,13 +1,18 @@
 """Decodes the JSON of providers, including text that strict decoders reject."""
 
 import json
+import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 _SCAN = json.JSONDecoder(strict=False).raw_decode
 _ENCODE = msgspec.json.Encoder().encode
+_SPACE: Any = re.compile(r"\s*").match  # it always matches
+_MAX_VALUES = 100
+"""The values in a row that are read as the arguments of one call: no server that works sends more."""
 
 
 def loads(data: bytes) -> Any:
@@ -64,7 +69,7 @@ def as_arguments(text: str) -> str:
     if not text.strip():
         return "{}"
     try:
-        values = list(_values_in(text))
+        values = list(islice(_values_in(text), _MAX_VALUES + 1))
     except (ValueError, RecursionError):
         return text
     if len(values) == 1 and isinstance(values[0], str):
@@ -72,15 +77,15 @@ def as_arguments(text: str) -> str:
         return inner if is_object(inner) else text
     values = [{} if value is None or value == [] else value for value in values]
     objects = [value for value in values if isinstance(value, dict)]
-    if len(objects) < len(values):
+    if len(values) > _MAX_VALUES or len(objects) < len(values):
         return text
     return dumps(next((value for value in reversed(objects) if value), {}))
 
 
 def _values_in(text: str) -> Iterator[Any]:
     """Yields the values of a text that consists of one JSON value after another."""
-    rest = text.strip()
-    while rest:
-        value, end = _SCAN(rest)
+    at = _SPACE(text).end()
+    while at < len(text):
+        value, at = _SCAN(text, at)
         yield value
-        rest = rest[end:].lstrip()
+        at = _SPACE(text, at).end()

@@ -93,7 +93,7 @@ def add_call_state(state: dict[str, Any], delta: Mapping[str, Any]) -> None:
         state[name] = delta[name]
     function = delta.get(_FUNCTION)
     if isinstance(function, dict) and (names := _opaque_names(function)):
-        state[_FUNCTION] = {**state.get(_FUNCTION, {}), **{name: function[name] for name in names}}
+        state.setdefault(_FUNCTION, {}).update((name, function[name]) for name in names)
 
 
 def call_with_state(call: Mapping[str, Any], state: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -106,16 +106,44 @@ def _opaque_names(fields: Mapping[str, Any]) -> list[str]:
     return [name for name, value in fields.items() if value and _OPAQUE.search(name)]
 
 
+class _Pieces:
+    """A text that arrives in pieces: adding each to those before it would take time that grows with their square."""
+
+    __slots__ = ("texts",)
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = list(texts)
+
+
+def whole(state: Any) -> Any:
+    """Returns the state of a complete message: with texts instead of their pieces."""
+    match state:
+        case _Pieces():
+            return "".join(state.texts)
+        case list():
+            return [whole(item) for item in state]
+        case dict():
+            return {name: whole(value) for name, value in state.items()}
+        case _:
+            return state
+
+
 def _merged(known: Any, value: Any) -> Any:
+    """Returns both as one; `known` may be changed."""
     match known, value:
+        case _Pieces(), str():
+            known.texts.append(value)
+            return known
         case str(), str():
-            return known + value
+            return _Pieces(known, value)
         case list(), list():
             for item in value:
                 _append(known, item)
             return known
         case dict(), dict():
-            return {**known, **{name: _merged(known.get(name), part) for name, part in value.items()}}
+            for name, part in value.items():
+                known[name] = _merged(known.get(name), part)
+            return known
         case _, list():
             return _merged([], value)
         case _:

@@ -20,6 +20,7 @@ from polyant.adapters.llm.openai_content import (
     is_reasoning,
     reasoning_parts,
     text_in,
+    whole,
 )
 from polyant.adapters.llm.openai_tool_calls import ToolCallAssembler
 from polyant.adapters.llm.openai_wire import Choice, Completion, Delta
@@ -68,7 +69,7 @@ class OpenAIResponseReader(ResponseReader):
         return self._calls.calls or self._function_call.calls
 
     def state(self) -> Any:
-        return self._state
+        return whole(self._state)
 
     def _is_marker(self, data: bytes) -> bool:
         """Returns whether the data is the end marker or blank, and notes the end."""

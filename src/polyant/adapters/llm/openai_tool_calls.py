@@ -6,13 +6,17 @@ from typing import Any
 from polyant.adapters.llm.lenient_json import dumps, is_object
 from polyant.adapters.llm.openai_content import add_call_state
 from polyant.adapters.llm.response_reader import PartialToolCall
+from polyant.domain.chat import MAX_TOOL_CALLS
 
 _ARGUMENTS = ("arguments", "parameters", "input")
+_MAX_NAME_CHARACTERS = 1_000
+_MAX_CHECKED_CHARACTERS = 16 * 2**20
+"""The characters of a call that are parsed to find its end: all of them again for each delta that may be the last."""
 _DELTA_FIELDS = ("id", "index", "type", "function", "name", *_ARGUMENTS)
 
 
 class ToolCallAssembler:
-    """Assigns each delta to a tool call.
+    """Assigns each delta to a tool call; those of more than MAX_TOOL_CALLS calls are dropped.
 
     OpenAI numbers the calls with `index` and sends id and name in the first delta of each. Other servers omit the
     index, give every complete call the index 0, repeat the name, or send no ids. For them, a different id starts a new
@@ -24,6 +28,8 @@ class ToolCallAssembler:
         self._calls: list[PartialToolCall] = []
         self._by_index: dict[object, PartialToolCall] = {}
         self._by_id: dict[str, PartialToolCall] = {}
+        self._excess = PartialToolCall()
+        """Stands for all calls beyond the limit."""
 
     @property
     def calls(self) -> list[PartialToolCall]:
@@ -55,10 +61,17 @@ class ToolCallAssembler:
             call = self._unfinished()  # some servers number the pieces instead of the calls
         is_new_place = piece.index is not None and piece.index not in self._by_index
         if call is None or piece.starts_after(call, is_new_place=is_new_place):
-            call = PartialToolCall()
-            self._calls.append(call)
-        self._by_index[piece.index] = self._by_index[None] = call
+            call = self._new_call()
+        if call is not self._excess or piece.index in self._by_index:  # a hostile server must not fill the dictionary
+            self._by_index[piece.index] = call
+        self._by_index[None] = call
         return call
+
+    def _new_call(self) -> PartialToolCall:
+        if len(self._calls) >= MAX_TOOL_CALLS:
+            return self._excess
+        self._calls.append(PartialToolCall())
+        return self._calls[-1]
 
     def _unfinished(self) -> PartialToolCall | None:
         """Returns the latest call if its arguments are incomplete."""
@@ -118,13 +131,17 @@ class _Piece:
 
 def _is_complete(call: PartialToolCall) -> bool:
     # The last delta first: joining and parsing all of them for each delta would be quadratic.
-    ends_like_an_object = not call.deltas or call.deltas[-1].rstrip()[-1:] in {"}", ""}
-    return ends_like_an_object and is_object(call.arguments or "{}")
+    is_end = not call.deltas or call.deltas[-1].rstrip()[-1:] in {"}", ""}
+    if not is_end or call.checked > _MAX_CHECKED_CHARACTERS:
+        return False
+    arguments = call.arguments or "{}"
+    call.checked += len(arguments) + len(call.deltas)
+    return is_object(arguments)
 
 
 def _merged_name(call: PartialToolCall, name: str) -> str:
     """Returns the call's name after a piece with this name, which may repeat, replace or continue it."""
-    if not name or name == call.name or (call.name and call.deltas):
+    if not name or name == call.name or (call.name and call.deltas) or len(call.name) > _MAX_NAME_CHARACTERS:
         return call.name
     return name if name.startswith(call.name) else call.name + name
 

@@ -9,7 +9,7 @@ from polyant.adapters.llm.failures import CallFailedError, InvalidResponseError,
 from polyant.adapters.llm.finish_reasons import FinishReason
 from polyant.adapters.llm.lenient_json import as_arguments, dumps, is_object, joined, loads
 from polyant.adapters.llm.sse import SseDecoder
-from polyant.domain.chat import ModelFinished, ProviderData, ToolCall, Usage
+from polyant.domain.chat import MAX_TOOL_CALLS, ModelFinished, ProviderData, ToolCall, Usage
 from polyant.domain.errors import ProviderFailure
 
 T = TypeVar("T")
@@ -44,13 +44,15 @@ class PartialToolCall:
         initial_arguments: The arguments, unless deltas follow.
     """
 
-    __slots__ = ("deltas", "id", "initial_arguments", "name", "state")
+    __slots__ = ("checked", "deltas", "id", "initial_arguments", "name", "state")
 
     def __init__(self, call_id: str = "", name: str = "", initial_arguments: str = "") -> None:
         self.id = call_id
         self.name = name
         self.initial_arguments = initial_arguments
         self.deltas: list[str] = []
+        self.checked = 0
+        """The characters that have been parsed to find the end of the arguments."""
         self.state: dict[str, Any] = {}
         """The provider's opaque state of this call."""
 
@@ -161,13 +163,13 @@ class ResponseReader:
     def end(self) -> list[ToolCall | ModelFinished]:
         """Returns the events that follow the text of a complete response.
 
-        A tool call without an id gets one. If there are tool calls and the finish reason is `stop` or `paused`, it
-        becomes `tool_calls`.
+        There are at most MAX_TOOL_CALLS calls; one without an id gets one. If there are calls and the finish reason is
+        `stop` or `paused`, it becomes `tool_calls`.
 
         Raises:
             CallFailedError: A tool call has no name, or there is neither text nor a tool call nor a finish reason.
         """
-        calls = [self._finished(call, number) for number, call in enumerate(self.calls(), start=1)]
+        calls = [self._finished(call, number) for number, call in enumerate(self.calls()[:MAX_TOOL_CALLS], start=1)]
         if not calls and not self.has_text and self.finish_reason is None:
             raise CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
         reason: FinishReason = self.finish_reason or "stop"

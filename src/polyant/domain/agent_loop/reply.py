@@ -8,6 +8,7 @@ from typing import assert_never
 import msgspec
 
 from polyant.domain.chat import (
+    MAX_TOOL_CALLS,
     AssistantMessage,
     ModelEvent,
     ModelFinished,
@@ -20,8 +21,6 @@ from polyant.domain.chat import (
 
 _INVALID_NAME_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 _MAX_NAME_CHARACTERS = 64
-_MAX_CALLS = 128
-"""Tool calls of one model call that are run; a model that makes more is broken or hostile."""
 _DEFAULT_NAME = "unnamed"
 
 
@@ -41,7 +40,7 @@ class Reply:
             case TextDelta():
                 self._texts.append(event.text)
             case ToolCall():
-                if len(self._calls) < _MAX_CALLS:
+                if len(self._calls) < MAX_TOOL_CALLS:
                     self._calls.append(event)
             case ModelFinished():
                 self.usage = event.usage
@@ -75,4 +74,4 @@ class Reply:
 
 
 def _valid_name(call: ToolCall) -> str:
-    return _INVALID_NAME_CHARACTER.sub("_", call.name)[:_MAX_NAME_CHARACTERS] or _DEFAULT_NAME
+    return _INVALID_NAME_CHARACTER.sub("_", call.name[:_MAX_NAME_CHARACTERS]) or _DEFAULT_NAME
