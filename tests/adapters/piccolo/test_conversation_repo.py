@@ -6,7 +6,8 @@ from polyant.adapters.piccolo.conversation_repo import _STATEMENTS
 from polyant.adapters.piccolo.conversation_tables import LaneRow, MessageRow
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import in_dialects
-from polyant.domain.conversations import ConversationId
+from polyant.domain.conversations import ConversationId, TurnId
+from polyant.domain.errors import LeaseLostError
 from polyant.domain.lanes import Lease
 from polyant.testing.conversation_store import LEASE, api_lane, conversation_of, messages_of
 from support.conversation_stores import PiccoloConversationStoreRig
@@ -66,3 +67,25 @@ async def test_lease_that_had_to_wait_contains_no_conversation(
     assert lease is not None
     assert lease.owner == "worker-2"
     assert lease.found is None
+
+
+async def test_lease_that_a_crash_of_the_server_undid_is_lost(postgres_database: PiccoloDatabase) -> None:
+    """The lease with the conversation isn't durable at once, so another process can get one with the same epoch."""
+    rig = PiccoloConversationStoreRig(postgres_database)
+    conversation = await rig.conversations.start(conversation_of())
+    undone = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=1)
+    assert undone is not None
+    await postgres_database.run("UPDATE lanes SET epoch = epoch - 1, owner = NULL, due_at = NULL")
+    lease = await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE, newest=1)
+    assert lease is not None
+    assert lease.epoch == undone.epoch
+    for options in ({}, {"release": True, "answers": TurnId("turn-1")}):
+        with pytest.raises(LeaseLostError):
+            await rig.conversations.append(conversation.id, messages_of(1), lease=undone, **options)  # type: ignore[arg-type]
+        with pytest.raises(LeaseLostError):
+            await rig.conversations.append(conversation.id, messages_of(2), lease=undone, **options)  # type: ignore[arg-type]
+    with pytest.raises(LeaseLostError):
+        await rig.lanes.renew(undone, seconds=LEASE)
+    await rig.lanes.release(undone)
+    assert await rig.lanes.renew(lease, seconds=LEASE) == 0
+    await rig.conversations.append(conversation.id, messages_of(1), lease=lease)

@@ -79,7 +79,7 @@ _STATEMENTS = {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING
     """,
     "point": "UPDATE lanes SET conversation = $2 WHERE id = $1",
-    "is_leased": "SELECT id FROM lanes WHERE id = $1 AND epoch = $2 AND owner IS NOT NULL",
+    "is_leased": "SELECT id FROM lanes WHERE id = $1 AND epoch = $2 AND owner = $3",
 }
 
 
@@ -149,7 +149,7 @@ class PiccoloConversationRepo(ConversationRepo):
     ) -> Work[None]:
         sql = self._database.sql
         if lease is not None:
-            held = yield from step(sql["is_leased"], lease.lane.id, lease.epoch)
+            held = yield from step(sql["is_leased"], lease.lane.id, lease.epoch, lease.owner)
             if not held:
                 ids = json.dumps([message.id for message in messages])
                 ((are_stored,),) = yield from step(sql["are_stored"], conversation, ids, len(messages))

@@ -50,14 +50,19 @@ _ACQUIRE = f"""
 
 # A statement reads rows as they were when it began, but takes the lane as it is. The conversation is up to date only if
 # the lane was free at the beginning and nobody has leased it since; otherwise it isn't read.
+# The commit doesn't wait for the disk, which would cost as much as the statement: the writes of the holder wait for it.
+# If the server crashes before, the lane is free again, and another process may get a lease with the same epoch. So a
+# lease is checked by its epoch and its owner.
 _ACQUIRE_AND_READ = f"""
-    WITH free AS MATERIALIZED (
+    WITH relaxed AS MATERIALIZED (
+        SELECT set_config('synchronous_commit', 'off', true)
+    ), free AS MATERIALIZED (
         SELECT epoch, conversation FROM lanes WHERE id = $1::text AND owner IS NULL
     ), acquired AS ({_ACQUIRE}), known AS MATERIALIZED (
         SELECT acquired.conversation FROM acquired JOIN free
             ON acquired.epoch = free.epoch + 1 AND acquired.conversation = free.conversation
     )
-    SELECT id, ''::varchar, @array({columns(LEASE)})::text, 0::bigint, -1::bigint FROM acquired
+    SELECT id, ''::varchar, @array({columns(LEASE)})::text, 0::bigint, -1::bigint FROM acquired, relaxed
     UNION ALL SELECT conversation.id, ''::varchar, @array({columns(CONVERSATION, "conversation")})::text, 0::bigint,
         0::bigint
         FROM known JOIN conversations AS conversation ON conversation.id = known.conversation
@@ -81,12 +86,12 @@ _STATEMENTS = {
         RETURNING {columns(LEASE)}
     """,
     "renew": """
-        UPDATE lanes SET due_at = @now + $3 WHERE id = $1 AND epoch = $2 AND owner IS NOT NULL RETURNING wake
+        UPDATE lanes SET due_at = @now + $3 WHERE id = $1 AND epoch = $2 AND owner = $4 RETURNING wake
     """,
     # Decides by the lane's own `wake`: whether open events exist would be read in an old snapshot after a lock wait.
     "release": f"""
         UPDATE lanes SET {RELEASE.format(again="(wake <> $3 OR $4)", delay="$5")}
-        WHERE id = $1 AND epoch = $2 AND owner IS NOT NULL RETURNING id
+        WHERE id = $1 AND epoch = $2 AND owner = $6 RETURNING id
     """,
     "uncount": """
         UPDATE channel_events SET attempts = greatest(attempts - 1, 0)
@@ -133,7 +138,7 @@ class PiccoloLanes(Lanes):
         return None if wait is None else wait / 1_000_000
 
     async def renew(self, lease: Lease, *, seconds: float) -> int:
-        rows = await self._database.write("renew", lease.lane.id, lease.epoch, duration(seconds))
+        rows = await self._database.write("renew", lease.lane.id, lease.epoch, duration(seconds), lease.owner)
         if not rows:
             raise LeaseLostError
         return int(rows[0][0])
@@ -147,7 +152,7 @@ class PiccoloLanes(Lanes):
         uncounted: Sequence[EventId] = (),
         uncounted_if_lost: bool = False,
     ) -> None:
-        values = lease.lane.id, lease.epoch, lease.wake, again, duration(delay)
+        values = lease.lane.id, lease.epoch, lease.wake, again, duration(delay), lease.owner
         if uncounted:
             await self._database.transact(lambda: self._release(values, uncounted, if_lost=uncounted_if_lost))
         else:

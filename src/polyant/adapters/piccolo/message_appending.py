@@ -18,10 +18,11 @@ from polyant.domain.errors import LeaseLostError, UnknownConversationError
 from polyant.domain.lanes import Lease
 
 # Parameters: 1 conversation, 2 lane or null, 3 epoch, 4 messages, 5 digests, 6 the turn that is answered, or null,
-# 7 client managed. One row: whether the lease is held, and whether the conversation exists.
+# 7 client managed, OWNER the owner of the lease, or null. One row: whether the lease is held, and whether the
+# conversation exists.
 _APPEND = f"""
     WITH lane AS MATERIALIZED (
-        SELECT id FROM lanes WHERE id = $2::text AND epoch = $3::bigint AND owner IS NOT NULL FOR UPDATE
+        SELECT id FROM lanes WHERE id = $2::text AND epoch = $3::bigint AND owner = OWNER::text FOR UPDATE
     ), conversation AS MATERIALIZED (
         SELECT id FROM conversations
         WHERE id = $1::text AND ($2::text IS NULL OR EXISTS (SELECT 1 FROM lane)) FOR UPDATE
@@ -60,8 +61,9 @@ _RELEASED = f""", released AS (
         UPDATE lanes SET {RELEASE.format(again="wake <> $8", delay=0)} FROM lane, conversation WHERE lanes.id = lane.id
     )"""
 
-# Parameters: 1 conversation, 2 lane, 3 epoch, 4 to 15 the message, 16 client managed. No row: nothing has changed.
-_FREE_OF_REPEATS = """SELECT id FROM lanes WHERE id = $2::text AND epoch = $3::bigint AND owner IS NOT NULL
+# Parameters: 1 conversation, 2 lane, 3 epoch, 4 to 15 the message, 16 client managed, OWNER as above. No row:
+# nothing has changed.
+_FREE_OF_REPEATS = """SELECT id FROM lanes WHERE id = $2::text AND epoch = $3::bigint AND owner = OWNER::text
         AND NOT EXISTS (
             SELECT 1 FROM conversation_messages
             WHERE conversation = $1::text AND NOT answered AND digest = $11::text
@@ -103,10 +105,10 @@ _APPEND_ANSWER = f"""
 """
 
 APPEND_STATEMENTS = {
-    "append": _APPEND.replace("RELEASED", ""),
-    "append_and_release": _APPEND.replace("RELEASED", _RELEASED),
-    "append_one": _APPEND_ONE,
-    "append_answer": _APPEND_ANSWER,
+    "append": _APPEND.replace("RELEASED", "").replace("OWNER", "$8"),
+    "append_and_release": _APPEND.replace("RELEASED", _RELEASED).replace("OWNER", "$9"),
+    "append_one": _APPEND_ONE.replace("OWNER", "$17"),
+    "append_answer": _APPEND_ANSWER.replace("OWNER", "$19"),
     "are_stored": "SELECT count(*) = $3 FROM conversation_messages WHERE conversation = $1 AND id IN @texts(2)",
 }
 
@@ -136,7 +138,7 @@ async def append_in_one(
     if len(messages) == 1 and lease is not None and release == (answers is not None):
         values = conversation, lease.lane.id, lease.epoch, *message_values(messages[0]), client_managed
         if await _append_one(
-            database, "append_one" if ends is None else "append_answer", *values, *_end(ends, answers)
+            database, "append_one" if ends is None else "append_answer", *values, *_end(ends, answers), lease.owner
         ):
             return
     records = [dict(zip(MESSAGE, message_values(message), strict=True)) for message in messages]
@@ -150,6 +152,7 @@ async def append_in_one(
         answers,
         client_managed,
         *(() if ends is None else (ends.wake,)),
+        None if lease is None else lease.owner,
     )
     if not is_leased:
         if release and await _are_stored(database, conversation, messages):
