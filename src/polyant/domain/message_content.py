@@ -1,5 +1,7 @@
 """The content of stored messages: the text form that is encrypted, and the estimated number of its tokens."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from polyant.domain.chat import AssistantMessage, TextPart, UserMessage
@@ -13,6 +15,7 @@ _TOKENS_PER_MESSAGE = 4
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(tuple[TextPart | StoredPart, ...])
+_contents_decoder = msgspec.json.Decoder(list[tuple[TextPart | StoredPart, ...]])
 
 
 def encode_content(message: UserMessage | AssistantMessage) -> str:
@@ -38,6 +41,30 @@ def decode_content(text: str, role: MessageRole) -> UserMessage | AssistantMessa
     except (msgspec.DecodeError, UnicodeError):
         raise SecretUnreadableError from None
     return message if role is MessageRole.USER else AssistantMessage(message.text)
+
+
+def decode_contents(texts: Sequence[str], roles: Sequence[MessageRole]) -> list[UserMessage | AssistantMessage]:
+    """Returns the messages with these parts, as `decode_content` does for each of them.
+
+    Raises:
+        SecretUnreadableError: A text isn't the content of a message, although it was decrypted.
+    """
+    try:
+        contents = _contents_decoder.decode(f"[{','.join(texts)}]")
+    except (msgspec.DecodeError, UnicodeError):
+        raise SecretUnreadableError from None
+    if len(contents) != len(texts):
+        raise SecretUnreadableError
+    return [
+        UserMessage(parts) if role is MessageRole.USER else AssistantMessage(_text_of(parts))
+        for parts, role in zip(contents, roles, strict=True)
+    ]
+
+
+def _text_of(parts: tuple[TextPart | StoredPart, ...]) -> str:
+    if len(parts) == 1 and isinstance(parts[0], TextPart):  # most messages
+        return parts[0].text
+    return UserMessage(parts).text
 
 
 def estimate_tokens(text: str) -> int:

@@ -16,7 +16,7 @@ from polyant.domain.conversations import (
 from polyant.domain.data_keys import DataAddress
 from polyant.domain.history_window import HistoryBudget, window_start
 from polyant.domain.lanes import Lane
-from polyant.domain.message_content import decode_content, encode_content, estimate_tokens, identity_of
+from polyant.domain.message_content import decode_content, decode_contents, encode_content, estimate_tokens, identity_of
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.data_cipher import DataCipher, DataKey
 from polyant.domain.ports.token_source import TokenSource
@@ -78,13 +78,9 @@ class OpenConversation:
         sizes = [each.tokens for each in messages]
         total = max(len(messages), self.conversation.messages - self.conversation.unanswered)
         start = window_start(sizes, total=total, budget=budget)
-        decrypt, conversation = self.key.decrypt_text, self.id
-        return _without_gaps(
-            [
-                decode_content(decrypt(each.text, DataAddress(conversation, each.id, each.role)), each.role)
-                for each in messages[start:]
-            ]
-        )
+        conversation, sent = self.id, messages[start:]
+        texts = self.key.decrypt_texts([(each.text, DataAddress(conversation, each.id, each.role)) for each in sent])
+        return _without_gaps(decode_contents(texts, [each.role for each in sent]))
 
     def stored(
         self,

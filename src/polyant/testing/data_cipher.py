@@ -209,6 +209,25 @@ class DataCipherContract(Contract):
         with pytest.raises(SecretUnreadableError):
             key.decrypt_text(key.encrypt_text(TEXT, home), other)
 
+    def test_texts_are_decrypted_together_in_their_order(self, key: DataKey) -> None:
+        texts = [TEXT, "", "\ud800 alone", "long " * 10_000, TEXT]
+        encrypted = [
+            (key.encrypt_text(text, address), address) for text, address in zip(texts, ADDRESSES.values(), strict=True)
+        ]
+        assert key.decrypt_texts(encrypted) == texts
+        assert key.decrypt_texts(encrypted[::-1]) == texts[::-1]
+        assert key.decrypt_texts([]) == []
+
+    def test_texts_are_not_decrypted_together_if_one_of_them_cannot_be(self, key: DataKey, other_key: DataKey) -> None:
+        good = key.encrypt_text(TEXT, ADDRESS), ADDRESS
+        rubbish = [(text, ADDRESS) for text in RUBBISH]
+        moved = [(good[0], address) for address in ADDRESSES.values() if address != ADDRESS]
+        foreign = [(other_key.encrypt_text(TEXT, ADDRESS), ADDRESS)]
+        of_bytes = [(urlsafe_b64encode(key.encrypt(TEXT.encode(), ADDRESS)).decode(), ADDRESS)]
+        for bad in (*rubbish, *moved, *foreign, *of_bytes):
+            with pytest.raises(SecretUnreadableError):
+                key.decrypt_texts([good, bad, good])
+
     def test_ciphertext_is_not_decrypted_by_another_key(self, key: DataKey, other_key: DataKey) -> None:
         with pytest.raises(SecretUnreadableError):
             other_key.decrypt(key.encrypt(DATA, ADDRESS), ADDRESS)

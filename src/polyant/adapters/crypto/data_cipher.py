@@ -3,8 +3,10 @@
 import functools
 import hmac
 import os
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
+from collections.abc import Sequence
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -53,6 +55,20 @@ class AesGcmDataKey(DataKey):
 
     def decrypt_text(self, encrypted: str, address: DataAddress) -> str:
         return self._decrypt(_decode(encrypted), address, _TEXT).decode("utf-8", "surrogatepass")
+
+    def decrypt_texts(self, encrypted: Sequence[tuple[str, DataAddress]]) -> list[str]:
+        # A turn decrypts up to a thousand texts, so this loop repeats `decrypt_text` without its calls.
+        decrypt, texts = self._aead.decrypt, list[str]()
+        try:
+            for text, address in encrypted:
+                data = _decode(text)
+                if data[:1] != _VERSION:
+                    raise SecretUnreadableError
+                decrypted = decrypt(data[1:_HEAD_BYTES], data[_HEAD_BYTES:], _associated_data(address, _TEXT))
+                texts.append(decrypted.decode("utf-8", "surrogatepass"))
+        except (ValueError, InvalidTag):  # ValueError: too short
+            raise SecretUnreadableError from None
+        return texts
 
     def fingerprint(self, data: bytes) -> str:
         return hmac.digest(self._fingerprint_key, data, "sha256").hex()
@@ -115,11 +131,11 @@ def _decode(text: str) -> bytes:
         SecretUnreadableError: The text isn't in that form.
     """
     try:
-        data = a2b_base64(text, strict_mode=True)
-    except ValueError:
+        data = msgspec.convert(text, bytes)  # as strict as binascii's strict mode, in a tenth of the time
+    except (msgspec.ValidationError, UnicodeError):
         raise SecretUnreadableError from None
     rest = len(data) % 3
-    if rest and text[rest - 4] not in _LAST_DIGITS[rest]:  # strict mode ignores unused bits at the end
+    if rest and text[rest - 4] not in _LAST_DIGITS[rest]:  # unused bits at the end
         raise SecretUnreadableError
     return data
 

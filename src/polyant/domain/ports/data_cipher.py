@@ -1,6 +1,7 @@
 """Port: data keys, each of which encrypts the content of one conversation."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from polyant.domain.data_keys import DataAddress
@@ -40,6 +41,14 @@ class DataKey(Protocol):
         Raises:
             SecretUnreadableError: As for `decrypt`; also for the result of `encrypt`, in any encoding.
         """
+
+    def decrypt_texts(self, encrypted: Sequence[tuple[str, DataAddress]]) -> list[str]:
+        """Returns the texts that this key encrypted for these addresses, in their order.
+
+        Raises:
+            SecretUnreadableError: As for `decrypt_text`, if one of them can't be decrypted.
+        """
+        return [self.decrypt_text(text, address) for text, address in encrypted]
 
     @abstractmethod
     def fingerprint(self, data: bytes) -> str:
