@@ -1,7 +1,7 @@
 """A person talks to an assistant on a scripted Telegram, through real servers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,12 @@ def test_stranger_is_paired_and_answered_by_polling(tmp_path: Path, telegram: Sc
         assert "not for you" not in shown
 
 
-def test_killed_server_answers_each_message_once_after_its_restart(
-    tmp_path: Path, telegram: ScriptedTelegram, provider: UpstreamThread
+@pytest.mark.parametrize("end", [Server.kill, Server.stop])
+def test_server_that_ends_in_the_middle_answers_each_message_once_after_its_restart(
+    tmp_path: Path, telegram: ScriptedTelegram, provider: UpstreamThread, end: Callable[[Server], object]
 ) -> None:
-    """The messages have a picture, a voice note and a PDF; the server is killed while the model answers."""
-    settings = {"PUBLIC_URL": PUBLIC_URL, "LEASE_SECONDS": "2"}
+    """The messages have a picture, a voice note and a PDF; the server is killed or stopped while the model answers."""
+    settings = {"PUBLIC_URL": PUBLIC_URL, "LEASE_SECONDS": "2", "SHUTDOWN_SECONDS": "0.5", "DRAIN_SECONDS": "0.1"}
     variables = connect(tmp_path, telegram, "--access", "everybody", "--burst", "enqueue", **settings)
     model = ("--provider", "openai", "--model", "m", "--base-url", f"{provider.upstream.url}/v1")
     succeed(tmp_path, variables, "instances", "update", "demo-bot", *model)
@@ -92,7 +93,7 @@ def test_killed_server_answers_each_message_once_after_its_restart(
     with serving(tmp_path, **variables) as server:
         assert post(server, telegram, *updates) == [200, 200, 200]
         eventually(lambda: len(provider.upstream.posts), 1)
-        server.kill()
+        end(server)
     assert telegram.texts(CHAT) == []
     with serving(tmp_path, **variables) as server:
         assert post(server, telegram, *updates) == [200, 200, 200]  # Telegram may deliver them again

@@ -120,6 +120,21 @@ async def test_address_over_the_limit_is_not_counted_again(
         assert (await delivered(app, receive, times=1, path=PATH)).status == 401
 
 
+async def test_unknown_webhooks_are_limited_without_looking_them_up(receive: FakeReceive) -> None:
+    async with serving() as app:
+        assert (await delivered(app, receive, times=1, path=PATH)).status == 200
+        receive.outcome = UnknownConnectionError()
+        unknown = [f"/channels/fake/{number:022d}" for number in range(2 * FORGED_LIMIT.requests)]
+        statuses = [(await delivered(app, receive, times=1, path=path)).status for path in unknown]
+        assert statuses == [404] * FORGED_LIMIT.requests + [429] * FORGED_LIMIT.requests
+        assert len(receive.requests) == 1 + FORGED_LIMIT.requests + 1
+        receive.outcome = WebhookReply()
+        assert (await delivered(app, receive, times=1, path=PATH)).status == 200
+        assert (await delivered(app, receive, times=1, path=unknown[0])).status == 429
+        assert (await delivered(app, receive, times=1, path=unknown[0], client=("203.0.113.8", 1))).status == 200
+        assert (await delivered(app, receive, times=1, path=unknown[0])).status == 200
+
+
 async def test_body_is_limited(receive: FakeReceive) -> None:
     assert (await deliver(receive, body=b"x" * MAX_WEBHOOK_BYTES)).status == 200
     assert (await deliver(receive, body=b"x" * (MAX_WEBHOOK_BYTES + 1))).status == 413

@@ -25,8 +25,8 @@ from polyant.http.throttle import Throttle
 
 MAX_WEBHOOK_BYTES = 1024 * 1024
 FORGED_LIMIT = RateLimit(60, 60)
-"""The limit of requests with a wrong signature, for each address."""
-_MAX_REFUSED = 10_000
+"""The limit of requests with a wrong signature or an unknown address of a webhook, for each address of a client."""
+_MAX_KNOWN = 10_000
 _METHODS = frozenset({"GET", "POST"})
 _PATH = "/channels/{channel:str}/{connection_id:str}"
 _PARTS = 2
@@ -38,7 +38,7 @@ class Webhooks:
 
     Args:
         instances: Provides the use case.
-        limiter: Counts requests with a wrong signature; an address over the limit isn't counted again before its end.
+        limiter: Counts forged requests; an address over the limit isn't counted again before its end.
         throttle: Names the client.
         clock: Measures how long addresses are over the limit.
         max_body_bytes: The server's limit of bodies, if it is less than that of webhooks.
@@ -54,6 +54,8 @@ class Webhooks:
         self._max_bytes = min(MAX_WEBHOOK_BYTES, max_body_bytes)
         self._refused: dict[str, float] = {}
         """When the addresses over the limit may fail again, by the monotonic clock."""
+        self._found: set[str] = set()
+        """The ids of connections that exist; others aren't looked up for an address over the limit."""
 
     async def reply(self, scope: HTTPScope, receive: Receive, *, channel: str, connection_id: str) -> WebhookReply:
         """Returns the response that the platform expects; the events of the request are stored.
@@ -62,13 +64,15 @@ class Webhooks:
             UnknownConnectionError: There is no such webhook.
             AuthenticationError: The request isn't from the platform.
             InvalidInputError: The request is malformed.
-            RateLimitedError: The client sent too many requests with a wrong signature.
+            RateLimitedError: The client sent too many forged requests.
             UnavailableError: The events can't be stored, so the platform has to deliver them again.
         """
         from polyant.domain.use_cases.channels.receive_events import ReceiveEvents  # noqa: PLC0415 - few servers have webhooks
 
         if not CHANNEL_NAME_PATTERN.match(channel) or not CONNECTION_ID_PATTERN.match(connection_id):
             raise UnknownConnectionError
+        if connection_id not in self._found:
+            self._require_room(scope)
         body = await read_body_of(scope, receive, limit=self._max_bytes)
         receive_events = await self._instances.get(ReceiveEvents)
         request = WebhookRequest(
@@ -78,24 +82,42 @@ class Webhooks:
             body=body,
         )
         try:
-            return await receive_events(ChannelName(channel), ConnectionId(connection_id), request)
+            reply = await receive_events(ChannelName(channel), ConnectionId(connection_id), request)
+        except UnknownConnectionError:
+            self._found.discard(connection_id)
+            await self._count(scope)
+            raise
         except WebhookRefusedError as error:
-            raise await self._refusal(scope, forged=error.forged) from None
+            self._note_found(connection_id)
+            if not error.forged:
+                raise InvalidInputError("Bad request") from None
+            await self._count(scope)
+            raise AuthenticationError("Unauthorized") from None
+        self._note_found(connection_id)
+        return reply
 
-    async def _refusal(self, scope: HTTPScope, *, forged: bool) -> Exception:
-        if not forged:
-            return InvalidInputError("Bad request")
-        address, now = self._throttle.key_of(scope), self._clock.monotonic()
-        wait = self._refused.get(address, now) - now
+    def _note_found(self, connection_id: str) -> None:
+        if len(self._found) >= _MAX_KNOWN:
+            self._found.clear()
+        self._found.add(connection_id)
+
+    def _require_room(self, scope: HTTPScope) -> None:
+        """Returns if the client may send a forged request, as far as this process knows."""
+        now = self._clock.monotonic()
+        wait = self._refused.get(self._throttle.key_of(scope), now) - now
         if wait > 0:
-            return RateLimitedError(retry_after=math.ceil(wait))
+            raise RateLimitedError(retry_after=math.ceil(wait))
+
+    async def _count(self, scope: HTTPScope) -> None:
+        """Counts a forged request, and returns if the client may send it."""
+        self._require_room(scope)
+        address = self._throttle.key_of(scope)
         state = await self._limiter.hit(f"webhook:{address}", FORGED_LIMIT)
-        if state.allowed:
-            return AuthenticationError("Unauthorized")
-        if len(self._refused) >= _MAX_REFUSED:
-            self._refused.clear()
-        self._refused[address] = now + state.retry_after
-        return RateLimitedError(retry_after=state.retry_after)
+        if not state.allowed:
+            if len(self._refused) >= _MAX_KNOWN:
+                self._refused.clear()
+            self._refused[address] = self._clock.monotonic() + state.retry_after
+            raise RateLimitedError(retry_after=state.retry_after)
 
 
 def _query_of(scope: HTTPScope) -> dict[str, str]:
