@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from polyant.domain.errors import LeaseLostError, StorageUnavailableError
+from polyant.domain.history_window import HistoryBudget, window_start
 from polyant.domain.lanes import LaneKind
 from polyant.domain.ports.lanes import Lanes
 from polyant.testing.contract import proves
@@ -55,17 +56,28 @@ class LanesContract(ConversationStoreContract):
 
     @proves(
         "With `newest`, the lease may contain what `ConversationRepo.current` returns; a store that would have to "
-        "wait for it leaves it out.",
+        "wait for it leaves it out, and may leave out messages before the `window_start` of a budget of that many "
+        "messages.",
     )
-    async def test_lease_contains_the_current_conversation_or_nothing(self, rig: ConversationStoreRig) -> None:
+    @pytest.mark.parametrize("count", [3, 8, 9, 10, 13, 14, 15])
+    async def test_lease_contains_the_current_conversation_or_nothing(
+        self, rig: ConversationStoreRig, count: int
+    ) -> None:
         conversation = await rig.conversations.start(conversation_of())
-        await rig.conversations.append(conversation.id, [*messages_of(3), user_message("m-4", answered=False)])
-        for newest in (0, 2, 9):
+        await rig.conversations.append(conversation.id, [*messages_of(count), user_message("m-x", answered=False)])
+        for newest in (0, 2, 9, 10):
             lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=newest)
             assert lease is not None
             assert lease.conversation == conversation.id
             current = await rig.conversations.current(api_lane().id, newest=newest)
-            assert lease.found in {None, current}
+            assert current is not None
+            if lease.found is not None:
+                budget = HistoryBudget(tokens=10**9, messages=newest)
+                first = window_start([1] * len(current.messages), total=count, budget=budget)
+                assert lease.found.conversation == current.conversation
+                kept = len(lease.found.messages)
+                assert lease.found.messages == current.messages[len(current.messages) - kept :]
+                assert kept >= len(current.messages) - first
             await rig.lanes.release(lease)
 
     async def test_lease_of_an_expired_lane_contains_what_its_holder_stored(self, rig: ConversationStoreRig) -> None:

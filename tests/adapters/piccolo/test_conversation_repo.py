@@ -40,6 +40,19 @@ async def test_free_lane_is_leased_with_its_conversation(postgres_database: Picc
     assert lease.found == await rig.conversations.current(api_lane().id, newest=2)
 
 
+async def test_lease_contains_no_messages_that_do_not_go_to_the_model(postgres_database: PiccoloDatabase) -> None:
+    rig = PiccoloConversationStoreRig(postgres_database)
+    conversation = await rig.conversations.start(conversation_of())
+    for number, kept in ((10, 10), (1, 6), (4, 10), (1, 6)):
+        at = (await rig.conversations.show(conversation.id)).conversation.messages
+        await rig.conversations.append(conversation.id, messages_of(at + number)[at:])
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=10)
+        assert lease is not None
+        assert lease.found is not None
+        assert len(lease.found.messages) == kept
+        await rig.lanes.release(lease)
+
+
 @pytest.mark.parametrize(
     ("is_leased", "change"),
     [(True, "owner = NULL, due_at = NULL"), (False, "epoch = epoch + 1"), (False, "conversation = 'other'")],

@@ -48,6 +48,9 @@ _ACQUIRE = f"""
         RETURNING {columns(LEASE)}
 """
 
+_WINDOW = "least($9::bigint, answers - (greatest(0, answers - $9 + step - 1)) / step * step)"
+"""The number of messages in the history window, see `window_start`: if there are more than $9, about half of them."""
+
 # A statement reads rows as they were when it began, but takes the lane as it is. The conversation is up to date only if
 # the lane was free at the beginning and nobody has leased it since; otherwise it isn't read.
 # The commit doesn't wait for the disk, which would cost as much as the statement: the writes of the holder wait for it.
@@ -59,16 +62,17 @@ _ACQUIRE_AND_READ = f"""
     ), free AS MATERIALIZED (
         SELECT epoch, conversation FROM lanes WHERE id = $1::text AND owner IS NULL
     ), acquired AS ({_ACQUIRE}), known AS MATERIALIZED (
-        SELECT acquired.conversation FROM acquired JOIN free
-            ON acquired.epoch = free.epoch + 1 AND acquired.conversation = free.conversation
+        SELECT conversation.*, messages - unanswered AS answers, greatest(1, $9::bigint - $9 / 2) AS step
+        FROM acquired
+            JOIN free ON acquired.epoch = free.epoch + 1 AND acquired.conversation = free.conversation
+            JOIN conversations AS conversation ON conversation.id = acquired.conversation
     )
     SELECT id, ''::varchar, @array({columns(LEASE)})::text, 0::bigint, -1::bigint FROM acquired, relaxed
-    UNION ALL SELECT conversation.id, ''::varchar, @array({columns(CONVERSATION, "conversation")})::text, 0::bigint,
-        0::bigint
-        FROM known JOIN conversations AS conversation ON conversation.id = known.conversation
+    UNION ALL SELECT id, ''::varchar, @array({columns(CONVERSATION)})::text, 0::bigint, 0::bigint FROM known
     UNION ALL SELECT * FROM (
         SELECT id, role, content, tokens, number FROM conversation_messages
-        WHERE conversation = (SELECT conversation FROM known) AND answered ORDER BY number DESC LIMIT $9
+        WHERE conversation = (SELECT id FROM known) AND answered
+        ORDER BY number DESC LIMIT (SELECT {_WINDOW} FROM known)
     ) AS newest
 """
 

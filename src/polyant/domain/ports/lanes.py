@@ -24,7 +24,8 @@ class Lanes(Protocol):
 
         An unknown lane is created; a known one has this description from now on. Of concurrent calls, one gets the
         lease. It is for lanes of the kinds `api` and `account`, and works for all. With `newest`, the lease may contain
-        what `ConversationRepo.current` returns; a store that would have to wait for it leaves it out.
+        what `ConversationRepo.current` returns; a store that would have to wait for it leaves it out, and may leave out
+        messages before the `window_start` of a budget of that many messages.
         """
 
     @abstractmethod
