@@ -28,6 +28,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
         "polyant.adapters.llm",
         "polyant.adapters.otel",
         "polyant.adapters.tools",
+        "polyant.testing.fake_network",
     ),
     "aiosqlite": ("polyant.adapters.piccolo",),
     "asyncpg": ("polyant.adapters.piccolo",),
@@ -36,7 +37,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "httpx2": ("polyant.adapters.mcp",),
     "jinja2": ("polyant.http.panel",),
     "litestar": ("polyant.http",),
-    "mcp": ("polyant.adapters.mcp",),
+    "mcp": ("polyant.adapters.mcp", "polyant.testing.mcp_server_main"),
     "msgspec": ("polyant",),
     "opentelemetry": ("polyant.adapters.otel",),
     "piccolo": ("polyant.adapters.piccolo",),
@@ -47,10 +48,11 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "pyromark": ("polyant.adapters.channels.whatsapp",),
     "pypdf": ("polyant.adapters.pdf",),
     "pytest": ("polyant.testing",),
+    "starlette": ("polyant.testing.mcp_server_main",),
     "telegramify_markdown": ("polyant.adapters.channels.telegram",),
-    "uvicorn": ("polyant.cli", "polyant.http.protocol"),
+    "uvicorn": ("polyant.cli", "polyant.http.protocol", "polyant.testing.mcp_server_main"),
     "yaml": ("polyant.adapters.agent_skills",),
-    "yarl": ("polyant.adapters.llm", "polyant.adapters.tools"),
+    "yarl": ("polyant.adapters.llm", "polyant.adapters.tools", "polyant.testing.fake_network"),
 }
 """The modules below which each package may be imported. Unlisted packages may not be imported."""
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 HANGS = """
 import pathlib, threading
 from support.launching import temporary_folder
-from support.mcp_server import mcp_server_process
+from polyant.testing.mcp_server import mcp_server_process
 from support.postgres import running_server
 from support.process import serving
 

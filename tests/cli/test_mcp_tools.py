@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from polyant.testing.mcp_server import McpServerProcess, mcp_server_process
 from support.commands import Polyant
-from support.mcp_server import McpServerProcess, mcp_server_process
 
 
 @pytest.fixture

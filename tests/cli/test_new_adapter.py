@@ -38,7 +38,22 @@ def test_invalid_name_writes_nothing(polyant: Polyant, tmp_path: Path, name: str
     assert "The name of an adapter must be 1 to 40 of" in done.stderr
 
 
-def test_port_without_a_template_is_refused(polyant: Polyant) -> None:
+@pytest.mark.parametrize("name", ["a" * 17, "twelve-and-five-x"])
+def test_name_that_no_channel_can_have_writes_nothing(polyant: Polyant, tmp_path: Path, name: str) -> None:
+    done = polyant("adapters", "new", "channel", name)
+    assert (done.code, list(tmp_path.iterdir())) == (2, [])
+    assert "A channel name must be 1 to 16 characters" in done.stderr
+
+
+def test_channel_is_named_without_hyphens(polyant: Polyant, tmp_path: Path) -> None:
+    polyant.succeed("adapters", "new", "channel", "my-chat")
+    folder = tmp_path / "polyant-my-chat"
+    assert 'my_chat = "polyant_my_chat.channel:MyChatChannel"' in (folder / "pyproject.toml").read_text()
+    assert 'name="my_chat"' in (folder / "src" / "polyant_my_chat" / "channel.py").read_text()
+    assert "CHANNELS=telegram,slack,whatsapp,my_chat" in (folder / "README.md").read_text()
+
+
+def test_unknown_port_is_refused(polyant: Polyant) -> None:
     done = polyant("adapters", "new", "no_port", "acme")
     assert done.code == 2
     assert "rate_limiter" in done.stderr

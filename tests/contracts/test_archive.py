@@ -1,14 +1,21 @@
 import pytest
 
 from polyant.adapters.memory.archive import MemoryArchive
+from polyant.adapters.memory.channel_connections import MemoryChannelConnections
+from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
+from polyant.adapters.memory.inbox import MemoryInbox
 from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.skill_files import MemorySkillFiles
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.piccolo.archive import PiccoloArchive
+from polyant.adapters.piccolo.channel_connections import PiccoloChannelConnections
+from polyant.adapters.piccolo.conversation_repo import PiccoloConversationRepo
 from polyant.adapters.piccolo.database import PiccoloDatabase
+from polyant.adapters.piccolo.inbox import PiccoloInbox
 from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
 from polyant.adapters.piccolo.skill_files import PiccoloSkillFiles
 from polyant.testing.archive import ArchiveContract, ArchiveOutageContract
+from polyant.testing.manual_clock import ManualClock
 from support.stores import InMemory, OnPostgres, OnSqlite
 
 
@@ -25,6 +32,18 @@ class TestMemoryArchive(InMemory, ArchiveContract):
     def instance_repo(self, memory: MemoryStore) -> MemoryInstanceRepo:
         return MemoryInstanceRepo(memory=memory)
 
+    @pytest.fixture
+    def connections(self, memory: MemoryStore) -> MemoryChannelConnections:
+        return MemoryChannelConnections(memory=memory)
+
+    @pytest.fixture
+    def conversation_repo(self, memory: MemoryStore) -> MemoryConversationRepo:
+        return MemoryConversationRepo(store=memory, clock=ManualClock())
+
+    @pytest.fixture
+    def inbox(self, memory: MemoryStore) -> MemoryInbox:
+        return MemoryInbox(store=memory, clock=ManualClock())
+
 
 class _InDatabase:
     @pytest.fixture
@@ -38,6 +57,18 @@ class _InDatabase:
     @pytest.fixture
     def instance_repo(self, store: PiccoloDatabase) -> PiccoloInstanceRepo:
         return PiccoloInstanceRepo(database=store)
+
+    @pytest.fixture
+    def connections(self, store: PiccoloDatabase) -> PiccoloChannelConnections:
+        return PiccoloChannelConnections(database=store)
+
+    @pytest.fixture
+    def conversation_repo(self, store: PiccoloDatabase) -> PiccoloConversationRepo:
+        return PiccoloConversationRepo(database=store)
+
+    @pytest.fixture
+    def inbox(self, store: PiccoloDatabase) -> PiccoloInbox:
+        return PiccoloInbox(database=store)
 
 
 class TestPiccoloArchiveOnSqlite(_InDatabase, OnSqlite, ArchiveContract, ArchiveOutageContract):

@@ -11,9 +11,9 @@ from polyant.adapters.tools.http_request_tool import HttpRequestTool
 from polyant.adapters.tools.spawn_task_tool import SpawnTaskTool
 from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.ports.tool import Tool
+from polyant.testing.fake_network import FakeNetwork
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import CONTEXT, ToolContract, ToolRun, WaitingRun, WaitingToolContract
-from support.fake_network import FakeNetwork
 from support.upstream import HANG_BEFORE_HEAD, Received, Reply, ScriptedUpstream
 
 

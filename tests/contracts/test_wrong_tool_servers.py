@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from contracts.test_tool_servers import McpServersUnderTest
+from polyant.adapters.mcp.tool_servers import McpToolServers
 from polyant.domain.instances import Slug
 from polyant.domain.ports.tool_servers import OpenedServers, ServerAccess, ToolServers
+from polyant.testing.mcp_rig import open_mcp_rig
+from polyant.testing.mcp_server import McpServerProcess
 from polyant.testing.tool_servers import ToolServersContract
-from support.mcp_server import McpServerProcess
-from support.upstream import ScriptedUpstream
+from support.patience import seconds
 
 
 class SequentialToolServers(ToolServers):
@@ -30,8 +31,7 @@ class SequentialToolServers(ToolServers):
 
 
 async def test_sequential_client_is_refused() -> None:
-    async with ScriptedUpstream() as upstream, ScriptedUpstream() as other:
-        servers = McpServersUnderTest(McpServerProcess(9), upstream, other)
-        servers.tool_servers = SequentialToolServers(servers.tool_servers)
+    client = SequentialToolServers(McpToolServers(open_seconds=seconds(1.2)))
+    async with open_mcp_rig(client, McpServerProcess(9)) as rig:
         with pytest.raises(AssertionError):
-            await ToolServersContract().test_servers_are_contacted_concurrently(servers)
+            await ToolServersContract().test_servers_are_contacted_concurrently(rig)

@@ -10,9 +10,9 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from polyant.domain.chat import ToolCall, Usage
+from polyant.testing.mcp_server import McpServerProcess, mcp_server_process
 from polyant.testing.provider_scripts import ScriptedAnswer
 from support.anthropic_replies import anthropic_responder
-from support.mcp_server import McpServerProcess, mcp_server_process
 from support.openai_replies import openai_responder
 from support.patience import PATIENCE, seconds
 from support.process import Server, eventually, run_polyant, serving

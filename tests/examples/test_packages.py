@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from examples.environment import ROOT, Environment
+from support.new_packages import give_time
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.toml"))
 MAX_LINES = {"chat_model": 250}
@@ -47,6 +48,16 @@ def test_new_package_passes_its_checks_as_it_stands(environment: Environment, tm
     environment.run(package, "pytest", "-q")
     listed = environment.run(tmp_path, "polyant", "adapters", RATE_LIMITER="acme-limits")
     assert "POLYANT_ACME_LIMITS_MAX_KEYS" in listed
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("port", ["channel", "tool_servers"])
+def test_new_package_passes_its_kit_with_shipped_rigs(environment: Environment, tmp_path: Path, port: str) -> None:
+    environment.run(tmp_path, "polyant", "adapters", "new", port, "acme")
+    package = tmp_path / "polyant-acme"
+    give_time(package)
+    environment.install(package)
+    environment.run(package, "pytest", "-q")
 
 
 @pytest.mark.timeout(900)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from panel.conftest import Open
 from panel.test_journeys import create
 from panel.test_pages import violations
-from support.mcp_server import McpServerProcess, mcp_server_process
+from polyant.testing.mcp_server import McpServerProcess, mcp_server_process
 
 SKILL = "# Returns\n\nAsk for the order number."
 

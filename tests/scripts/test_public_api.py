@@ -1,9 +1,12 @@
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from polyant.cli.adapter_templates import TEMPLATES
+from polyant.cli.new_adapter import write_package
 from scripts import public_api
 from scripts.public_api import changed_symbols, public_modules, read_record, signatures_of, unannounced
 
@@ -140,3 +143,24 @@ def test_printed_examples_use_public_modules_only(page: Path) -> None:
     blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", page.read_text())
     imported = set[str]().union(*map(imports_in, blocks))
     assert imported - set(PUBLIC) == set()
+
+
+@pytest.mark.parametrize("port", sorted(TEMPLATES))
+def test_new_packages_and_their_tests_use_public_modules_only(port: str, tmp_path: Path) -> None:
+    folder = write_package(port, "acme", tmp_path)
+    imported = {
+        name for path in folder.rglob("*.py") for name in modules_imported_by(path) if name.startswith("polyant.")
+    }
+    assert imported - {*PUBLIC} == set()
+
+
+def modules_imported_by(path: Path) -> Iterator[str]:
+    """Yields the modules of imports; of `from polyant import llm`, that is `polyant.llm`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module="polyant", names=names):
+                yield from (f"polyant.{alias.name}" for alias in names)
+            case ast.ImportFrom(module=str(module)):
+                yield module

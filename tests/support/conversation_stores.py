@@ -14,23 +14,23 @@ from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.inbox import PiccoloInbox
 from polyant.adapters.piccolo.lanes import PiccoloLanes
 from polyant.adapters.piccolo.outbox import PiccoloOutbox
-from polyant.testing.conversation_store import ConversationStoreRig
+from polyant.testing.conversation_store import ClockedConversationStoreRig, ConversationStoreRig
 from polyant.testing.manual_clock import ManualClock
 
 
-class MemoryConversationStoreRig(ConversationStoreRig):
+class MemoryConversationStoreRig(ClockedConversationStoreRig):
     """The five ports around one MemoryStore, and its clock."""
 
     def __init__(self) -> None:
         self.store, self.clock = MemoryStore(), ManualClock()
-        self.conversations = MemoryConversationRepo(store=self.store, clock=self.clock)
-        self.maintenance = MemoryConversationMaintenance(store=self.store, clock=self.clock)
-        self.lanes = MemoryLanes(store=self.store, clock=self.clock)
-        self.inbox = MemoryInbox(store=self.store, clock=self.clock)
-        self.outbox = MemoryOutbox(store=self.store, clock=self.clock)
-
-    async def advance(self, seconds: float) -> None:
-        self.clock.advance(seconds)
+        super().__init__(
+            self.clock,
+            conversations=MemoryConversationRepo(store=self.store, clock=self.clock),
+            maintenance=MemoryConversationMaintenance(store=self.store, clock=self.clock),
+            lanes=MemoryLanes(store=self.store, clock=self.clock),
+            inbox=MemoryInbox(store=self.store, clock=self.clock),
+            outbox=MemoryOutbox(store=self.store, clock=self.clock),
+        )
 
 
 _MAKE_OLDER = {

@@ -1,4 +1,4 @@
-"""The templates of `polyant adapters new`, one for each port that takes adapters, except Channel and ToolServers."""
+"""The templates of `polyant adapters new`, one for each port that takes adapters."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +12,12 @@ _COMMON = _TEMPLATES / "common"
 _SUFFIX = ".template"
 
 _LISTS = {
+    "channel": "CHANNELS=telegram,slack,whatsapp,NAME",
     "chat_model": "CHAT_MODELS=openai,anthropic,scripted,NAME",
     "tool": "POLYANT_TOOLS=NAME",
     "turn_observer": "TURN_OBSERVERS=NAME",
 }
-_WITHOUT_HYPHENS = frozenset({"tool"})
+_WITHOUT_HYPHENS = frozenset({"channel", "tool"})
 _STORE = ("archive", "audit_log", "channel_connections", "instance_history", "session_repo", "skill_files", "user_repo")
 _FOLLOW_MEMORY = "Override the methods of the adapter with calls of your store, one after the other."
 _FOLLOW_STORE = (
@@ -33,6 +34,8 @@ class AdapterTemplate(msgspec.Struct, frozen=True, kw_only=True):
     settings: str = ""
     """Further variables that the command to serve needs."""
     step: str = "Replace the body of the adapter."
+    requirement: str = "polyant"
+    """The package to depend on, with the extras that the adapter or its rig needs."""
     folder: str = ""
     """The template's folder; by default, the port's name."""
     ports: tuple[str, ...] = ()
@@ -47,6 +50,12 @@ _FIVE = AdapterTemplate(
 )
 
 TEMPLATES: dict[str, AdapterTemplate] = {
+    "channel": AdapterTemplate(
+        page="channels.md",
+        settings="POLYANT_VARIABLE_URL=https://api.platform.example",
+        step="Replace the structs and the calls by those of your platform, in the adapter and in the protocol of its "
+        "test.",
+    ),
     "chat_model": AdapterTemplate(
         page="chat-models.md", step="Replace `Piece`, `Call` and `encode` by the format of your provider."
     ),
@@ -75,6 +84,12 @@ TEMPLATES: dict[str, AdapterTemplate] = {
     ),
     "supervisor": AdapterTemplate(page="supervisors.md", step="Run your agent framework in `converse`."),
     "tool": AdapterTemplate(page="tools.md", step="Replace the arguments, the description and `run`."),
+    "tool_servers": AdapterTemplate(
+        page="tool-servers.md",
+        settings="POLYANT_VARIABLE_BLOCKED=files.example",
+        step="Change the servers before they are opened, or open them with a client of your own.",
+        requirement="polyant[mcp]",
+    ),
     "transcriber": AdapterTemplate(
         page="media.md", settings="POLYANT_VARIABLE_URL=http://localhost:9000/", step="Call your service in `_post`."
     ),
@@ -98,11 +113,12 @@ def texts_of(port: str) -> dict[str, str]:
         "CHOICE": " ".join(filter(None, (_choice_of(port), template.settings))),
         "STEP": template.step,
         "PAGE": template.page,
+        "REQUIREMENT": template.requirement,
     }
 
 
 def name_of(port: str, name: str) -> str:
-    """Returns the name of the entry point: the names of tools contain no hyphens."""
+    """Returns the name of the entry point: the names of tools and channels contain no hyphens."""
     return name.replace("-", "_") if port in _WITHOUT_HYPHENS else name
 
 

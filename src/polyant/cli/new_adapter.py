@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from polyant.cli.adapter_templates import TEMPLATES, files_of, name_of, texts_of
+from polyant.domain.channels import parse_channel_name
 from polyant.domain.errors import ConflictError, InvalidInputError
 
 _NAME = re.compile(r"\A[a-z][a-z0-9]*([_-][a-z0-9]+)*\Z")
@@ -59,6 +60,8 @@ def write_package(port: str, name: str, parent: Path) -> Path:
     """
     if not _NAME.match(name) or len(name) > _MAX_NAME_CHARACTERS:
         raise InvalidInputError(f"The name of an adapter must be {_NAME_RULE}")
+    if port == "channel":
+        parse_channel_name(name_of(port, name))
     words = re.split("[_-]", name)
     package = f"polyant-{'-'.join(words)}"
     folder = parent / package

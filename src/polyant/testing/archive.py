@@ -1,18 +1,22 @@
 """The contract of the port Archive."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
 
 from polyant.domain.audit import CLI, SERVER, AuditEntry, AuditQuery, Change
 from polyant.domain.backups import StoredItem, StoreNotEmptyError
+from polyant.domain.channels import ChannelConnection
 from polyant.domain.conversations import INDEX_DAY, KeyKind, StoredConversation, StoredMessage, TurnId, WrappedKey
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Instance
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
+from polyant.domain.ports.channel_connections import ChannelConnections
+from polyant.domain.ports.conversation_repo import ConversationRepo
+from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.session_repo import SessionRepo
 from polyant.domain.ports.skill_files import SkillFiles
@@ -22,11 +26,12 @@ from polyant.domain.users import StoredSession, User
 from polyant.testing.audit_log import entry_of
 from polyant.testing.channel_connection_factory import connection_of
 from polyant.testing.contract import Contract, proves
-from polyant.testing.conversation_store import assistant_message, conversation_of, user_message
+from polyant.testing.conversation_store import assistant_message, conversation_of, event_of, lane_of, user_message
 from polyant.testing.factories import InstanceFactory, UserFactory
 from polyant.testing.skill_files import content_of_skill, state_before, with_skills
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+_DAY = date(2026, 5, 4)
 _RESTORED = Change(CLI, "backup.restore").entry(_NOW)
 
 
@@ -68,9 +73,8 @@ def any_conversations(instances: Sequence[Instance]) -> list[StoredItem]:
         conversation_of(f"c{each.id}", f"lane-{each.id}", instance=each.id, messages=2, unanswered=1, user="hash")
         for each in instances
     ]
-    day = INDEX_DAY.isoformat()
     return [
-        WrappedKey(kind=KeyKind.INGEST, id=day, key="wrapped", wrapped_by="master-1"),
+        key_of(INDEX_DAY),
         *(StoredConversation(conversation=each, is_current=number > 0) for number, each in enumerate(conversations)),
         *(
             StoredMessage(conversation=each.id, message=message)
@@ -81,6 +85,11 @@ def any_conversations(instances: Sequence[Instance]) -> list[StoredItem]:
             )
         ),
     ]
+
+
+def key_of(day: date, *, key: str = "wrapped") -> WrappedKey:
+    """Returns the data key of a day."""
+    return WrappedKey(kind=KeyKind.INGEST, id=day.isoformat(), key=key, wrapped_by="master-1")
 
 
 def sorted_items(items: Iterable[StoredItem]) -> Sequence[StoredItem]:
@@ -118,6 +127,18 @@ class ArchiveContract(Contract):
         raise NotImplementedError("return the SkillFiles of the same store")
 
     @pytest.fixture
+    def connections(self) -> ChannelConnections:
+        raise NotImplementedError("return the ChannelConnections of the same store")
+
+    @pytest.fixture
+    def conversation_repo(self) -> ConversationRepo:
+        raise NotImplementedError("return the ConversationRepo of the same store")
+
+    @pytest.fixture
+    def inbox(self) -> Inbox:
+        raise NotImplementedError("return the Inbox of the same store")
+
+    @pytest.fixture
     def user_repo(self) -> UserRepo:
         raise NotImplementedError("return the UserRepo of the same store")
 
@@ -141,12 +162,8 @@ class ArchiveContract(Contract):
     async def test_snapshot_of_an_empty_store_has_no_items(self, archive: Archive) -> None:
         assert await items_of(archive) == []
 
-    @proves("Opens a snapshot and yields its items, one kind after the other.")
     @proves(
-        "The history of instances, events, deliveries, sessions, turn metrics, rate limits and the KeyCheck's value "
-        "aren't copied.",
-        "The kinds are instances, skill files, channel connections, the data key of hashes, conversations, messages, "
-        "users and audit entries.",
+        "Opens a snapshot and yields its items, one kind after the other.",
         "Audit entries are in the order of their storage.",
     )
     async def test_snapshot_yields_instances_users_and_audit_entries_as_stored(
@@ -161,6 +178,50 @@ class ArchiveContract(Contract):
         found = await items_of(archive)
         assert [type(item) for item in found] == [Instance] * 3 + [User] * 3 + [AuditEntry] * 3
         assert sorted_items(found) == sorted_items([changed, *instances[1:], *users, *entries])
+
+    @proves(
+        "The history of instances, events, deliveries, sessions, turn metrics, rate limits and the KeyCheck's value "
+        "aren't copied.",
+        "The kinds are instances, skill files, channel connections, the data key of hashes, conversations, messages, "
+        "users and audit entries.",
+    )
+    async def test_snapshot_has_each_kind_and_nothing_else(  # noqa: PLR0917 - each fixture is an argument
+        self,
+        archive: Archive,
+        instance_repo: InstanceRepo,
+        connections: ChannelConnections,
+        conversation_repo: ConversationRepo,
+        inbox: Inbox,
+        user_repo: UserRepo,
+        session_repo: SessionRepo,
+        audit_log: AuditLog,
+    ) -> None:
+        """The store has states, sessions, events and the key of a day, too."""
+        instance, files = with_skills(InstanceFactory.build(), content_of_skill())
+        stored = await instance_repo.add(instance, skill_files=files)
+        changed = msgspec.structs.replace(stored, name="New")
+        saved = await instance_repo.save(changed, replaced=state_before(stored, changed))
+        connection = await connections.add(connection_of(instance_id=saved.id, slug=saved.slug))
+        key = await inbox.ingest_key(INDEX_DAY, key_of(INDEX_DAY))
+        await inbox.ingest_key(_DAY, key_of(_DAY))
+        await inbox.receive([event_of(lane=lane_of("lane-2", instance=saved.id))])
+        started = await conversation_repo.start(conversation_of(instance=saved.id))
+        await conversation_repo.append(started.id, [user_message()])
+        user = await user_repo.add(UserFactory.build())
+        session = StoredSession(token_id="token", user_id=user.id, expires_at=_NOW + timedelta(days=1))  # noqa: S106
+        await session_repo.add(session, user_version=user.version, now=_NOW)
+        await audit_log.add(entry_of())
+        conversation = (await conversation_repo.show(started.id)).conversation
+        assert await items_of(archive) == [
+            saved,
+            *files,
+            connection,
+            key,
+            StoredConversation(conversation=conversation, is_current=True),
+            StoredMessage(conversation=started.id, message=user_message()),
+            user,
+            entry_of(),
+        ]
 
     @proves("Files that only the history of an instance needs are left out.")
     async def test_snapshot_has_the_files_of_current_skills(
@@ -233,8 +294,15 @@ class ArchiveContract(Contract):
         assert sorted_items(await items_of(archive)) == sorted_items([*items, _RESTORED])
 
     @proves("The audit entries keep their order.")
-    async def test_repositories_return_restored_items(
-        self, archive: Archive, instance_repo: InstanceRepo, user_repo: UserRepo, audit_log: AuditLog
+    async def test_repositories_return_restored_items(  # noqa: PLR0917 - each fixture is an argument
+        self,
+        archive: Archive,
+        instance_repo: InstanceRepo,
+        connections: ChannelConnections,
+        conversation_repo: ConversationRepo,
+        inbox: Inbox,
+        user_repo: UserRepo,
+        audit_log: AuditLog,
     ) -> None:
         items = any_items()
         await archive.restore(iterate(items), audit=_RESTORED)
@@ -242,6 +310,16 @@ class ArchiveContract(Contract):
             match item:
                 case Instance():
                     assert await instance_repo.get(item.slug) == item
+                case ChannelConnection():
+                    assert await connections.get(item.id) == item
+                case WrappedKey():
+                    assert await inbox.ingest_key(INDEX_DAY) == item
+                case StoredConversation():
+                    assert (await conversation_repo.show(item.conversation.id)).conversation == item.conversation
+                    current = await conversation_repo.current(item.conversation.lane, newest=0)
+                    assert (current is not None) is item.is_current
+                case StoredMessage():
+                    assert item.message in (await conversation_repo.show(item.conversation)).messages
                 case User():
                     assert await user_repo.get(item.id) == item
         trail = (await audit_log.list(AuditQuery())).entries
@@ -261,7 +339,8 @@ class ArchiveContract(Contract):
 
     @proves("The audit entries keep their order.")
     async def test_many_items_are_restored(self, archive: Archive) -> None:
-        items = any_items(120)
+        """A page of an adapter may have some hundred rows, and a statement some thousand parameters."""
+        items = [*any_items(60), *(entry_of(details=(f"entry {number}",)) for number in range(1_001))]
         await archive.restore(iterate(items), audit=_RESTORED)
         assert sorted_items(await items_of(archive)) == sorted_items([*items, _RESTORED])
 
@@ -315,9 +394,18 @@ class ArchiveContract(Contract):
         await archive.restore(iterate([]), audit=_RESTORED)
         assert (await instance_repo.changes_since(0)).revision > 0
 
-    @proves("A store with nothing else but data keys of days counts as empty.")
     async def test_new_store_counts_as_empty(self, archive: Archive) -> None:
         await archive.check_empty()
+
+    @proves("A store with nothing else but data keys of days counts as empty.")
+    @pytest.mark.usefixtures("initial")
+    async def test_keys_of_days_count_as_nothing(self, archive: Archive, inbox: Inbox) -> None:
+        for day in (INDEX_DAY, _DAY):
+            await inbox.ingest_key(day, key_of(day))
+        await archive.check_empty()
+        items: list[StoredItem] = [key_of(INDEX_DAY, key="theirs")]
+        await archive.restore(iterate(items), audit=_RESTORED)
+        assert await items_of(archive) == [*items, _RESTORED]
 
     @proves(
         "The initial data of a store are at most one instance and one user, both created by the server "
@@ -366,14 +454,42 @@ class ArchiveContract(Contract):
         await user_repo.add(UserFactory.build(), audit=created("user.create"))
         await self._check_not_empty(archive)
 
-    @proves("A store with nothing else but data keys of days counts as empty.")
+    @proves("StoreNotEmptyError: It contains more.")
+    async def test_connection_makes_the_store_not_empty(
+        self, archive: Archive, initial: tuple[Instance, User], connections: ChannelConnections
+    ) -> None:
+        await connections.add(connection_of(instance_id=initial[0].id, slug=initial[0].slug))
+        await self._check_not_empty(archive)
+
+    @proves("StoreNotEmptyError: It contains more.")
+    @pytest.mark.usefixtures("initial")
+    async def test_conversation_makes_the_store_not_empty(
+        self, archive: Archive, conversation_repo: ConversationRepo
+    ) -> None:
+        await conversation_repo.start(conversation_of())
+        await self._check_not_empty(archive)
+
+    @proves("StoreNotEmptyError: It contains more.")
+    @pytest.mark.usefixtures("initial")
+    async def test_event_makes_the_store_not_empty(self, archive: Archive, inbox: Inbox) -> None:
+        """Otherwise the restored instances would answer it."""
+        await inbox.receive([event_of()])
+        await self._check_not_empty(archive)
+
+    @proves(
+        "The initial data of a store are at most one instance and one user, both created by the server "
+        "and never changed, and one audit entry for each.",
+    )
     async def test_changed_instance_makes_the_store_not_empty(
         self, archive: Archive, initial: tuple[Instance, User], instance_repo: InstanceRepo
     ) -> None:
         await instance_repo.save(initial[0])
         await self._check_not_empty(archive)
 
-    @proves("A store with nothing else but data keys of days counts as empty.")
+    @proves(
+        "The initial data of a store are at most one instance and one user, both created by the server "
+        "and never changed, and one audit entry for each.",
+    )
     async def test_changed_user_makes_the_store_not_empty(
         self, archive: Archive, initial: tuple[Instance, User], user_repo: UserRepo
     ) -> None:

@@ -16,7 +16,7 @@ from polyant.domain.ports.inbox import Inbox
 from polyant.domain.ports.lanes import Lanes
 from polyant.domain.ports.outbox import Outbox
 from polyant.testing.contract import Contract
-from polyant.testing.manual_clock import START
+from polyant.testing.manual_clock import START, ManualClock
 
 BOT = InstanceId("b" * 32)
 OTHER_BOT = InstanceId("c" * 32)
@@ -38,6 +38,39 @@ class ConversationStoreRig(Protocol):
 
         A store that reads its own clock may instead move its rows into the past, or shorten waits.
         """
+
+
+class ClockedConversationStoreRig(ConversationStoreRig):
+    """The rig of a store that reads a clock of the test.
+
+    Args:
+        clock: The clock of the adapters.
+        conversations: One adapter of each port, all around one empty store.
+        maintenance: See `conversations`.
+        lanes: See `conversations`.
+        inbox: See `conversations`.
+        outbox: See `conversations`.
+    """
+
+    def __init__(
+        self,
+        clock: ManualClock,
+        *,
+        conversations: ConversationRepo,
+        maintenance: ConversationMaintenance,
+        lanes: Lanes,
+        inbox: Inbox,
+        outbox: Outbox,
+    ) -> None:
+        self._clock = clock
+        self.conversations = conversations
+        self.maintenance = maintenance
+        self.lanes = lanes
+        self.inbox = inbox
+        self.outbox = outbox
+
+    async def advance(self, seconds: float) -> None:
+        self._clock.advance(seconds)
 
 
 class ConversationStoreContract(Contract):
@@ -65,6 +98,11 @@ def lane_of(name: str = "lane-1", **fields: Any) -> Lane:
 def api_lane(name: str = "lane-1", **fields: Any) -> Lane:
     """Returns a lane of /v1 with those fields."""
     return lane_of(name, **{"kind": LaneKind.API, "channel": "api", "account": "", **fields})
+
+
+def lease_of(lane: Lane | None = None) -> Lease:
+    """Returns a lease that no store has given."""
+    return Lease(lane=lane or lane_of(), owner="worker-1", epoch=1, wake=0)
 
 
 def conversation_of(name: str = "conversation-1", lane: str = "lane-1", **fields: Any) -> Conversation:
@@ -139,3 +177,17 @@ async def finished(rig: ConversationStoreRig, work: LaneWork, *chunks: str, **fi
     deliveries = await rig.inbox.finish(work.lease, result_of(work, *chunks, **fields), seconds=LEASE)
     assert deliveries is not None
     return deliveries
+
+
+async def leased_and_released(rig: ConversationStoreRig) -> None:
+    """Leases the lane `lane-1` of /v1 twice, and releases it."""
+    for _ in range(2):
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        await rig.lanes.release(lease)
+
+
+async def is_new_lane(rig: ConversationStoreRig) -> bool:
+    """Returns whether the lane `lane-1` is unknown, by leasing it."""
+    lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+    return lease is not None and (lease.epoch, lease.wake) == (1, 0)

@@ -13,9 +13,9 @@ from polyant.domain.chat import ModelEvent, ModelRequest
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.testing.event_stream import whole
+from polyant.testing.fake_network import FakeNetwork
 from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import HELLO, events_of, expected_events
-from support.fake_network import FakeNetwork
 from support.logs import collected
 from support.openai_replies import openai_responder
 from support.upstream import ScriptedUpstream

@@ -6,7 +6,7 @@ import pytest
 
 from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.session import READ_BUFFER_BYTES, open_session
-from support.fake_network import FakeNetwork
+from polyant.testing.fake_network import FakeNetwork
 from support.upstream import Reply, ScriptedUpstream
 
 _BYTES_PER_READ = 256 * 1024

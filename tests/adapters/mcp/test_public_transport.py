@@ -12,7 +12,7 @@ import pytest
 from polyant.adapters.mcp.bound_transport import BoundTransport
 from polyant.adapters.mcp.public_transport import NotPublicError
 from polyant.domain.urls import origin_of
-from support.fake_network import FakeNetwork
+from polyant.testing.fake_network import FakeNetwork
 from support.upstream import Reply, ScriptedUpstream
 
 PUBLIC = "93.184.215.14"

@@ -14,10 +14,10 @@ from polyant.domain.instances import Slug
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.ports.tool_servers import ServerAccess
 from polyant.domain.trace_context import TraceContext
+from polyant.testing.mcp_server import mcp_server_process
 from polyant.testing.tool_servers import call
 from support.logs import collected, fields_of
 from support.mcp_replies import FIND, INITIALIZED, answering
-from support.mcp_server import mcp_server_process
 from support.patience import PATIENCE, seconds
 from support.upstream import DROP, HANG_BEFORE_HEAD, Reply, ScriptedUpstream, Then
 

@@ -8,8 +8,8 @@ import pytest
 from polyant.adapters.pdf import document_reader, extraction
 from polyant.adapters.pdf.document_reader import PypdfDocumentReader
 from polyant.domain.media.documents import UnreadableDocumentError
+from polyant.testing.pdfs import assembled, pdf
 from support.patience import seconds
-from support.pdfs import assembled, pdf
 
 
 async def refused(reader: PypdfDocumentReader, data: bytes) -> str:

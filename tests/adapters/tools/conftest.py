@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from support.fake_network import FakeNetwork
+from polyant.testing.fake_network import FakeNetwork
 from support.upstream import Reply, ScriptedUpstream
 
 

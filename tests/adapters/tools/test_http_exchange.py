@@ -8,9 +8,9 @@ import pytest
 from polyant.adapters.tools.http_request_tool import HttpRequestTool
 from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.tools import ToolError
+from polyant.testing.fake_network import FakeNetwork
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import ToolRun, result_of
-from support.fake_network import FakeNetwork
 from support.upstream import Reply, ScriptedUpstream
 
 PUBLIC = "93.184.215.14"

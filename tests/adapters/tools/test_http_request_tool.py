@@ -9,9 +9,9 @@ from polyant.adapters.tools.http_response import MAX_BODY_BYTES
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import HttpToolHosts
 from polyant.domain.tools import ToolError
+from polyant.testing.fake_network import FakeNetwork
 from polyant.testing.manual_clock import ManualClock
 from polyant.testing.tool import CONTEXT, ToolRun, result_of
-from support.fake_network import FakeNetwork
 from support.patience import PATIENCE
 from support.upstream import HANG_BEFORE_HEAD, Gate, Reply, ScriptedUpstream, Then, json_reply
 

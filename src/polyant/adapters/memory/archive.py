@@ -44,7 +44,8 @@ class MemoryArchive(Archive):
             and all(instance.version == 1 for instance in instances)
             and all(user.version == 1 for user in users)
             and all(entry.actor == SERVER for entry in trail)
-            and not self._memory.conversations.conversations
+            and not self._memory.connections
+            and self._memory.conversations.is_empty
         )
         if not is_initial:
             raise StoreNotEmptyError

@@ -67,6 +67,11 @@ class ConversationTables:
         """Returns a number that is higher than all before."""
         return next(self._numbers)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no conversations, events and deliveries; keys don't count."""
+        return not (self.conversations or self.events or self.deliveries)
+
     def archived(self) -> Iterator[WrappedKey | StoredConversation | StoredMessage]:
         """Yields the key of hashes, the conversations and their messages, for a backup."""
         if INDEX_DAY.isoformat() in self.ingest_keys:

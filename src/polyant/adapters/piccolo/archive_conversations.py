@@ -17,7 +17,14 @@ from polyant.adapters.piccolo.conversation_rows import (
     message_values,
     microseconds,
 )
-from polyant.adapters.piccolo.conversation_tables import ConversationRow, IngestKeyRow, LaneRow, MessageRow
+from polyant.adapters.piccolo.conversation_tables import (
+    ConversationRow,
+    DeliveryRow,
+    EventRow,
+    IngestKeyRow,
+    LaneRow,
+    MessageRow,
+)
 from polyant.adapters.piccolo.database import PiccoloDatabase, Snapshot
 from polyant.adapters.piccolo.instance_rows import Row
 from polyant.domain.conversations import (
@@ -45,6 +52,7 @@ class ConversationArchive:
         self._messages = database.bind(MessageRow)
         self._lanes = database.bind(LaneRow)
         self._keys = database.bind(IngestKeyRow)
+        self._work = (database.bind(EventRow), database.bind(DeliveryRow))
 
     async def items(self, snapshot: Snapshot) -> AsyncIterator[WrappedKey | StoredConversation | StoredMessage]:
         """Yields the key of hashes, the conversations and their messages."""
@@ -64,8 +72,11 @@ class ConversationArchive:
                 yield StoredMessage(conversation=row["conversation"], message=message)
 
     async def is_empty(self) -> bool:
-        """Returns whether there is no conversation."""
-        return not await self._conversations.exists()
+        """Returns whether there are no conversations, events and deliveries."""
+        for table in (self._conversations, *self._work):
+            if await table.exists():
+                return False
+        return True
 
     async def clear(self) -> None:
         """Removes all conversations, lanes and keys."""

@@ -95,7 +95,7 @@ class ArchiveReader:
         instances, users = await self._instances.count(), await self._users.count()
         if instances > 1 or users > 1 or await self._audit.exists().where(self._audit.actor != SERVER):
             return False
-        if not await self._conversations.is_empty():
+        if await self._connections.exists() or not await self._conversations.is_empty():
             return False
         for table in (self._instances, self._users):
             if await table.exists().where(table.version != 1):

@@ -32,9 +32,8 @@ class Archive(Protocol):
 
         Audit entries are in the order of their storage. Files that only the history of an instance needs are left out.
 
-        Audit entries are in the order of their storage. Items are read while they are iterated, in bounded memory, and
-        changes made after the opening are not visible. Writers aren't blocked. The iteration must take place in the
-        task that opened the snapshot.
+        Items are read while they are iterated, in bounded memory, and changes made after the opening are not visible.
+        Writers aren't blocked. The iteration must take place in the task that opened the snapshot.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The program that `support.mcp_server` runs: prints its port, then serves until it is killed.
+"""The program that `polyant.testing.mcp_server` runs: prints its port, then serves until its standard input ends.
 
 /full/mcp offers tools of every kind. /legacy/mcp offers the same tools without support for discovery. /odd/mcp lists
 tools of which only one can be offered. /named/mcp lists tools with names that providers reject. /paged/mcp lists its
@@ -10,6 +10,8 @@ import contextlib
 import json
 import os
 import socket
+import sys
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -150,7 +152,7 @@ async def reach(request: Request) -> PlainTextResponse:
 
 
 async def sessions(_: Request) -> PlainTextResponse:
-    return PlainTextResponse(str(len(full.session_manager._server_instances)))
+    return PlainTextResponse(str(len(full.session_manager._server_instances)))  # noqa: SLF001 - nothing public counts them
 
 
 @contextlib.asynccontextmanager
@@ -171,7 +173,15 @@ app = Starlette(
     lifespan=lifespan,
 )
 
+
+def end_with_the_parent() -> None:
+    """Ends this process once nobody can write to its standard input any more."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     listening = socket.create_server(("127.0.0.1", 0))
     print(listening.getsockname()[1], flush=True)  # noqa: T201 - the test reads it
     uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listening])

@@ -1,4 +1,4 @@
-"""A fake network that resolves test names and routes public addresses to the test's servers."""
+"""A fake network for adapters on aiohttp: it resolves test names, and routes public addresses to the test's servers."""
 
 import asyncio
 import socket
@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
+
+from polyant.testing.upstream import Received, Reply, Responder, ScriptedUpstream
+
+_PUBLIC = "93.184.215.14"
 
 
 class FakeNetwork(AbstractResolver):
@@ -53,3 +57,31 @@ class FakeNetwork(AbstractResolver):
     async def _dial(self, sock: socket.socket, address: Any) -> None:
         self.dialled.append((address[0], address[1]))
         await self._connect(sock, self._servers.get(address[0], address))
+
+
+class FakeWeb:
+    """A public web server behind a fake network, for `ConnectingImageFetcherContract`.
+
+    Args:
+        network: Resolves the names that the fetcher connects to.
+        upstream: The running server.
+    """
+
+    url = "http://images.example/a.png"
+    private_names = ("intranet.example", "metadata.example", "ipv6.example")
+
+    def __init__(self, network: FakeNetwork, upstream: ScriptedUpstream) -> None:
+        self._upstream = upstream
+        network.name("images.example", _PUBLIC)
+        network.place(_PUBLIC, upstream.url)
+        for name, address in zip(self.private_names, ("127.0.0.1", "169.254.169.254", "::1"), strict=True):
+            network.name(name, address)
+
+    @property
+    def requests(self) -> list[Received]:
+        """The requests that the server received."""
+        return self._upstream.requests
+
+    def answer(self, reply: Reply | Responder) -> None:
+        """Makes the server send this reply from now on."""
+        self._upstream.otherwise = reply
