@@ -1,9 +1,9 @@
 import pytest
 
 from contracts.unproven_promises import UNPROVEN
-from support.promises import KITS, PORTS, port_of, promises_of, proofs_of
+from support.promises import KITS, PORTS, promises_of, proofs_of
 
-PROMISES = {stem: promises_of(port_of(stem)) for stem in PORTS}
+PROMISES = {stem: promises_of(stem) for stem in PORTS}
 EVERY_PROMISE = {sentence for sentences in PROMISES.values() for sentence in sentences}
 PROOFS = {stem: proofs_of(stem) for stem in PORTS}
 EVERY_PROOF = {sentence for stem in KITS for sentence in proofs_of(stem)}

@@ -4,12 +4,12 @@ DESCRIPTION = "It describes the port, and promises nothing that a test could bre
 CALLER = "It is a duty of the caller."
 KILLED = "No kit can kill the process of its own tests: tests/multi/test_kills.py does."
 ATOMIC = "No kit can make a write fail halfway."
+CONFLICT = "Telegram alone says so: tests/adapters/channels/telegram/test_channel.py."
 BLOCKING = "No kit can tell a long calculation from a blocking call."
 COST = "The cost depends on the machine: tests of the adapters check their indexes, and benchmarks the time."
 OBSERVATION = "TurnObservation guarantees it for all observers: see tests/domain/test_turn_observation.py."
 CONTENT = "tests/adapters/otel/test_content.py and tests/domain/test_turn_content.py test it with a whole turn."
 REMAINS = "tests/adapters/piccolo/test_sqlite_writer.py checks that deleted data are overwritten."
-IMAGES = "tests/adapters/llm/test_image_fetcher.py tests it with redirects, addresses and headers."
 DOCUMENTS = "tests/adapters/pdf/test_document_reader.py reads documents without an end, and ends slow processes."
 HOSTILE = "tests/adapters/mcp/test_hostile_servers.py tests it with hostile servers."
 LANES = "LanesContract tests it at the lease and at the release."
@@ -38,9 +38,9 @@ UNPROVEN: dict[str, dict[str, str]] = {
         ): CALLER,
     },
     "channel": {
-        "Speaks the protocol of a chat platform for any number of accounts.": DESCRIPTION,
+        "The open subscription of a pulled account.": DESCRIPTION,
+        "PullConflictError: Another program pulls the events of the account.": CONFLICT,
         "It stores nothing.": "Its constructor gets no store.",
-        ("The account's id in the connection is ignored, since a new connection doesn't know it."): CALLER,
         "One process at a time enters it for an account.": CALLER,
         "It takes at most `info.send_seconds`.": PLATFORM,
         "Only the platform's own hosts are contacted, also after a redirect.": PLATFORM,
@@ -79,6 +79,7 @@ UNPROVEN: dict[str, dict[str, str]] = {
         "Deleted data can't be recovered from the store's files.": REMAINS,
     },
     "data_cipher": {
+        "The key of one conversation, in plaintext; keep it for one turn at most.": CALLER,
         (
             'Creates data keys, and encrypts ("wraps") each with the SecretCipher, bound to its conversation.'
         ): DESCRIPTION,
@@ -95,12 +96,6 @@ UNPROVEN: dict[str, dict[str, str]] = {
     },
     "image_fetcher": {
         "Fetches the images whose http and https URLs callers send.": DESCRIPTION,
-        "Every connection, including those of redirects, goes to a public IP address.": IMAGES,
-        "No credentials and no cookies are sent.": IMAGES,
-        (
-            "The message is the same for every reason on the network, so that nobody can explore a "
-            "network, and contains no URL."
-        ): IMAGES,
     },
     "inbox": {
         ("Stored data survives the death of any process, and of the machine, once a method returns."): KILLED,

@@ -17,18 +17,21 @@ _END_OF_SENTENCE = re.compile(r"(?<=[.!?])(?<!e\.g\.)\s+(?=[A-Z`0-9-])")
 _BLOCK = re.compile(r"\n\s*\n|\n\s*- |\n(?=[A-Z][A-Za-z]+Error: )|\n(?=[a-z_]+: )|\n(?=Exception: )")
 
 
-def port_of(stem: str) -> type:
-    """Returns the port of a module in `polyant.domain.ports`."""
+def ports_of(stem: str) -> list[type]:
+    """Returns the protocols of a module in `polyant.domain.ports`: the port, and those of the objects it returns."""
     module = importlib.import_module(f"polyant.domain.ports.{stem}")
-    port: type = getattr(module, stem.title().replace("_", ""))
-    return port
+    classes = [each for each in vars(module).values() if inspect.isclass(each) and each.__module__ == module.__name__]
+    return [each for each in classes if getattr(each, "_is_protocol", False)]
 
 
-def promises_of(port: type) -> list[str]:
-    """Returns the sentences of a port's docstrings, those of its methods included."""
-    methods = [member for name, member in vars(port).items() if inspect.isfunction(member) and name[0] != "_"]
-    texts = [inspect.getdoc(documented) or "" for documented in (port, *methods)]
+def promises_of(stem: str) -> list[str]:
+    """Returns the sentences of the docstrings of a port and its methods."""
+    texts = [inspect.getdoc(documented) or "" for port in ports_of(stem) for documented in (port, *_methods_of(port))]
     return list(dict.fromkeys(sentence for text in texts for sentence in sentences_of(text)))
+
+
+def _methods_of(port: type) -> list[object]:
+    return [member for name, member in vars(port).items() if inspect.isfunction(member) and name[0] != "_"]
 
 
 def sentences_of(docstring: str) -> Iterator[str]:

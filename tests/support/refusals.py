@@ -28,6 +28,10 @@ class _Recorder:
         self.passed: dict[str, set[str]] = {}
         self.errors: list[str] = []
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        # Other styles parse the sources of all frames, which is slow, and which Python 3.11 sometimes fails to do.
+        config.option.tbstyle = "native"
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.errors.append(report.longreprtext)
@@ -47,12 +51,13 @@ def refusals_of(module: str) -> dict[str, frozenset[str]]:
     """Returns the failed tests of each test class in a module of `tests/contracts/wrong`.
 
     Raises:
-        AssertionError: A class wasn't collected, or one of its fixtures failed.
+        AssertionError: A class wasn't collected, one of its fixtures failed, or the session ended early.
     """
     recorder = _Recorder()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a wrong adapter may leave a warning behind
-        pytest.main([str(WRONG / f"{module}.py"), *_OPTIONS], plugins=[recorder])
+        code = pytest.main([str(WRONG / f"{module}.py"), *_OPTIONS], plugins=[recorder])
     assert recorder.errors == []
+    assert code in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
     names = recorder.failed.keys() | recorder.passed.keys()
     return {name: frozenset(recorder.failed.get(name, ())) for name in names}

@@ -47,6 +47,7 @@ class TelegramRig:
 
     def __init__(self, telegram: ScriptedTelegram, http: aiohttp.ClientSession) -> None:
         self.telegram = telegram
+        self.http = http
         environ = Environ({"TELEGRAM_API_URL": telegram.url})
         self.channel = TelegramChannel(http=http, environ=environ, proxies=ProxyRules())
 

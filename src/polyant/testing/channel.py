@@ -385,7 +385,10 @@ class ChannelContract(Contract):
 
     # Accounts
 
-    @proves("Returns what the platform says about the account, after the change to it, if one is given.")
+    @proves(
+        "Returns what the platform says about the account, after the change to it, if one is given.",
+        "The account's id in the connection is ignored, since a new connection doesn't know it.",
+    )
     async def test_account_is_described(self, rig: ChannelRig) -> None:
         unknown = replace(rig.account.connection, account="unknown")
         state = await rig.channel.check(replace(rig.account, connection=unknown))
@@ -457,6 +460,21 @@ class ChannelContract(Contract):
         with pytest.raises(ChannelUnreachableError):
             await rig.channel.check(rig.account)
 
+    @proves("Speaks the protocol of a chat platform for any number of accounts.")
+    async def test_each_call_has_the_credentials_of_its_account(self, rig: ChannelRig, event: InboundEvent) -> None:
+        """A channel that keeps those of its first account would answer for others."""
+        chunk = Chunk(peer=event.peer, text="x")
+        for account, is_taken in ((rig.account, True), (rig.wrong_account, False), (rig.account, True)):
+            assert isinstance(await rig.channel.send(account, chunk), Sent if is_taken else Refused)
+        assert len(rig.texts(event.peer)) == 2
+        await rig.channel.check(rig.account)
+        with pytest.raises(ChannelRefusedError):
+            await rig.channel.check(rig.wrong_account)
+        request = rig.message("hello")
+        assert rig.channel.receive(rig.account, request).events
+        with pytest.raises(WebhookRefusedError):
+            rig.channel.receive(rig.wrong_account, request)
+
     @proves(
         "Credentials go only to the platform's own hosts, and never appear in results, errors, a repr or the log.",
     )
@@ -505,10 +523,15 @@ class PulledChannelContract(Contract):
         async with rig.channel.pull(rig.account):
             assert rig.requests() == before
 
+    @proves("Returns the next events; a batch without events if there are none within that many seconds.")
     async def test_no_events_are_an_empty_batch(self, rig: ChannelRig) -> None:
         async with rig.channel.pull(rig.account) as source:
             assert (await source.receive(0.2)).events == ()
 
+    @proves(
+        "Calling it again acknowledges the batch that it returned before, so store the events first.",
+        "Events that weren't acknowledged are delivered again, to this source or the next one.",
+    )
     async def test_events_are_delivered_again_until_they_are_acknowledged(self, rig: ChannelRig) -> None:
         await rig.deliver(rig.message("one"))
         async with rig.channel.pull(rig.account) as source:
@@ -519,12 +542,13 @@ class PulledChannelContract(Contract):
         async with rig.channel.pull(rig.account) as source:
             assert (await source.receive(0.2)).events == ()
 
+    @proves("ChannelRefusedError: The platform refuses the credentials.")
     async def test_wrong_credentials_are_reported(self, rig: ChannelRig) -> None:
         async with rig.channel.pull(rig.wrong_account) as source:
             with pytest.raises(ChannelRefusedError):
                 await source.receive(0.2)
 
-    @proves("Sends a message and returns what is known about it; never raises an error of the platform.")
+    @proves("ChannelUnreachableError: The platform doesn't respond; call again after its `retry_after`.")
     async def test_platform_that_is_down_is_reported(self, rig: ChannelRig) -> None:
         await rig.stop()
         async with rig.channel.pull(rig.account) as source:

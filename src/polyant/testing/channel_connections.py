@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from polyant.domain.audit import AuditQuery
 from polyant.domain.channel_problems import ChannelProblem, ProblemKind
 from polyant.domain.channels import (
+    MAX_USERS,
     AmbiguousSends,
     BurstPolicy,
     ChannelAccess,
@@ -108,6 +109,13 @@ class ChannelConnectionsContract(Contract):
         assert added == replace(connection, version=1)
         assert await connections.get(connection.id) == added
 
+    async def test_as_many_users_as_allowed_are_kept(self, connections: ChannelConnections, instance: Instance) -> None:
+        users = frozenset(f"{number:064}" for number in range(MAX_USERS))
+        added = await connections.add(_connect(instance, users=users))
+        stored = await connections.get(added.id)
+        assert stored is not None
+        assert stored.users == users
+
     @proves(
         "Returns the connections of the instance and the channel, or of all, ordered by creation time, then id.",
     )
@@ -146,6 +154,18 @@ class ChannelConnectionsContract(Contract):
             await connections.add(_connect(other))
         assert await connections.list() == (added,)
         await connections.add(_connect(other, channel=_SLACK))
+
+    @proves(
+        "ConnectionExistsError: The account belongs to another connection, or the instance has one for the channel.",
+    )
+    async def test_accounts_that_differ_little_are_told_apart(
+        self, connections: ChannelConnections, instance_repo: InstanceRepo
+    ) -> None:
+        for account in (f"{'T' * 63}a", f"{'T' * 63}A", f"{'T' * 63}b", "T" * 63):
+            owner = await instance_repo.add(InstanceFactory.build())
+            added = await connections.add(_connect(owner, account))
+            assert added.account == account
+        assert len(await connections.list()) == 4
 
     @proves(
         "ConnectionExistsError: The account belongs to another connection, or the instance has one for the channel.",

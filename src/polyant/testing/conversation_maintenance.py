@@ -26,7 +26,9 @@ from polyant.testing.conversation_store import (
     conversation_of,
     event_of,
     finished,
+    is_new_lane,
     lane_of,
+    leased_and_released,
     loaded,
     messages_of,
     user_message,
@@ -75,6 +77,19 @@ class ConversationMaintenanceContract(ConversationStoreContract):
             await rig.conversations.show(_ID)
         assert await rig.maintenance.count_keys("master-1") == 0
         assert await rig.conversations.current(LaneId("lane-1"), newest=9) is None
+
+    @proves(
+        "With its last message, a conversation is deleted, with its data key and its deliveries, and its"
+        " lane if that is free and has no events.",
+    )
+    async def test_deliveries_and_free_lane_go_with_the_conversation(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        await leased_and_released(rig)
+        work = await loaded(rig, event_of(lane=lane_of("lane-2")))
+        await finished(rig, work, "chunk", conversation=_ID, messages=(user_message(),))
+        await rig.maintenance.expire_messages(START + _SECOND, limit=9)
+        assert (await rig.outbox.list(DeliveryFilter(), limit=9)).total == 0
+        assert await is_new_lane(rig)
 
     @proves("A conversation without messages expires by the time of its update.")
     async def test_conversation_without_messages_expires(self, rig: ConversationStoreRig) -> None:
@@ -218,8 +233,10 @@ class ConversationMaintenanceContract(ConversationStoreContract):
         await rig.maintenance.expire_events(**before, limit=9)
         assert await rig.inbox.ingest_key(day) == draft
         await finished(rig, work)
+        await rig.lanes.release(work.lease)
         await rig.maintenance.expire_events(**before, limit=9)
         assert await rig.inbox.ingest_key(day) is None
+        assert await is_new_lane(rig)
 
 
 class ConversationMaintenanceOutageContract(ConversationStoreOutageContract):
@@ -238,3 +255,6 @@ class ConversationMaintenanceOutageContract(ConversationStoreOutageContract):
             await maintenance.outdated_keys("master-1", limit=9)
         with pytest.raises(StorageUnavailableError):
             await maintenance.count_keys("master-1")
+        key = WrappedKey(kind=KeyKind.INGEST, id="2026-11-22", key="ingest key", wrapped_by="master-1")
+        with pytest.raises(StorageUnavailableError):
+            await maintenance.replace_keys([KeyReplacement(key, key)])

@@ -30,7 +30,9 @@ from polyant.testing.conversation_store import (
     conversation_of,
     event_of,
     finished,
+    is_new_lane,
     lane_of,
+    leased_and_released,
     loaded,
     messages_of,
     user_message,
@@ -379,6 +381,20 @@ class ConversationRepoContract(ConversationStoreContract):
         assert await rig.conversations.current(_LANE, newest=9) is None
         assert (await rig.conversations.list(ConversationFilter(instance=BOT), limit=9)).total == 1
         assert (await rig.conversations.start(conversation_of("conversation-3"))).id == "conversation-3"
+
+    @proves(
+        "With the last message of a conversation its data key is deleted, with its deliveries, and with "
+        "its lane if that is free and has no events.",
+    )
+    async def test_deliveries_and_free_lane_go_with_the_conversation(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        await leased_and_released(rig)
+        work = await loaded(rig, event_of(lane=lane_of("lane-2")))
+        await finished(rig, work, "chunk", conversation=_ID, messages=(user_message(),))
+        await rig.conversations.delete(ConversationSelection(instance=BOT, conversation=_ID), limit=9)
+        assert (await rig.outbox.list(DeliveryFilter(), limit=9)).total == 0
+        assert await rig.maintenance.count_keys("master-1") == 0
+        assert await is_new_lane(rig)
 
     @proves("Unknown ids delete nothing.")
     async def test_delete_of_another_instances_conversation_removes_nothing(self, rig: ConversationStoreRig) -> None:

@@ -185,18 +185,27 @@ class DataCipherContract(Contract):
 
     # encrypt, decrypt
 
+    @proves(
+        "It differs on each call, and is at most 64 bytes longer than the data.",
+    )
+    @proves("Returns the data that this key encrypted for the same address.")
     @pytest.mark.parametrize("data", [b"", b"x", DATA, bytes(100_000)])
     def test_data_are_decrypted_for_their_address(self, key: DataKey, data: bytes) -> None:
         encrypted = key.encrypt(data, ADDRESS)
         assert key.decrypt(encrypted, ADDRESS) == data
         assert len(encrypted) <= len(data) + 64
 
+    @proves("Returns the text that this key encrypted for the same address.")
     @pytest.mark.parametrize("text", ["", "x", TEXT, "two\nlines\0", "\ud800 alone", "long " * 10_000])
     def test_text_is_decrypted_for_its_address(self, key: DataKey, text: str) -> None:
         encrypted = key.encrypt_text(text, ADDRESS)
         assert encrypted.isascii()
         assert key.decrypt_text(encrypted, ADDRESS) == text
 
+    @proves(
+        "SecretUnreadableError: The ciphertext is damaged, or belongs to another key or address.",
+        "SecretUnreadableError: As for `decrypt`; also for the result of `encrypt`, in any encoding.",
+    )
     @pytest.mark.parametrize(
         ("home", "other"),
         [pytest.param(ADDRESSES[one], ADDRESSES[two], id=f"{one}, {two}") for one, two in permutations(ADDRESSES, 2)],
@@ -228,18 +237,26 @@ class DataCipherContract(Contract):
             with pytest.raises(SecretUnreadableError):
                 key.decrypt_texts([good, bad, good])
 
+    @proves("SecretUnreadableError: The ciphertext is damaged, or belongs to another key or address.")
     def test_ciphertext_is_not_decrypted_by_another_key(self, key: DataKey, other_key: DataKey) -> None:
         with pytest.raises(SecretUnreadableError):
             other_key.decrypt(key.encrypt(DATA, ADDRESS), ADDRESS)
         with pytest.raises(SecretUnreadableError):
             other_key.decrypt_text(key.encrypt_text(TEXT, ADDRESS), ADDRESS)
 
+    @proves(
+        "It differs on each call, and is at most 64 bytes longer than the data.",
+    )
+    @proves(
+        "Returns the ciphertext of the data.", "Returns the ciphertext of any text, in ASCII; it differs on each call."
+    )
     def test_ciphertext_differs_on_each_call_and_does_not_contain_the_content(self, key: DataKey) -> None:
         assert len({key.encrypt(DATA, ADDRESS) for _ in range(100)}) == 100
         assert len({key.encrypt_text(TEXT, ADDRESS) for _ in range(100)}) == 100
         assert b"Strudel" not in key.encrypt(DATA, ADDRESS)
         assert "Strudel" not in key.encrypt_text(TEXT, ADDRESS)
 
+    @proves("SecretUnreadableError: The ciphertext is damaged, or belongs to another key or address.")
     def test_any_flipped_bit_is_rejected(self, key: DataKey) -> None:
         encrypted = key.encrypt(DATA, ADDRESS)
         for bit in range(8 * len(encrypted)):
@@ -270,6 +287,7 @@ class DataCipherContract(Contract):
         with pytest.raises(SecretUnreadableError):
             key.decrypt(rubbish.encode(), ADDRESS)
 
+    @proves("SecretUnreadableError: As for `decrypt`; also for the result of `encrypt`, in any encoding.")
     def test_ciphertext_of_bytes_is_no_ciphertext_of_text(self, key: DataKey) -> None:
         encrypted = key.encrypt(TEXT.encode(), ADDRESS)
         for form in (urlsafe_b64encode(encrypted).decode(), encrypted.hex(), encrypted.decode("latin-1")):
@@ -278,6 +296,10 @@ class DataCipherContract(Contract):
 
     # repr, errors
 
+    @proves(
+        "No method waits, and no repr or error contains the key or anything that it encrypted.",
+        "The message contains neither ciphertext nor data.",
+    )
     @proves("The message contains no key.")
     async def test_repr_and_errors_contain_no_key_and_no_content(
         self, data_cipher: DataCipher, secret_cipher: SecretCipher
@@ -292,11 +314,19 @@ class DataCipherContract(Contract):
 
     # fingerprint
 
+    @proves(
+        "Equal data have equal fingerprints under one key.",
+        "Without the key, a fingerprint can be used neither to recover the data nor to test a guess, and "
+        "fingerprints of different keys can't be compared.",
+    )
     def test_fingerprints_are_equal_for_equal_data_only(self, key: DataKey, other_key: DataKey) -> None:
         assert key.fingerprint(DATA) == key.fingerprint(bytes(bytearray(DATA)))
         assert len({key.fingerprint(b"%d" % number) for number in range(100)}) == 100
         assert key.fingerprint(DATA) != other_key.fingerprint(DATA)
 
+    @proves(
+        "Returns a keyed hash of the data: 64 lowercase hex digits.",
+    )
     def test_fingerprint_is_64_lowercase_hex_digits(self, key: DataKey) -> None:
         assert len(key.fingerprint(DATA)) == 64
         assert set(key.fingerprint(DATA)) <= set("0123456789abcdef")

@@ -5,14 +5,14 @@ from datetime import date
 
 import pytest
 
-from polyant.domain.conversations import ConversationId, ConversationSelection, KeyKind, TurnId, WrappedKey
+from polyant.domain.conversations import ConversationId, ConversationSelection, KeyKind, LaneId, TurnId, WrappedKey
 from polyant.domain.errors import (
     LeaseLostError,
     StorageUnavailableError,
     UnknownConversationError,
     UnknownEventError,
 )
-from polyant.domain.lane_work import DeliveryState, EventFilter, EventId, EventState, SendResult
+from polyant.domain.lane_work import DeliveryState, EventFilter, EventId, EventState, SendResult, TurnResult
 from polyant.domain.ports.inbox import Inbox
 from polyant.testing.contract import proves
 from polyant.testing.conversation_store import (
@@ -29,6 +29,7 @@ from polyant.testing.conversation_store import (
     finished,
     ids_of,
     lane_of,
+    lease_of,
     loaded,
     names_of,
     result_of,
@@ -75,6 +76,13 @@ class InboxContract(ConversationStoreContract):
         assert await rig.inbox.receive([event_of("e-1", lane) for lane in lanes]) == (True, True, True)
 
     @proves("Stores events, and returns for each whether it is new.")
+    async def test_event_ids_that_differ_little_are_told_apart(self, rig: ConversationStoreRig) -> None:
+        """Platforms have ids of 100 characters and more, of which only the end differs."""
+        names = [f"{'a' * 150}{end}" for end in ("b", "B", "c", "b ", "")]
+        assert await rig.inbox.receive([event_of(name) for name in names]) == (True,) * 5
+        assert names_of(await rig.inbox.load(await claimed(rig), limit=20)) == names
+
+    @proves("Stores events, and returns for each whether it is new.")
     async def test_one_of_concurrent_deliveries_is_new(self, rig: ConversationStoreRig) -> None:
         results = await asyncio.gather(*(rig.inbox.receive([event_of()]) for _ in range(20)))
         assert sorted(results) == [(False,)] * 19 + [(True,)]
@@ -115,6 +123,19 @@ class InboxContract(ConversationStoreContract):
         assert [event.attempts for event in work.events] == [1, 1, 1]
         again = await rig.inbox.load(work.lease, limit=9)
         assert [event.attempts for event in again.events] == [2, 2, 2, 1]
+
+    @proves(
+        "Returns the work of a leased lane: its open deliveries, or if there are none, its first open events.",
+    )
+    async def test_work_of_other_lanes_is_not_loaded(self, rig: ConversationStoreRig) -> None:
+        await rig.inbox.receive([event_of(f"{name}-{n}", lane_of(name)) for n in range(2) for name in ("l-1", "l-2")])
+        leases = {lease.lane.id: lease for lease in (await claimed(rig), await claimed(rig, "worker-2"))}
+        work = await rig.inbox.load(leases[LaneId("l-1")], limit=20)
+        assert names_of(work) == ["l-1-0", "l-1-1"]
+        await finished(rig, work, "chunk")
+        other = await rig.inbox.load(leases[LaneId("l-2")], limit=20)
+        assert other.deliveries == ()
+        assert [(event.event_id, event.attempts) for event in other.events] == [("l-2-0", 1), ("l-2-1", 1)]
 
     async def test_load_returns_the_current_wake(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
@@ -340,3 +361,8 @@ class InboxOutageContract(ConversationStoreOutageContract):
             await unavailable.inbox.replay(EventId(1))
         with pytest.raises(StorageUnavailableError):
             await unavailable.inbox.ingest_key(_DAY)
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.inbox.load(lease_of(), limit=20)
+        result = TurnResult(turn=TurnId("turn-1"), events=(EventId(1),), chunks=())
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.inbox.finish(lease_of(), result, seconds=LEASE)

@@ -129,6 +129,7 @@ class InstanceHistoryContract(Contract):
         state = state_of(other)
         await instance_repo.save(other, replaced=state)
         assert list(await history.list(instance.id)) == []
+        assert await history.get(instance.id, state.number) is None
         with pytest.raises(UnknownStateError):
             await history.delete(instance.id, state.number)
         assert await history.get(other.id, state.number) == state

@@ -6,6 +6,7 @@ import pytest
 
 from polyant.domain.errors import LeaseLostError, StorageUnavailableError
 from polyant.domain.history_window import HistoryBudget, window_start
+from polyant.domain.lane_work import DeliveryState, SendResult
 from polyant.domain.lanes import LaneKind
 from polyant.domain.ports.lanes import Lanes
 from polyant.testing.contract import proves
@@ -21,6 +22,7 @@ from polyant.testing.conversation_store import (
     finished,
     ids_of,
     lane_of,
+    lease_of,
     loaded,
     messages_of,
     names_of,
@@ -47,6 +49,11 @@ class LanesContract(ConversationStoreContract):
         await rig.inbox.receive([event_of(lane=lane_of(user="old"))])
         await rig.inbox.receive([event_of("e-2", lane_of(user="new"))])
         assert (await claimed(rig)).lane == lane_of(user="new")
+        for user in ("old", "new"):
+            lease = await rig.lanes.acquire(api_lane("lane-2", user=user), owner="worker-1", seconds=LEASE)
+            assert lease is not None
+            assert lease.lane == api_lane("lane-2", user=user)
+            await rig.lanes.release(lease)
 
     async def test_lease_names_the_current_conversation(self, rig: ConversationStoreRig) -> None:
         conversation = await rig.conversations.start(conversation_of())
@@ -135,6 +142,18 @@ class LanesContract(ConversationStoreContract):
         await rig.advance(LEASE * 0.75)
         assert await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE) is None
 
+    @proves(
+        "Extends a lease to that many seconds from now, and returns the number of events that the lane received.",
+    )
+    async def test_renewed_lease_ends_that_long_from_now(self, rig: ConversationStoreRig) -> None:
+        """The seconds aren't added to the rest of the lease."""
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert lease is not None
+        for _ in range(3):
+            await rig.lanes.renew(lease, seconds=LEASE)
+        await rig.advance(LEASE + 1)
+        assert await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE) is not None
+
     @proves("A lease that has expired can be renewed until another holder takes the lane.")
     async def test_expired_lease_that_nobody_took_can_be_renewed(self, rig: ConversationStoreRig) -> None:
         lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
@@ -154,6 +173,18 @@ class LanesContract(ConversationStoreContract):
         await rig.lanes.release(lease)
         with pytest.raises(LeaseLostError):
             await rig.lanes.renew(lease, seconds=LEASE)
+
+    @proves("LeaseLostError: The lease was released, or the lane has another holder.")
+    async def test_released_lease_is_lost_if_its_owner_has_the_lane_again(self, rig: ConversationStoreRig) -> None:
+        late = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert late is not None
+        await rig.lanes.release(late)
+        again = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert again is not None
+        with pytest.raises(LeaseLostError):
+            await rig.lanes.renew(late, seconds=LEASE)
+        await rig.lanes.release(late)
+        assert await rig.lanes.renew(again, seconds=LEASE) == 0
 
     @proves("Leases the lane of the kind `channel` that has been due longest, or returns None if none is due.")
     @pytest.mark.parametrize("kind", [LaneKind.API, LaneKind.ACCOUNT])
@@ -263,6 +294,12 @@ class LanesContract(ConversationStoreContract):
         await rig.lanes.release(work.lease, again=True, uncounted=ids_of(work))  # the lease is lost
         assert [event.attempts for event in (await rig.inbox.load(again.lease, limit=20)).events] == [2]
 
+    async def test_only_the_given_events_are_uncounted(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig, event_of("e-1"), event_of("e-2"))
+        await rig.lanes.release(work.lease, again=True, uncounted=ids_of(work)[1:])
+        again = await rig.inbox.load(await claimed(rig), limit=20)
+        assert [event.attempts for event in again.events] == [2, 1]
+
     @proves("Ends a lease; does nothing if it is lost, except with `uncounted_if_lost`.")
     async def test_load_is_uncounted_although_the_lease_is_lost(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
@@ -279,8 +316,8 @@ class LanesContract(ConversationStoreContract):
     )
     async def test_moved_lane_takes_its_work_along(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig, event_of("e-1"))
-        (delivery,) = await finished(rig, work, "chunk")
-        await rig.inbox.receive([event_of("e-2")])
+        deliveries = await finished(rig, work, "chunk 1", "chunk 2", "chunk 3")
+        await rig.inbox.receive([event_of(f"e-{number}") for number in (4, 2, 3)])
         conversation = await rig.conversations.start(conversation_of())
         await rig.lanes.move(work.lease.lane.id, lane_of("lane-2"))
         with pytest.raises(LeaseLostError):
@@ -288,7 +325,10 @@ class LanesContract(ConversationStoreContract):
         lease = await claimed(rig)
         assert (lease.lane, lease.conversation) == (lane_of("lane-2"), conversation.id)
         moved = await rig.inbox.load(lease, limit=20)
-        assert [each.id for each in moved.deliveries] == [delivery.id]
+        assert [each.id for each in moved.deliveries] == [each.id for each in deliveries]
+        for each in deliveries:
+            await rig.outbox.record(each.id, SendResult(state=DeliveryState.SENT))
+        assert names_of(await rig.inbox.load(lease, limit=20)) == ["e-4", "e-2", "e-3"]
         history = await rig.conversations.current(lane_of("lane-2").id, newest=0)
         assert history is not None
         assert history.conversation.lane == "lane-2"
@@ -323,3 +363,9 @@ class LanesOutageContract(ConversationStoreOutageContract):
             await lanes.claim(owner="worker-1", seconds=LEASE)
         with pytest.raises(StorageUnavailableError):
             await lanes.due_in()
+        with pytest.raises(StorageUnavailableError):
+            await lanes.renew(lease_of(), seconds=LEASE)
+        with pytest.raises(StorageUnavailableError):
+            await lanes.release(lease_of())
+        with pytest.raises(StorageUnavailableError):
+            await lanes.move(lane_of().id, lane_of("lane-2"))

@@ -17,6 +17,7 @@ from polyant.testing.conversation_store import (
     event_of,
     finished,
     lane_of,
+    lease_of,
     loaded,
 )
 
@@ -96,8 +97,20 @@ class OutboxContract(ConversationStoreContract):
         assert (await rig.inbox.load(work.lease, limit=20)).deliveries == ()
         assert not await rig.outbox.start(work.lease, delivery.id, seconds=LEASE)
         (found,) = await _listed(rig, state=state)
-        assert (found.text, found.error) == ("chunk", "403")
+        assert (found.text, found.error, found.attempts) == ("chunk", "403", 1)
         assert bool(await _listed(rig, ambiguous=True)) is (state is DeliveryState.UNKNOWN)
+
+    @proves(
+        "Returns False and changes nothing but the lease if the delivery isn't open, because its outcome is known.",
+    )
+    async def test_start_of_a_settled_chunk_extends_the_lease(self, rig: ConversationStoreRig) -> None:
+        work = await loaded(rig)
+        (delivery,) = await finished(rig, work, "chunk")
+        await rig.outbox.record(delivery.id, _SENT)
+        await rig.advance(LEASE * 0.75)
+        assert not await rig.outbox.start(work.lease, delivery.id, seconds=LEASE)
+        await rig.advance(LEASE * 0.75)
+        assert await rig.lanes.claim(owner="worker-2", seconds=LEASE) is None
 
     async def test_chunk_that_was_not_sent_is_open_again(self, rig: ConversationStoreRig) -> None:
         work = await loaded(rig)
@@ -135,6 +148,7 @@ class OutboxContract(ConversationStoreContract):
         assert [(each.status, each.state) for each in await _listed(rig)] == [("read", DeliveryState.SENT)]
         assert not await note(channel="fake", account="acc", platform_id="p-2", status="read")
         assert not await note(channel="fake", account="other", platform_id="p-1", status="read")
+        assert not await note(channel="fake2", account="acc", platform_id="p-1", status="read")
         assert await note(channel="fake", account="acc", platform_id="p-1", status="failed", error="131047")
         assert [(each.state, each.error) for each in await _listed(rig)] == [(DeliveryState.FAILED, "131047")]
 
@@ -159,6 +173,8 @@ class OutboxOutageContract(ConversationStoreOutageContract):
     async def test_outbox_reports_unavailable_store(self, unavailable: ConversationStoreRig) -> None:
         with pytest.raises(StorageUnavailableError):
             await unavailable.outbox.record(DeliveryId(1), _SENT)
+        with pytest.raises(StorageUnavailableError):
+            await unavailable.outbox.start(lease_of(), DeliveryId(1), seconds=LEASE)
         with pytest.raises(StorageUnavailableError):
             await unavailable.outbox.list(DeliveryFilter(), limit=9)
         with pytest.raises(StorageUnavailableError):

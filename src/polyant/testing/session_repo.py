@@ -66,6 +66,13 @@ class SessionRepoContract(Contract):
         assert await session_repo.user_of("b", now=_NOW) is None
 
     @proves("Returns the user of an open session as last stored, or None if the session isn't open.")
+    async def test_token_ids_that_differ_little_are_told_apart(self, session_repo: SessionRepo, ann: User) -> None:
+        """A store that folds or truncates ids would open the sessions of others."""
+        await open_session(session_repo, ann, f"{'a' * 63}b")
+        for other in (f"{'a' * 63}B", f"{'a' * 63}c", f"{'a' * 63}b ", "a" * 63):
+            assert await session_repo.user_of(other, now=_NOW) is None
+
+    @proves("Returns the user of an open session as last stored, or None if the session isn't open.")
     async def test_session_returns_last_stored_state_of_user(
         self, session_repo: SessionRepo, user_repo: UserRepo, ann: User
     ) -> None:
@@ -84,19 +91,24 @@ class SessionRepoContract(Contract):
     @proves("A session is open until it ends, its user is deleted, or `now` reaches its `expires_at`.")
     @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5))])
     async def test_session_is_open_until_it_expires(self, session_repo: SessionRepo, ann: User, zone: timezone) -> None:
-        """The time zone of `now` doesn't matter."""
-        await open_session(session_repo, ann, "a")
-        assert await session_repo.user_of("a", now=(_LATER - _MOMENT).astimezone(zone)) == ann
-        assert await session_repo.user_of("a", now=_LATER.astimezone(zone)) is None
-        assert await session_repo.user_of("a", now=_LATER + _MOMENT) is None
+        """The time zone of `now` doesn't matter, and fractions of a second count."""
+        end = _LATER + timedelta(microseconds=500_000)
+        await open_session(session_repo, ann, "a", expires_at=end)
+        assert await session_repo.user_of("a", now=(end - _MOMENT).astimezone(zone)) == ann
+        assert await session_repo.user_of("a", now=end.astimezone(zone)) is None
+        assert await session_repo.user_of("a", now=end + _MOMENT) is None
 
     @proves("Stores a session, which has a unique token id, and removes the sessions that had expired by `now`.")
-    async def test_adding_a_session_removes_expired_sessions(self, session_repo: SessionRepo, ann: User) -> None:
-        """Not even a process with a slow clock finds them afterwards."""
+    async def test_adding_a_session_removes_expired_sessions(
+        self, session_repo: SessionRepo, ann: User, bob: User
+    ) -> None:
+        """Those of all users are removed, so that not even a process with a slow clock finds them afterwards."""
         await open_session(session_repo, ann, "old")
+        await open_session(session_repo, bob, "somebody else's")
         await open_session(session_repo, ann, "young", expires_at=_LATER + _MOMENT)
         await open_session(session_repo, ann, "new", expires_at=_LATER + _MOMENT, now=_LATER)
         assert await session_repo.user_of("old", now=_NOW) is None
+        assert await session_repo.user_of("somebody else's", now=_NOW) is None
         assert await session_repo.user_of("young", now=_NOW) == ann
         assert await session_repo.user_of("new", now=_NOW) == ann
 

@@ -51,7 +51,7 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         "Stores a new user and returns it with version 1.",
     )
     async def test_get_and_find_return_added_user(self, user_repo: UserRepo) -> None:
-        for user in UserFactory.batch(10):
+        for user in UserFactory.batch(10, version=7):
             stored = await user_repo.add(user)
             assert stored == replace(user, version=1)
             assert await user_repo.get(user.id) == await user_repo.find(user.email) == stored
@@ -75,6 +75,14 @@ class UserRepoContract(LastSuperadminContract, SessionRevocationContract):
         await user_repo.add(UserFactory.build())
         assert await user_repo.get(UserId("0" * 32)) is None
         assert await user_repo.find(Email("nobody@example.com")) is None
+
+    @proves("Returns the user with that email address, or None if it doesn't exist.")
+    async def test_long_addresses_are_told_apart(self, user_repo: UserRepo) -> None:
+        """An address has up to 320 characters."""
+        addresses = [Email(f"{'a' * 64}@{'b' * 250}.{end}") for end in ("com", "con")]
+        stored = [await user_repo.add(UserFactory.build(email=address)) for address in addresses]
+        assert [await user_repo.find(address) for address in addresses] == stored
+        assert await user_repo.find(Email(f"{'a' * 64}@{'b' * 250}")) is None
 
     @proves("The stored id and creation time never change.")
     async def test_save_keeps_id_and_creation_time(self, user_repo: UserRepo) -> None:
