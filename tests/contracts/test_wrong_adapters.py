@@ -1,8 +1,8 @@
 """The kits refuse adapters that each break one promise, by exactly these tests."""
 
 import pytest
-from contracts.expected_refusals import REFUSALS
 
+from contracts.expected_refusals import REFUSALS
 from support.refusals import WRONG, refusals_of
 
 TESTED_ELSEWHERE = {"chat_models", "rate_limiters", "secret_ciphers", "supervisors"}

@@ -218,6 +218,7 @@ class DataCipherContract(Contract):
         with pytest.raises(SecretUnreadableError):
             key.decrypt_text(key.encrypt_text(TEXT, home), other)
 
+    @proves("Returns the texts that this key encrypted for these addresses, in their order.")
     def test_texts_are_decrypted_together_in_their_order(self, key: DataKey) -> None:
         texts = [TEXT, "", "\ud800 alone", "long " * 10_000, TEXT]
         encrypted = [
@@ -227,6 +228,7 @@ class DataCipherContract(Contract):
         assert key.decrypt_texts(encrypted[::-1]) == texts[::-1]
         assert key.decrypt_texts([]) == []
 
+    @proves("SecretUnreadableError: As for `decrypt_text`, if one of them can't be decrypted.")
     def test_texts_are_not_decrypted_together_if_one_of_them_cannot_be(self, key: DataKey, other_key: DataKey) -> None:
         good = key.encrypt_text(TEXT, ADDRESS), ADDRESS
         rubbish = [(text, ADDRESS) for text in RUBBISH]

@@ -107,6 +107,17 @@ class TurnObserverContract(Contract):
                 await observer.tool_finished(turn, tool, elapsed=0.01 * number)
         await observer.turn_finished(turn, record_of(steps=3, tool_calls=6, failed_tool_calls=3, streamed=True))
 
+    async def test_observes_failed_calls_and_those_of_sub_agents(self, observer: TurnObserver) -> None:
+        """Other observers may ask for them; a failed call has the number of the step before it."""
+        turn = observed_turn()
+        await observer.turn_started(turn)
+        for error in ("rate_limit", "cancelled", None):
+            step = StepFinished(usage=Usage(), steps=0, milliseconds=0.5, error=error, sub_agent=error is None)
+            await observer.step_finished(turn, step, elapsed=0.01)
+        tool = ToolFinished(call_id="call_1", name="calculate", milliseconds=0.5, ok=True, offered=True, sub_agent=True)
+        await observer.tool_finished(turn, tool, elapsed=0.02)
+        await observer.turn_finished(turn, record_of(TurnOutcome.FAILED, steps=0))
+
     @pytest.mark.parametrize("name", ["", "no_such_tool", "files__read", "é 🙂\0\n\"'{}", "x" * 10_000])
     async def test_observes_names_that_a_model_made_up(self, observer: TurnObserver, name: str) -> None:
         turn = observed_turn()

@@ -19,12 +19,8 @@ class WrappedRig(MemoryConversationStoreRig):
     def __init__(self) -> None:
         super().__init__()
         self.media = MemoryMediaStore()
-        self.conversations = MediaDeletingConversationRepo(  # type: ignore[assignment]
-            repo=self.conversations, media_store=self.media
-        )
-        self.maintenance = MediaDeletingConversationMaintenance(  # type: ignore[assignment]
-            maintenance=self.maintenance, media_store=self.media
-        )
+        self.conversations = MediaDeletingConversationRepo(repo=self.conversations, media_store=self.media)
+        self.maintenance = MediaDeletingConversationMaintenance(maintenance=self.maintenance, media_store=self.media)
 
     async def left(self) -> list[str]:
         return [each.message for each in await all_of(self.media)]

@@ -12,6 +12,7 @@ from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.audit import AuditEntry
 from polyant.domain.channel_problems import ProblemKind, with_problem
 from polyant.domain.channels import ChannelConnection, ChannelName, ConnectionExistsError, ConnectionId
+from polyant.domain.errors import UnknownInstanceError
 from polyant.domain.instances import InstanceId
 from polyant.testing.channel_connections import ChannelConnectionsContract
 from support.stores import InMemory
@@ -32,9 +33,13 @@ class MemoryContract(InMemory, ChannelConnectionsContract):
 class ChecksThenInserts(MemoryChannelConnections):
     """Looks for the account in one query, and inserts in the next."""
 
-    async def _check_unique(self, connection: ChannelConnection) -> None:
-        await super()._check_unique(connection)
+    async def add(self, connection: ChannelConnection, *, audit: AuditEntry | None = None) -> ChannelConnection:
+        await self._check_unique(connection)
         await asyncio.sleep(0)
+        if self._memory.instances.find(connection.instance_id) is None:
+            raise UnknownInstanceError(connection.slug)
+        self._memory.append_audit(audit)
+        return self._put(replace(connection, version=0, problems=()))
 
 
 class TestInsertNotAtomic(MemoryContract):
@@ -59,7 +64,8 @@ class ForgetsChannel(MemoryChannelConnections):
 
     async def _check_unique(self, connection: ChannelConnection) -> None:
         await super()._check_unique(connection)
-        if any(other.account == connection.account for other in await self.list()):
+        others = [other for other in await self.list() if other.id != connection.id]
+        if any(other.account == connection.account for other in others):
             raise ConnectionExistsError(connection.channel, same_account=True)
 
 
@@ -72,7 +78,8 @@ class FoldsAccounts(MemoryChannelConnections):
 
     async def _check_unique(self, connection: ChannelConnection) -> None:
         await super()._check_unique(connection)
-        accounts = {other.account.casefold() for other in await self.list(channel=connection.channel)}
+        others = [other for other in await self.list(channel=connection.channel) if other.id != connection.id]
+        accounts = {other.account.casefold() for other in others}
         if connection.account.casefold() in accounts:
             raise ConnectionExistsError(connection.channel, same_account=True)
 
@@ -85,7 +92,8 @@ class ManyOfAChannel(MemoryChannelConnections):
     """Lets an instance have two accounts of a channel."""
 
     async def _check_unique(self, connection: ChannelConnection) -> None:
-        if any(connection.account == other.account for other in await self.list(channel=connection.channel)):
+        others = [other for other in await self.list(channel=connection.channel) if other.id != connection.id]
+        if any(connection.account == other.account for other in others):
             raise ConnectionExistsError(connection.channel, same_account=True)
 
 
