@@ -28,7 +28,7 @@ class ShownMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlatformState:
-    """What the platform knows; the protocol changes it."""
+    """The platform's data, which the protocol changes."""
 
     def __init__(self) -> None:
         self.messages: list[ShownMessage] = []

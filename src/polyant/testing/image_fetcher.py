@@ -20,7 +20,7 @@ PRIVATE_HOSTS = ("127.0.0.1", "localhost", "127.1", "0.0.0.0", "2130706433", "[:
 
 
 class _InternalServer(Contract):
-    """What both contracts share."""
+    """The internal server that both contracts use."""
 
     patience_seconds: ClassVar[float] = 5.0
     """The time for calls that take no time."""

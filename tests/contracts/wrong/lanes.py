@@ -85,7 +85,7 @@ class TestFencedByOwner(MemoryContract):
 
 
 class ReleasesAnyLease(MemoryLanes):
-    """Ends the current lease, whoever asks."""
+    """Ends the current lease of the lane, even for a former holder."""
 
     async def release(
         self,
@@ -133,7 +133,7 @@ class TestNoLateRenewal(MemoryContract):
 
 
 class ClaimsNewest(MemoryLanes):
-    """Takes the lane that became due last."""
+    """Leases the lane that has been due for the shortest time."""
 
     async def claim(self, *, owner: str, seconds: float) -> Lease | None:
         due = [row for row in self._claimable() if row.due_at is not None and row.due_at <= self._now()]
