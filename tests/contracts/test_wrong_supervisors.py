@@ -6,6 +6,7 @@ REQUEST = {"test_request_is_that_of_the_turn_and_its_instance"}
 REFUSALS = {
     "TestStepsUnlimited": {"test_steps_are_limited_and_last_one_has_no_tools"},
     "TestToolCallsUnlimited": {"test_tool_calls_are_limited"},
+    "TestPausesNotContinued": {"test_paused_response_is_continued"},
     "TestToolTimeUnlimited": {"test_tool_that_takes_too_long_is_cancelled"},
     "TestEveryInstalledToolOffered": {
         "test_only_enabled_and_ready_tools_are_offered",

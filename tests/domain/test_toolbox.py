@@ -8,7 +8,15 @@ import pytest
 
 from polyant.adapters.tools.spawn_task_tool import SpawnTaskTool
 from polyant.domain.agent_loop.budget import OutOfStepsError
-from polyant.domain.chat import AssistantMessage, ModelRequest, TextDelta, ToolCall, ToolResult, ToolStarted
+from polyant.domain.chat import (
+    AssistantMessage,
+    ModelRequest,
+    ProviderData,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+    ToolStarted,
+)
 from polyant.domain.mcp_servers import McpServer
 from polyant.domain.secrets import SecretName
 from polyant.domain.toolbox import TurnToolbox
@@ -162,3 +170,32 @@ async def test_calls_outside_of_events_have_results_but_no_events(loop: ToolLoop
         assert (await tools.call(reply.tool_calls[0])).content == "forty-two"
         finished = tools.finished()
     assert finished.steps == 1
+
+
+PAUSES = [
+    FakeStep(
+        text=("Let ",), provider_data=ProviderData(provider="fake", model="model", data=msgspec.Raw(b"1")), paused=True
+    ),
+    FakeStep(
+        text=("me ",), provider_data=ProviderData(provider="fake", model="model", data=msgspec.Raw(b"2")), paused=True
+    ),
+]
+
+
+async def test_paused_replies_are_continued_as_one(loop: ToolLoop) -> None:
+    model = loop.model([*PAUSES, FakeStep(text=("see.",), tools=("answer",)), ANSWER])
+    async with loop.toolbox(model).open(loop.turn) as tools:
+        reply = await tools.ask(tools.request.messages)
+        assert (reply.content, len(reply.tool_calls)) == ("Let me see.", 1)
+        result = await tools.call(reply.tool_calls[0])
+        await tools.ask((*tools.request.messages, msgspec.structs.replace(reply), result))
+    *_, last = (request.messages for request in model.requests)
+    sent = [(message.content, message.provider_data) for message in last if isinstance(message, AssistantMessage)]
+    assert sent == [("Let ", PAUSES[0].provider_data), ("me ", PAUSES[1].provider_data), ("see.", None)]
+    assert tools.finished().steps == 4
+
+
+async def test_pause_in_the_last_step_ends_the_reply(loop: ToolLoop) -> None:
+    loop.limit(max_steps=2)
+    async with loop.toolbox(loop.model(PAUSES)).open(loop.turn) as tools:
+        assert (await tools.ask(tools.request.messages)).content == "Let me "

@@ -4,13 +4,14 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
-from types import TracebackType
+from itertools import chain
 
 import msgspec
 
 from polyant.domain.agent_loop.agent import Agent, AgentEvent
 from polyant.domain.agent_loop.budget import RemainingBudget
 from polyant.domain.agent_loop.guarded_tools import GuardedTools
+from polyant.domain.agent_loop.model_step import ModelStep
 from polyant.domain.agent_loop.sub_agents import SubAgents
 from polyant.domain.agent_loop.turn_events import TurnEvents
 from polyant.domain.chat import (
@@ -70,6 +71,8 @@ class TurnToolbox:
         self._clock = clock
         self._started = started
         self._events: TurnEvents | None = None
+        self._continued: list[tuple[AssistantMessage, tuple[AssistantMessage, ...]]] = []
+        """The replies that the provider paused, each with the messages that it consists of."""
         self.request = request
         """The turn's first request, with its system prompt and the caller's messages, without tools."""
         self.budget = agent.budget
@@ -89,7 +92,8 @@ class TurnToolbox:
         """Calls the model with the system prompt and the tools, and returns its reply.
 
         The reply has the calls that are to be run. Their ids are unique in the conversation. The model gets no tools in
-        the turn's last step, so that it answers. Text deltas and a StepFinished are events of the turn.
+        the turn's last step, so that it answers. Text deltas and a StepFinished are events of the turn. If the provider
+        interrupts a long response, the model is called again until it is complete, and the reply is the whole response.
 
         Args:
             messages: The conversation so far; pass replies back unchanged.
@@ -98,18 +102,13 @@ class TurnToolbox:
             OutOfStepsError: The turn's model calls are used up.
             ProviderError: The model failed or timed out.
         """
-        step = self._agent.step(msgspec.structs.replace(self.request, messages=tuple(messages)))
-        async with aclosing(step.events()) as events:
-            try:
-                async for event in events:
-                    step.add(event)
-                    if isinstance(event, TextDelta):
-                        await self._emit(event)
-            except BaseException as error:
-                step.report_failure(error)
-                raise
-        await self._emit(step.finish())
-        return step.message
+        sent = self._as_received(messages)
+        step = await self._step(sent)
+        parts = [step.message]
+        while step.is_paused:
+            step = await self._step((*sent, *parts))
+            parts.append(step.message)
+        return self._joined(tuple(parts))
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Runs a tool and returns its result, in which the tool's secrets are replaced by their names.
@@ -148,6 +147,38 @@ class TurnToolbox:
         """Returns the last event of the turn, with the totals so far."""
         milliseconds = (self._clock.monotonic() - self._started) * 1_000
         return TurnFinished(usage=self.budget.usage, steps=self.budget.steps, milliseconds=milliseconds)
+
+    async def _step(self, messages: tuple[ModelMessage, ...]) -> ModelStep:
+        step = self._agent.step(msgspec.structs.replace(self.request, messages=messages))
+        async with aclosing(step.events()) as events:
+            try:
+                async for event in events:
+                    step.add(event)
+                    if isinstance(event, TextDelta):
+                        await self._emit(event)
+            except BaseException as error:
+                step.report_failure(error)
+                raise
+        await self._emit(step.finish())
+        return step
+
+    def _joined(self, parts: tuple[AssistantMessage, ...]) -> AssistantMessage:
+        """Returns the parts of a response as one reply; `_as_received` finds them by it."""
+        *earlier, last = parts
+        if not earlier:
+            return last
+        reply = msgspec.structs.replace(last, content="".join(part.content for part in parts))
+        self._continued.append((reply, parts))
+        return reply
+
+    def _as_received(self, messages: Sequence[ModelMessage]) -> tuple[ModelMessage, ...]:
+        """Returns the messages with the parts of replies that were paused, whose opaque state must be sent back."""
+        if not self._continued:
+            return tuple(messages)
+        return tuple(chain.from_iterable(map(self._parts_of, messages)))
+
+    def _parts_of(self, message: ModelMessage) -> tuple[ModelMessage, ...]:
+        return next((parts for reply, parts in self._continued if reply == message), (message,))
 
     async def _emit(self, event: SupervisorEvent) -> None:
         if self._events is not None:

@@ -25,6 +25,8 @@ class FakeStep(msgspec.Struct, frozen=True, kw_only=True):
     """Complete tool calls, for tests that need more than names."""
     usage: Usage = Usage()
     provider_data: ProviderData | None = None
+    paused: bool = False
+    """Whether the provider interrupts the response after the text."""
     fails: ProviderFailure | None = None
     hangs: bool = False
 
@@ -99,7 +101,7 @@ class FakeChatModel(ChatModel):
                 yield call
             yield ModelFinished(
                 usage=step.usage,
-                finish_reason="tool_calls" if step.tools else "stop",
+                finish_reason="paused" if step.paused else "tool_calls" if step.tools else "stop",
                 provider_data=step.provider_data,
             )
 

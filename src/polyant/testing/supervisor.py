@@ -170,6 +170,21 @@ class SupervisorContract(SupervisorDutiesContract):
             assert reply.provider_data == data[0]
             assert [each.provider_data for each in reply.tool_calls] == [None, data[1]]
 
+    @proves(
+        "A response that the provider interrupts (`paused`) is sent back, and the model is called again to continue it."
+    )
+    async def test_paused_response_is_continued(self, supervised: SupervisorUnderTest) -> None:
+        data = _provider_data("of the pause")
+        paused = FakeStep(text=("Let me ",), provider_data=data, paused=True)
+        steps = paused, FakeStep(text=("see.",), tools=("answer",)), ANSWER
+        events = await events_of(supervised.playing(*steps).run(supervised.turn))
+        assert text_in(events) == "Let me see.It is so."
+        _, *later = supervised.requests
+        assert len(later) == len(steps) - 1
+        for request in later:
+            first = next(message for message in request.messages if isinstance(message, AssistantMessage))
+            assert (first.content, first.provider_data) == ("Let me ", data)
+
     @proves("ProviderError: The model provider failed.")
     async def test_provider_failure_is_raised(self, supervised: SupervisorUnderTest) -> None:
         supervisor = supervised.playing(ASK_TOOLS, FakeStep(fails=ProviderFailure.OVERLOADED))

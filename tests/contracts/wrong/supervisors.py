@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from polyant.adapters.tool_loop.supervisor import ToolLoopSupervisor
-from polyant.domain.agent_loop import guarded_tools
-from polyant.domain.chat import ProviderFields, Sampling, SupervisorEvent, Turn
+from polyant.domain.agent_loop import guarded_tools, model_step
+from polyant.domain.chat import ProviderFields, Sampling, StepFinished, SupervisorEvent, Turn
 from polyant.domain.instances import Instance
 from polyant.domain.ports.supervisor import Supervisor
 from polyant.domain.secrets import SecretName, SecretText
@@ -167,6 +167,21 @@ class TestEverySecretForEachTool(Impatient):
             return await right(tools, tools._instance.secrets)
 
         monkeypatch.setattr(guarded_tools.GuardedTools, "_decrypt", decrypt)
+
+
+class TestPausesNotContinued(Impatient):
+    wrong = Wrong
+
+    @pytest.fixture(autouse=True)
+    def without_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        right = model_step.ModelStep.finish
+
+        def finish(step: model_step.ModelStep) -> StepFinished:
+            finished = right(step)
+            step.is_final = not step.calls
+            return finished
+
+        monkeypatch.setattr(model_step.ModelStep, "finish", finish)
 
 
 class KeepsOpen(ToolAccess):

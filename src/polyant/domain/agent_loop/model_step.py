@@ -83,6 +83,11 @@ class ModelStep:
         )
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the provider has interrupted the response, and another call continues it; known after `finish`."""
+        return not self.is_final and not self.calls
+
+    @property
     def message(self) -> AssistantMessage:
         """The reply as a message of the conversation, with the calls that are to be run."""
         return self._reply.message(self.calls)

@@ -23,6 +23,7 @@ class Supervisor(Protocol):
         - Leaving or closing the generator abandons the turn: when `aclose` returns, the model call and all tools have
           ended. The caller does so at the turn's deadline at the latest, by cancelling the iterating task.
         - Later model requests of the turn repeat the `provider_data` of each message and tool call unchanged.
+        - A response that the provider interrupts (`paused`) is sent back, and the model is called again to continue it.
         - The model gets the instance's system prompt, which ends with the caller's instructions, the turn's messages
           and parameters, and the instance's options.
         - The model is offered the instance's enabled and ready tools and those of its MCP servers, and no others. The
