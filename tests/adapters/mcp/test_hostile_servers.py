@@ -310,7 +310,7 @@ async def test_structured_content_reaches_the_model(
     assert await found_tool(upstream, result) == expected
 
 
-@pytest.mark.parametrize("result", [{}, {"content": "text"}, {"content": None}, [], "text"])
+@pytest.mark.parametrize("result", [{}, {"content": 5}, {"content": None}, [], "text"])
 async def test_invalid_result_is_a_tool_error(upstream: ScriptedUpstream, result: Any) -> None:
     with pytest.raises(ToolError, match="The tool's server crm"):
         await found_tool(upstream, result)

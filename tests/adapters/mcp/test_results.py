@@ -40,7 +40,7 @@ def text(text: str) -> dict[str, str]:
         ({"type": "text", "text": 5}, "[Content of type text that can't be read]"),
         ({"type": "image"}, "[Content of type image that can't be read]"),
         ({"type": 5}, "[Content of type unknown that can't be read]"),
-        ("text", "[Content of type unknown that can't be read]"),
+        ("text", "text"),
         (None, "[Content of type unknown that can't be read]"),
     ],
 )
@@ -68,10 +68,26 @@ def test_structured_content_without_text_is_shown_as_json() -> None:
         (["a", "b"], {"result": ["a", "b"]}),
         (['{"a":1}', '{"a":2}'], {"result": [{"a": 1}, {"a": 2}]}),
         (["Here it is:", '{"a":1}'], {"a": 1}),
+        (['```json\n{\n  "a": 1\n}\n```'], {"a": 1}),
+        (['It is {"a": "\\u00e4 b"}.'], {"result": {"a": "ä b"}}),
+        (['Found [{"id": 1}, {"id": 2}].'], {"result": [{"id": 1}, {"id": 2}]}),
+        (["It says: a long text with words."], {"result": "a long text with words"}),
+        (["Done."], {}),
+        (["Done."], []),
     ],
 )
 def test_structured_content_that_a_text_contains_is_not_repeated(texts: list[str], structured: Any) -> None:
     assert shown(content=[*map(text, texts)], structuredContent=structured) == "\n".join(texts)
+
+
+@pytest.mark.parametrize(("said", "structured"), [("banana", {"result": "a"}), ("see [1]", {"result": [1]}), ("15", 5)])
+def test_structured_content_that_a_text_contains_by_chance_follows(said: str, structured: Any) -> None:
+    assert shown(content=[text(said)], structuredContent=structured).startswith(f"{said}\n")
+
+
+@pytest.mark.parametrize(("content", "expected"), [("a", "a"), (text("a"), "a"), (["a", text("b")], "a\nb")])
+def test_content_may_be_one_text_or_block(content: Any, expected: str) -> None:
+    assert shown(content=content) == expected
 
 
 @pytest.mark.parametrize("block", [text("Done: 1"), {"type": "image", "data": "AAAA"}])

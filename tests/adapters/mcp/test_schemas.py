@@ -77,7 +77,17 @@ def test_root_is_an_object_with_properties(schema: Any, expected: dict[str, Any]
         ({"type": "array", "items": True}, {"type": "array", "items": {}}),
         ({"type": "array", "items": None}, {"type": "array", "items": {}}),
         ({"items": STRING}, {"type": "array", "items": STRING}),
-        ({"type": "array", "items": [STRING, STRING]}, {"type": "array", "items": STRING}),
+        ({"type": "array", "items": [STRING, STRING]}, {"type": "array", "items": {}}),
+        ({"type": "array", "items": [STRING], "additionalItems": False}, {"type": "array", "items": STRING}),
+        (
+            {"type": "array", "items": [STRING], "additionalItems": {"type": "int"}},
+            {"type": "array", "items": {"anyOf": [STRING, {"type": "integer"}]}},
+        ),
+        (
+            {"type": "array", "prefixItems": [STRING, STRING], "maxItems": 2},
+            {"type": "array", "maxItems": 2, "items": STRING},
+        ),
+        ({"type": "array", "prefixItems": [STRING], "items": True}, {"type": "array", "items": {}}),
         (
             {"type": "array", "prefixItems": [STRING, {"type": "int"}], "items": False},
             {"type": "array", "items": {"anyOf": [STRING, {"type": "integer"}]}},
@@ -191,6 +201,18 @@ def test_deep_nesting_is_cut() -> None:
     while "items" in found:
         found, depth = found["items"], depth + 1
     assert 10 < depth < 30
+
+
+@pytest.mark.parametrize(
+    ("deep", "end"), [({"type": "object"}, EMPTY), ({"type": "list"}, {"type": "array", "items": {}}), (STRING, STRING)]
+)
+def test_what_is_cut_has_what_providers_require(deep: dict[str, Any], end: dict[str, Any]) -> None:
+    schema = deep
+    for _ in range(100):
+        schema = {"type": "object", "properties": {"x": schema}, "required": ["x"]}
+    found = repair(schema)
+    require(found)
+    assert repair({"type": "object", "properties": {"x": deep}})["properties"]["x"] == end
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,15 @@ async def test_every_request_carries_the_trace_of_the_turn(upstream: ScriptedUps
     assert len(upstream.posts) > 1
     assert {request.headers.get("traceparent") for request in upstream.posts} == {trace.headers["traceparent"]}
     assert {request.headers.get("tracestate") for request in upstream.posts} == {"vendor=1"}
+
+
+async def test_proxies_of_the_environment_are_not_used(
+    upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    upstream.otherwise = answering({})
+    async with McpToolServers(open_seconds=PATIENCE).open(SLUG, [access(f"{upstream.url}/mcp")]) as opened:
+        assert [tool.spec.name for tool in opened.tools] == ["crm__find"]

@@ -1,5 +1,8 @@
 """Converts the result of an MCP tool to text for a model."""
 
+import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,6 +12,10 @@ from polyant.adapters.mcp.json_text import MAX_ITEMS, InvalidJsonError, decode, 
 _MAX_COMPARED_BYTES = 256 * 1024
 _ABSENT = msgspec.Raw(b"")
 _NOTHING = (b"", b"null")
+_EMPTY = (*_NOTHING, b"{}", b"[]")
+_WHITE_SPACE = re.compile(r"\s+")
+_MIN_QUOTED_CHARACTERS = 20
+"""The length from which a text within another one is certainly a quotation."""
 
 
 class _Resource(msgspec.Struct, rename="camel"):
@@ -40,7 +47,7 @@ class _Result(msgspec.Struct, rename="camel"):
 
 
 _result_decoder = msgspec.json.Decoder(_Result)
-_block_decoder = msgspec.json.Decoder(_Block)
+_block_or_text_decoder = msgspec.json.Decoder(_Block | str)
 _type_decoder = msgspec.json.Decoder(_Type)
 _any_decoder = msgspec.json.Decoder()
 
@@ -70,23 +77,32 @@ def text_of(result: msgspec.Raw) -> tuple[str, bool]:
     structured = b"" if bytes(read.structured_content) in _NOTHING else bytes(read.structured_content)
     if bytes(read.content) in _NOTHING and not structured:
         raise InvalidJsonError("the result has no content")
-    blocks, more = items_of(read.content if bytes(read.content) not in _NOTHING else msgspec.Raw(b"[]"))
+    blocks, more = _blocks_in(read.content)
     texts = [_block_text(block) for block in blocks]
     if more:
         texts.append(f"[The result had more than {MAX_ITEMS} parts: only the first {MAX_ITEMS} are shown.]")
     text = "\n".join(texts)
     if structured and not text.strip():
         text = structured.decode("utf-8", "replace")
-    elif structured and not _contains(texts, structured):
+    elif structured not in _EMPTY and not _contains(texts, structured):
         text = f"{text}\n{structured.decode('utf-8', 'replace')}"
     return text, read.is_error is True
 
 
+def _blocks_in(content: msgspec.Raw) -> tuple[list[msgspec.Raw], bool]:
+    """Returns the first blocks, and whether there are more; some servers send one block, or its text, alone."""
+    if bytes(content) in _NOTHING:
+        return [], False
+    return ([content], False) if bytes(content)[:1] in b'{"' else items_of(content)
+
+
 def _block_text(item: msgspec.Raw) -> str:
     try:
-        block = decode(_block_decoder, item)
+        block = decode(_block_or_text_decoder, item)
     except InvalidJsonError:
         return f"[Content of type {_type_of(item)} that can't be read]"
+    if isinstance(block, str):
+        return block
     text = _described(block)
     return f"[Content of type {_shown(block.type)} that can't be read]" if text is None else text
 
@@ -123,7 +139,7 @@ def _shown(kind: str) -> str:
 
 
 def _contains(texts: list[str], structured: bytes) -> bool:
-    """Returns whether the texts are the structured content as JSON.
+    """Returns whether the texts are the structured content as JSON, or quote it.
 
     Servers often wrap a value as `{"result": value}` and send the bare value as text, a list as one text per item.
     """
@@ -134,9 +150,22 @@ def _contains(texts: list[str], structured: bytes) -> bool:
     except InvalidJsonError:
         return False
     wrapped = value["result"] if isinstance(value, dict) and list(value) == ["result"] else value
-    read = [_value_of(text) for text in texts]
-    read.append(_value_of("\n".join(texts)))
-    return value in read or wrapped in (*read, *texts) or wrapped in (read[:-1], texts)
+    whole = "\n".join(texts)
+    read = [*map(_value_of, texts), _value_of(whole)]
+    if value in read or wrapped in (*read, *texts) or wrapped in (read[:-1], texts):
+        return True
+    squeezed = _WHITE_SPACE.sub("", whole)
+    return any(_WHITE_SPACE.sub("", form) in squeezed for form in _forms_of(wrapped))
+
+
+def _forms_of(value: Any) -> Iterator[str]:
+    """Yields the forms in which a text may quote a value; none for a value that other texts may contain by chance."""
+    try:
+        forms = [value] if isinstance(value, str) else [msgspec.json.encode(value).decode(), json.dumps(value)]
+    except RecursionError:
+        return
+    is_distinct = isinstance(value, dict) and bool(value)
+    yield from (form for form in forms if is_distinct or len(form) >= _MIN_QUOTED_CHARACTERS)
 
 
 def _value_of(text: str) -> Any:

@@ -113,7 +113,10 @@ class _SchemaRepair:
             self._budget.take(own)
             types = types_of(resolved.get("type")) or implied_types(resolved)
             if self._depth > _MAX_DEPTH:
-                return {**notes_of(own), **({"type": types[0]} if len(types) == 1 else {})}
+                return {
+                    **notes_of(own),
+                    **({"type": types[0], **self._of_type({}, {}, types[0])} if len(types) == 1 else {}),
+                }
             if resolved.get("nullable") is True and types:
                 types = tuple(dict.fromkeys((*types, "null")))
             return self._typed(resolved, own, types)
@@ -155,11 +158,13 @@ class _SchemaRepair:
     def _items(self, schema: Schema) -> Schema:
         items = schema.get("items")
         by_position = items if isinstance(items, list) else schema.get("prefixItems")
-        if isinstance(by_position, list) and by_position:
-            nodes = [self._node(part) for part in by_position]
-            nodes += [] if isinstance(items, list | bool) or items is None else [self._node(items)]
-            return nodes[0] if all(node == nodes[0] for node in nodes) else {"anyOf": nodes}
-        return self._node(items)
+        if not isinstance(by_position, list) or not by_position:
+            return self._node(items)
+        rest = schema.get("additionalItems") if isinstance(items, list) else items
+        most = schema.get("maxItems")
+        is_closed = rest is False or (isinstance(most, int) and most <= len(by_position))
+        nodes = [self._node(part) for part in (*by_position, *(() if is_closed else (rest,)))]
+        return nodes[0] if all(node == nodes[0] for node in nodes) else {"anyOf": nodes} if all(nodes) else {}
 
     def _combined(self, schema: Schema) -> Schema:
         result: Schema = {}
