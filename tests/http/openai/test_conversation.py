@@ -92,6 +92,7 @@ def test_conversation_may_consist_of_system_messages() -> None:
 def test_text_parts_are_joined_without_a_separator() -> None:
     parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": ""}, {"type": "text", "text": "lo", "x": 1}]
     assert sent(("user", parts)) == [("user", "Hello")]
+    assert sent(("user", [{"type": "text", "text": "x", "refusal": None, "image_url": None}])) == [("user", "x")]
 
 
 def test_refusal_of_an_assistant_message_is_its_text() -> None:

@@ -226,7 +226,10 @@ def with_message(**message: Any) -> Json:
         (with_message(role="assistant", content=None, refusal=5), "at `$.messages[1].refusal`"),
         (with_message(role="assistant", content=None, refusal="\0"), "U+0000 is not allowed in text"),
         (with_message(role="user", content=[{"type": "text"}]), "missing required field `text`"),
-        (with_message(role="user", content=[{"type": "text", "text": None}]), "got `null`"),
+        (
+            with_message(role="user", content=[{"type": "text", "text": None}]),
+            "Expected `str`, got `null` - at `$.messages[1].content[0].text`",
+        ),
         (with_message(role="user", content="a\0b"), "U+0000 is not allowed in text - at `$.messages[1].content`"),
         (with_message(role="system", content="\0"), "U+0000 is not allowed in text"),
         (with_message(role="user", content=[{"type": "text", "text": "\0"}]), "U+0000 is not allowed in text"),

@@ -155,6 +155,8 @@ def _part(part: ContentPart, role: str, where: str) -> UserPart:
         raise InvalidInputError(_part_fault(part.type, f"{where}.type"))
     if text is msgspec.UNSET:
         raise InvalidInputError(f"Object missing required field `{field}` - at `{where}`")
+    if text is None:
+        raise InvalidInputError(f"Expected `str`, got `null` - at `{where}.{field}`")
     return TextPart(without_nul(text, f"{where}.{field}"))
 
 

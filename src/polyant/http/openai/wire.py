@@ -27,8 +27,8 @@ class ContentPart(msgspec.Struct, frozen=True):
     """One part of a message: text, an image or, in an assistant message, a refusal."""
 
     type: Annotated[str, Meta(extra_json_schema={"enum": ["text", "image_url", "refusal"]})]
-    text: str | UnsetType = UNSET
-    refusal: str | UnsetType = UNSET
+    text: str | UnsetType | None = UNSET
+    refusal: str | UnsetType | None = UNSET
     image_url: Annotated[Any, _IMAGE_URL] = UNSET
 
 
