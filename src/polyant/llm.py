@@ -5,12 +5,12 @@ own, and wraps the attempts in `with_retries`. Secrets, redirects, sizes and cut
 `MediaRequest` leaves out the media that the server refuses.
 """
 
+from polyant.adapters.llm.error_reports import failure_of_error
 from polyant.adapters.llm.failures import (
     CallFailedError,
     InvalidResponseError,
     decode,
     decode_object,
-    failure_of_error,
     raise_bad_response,
 )
 from polyant.adapters.llm.history import arguments_object

@@ -47,6 +47,11 @@ SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": 
 NO_INPUTS: tuple[Any, ...] = (None, [], "null")
 BLOCK = b'{"type":"text","text":"Hi"}'
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"type": "web_search_result", "url": "u"}]}
+NOT_FOUND = {
+    "type": "web_search_tool_result",
+    "tool_use_id": "s1",
+    "content": {"type": "web_search_tool_result_error", "error_code": "max_uses_exceeded"},
+}
 
 
 def error_cases() -> list[Case]:
@@ -64,6 +69,19 @@ def error_cases() -> list[Case]:
         "in the message": (named({"type": "message_start", "message": {"error": {"code": 429}}}), "rate_limit"),
         "beside the stop reason": (event(stop() | {"error": {"type": "overloaded_error"}}), "overloaded"),
         "data that is no JSON": (b"data: Internal Server Error\n\n", FAILED),
+        "beside a text delta": (event(HI | {"error": {"type": "overloaded_error"}}), "overloaded"),
+        "in a text delta": (event(delta(0, "text_delta", text="x", error={"code": 429})), "rate_limit"),
+        "in a delta of its own": (event(delta(0, "error_delta", error={"message": "m"})), FAILED),
+        "in the delta of the message": (event(stop(error={"type": "overloaded_error"})), "overloaded"),
+        "beside the start of a block": (event(BEGIN | {"error": "m"}), FAILED),
+        "beside the end of a block": (event({"type": "content_block_stop", "index": 0, "error": "m"}), FAILED),
+        "beside the end": (event(END | {"error": "m"}), FAILED),
+        "a block": (event(start(1, type="error", error={"type": "rate_limit_error"})), "rate_limit"),
+        "in another object": (event({"response": {"error": {"code": 429}}}), "rate_limit"),
+        "in an object of an unknown event": (event({"type": "new", "data": {"error": {"code": 429}}}), "rate_limit"),
+        "an unknown type": (event({"type": "request_failed"}), FAILED),
+        "an object that is in no field": (b'{"error":{"code":429}}\n\n', "rate_limit"),
+        "an event named exception": (b'event: exception\ndata: {"message":"m"}\n\n', FAILED),
     }
     cases = []
     for name, (form, kind) in forms.items():
@@ -76,6 +94,8 @@ def error_cases() -> list[Case]:
         "an error without a type": ({"error": {"code": 401}}, "auth"),
         "detail": ({"detail": "m"}, FAILED),
         "code and message": ({"code": 429, "message": "m"}, "rate_limit"),
+        "in an object": ({"type": "message", "content": [], "data": {"error": {"code": 429}}}, "rate_limit"),
+        "a block": ({"type": "message", "content": [{"type": "error", "error": {"type": "api_error"}}]}, FAILED),
         "something else": ({"unexpected": 1}, FAILED),
     }
     return cases + [
@@ -103,6 +123,11 @@ TEXTS = [
     Case(name="no blank line at the end", body=sse(BEGIN, HI, stop(), END).rstrip(), text="Hi"),
     Case(name="no names", body=sse(*map(event, (BEGIN, HI, stop(), END))), text="Hi"),
     Case(
+        name="objects in lines",
+        text="Hi",
+        body=b"\n".join(msgspec.json.encode(item) for item in (BEGIN, HI, stop(), END)),
+    ),
+    Case(
         name="whole",
         body=message({"type": "text", "text": "Hi"}, usage={"input_tokens": 3}),
         text="Hi",
@@ -116,6 +141,8 @@ TEXTS = [
     Case(name="whole with texts as content", text="Hi", body=message()[:-1].replace(b"[]", b'["H","i"]') + b"}"),
     Case(name="an event without a type", body=sse(BEGIN, b"data: {}\n\n", HI, stop()), text="Hi"),
     Case(name="no error", body=sse(BEGIN | {"error": {}}, HI, stop() | {"error": "none"}), text="Hi"),
+    Case(name="no error in a delta", body=sse(BEGIN, delta(0, "text_delta", text="Hi", error=""), stop()), text="Hi"),
+    Case(name="an error null", body=sse(BEGIN | {"error": None}, HI, stop(error=None)), text="Hi"),
     *(
         Case(name=f"index {index!r}", body=sse(BEGIN | {"index": index}, HI | {"index": index}, stop()), text="Hi")
         for index in ("0", 0.0, None)
@@ -232,6 +259,11 @@ TOOL_CALLS = [
         body=sse(start(0, **USE), start(0, type="tool_use", id="t2", name="g", input={}), stop("tool_use")),
     ),
     Case(
+        name="a field that is null in the tool call",
+        calls=(Call("f", PARIS, "t1"),),
+        body=message({**USE, "caller": None}, stop_reason="tool_use"),
+    ),
+    Case(
         name="a tool that the provider ran",
         body=message(SEARCH, FOUND, {"type": "text", "text": "Hi"}),
         text="Hi",
@@ -285,6 +317,36 @@ STATES = [
             stop(),
             END,
         ),
+    ),
+    Case(
+        name="the error of a tool that the provider ran",
+        text="Hi",
+        state=[SEARCH, NOT_FOUND, {"type": "text", "text": "Hi"}],
+        body=sse(start(0, **SEARCH), start(1, **NOT_FOUND), start(2, type="text", text="Hi"), stop(), END),
+    ),
+    Case(
+        name="a signature of the tool call",
+        calls=(Call("f", PARIS, "t1"),),
+        state=[{**USE, "signature": "s=="}],
+        body=sse(start(0, **USE, signature="s=="), stop("tool_use")),
+    ),
+    Case(
+        name="a signature of the tool call, in a delta",
+        calls=(Call("f", PARIS, "t1"),),
+        state=[{**USE, "signature": "s=="}],
+        body=sse(start(0, **USE), delta(0, "signature_delta", signature="s=="), stop("tool_use")),
+    ),
+    Case(
+        name="a field of the provider's own in the tool call, whole",
+        calls=(Call("f", PARIS, "t1"),),
+        state=[{**USE, "caller": {"type": "direct"}}],
+        body=message({**USE, "caller": {"type": "direct"}}, stop_reason="tool_use"),
+    ),
+    Case(
+        name="citations, whole",
+        text="Hi",
+        state=[{"type": "text", "text": "Hi", "citations": [{"url": "u"}]}],
+        body=message({"type": "text", "text": "Hi", "citations": [{"url": "u"}]}),
     ),
     Case(
         name="a compaction",

@@ -116,6 +116,40 @@ def error_cases() -> list[Case]:
         "an interrupted generation": (event(delta("insufficient_system_resource")), "overloaded"),
         "data that is no JSON": (b"data: Internal Server Error\n\n", FAILED),
         "data that is no object": (b'data: "Internal Server Error"\n\n', FAILED),
+        "an event named exception": (b'event: exception\ndata: {"message":"m"}\n\n', FAILED),
+        "an event named as its failure": (
+            b'event: response.failed\ndata: {"response":{"error":{"code":"rate_limit_exceeded"}}}\n\n',
+            "rate_limit",
+        ),
+        "a field exception": (b"exception: out of memory\n\n", FAILED),
+        "an object that is in no field": (b'{"error":{"code":429}}\n\n', "rate_limit"),
+        "a line of a proxy": (
+            b"upstream connect error or disconnect before headers. reset reason: overflow\n\n",
+            FAILED,
+        ),
+        "in another object": (event({"response": {"error": {"code": 429}}}), "rate_limit"),
+        "in an object in a list": (event({"data": [{"error": "m"}]}), FAILED),
+        "in another object beside empty choices": (event(chunk(metadata={"error": {"code": 503}})), "overloaded"),
+        "in an object in the delta": (event(delta(content="", metadata={"error": {"code": 429}})), "rate_limit"),
+        "in an object in the choice": (event(chunk({"delta": {}, "provider": {"error": {"code": 429}}})), "rate_limit"),
+        "another name beside choices": (event(delta(content="") | {"upstream_error": {"code": 503}}), "overloaded"),
+        "another name": (event({"provider_error": {"code": 503}}), "overloaded"),
+        "Tencent's response": (event({"Response": {"Error": {"Code": "AuthFailure", "Message": "m"}}}), "auth"),
+        "MiniMax's base_resp": (
+            event({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "m"}}),
+            FAILED,
+        ),
+        "Spark's header": (event({"header": {"code": 10013, "message": "m", "sid": "s"}}), FAILED),
+        "Bedrock's exception": (event({"throttlingException": {"message": "m"}}), "rate_limit"),
+        "a status as text": (event({"title": "Internal Server Error", "status": "500"}), FAILED),
+        "a status in capitals": (event({"status": "FAILED"}), FAILED),
+        "a state": (event({"state": "failed"}), FAILED),
+        "a type": (event({"type": "overloaded_error"}), "overloaded"),
+        "success as text": (event({"success": "false"}), FAILED),
+        "a code in words": (event({"error": {"code": "AuthenticationError", "message": "m"}}), "auth"),
+        "finish_reason with more words": (event(delta("ERROR_LIMIT")), FAILED),
+        "finish_reason engine_overloaded": (event(delta("engine_overloaded")), "overloaded"),
+        "SGLang's finish_reason": (event(delta({"type": "abort", "message": "m"})), FAILED),
     }
     cases = []
     for name, (form, kind) in forms.items():
@@ -181,6 +215,17 @@ def no_error_cases() -> list[Case]:
                 "code OK": {"code": "OK", "message": "Done"},
                 "status ok": {"status": "ok", "message": "queued"},
                 "status 200": {"status": 200, "message": "started"},
+                "Azure's filter that failed": chunk(
+                    prompt_filter_results=[{"content_filter_result": {"error": {"code": "content_filter_error"}}}]
+                ),
+                "Azure's filter that failed, in the choice": chunk(
+                    {"delta": {}, "content_filter_results": {"error": {"code": "content_filter_error"}}}
+                ),
+                "code 0 in another object": {"header": {"code": 0, "message": "Success"}},
+                "MiniMax's base_resp": chunk(base_resp={"status_code": 0, "status_msg": "success"}),
+                "the error of a website": chunk({"delta": {"annotations": [{"error": "not found"}]}}),
+                "the error of a search result": chunk(search_results=[{"title": "t", "error": None}]),
+                "a message in another object": chunk(metadata={"message": "m"}),
             }.items()
         ),
     ]
@@ -234,8 +279,37 @@ FRAMING = [
     Case(name="objects in lines", body=msgspec.json.encode(HI) + b"\n" + msgspec.json.encode(STOP), text="Hi"),
     Case(
         name="objects in lines, with an error",
+        text="Hi",
         body=msgspec.json.encode(HI) + b'\r\n{"error":{"code":429}}\n',
         fails="rate_limit",
+    ),
+    Case(
+        name="objects in lines, with [DONE]",
+        text="HiHi",
+        body=b"\n".join((msgspec.json.encode(HI), b"", msgspec.json.encode(HI), b"[DONE]", b"")),
+    ),
+    Case(
+        name="objects in lines, cut",
+        text="Hi",
+        body=msgspec.json.encode(HI) + b'\n{"cho',
+        fails=FAILED,
+    ),
+    Case(
+        name="objects in lines, cut after the finish reason",
+        text="Hi",
+        body=b"\n".join((msgspec.json.encode(HI), msgspec.json.encode(STOP), b'{"cho')),
+    ),
+    Case(
+        name="objects in the lines of an array",
+        text="HiHi",
+        body=b"[%b,\r\n%b\n,%b\n]" % (msgspec.json.encode(HI), msgspec.json.encode(HI), msgspec.json.encode(STOP)),
+    ),
+    Case(name="a whole answer in a line", body=message(content="Hi") + b"\n\n", text="Hi"),
+    Case(name="a whole error in a line", body=b'{"error":{"code":429}}\n', fails="rate_limit"),
+    Case(
+        name="an array in several lines",
+        text="Hi",
+        body=msgspec.json.format(msgspec.json.encode([HI, STOP])),
     ),
     Case(name="objects in an array", body=msgspec.json.encode([HI, STOP]), text="Hi"),
     Case(name="a whole answer in several lines", body=msgspec.json.format(message(content="Hi")), text="Hi"),
@@ -271,6 +345,12 @@ TEXTS = [
         body=message(
             content=[{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}, {"type": "text", "text": "Hi"}]
         ),
+    ),
+    Case(
+        name="reasoning about errors",
+        text="Hi",
+        state={"reasoning_content": 'an "error": bad'},
+        body=sse(delta(reasoning_content='an "error": bad'), HI, STOP),
     ),
     Case(name="content null", body=sse(delta(content=None), HI, STOP), text="Hi"),
     Case(name="delta null", body=sse(chunk({"delta": None}), HI, STOP), text="Hi"),
@@ -425,6 +505,21 @@ TOOL_CALLS = [
             (Call("f", PARIS, "c1"),),
         ),
         (
+            "the name again with the arguments, no id and no index",
+            [call("", name="f"), call(PARIS, name="f"), call("", name="f")],
+            (Call("f", PARIS),),
+        ),
+        (
+            "two whose deltas repeat the arguments so far, no index",
+            [call('{"ci', id="c1", name="f"), call(PARIS), call('{"b', id="c2", name="g"), call('{"b":1}')],
+            (Call("f", PARIS, "c1"), Call("g", '{"b":1}', "c2")),
+        ),
+        (
+            "two whose deltas repeat the arguments so far, no index and no ids",
+            [call('{"ci', name="f"), call(PARIS), call('{"b', name="g"), call('{"b":1}')],
+            (Call("f", PARIS), Call("g", '{"b":1}')),
+        ),
+        (
             "the pieces are numbered",
             [call('{"city":', index=0, id="c1", name="f"), call('"Paris"}', index=1)],
             (Call("f", PARIS, "c1"),),
@@ -495,6 +590,26 @@ TOOL_CALLS = [
             "a signature under another name",
             [delta(tool_calls=[{"id": "c1", "function": {"name": "f"}, "thoughtSignature": "s==", "logprobs": 1}])],
             (Call("f", "{}", "c1", {"thoughtSignature": "s=="}),),
+        ),
+        (
+            "a signature in pieces",
+            [
+                delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "f"}, "signature": "ab"}]),
+                delta(tool_calls=[{"index": 0, "signature": "cd"}]),
+            ],
+            (Call("f", "{}", "c1", {"signature": "abcd"}),),
+        ),
+        (
+            "Google's state in pieces",
+            [
+                delta(
+                    tool_calls=[
+                        {"index": 0, "id": "c1", "function": {"name": "f"}, "extra_content": {"google": {"a": 1}}}
+                    ]
+                ),
+                delta(tool_calls=[{"index": 0, "extra_content": {"google": {"thought_signature": "s=="}}}]),
+            ],
+            (Call("f", "{}", "c1", {"extra_content": {"google": {"a": 1, "thought_signature": "s=="}}}),),
         ),
         ("arguments as an object", [call({"city": "Paris"}, index=0, id="c1", name="f")], (Call("f", PARIS, "c1"),)),
         ("arguments null", [call(None, index=0, id="c1", name="f")], (Call("f", "{}", "c1"),)),
@@ -615,6 +730,22 @@ TOOL_CALLS = [
             tool_calls=[{"id": "c1", "function": {"name": "f", "arguments": PARIS}}],
         ),
     ),
+    Case(
+        name="state of a whole message after its deltas",
+        calls=(Call("f", PARIS, "c1"),),
+        state={"reasoning_text": "Hm"},
+        body=sse(
+            delta(reasoning_text="Hm"),
+            call(PARIS, index=0, id="c1", name="f"),
+            msgspec.Raw(
+                message(
+                    "tool_calls",
+                    reasoning_text="Hm",
+                    tool_calls=[{"id": "c1", "function": {"name": "f", "arguments": PARIS}}],
+                )
+            ),
+        ),
+    ),
     Case(name="function_call null", body=message(content="Hi", tool_calls=None, function_call=None), text="Hi"),
     Case(name="no tool calls", body=message(content="Hi", tool_calls=[], function_call={}), text="Hi"),
 ]
@@ -641,6 +772,10 @@ FINISH_REASONS = [
         (None, "stop"),
         ("", "stop"),
         ("null", "stop"),
+        ({}, "stop"),
+        ({"type": "length"}, "length"),
+        ({"reason": "content_filter"}, "content_filter"),
+        ("ERROR_TOXIC", "content_filter"),
     )
 ] + [
     Case(
@@ -790,6 +925,10 @@ STATES = [
             {"reasoning_text": "Let me.", "reasoning_opaque": "o=="},
         ),
         ("xAI's", [delta(encrypted_content="e==")], {"encrypted_content": "e=="}),
+        *(
+            (f"the field {name}", [delta(**{name: "a"}), delta(**{name: "b"})], {name: "ab"})
+            for name in ("reasoning_summary", "thinking_content", "reasoningSignature", "thoughtSignature")
+        ),
         (
             "LiteLLM's for Google",
             [delta(provider_specific_fields={"thought_signatures": ["s=="]})],
@@ -820,6 +959,31 @@ STATES = [
                     {"type": "reasoning", "summary": [{"type": "summary_text", "text": "a", "signature": "s=="}]}
                 ]
             },
+        ),
+        (
+            "a signature that is sent again",
+            [delta(reasoning_opaque="o=="), delta(reasoning_opaque="o==")],
+            {"reasoning_opaque": "o=="},
+        ),
+        (
+            "Google's that is sent again",
+            [delta(extra_content={"google": {"thought_signature": "s=="}})] * 2,
+            {"extra_content": {"google": {"thought_signature": "s=="}}},
+        ),
+        (
+            "LiteLLM's for Google, sent again",
+            [delta(provider_specific_fields={"thought_signatures": ["s=="]})] * 2,
+            {"provider_specific_fields": {"thought_signatures": ["s=="]}},
+        ),
+        (
+            "equal pieces of text",
+            [delta(reasoning_text="ha"), delta(reasoning_text="ha"), delta(thinking="ha"), delta(thinking="ha")],
+            {"reasoning_text": "haha", "thinking": "haha"},
+        ),
+        (
+            "a signature in pieces",
+            [delta(signature="ab"), delta(signature="cd")],
+            {"signature": "abcd"},
         ),
         ("empty", [delta(reasoning_content="", reasoning=None, reasoning_details=[], extra_content={})], None),
     )

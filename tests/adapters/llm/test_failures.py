@@ -8,7 +8,6 @@ import pytest
 from polyant.adapters.llm.failures import (
     CallFailedError,
     decode,
-    failure_of_error,
     failure_of_exception,
     failure_of_response,
     kind_of_status,
@@ -42,31 +41,6 @@ NOW = datetime(2026, 11, 22, 10, 44, tzinfo=UTC)
 def test_status_has_its_kind_and_is_retried_if_temporary(*, status: int, kind: str, retry: bool) -> None:
     failure = failure_of_response(status, {}, NOW, "-")
     assert (kind_of_status(status), failure.kind, failure.retry, failure.wait) == (kind, kind, retry, None)
-
-
-@pytest.mark.parametrize(
-    ("names", "kind", "retry"),
-    [
-        ((429,), "rate_limit", True),
-        (("400", None), "bad_request", False),
-        (("invalid_api_key", "invalid_request_error"), "auth", False),
-        ((None, "overloaded_error"), "overloaded", True),
-        (("insufficient_quota",), "rate_limit", True),
-        ((None, None, "RESOURCE_EXHAUSTED"), "rate_limit", True),
-        ((None, "BadRequestError"), "bad_request", False),
-        (("no such code", "server_error"), "bad_response", True),
-        ((99999, None), "bad_response", True),
-        ((), "bad_response", True),
-    ],
-)
-def test_error_is_classified_by_its_first_known_name(
-    *,
-    names: tuple[object, ...],
-    kind: str,
-    retry: bool,
-) -> None:
-    failure = failure_of_error(*names)
-    assert (failure.kind, failure.retry) == (kind, retry)
 
 
 @pytest.mark.parametrize(

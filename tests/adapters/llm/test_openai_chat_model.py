@@ -1,15 +1,17 @@
+from contextlib import aclosing
+
 import aiohttp
 import msgspec
 import pytest
 
 from polyant.adapters.llm.openai_chat_model import OpenAIChatModel
-from polyant.domain.chat import ModelRequest, Sampling, TextDelta
+from polyant.domain.chat import ModelFinished, ModelRequest, Sampling, TextDelta
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.limits import ProviderTimeouts
 from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import events_of
 from support.openai_replies import openai_responder
-from support.upstream import Received, Reply, ScriptedUpstream, json_reply
+from support.upstream import Gate, Received, Reply, ScriptedUpstream, json_reply
 
 
 @pytest.fixture
@@ -94,3 +96,16 @@ async def test_retry_discards_the_failed_attempt(
     upstream.replies.extend([Reply(framing="close", pieces=(half_a_call,)), openai_responder("ant")])
     events = await events_of(model, model_request)
     assert [type(event).__name__ for event in events] == ["TextDelta", "ModelFinished"]
+
+
+async def test_objects_in_lines_are_streamed_as_they_arrive(
+    upstream: ScriptedUpstream, model: OpenAIChatModel, model_request: ModelRequest
+) -> None:
+    lines = [msgspec.json.encode({"choices": [{"delta": {"content": text}}]}) + b"\n" for text in ("a", "b", "c")]
+    end, gate = msgspec.json.encode({"choices": [{"delta": {}, "finish_reason": "stop"}]}), Gate()
+    ndjson = {"Content-Type": "application/x-ndjson"}
+    upstream.otherwise = Reply(headers=ndjson, framing="chunked", pieces=(*lines[:2], gate, lines[2], end))
+    async with aclosing(model.generate(model_request)) as events:
+        assert [await anext(events), await anext(events)] == [TextDelta("a"), TextDelta("b")]
+        gate.open()
+        assert [await anext(events), await anext(events)] == [TextDelta("c"), ModelFinished()]

@@ -10,6 +10,7 @@ from polyant.adapters.llm.response_reader import PartialToolCall
 TEXT = "text"
 TOOL_USE = "tool_use"
 _PLAIN_TYPES = (TEXT, TOOL_USE)
+_PLAIN_FIELDS = frozenset({"type", "text", "id", "name", "input"})
 
 
 class PartialBlock:
@@ -45,6 +46,12 @@ class PartialBlock:
             piece = delta.partial_json
             self.call.deltas.append(piece if isinstance(piece, str) else dumps(piece))
 
+    @property
+    def has_state(self) -> bool:
+        """Whether the block has more than its text or its tool call, such as citations or a signature."""
+        more = self._start.keys() - _PLAIN_FIELDS
+        return bool(self.citations or self.signatures or any(self._start[name] is not None for name in more))
+
     def echo(self) -> dict[str, Any]:
         """Returns the block as the provider wants it back: complete and unchanged."""
         block = dict(self._start)
@@ -70,7 +77,7 @@ def _text(value: object) -> str:
 
 def needs_echo(blocks: list[PartialBlock]) -> bool:
     """Returns whether a message has blocks that its text and tool calls don't contain, such as signed thinking."""
-    return any(block.type not in _PLAIN_TYPES or block.citations for block in blocks)
+    return any(block.type not in _PLAIN_TYPES or block.has_state for block in blocks)
 
 
 def _call(start: dict[str, Any]) -> PartialToolCall | None:

@@ -135,26 +135,32 @@ def _blocks(message: ModelMessage, owner: ProviderModel) -> list[wire.Block]:
         case UserMessage():
             return media_blocks(message.parts) if message.has_media else _text(message.text)
         case AssistantMessage():
-            calls: list[wire.Block] = [
+            calls = [
                 wire.ToolUseBlock(call.id, call.name, msgspec.Raw(arguments_object(call.arguments).encode()))
                 for call in message.tool_calls
             ]
             state = owner.state_in(message.provider_data)
-            return _echoed(state, calls) if state else _text(message.content) + calls
+            return _echoed(state, calls) if state else [*_text(message.content), *calls]
         case ToolResult():
             return [wire.ToolResultBlock(message.call_id, message.content, message.is_error)]
 
 
-def _echoed(state: list[dict[str, Any]], calls: list[wire.Block]) -> list[wire.Block]:
+def _echoed(state: list[dict[str, Any]], calls: list[wire.ToolUseBlock]) -> list[wire.Block]:
     """Returns the blocks as the provider sent them, with the calls under the ids that their results refer to."""
     blocks: list[wire.Block] = []
     left = deque(calls)
     for block in state:
         if block.get("type") == TOOL_USE:
-            blocks += [left.popleft()] if left else []
+            blocks += [_with_state(left.popleft(), block)] if left else []
         elif block.get("type") != TEXT or str(block.get("text") or "").strip():
             blocks.append(block)
-    return blocks + list(left)
+    return [*blocks, *left]
+
+
+def _with_state(call: wire.ToolUseBlock, block: dict[str, Any]) -> wire.Block:
+    """Returns a tool call with the fields that only its provider knows, such as a signature."""
+    kept = {name: value for name, value in block.items() if value is not None}
+    return {**kept, "id": call.id, "name": call.name, "input": call.input}
 
 
 def _text(content: str) -> list[wire.Block]:

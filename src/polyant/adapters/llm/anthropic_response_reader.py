@@ -5,14 +5,16 @@ from typing import Any
 import msgspec
 
 from polyant.adapters.llm.anthropic_blocks import TEXT, TOOL_USE, PartialBlock, needs_echo
-from polyant.adapters.llm.anthropic_wire import Delta, Event, MessageResponse
-from polyant.adapters.llm.failures import DECODE_ERRORS, decode_object, failure_of_report, has_error, is_error
+from polyant.adapters.llm.anthropic_wire import Delta, Event, EventWithErrors, MessageResponse
+from polyant.adapters.llm.error_reports import failure_of_report, has_error, is_error
+from polyant.adapters.llm.failures import DECODE_ERRORS, decode_object
 from polyant.adapters.llm.finish_reasons import finish_reason_of
 from polyant.adapters.llm.response_reader import PartialToolCall, ProviderModel, ResponseReader
 from polyant.adapters.llm.token_usage import count_in
 from polyant.domain.chat import Usage
 
 _EVENT = msgspec.json.Decoder(Event)
+_EVENT_WITH_ERRORS = msgspec.json.Decoder(EventWithErrors)
 _RESPONSE = msgspec.json.Decoder(MessageResponse)
 _PAUSES = ("pause_turn", "compaction")
 _Index = int | float | str | None
@@ -21,11 +23,20 @@ _COUNTS = (*_PROMPT_COUNTS, "output_tokens")
 _DONE = b"[DONE]"
 _MAX_BLOCKS = 10_000
 """The blocks of a message that are kept; of others, only the text is passed on."""
+_EVENT_TYPES = frozenset(
+    {
+        *("message_start", "message_delta", "message_stop"),
+        *("content_block_start", "content_block_delta", "content_block_stop", "ping"),
+    }
+)
 
 
-def _check_error(part: Event | MessageResponse) -> None:
-    if part.type == "error" or is_error(part.error):
-        raise failure_of_report({"error": part.error})
+def _check_error(part: EventWithErrors | MessageResponse) -> None:
+    errors = [part.error]
+    if isinstance(part, EventWithErrors) and part.delta is not None:
+        errors.append(part.delta.error)
+    if part.type == "error" or any(map(is_error, errors)):
+        raise failure_of_report({"error": next(filter(is_error, errors), None)})
 
 
 def _blocks_in(content: Any) -> list[dict[str, Any]]:
@@ -53,7 +64,8 @@ class AnthropicResponseReader(ResponseReader):
         try:
             event = _EVENT.decode(data)
         except DECODE_ERRORS:
-            event = self.mended(_EVENT, data)
+            event = self.mended(_EVENT_WITH_ERRORS, data)
+            _check_error(event)
         match event.type:
             case "content_block_delta" if event.delta is not None:
                 return self._read_delta(event.index, event.delta)
@@ -63,22 +75,20 @@ class AnthropicResponseReader(ResponseReader):
                 _check_error(event.message)
                 self._read_usage(event.message.usage)
             case "message_delta":
-                _check_error(event)
                 self._read_usage(event.usage)
                 return self._read_stop(event.delta) if event.delta else ""
             case "message_stop":
                 self.complete = self.done = True
             case "message":
                 return self.read_body(data)
-        _check_error(event)
-        if event.type is None and has_error(fields := decode_object(data)):
+        if event.type not in _EVENT_TYPES and has_error(fields := decode_object(data)):
             raise failure_of_report(fields)
         return ""
 
     def read_body(self, body: bytes) -> str:
         response = self.mended(_RESPONSE, body)
         _check_error(response)
-        if response.content is None and has_error(fields := decode_object(body)):
+        if not response.content and has_error(fields := decode_object(body)):
             raise failure_of_report(fields)
         self._read_usage(response.usage)
         text = "".join(self._read_block(index, block) for index, block in enumerate(_blocks_in(response.content)))
@@ -107,6 +117,8 @@ class AnthropicResponseReader(ResponseReader):
             self._open[index] = block
         if block.type == TOOL_USE:
             self.began = True
+        elif block.type == "error":
+            raise failure_of_report(start)
         text = start.get("text")
         return self.received(text) if block.type == TEXT and isinstance(text, str) else ""
 

@@ -109,6 +109,7 @@ class Delta(msgspec.Struct, frozen=True):
     partial_json: Any = None
     stop_reason: Any = None
     stop_details: Any = None
+    error: None = None
 
 
 class MessageResponse(msgspec.Struct, frozen=True):
@@ -134,4 +135,18 @@ class Event(msgspec.Struct, frozen=True):
     delta: Delta | None = None
     usage: Any = None
     """Cumulative token counts; a message_delta may repeat some, and omitted counts are unchanged."""
+    error: None = None
+    """No error: an event with one is decoded as `EventWithErrors`, so that other events aren't checked for it."""
+
+
+class DeltaWithError(Delta, frozen=True):
+    """A delta that may contain an error."""
+
+    error: Any = None
+
+
+class EventWithErrors(Event, frozen=True):
+    """An event that may contain an error, itself or in its delta."""
+
+    delta: DeltaWithError | None = None
     error: Any = None

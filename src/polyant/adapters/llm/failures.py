@@ -1,8 +1,7 @@
 """Classifies failed provider calls: the kind of failure, whether to retry, and how long to wait."""
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -31,44 +30,6 @@ _STATUSES = {
     504: ProviderFailure.TIMEOUT,
     529: ProviderFailure.OVERLOADED,
 }
-_CODES = {
-    "account_deactivated": ProviderFailure.AUTH,
-    "authentication_error": ProviderFailure.AUTH,
-    "billing_error": ProviderFailure.AUTH,
-    "invalid_api_key": ProviderFailure.AUTH,
-    "permission_error": ProviderFailure.AUTH,
-    "insufficient_quota": ProviderFailure.RATE_LIMIT,
-    "rate_limit_error": ProviderFailure.RATE_LIMIT,
-    "rate_limit_exceeded": ProviderFailure.RATE_LIMIT,
-    "resource_exhausted": ProviderFailure.RATE_LIMIT,
-    "badrequesterror": ProviderFailure.BAD_REQUEST,
-    "context_length_exceeded": ProviderFailure.BAD_REQUEST,
-    "invalid_request_error": ProviderFailure.BAD_REQUEST,
-    "model_not_found": ProviderFailure.BAD_REQUEST,
-    "not_found_error": ProviderFailure.BAD_REQUEST,
-    "request_too_large": ProviderFailure.BAD_REQUEST,
-    "overloaded": ProviderFailure.OVERLOADED,
-    "overloaded_error": ProviderFailure.OVERLOADED,
-    "server_overloaded": ProviderFailure.OVERLOADED,
-    "service_unavailable": ProviderFailure.OVERLOADED,
-    "timeout_error": ProviderFailure.TIMEOUT,
-    "unavailable": ProviderFailure.OVERLOADED,
-}
-_NAME_FIELDS = ("code", "type", "status", "status_code", "statusCode", "error_code", "error_type", "http_code")
-_NESTED_FIELDS = ("error", "errors", "detail", "details", "metadata", "base_resp")
-_REPORT_FIELDS = frozenset(
-    {
-        *("error", "errors", "err", "exception", "fault", "failure", "detail", "message", "msg", "code"),
-        *("errorcode", "errormsg", "errormessage"),
-    }
-)
-_FAILED = ("error", "failed")
-_NO_ERRORS = frozenset({"", "null", "none", "false", "0", "ok", "success"})
-_SUCCESSES = (0, 200, "0", "200", "ok", "success")
-_LOWEST_ERROR_STATUS = 400
-_MAX_DEPTH = 4
-_TRANSIENT = {ProviderFailure.RATE_LIMIT, ProviderFailure.OVERLOADED}
-_STATUS = re.compile(r"\A[1-5][0-9][0-9]\Z")
 
 
 class CallFailedError(Exception):
@@ -141,66 +102,11 @@ def failure_of_response(status: int, headers: Mapping[str, str], now: datetime, 
     """
     return CallFailedError(
         kind_of_status(status),
-        retry=_is_transient(status),
+        retry=is_transient(status),
         wait=_wait_of(headers, now),
         status=status,
         request_id=request_id,
     )
-
-
-def failure_of_error(*names: object) -> CallFailedError:
-    """Returns the failure for an error object in a response with status 200.
-
-    Args:
-        names: The object's code, type and status; the first known one decides.
-    """
-    for name in map(str, names):
-        if _STATUS.match(name):
-            return CallFailedError(kind_of_status(int(name)), retry=_is_transient(int(name)))
-        if (kind := _CODES.get(name.lower())) is not None:
-            return CallFailedError(kind, retry=kind in _TRANSIENT)
-    return CallFailedError(ProviderFailure.BAD_RESPONSE, retry=True)
-
-
-def has_error(fields: Mapping[str, Any]) -> bool:
-    """Returns whether an object that isn't part of an answer reports an error.
-
-    Args:
-        fields: The object. Null, false, an empty text, an empty object and 0 report no error.
-    """
-    statuses = [fields.get(name) for name in ("status", "statusCode", "status_code")]
-    if False in (fields.get(name) for name in ("success", "ok") if isinstance(fields.get(name), bool)):
-        return True
-    if any(status in _FAILED or (type(status) is int and status >= _LOWEST_ERROR_STATUS) for status in statuses):
-        return True
-    if str(fields.get("type")).endswith((".failed", ".error")):
-        return True
-    if any(_means_success(value) for value in (fields.get("code"), *statuses)):
-        return is_error(fields.get("error"))
-    return any(is_error(value) for name, value in fields.items() if name.lower().replace("_", "") in _REPORT_FIELDS)
-
-
-def is_error(value: object) -> bool:
-    """Returns whether the value of a field such as `error` reports an error.
-
-    Some servers send the field in every chunk. Null, false, 0, an empty value, a text such as `none`, the code 0 and an
-    object of nothing but such values report no error.
-    """
-    match value:
-        case str():
-            return value.strip().lower() not in _NO_ERRORS
-        case {"code": code, **rest} if _means_success(code):
-            return is_error(rest.get("error"))
-        case dict():
-            return any(map(is_error, value.values()))
-        case list():
-            return any(map(is_error, value))
-        case _:
-            return bool(value)
-
-
-def _means_success(value: object) -> bool:
-    return not isinstance(value, bool | float) and (value.lower() if isinstance(value, str) else value) in _SUCCESSES
 
 
 def failure_of_exception(error: Exception) -> CallFailedError:
@@ -221,11 +127,6 @@ def failure_of_exception(error: Exception) -> CallFailedError:
             return CallFailedError(ProviderFailure.UNREACHABLE, retry=True)
         case _:
             return CallFailedError(ProviderFailure.BAD_REQUEST)
-
-
-def failure_of_report(report: object) -> CallFailedError:
-    """Returns the failure for an error report of any shape: the first known code, type or status in it decides."""
-    return failure_of_error(*_names_in(report))
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
@@ -264,21 +165,9 @@ def raise_bad_response() -> NoReturn:
     raise InvalidResponseError from None
 
 
-def _is_transient(status: int) -> bool:
+def is_transient(status: int) -> bool:
+    """Returns whether another attempt may succeed after a response with this status."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _names_in(report: object, depth: int = 0) -> Iterator[object]:
-    match report:
-        case dict() if depth < _MAX_DEPTH:
-            yield from (report[name] for name in _NAME_FIELDS if report.get(name))
-            for name in _NESTED_FIELDS:
-                yield from _names_in(report.get(name), depth + 1)
-        case list() if depth < _MAX_DEPTH:
-            for item in report[:_MAX_DEPTH]:
-                yield from _names_in(item, depth + 1)
-        case str():
-            yield report
 
 
 def _wait_of(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -21,45 +21,50 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     **dict.fromkeys(
         (
             *("content_filter", "content_filtered", "safety", "sensitive", "refusal", "moderation", "recitation"),
-            *("blocklist", "prohibited_content", "spii", "image_safety", "guardrail_intervened"),
+            *("blocklist", "prohibited_content", "spii", "image_safety", "guardrail_intervened", "error_toxic"),
         ),
         "content_filter",
     ),
 }
 _FAILURES = {
+    **dict.fromkeys(("overload", "unavailable", "insufficient_system_resource"), ProviderFailure.OVERLOADED),
+    **dict.fromkeys(("timeout", "timed_out", "time_out", "time_limit", "deadline"), ProviderFailure.TIMEOUT),
+    **dict.fromkeys(("rate_limit", "throttl"), ProviderFailure.RATE_LIMIT),
     **dict.fromkeys(
         (
-            *("failed", "failure", "abort", "aborted", "cancelled", "canceled"),
-            *("malformed_function_call", "malformed_tool_call", "unexpected_tool_call"),
+            *("error", "exception", "fail", "abort", "cancel", "malformed", "interrupted", "disconnect"),
+            "unexpected_tool_call",
         ),
         ProviderFailure.BAD_RESPONSE,
     ),
-    **dict.fromkeys(("insufficient_system_resource", "overloaded"), ProviderFailure.OVERLOADED),
-    **dict.fromkeys(("timeout", "time_limit"), ProviderFailure.TIMEOUT),
 }
+"""The kinds of failure, by a part of the reason. The first one that a reason contains decides."""
 
 
 def finish_reason_of(value: object) -> FinishReason | None:
     """Returns the finish reason, which is `stop` for an unknown one, or None if the value means none.
 
-    Upper case, hyphens and a reason after a colon, as in Google's `content_filter: RECITATION`, are understood.
+    Upper case, hyphens, a reason after a colon, as in Google's `content_filter: RECITATION`, and an object with the
+    reason as its type, as SGLang sends it, are understood.
 
     Raises:
         CallFailedError: The provider broke off the response.
     """
     if value == "stop":
         return "stop"
-    reason = "" if value is None or value is False else str(value).strip().lower().replace("-", "_")
+    if isinstance(value, dict):
+        value = value.get("type") or value.get("reason") or ("stop" if value else None)
+    reason = "" if value is None or value is False else str(value).strip().lower().replace("-", "_").replace(" ", "_")
     if reason in _NO_REASONS:
         return None
-    for name in _names_in(reason):
-        kind = _FAILURES.get(name) or (ProviderFailure.BAD_RESPONSE if name.endswith("error") else None)
-        if kind is not None:
-            raise CallFailedError(kind, retry=True)
-    return next((found for name in _names_in(reason) if (found := _FINISH_REASONS.get(name))), "stop")
+    known = next((found for name in _names_in(reason) if (found := _FINISH_REASONS.get(name))), None)
+    kind = next((kind for part, kind in _FAILURES.items() if part in reason), None)
+    if kind is not None and (known is None or ":" in reason):
+        raise CallFailedError(kind, retry=True)
+    return known or "stop"
 
 
 def _names_in(reason: str) -> Iterator[str]:
     yield reason
     if ":" in reason:
-        yield from (part.strip() for part in reason.split(":"))
+        yield from (part.strip("_") for part in reason.split(":"))

@@ -12,6 +12,7 @@ import aiohttp
 
 from polyant.adapters.llm.bounded_response import BoundedResponse, ResponseLimits
 from polyant.adapters.llm.failures import CallFailedError, failure_of_exception, failure_of_response
+from polyant.adapters.llm.json_lines import JsonLinesDecoder
 from polyant.adapters.llm.public_http import PublicHttp
 from polyant.adapters.llm.refused_tools import refused_tools
 from polyant.adapters.llm.response_reader import ResponseReader, is_json
@@ -97,8 +98,8 @@ class ProviderClient:
             response = await self._open(call, reader)
             try:
                 chunk = await response.read_start()
-                if call.stream and not is_json(chunk):
-                    decoder = SseDecoder()
+                if call.stream:
+                    decoder = JsonLinesDecoder() if is_json(chunk) else SseDecoder()
                     feed = decoder.feed
                     while chunk:
                         for data in feed(chunk):

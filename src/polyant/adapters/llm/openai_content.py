@@ -11,7 +11,10 @@ STATE_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking
 """The fields of a message that must be returned with it during a tool loop."""
 _OPAQUE = re.compile(r"thinking|thought|reason|signature|encrypted|opaque|extra_content|provider_specific")
 """Words in the names of opaque fields, whose values must be returned; each server names them differently."""
-_RARE = (b"thought", b"signature", b"encrypted", b"opaque", b"provider_specific", b'"thinking"', b"reasoning_text")
+_RARE = (
+    *(b"thought", b"ignature", b"ncrypted", b"opaque", b"provider_specific"),
+    *(b'"thinking', b"reasoning_text", b"reasoning_summary"),
+)
 """Words in chunks with opaque fields that `Delta` does not declare."""
 _NO_STATE = frozenset({"finish_reason", "stop_reason", *STATE_FIELDS})
 
@@ -20,6 +23,8 @@ _CONTENT = "content"
 _FUNCTION = "function"
 _TEXT_FIELDS = ("text", "refusal", "value", "content")
 _MERGED_FIELDS = ("text", "summary", "thinking")
+_FIXED = re.compile(r"signature|encrypted|opaque|redacted|(?:\A|_)(?:id|data|format|type)\Z", re.IGNORECASE)
+"""Names of fields whose value a server may send again. Others have text in pieces, of which two may be equal."""
 _POSITION_FIELDS = ("type", "index", "id")
 _CONTINUED_TYPES = (
     *("reasoning.text", "reasoning.summary"),
@@ -57,7 +62,7 @@ def reasoning_parts(content: Any) -> list[Any]:
 
 def add_parts(state: dict[str, Any], parts: list[Any]) -> None:
     """Adds the reasoning in a delta's `content` to the opaque state of its message."""
-    state[_CONTENT] = _merged(state.get(_CONTENT), parts)
+    state[_CONTENT] = _merged(state.get(_CONTENT), parts, _CONTENT)
 
 
 def content_with_parts(state: Mapping[str, Any], text: str | None) -> str | list[Any] | None:
@@ -73,7 +78,7 @@ def add_state(state: dict[str, Any], delta: Delta) -> None:
     for name in STATE_FIELDS:
         value = getattr(delta, name)
         if value:
-            state[name] = _merged(state.get(name), value)
+            state[name] = _merged(state.get(name), value, name)
 
 
 def add_rare_state(state: dict[str, Any], data: bytes) -> None:
@@ -81,25 +86,31 @@ def add_rare_state(state: dict[str, Any], data: bytes) -> None:
     if not any(map(data.__contains__, _RARE)):
         return
     match lenient_json.loads(data):
-        case {"choices": [{"delta": dict(fields)} | {"message": dict(fields)}, *_]}:
-            for name in _opaque_names(fields):
-                if name not in _NO_STATE:
-                    state[name] = _merged(state.get(name), fields[name])
+        case {"choices": [{"delta": dict(fields)}, *_]}:
+            for name in _rare_names(fields):
+                state[name] = _merged(state.get(name), fields[name], name)
+        case {"choices": [{"message": dict(fields)}, *_]}:  # it may repeat what came in deltas
+            for name in _rare_names(fields):
+                state.setdefault(name, fields[name])
 
 
 def add_call_state(state: dict[str, Any], delta: Mapping[str, Any]) -> None:
     """Adds a delta's opaque state to that of its tool call; that of the function stays in the function."""
     for name in _opaque_names(delta):
-        state[name] = delta[name]
+        state[name] = _merged(state.get(name), delta[name], name)
     function = delta.get(_FUNCTION)
     if isinstance(function, dict) and (names := _opaque_names(function)):
-        state.setdefault(_FUNCTION, {}).update((name, function[name]) for name in names)
+        state[_FUNCTION] = _merged(state.get(_FUNCTION, {}), {name: function[name] for name in names}, _FUNCTION)
 
 
 def call_with_state(call: Mapping[str, Any], state: Mapping[str, Any] | None) -> dict[str, Any]:
     """Returns a tool call to send back, with its opaque state."""
     kept = state or {}
     return {**kept, **call, _FUNCTION: {**kept.get(_FUNCTION, {}), **call[_FUNCTION]}}
+
+
+def _rare_names(fields: Mapping[str, Any]) -> list[str]:
+    return [name for name in _opaque_names(fields) if name not in _NO_STATE]
 
 
 def _opaque_names(fields: Mapping[str, Any]) -> list[str]:
@@ -128,24 +139,29 @@ def whole(state: Any) -> Any:
             return state
 
 
-def _merged(known: Any, value: Any) -> Any:
-    """Returns both as one; `known` may be changed."""
+def _merged(known: Any, value: Any, field: str) -> Any:
+    """Returns a field's value after a delta: texts grow, and a signature that is sent again stays as it is.
+
+    `known` may be changed.
+    """
     match known, value:
         case _Pieces(), str():
             known.texts.append(value)
             return known
         case str(), str():
-            return _Pieces(known, value)
+            return value if _FIXED.search(field) and value.startswith(known) else _Pieces(known, value)
         case list(), list():
+            if known == value and not any(isinstance(item, dict) for item in value):
+                return known
             for item in value:
                 _append(known, item)
             return known
         case dict(), dict():
             for name, part in value.items():
-                known[name] = _merged(known.get(name), part)
+                known[name] = _merged(known.get(name), part, name)
             return known
         case _, list():
-            return _merged([], value)
+            return _merged([], value, field)
         case _:
             return value
 
@@ -158,7 +174,7 @@ def _append(items: list[Any], item: Any) -> None:
         return
     for name, value in item.items():
         if name in _MERGED_FIELDS:
-            last[name] = _merged(last.get(name), value)
+            last[name] = _merged(last.get(name), value, name)
         elif value is not None:
             last[name] = value
 

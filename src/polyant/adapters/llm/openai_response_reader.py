@@ -4,14 +4,8 @@ from typing import Any
 
 import msgspec
 
-from polyant.adapters.llm.failures import (
-    DECODE_ERRORS,
-    decode_object,
-    failure_of_report,
-    has_error,
-    is_error,
-    raise_bad_response,
-)
+from polyant.adapters.llm.error_reports import failure_of_report, has_error, has_nested_error, is_error
+from polyant.adapters.llm.failures import DECODE_ERRORS, decode_object, raise_bad_response
 from polyant.adapters.llm.finish_reasons import finish_reason_of
 from polyant.adapters.llm.openai_content import (
     add_parts,
@@ -33,6 +27,7 @@ _DONE = frozenset({b"[done]", b'"[done]"', b"done"})
 _PADDING = b" \t\r\n\0"
 _EMPTY_DELTA = Delta()
 _FUNCTION_CALL = "function_call"
+_ERROR_NAME = b"rror"
 
 
 class OpenAIResponseReader(ResponseReader):
@@ -62,11 +57,18 @@ class OpenAIResponseReader(ResponseReader):
         if not completion.choices:
             raise_bad_response()
         self.complete = True
-        self._read_rare(body)
-        return self._read_choice(completion.choices[0])
+        text = self._read_choice(completion.choices[0])
+        if not text and not self.calls():
+            self._check_rest(body)
+        add_rare_state(self._state, body)
+        return text
 
     def calls(self) -> list[PartialToolCall]:
-        return self._calls.calls or self._function_call.calls
+        calls = self._calls.calls or self._function_call.calls
+        for call in calls:
+            if call.state:
+                call.state = whole(call.state)
+        return calls
 
     def state(self) -> Any:
         return whole(self._state)
@@ -83,7 +85,7 @@ class OpenAIResponseReader(ResponseReader):
             raise failure_of_report(decode_object(data))
         if completion.usage:
             self._read_usage(completion.usage)
-        elif not completion.choices and ((fields := decode_object(data)).get("type") == "error" or has_error(fields)):
+        elif not completion.choices and has_error(fields := decode_object(data)):
             raise failure_of_report(fields)
         if completion.x_groq:
             self._read_extension(completion.x_groq)
@@ -122,9 +124,15 @@ class OpenAIResponseReader(ResponseReader):
         return text
 
     def _read_rare(self, data: bytes) -> str:
-        """Keeps the opaque fields of a chunk without text that only few servers send; returns no text."""
+        """Checks the rest of a chunk without text, and keeps opaque fields that few servers send; returns no text."""
+        self._check_rest(data)
         add_rare_state(self._state, data)
         return ""
+
+    def _check_rest(self, data: bytes) -> None:
+        """Raises the failure for an error anywhere in a chunk or response without text."""
+        if _ERROR_NAME in data and has_nested_error(fields := decode_object(data)):
+            raise failure_of_report(fields)
 
     def _read_content(self, content: Any) -> str:
         """Returns the text of a `content` that isn't a string, and keeps the reasoning in it."""

@@ -21,7 +21,7 @@ class ToolCallAssembler:
     OpenAI numbers the calls with `index` and sends id and name in the first delta of each. Other servers omit the
     index, give every complete call the index 0, repeat the name, or send no ids. For them, a different id starts a new
     call. Without a new id, a name starts a new call when the previous arguments are complete; but a delta with the
-    index of a call that has an id belongs to that call.
+    index of a call that has an id belongs to that call, as does the same name if only one of both has arguments.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,8 @@ class _Piece:
                 and (not is_same_place or self.name != call.name)
                 and _is_complete(call)
             )
-        return _is_complete(call)
+        is_rest = self.name == call.name and bool(self.arguments) != bool(call.deltas)
+        return not is_rest and _is_complete(call)
 
 
 def _is_complete(call: PartialToolCall) -> bool:
@@ -134,7 +135,7 @@ def _is_complete(call: PartialToolCall) -> bool:
     is_end = not call.deltas or call.deltas[-1].rstrip()[-1:] in {"}", ""}
     if not is_end or call.checked > _MAX_CHECKED_CHARACTERS:
         return False
-    arguments = call.arguments or "{}"
+    arguments = call.final_arguments
     call.checked += len(arguments) + len(call.deltas)
     return is_object(arguments)
 

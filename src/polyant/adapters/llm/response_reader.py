@@ -7,6 +7,7 @@ import msgspec
 
 from polyant.adapters.llm.failures import CallFailedError, InvalidResponseError, decode, raise_bad_response
 from polyant.adapters.llm.finish_reasons import FinishReason
+from polyant.adapters.llm.json_lines import JsonLinesDecoder
 from polyant.adapters.llm.lenient_json import as_arguments, dumps, is_object, joined, loads
 from polyant.adapters.llm.sse import SseDecoder
 from polyant.domain.chat import MAX_TOOL_CALLS, ModelFinished, ProviderData, ToolCall, Usage
@@ -125,12 +126,17 @@ class ResponseReader:
         """Returns the provider's opaque state of the whole message; empty or None if there is none."""
         return None
 
-    def read_last_event(self, decoder: SseDecoder) -> str:
-        """Returns the text in an event that the stream ended without the blank line after it.
+    def read_last_event(self, decoder: SseDecoder | JsonLinesDecoder) -> str:
+        """Returns the text in an event that the stream ended without the blank line or the line end after it.
+
+        If the body turned out to be one JSON document, it returns the text of this document.
 
         Raises:
-            CallFailedError: The event is an error. An incomplete event is ignored.
+            CallFailedError: The event is an error. An incomplete event is ignored. An incomplete document is an error.
         """
+        if isinstance(decoder, JsonLinesDecoder) and not decoder.is_stream:
+            text = self.read_whole(decoder.body)
+            return text if self.complete else ""
         texts = []
         with suppress(InvalidResponseError):
             for data in decoder.end():
@@ -148,11 +154,20 @@ class ResponseReader:
         Raises:
             CallFailedError: The response is an error, or can't be decoded.
         """
-        if body.startswith(_JSON_STARTS):
-            events = _json_events(body)
-            return "".join(map(self.read_event, events)) + self.rest() if events else self.read_body(body) + self.rest()
-        decoder = SseDecoder()
-        text = "".join(map(self.read_event, decoder.feed(body)))
+        if not is_json(body):
+            events = SseDecoder()
+            return self._read_events(events, events.feed(body))
+        if b"\n" in body:
+            lines = JsonLinesDecoder()
+            first = lines.feed(body)
+            if lines.is_stream:
+                return self._read_events(lines, first)
+        items = _items_of(body)
+        text = "".join(map(self.read_event, items)) if items else self.read_body(body)
+        return text + self.rest()
+
+    def _read_events(self, decoder: SseDecoder | JsonLinesDecoder, events: list[bytes]) -> str:
+        text = "".join(map(self.read_event, events))
         return text + self.read_last_event(decoder) + self.rest()
 
     def rest(self) -> str:
@@ -216,13 +231,10 @@ def is_json(start: bytes) -> bool:
     return start.startswith(_JSON_STARTS)
 
 
-def _json_events(body: bytes) -> list[bytes]:
-    """Returns the events of a stream that consists of objects in lines or in an array; empty if it is no stream."""
-    if body.startswith(b"{"):
-        lines = [line for line in body.splitlines() if line.strip()]
-        return (
-            lines if len(lines) > 1 and all(line.strip().endswith(b"}") and line[:1] == b"{" for line in lines) else []
-        )
+def _items_of(body: bytes) -> list[bytes]:
+    """Returns the objects of an array, which are the events of a stream; empty if there are less than two."""
+    if not body.startswith(b"["):
+        return []
     try:
         items = loads(body)
     except (ValueError, RecursionError):

@@ -5,11 +5,14 @@ providers that name their events repeat the name in the data. Errors are the exc
 event that is only named `error`, or, as llama.cpp does, in a field of that name.
 """
 
+from functools import lru_cache
+
 from polyant.adapters.llm import lenient_json
-from polyant.adapters.llm.failures import is_error
+from polyant.adapters.llm.error_reports import is_error, is_error_name
 
 BOM = b"\xef\xbb\xbf"
 _LINE_ENDS = b"\r\n"
+_MAX_NAME_BYTES = 64
 
 
 class SseDecoder:
@@ -65,8 +68,10 @@ class SseDecoder:
         if name == b"data":
             self._data.append(value)
         elif name == b"event":
-            self._is_error = value.strip().lower() == b"error"
-        elif name == b"error" and is_error(_loads(value)):
+            self._is_error = _names_error(value[:_MAX_NAME_BYTES])
+        elif line.startswith(b"{"):  # some servers break off with an object that isn't in a field
+            self._data.append(line)
+        elif _names_error(name[:_MAX_NAME_BYTES]) and is_error(_loads(value)):
             events.append(_error(value))
 
     def _complete_lines(self, chunk: bytes) -> list[bytes]:
@@ -82,6 +87,11 @@ class SseDecoder:
         else:
             self._line.append(lines.pop())
         return lines
+
+
+@lru_cache(maxsize=64)  # most streams have few names, and these in each event
+def _names_error(name: bytes) -> bool:
+    return is_error_name(name.decode("utf-8", "replace"))
 
 
 def _error(report: bytes) -> bytes:
