@@ -4,12 +4,13 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
-from itertools import chain
+from types import TracebackType
 
 import msgspec
 
 from polyant.domain.agent_loop.agent import Agent, AgentEvent
 from polyant.domain.agent_loop.budget import RemainingBudget
+from polyant.domain.agent_loop.continued_replies import ContinuedReplies
 from polyant.domain.agent_loop.guarded_tools import GuardedTools
 from polyant.domain.agent_loop.model_step import ModelStep
 from polyant.domain.agent_loop.sub_agents import SubAgents
@@ -71,8 +72,7 @@ class TurnToolbox:
         self._clock = clock
         self._started = started
         self._events: TurnEvents | None = None
-        self._continued: list[tuple[AssistantMessage, tuple[AssistantMessage, ...]]] = []
-        """The replies that the provider paused, each with the messages that it consists of."""
+        self._continued = ContinuedReplies()
         self.request = request
         """The turn's first request, with its system prompt and the caller's messages, without tools."""
         self.budget = agent.budget
@@ -102,13 +102,13 @@ class TurnToolbox:
             OutOfStepsError: The turn's model calls are used up.
             ProviderError: The model failed or timed out.
         """
-        sent = self._as_received(messages)
+        sent = self._continued.as_received(messages)
         step = await self._step(sent)
         parts = [step.message]
         while step.is_paused:
             step = await self._step((*sent, *parts))
             parts.append(step.message)
-        return self._joined(tuple(parts))
+        return self._continued.joined(parts)
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Runs a tool and returns its result, in which the tool's secrets are replaced by their names.
@@ -161,24 +161,6 @@ class TurnToolbox:
                 raise
         await self._emit(step.finish())
         return step
-
-    def _joined(self, parts: tuple[AssistantMessage, ...]) -> AssistantMessage:
-        """Returns the parts of a response as one reply; `_as_received` finds them by it."""
-        *earlier, last = parts
-        if not earlier:
-            return last
-        reply = msgspec.structs.replace(last, content="".join(part.content for part in parts))
-        self._continued.append((reply, parts))
-        return reply
-
-    def _as_received(self, messages: Sequence[ModelMessage]) -> tuple[ModelMessage, ...]:
-        """Returns the messages with the parts of replies that were paused, whose opaque state must be sent back."""
-        if not self._continued:
-            return tuple(messages)
-        return tuple(chain.from_iterable(map(self._parts_of, messages)))
-
-    def _parts_of(self, message: ModelMessage) -> tuple[ModelMessage, ...]:
-        return next((parts for reply, parts in self._continued if reply == message), (message,))
 
     async def _emit(self, event: SupervisorEvent) -> None:
         if self._events is not None:

@@ -161,8 +161,8 @@ class _SchemaRepair:
         if not isinstance(by_position, list) or not by_position:
             return self._node(items)
         rest = schema.get("additionalItems") if isinstance(items, list) else items
-        most = schema.get("maxItems")
-        is_closed = rest is False or (isinstance(most, int) and most <= len(by_position))
+        maximum = schema.get("maxItems")
+        is_closed = rest is False or (isinstance(maximum, int) and maximum <= len(by_position))
         nodes = [self._node(part) for part in (*by_position, *(() if is_closed else (rest,)))]
         return nodes[0] if all(node == nodes[0] for node in nodes) else {"anyOf": nodes} if all(nodes) else {}
 
