@@ -151,9 +151,8 @@ def _merged(known: Any, value: Any, field: str) -> Any:
         case str(), str():
             return value if _FIXED.search(field) and value.startswith(known) else _Pieces(known, value)
         case list(), list():
-            if known == value and not any(isinstance(item, dict) for item in value):
-                return known
-            for item in value:
+            is_same = known == value and not any(isinstance(item, dict) for item in value)
+            for item in () if is_same else value:
                 _append(known, item)
             return known
         case dict(), dict():
