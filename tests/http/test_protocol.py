@@ -257,11 +257,42 @@ async def test_http_1_0_needs_no_host(probe: Probe) -> None:
         assert (await probe.exchange(b"GET / HTTP/1.0\r\n\r\n")).endswith(b"hello")
 
 
-async def test_upgrade_to_a_websocket_is_an_ordinary_request(probe: Probe) -> None:
-    data = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+H2C = b"Connection: Upgrade, HTTP2-Settings, Keep-Alive\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+
+
+@pytest.mark.parametrize("offer", [b"Connection: upgrade\r\nUpgrade: websocket\r\n", H2C], ids=["websocket", "h2c"])
+@pytest.mark.parametrize("pause", [False, True], ids=["at once", "body later"])
+async def test_request_that_offers_another_protocol_is_an_ordinary_one(
+    probe: Probe, offer: bytes, *, pause: bool
+) -> None:
+    """Java's HttpClient offers HTTP/2 with each request, bodies included."""
+    head = b"POST /a?b HTTP/1.1\r\nHost: localhost\r\n%bX-Last: x\r\nContent-Length: 3\r\n\r\n" % offer
     async with probe.served(), probe.connected() as (reader, writer):
-        writer.write(data)
-        await one_response(reader)
+        for _ in range(2):
+            writer.write(head)
+            if pause:
+                await asyncio.sleep(0.05)
+            writer.write(b"abc" + GET)
+            await one_response(reader)
+            await one_response(reader)
+    assert probe.bodies == [b"abc", b""] * 2
+    scope = probe.scopes[0]
+    assert (scope["method"], scope["path"], scope["query_string"]) == ("POST", "/a", b"b")
+    names = [name for name, _ in scope["headers"]]
+    assert names == [b"host", *([b"connection"] if offer is H2C else []), b"x-last", b"content-length"]
+
+
+async def test_many_offers_in_a_row_are_bounded_like_other_requests(probe: Probe) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % H2C
+    async with probe.served():
+        responses = await probe.exchange(request * 1_000)
+    assert 0 < responses.count(b"hello") == len(probe.scopes) <= 1_000
+
+
+@pytest.mark.parametrize("target", [b"localhost:443", b"/", b"localhost"])
+async def test_tunnel_is_refused(probe: Probe, target: bytes) -> None:
+    async with probe.served():
+        assert refusal(await probe.exchange(b"CONNECT %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target))[0] == 400
 
 
 async def test_refusal_is_in_the_access_log(probe: Probe) -> None:
@@ -693,6 +724,34 @@ async def test_stopping_server_closes_idle_connections_after_the_drain_time(prob
         await probe.until(lambda: len(probe.state.connections) == 2)
         shut_down(probe)
         assert await to_the_end(used) == await to_the_end(unused) == b""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"GET / HT", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc"],
+    ids=["half a head", "half a body"],
+)
+async def test_stopping_server_refuses_incomplete_requests_after_the_drain_time(probe: Probe, data: bytes) -> None:
+    async with probe.served(ConnectionLimits(drain=0.1)), probe.connected() as (reader, writer):
+        writer.write(data)
+        connection = await probe.only_connection()
+        await probe.until(lambda: connection._phase in {"head", "body"})
+        shut_down(probe)
+        status, envelope = refusal(await to_the_end(reader))
+    assert (status, envelope["message"]) == (503, "Server is shutting down")
+
+
+async def test_stopping_server_sends_nothing_to_a_client_that_has_left(probe: Probe) -> None:
+    with collected("polyant.access") as records:
+        async with probe.served(ConnectionLimits(drain=0.2)):
+            async with probe.connected() as (_, writer):
+                writer.write(GET[:9])
+                connection = await probe.only_connection()
+                await probe.until(lambda: connection._phase == "head")
+                shut_down(probe)
+            await probe.until(lambda: not probe.state.connections)
+            await asyncio.sleep(0.4)
+    assert not records
 
 
 async def test_running_response_is_the_last_one_of_a_stopping_server(probe: Probe) -> None:

@@ -8,7 +8,8 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from uvicorn.config import Config
@@ -37,6 +38,8 @@ _HEADER_FRAMING_BYTES = 4
 _SECONDS_PER_BYTE = 60 / 2**20
 _LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. Closing at once would reset the connection and lose the response."""
+
+_UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings"})
 
 _Phase = Literal["new", "idle", "head", "body", "response"]
 
@@ -76,6 +79,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._body_bytes_in_data = 0
         self._completed_in_data = False
         self._body_since = 0.0
+        self._data = b""
         self._unread: UnreadWatch
         self._disconnect_callbacks: set[Callable[[], None]] = set()
         self._extensions: dict[str, Any] = {EXTENSION: self.watch_disconnect}
@@ -112,7 +116,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._phase in {"new", "idle"}:
             self._begin_head()
         self._body_bytes_in_data, self._completed_in_data = 0, False
+        self._data = data
         super().data_received(data)
+        self._data = b""
         if self._refused:
             return
         # Whatever follows the end of a request in the same data is counted with the next data: it is bounded, too.
@@ -153,6 +159,10 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._refused or not self._head_fits:
             return  # `data_received` refuses it
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._refuse(400, "CONNECT is not supported")
+            return  # the others are parsed again
         if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
             self._refuse(400, "A request has exactly one Host header")
             return
@@ -215,7 +225,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle  # None until the first request; uvicorn declares it otherwise
         if cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False
-        self.loop.call_later(self._limits.drain, self._close_if_idle)
+        self.loop.call_later(self._limits.drain, self._end_drain)
 
     def evict(self) -> None:
         """Closes the connection at once, even if its client hasn't read the last response."""
@@ -246,7 +256,22 @@ class HttpProtocol(HttpToolsProtocol):
         return False  # no WebSockets are served
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Logs nothing: any client could fill the log."""
+        """Parses the request again without its wish for another protocol, of which none is served.
+
+        The parser takes what follows the headers for data of the other protocol. But a client such as Java's
+        `HttpClient` offers HTTP/2 with each request, and sends the body whatever the server thinks of that.
+        """
+        if self._refused:
+            return
+        error = sys.exception()  # in the handler of it
+        offset = error.args[0] if error is not None else len(self._data)
+        parsed = self.parser
+        head = b"%b %b HTTP/%b\r\n" % (parsed.get_method(), self.url, parsed.get_http_version().encode())
+        lines = b"".join(b"%b: %b\r\n" % header for header in _without_upgrade(self.headers))
+        self._data = b"%b%b\r\n%b" % (head, lines, self._data[offset:])
+        self.parser = type(parsed)(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as in uvicorn
+        super().data_received(self._data)
 
     @property
     def _head_fits(self) -> bool:
@@ -256,8 +281,13 @@ class HttpProtocol(HttpToolsProtocol):
         """Returns whether a request that waits for earlier responses has a large body: nothing reads it yet."""
         return bool(self.pipeline) and len(self.cycle.body) > HIGH_WATER_LIMIT
 
-    def _close_if_idle(self) -> None:
-        if self._phase in {"new", "idle"}:
+    def _end_drain(self) -> None:
+        """Closes the connection unless a complete request is being answered."""
+        if self.transport.is_closing():
+            return
+        if self._phase in {"head", "body"}:
+            self._refuse(503, "Server is shutting down")
+        elif self._phase in {"new", "idle"}:
             self._due = None
             self.transport.close()
 
@@ -316,6 +346,18 @@ class _QueueingFlow(FlowControl):
     def resume_reading(self) -> None:
         if self.read_paused and not self._is_full():
             super().resume_reading()
+
+
+def _without_upgrade(headers: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Yields the headers without those that ask for another protocol."""
+    for name, value in headers:
+        if name == b"connection":
+            tokens = [token.strip() for token in value.split(b",")]
+            kept = [token for token in tokens if token.lower() not in _UPGRADE_HEADERS]
+            if kept:
+                yield name, b", ".join(kept)
+        elif name not in _UPGRADE_HEADERS:
+            yield name, value
 
 
 def _bound_send_buffer(transport: asyncio.Transport) -> None:
