@@ -102,3 +102,14 @@ def cheap_hashes() -> Iterator[None]:
 def pytest_unconfigure() -> None:
     """Stops the launcher of this process."""
     launching.close()
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    """Leaves reference cycles alone during the test, so that it sees what they keep."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

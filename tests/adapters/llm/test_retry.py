@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import timedelta
 from email.utils import format_datetime
@@ -96,6 +98,17 @@ async def test_error_chain_contains_no_provider_or_client_text(clock: InstantClo
         await outcome_of(clock, CallFailedError(ProviderFailure.AUTH))
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
+
+
+async def test_failed_call_is_freed_without_garbage_collection(
+    clock: InstantClock, no_garbage_collection: None
+) -> None:
+    attempt = attempts(CallFailedError(ProviderFailure.AUTH))
+    freed = weakref.ref(attempt)
+    with contextlib.suppress(ProviderError):
+        await anext(with_retries(attempt, provider="openai", clock=clock, deadline=100.0))
+    del attempt
+    assert freed() is None
 
 
 async def test_delay_can_be_cancelled() -> None:

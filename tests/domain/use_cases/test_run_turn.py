@@ -1,4 +1,5 @@
 import asyncio
+import weakref
 from typing import Any
 
 import pytest
@@ -133,6 +134,23 @@ async def test_interrupted_turn_is_abandoned_and_frees_its_slot(
     assert (supervisor.running, len(runner.turns)) == (0, 0)
     assert run.record is not None
     assert run.record.outcome is outcome
+
+
+async def test_interrupted_turn_is_freed_without_garbage_collection(
+    supervisor: ScriptedSupervisor, no_garbage_collection: None
+) -> None:
+    runner = TurnRunner(supervisor)
+    supervisor.plays(asyncio.Event())
+    run = started(runner)
+    task = asyncio.create_task(events_of(run))
+    await supervisor.runs()
+    run.interrupt(Interruption.CALLER_GONE)
+    with pytest.raises(CallerGoneError):
+        await task
+    freed = weakref.ref(run)
+    del run, task
+    await asyncio.sleep(0)
+    assert freed() is None
 
 
 async def test_turn_ends_at_its_deadline_while_the_supervisor_hangs(supervisor: ScriptedSupervisor) -> None:

@@ -36,7 +36,7 @@ async def with_retries(
             finally:
                 await events.aclose()
         except CallFailedError as error:
-            failure = error
+            failure = error.with_traceback(None)  # else this frame would refer to itself, with the whole request
         else:
             return
         _log.warning(

@@ -218,8 +218,12 @@ class TurnRun(AsyncIterator[SupervisorEvent]):
         outcome = self._running.end(last)
         self._turns.release(self._running)
         self.record = self._recorder.finish(outcome)
-        if outcome is not None and outcome is not error:
+        if outcome is None or outcome is error:
+            return
+        try:
             raise outcome from None
+        finally:
+            del last, outcome  # else this frame would refer to itself, and keep the turn until garbage is collected
 
     async def __anext__(self) -> SupervisorEvent:
         """Returns the next event as soon as it happens."""
