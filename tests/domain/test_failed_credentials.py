@@ -62,10 +62,14 @@ class Rig:
     ) -> bool | None:
         """Returns whether the credential is valid, or None if it is refused without a check."""
         looked_up = False
+
+        async def checking() -> None:
+            nonlocal looked_up
+            looked_up = True
+            await look_up(credential)
+
         try:
-            async with (worker or self.worker).checking(SecretText(credential), network=network):
-                looked_up = True
-                await look_up(credential)
+            await (worker or self.worker).checked(SecretText(credential), checking, network=network)
         except InvalidCredentialError:
             return False
         except RateLimitedError:
@@ -82,6 +86,14 @@ async def look_up(credential: str) -> None:
     await asyncio.sleep(0)
     if credential not in {GOOD, OPEN_SESSION}:
         raise InvalidCredentialError("no")
+
+
+async def found() -> str:
+    return "its owner"
+
+
+async def fail_to_look_up() -> None:
+    raise StorageUnavailableError
 
 
 @pytest.fixture
@@ -135,8 +147,7 @@ async def test_credential_is_proven_only_for_the_network_and_worker_that_saw_it(
 
 
 async def test_proven_credential_that_becomes_invalid_is_counted_like_any_other(rig: Rig) -> None:
-    async with rig.worker.checking(SecretText("revoked later"), network=NETWORK):
-        pass
+    assert await rig.worker.checked(SecretText("revoked later"), found, network=NETWORK) == "its owner"
     results = [await rig.check("revoked later") for _ in range(31)]
     assert results == [False] * 31  # checked, because it was proven
     assert await rig.check("wrong") is None
@@ -165,8 +176,7 @@ async def test_ended_session_is_invalid_and_counts_like_any_other_credential(rig
 async def test_other_errors_neither_count_nor_prove(rig: Rig) -> None:
     for _ in range(40):
         with pytest.raises(StorageUnavailableError):
-            async with rig.worker.checking(SecretText(GOOD), network=NETWORK):
-                raise StorageUnavailableError
+            await rig.worker.checked(SecretText(GOOD), fail_to_look_up, network=NETWORK)
     await rig.fail(30)
     assert await rig.check(GOOD) is None
 

@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import math
 from collections import OrderedDict
-from contextlib import AbstractAsyncContextManager, suppress
-from types import TracebackType
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from polyant.domain.access import InvalidCredentialError
@@ -24,6 +25,8 @@ PROVEN_SECONDS = 24 * 60 * 60
 MAX_PROVEN = 10_000
 _MAX_REFUSED_NETWORKS = 10_000
 _DIGEST_BYTES = 16
+
+T = TypeVar("T")
 
 
 class FailedCredentialLimit:
@@ -49,22 +52,42 @@ class FailedCredentialLimit:
         self._refused = _ExpiringKeys(max_keys=_MAX_REFUSED_NETWORKS)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def checking(self, credential: SecretText, *, network: str) -> AbstractAsyncContextManager[None]:
-        """Returns the context in which to check a credential; raise InvalidCredentialError in it to count a failure.
+    async def checked(self, credential: SecretText, check: Callable[[], Awaitable[T]], *, network: str) -> T:
+        """Returns the result of the check of a credential.
 
-        If the block raises nothing, the credential is proven for the network. Other errors neither count nor prove.
+        If the check raises nothing, the credential is proven for the network. InvalidCredentialError counts as a
+        failure; other errors neither count nor prove.
+
+        Args:
+            credential: The credential.
+            check: Looks the credential up, and raises InvalidCredentialError for an invalid one.
+            network: The network that sent it.
 
         Raises:
-            RateLimitedError: Entering: the network sent too many invalid credentials, and this one is neither proven
-                nor a session token with a valid signature.
-            StorageUnavailableError: Entering or leaving: the limiter's log is unreachable.
+            RateLimitedError: The network sent too many invalid credentials, and this one is neither proven nor a
+                session token with a valid signature. Nothing is looked up.
+            StorageUnavailableError: The limiter's log is unreachable.
         """
-        return _Check(self, credential, self._pair(credential, network), network)
+        pair = self._pair(credential, network)
+        is_proven = self._proven.seconds_left(pair, self._clock.monotonic())
+        lock = None if is_proven else await self._turn_of(credential, network)
+        try:
+            result = await check()
+        except InvalidCredentialError:
+            await self._count_failure(network)
+            raise
+        else:
+            self._proven.add(pair, self._clock.monotonic() + PROVEN_SECONDS)
+        finally:
+            if lock is not None:
+                lock.release()
+        return result
 
-    async def begin(self, credential: SecretText, pair: bytes, network: str) -> asyncio.Lock | None:
-        """Begins a check: waits for its turn and returns the lock to release; None if the credential needs no room."""
-        if self._proven.seconds_left(pair, self._clock.monotonic()):
-            return None
+    async def _turn_of(self, credential: SecretText, network: str) -> asyncio.Lock | None:
+        """Waits for the turn of a credential that isn't proven, and returns the lock to release.
+
+        It returns None for a session token of a network over its limit.
+        """
         lock = self._locks.setdefault(network, asyncio.Lock())
         await lock.acquire()
         try:
@@ -79,11 +102,7 @@ class FailedCredentialLimit:
             raise
         return lock
 
-    def prove(self, pair: bytes) -> None:
-        """Makes the pair usable for the next 24 hours."""
-        self._proven.add(pair, self._clock.monotonic() + PROVEN_SECONDS)
-
-    async def count_failure(self, network: str) -> None:
+    async def _count_failure(self, network: str) -> None:
         """Counts a failed credential of the network, unless it is known to be over the limit."""
         if not self._refused.seconds_left(network, self._clock.monotonic()):
             state = await self._limiter.hit(_key_of(network), FAILED_CREDENTIALS)
@@ -105,34 +124,6 @@ class FailedCredentialLimit:
     def _pair(self, credential: SecretText, network: str) -> bytes:
         text = f"{len(network)}:{network}{credential.reveal()}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(text, key=self._key, digest_size=_DIGEST_BYTES).digest()
-
-
-class _Check(AbstractAsyncContextManager[None]):
-    """The check of one credential; a class, because a generator would double the cost for every request."""
-
-    __slots__ = ("_credential", "_limit", "_lock", "_network", "_pair")
-
-    def __init__(self, limit: FailedCredentialLimit, credential: SecretText, pair: bytes, network: str) -> None:
-        self._limit = limit
-        self._credential = credential
-        self._pair = pair
-        self._network = network
-        self._lock: asyncio.Lock | None = None
-
-    async def __aenter__(self) -> None:
-        self._lock = await self._limit.begin(self._credential, self._pair, self._network)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._limit.prove(self._pair)
-            elif issubclass(kind, InvalidCredentialError):
-                await self._limit.count_failure(self._network)
-        finally:
-            if self._lock is not None:
-                self._lock.release()
 
 
 class _ExpiringKeys:

@@ -39,9 +39,14 @@ def metrics_controller(token: SecretText) -> type[PrometheusController]:
         if given is None:
             raise AuthenticationError("Missing Bearer token")
         throttle: Throttle = connection.app.state.throttle
-        async with throttle.checking(connection.scope, given):
-            if not hmac.compare_digest(given.reveal().encode(), token.reveal().encode()):
+
+        presented = given.reveal().encode()
+
+        async def compare() -> None:
+            if not hmac.compare_digest(presented, token.reveal().encode()):
                 raise InvalidCredentialError("Invalid metrics token")
+
+        await throttle.checked(connection.scope, given, compare)
 
     class MetricsController(PrometheusController):
         """GET /metrics."""

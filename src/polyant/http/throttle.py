@@ -1,6 +1,7 @@
 """Rate limits by client address, and the headers that report them."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from litestar.types import Scope
 
@@ -13,6 +14,8 @@ from polyant.domain.secrets import SecretText
 from polyant.http.client_address import client_key, scheme_of
 from polyant.http.metrics import Metrics
 from polyant.http.record import record_of
+
+T = TypeVar("T")
 
 
 class Throttle:
@@ -70,9 +73,9 @@ class Throttle:
             raise RateLimitedError(retry_after=state.retry_after)
         return address
 
-    def checking(self, scope: Scope, credential: SecretText) -> AbstractAsyncContextManager[None]:
-        """Returns the context in which to check a credential of the request, see `FailedCredentialLimit.checking`."""
-        return self._failed_credentials.checking(credential, network=self.key_of(scope))
+    async def checked(self, scope: Scope, credential: SecretText, check: Callable[[], Awaitable[T]]) -> T:
+        """Returns the result of the check of a credential of the request, see `FailedCredentialLimit.checked`."""
+        return await self._failed_credentials.checked(credential, check, network=self.key_of(scope))
 
     async def login(self, scope: Scope) -> None:
         """Counts a login.

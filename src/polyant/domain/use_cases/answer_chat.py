@@ -67,8 +67,9 @@ class AnswerChat:
     async def _authorise(self, instance: Instance, bearer: SecretText | None, *, network: str) -> str | None:
         if bearer is None or not instance.auth_enabled:
             return await authorise(instance, bearer, self._cipher, self._clock.now())
-        async with self._failed_credentials.checking(bearer, network=network):
-            return await authorise(instance, bearer, self._cipher, self._clock.now())
+        return await self._failed_credentials.checked(
+            bearer, lambda: authorise(instance, bearer, self._cipher, self._clock.now()), network=network
+        )
 
 
 def _with_key(context: TurnContext, key_id: str) -> TurnContext:

@@ -1,5 +1,7 @@
 """Use case: identify the caller."""
 
+from functools import partial
+
 from polyant.domain.access import Credentials, InvalidCredentialError, InvalidSessionError, matching_key
 from polyant.domain.errors import AuthenticationError, SecretUnreadableError
 from polyant.domain.failed_credentials import FailedCredentialLimit
@@ -49,9 +51,12 @@ class IdentifyCaller:
         token = credentials.bearer or credentials.cookie
         if token is None:
             raise AuthenticationError("Missing authentication")
-        async with self._failed_credentials.checking(token, network=network):
-            slug = await self._owner_of(token) if credentials.bearer is not None else None
-            return slug or await self._user_of(token, is_bearer=credentials.bearer is not None)
+        look_up = partial(self._look_up, token, is_bearer=credentials.bearer is not None)
+        return await self._failed_credentials.checked(token, look_up, network=network)
+
+    async def _look_up(self, token: SecretText, *, is_bearer: bool) -> LoggedIn | Slug:
+        slug = await self._owner_of(token) if is_bearer else None
+        return slug or await self._user_of(token, is_bearer=is_bearer)
 
     async def _user_of(self, token: SecretText, *, is_bearer: bool) -> LoggedIn:
         who = await self._recognise(token)

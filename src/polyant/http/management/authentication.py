@@ -76,11 +76,13 @@ class SessionGate:
             return None
 
     async def _recognised(self, scope: Scope, token: SecretText) -> LoggedIn:
-        async with self._throttle.checking(scope, token):
+        async def recognise() -> LoggedIn:
             who = await self._recognise(token)
             if who is None:
                 raise InvalidSessionError
-        return who
+            return who
+
+        return await self._throttle.checked(scope, token, recognise)
 
     def cookie(self, scope: Scope, token: SecretText | None) -> Cookie:
         """Returns the session cookie; without a token, a cookie that deletes it."""
