@@ -5,20 +5,21 @@ import contextlib
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 
 from polyant import logs
 from polyant.adapter_variables import unknown_variables
 from polyant.adapters.cache.fresh_instance_repo import FreshInstanceRepo
 from polyant.adapters.cache.instance_repo import CachedInstanceRepo
-from polyant.adapters.system.allocator import return_large_blocks
+from polyant.adapters.system.allocator import return_free_memory_regularly, return_large_blocks
 from polyant.adapters.system.file_limit import raise_file_limit
 from polyant.arguments import WiringError
 from polyant.container import Container, Recipe
 from polyant.domain.conversation_retention import ConversationRetention
 from polyant.domain.errors import PolyantError, StorageUnavailableError
 from polyant.domain.ports.channel_connections import ChannelConnections
+from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.session_tokens import SessionTokens
 from polyant.domain.use_cases.answer_chat import AnswerChat
@@ -71,7 +72,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> StartupErrorReporter
             await prepare(container, settings)
             _register_http(container, settings)
             await container.get(ConversationRetention)  # it works in the background
-            async with _channels(container, settings):
+            memory = return_free_memory_regularly(await container.get(Clock))
+            async with _background(memory), _channels(container, settings):
                 yield container
 
     app = build_app(_http_settings(settings), open_instances, on_start=_tune_garbage_collection)
@@ -85,7 +87,14 @@ async def _channels(container: Container, settings: Settings) -> AsyncIterator[N
     if settings.serve_role is ServeRole.API or not settings.channels:
         yield
         return
-    task = asyncio.create_task(_run_channels(container))
+    async with _background(_run_channels(container)):
+        yield
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Runs the work within the block, and cancels it at the end."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

@@ -1,3 +1,4 @@
+import asyncio
 import ctypes
 import os
 import subprocess
@@ -6,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from polyant.adapters.system import allocator
+from polyant.testing.manual_clock import ManualClock
+
 _PROGRAM = """
 import os, sys
 from pathlib import Path
-from polyant.adapters.system.allocator import return_large_blocks
+from polyant.adapters.system.allocator import return_free_memory, return_large_blocks
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -20,6 +24,8 @@ del (largest := [bytes(8 * 2**20)])[:]
 blocks = [(b"x" * 100_000, bytes(1_000)) for _ in range(200)]
 held = resident()
 blocks = [small for _, small in blocks]
+if sys.argv[1] == "trim":
+    return_free_memory()
 print(held - resident())
 """
 _BLOCKS_BYTES = 200 * 100_000
@@ -42,6 +48,22 @@ pytestmark = pytest.mark.skipif(
 def test_freed_large_blocks_are_returned_to_the_system() -> None:
     assert _returned_bytes("return") > 0.9 * _BLOCKS_BYTES
     assert _returned_bytes("keep") < 0.1 * _BLOCKS_BYTES, "the test shows no difference"
+
+
+def test_free_memory_between_used_blocks_is_returned_to_the_system() -> None:
+    assert _returned_bytes("trim", MALLOC_MMAP_THRESHOLD_="33554432") > 0.9 * _BLOCKS_BYTES
+
+
+async def test_free_memory_is_returned_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, times = ManualClock(), []
+    monkeypatch.setattr(allocator, "return_free_memory", lambda: times.append(clock.monotonic()))
+    task = asyncio.create_task(allocator.return_free_memory_regularly(clock))
+    for _ in range(3):
+        await clock.sleepers()
+        clock.advance(60)
+    await clock.sleepers()
+    task.cancel()
+    assert times == [60.0, 120.0, 180.0]
 
 
 @pytest.mark.parametrize(
