@@ -14,7 +14,7 @@ from polyant.domain.ports.chat_model import ChatModel, ProviderInfo
 from polyant.domain.secrets import SecretName, SecretText
 from polyant.testing.instant_clock import InstantClock
 from polyant.testing.provider_scripts import events_of
-from polyant.testing.upstream import Reply, ScriptedUpstream
+from polyant.testing.upstream import Gate, Reply, ScriptedUpstream
 
 KEY = "acme-key-0123456789"
 STREAM = {"Content-Type": "text/event-stream"}
@@ -77,8 +77,8 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
         yield upstream
 
 
-async def ask(upstream: ScriptedUpstream) -> list[ModelEvent]:
-    request = ModelRequest(
+def request_to(upstream: ScriptedUpstream) -> ModelRequest:
+    return ModelRequest(
         model="a",
         base_url=upstream.url,
         api_key=SecretText(KEY),
@@ -87,8 +87,11 @@ async def ask(upstream: ScriptedUpstream) -> list[ModelEvent]:
         stream=True,
         deadline=InstantClock().monotonic() + 60,
     )
+
+
+async def ask(upstream: ScriptedUpstream) -> list[ModelEvent]:
     async with aiohttp.ClientSession() as http:
-        return await events_of(AcmeChatModel(http=http), request)
+        return await events_of(AcmeChatModel(http=http), request_to(upstream))
 
 
 async def test_stream_is_read_after_a_retry(upstream: ScriptedUpstream) -> None:
@@ -105,6 +108,24 @@ async def test_cut_stream_is_a_failure_without_the_key(upstream: ScriptedUpstrea
     with pytest.raises(ProviderError) as caught:
         await ask(upstream)
     assert KEY not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
+async def test_text_in_json_lines_arrives_line_by_line(upstream: ScriptedUpstream) -> None:
+    gate = Gate()
+    pieces = (b'{"text":"Hel"}\n{"text":', gate, b'"lo"}\n{"last":true,"tokens":7}')
+    upstream.replies.append(Reply(headers={"Content-Type": "application/x-ndjson"}, framing="chunked", pieces=pieces))
+    async with aiohttp.ClientSession() as http:
+        events = AcmeChatModel(http=http).generate(request_to(upstream))
+        assert await anext(events) == TextDelta("Hel")  # the rest isn't sent yet
+        gate.open()
+        rest = [event async for event in events]
+    assert rest == [TextDelta("lo"), ModelFinished(usage=Usage(7, 1))]
+
+
+async def test_cut_stream_of_json_lines_is_a_failure(upstream: ScriptedUpstream) -> None:
+    upstream.otherwise = Reply(framing="close", pieces=(b'{"text":"Hel"}\n{"text":',))
+    with pytest.raises(ProviderError):
+        await ask(upstream)
 
 
 def test_every_public_name_is_documented() -> None:

@@ -56,6 +56,15 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("configured")
+def test_reason_why_an_adapter_is_faulty_is_listed(polyant: Polyant) -> None:
+    rows = polyant.succeed("adapters", POLYANT_ACME_URL="http://limits").stdout.splitlines()
+    (reason,) = [
+        row for row in rows if row.split()[:2] == ["rate_limiter", "broken"] and "acme-unusable" not in row[:60]
+    ]
+    assert "RuntimeError" in reason
+
+
+@pytest.mark.usefixtures("configured")
 def test_settings_of_adapters_are_listed_without_their_values(polyant: Polyant) -> None:
     done = polyant.succeed("adapters", POLYANT_ACME_URL="http://user:hunter2@limits")
     rows = [line.split("  ") for line in done.stdout.splitlines() if "POLYANT_ACME" in line]

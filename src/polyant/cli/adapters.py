@@ -58,6 +58,10 @@ def _list(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
         ("GROUP", "NAME", "PACKAGE", "VERSION", "CHOSEN"),
         [(row.group, row.name, row.package, row.version, _mark(row)) for row in rows],
     )
+    faults = [(row.group, row.name, row.fault) for row in rows if row.fault is not None]
+    if faults:
+        print()
+        print_table(("GROUP", "FAULTY", "REASON"), faults)
     settings = [(row.name, setting) for row in rows for setting in row.settings]
     if settings:
         print()

@@ -174,8 +174,14 @@ class ChatModelContract(Contract):
 
     def check(self, events: list[ModelEvent], answer: ScriptedAnswer, *, stream: bool) -> None:
         """Checks that the events mean what the answer says."""
-        if stream and not self.capabilities.streaming_usage:
-            answer = msgspec.structs.replace(answer, usage=Usage())
+        usage, capabilities = answer.usage, self.capabilities
+        if not capabilities.cached_tokens:
+            usage = Usage(usage.prompt_tokens, usage.completion_tokens)
+        if stream and not capabilities.streaming_usage:
+            usage = Usage()
+        answer = msgspec.structs.replace(answer, usage=usage)
+        if answer.finish_reason == "content_filter" and not capabilities.content_filter:
+            answer = msgspec.structs.replace(answer, finish_reason="stop")
         expected = expected_events(answer, stream=stream)
         call_ids = self.capabilities.call_ids
         assert meaning_of_events(events, call_ids=call_ids) == meaning_of_events(expected, call_ids=call_ids)

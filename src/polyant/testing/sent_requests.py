@@ -49,6 +49,10 @@ class ChatModelCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """The provider gives each tool call an id. Otherwise the model makes one up."""
     streaming_usage: bool = True
     """A stream reports token counts. Otherwise a stream's usage is zero."""
+    cached_tokens: bool = True
+    """The provider reports how many tokens it read from its prompt cache. Otherwise their number is zero."""
+    content_filter: bool = True
+    """The provider reports that it left out content. Otherwise such an answer ends with `stop`."""
     temperature: bool = True
     top_p: bool = True
     max_tokens: bool = True
