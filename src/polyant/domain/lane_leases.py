@@ -117,13 +117,16 @@ class LaneLeases:
             raise ConversationBusyError
         queue.calls += 1
         try:
-            async with queue.turn():
+            await queue.wait_for_turn()
+            try:
                 lease = await self._acquire(lane, queue, newest)
                 held = HeldLane(self._lanes, lease, seconds=self._seconds, on_loss=on_loss)
                 try:
                     yield held
                 finally:
                     await held.release()
+            finally:
+                queue.end_turn()
         finally:
             queue.calls -= 1
             if not queue.calls:
@@ -176,12 +179,11 @@ class _Queue:
         finally:
             self.waiting -= 1
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Waits until no earlier call of this process needs the lane, and makes later ones wait."""
+    async def wait_for_turn(self) -> None:
+        """Waits until no earlier call of this process needs the lane, and makes later ones wait until `end_turn`."""
         with self.wait() if self._lock.locked() else contextlib.nullcontext():
             await self._lock.acquire()
-        try:
-            yield
-        finally:
-            self._lock.release()
+
+    def end_turn(self) -> None:
+        """Lets the next call go on."""
+        self._lock.release()

@@ -45,12 +45,19 @@ class KeptConnections:
         except BaseException:
             await self._pool.release(connection)
             raise
-        if self._is_closed or self._waiting or self._loop.time() >= until or connection.is_closed():
+        await self._give_back(connection, until)
+
+    async def fetch(self, statement: str, *arguments: object) -> list[Any]:
+        """Returns the rows of a statement on one of the connections; raises as `lend`."""
+        # Without `lend`, which would cost more than the rest of this method.
+        connection, until = self._take() or await self._acquire()
+        try:
+            rows: list[Any] = await connection.fetch(statement, *arguments)
+        except BaseException:
             await self._pool.release(connection)
-            return
-        self._free.append((connection, until))
-        if self._timer is None:
-            self._timer = self._loop.call_at(until, self._return_old)
+            raise
+        await self._give_back(connection, until)
+        return rows
 
     async def close(self) -> None:
         """Returns all free connections to the pool, and from now on each one after its use."""
@@ -76,6 +83,14 @@ class KeptConnections:
         finally:
             self._waiting -= 1
         return connection, self._loop.time() + _KEPT_SECONDS
+
+    async def _give_back(self, connection: Any, until: float) -> None:
+        if self._is_closed or self._waiting or self._loop.time() >= until or connection.is_closed():
+            await self._pool.release(connection)
+            return
+        self._free.append((connection, until))
+        if self._timer is None:
+            self._timer = self._loop.call_at(until, self._return_old)
 
     def _return_old(self) -> None:
         now = self._loop.time()

@@ -112,7 +112,9 @@ class PostgresBackend(Backend):
                 yield
 
     async def run(self, statement: str, *arguments: object, new_connection: bool) -> Iterable[Row]:
-        async with self._ready(new_connection=new_connection) as connection:
+        if not new_connection:
+            return await self._open_connections().fetch(statement, *arguments)
+        async with self._connected(_COMMAND_SECONDS) as connection:
             rows: Iterable[Row] = await connection.fetch(statement, *arguments)
             return rows
 

@@ -51,7 +51,10 @@ class MediaSupervisor(Supervisor):
         self._clock = clock
         self._memory = memory
 
-    async def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
+    def run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
+        return self._run(turn) if any_has_media(turn.messages) else self._supervisor.run(turn)
+
+    async def _run(self, turn: Turn) -> AsyncGenerator[SupervisorEvent, None]:
         with self._memory.turn() as memory:
             turn = msgspec.structs.replace(turn, messages=await self._prepared(turn, memory))
             async with aclosing(self._supervisor.run(turn)) as events:
@@ -59,8 +62,6 @@ class MediaSupervisor(Supervisor):
                     yield event
 
     async def _prepared(self, turn: Turn, memory: TurnMediaMemory) -> tuple[UserMessage | AssistantMessage, ...]:
-        if not any_has_media(turn.messages):
-            return turn.messages
         taken = self._taken_kinds(turn.instance)
         messages: list[UserMessage | AssistantMessage] = []
         for message in newest_only(turn.messages, fits=partial(_holds, memory)):
