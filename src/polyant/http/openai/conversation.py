@@ -56,35 +56,45 @@ class _Builder:
     def __init__(self) -> None:
         self._messages: list[UserMessage | AssistantMessage] = []
         self._neighbours: list[UserMessage] = []
+        """The messages to join, at least two; usually there are none."""
         self._joins = False
         """Whether a message between the last one and the next has been converted or left out."""
 
     def add(self, role: str, parts: tuple[UserPart, ...]) -> None:
-        if role == "user":
-            self._add_user(UserMessage(parts))
+        if role == "user" and not self._joins:
+            self._append(UserMessage(parts))
+        elif role == "user":
+            self._join(UserMessage(parts))
             self._joins = False
-            return
-        text = UserMessage(parts).text
-        if role == "assistant" and text.strip():
-            self._join()
-            self._messages.append(AssistantMessage(text))
+        elif (text := UserMessage(parts).text).strip() and role == "assistant":
+            self._append(AssistantMessage(text))
             self._joins = False
         else:
             self._joins = True
             if text.strip():
-                self._add_user(UserMessage.of(f"{APPLICATION_HEADING}\n\n{text}"))
+                self._join(UserMessage.of(f"{APPLICATION_HEADING}\n\n{text}"))
 
     def finish(self) -> tuple[UserMessage | AssistantMessage, ...]:
         """Returns all messages."""
-        self._join()
+        self._end_joining()
         return tuple(self._messages)
 
-    def _add_user(self, message: UserMessage) -> None:
-        if not self._joins:
-            self._join()
-        self._neighbours.append(message)
+    def _append(self, message: UserMessage | AssistantMessage) -> None:
+        if self._neighbours:
+            self._end_joining()
+        self._messages.append(message)
 
-    def _join(self) -> None:
+    def _join(self, message: UserMessage) -> None:
+        """Adds a message that belongs to the one before it, if that is a user message too."""
+        if not self._neighbours and self._messages and isinstance(last := self._messages[-1], UserMessage):
+            self._messages.pop()
+            self._neighbours.append(last)
+        if self._neighbours:
+            self._neighbours.append(message)
+        else:
+            self._messages.append(message)
+
+    def _end_joining(self) -> None:
         if self._neighbours:
             self._messages.append(_joined(self._neighbours))
             self._neighbours = []
