@@ -41,12 +41,15 @@ def exists(path: Path) -> bool:
     """Returns whether a file or folder exists.
 
     Raises:
-        SettingsError: This user may not look into the folder.
+        SettingsError: This user may not look into the folder, or its file system doesn't respond.
     """
     try:
         return path.exists()
     except PermissionError:
         raise access_error(path) from None
+    except OSError as error:
+        fix = "Check the path and its file system, or set POLYANT_HOME to another folder"
+        raise SettingsError(f"POLYANT_HOME: can't access {path.absolute()}: {error.strerror}. {fix}") from None
 
 
 def access_error(path: Path) -> SettingsError:

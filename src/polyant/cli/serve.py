@@ -151,10 +151,10 @@ async def _prepare(
 
 
 def _is_visible(path: Path) -> bool:
-    """Returns whether a path exists; False if this user may not look, because PostgreSQL needs no POLYANT_HOME."""
+    """Returns whether a path exists; False if it can't be accessed, because PostgreSQL needs no POLYANT_HOME."""
     try:
         return path.exists()
-    except PermissionError:
+    except OSError:
         return False
 
 

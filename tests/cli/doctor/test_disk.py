@@ -25,6 +25,7 @@ def space(*, free: int, size: int, inodes: int = 1_000, free_inodes: int = 900) 
         (GIB // 2, GIB, "ok"),
         (7 * 2**20, 8 * 2**20, "fault"),
         (0, 100 * GIB, "fault"),
+        (0, 0, "ok"),  # a virtual file system
     ],
 )
 def test_little_space_is_reported(free: int, size: int, state: str) -> None:

@@ -54,6 +54,23 @@ def test_unreadable_home_is_a_fault(foreign: Path) -> None:
     assert f"may not access {foreign}/.polyant" in line
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate", "doctor"])
+def test_path_that_the_system_refuses_is_one_line(tmp_path: Path, command: str) -> None:
+    """As on a network file system that is away."""
+    done = run_polyant(tmp_path, command, POLYANT_HOME="x" * 300, API_PORT="0")
+    assert done.returncode == {"doctor": 1}.get(command, 3), done.stderr
+    assert "Traceback" not in done.stderr
+    [line] = [line for line in (done.stdout + done.stderr).splitlines() if "File name too long" in line]
+    assert line.endswith("Check the path and its file system, or set POLYANT_HOME to another folder")
+
+
+def test_file_in_place_of_the_home_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / ".polyant").touch()
+    done = run_polyant(tmp_path, "doctor", API_PORT="0")
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("fault")]
+    assert line.startswith(f"fault    files: {tmp_path}/.polyant is not a folder. Rename it")
+
+
 def test_read_only_file_system_is_a_fault(home: Path) -> None:
     require_mounts()
     command = with_read_only_folder([*POLYANT, "doctor"], home)

@@ -33,7 +33,7 @@ def space_finding(folder: Path, space: os.statvfs_result) -> Finding:
     text = f"{_shown(free)} of {_shown(size)} are free at {folder}"
     if space.f_files and not space.f_favail:
         return fault("disk", f"the file system of {folder} has no free inodes", fix="Delete files that nobody needs")
-    if free < _FULL_BYTES:
+    if free < _FULL_BYTES and size:  # a virtual file system has no size
         return fault("disk", f"only {text}", fix=_FIX)
     if free < _LOW_BYTES and free < size * _LOW_SHARE:
         return warning("disk", f"only {text}", fix=_FIX)

@@ -31,6 +31,10 @@ async def check_access(settings: Settings) -> AsyncIterator[Finding]:
     for folder in data_folders(settings):
         if not exists(folder):
             continue
+        if not folder.is_dir():
+            fix = "Rename it, or set POLYANT_HOME or DATABASE_URL to another folder"
+            yield fault("files", f"{folder} is not a folder", fix=fix)
+            continue
         if not os.access(folder, os.R_OK | os.X_OK):
             raise access_error(folder / "any")
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
