@@ -4,16 +4,12 @@ from polyant.adapters.memory.archive import MemoryArchive
 from polyant.adapters.memory.channel_connections import MemoryChannelConnections
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
 from polyant.adapters.memory.inbox import MemoryInbox
-from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
-from polyant.adapters.memory.skill_files import MemorySkillFiles
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.piccolo.archive import PiccoloArchive
 from polyant.adapters.piccolo.channel_connections import PiccoloChannelConnections
 from polyant.adapters.piccolo.conversation_repo import PiccoloConversationRepo
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.inbox import PiccoloInbox
-from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
-from polyant.adapters.piccolo.skill_files import PiccoloSkillFiles
 from polyant.testing.archive import ArchiveContract, ArchiveOutageContract
 from polyant.testing.manual_clock import ManualClock
 from support.stores import InMemory, OnPostgres, OnSqlite
@@ -23,14 +19,6 @@ class TestMemoryArchive(InMemory, ArchiveContract):
     @pytest.fixture
     def archive(self, memory: MemoryStore) -> MemoryArchive:
         return MemoryArchive(memory=memory)
-
-    @pytest.fixture
-    def skill_files(self, memory: MemoryStore) -> MemorySkillFiles:
-        return MemorySkillFiles(memory=memory)
-
-    @pytest.fixture
-    def instance_repo(self, memory: MemoryStore) -> MemoryInstanceRepo:
-        return MemoryInstanceRepo(memory=memory)
 
     @pytest.fixture
     def connections(self, memory: MemoryStore) -> MemoryChannelConnections:
@@ -49,14 +37,6 @@ class _InDatabase:
     @pytest.fixture
     def archive(self, store: PiccoloDatabase) -> PiccoloArchive:
         return PiccoloArchive(database=store)
-
-    @pytest.fixture
-    def skill_files(self, store: PiccoloDatabase) -> PiccoloSkillFiles:
-        return PiccoloSkillFiles(database=store)
-
-    @pytest.fixture
-    def instance_repo(self, store: PiccoloDatabase) -> PiccoloInstanceRepo:
-        return PiccoloInstanceRepo(database=store)
 
     @pytest.fixture
     def connections(self, store: PiccoloDatabase) -> PiccoloChannelConnections:

@@ -1,11 +1,9 @@
 import pytest
 
 from polyant.adapters.memory.channel_connections import MemoryChannelConnections
-from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.store import MemoryStore
 from polyant.adapters.piccolo.channel_connections import PiccoloChannelConnections
 from polyant.adapters.piccolo.database import PiccoloDatabase
-from polyant.adapters.piccolo.instance_repo import PiccoloInstanceRepo
 from polyant.testing.channel_connections import ChannelConnectionsContract, ChannelConnectionsOutageContract
 from support.stores import InMemory, OnPostgres, OnSqlite
 
@@ -15,19 +13,11 @@ class TestMemoryChannelConnections(InMemory, ChannelConnectionsContract):
     def connections(self, memory: MemoryStore) -> MemoryChannelConnections:
         return MemoryChannelConnections(memory=memory)
 
-    @pytest.fixture
-    def instance_repo(self, memory: MemoryStore) -> MemoryInstanceRepo:
-        return MemoryInstanceRepo(memory=memory)
-
 
 class _InDatabase:
     @pytest.fixture
     def connections(self, store: PiccoloDatabase) -> PiccoloChannelConnections:
         return PiccoloChannelConnections(database=store)
-
-    @pytest.fixture
-    def instance_repo(self, store: PiccoloDatabase) -> PiccoloInstanceRepo:
-        return PiccoloInstanceRepo(database=store)
 
 
 class TestPiccoloChannelConnectionsOnSqlite(
