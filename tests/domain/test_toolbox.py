@@ -1,6 +1,7 @@
 """A Supervisor with a loop of its own gets everything that its port demands from the toolbox."""
 
 import asyncio
+import gc
 from contextlib import aclosing
 
 import msgspec
@@ -12,6 +13,7 @@ from polyant.domain.chat import (
     AssistantMessage,
     ModelRequest,
     ProviderData,
+    Sampling,
     TextDelta,
     ToolCall,
     ToolResult,
@@ -54,6 +56,17 @@ async def test_model_gets_the_caller_instructions_and_only_the_enabled_tools(loo
     await events_of(ToolboxSupervisor(toolbox=loop.toolbox(model)).run(turn))
     assert model.requests[0].system.endswith("Speak Latin.")
     assert [spec.name for spec in model.requests[0].tools] == ["answer"]
+
+
+@pytest.mark.parametrize(("own", "given", "sent"), [(0.5, None, 0.5), (0.5, 1.5, 1.5), (None, 1.5, 1.5), (0, None, 0)])
+async def test_temperature_of_the_instance_is_the_default(
+    loop: ToolLoop, own: float | None, given: float | None, sent: float
+) -> None:
+    loop.instance = msgspec.structs.replace(loop.instance, temperature=own)
+    turn = msgspec.structs.replace(loop.turn, sampling=Sampling(temperature=given, seed=3))
+    model = loop.model([ANSWER])
+    await events_of(ToolboxSupervisor(toolbox=loop.toolbox(model)).run(turn))
+    assert model.requests[0].sampling == Sampling(temperature=sent, seed=3)
 
 
 async def test_specs_and_prompt_are_available_before_the_first_model_call(loop: ToolLoop) -> None:
@@ -161,6 +174,28 @@ async def test_work_that_ignores_cancellation_is_abandoned(loop: ToolLoop) -> No
             await events.aclose()
     released.set()
     assert [record.getMessage() for record in records] == ["supervisor ignores cancellation"]
+
+
+async def test_error_of_cancelled_work_is_not_reported_by_asyncio(loop: ToolLoop) -> None:
+    released = asyncio.Event()
+
+    async def failing(tools: TurnToolbox) -> None:
+        try:
+            await tools.call(ToolCall(id="1", name="answer", arguments="{}"))
+        finally:
+            await released.wait()
+            raise LookupError("too late")
+
+    async with loop.toolbox(loop.model([ANSWER])).open(loop.turn) as tools:
+        events = tools.events(lambda: failing(tools))
+        assert isinstance(await anext(events), ToolStarted)
+        await events.aclose()
+    with collected("asyncio") as records:
+        released.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gc.collect()
+    assert [record.getMessage() for record in records] == []
 
 
 async def test_calls_outside_of_events_have_results_but_no_events(loop: ToolLoop) -> None:
