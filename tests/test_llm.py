@@ -47,7 +47,8 @@ class AcmeReader(llm.ResponseReader):
 class AcmeChatModel(ChatModel):
     info = ProviderInfo(name="acme", default_model="a", base_url="http://acme.invalid", secret=SecretName("acme_key"))
 
-    def __init__(self, *, http: aiohttp.ClientSession) -> None:
+    def __init__(self, *, http: aiohttp.ClientSession, json_lines: bool = False) -> None:
+        self._json_lines = json_lines
         self._clock = InstantClock()
         self._client = llm.ProviderClient(http=http, clock=self._clock, timeouts=ProviderTimeouts())
 
@@ -59,6 +60,7 @@ class AcmeChatModel(ChatModel):
             body=b"{}",
             stream=request.stream,
             deadline=request.deadline,
+            json_lines=self._json_lines,
         )
         return llm.with_retries(
             lambda: self._client.attempt(call, AcmeReader()),
@@ -110,12 +112,14 @@ async def test_cut_stream_is_a_failure_without_the_key(upstream: ScriptedUpstrea
     assert KEY not in f"{caught.value!r} {caught.value.__context__!r}"
 
 
-async def test_text_in_json_lines_arrives_line_by_line(upstream: ScriptedUpstream) -> None:
+@pytest.mark.parametrize("json_lines", [True, False])
+async def test_text_in_json_lines_arrives_line_by_line(upstream: ScriptedUpstream, *, json_lines: bool) -> None:
     gate = Gate()
-    pieces = (b'{"text":"Hel"}\n{"text":', gate, b'"lo"}\n{"last":true,"tokens":7}')
+    before, after = (b"", b'{"text":') if json_lines else (b'{"text":', b"")  # it could be one document
+    pieces = (b'{"text":"Hel"}\n' + before, gate, after + b'"lo"}\n{"last":true,"tokens":7}')
     upstream.replies.append(Reply(headers={"Content-Type": "application/x-ndjson"}, framing="chunked", pieces=pieces))
     async with aiohttp.ClientSession() as http:
-        events = AcmeChatModel(http=http).generate(request_to(upstream))
+        events = AcmeChatModel(http=http, json_lines=json_lines).generate(request_to(upstream))
         assert await anext(events) == TextDelta("Hel")  # the rest isn't sent yet
         gate.open()
         rest = [event async for event in events]

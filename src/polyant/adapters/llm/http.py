@@ -58,6 +58,8 @@ class ProviderCall:
     """
     has_media: bool = False
     """Whether the request contains media; then `amend` also receives the bodies with which servers refuse these."""
+    json_lines: bool = False
+    """Whether streams are known to be JSON objects in lines, so that the first one needn't wait for the next one."""
 
 
 class ProviderClient:
@@ -99,7 +101,8 @@ class ProviderClient:
             try:
                 chunk = await response.read_start()
                 if call.stream:
-                    decoder = JsonLinesDecoder() if is_json(chunk) else SseDecoder()
+                    in_lines = call.json_lines or is_json(chunk)
+                    decoder = JsonLinesDecoder(is_stream=call.json_lines) if in_lines else SseDecoder()
                     feed = decoder.feed
                     while chunk:
                         for data in feed(chunk):

@@ -11,10 +11,13 @@ class JsonLinesDecoder:
 
     A body that begins with an object in a line is a stream if another line follows; otherwise it is one document. The
     decoder buffers what may be one document, so the caller must limit its size.
+
+    Args:
+        is_stream: Whether the body is known to be a stream, so that its first object needn't wait for the next one.
     """
 
-    def __init__(self) -> None:
-        self.is_stream = False
+    def __init__(self, *, is_stream: bool = False) -> None:
+        self.is_stream = is_stream
         """Whether the body is known to be a stream of objects."""
         self._is_document = False
         self._has_line = False
