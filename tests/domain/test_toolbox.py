@@ -3,10 +3,12 @@
 import asyncio
 import gc
 from contextlib import aclosing
+from datetime import datetime
 
 import msgspec
 import pytest
 
+from polyant.adapters.system.date_time_formatter import SystemDateTimeFormatter
 from polyant.adapters.tools.spawn_task_tool import SpawnTaskTool
 from polyant.domain.agent_loop.budget import OutOfStepsError
 from polyant.domain.chat import (
@@ -16,14 +18,19 @@ from polyant.domain.chat import (
     Sampling,
     TextDelta,
     ToolCall,
+    ToolFinished,
     ToolResult,
     ToolStarted,
+    TurnFinished,
 )
+from polyant.domain.errors import UnavailableError
 from polyant.domain.mcp_servers import McpServer
+from polyant.domain.prompts import SectionKey
 from polyant.domain.secrets import SecretName
 from polyant.domain.toolbox import TurnToolbox
 from polyant.domain.tools import ToolContext
 from polyant.testing.fakes import FakeChatModel, FakeStep
+from polyant.testing.manual_clock import ManualClock
 from polyant.testing.supervisor_duties import ANSWER
 from polyant.testing.supervisor_events import events_of, text_in
 from support.logs import collected
@@ -67,6 +74,41 @@ async def test_temperature_of_the_instance_is_the_default(
     model = loop.model([ANSWER])
     await events_of(ToolboxSupervisor(toolbox=loop.toolbox(model)).run(turn))
     assert model.requests[0].sampling == Sampling(temperature=sent, seed=3)
+
+
+async def test_times_of_turn_and_tools_are_measured_from_their_start(loop: ToolLoop) -> None:
+    loop.clock = clock = ManualClock()
+
+    async def slow(_: object, __: ToolContext) -> str:
+        clock.advance(1.5)
+        return "done"
+
+    loop.add_tool("slow", slow)
+    model = loop.model([FakeStep(tools=("slow",)), ANSWER])
+    events = await events_of(ToolboxSupervisor(toolbox=loop.toolbox(model)).run(loop.turn))
+    (tool,) = [event for event in events if isinstance(event, ToolFinished)]
+    assert tool.milliseconds == 1_500
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].milliseconds == 1_500
+
+
+async def test_disabled_provider_is_named_with_its_fix(loop: ToolLoop) -> None:
+    loop.instance = msgspec.structs.replace(loop.instance, provider="gone")
+    with pytest.raises(UnavailableError, match="The provider gone is not enabled on this server") as raised:
+        await requests_of(loop, [ANSWER])
+    assert raised.value.hint == "List it in CHAT_MODELS"
+
+
+async def test_failure_after_the_servers_are_open_closes_them(loop: ToolLoop) -> None:
+    class Broken(SystemDateTimeFormatter):
+        def describe(self, moment: datetime) -> str:
+            raise LookupError("no such zone")
+
+    loop.date_time_formatter = Broken(timezone="UTC", locale="en-US")
+    loop.instance = msgspec.structs.replace(loop.instance, sections={SectionKey.DATETIME: "{{datetime}}"})
+    with pytest.raises(LookupError, match="no such zone"):
+        async with loop.toolbox(loop.model([ANSWER])).open(loop.turn):
+            pytest.fail("the toolbox opened")
 
 
 async def test_specs_and_prompt_are_available_before_the_first_model_call(loop: ToolLoop) -> None:
