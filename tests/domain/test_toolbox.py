@@ -78,6 +78,7 @@ async def test_temperature_of_the_instance_is_the_default(
 
 async def test_times_of_turn_and_tools_are_measured_from_their_start(loop: ToolLoop) -> None:
     loop.clock = clock = ManualClock()
+    clock.advance(60)
 
     async def slow(_: object, __: ToolContext) -> str:
         clock.advance(1.5)
