@@ -77,6 +77,17 @@ async def test_new_provider_gets_its_default_model(app: App, browser: Browser) -
     assert location(again) == f"{PAGE}?done=settings"
 
 
+@pytest.mark.parametrize("end", ["/chat/completions", "/messages/"])
+async def test_corrected_base_url_is_told(app: App, browser: Browser, end: str) -> None:
+    url = "https://one.example/v1"
+    saved = location(await browser.post(PAGE, await form_of(browser) | {"base_url": url + end}))
+    assert saved == f"{PAGE}?done=settings-address"
+    assert "The end of the base URL was removed" in (await browser.page(saved)).text
+    stored = await app.repo.get(Slug("demo-bot"))
+    assert stored is not None
+    assert stored.base_url == url
+
+
 async def test_changed_address_asks_for_the_key_at_once(browser: Browser) -> None:
     await browser.post(PAGE, await form_of(browser) | {"provider": "vendor", "base_url": "https://one.example/v1"})
     secret = f"{PAGE.removesuffix('settings')}secrets/vendor_api_key"
@@ -85,6 +96,8 @@ async def test_changed_address_asks_for_the_key_at_once(browser: Browser) -> Non
     assert location(await browser.post(PAGE, form)) == f"{PAGE}?done=settings"
     form = await form_of(browser) | {"base_url": "https://two.example/v1"}
     assert location(await browser.post(PAGE, form)) == f"{secret}?done=settings-key"
+    form = await form_of(browser) | {"base_url": "https://three.example/v1/messages"}
+    assert location(await browser.post(PAGE, form)) == f"{secret}?done=settings-address-key"
     told = (await browser.get(f"{secret}?done=settings-key")).body.decode()
     assert "enter the key for the new one" in told
     assert 'class="banner warn lead"' in told

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from polyant.domain.adapter_options import AdapterOptions
+from polyant.domain.base_urls import correction_of
 from polyant.domain.catalog import Catalog
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import (
@@ -155,18 +156,20 @@ class SettingsPages:
             provider_secret=None if provider is None else provider.secret,
         )
 
-    def after_save(self, saved: Instance, *, before: Instance) -> str:
+    def after_save(self, saved: Instance, *, before: Instance, given_base_url: str) -> str:
         """Returns the page to show next: that of the provider's key if the key has to be entered now.
 
         Args:
             saved: The instance as saved.
             before: The instance as it was.
+            given_base_url: The base URL in the form, which may have been corrected.
         """
         provider = self._catalog.providers.get(saved.provider)
         is_new = saved.provider != before.provider and saved.base_url is None
         if is_new and provider is not None and self._lacks_key(saved, provider):
             return f"{instance_path(saved.slug, 'secrets')}/{provider.secret}?done=settings-no-key"
-        return page_after(saved, self._catalog, tab="settings", done="settings")
+        done = "settings" if correction_of(given_base_url) is None else "settings-address"
+        return page_after(saved, self._catalog, tab="settings", done=done)
 
     def _lacks_key(self, instance: Instance, provider: ProviderInfo) -> bool:
         has_own = provider.secret in {None, *instance.secrets}
@@ -227,7 +230,7 @@ class SettingsPageController(Controller):
         except InvalidInputError as error:
             form.errors[""] = error.message
             return settings_pages.page(request, instance, form)
-        return see_other(settings_pages.after_save(saved, before=instance))
+        return see_other(settings_pages.after_save(saved, before=instance, given_base_url=form.text("base_url")))
 
     @post("/access")
     async def save_access(

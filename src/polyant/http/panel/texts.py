@@ -27,6 +27,8 @@ DONE: Mapping[str, str] = {
     "retry": "Nothing is saved yet: enter passwords and keys again, then save.",
     "signed-out": "You are signed out.",
     "settings": "Settings saved. They take effect with the next message.",
+    "settings-address": "Settings saved. The end of the base URL was removed: it is added to the URL for each call.",
+    "settings-address-key": "Settings saved. The end of the base URL was removed. Enter the key for the new address.",
     "settings-key": "Settings saved. The stored key is for the former address: enter the key for the new one.",
     "settings-no-key": "Settings saved. The new provider has no key yet: enter it, or set one for the whole server.",
     "options": "Options saved. They take effect with the next message.",
@@ -65,7 +67,9 @@ DONE: Mapping[str, str] = {
 }
 """The sentence for each code of `?done=`; an unknown code shows nothing."""
 
-UNFINISHED = frozenset({"signed-in", "retry", "settings-key", "settings-no-key", "restored-key", "imported"})
+UNFINISHED = frozenset(
+    {"signed-in", "retry", "settings-key", "settings-address-key", "settings-no-key", "restored-key", "imported"}
+)
 """The codes whose sentence asks for something without which the work isn't done; they look like warnings."""
 
 
