@@ -36,14 +36,15 @@ def _first_lone_surrogate(value: Any) -> tuple[str, str] | None:
     containers: list[Iterator[tuple[int | str | None, Any]]] = [iter([(None, value)])]
     while containers:
         for key, item in containers[-1]:
-            if isinstance(key, str) and (escape := _surrogate_in(key)):
+            if type(key) is str and (escape := _surrogate_in(key)):
                 return escape, _path(keys)
-            if isinstance(item, str):
-                if escape := _surrogate_in(item):
+            kind = type(item)  # exact types: isinstance would double the time
+            if kind is str:
+                if not item.isascii() and (escape := _surrogate_in(item)):
                     return escape, _path([*keys, key])
-            elif isinstance(item, list | dict):
+            elif item and (kind is list or kind is dict):
                 keys.append(key)
-                containers.append(iter(item.items()) if isinstance(item, dict) else enumerate(item))
+                containers.append(enumerate(item) if kind is list else iter(item.items()))
                 break
         else:
             containers.pop()
