@@ -46,8 +46,25 @@ def signatures_of(modules: Iterable[str], source: Path = SOURCE) -> Signatures:
 
 
 def changed_symbols(recorded: Signatures, current: Signatures) -> list[str]:
-    """Returns the recorded symbols that are gone or have another signature; new symbols break nothing."""
-    return [symbol for symbol, signature in recorded.items() if current.get(symbol) != signature]
+    """Returns the recorded symbols that are gone or have another signature; new symbols break nothing.
+
+    Of a class that is gone, only the class itself is returned.
+    """
+    return [
+        symbol
+        for symbol, signature in recorded.items()
+        if current.get(symbol) != signature and not _is_gone(_class_of(symbol), recorded, current)
+    ]
+
+
+def _class_of(symbol: str) -> str | None:
+    """Returns the class that a symbol is a member of, or None."""
+    owner, dot, _ = symbol.partition(":")[2].partition(".")
+    return f"{symbol.partition(':')[0]}:{owner}" if dot else None
+
+
+def _is_gone(symbol: str | None, recorded: Signatures, current: Signatures) -> bool:
+    return symbol is not None and symbol in recorded and symbol not in current
 
 
 def unannounced(symbols: Iterable[str], changelog: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from polyant.domain.channel_events import ChannelInfo
+from polyant.domain.channel_info import ChannelInfo
 from polyant.domain.ports.archive import Archive
 from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.channel import Channel

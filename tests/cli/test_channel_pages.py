@@ -9,7 +9,7 @@ import pytest
 
 from polyant.adapters.channels.slack.channel import SlackChannel
 from polyant.adapters.channels.whatsapp.channel import WhatsAppChannel
-from polyant.domain.channel_events import ChannelInfo
+from polyant.domain.channel_info import ChannelInfo
 from support.commands import Done, Polyant
 from support.slack_platform import APP_TOKEN, BOT_TOKEN, SlackPlatform, slack_in_thread
 from support.slack_rig import SECRET as SIGNING_SECRET

@@ -54,6 +54,7 @@ def changes(tmp_path: Path, before: str, after: str) -> list[str]:
         ("(Protocol)", "", "limits:Limiter"),
         ("-> Limiter", "-> int", "limits:parse"),
         ("LIMIT: int = 7", "", "limits:LIMIT"),
+        ("class Limiter", "class _Limiter", "limits:Limiter"),
     ],
 )
 def test_changed_signature_is_found(tmp_path: Path, old: str, new: str, symbol: str) -> None:

@@ -8,7 +8,8 @@ import json
 import os
 import random
 
-from polyant.domain.channel_events import AccountState, Ambiguous, NotSent, Sent
+from polyant.domain.channel_info import AccountState
+from polyant.domain.channel_sends import Ambiguous, NotSent, Sent
 from polyant.testing.fake_channel import FakeChannel
 
 

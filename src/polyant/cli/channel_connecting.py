@@ -10,7 +10,7 @@ from polyant.cli.channel_output import connection_fields, print_problems
 from polyant.cli.context import CliContext, run
 from polyant.cli.output import print_json
 from polyant.domain.audit import CLI
-from polyant.domain.channel_events import Credential
+from polyant.domain.channel_info import Credential
 from polyant.domain.channels import ChannelAccess, ChannelConnection, Delivery, parse_channel_name
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.injectables import PublicUrl

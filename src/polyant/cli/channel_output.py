@@ -5,7 +5,7 @@ from datetime import UTC
 
 import msgspec
 
-from polyant.domain.channel_events import AccountState
+from polyant.domain.channel_info import AccountState
 from polyant.domain.channel_problems import ChannelProblem
 from polyant.domain.channels import ChannelConnection, Delivery
 from polyant.domain.lane_work import Delivery as SentChunk

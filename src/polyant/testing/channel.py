@@ -12,26 +12,24 @@ import pytest
 from msgspec.structs import replace
 
 from polyant.domain.channel_events import (
-    Ambiguous,
-    ChannelInfo,
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    Chunk,
-    FetchedMedia,
     InboundEvent,
-    MediaDelayed,
     MediaKind,
     MediaReference,
+    Peer,
+    WebhookRefusedError,
+    WebhookRequest,
+)
+from polyant.domain.channel_info import ChannelInfo, ChannelRefusedError, ChannelUnreachableError, SetUp, TearDown
+from polyant.domain.channel_sends import (
+    Ambiguous,
+    Chunk,
+    FetchedMedia,
+    MediaDelayed,
     MediaUnavailable,
     NotSent,
-    Peer,
     Progress,
     Refused,
     Sent,
-    SetUp,
-    TearDown,
-    WebhookRefusedError,
-    WebhookRequest,
 )
 from polyant.domain.channels import ChannelAccess, ChannelAccount, Delivery, parse_channel_name
 from polyant.domain.chunks import split_text

@@ -9,23 +9,14 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from polyant.domain.channel_events import (
-    AccountState,
-    ChannelInfo,
-    Chunk,
-    Credential,
-    FetchOutcome,
     InboundBatch,
     InboundEvent,
     MediaReference,
-    MediaUnavailable,
-    Progress,
-    SendOutcome,
-    Sent,
-    SetUp,
-    TearDown,
     WebhookRefusedError,
     WebhookRequest,
 )
+from polyant.domain.channel_info import AccountState, ChannelInfo, Credential, SetUp, TearDown
+from polyant.domain.channel_sends import Chunk, FetchOutcome, MediaUnavailable, Progress, SendOutcome, Sent
 from polyant.domain.channels import ChannelAccess, ChannelAccount, Delivery
 from polyant.domain.ports.channel import Channel, EventSource
 

@@ -13,7 +13,7 @@ from polyant.adapters.channels.platform_http import (
     PlatformResponse,
     bearer,
 )
-from polyant.domain.channel_events import FetchedMedia, MediaDelayed, MediaUnavailable
+from polyant.domain.channel_sends import FetchedMedia, MediaDelayed, MediaUnavailable
 from polyant.domain.proxies import ProxyRules, parse_proxy
 from support.patience import PATIENCE, seconds
 from support.upstream import DROP, HANG_BEFORE_HEAD, Reply, ScriptedUpstream, Then, json_reply

@@ -12,26 +12,19 @@ from msgspec.structs import replace
 
 from polyant.adapters.channels.telegram.channel import TelegramChannel, bot_of
 from polyant.adapters.channels.telegram.updates import NotAnUpdateError, read_update
-from polyant.domain.channel_events import (
-    AccountState,
+from polyant.domain.channel_events import InboundBatch, MediaReference, WebhookRefusedError, WebhookRequest
+from polyant.domain.channel_info import AccountState, ChannelRefusedError, ChannelUnreachableError, SetUp, TearDown
+from polyant.domain.channel_sends import (
     Ambiguous,
-    ChannelRefusedError,
-    ChannelUnreachableError,
     Chunk,
     FetchOutcome,
-    InboundBatch,
     MediaDelayed,
-    MediaReference,
     MediaUnavailable,
     NotSent,
     Progress,
     Refused,
     SendOutcome,
     Sent,
-    SetUp,
-    TearDown,
-    WebhookRefusedError,
-    WebhookRequest,
 )
 from polyant.domain.channels import ChannelAccount
 from polyant.domain.injectables import Environ

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from polyant.domain.audit import CLI, AuditQuery
 from polyant.domain.channel_content import ChannelContent, disconnected
-from polyant.domain.channel_events import (
+from polyant.domain.channel_info import (
     AccountState,
     ChannelRefusedError,
     ChannelUnreachableError,

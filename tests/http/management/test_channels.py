@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from polyant.domain.channel_events import AccountState
+from polyant.domain.channel_info import AccountState
 from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelConnection, ConnectionState

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from polyant.domain.backup_records import record_of
-from polyant.domain.channel_events import AccountState, ChannelUnreachableError, SetUp, TearDown
+from polyant.domain.channel_info import AccountState, ChannelUnreachableError, SetUp, TearDown
 from polyant.domain.channels import ChannelAccount
 from polyant.domain.instances import Slug
 from polyant.domain.secrets import SecretText

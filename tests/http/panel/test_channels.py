@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from polyant.domain.audit import CLI
-from polyant.domain.channel_events import AccountState, ChannelRefusedError, SetUp, TearDown
+from polyant.domain.channel_info import AccountState, ChannelRefusedError, SetUp, TearDown
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelAccess, ChannelAccount, ChannelConnection, ChannelName, ConnectionState
 from polyant.domain.instances import Slug

@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from polyant.adapters.channels.platform_hosts import PlatformHosts
-from polyant.domain.channel_events import FetchedMedia, FetchOutcome, MediaDelayed, MediaUnavailable
+from polyant.domain.channel_sends import FetchedMedia, FetchOutcome, MediaDelayed, MediaUnavailable
 from polyant.domain.proxies import ProxyRules
 from polyant.domain.proxy_routes import ProxyRoutes
 

@@ -4,19 +4,9 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
-from polyant.domain.channel_events import (
-    AccountState,
-    ChannelInfo,
-    Chunk,
-    FetchOutcome,
-    InboundBatch,
-    MediaReference,
-    Progress,
-    SendOutcome,
-    SetUp,
-    TearDown,
-    WebhookRequest,
-)
+from polyant.domain.channel_events import InboundBatch, MediaReference, WebhookRequest
+from polyant.domain.channel_info import AccountState, ChannelInfo, SetUp, TearDown
+from polyant.domain.channel_sends import Chunk, FetchOutcome, Progress, SendOutcome
 from polyant.domain.channels import ChannelAccount
 
 

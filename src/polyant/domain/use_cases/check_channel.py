@@ -1,7 +1,7 @@
 """Use case: ask the platform about a connected account."""
 
 from polyant.domain.channel_accounts import ChannelAccounts
-from polyant.domain.channel_events import AccountState
+from polyant.domain.channel_info import AccountState
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelName
 from polyant.domain.errors import PolyantError

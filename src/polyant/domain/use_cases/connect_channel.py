@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from polyant.domain.audit import Actor, Change
-from polyant.domain.channel_events import AccountState, ChannelInfo, Credential, SetUp
+from polyant.domain.channel_info import AccountState, ChannelInfo, Credential, SetUp
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import (
     AmbiguousSends,

@@ -7,7 +7,7 @@ import msgspec
 
 from polyant.domain.audit import Actor, Change
 from polyant.domain.channel_accounts import ChannelAccounts
-from polyant.domain.channel_events import TearDown
+from polyant.domain.channel_info import TearDown
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelConnection, ChannelName, ConnectionChangedError
 from polyant.domain.errors import PolyantError

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from polyant.domain.channel_events import AccountState
+from polyant.domain.channel_info import AccountState
 from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import (
     MAX_USERS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from polyant.domain.channel_events import ChannelInfo
+from polyant.domain.channel_info import ChannelInfo
 from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import (
     AmbiguousSends,

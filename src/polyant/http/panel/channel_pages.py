@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from litestar import Response
 
-from polyant.domain.channel_events import AccountState, ChannelInfo
+from polyant.domain.channel_info import AccountState, ChannelInfo
 from polyant.domain.channel_registry import ChannelRegistry, ChannelUnavailableError, UnknownChannelError
 from polyant.domain.channels import (
     ChannelAccess,

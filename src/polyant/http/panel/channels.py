@@ -6,7 +6,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from polyant.domain.channel_events import ChannelInfo
+from polyant.domain.channel_info import ChannelInfo
 from polyant.domain.channels import ChannelConnection, ChannelName
 from polyant.domain.errors import (
     ConflictError,

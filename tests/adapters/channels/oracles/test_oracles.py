@@ -15,7 +15,9 @@ import pytest
 from clients.environments import UnavailableError, python_with
 from polyant.adapters.channels.slack.channel import SlackChannel
 from polyant.adapters.channels.whatsapp.channel import WhatsAppChannel
-from polyant.domain.channel_events import Chunk, MediaKind, MediaReference, Peer, Progress, SetUp, WebhookRequest
+from polyant.domain.channel_events import MediaKind, MediaReference, Peer, WebhookRequest
+from polyant.domain.channel_info import SetUp
+from polyant.domain.channel_sends import Chunk, Progress
 from polyant.testing.manual_clock import ManualClock
 from support import slack_events, whatsapp_events
 from support.patience import PATIENCE

@@ -2,13 +2,7 @@ import pytest
 
 from adapters.channels.slack.conftest import account_of
 from polyant.adapters.channels.slack.channel import SlackChannel
-from polyant.domain.channel_events import (
-    AccountState,
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    SetUp,
-    TearDown,
-)
+from polyant.domain.channel_info import AccountState, ChannelRefusedError, ChannelUnreachableError, SetUp, TearDown
 from polyant.domain.channels import ChannelAccount, Delivery
 from support.slack_events import BOT_USER, TEAM
 from support.slack_platform import APP_TOKEN, BOT_TOKEN, SCOPES, Script, SlackPlatform, lost, refusal, status

@@ -5,14 +5,8 @@ import pytest
 
 from adapters.channels.slack.conftest import channel_for
 from polyant.adapters.channels.slack.channel import SlackChannel
-from polyant.domain.channel_events import (
-    FetchedMedia,
-    FetchOutcome,
-    MediaDelayed,
-    MediaKind,
-    MediaReference,
-    MediaUnavailable,
-)
+from polyant.domain.channel_events import MediaKind, MediaReference
+from polyant.domain.channel_sends import FetchedMedia, FetchOutcome, MediaDelayed, MediaUnavailable
 from polyant.domain.channels import ChannelAccount
 from polyant.testing.manual_clock import ManualClock
 from support.slack_events import file_of

@@ -5,7 +5,8 @@ import pytest
 from adapters.channels.slack.conftest import account_of
 from polyant.adapters.channels.slack import messages
 from polyant.adapters.channels.slack.channel import SlackChannel
-from polyant.domain.channel_events import Ambiguous, Chunk, NotSent, Peer, Progress, Refused, SendOutcome, Sent
+from polyant.domain.channel_events import Peer
+from polyant.domain.channel_sends import Ambiguous, Chunk, NotSent, Progress, Refused, SendOutcome, Sent
 from polyant.domain.channels import ChannelAccount
 from polyant.testing.manual_clock import ManualClock
 from support.patience import seconds

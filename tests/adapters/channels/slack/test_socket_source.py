@@ -8,12 +8,8 @@ import pytest
 
 from adapters.channels.slack.conftest import account_of
 from polyant.adapters.channels.slack.channel import SlackChannel
-from polyant.domain.channel_events import (
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    InboundBatch,
-    PullConflictError,
-)
+from polyant.domain.channel_events import InboundBatch
+from polyant.domain.channel_info import ChannelRefusedError, ChannelUnreachableError, PullConflictError
 from polyant.domain.channels import Delivery
 from polyant.domain.ports.channel import EventSource
 from support.patience import PATIENCE, seconds

@@ -2,22 +2,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from polyant.domain.channel_events import (
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    Chunk,
-    MediaKind,
-    MediaReference,
-    MediaUnavailable,
-    Moved,
-    NotSent,
-    Peer,
-    Progress,
-    PullConflictError,
-    Sent,
-    SetUp,
-    TearDown,
-)
+from polyant.domain.channel_events import MediaKind, MediaReference, Peer
+from polyant.domain.channel_info import ChannelRefusedError, ChannelUnreachableError, PullConflictError, SetUp, TearDown
+from polyant.domain.channel_sends import Chunk, MediaUnavailable, Moved, NotSent, Progress, Sent
 from support.scripted_telegram import refusal, success
 from support.telegram_rig import ACCOUNT, SECRET, TelegramRig, telegram_rig
 from support.upstream import DROP, Reply

@@ -6,26 +6,20 @@ from msgspec.structs import replace
 
 from polyant.adapters.channels.whatsapp import channel as channel_module
 from polyant.adapters.channels.whatsapp.channel import WhatsAppChannel
-from polyant.domain.channel_events import (
-    AccountState,
+from polyant.domain.channel_events import MediaKind, MediaReference, Peer
+from polyant.domain.channel_info import AccountState, ChannelRefusedError, ChannelUnreachableError, SetUp, TearDown
+from polyant.domain.channel_sends import (
     Ambiguous,
-    ChannelRefusedError,
-    ChannelUnreachableError,
     Chunk,
     FetchedMedia,
     FetchOutcome,
     MediaDelayed,
-    MediaKind,
-    MediaReference,
     MediaUnavailable,
     NotSent,
-    Peer,
     Progress,
     Refused,
     SendOutcome,
     Sent,
-    SetUp,
-    TearDown,
 )
 from polyant.domain.channels import ChannelAccount
 from polyant.domain.secrets import SecretText

@@ -5,19 +5,14 @@ import msgspec
 import pytest
 
 from polyant.domain.channel_events import (
-    Ambiguous,
     DeliveryStatus,
     EventKind,
-    FetchedMedia,
-    MediaDelayed,
     MediaKind,
     MediaReference,
-    Moved,
-    NotSent,
     Peer,
-    Refused,
     WebhookRefusedError,
 )
+from polyant.domain.channel_sends import Ambiguous, FetchedMedia, MediaDelayed, Moved, NotSent, Refused
 from polyant.domain.channels import AmbiguousSends, BurstPolicy, ChannelAccess, UnknownConnectionError
 from polyant.domain.chat import AssistantMessage, TextDelta, TextPart, UserMessage
 from polyant.domain.errors import ProviderError, ProviderFailure

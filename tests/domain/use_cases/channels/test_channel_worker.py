@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from polyant.domain.channel_events import InboundBatch, PullConflictError
+from polyant.domain.channel_events import InboundBatch
+from polyant.domain.channel_info import PullConflictError
 from polyant.domain.channels import Delivery
 from polyant.domain.injectables import ConversationDays
 from polyant.domain.lane_work import EventFilter

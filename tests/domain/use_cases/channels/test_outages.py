@@ -8,7 +8,7 @@ import pytest
 from polyant.adapters.memory.inbox import MemoryInbox
 from polyant.adapters.memory.lanes import MemoryLanes
 from polyant.adapters.memory.outbox import MemoryOutbox
-from polyant.domain.channel_events import NotSent, SendOutcome, Sent
+from polyant.domain.channel_sends import NotSent, SendOutcome, Sent
 from polyant.domain.channels import AmbiguousSends
 from polyant.domain.errors import AdapterUnavailableError, StorageUnavailableError
 from polyant.domain.lane_work import (

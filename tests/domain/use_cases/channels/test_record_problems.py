@@ -8,17 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from polyant.adapters.memory.channel_connections import MemoryChannelConnections
-from polyant.domain.channel_events import (
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    InboundBatch,
-    PullConflictError,
-    Refused,
-    WebhookRefusedError,
-    WebhookRequest,
-)
+from polyant.domain.channel_events import InboundBatch, WebhookRefusedError, WebhookRequest
+from polyant.domain.channel_info import ChannelRefusedError, ChannelUnreachableError, PullConflictError
 from polyant.domain.channel_problems import ChannelProblem, ProblemKind
 from polyant.domain.channel_registry import ChannelUnavailableError
+from polyant.domain.channel_sends import Refused
 from polyant.domain.channels import ChannelAccount, ChannelConnection, ConnectionId, Delivery
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.instances import Instance

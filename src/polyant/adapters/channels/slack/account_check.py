@@ -5,15 +5,8 @@ import re
 from polyant.adapters.channels.platform_http import CallFailedError
 from polyant.adapters.channels.slack.api import SlackApi, SlackReply
 from polyant.adapters.channels.slack.events import SlackAccount
-from polyant.domain.channel_events import (
-    AccountState,
-    Ambiguous,
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    NotSent,
-    SetUp,
-    TearDown,
-)
+from polyant.domain.channel_info import AccountState, ChannelRefusedError, ChannelUnreachableError, SetUp, TearDown
+from polyant.domain.channel_sends import Ambiguous, NotSent
 from polyant.domain.channels import ChannelAccount, Delivery
 
 LABEL = "Slack"

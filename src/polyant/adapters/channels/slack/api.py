@@ -8,7 +8,7 @@ import msgspec
 
 from polyant.adapters.channels.platform_http import CallFailedError, PlatformHttp, bearer, json_body
 from polyant.adapters.channels.slack.wire import Reply
-from polyant.domain.channel_events import Ambiguous, NotSent, Refused, SendOutcome, Sent
+from polyant.domain.channel_sends import Ambiguous, NotSent, Refused, SendOutcome, Sent
 
 RATE_LIMITED = "ratelimited"
 _TOO_MANY_REQUESTS = 429

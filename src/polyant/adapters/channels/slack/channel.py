@@ -16,21 +16,9 @@ from polyant.adapters.channels.slack.messages import MAX_MARKDOWN_CHARACTERS, Sl
 from polyant.adapters.channels.slack.progress import SlackProgress
 from polyant.adapters.channels.slack.signature import verify
 from polyant.adapters.channels.slack.socket_source import SlackSocketSource
-from polyant.domain.channel_events import (
-    AccountState,
-    Ambiguous,
-    ChannelInfo,
-    Chunk,
-    Credential,
-    FetchOutcome,
-    InboundBatch,
-    MediaReference,
-    Progress,
-    SendOutcome,
-    SetUp,
-    TearDown,
-    WebhookRequest,
-)
+from polyant.domain.channel_events import InboundBatch, MediaReference, WebhookRequest
+from polyant.domain.channel_info import AccountState, ChannelInfo, Credential, SetUp, TearDown
+from polyant.domain.channel_sends import Ambiguous, Chunk, FetchOutcome, Progress, SendOutcome
 from polyant.domain.channels import ChannelAccess, ChannelAccount, Delivery
 from polyant.domain.injectables import Environ
 from polyant.domain.ports.channel import Channel, EventSource

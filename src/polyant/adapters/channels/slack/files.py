@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from polyant.adapters.channels.platform_http import CallFailedError, PlatformHttp, bearer
 from polyant.adapters.channels.slack.api import SlackApi, SlackReply
 from polyant.adapters.channels.slack.wire import File
-from polyant.domain.channel_events import (
+from polyant.domain.channel_events import MediaKind, MediaReference
+from polyant.domain.channel_sends import (
     FetchedMedia,
     FetchOutcome,
     MediaDelayed,
-    MediaKind,
-    MediaReference,
     MediaUnavailable,
     NotSent,
     Refused,

@@ -7,7 +7,8 @@ from typing import Any
 from polyant.adapters.channels.platform_http import CallFailedError
 from polyant.adapters.channels.slack.api import SlackApi, SlackReply
 from polyant.adapters.channels.slack.text import escaped, without_notifications
-from polyant.domain.channel_events import Ambiguous, Chunk, NotSent, Peer, SendOutcome, Sent
+from polyant.domain.channel_events import Peer
+from polyant.domain.channel_sends import Ambiguous, Chunk, NotSent, SendOutcome, Sent
 
 MAX_MARKDOWN_CHARACTERS = 12_000
 UNKNOWN_DRAFT = "-"

@@ -8,7 +8,7 @@ from polyant.adapters.channels.slack.messages import (
     SlackMessages,
     draft_after,
 )
-from polyant.domain.channel_events import Progress
+from polyant.domain.channel_sends import Progress
 from polyant.domain.ports.clock import Clock
 
 _SECONDS = 5.0

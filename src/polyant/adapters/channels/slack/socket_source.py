@@ -13,14 +13,8 @@ from polyant.adapters.channels.slack.account_check import LABEL, accepted
 from polyant.adapters.channels.slack.api import SlackApi
 from polyant.adapters.channels.slack.events import SlackAccount, read_callback
 from polyant.adapters.channels.slack.wire import Envelope
-from polyant.domain.channel_events import (
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    InboundBatch,
-    InboundEvent,
-    PullConflictError,
-    WebhookRefusedError,
-)
+from polyant.domain.channel_events import InboundBatch, InboundEvent, WebhookRefusedError
+from polyant.domain.channel_info import ChannelRefusedError, ChannelUnreachableError, PullConflictError
 from polyant.domain.errors import UnavailableError
 from polyant.domain.ports.channel import EventSource
 from polyant.domain.secrets import SecretText

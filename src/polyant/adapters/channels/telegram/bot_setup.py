@@ -8,13 +8,7 @@ from polyant.adapters.channels.platform_http import CallFailedError
 from polyant.adapters.channels.telegram.bot_api import BotApi, BotApiError
 from polyant.adapters.channels.telegram.update_source import ALLOWED_UPDATES
 from polyant.adapters.channels.telegram.wire import User, WebhookInfo
-from polyant.domain.channel_events import (
-    AccountState,
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    SetUp,
-    TearDown,
-)
+from polyant.domain.channel_info import AccountState, ChannelRefusedError, ChannelUnreachableError, SetUp, TearDown
 from polyant.domain.channels import ChannelAccount
 
 _DENIED = frozenset({401, 403, 404})

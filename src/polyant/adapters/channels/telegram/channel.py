@@ -15,21 +15,9 @@ from polyant.adapters.channels.telegram.files import Files
 from polyant.adapters.channels.telegram.messages import Messages
 from polyant.adapters.channels.telegram.update_source import UpdateSource
 from polyant.adapters.channels.telegram.updates import Bot, NotAnUpdateError, read_update
-from polyant.domain.channel_events import (
-    AccountState,
-    ChannelInfo,
-    Chunk,
-    Credential,
-    FetchOutcome,
-    InboundBatch,
-    MediaReference,
-    Progress,
-    SendOutcome,
-    SetUp,
-    TearDown,
-    WebhookRefusedError,
-    WebhookRequest,
-)
+from polyant.domain.channel_events import InboundBatch, MediaReference, WebhookRefusedError, WebhookRequest
+from polyant.domain.channel_info import AccountState, ChannelInfo, Credential, SetUp, TearDown
+from polyant.domain.channel_sends import Chunk, FetchOutcome, Progress, SendOutcome
 from polyant.domain.channels import ChannelAccess, ChannelAccount, Delivery
 from polyant.domain.injectables import Environ
 from polyant.domain.ports.channel import Channel, EventSource

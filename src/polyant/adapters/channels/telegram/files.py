@@ -6,7 +6,8 @@ from polyant.adapters.channels.platform_http import CallFailedError, PlatformHtt
 from polyant.adapters.channels.telegram.bot_api import BotApi, BotApiError
 from polyant.adapters.channels.telegram.updates import MAX_FILE_BYTES
 from polyant.adapters.channels.telegram.wire import FileInfo
-from polyant.domain.channel_events import FetchedMedia, FetchOutcome, MediaDelayed, MediaReference, MediaUnavailable
+from polyant.domain.channel_events import MediaReference
+from polyant.domain.channel_sends import FetchedMedia, FetchOutcome, MediaDelayed, MediaUnavailable
 from polyant.domain.secrets import SecretText
 
 _GONE = MediaUnavailable("gone")

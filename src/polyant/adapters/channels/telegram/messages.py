@@ -9,7 +9,8 @@ from polyant.adapters.channels.platform_http import CallFailedError
 from polyant.adapters.channels.telegram.bot_api import BotApi, BotApiError
 from polyant.adapters.channels.telegram.formatting import FormattedText, cut, format_text
 from polyant.adapters.channels.telegram.wire import SentMessage
-from polyant.domain.channel_events import Ambiguous, Chunk, Moved, NotSent, Peer, Progress, Refused, SendOutcome, Sent
+from polyant.domain.channel_events import Peer
+from polyant.domain.channel_sends import Ambiguous, Chunk, Moved, NotSent, Progress, Refused, SendOutcome, Sent
 from polyant.domain.secrets import SecretText
 
 _GENERAL_TOPIC = "1"

@@ -5,7 +5,8 @@ import msgspec
 from polyant.adapters.channels.platform_http import CallFailedError
 from polyant.adapters.channels.telegram.bot_api import BotApi, BotApiError
 from polyant.adapters.channels.telegram.updates import Bot, NotAnUpdateError, read_update
-from polyant.domain.channel_events import ChannelRefusedError, ChannelUnreachableError, InboundBatch, PullConflictError
+from polyant.domain.channel_events import InboundBatch
+from polyant.domain.channel_info import ChannelRefusedError, ChannelUnreachableError, PullConflictError
 from polyant.domain.ports.channel import EventSource
 from polyant.domain.secrets import SecretText
 

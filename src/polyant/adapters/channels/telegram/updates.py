@@ -5,15 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from polyant.adapters.channels.telegram.wire import AnyUpdate, Entity, File, Message, Update, User, name_of
-from polyant.domain.channel_events import (
-    ChannelUser,
-    EventKind,
-    InboundEvent,
-    MediaKind,
-    MediaReference,
-    Peer,
-    Quote,
-)
+from polyant.domain.channel_events import ChannelUser, EventKind, InboundEvent, MediaKind, MediaReference, Peer, Quote
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 """The largest file that getFile offers."""

@@ -15,23 +15,9 @@ from polyant.adapters.channels.whatsapp.graph_api import GraphApi
 from polyant.adapters.channels.whatsapp.media import WhatsAppMedia
 from polyant.adapters.channels.whatsapp.number_check import LABEL, WhatsAppNumberCheck
 from polyant.adapters.channels.whatsapp.signature import answer_verification, verify
-from polyant.domain.channel_events import (
-    AccountState,
-    Ambiguous,
-    ChannelInfo,
-    ChannelRefusedError,
-    Chunk,
-    Credential,
-    FetchOutcome,
-    InboundBatch,
-    MediaReference,
-    NotSent,
-    Progress,
-    SendOutcome,
-    SetUp,
-    TearDown,
-    WebhookRequest,
-)
+from polyant.domain.channel_events import InboundBatch, MediaReference, WebhookRequest
+from polyant.domain.channel_info import AccountState, ChannelInfo, ChannelRefusedError, Credential, SetUp, TearDown
+from polyant.domain.channel_sends import Ambiguous, Chunk, FetchOutcome, NotSent, Progress, SendOutcome
 from polyant.domain.channels import ChannelAccess, ChannelAccount, Delivery
 from polyant.domain.injectables import Environ
 from polyant.domain.ports.channel import Channel, EventSource

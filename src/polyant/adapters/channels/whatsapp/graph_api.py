@@ -9,7 +9,7 @@ import msgspec
 
 from polyant.adapters.channels.platform_http import CallFailedError, PlatformHttp, bearer, json_body
 from polyant.adapters.channels.whatsapp.wire import Reply
-from polyant.domain.channel_events import Ambiguous, NotSent, Refused, SendOutcome, Sent
+from polyant.domain.channel_sends import Ambiguous, NotSent, Refused, SendOutcome, Sent
 
 _INVALID_TOKEN = 190
 """Meta's code for an invalid or expired access token."""

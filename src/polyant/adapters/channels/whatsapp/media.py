@@ -2,14 +2,8 @@
 
 from polyant.adapters.channels.platform_http import CallFailedError, PlatformHttp, bearer
 from polyant.adapters.channels.whatsapp.graph_api import GraphApi, GraphReply, is_id
-from polyant.domain.channel_events import (
-    FetchedMedia,
-    FetchOutcome,
-    MediaDelayed,
-    MediaKind,
-    MediaReference,
-    MediaUnavailable,
-)
+from polyant.domain.channel_events import MediaKind, MediaReference
+from polyant.domain.channel_sends import FetchedMedia, FetchOutcome, MediaDelayed, MediaUnavailable
 
 _UNKNOWN_OBJECT = "100"
 _UNSUPPORTED = frozenset({MediaKind.VIDEO, MediaKind.OTHER})

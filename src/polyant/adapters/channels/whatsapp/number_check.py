@@ -6,13 +6,7 @@ import hmac
 from polyant.adapters.channels.platform_http import CallFailedError
 from polyant.adapters.channels.whatsapp.graph_api import GraphApi, GraphReply, is_id
 from polyant.adapters.channels.whatsapp.wire import Callbacks
-from polyant.domain.channel_events import (
-    AccountState,
-    ChannelRefusedError,
-    ChannelUnreachableError,
-    SetUp,
-    TearDown,
-)
+from polyant.domain.channel_info import AccountState, ChannelRefusedError, ChannelUnreachableError, SetUp, TearDown
 from polyant.domain.channels import ChannelAccount
 from polyant.domain.ports.clock import Clock
 

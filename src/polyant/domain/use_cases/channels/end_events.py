@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from polyant.domain.channel_events import Chunk, InboundEvent, Peer
+from polyant.domain.channel_events import InboundEvent, Peer
 from polyant.domain.channel_metrics import ChannelMetrics, NoChannelMetrics
+from polyant.domain.channel_sends import Chunk
 from polyant.domain.conversations import Message, TurnId
 from polyant.domain.injectables import LeaseSeconds
 from polyant.domain.lane_work import Delivery, EventId, EventState, LaneWork, StoredEvent, TurnResult

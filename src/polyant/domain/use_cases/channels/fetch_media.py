@@ -1,13 +1,7 @@
 """Use case: fetch the media of an event, as parts of a message."""
 
-from polyant.domain.channel_events import (
-    FetchedMedia,
-    InboundEvent,
-    MediaDelayed,
-    MediaKind,
-    MediaReference,
-    MediaUnavailable,
-)
+from polyant.domain.channel_events import InboundEvent, MediaKind, MediaReference
+from polyant.domain.channel_sends import FetchedMedia, MediaDelayed, MediaUnavailable
 from polyant.domain.chat import TextPart, UserMessage, UserPart
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.inbound_text import data_line, missing_media, user_text

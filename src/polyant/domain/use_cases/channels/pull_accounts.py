@@ -5,7 +5,7 @@ import contextlib
 import logging
 from contextlib import AsyncExitStack
 
-from polyant.domain.channel_events import ChannelRefusedError, ChannelUnreachableError, PullConflictError
+from polyant.domain.channel_info import ChannelRefusedError, ChannelUnreachableError, PullConflictError
 from polyant.domain.channel_problems import ProblemKind
 from polyant.domain.channels import ChannelConnection, ConnectionId, Delivery, UnknownConnectionError
 from polyant.domain.errors import LeaseLostError, PolyantError, StorageUnavailableError

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from polyant.domain.channel_events import InboundEvent, Progress
+from polyant.domain.channel_events import InboundEvent
+from polyant.domain.channel_sends import Progress
 from polyant.domain.channels import BurstPolicy, ChannelAccount
 from polyant.domain.chat import AssistantMessage, ChatRequest, SupervisorEvent, ToolStarted, UserMessage
 from polyant.domain.conversations import ConversationId

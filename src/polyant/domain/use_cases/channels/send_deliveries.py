@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from polyant.domain.channel_events import Ambiguous, Chunk, Moved, NotSent, Peer, Refused, Sent
+from polyant.domain.channel_events import Peer
 from polyant.domain.channel_problems import ProblemKind
+from polyant.domain.channel_sends import Ambiguous, Chunk, Moved, NotSent, Refused, Sent
 from polyant.domain.channels import AmbiguousSends, ChannelAccount, ChannelConnection
 from polyant.domain.errors import SecretUnreadableError, StorageUnavailableError
 from polyant.domain.injectables import LeaseSeconds
