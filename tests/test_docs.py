@@ -376,3 +376,9 @@ def chat_status(url: str) -> int:
     with closing(HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as connection:
         connection.request("POST", CHAT, chat_body(), {"Content-Type": "application/json"})
         return connection.getresponse().status
+
+
+def test_readme_counts_the_tested_clients() -> None:
+    table = (ROOT / "docs" / "clients.md").read_text().partition("\n## Tested clients\n")[2].partition("\n### ")[0]
+    count = len(re.findall(r"(?m)^\| \[", table))
+    assert f"tested with [{count} clients](docs/clients.md)" in (ROOT / "README.md").read_text()
