@@ -82,6 +82,11 @@ def headers_fail(context: Context[Any]) -> str:
     raise ToolError(headers(context))
 
 
+@full.tool(structured_output=False)
+def large() -> str:
+    return "x" * (5 * 1024 * 1024)
+
+
 @full.tool()
 def die() -> str:
     os._exit(1)

@@ -37,6 +37,7 @@ class ToolServersUnderTest(Protocol):
     - `headers` returns the headers of the request as JSON.
     - `headers_fail` fails with the headers of the request as its text.
     - `show` returns the text "See:", an image of type image/png, and a resource with the text "A note."
+    - `large` returns 5 MiB of text.
     - `die` stops the server.
     """
 
@@ -301,6 +302,12 @@ class ToolServersContract(Contract):
             for name, arguments in (("full__die", {}), ("full__add", {"a": 1, "b": 2})):
                 with pytest.raises(ToolError):
                     await call(tools[name], **arguments)
+
+    @proves("If the server is gone or returns more than 4 MiB, it raises ToolError too.")
+    async def test_result_that_is_too_large_is_an_error(self, servers: ToolServersUnderTest) -> None:
+        async with opened(servers, servers.full("large")) as tools:
+            with pytest.raises(ToolError):
+                await call(tools["full__large"])
 
     # headers
 
