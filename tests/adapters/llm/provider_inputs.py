@@ -67,6 +67,10 @@ def escaped(text: str) -> bytes:
     return b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % text.encode()
 
 
+def _nested(depth: int) -> bytes:
+    return b"[" * depth + b'"Hi"' + b"]" * depth
+
+
 HI, STOP, ROLE = delta(content="Hi"), delta("stop"), delta(role="assistant", content="")
 
 
@@ -161,6 +165,7 @@ def error_cases() -> list[Case]:
         ]
     whole = {
         "text in error": ({"error": "out of memory"}, FAILED),
+        "an error in many lists": ({"error": msgspec.Raw(_nested(700))}, FAILED),
         "an object in error": ({"error": {"code": 429}}, "rate_limit"),
         "an error in an array": ([{"error": {"status": "UNAVAILABLE"}}], "overloaded"),
         "type error": ({"type": "error", "error": {"type": "rate_limit_error"}}, "rate_limit"),
@@ -336,6 +341,14 @@ TEXTS = [
     ),
     Case(name="one part", body=message(content={"type": "text", "text": "Hi"}), text="Hi"),
     Case(name="a part with a value", body=message(content=[{"type": "text", "text": {"value": "Hi"}}]), text="Hi"),
+    *(
+        Case(
+            name=f"a text in {depth} lists",
+            body=b'{"choices":[{"message":{"content":%b}}]}' % _nested(depth),
+            text=text,
+        )
+        for depth, text in ((10, "Hi"), (700, ""))
+    ),
     Case(name="parts as strings", body=message(content=["H", "i"]), text="Hi"),
     Case(name="parts that aren't text", body=message(content=[{"type": "image_url"}, None, 7]), text=""),
     Case(

@@ -2,7 +2,13 @@ from typing import Any
 
 import pytest
 
-from polyant.adapters.llm.error_reports import failure_of_error, failure_of_report, has_error, has_nested_error
+from polyant.adapters.llm.error_reports import (
+    failure_of_error,
+    failure_of_report,
+    has_error,
+    has_nested_error,
+    is_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +76,4 @@ def test_deep_nesting_is_searched_up_to_a_limit() -> None:
     assert not has_error({"data": value})
     assert not has_nested_error(value)
     assert has_error({"data": [{"data": {"error": "m"}}]})
+    assert is_error(value)

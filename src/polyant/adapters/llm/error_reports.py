@@ -57,6 +57,7 @@ _ANSWER_FIELDS = frozenset({"content", "tool_calls", "function_call", "annotatio
 """The fields of an answer that may contain the errors of tools and of websites."""
 _MAX_DEPTH = 8
 _MAX_ITEMS = 4
+_MAX_ERROR_DEPTH = 16
 
 
 def failure_of_error(*names: object) -> CallFailedError:
@@ -108,21 +109,27 @@ def has_nested_error(value: object, depth: int = 0) -> bool:
             return False
 
 
-def is_error(value: object) -> bool:
+def is_error(value: object, depth: int = 0) -> bool:
     """Returns whether the value of a field such as `error` reports an error.
 
     Some servers send the field in every chunk. Null, false, 0, an empty value, a text such as `none`, the code 0 and an
     object of nothing but such values report no error.
+
+    Args:
+        value: The value.
+        depth: How many objects and lists are around the value; from 16 on, everything that isn't empty is an error.
     """
+    if depth >= _MAX_ERROR_DEPTH:
+        return bool(value)
     match value:
         case str():
             return value.strip().lower() not in _NO_ERRORS
         case {"code": code, **rest} if _means_success(code):
-            return is_error(rest.get("error"))
+            return is_error(rest.get("error"), depth + 1)
         case dict():
-            return any(map(is_error, value.values()))
+            return any(is_error(part, depth + 1) for part in value.values())
         case list():
-            return any(map(is_error, value))
+            return any(is_error(part, depth + 1) for part in value)
         case _:
             return bool(value)
 

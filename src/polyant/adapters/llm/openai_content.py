@@ -21,6 +21,7 @@ _NO_STATE = frozenset({"finish_reason", "stop_reason", *STATE_FIELDS})
 _REASONING_PARTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text")
 _CONTENT = "content"
 _FUNCTION = "function"
+_MAX_DEPTH = 16
 _TEXT_FIELDS = ("text", "refusal", "value", "content")
 _MERGED_FIELDS = ("text", "summary", "thinking")
 _FIXED = re.compile(r"signature|encrypted|opaque|redacted|(?:\A|_)(?:id|data|format|type)\Z", re.IGNORECASE)
@@ -32,15 +33,20 @@ _CONTINUED_TYPES = (
 )
 
 
-def text_in(content: Any) -> str:
-    """Returns the text of a `content` or `refusal`: a string, a part, or a list of them; reasoning isn't text."""
+def text_in(content: Any, depth: int = 0) -> str:
+    """Returns the text of a `content` or `refusal`: a string, a part, or a list of them; reasoning isn't text.
+
+    Args:
+        content: The value of the field.
+        depth: How many parts and lists are around it; what is nested deeper than in 16 isn't read.
+    """
     match content:
         case str():
             return content
-        case list():
-            return "".join(map(text_in, content))
-        case dict() if content.get("type") not in _REASONING_PARTS:
-            return next((text for name in _TEXT_FIELDS if (text := text_in(content.get(name)))), "")
+        case list() if depth < _MAX_DEPTH:
+            return "".join([text_in(part, depth + 1) for part in content])
+        case dict() if depth < _MAX_DEPTH and content.get("type") not in _REASONING_PARTS:
+            return next((text for name in _TEXT_FIELDS if (text := text_in(content.get(name), depth + 1))), "")
         case _:
             return ""
 
