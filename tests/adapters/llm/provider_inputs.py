@@ -346,8 +346,9 @@ TEXTS = [
             name=f"a text in {depth} lists",
             body=b'{"choices":[{"message":{"content":%b}}]}' % _nested(depth),
             text=text,
+            fails=fails,
         )
-        for depth, text in ((10, "Hi"), (700, ""))
+        for depth, text, fails in ((10, "Hi", None), (700, "", FAILED))
     ),
     Case(name="parts as strings", body=message(content=["H", "i"]), text="Hi"),
     Case(name="parts that aren't text", body=message(content=[{"type": "image_url"}, None, 7]), text=""),
