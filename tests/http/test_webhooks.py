@@ -1,13 +1,19 @@
 import msgspec
 import pytest
 
+from polyant.adapters.memory.channel_connections import MemoryChannelConnections
+from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
+from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.channel_events import WebhookRefusedError, WebhookReply, WebhookRequest
-from polyant.domain.channels import UnknownConnectionError
+from polyant.domain.channels import ConnectionId, UnknownConnectionError
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.limits import LimitState, RateLimit
+from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.secrets import SecretText
 from polyant.domain.use_cases.channels.receive_events import ReceiveEvents
 from polyant.http.webhooks import FORGED_LIMIT, MAX_WEBHOOK_BYTES
+from polyant.testing.channel_connection_factory import connection_of
+from polyant.testing.factories import InstanceFactory
 from support.app import App, serving
 from support.asgi import Response
 
@@ -133,6 +139,21 @@ async def test_unknown_webhooks_are_limited_without_looking_them_up(receive: Fak
         assert (await delivered(app, receive, times=1, path=unknown[0])).status == 429
         assert (await delivered(app, receive, times=1, path=unknown[0], client=("203.0.113.8", 1))).status == 200
         assert (await delivered(app, receive, times=1, path=unknown[0])).status == 200
+
+
+async def test_connection_of_an_address_over_the_limit_is_found(receive: FakeReceive) -> None:
+    async with serving() as app:
+        memory = MemoryStore()
+        app.provided[ChannelConnections] = connections = MemoryChannelConnections(memory=memory)
+        receive.outcome = UnknownConnectionError()
+        for number in range(FORGED_LIMIT.requests + 1):
+            await delivered(app, receive, times=1, path=f"/channels/fake/{number:022d}")
+        assert (await delivered(app, receive, times=1, path=PATH)).status == 429
+        instance = await MemoryInstanceRepo(memory=memory).add(InstanceFactory.build())
+        await connections.add(connection_of(id=ConnectionId(ID), instance_id=instance.id, slug=instance.slug))
+        receive.outcome = WebhookReply()
+        app.clock.advance(1)
+        assert (await delivered(app, receive, times=1, path=PATH)).status == 200
 
 
 async def test_body_is_limited(receive: FakeReceive) -> None:

@@ -17,6 +17,7 @@ from polyant.domain.channels import (
 )
 from polyant.domain.errors import AuthenticationError, InvalidInputError, RateLimitedError
 from polyant.domain.limits import RateLimit
+from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.rate_limiter import RateLimiter
 from polyant.http.bodies import read_body_of
@@ -27,6 +28,7 @@ MAX_WEBHOOK_BYTES = 1024 * 1024
 FORGED_LIMIT = RateLimit(60, 60)
 """The limit of requests with a wrong signature or an unknown address of a webhook, for each address of a client."""
 _MAX_KNOWN = 10_000
+_LIST_SECONDS = 1.0
 _METHODS = frozenset({"GET", "POST"})
 _PATH = "/channels/{channel:str}/{connection_id:str}"
 _PARTS = 2
@@ -56,6 +58,8 @@ class Webhooks:
         """When the addresses over the limit may fail again, by the monotonic clock."""
         self._found: set[str] = set()
         """The ids of connections that exist; others aren't looked up for an address over the limit."""
+        self._list_at = 0.0
+        """When the connections may be listed again, by the monotonic clock."""
 
     async def reply(self, scope: HTTPScope, receive: Receive, *, channel: str, connection_id: str) -> WebhookReply:
         """Returns the response that the platform expects; the events of the request are stored.
@@ -71,7 +75,7 @@ class Webhooks:
 
         if not CHANNEL_NAME_PATTERN.match(channel) or not CONNECTION_ID_PATTERN.match(connection_id):
             raise UnknownConnectionError
-        if connection_id not in self._found:
+        if connection_id not in self._found and not await self._is_listed(scope, connection_id):
             self._require_room(scope)
         body = await read_body_of(scope, receive, limit=self._max_bytes)
         receive_events = await self._instances.get(ReceiveEvents)
@@ -95,6 +99,20 @@ class Webhooks:
             raise AuthenticationError("Unauthorized") from None
         self._note_found(connection_id)
         return reply
+
+    async def _is_listed(self, scope: HTTPScope, connection_id: str) -> bool:
+        """Returns whether the connection exists, for an address over the limit; reads them at most once a second.
+
+        A proxy that isn't trusted gives all clients one address: a flood must not stop the platform's own requests.
+        """
+        now = self._clock.monotonic()
+        if self._refused.get(self._throttle.key_of(scope), now) <= now:
+            return False
+        if now >= self._list_at:
+            self._list_at = now + _LIST_SECONDS
+            connections = await self._instances.get(ChannelConnections)
+            self._found.update(each.id for each in await connections.list())
+        return connection_id in self._found
 
     def _note_found(self, connection_id: str) -> None:
         if len(self._found) >= _MAX_KNOWN:
