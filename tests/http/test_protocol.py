@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -509,6 +510,21 @@ async def test_connection_calls_back_when_its_client_is_gone_unless_the_watch_ha
         await probe.until(lambda: not probe.state.connections)
     assert called == ["watching"]
     assert probe.scopes[-1]["extensions"] == {}  # else the connection would refer to itself
+
+
+@pytest.mark.parametrize("data", [b"", GET, GET[:10], b"garbage\r\n\r\n"], ids=["silent", "served", "half", "refused"])
+async def test_closed_connection_is_freed_without_garbage_collection(
+    probe: Probe, data: bytes, no_garbage_collection: None
+) -> None:
+    async with probe.served():
+        async with probe.connected() as (reader, writer):
+            await probe.until(lambda: bool(probe.state.connections))
+            (freed,) = map(weakref.ref, probe.state.connections)
+            writer.write(data)
+            if data == GET:
+                await one_response(reader)
+        await probe.until(lambda: not probe.state.connections and not probe.state.tasks)
+        await probe.until(lambda: freed() is None)
 
 
 async def test_slow_but_steady_reader_is_served(probe: Probe) -> None:

@@ -81,6 +81,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._body_since = 0.0
         self._data = b""
         self._unread: UnreadWatch
+        self._queueing: _QueueingFlow
         self._disconnect_callbacks: set[Callable[[], None]] = set()
         self._extensions: dict[str, Any] = {EXTENSION: self.watch_disconnect}
         self._answered: RequestResponseCycle | None = None
@@ -90,7 +91,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self.flow = _QueueingFlow(transport, self._is_queue_full)
+        self.flow = self._queueing = _QueueingFlow(transport, self._is_queue_full)
         _bound_send_buffer(transport)
         now = self.loop.time()
         self._unread = UnreadWatch(transport, now)
@@ -108,7 +109,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         for callback in tuple(self._disconnect_callbacks):
             callback()
-        self._extensions.clear()  # else the connection would refer to itself
+        # Else the connection would refer to itself, and be kept until the garbage collector comes to it.
+        self._extensions.clear()
+        self._queueing.end()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -343,9 +346,17 @@ class _QueueingFlow(FlowControl):
         super().__init__(transport)
         self._is_full = is_full
 
+    def end(self) -> None:
+        """Forgets the connection, which is lost."""
+        self._is_full = _is_never_full
+
     def resume_reading(self) -> None:
         if self.read_paused and not self._is_full():
             super().resume_reading()
+
+
+def _is_never_full() -> bool:
+    return False
 
 
 def _without_upgrade(headers: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
