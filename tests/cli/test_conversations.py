@@ -34,6 +34,8 @@ def test_conversations_are_listed_shown_exported_and_deleted(polyant: Polyant, s
     found = polyant.succeed("conversations", "list", "kept", "--json").json
     assert (found["total"], [each["user"] for each in found["conversations"]]) == (2, ["ann", "bob"])
     assert list(found["conversations"][0]) == FIELDS
+    cut = polyant.succeed("conversations", "list", "kept", "--limit", "1")
+    assert (len(cut.stdout.splitlines()), cut.stderr) == (2, "polyant: 1 of 2 conversations: see --limit\n")
     head, ann = polyant.succeed("conversations", "list", "kept", "--user", "ann").stdout.splitlines()
     assert head.split()[:3] == ["ID", "CHANNEL", "USER"]
     conversation = ann.split()[0]

@@ -112,3 +112,27 @@ def test_invalid_option_of_serve_is_a_usage_error(polyant: Polyant, option: str,
     done = polyant("serve", option, value)
     assert (done.code, done.stdout) == (2, "")
     assert f"argument {option}: {message}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("instances", "list", "--search", "a\udcff"),
+        ("channels", "approve", "demo-bot", "telegram", "\udcff"),
+        ("conversations", "list", "demo-bot", "--channel", "\udcff"),
+        ("mcp", "set", "demo-bot", "crm", "https://crm.example", "--header", "x=\udcff"),
+    ],
+)
+def test_argument_that_is_not_utf8_is_a_usage_error(
+    polyant: Polyant, home: Path, *, arguments: tuple[str, ...]
+) -> None:
+    done = polyant(*arguments)
+    assert (done.code, done.stdout) == (2, "")
+    assert "must be text in UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "9" * 5_000])
+def test_limit_of_a_list_is_a_whole_number(polyant: Polyant, home: Path, *, number: str) -> None:
+    done = polyant("conversations", "list", "demo-bot", f"--limit={number}")
+    assert (done.code, done.stdout) == (2, "")
+    assert "must be a whole number from 1 to 1000000" in done.stderr

@@ -61,6 +61,7 @@ def _send_unusual_texts(folder: Path, variables: dict[str, str]) -> None:
             for path in (
                 *(f"/instances?search={text}", f"/users?search={text}", f"/audit?instance={text}"),
                 *(f"/audit?user={text}", f"/audit?action={text}"),
+                *(f"/instances/demo-bot/conversations?{name}={text}" for name in ("search", "channel")),
             ):
                 assert client.get(path).status_code == 200, path
             for path in (f"/instances/{text}", f"/users/{text}", f"/instances/demo-bot/secrets/{text}"):

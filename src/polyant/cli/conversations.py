@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from polyant.cli.arguments import whole_number
 from polyant.cli.context import CliContext, run
 from polyant.cli.output import count, print_json, print_table
 from polyant.domain.audit import CLI
@@ -22,6 +23,8 @@ from polyant.domain.use_cases.read_conversation import ReadConversation
 
 Environ = Mapping[str, str]
 
+_MAX_LISTED = 1_000_000
+
 
 def add_to(commands: Any) -> None:
     """Adds the command to the command line."""
@@ -31,7 +34,13 @@ def add_to(commands: Any) -> None:
     listing.add_argument("--channel", help=f"only this channel [`{API_CHANNEL}`, or the name of a chat platform]")
     listing.add_argument("--user", help="only this user, by the id in the calling application or on the platform")
     listing.add_argument("--search", default="", help="beginning of an id, id of a turn, or name of a tool")
-    listing.add_argument("--limit", type=int, default=50, help="maximum number of conversations", metavar="NUMBER")
+    listing.add_argument(
+        "--limit",
+        type=whole_number(1, _MAX_LISTED),
+        default=50,
+        help=f"maximum number of conversations [1 to {_MAX_LISTED}; default: %(default)s]",
+        metavar="NUMBER",
+    )
     listing.add_argument("--json", action="store_true", help="print JSON")
     show = _action(actions, "show", "show a conversation with its texts", _show)
     _add_id(show)
@@ -77,6 +86,8 @@ def _list(args: argparse.Namespace, environ: Environ) -> int | None:
             for found in page.conversations
         ]
         print_table(("ID", "CHANNEL", "USER", "UPDATED (UTC)", "MESSAGES", "UNANSWERED"), rows)
+        if page.total > len(rows):
+            print(f"polyant: {len(rows):,} of {page.total:,} conversations: see --limit", file=sys.stderr)
 
     return run(work, environ)
 

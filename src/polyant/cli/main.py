@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 from polyant import __version__, logs
@@ -25,6 +26,7 @@ from polyant.cli import (
 )
 from polyant.cli.doctor import command as doctor
 from polyant.cli.help import EPILOG
+from polyant.cli.terminal import escaped_terminal
 from polyant.domain.errors import (
     ConflictError,
     InvalidInputError,
@@ -51,19 +53,47 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits with its code."""
     given = sys.argv[1:] if arguments is None else arguments
     parsed = build_parser(error_format_of(given, os.environ)).parse_args(given)
+    with nullcontext() if given[:1] == ["serve"] else escaped_terminal():
+        code = _run(parsed, given)
+    raise SystemExit(code or 0)
+
+
+def _run(parsed: argparse.Namespace, given: Sequence[str]) -> int | None:
     try:
-        code = parsed.run(parsed, os.environ)
+        if given[:1] != ["serve"]:  # its values are those of environment variables, such as paths
+            _require_text(parsed)
+        code: int | None = parsed.run(parsed, os.environ)
         sys.stdout.flush()
     except (KeyboardInterrupt, EOFError):  # EOFError: end of input at a prompt
-        code = EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader closed the pipe. Without the redirection, Python's flush at exit would fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_FAILURE
+        return EXIT_FAILURE
     except (PolyantError, WiringError, SettingsError) as error:
         logs.write_errors(_text_of(error), error_format_of(given, os.environ))
-        code = exit_code_of(error)
-    raise SystemExit(code or 0)
+        return exit_code_of(error)
+    return code
+
+
+def _require_text(parsed: argparse.Namespace) -> None:
+    """Returns if every argument is text; a Path may have any bytes.
+
+    Raises:
+        InvalidInputError: An argument has bytes that aren't UTF-8, which neither a database nor a provider takes.
+    """
+    for name, value in vars(parsed).items():
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(text, str) and not _is_utf8(text) for text in texts):
+            raise InvalidInputError(f"{name.upper()} must be text in UTF-8")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text_of(error: Exception) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from polyant.cli.mcp_tools import McpToolState
+from polyant.cli.terminal import visible_line
 from polyant.domain.enabled_tools import EnabledTool
 from polyant.domain.instance_states import StateSummary
 from polyant.domain.instances import Instance, InstanceSummary
@@ -21,8 +22,8 @@ def print_json(value: object) -> None:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints rows in aligned columns."""
-    texts = [[str(cell) if cell is not None else "-" for cell in row] for row in rows]
+    """Prints rows in aligned columns, each row in one line whatever its cells contain."""
+    texts = [[visible_line(str(cell)) if cell is not None else "-" for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)]
     for row in (head, *texts):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from polyant.cli.context import CliContext, run
 from polyant.cli.output import count, print_json
+from polyant.cli.terminal import unescaped
 from polyant.domain.audit import CLI
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.injectables import MasterKeyring
@@ -129,4 +130,4 @@ class ProgressBar:
         cells = _BAR_CELLS * done // total if total else _BAR_CELLS
         self._is_drawing = done < total
         bar = f"\rRound {number} [{'#' * cells:.<{_BAR_CELLS}}] {done}/{total} instances"
-        print(bar, end="" if self._is_drawing else "\n", file=sys.stderr, flush=True)
+        print(bar, end="" if self._is_drawing else "\n", file=unescaped(sys.stderr), flush=True)

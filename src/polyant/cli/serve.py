@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import socket
@@ -16,6 +15,7 @@ from typing import Any
 import msgspec
 
 from polyant import logs
+from polyant.cli.arguments import whole_number
 from polyant.cli.banner import StartupInfo, banner, banner_fields
 from polyant.cli.help import setting_rows
 from polyant.cli.listening import is_loopback, listen, origin_of_listener
@@ -29,7 +29,6 @@ from polyant.wiring import open_container
 log = logging.getLogger("polyant")
 
 _MAX_WORKERS = 1_000
-_MAX_DIGITS = 5
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _OPTIONS: Mapping[str, str] = {
@@ -61,7 +60,7 @@ def add_to(commands: Any) -> None:
         parser.add_argument(option, dest=name, metavar="VALUE", type=_checked(known[name]), help=text)
     parser.add_argument(
         "--workers",
-        type=_worker_count,
+        type=whole_number(1, _MAX_WORKERS),
         default=1,
         metavar="N",
         help="number of worker processes [default: %(default)s]",
@@ -96,13 +95,6 @@ def _checked(variable: Variable) -> Callable[[str], str]:
         return text
 
     return check
-
-
-def _worker_count(text: str) -> int:
-    """Returns the number of workers; an invalid one is a usage error."""
-    if text.isascii() and text.isdecimal() and 1 <= int(text[:_MAX_DIGITS]) <= _MAX_WORKERS:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MAX_WORKERS}, not {json.dumps(text)}")
 
 
 def _settings(environ: Mapping[str, str], *, workers: int) -> Settings:

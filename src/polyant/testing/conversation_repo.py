@@ -364,8 +364,9 @@ class ConversationRepoContract(ConversationStoreContract):
         assert await found(text="c-") == ["c-2", "c-1"]
         for text in ("c-2", "turn-9", "http_request", "calculate"):
             assert await found(text=text) == ["c-2"]
-        for text in ("-2", "turn", "http", "calculat_", "%", "_-2", "ciphertext"):
+        for text in ("-2", "turn", "http", "calculat_", "%", "_-2", "ciphertext", "a\0b"):
             assert await found(text=text) == []
+        assert await found(channel="a\0b") == await found(user="\0") == []
 
     @proves(
         "Deletes one batch of the selected conversations, at most `limit` messages, and returns what it removed.",

@@ -171,6 +171,16 @@ async def test_unsupported_choices_are_refused(harness: ChannelHarness) -> None:
         await harness.update_channel(BOT, FAKE, ChannelChange(access=ChannelAccess.PAIRING), by=CLI)
 
 
+async def test_empty_value_removes_an_optional_option(harness: ChannelHarness) -> None:
+    region, zone = Credential(name="region", label="Region"), Credential(name="zone", label="Zone", required=False)
+    harness.fake.info = replace(FakeChannel.info, options=(region, zone))
+    await connect(harness, options={"region": "eu", "zone": "1"})
+    assert (await connect(harness, options={"region": "us"})).connection.options == {"region": "us", "zone": "1"}
+    assert (await connect(harness, options={"zone": ""})).connection.options == {"region": "us"}
+    with pytest.raises(InvalidInputError, match="Region is missing"):
+        await connect(harness, options={"region": ""})
+
+
 async def test_unknown_instance_and_channel_are_reported(harness: ChannelHarness) -> None:
     with pytest.raises(UnknownInstanceError):
         await connect(harness, Slug("nope"))

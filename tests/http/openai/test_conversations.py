@@ -70,6 +70,34 @@ async def test_users_have_conversations_of_their_own(app: App, bot: Instance) ->
     assert sent(app) == ["One", "Hello!", "Three"]
 
 
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        (4711, "Expected `str | null`: the user separates conversations - at `$.user`"),
+        ({"id": "ann"}, "Expected `str | null`: the user separates conversations - at `$.user`"),
+        ("x" * 513, "Expected `str` of length <= 512 - at `$.user`"),
+        ("ann\0", "U+0000 is not allowed in text - at `$.user`"),
+    ],
+)
+async def test_unusable_user_is_refused_instead_of_sharing_a_conversation(
+    app: App, bot: Instance, user: object, message: str
+) -> None:
+    refused = await say(app, "One", user=user)
+    assert (refused.status, refused.json["message"]) == (400, message)
+    assert await app.management.conversations.histories(bot.id) == []
+    assert (await say(app, "One", chat_id="", user=user)).status == 200
+    assert (await app.chat(bearer="sk-wrong-wrong-wrong-1", model="bot", chat_id="1", user=user)).status == 401
+
+
+@pytest.mark.parametrize("user", [None, ""])
+async def test_missing_user_has_the_conversation_of_the_chat_id_alone(
+    app: App, bot: Instance, user: str | None
+) -> None:
+    await say(app, "One")
+    await say(app, "Two", user=user)
+    assert sent(app) == ["One", "Hello!", "Two"]
+
+
 async def test_failed_write_of_the_answer_ends_the_stream_with_the_error(
     app: App, bot: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

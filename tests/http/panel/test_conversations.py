@@ -1,5 +1,7 @@
 """The conversations of an instance in the panel."""
 
+from urllib.parse import quote
+
 import pytest
 
 from polyant.domain.instances import Instance
@@ -56,6 +58,34 @@ async def test_transcript_shows_texts_tokens_and_times_to_a_superadmin(
     assert "UTC" in shown
     assert (await app.management.audit_entries())[-1][1] == "conversation.read"
     assert "Read the conversation" in (await browser.page("/instances/bot/audit")).text
+
+
+async def test_long_conversation_is_shown_in_bounded_parts(app: App, browser: Browser, bot: Instance) -> None:
+    page = f"{PAGE}/{await id_of(app, bot)}"
+    for number in range(30):
+        await app.chat(bearer=KEY, model="bot", text=f"Question {number}.", chat_id="one", user="ann")
+    first = await browser.get(page)
+    assert "12 earlier messages. Show more" in read(first).text
+    assert "Question 4." not in read(first).text
+    assert "Question 5." in read(first).text
+    assert len(first.body) <= 20 * 1024
+    shown = (await browser.page(f"{page}?newest=200")).text
+    assert "Secret" in shown
+    assert "earlier" not in shown
+
+
+@pytest.mark.parametrize("newest", ["", "0", "-1", "9" * 5_000, "\u0665\u0660", "x"])
+async def test_unusual_number_of_messages_is_harmless(app: App, browser: Browser, bot: Instance, newest: str) -> None:
+    assert "of Ann" in (await browser.page(f"{PAGE}/{await id_of(app, bot)}?newest={quote(newest)}")).text
+
+
+async def test_very_long_text_is_cut_and_exported_whole(app: App, browser: Browser, bot: Instance) -> None:
+    await app.chat(bearer=KEY, model="bot", text="x" * 100_000 + "THE END", chat_id="one", user="ann")
+    page = f"{PAGE}/{await id_of(app, bot)}"
+    response = await browser.get(page)
+    assert len(response.body) <= 20 * 1024
+    assert "100,007 characters. The export has all of them." in read(response).text
+    assert b"THE END" in (await browser.get(f"/api{page}/export")).body
 
 
 async def test_transcript_hides_texts_from_others(app: App, browser: Browser, bot: Instance) -> None:

@@ -29,6 +29,8 @@ class Conditions:
         self, database: ConversationDatabase, table: str, columns: str, order: str, *, limit: int, offset: int
     ) -> tuple[Sequence[Row], int]:
         """Returns the page of rows and the number of all rows that match."""
+        if any(isinstance(value, str) and "\0" in value for value in self._values):
+            return [], 0  # no stored text contains NUL, which PostgreSQL rejects in parameters
         dialect = "sqlite" if database.is_sqlite else "postgres"
         matching = f"FROM {table} WHERE {' AND '.join(self._texts)}"
         number = len(self._values)

@@ -44,6 +44,7 @@ class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Mapping[str, str] = {}
     """The values that an operator enters, by the names in the ChannelInfo; missing ones keep their values."""
     options: Mapping[str, str] = {}
+    """The options to change; an empty value removes one."""
     delivery: Delivery | None = None
     access: ChannelAccess | None = None
     users: frozenset[str] | None = None
@@ -143,7 +144,7 @@ class ConnectChannel:
         access = new.access or (stored.access if stored is not None else ChannelAccess(info.access))
         if access not in info.accesses:
             raise InvalidInputError(f"{info.label} doesn't support the access {access}: use {_listed(info.accesses)}")
-        now = self._clock.now()
+        now, given = self._clock.now(), _checked_options(info, new.options, {} if stored is None else stored.options)
         base = stored or ChannelConnection(
             id=ConnectionId(self._random()[:_ID_CHARACTERS]),
             channel=new.channel,
@@ -159,7 +160,7 @@ class ConnectChannel:
             base,
             delivery=delivery,
             access=access,
-            options={**base.options, **_checked_options(info, new.options, base.options)},
+            options={name: value for name, value in {**base.options, **given}.items() if value},
             credentials=_secret_names(info, delivery),
             users=base.users if new.users is None else new.users,
             burst=new.burst or base.burst,

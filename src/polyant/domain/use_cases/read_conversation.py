@@ -32,7 +32,13 @@ class ReadConversation:
         self._clock = clock
 
     async def __call__(
-        self, slug: Slug, conversation: ConversationId, *, by: Actor, unrestricted: bool = False
+        self,
+        slug: Slug,
+        conversation: ConversationId,
+        *,
+        by: Actor,
+        unrestricted: bool = False,
+        newest: int | None = None,
     ) -> Transcript:
         """Returns the conversation, without texts if the reader may see only its metadata.
 
@@ -41,12 +47,13 @@ class ReadConversation:
             conversation: The conversation.
             by: The reader.
             unrestricted: Whether the reader is a superadmin or the command line.
+            newest: The number of messages, the newest; None for all.
 
         Raises:
             UnknownInstanceError: No instance has that slug.
             UnknownConversationError: The instance has no such conversation.
         """
-        return await self._read(slug, conversation, by, "conversation.read", unrestricted=unrestricted)
+        return await self._read(slug, conversation, by, "conversation.read", unrestricted=unrestricted, newest=newest)
 
     async def export(
         self, slug: Slug, conversation: ConversationId, *, by: Actor, unrestricted: bool = False
@@ -63,10 +70,17 @@ class ReadConversation:
         return found
 
     async def _read(
-        self, slug: Slug, conversation: ConversationId, by: Actor, action: str, *, unrestricted: bool
+        self,
+        slug: Slug,
+        conversation: ConversationId,
+        by: Actor,
+        action: str,
+        *,
+        unrestricted: bool,
+        newest: int | None = None,
     ) -> Transcript:
         instance = await self._show(slug)
-        history = await self._conversations.show(conversation)
+        history = await self._conversations.show(conversation, newest=newest)
         if history.conversation.instance != instance.id:
             raise UnknownConversationError
         readable = may_read(instance, unrestricted=unrestricted)

@@ -62,6 +62,24 @@ def user_of(request: ChatCompletionRequest) -> str | None:
     return user if isinstance(user, str) and 0 < len(user) <= _MAX_USER_CHARACTERS and "\0" not in user else None
 
 
+def require_user(request: ChatCompletionRequest) -> None:
+    """Returns if the end user's id is usable or missing; an empty one counts as missing.
+
+    Elsewhere an unusable id is ignored. Where it separates the conversations of users, they would share one.
+
+    Raises:
+        InvalidInputError: It isn't a string, is too long, or contains U+0000.
+    """
+    user = request.user
+    if user is None:
+        return
+    if not isinstance(user, str):
+        raise InvalidInputError("Expected `str | null`: the user separates conversations - at `$.user`")
+    if len(user) > _MAX_USER_CHARACTERS:
+        raise InvalidInputError(f"Expected `str` of length <= {_MAX_USER_CHARACTERS} - at `$.user`")
+    without_nul(user, "$.user")
+
+
 def _stop_of(request: ChatCompletionRequest) -> tuple[str, ...]:
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
     return tuple(without_nul(text, "$.stop") for text in stop if text)

@@ -95,7 +95,7 @@ def new_connection(form: Form, info: ChannelInfo) -> NewConnection | None:
     return NewConnection(
         channel=ChannelName(info.name),
         credentials={name: value for name, value in credentials.items() if value},
-        options={each.name: value for each in info.options if (value := form.text(OPTION_PREFIX + each.name))},
+        options={each.name: form.text(name) for each in info.options if (name := OPTION_PREFIX + each.name) in form},
         delivery=None if delivery is None else Delivery(delivery),
         access=ChannelAccess(access),
         users=frozenset(form.text(USERS).split()),

@@ -21,6 +21,11 @@ from polyant.http.panel.paging import paging_of
 
 _FILTERS = ("channel", "user", "search")
 _MAX_FILTER_CHARACTERS = 320
+_FIRST_MESSAGES = 50
+_MAX_MESSAGES = 800
+_MORE = 4
+"""How many times as many messages the next page shows."""
+_MAX_TEXT_CHARACTERS = 10_000
 
 
 class ConversationPageController(Controller):
@@ -75,15 +80,24 @@ class ConversationPageController(Controller):
         show_instance: NamedDependency[ShowInstance],
         read_conversation: NamedDependency[ReadConversation],
     ) -> Response[Any]:
-        """Returns one conversation, with its texts if the user may read them."""
-        instance = await instance_in(slug, show_instance)
+        """Returns the newest messages of one conversation, with their texts if the user may read them."""
+        instance, newest = await instance_in(slug, show_instance), _newest_in(request)
         found = await read_conversation(
             instance.slug,
             parse_conversation_id(conversation),
             by=request.auth.actor,
             unrestricted=request.auth.unrestricted,
+            newest=newest,
         )
-        return instance_page(request, "conversation.html", instance, found=found)
+        return instance_page(
+            request,
+            "conversation.html",
+            instance,
+            found=found,
+            earlier=max(found.messages - len(found.transcript), 0),
+            more=min(newest * _MORE, _MAX_MESSAGES) if newest < _MAX_MESSAGES else 0,
+            max_characters=_MAX_TEXT_CHARACTERS,
+        )
 
     @get("/{conversation:str}/delete")
     async def confirm_deletion(
@@ -117,3 +131,11 @@ class ConversationPageController(Controller):
         with contextlib.suppress(UnknownConversationError):
             await delete_conversations.one(instance.slug, known, by=request.auth.actor)
         return see_other(f"{instance_path(instance.slug, 'conversations')}?done=conversation-deleted")
+
+
+def _newest_in(request: PanelRequest) -> int:
+    """Returns the number of messages to show, however many there are: a page stays bounded."""
+    given = request.query_params.get("newest", "")
+    # No longer numbers, because reading one of many digits takes long.
+    wanted = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(_MAX_MESSAGES)) else 0
+    return min(max(wanted, _FIRST_MESSAGES), _MAX_MESSAGES)

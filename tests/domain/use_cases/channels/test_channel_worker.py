@@ -73,6 +73,36 @@ async def test_idle_worker_reads_once_a_second(harness: ChannelWorkerHarness, mo
     assert len(reads) == len(waits)
 
 
+async def test_worker_waits_while_a_due_lane_can_not_be_claimed(
+    harness: ChannelWorkerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    claims: list[str] = []
+
+    async def due_in() -> float:
+        return -1.0
+
+    async def claim(*, owner: str, seconds: float) -> None:  # noqa: ARG001 - the signature of the port
+        claims.append(owner)
+        await asyncio.sleep(0)
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(harness.store.lanes, "due_in", due_in)
+    monkeypatch.setattr(harness.store.lanes, "claim", claim)
+    monkeypatch.setattr(harness.wake, "wait", wait)
+
+    async def has_claimed() -> bool:
+        return len(claims) >= 3
+
+    async with running(harness.worker.run()):
+        await until(has_claimed)
+    assert len(waits) in {len(claims), len(claims) - 1}
+    assert all(0 < seconds < 1 for seconds in waits)
+
+
 async def test_worker_leaves_a_fifth_of_the_slots_to_others(harness: ChannelWorkerHarness) -> None:
     harness.worker._max_lanes = 2
     harness.supervisor.plays(release := asyncio.Event(), *says("Hello!"))

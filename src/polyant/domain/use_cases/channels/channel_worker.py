@@ -14,6 +14,8 @@ from polyant.domain.use_cases.channels.channel_wake import ChannelWake
 _logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
+_CONTENDED_SECONDS = 0.02
+"""The time until a lane that another process is about to take is looked at again."""
 
 
 class ChannelWorker:
@@ -73,8 +75,8 @@ class ChannelWorker:
             if due_in is None or due_in > 0:
                 return _POLL_SECONDS if due_in is None else min(due_in, _POLL_SECONDS)
             lease = await self._lanes.claim(owner=self._owner, seconds=self._lease_seconds)
-            if lease is None:  # another process was faster
-                continue
+            if lease is None:  # another process was faster, or a transaction still holds the lane
+                return _CONTENDED_SECONDS
             self._start(lease)
         return _POLL_SECONDS
 
