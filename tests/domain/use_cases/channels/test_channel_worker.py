@@ -82,7 +82,7 @@ async def test_worker_waits_while_a_due_lane_can_not_be_claimed(
     async def due_in() -> float:
         return -1.0
 
-    async def claim(*, owner: str, seconds: float) -> None:  # noqa: ARG001 - the signature of the port
+    async def claim(*, owner: str, seconds: float) -> None:
         claims.append(owner)
         await asyncio.sleep(0)
 
