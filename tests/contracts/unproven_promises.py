@@ -64,17 +64,12 @@ UNPROVEN: dict[str, dict[str, str]] = {
         "Call it again until it is complete.": CALLER,
         "Deleted data can't be recovered from the store's files.": REMAINS,
         (
-            "Deliveries count by the time of their creation: sent and failed ones as finished, unknown ones as dead."
-        ): DESCRIPTION,
-        (
             "A deleted event that is received again is new, so keep finished ones longer than platforms deliver again."
         ): CALLER,
     },
     "conversation_repo": {
         "Shares its store with `Lanes`, `Inbox`, `Outbox` and `ConversationMaintenance`.": DESCRIPTION,
         "Stored data survives the death of the process once the method returns.": KILLED,
-        "The lane is created if it doesn't exist.": "Each test starts with unknown lanes.",
-        "Stores messages at the end of a conversation: all or none.": ATOMIC,
         "Call it again until the deletion is complete.": CALLER,
         "Deleted data can't be recovered from the store's files.": REMAINS,
     },

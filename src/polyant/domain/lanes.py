@@ -38,7 +38,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
     lane: Lane
     owner: str
-    """The process that holds the lease, for people."""
+    """The process that holds the lease; it fences holders whose lane was deleted and created again."""
     epoch: int
     """Incremented with each lease of the lane."""
     wake: int

@@ -246,7 +246,7 @@ class ArchiveContract(Contract):
         contents = [content_of_skill(f"skill-{number}", instructions=f"Number {number}") for number in range(20)]
         instance, files = with_skills(InstanceFactory.build(), *contents)
         await instance_repo.add(instance, skill_files=files)
-        assert len(await items_of(archive)) == 1 + len(files) == 81
+        assert len(await items_of(archive)) == 1 + len(files) == 101
 
     async def test_restored_skills_can_be_read(
         self, archive: Archive, instance_repo: InstanceRepo, skill_files: SkillFiles

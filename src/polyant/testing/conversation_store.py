@@ -142,6 +142,14 @@ def event_of(name: str = "e-1", lane: Lane | None = None, **fields: Any) -> Rece
     return ReceivedEvent(lane=lane or lane_of(), event_id=name, **{"payload": f"ciphertext of {name}", **fields})
 
 
+async def message_ids(
+    rig: ConversationStoreRig, conversation: str = "conversation-1", *, newest: int | None = None
+) -> list[str]:
+    """Returns the ids of a conversation's newest messages, oldest first; with None, those of all messages."""
+    history = await rig.conversations.show(ConversationId(conversation), newest=newest)
+    return [message.id for message in history.messages]
+
+
 async def claimed(rig: ConversationStoreRig, owner: str = "worker-1", seconds: float = LEASE) -> Lease:
     """Returns the lease of the lane that is due."""
     lease = await rig.lanes.claim(owner=owner, seconds=seconds)

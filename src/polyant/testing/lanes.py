@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from polyant.domain.conversations import ConversationSelection
 from polyant.domain.errors import LeaseLostError, StorageUnavailableError
 from polyant.domain.history_window import HistoryBudget, window_start
 from polyant.domain.lane_work import DeliveryState, SendResult
@@ -11,6 +12,7 @@ from polyant.domain.lanes import LaneKind
 from polyant.domain.ports.lanes import Lanes
 from polyant.testing.contract import proves
 from polyant.testing.conversation_store import (
+    BOT,
     LEASE,
     ConversationStoreContract,
     ConversationStoreOutageContract,
@@ -180,6 +182,24 @@ class LanesContract(ConversationStoreContract):
         assert late is not None
         await rig.lanes.release(late)
         again = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert again is not None
+        with pytest.raises(LeaseLostError):
+            await rig.lanes.renew(late, seconds=LEASE)
+        await rig.lanes.release(late)
+        assert await rig.lanes.renew(again, seconds=LEASE) == 0
+
+    @proves("LeaseLostError: The lease was released, or the lane has another holder.")
+    async def test_lease_of_a_deleted_lane_is_lost(self, rig: ConversationStoreRig) -> None:
+        """The lane is created again, so the number of its leases is the same as before."""
+        await rig.conversations.start(conversation_of())
+        late = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE)
+        assert late is not None
+        await rig.advance(LEASE + 1)
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE)
+        assert lease is not None
+        await rig.lanes.release(lease)
+        await rig.conversations.delete(ConversationSelection(instance=BOT), limit=9)
+        again = await rig.lanes.acquire(api_lane(), owner="worker-3", seconds=LEASE)
         assert again is not None
         with pytest.raises(LeaseLostError):
             await rig.lanes.renew(late, seconds=LEASE)

@@ -1,5 +1,6 @@
 """The contract of the port SkillFiles."""
 
+import unicodedata
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -17,7 +18,16 @@ from polyant.domain.ports.instance_history import InstanceHistory
 from polyant.domain.ports.instance_repo import InstanceRepo
 from polyant.domain.ports.skill_files import SkillFiles
 from polyant.domain.skill_files import StoredSkillFile, pack_skills
-from polyant.domain.skills import INSTRUCTIONS_FILE, Skill, SkillContent, SkillFile, SkillFileSummary
+from polyant.domain.skills import (
+    INSTRUCTIONS_FILE,
+    MAX_SKILL_FILE_BYTES,
+    MAX_SKILL_FILES,
+    MAX_SKILL_PATH_CHARACTERS,
+    Skill,
+    SkillContent,
+    SkillFile,
+    SkillFileSummary,
+)
 from polyant.testing.contract import Contract, proves
 from polyant.testing.factories import InstanceFactory
 
@@ -27,7 +37,9 @@ _FILES = (
     SkillFile(path="scripts/check.py", content="print('ok')\n"),
     SkillFile(path="notes/Größe und 中.md", content="Ünïcode 🙂\r\n\tand 'quotes\"\\ {} % $1\n"),
     SkillFile(path="Zoo", content=""),
+    SkillFile(path="run", content="#!/bin/sh\n"),
 )
+_UNKNOWN_PATHS = ("", "nothing", "scripts", "zoo", "Zoo ", "Zoo/", "./Zoo", "../Zoo", "Zo_", "%", "a\0b")
 
 
 def content_of_skill(name: str = "returns", *, instructions: str = "# Returns\n\nAsk for the order.") -> SkillContent:
@@ -82,7 +94,7 @@ class SkillFilesContract(Contract):
             assert list(await skill_files.list(owner, wanted)) == []
             assert list(await skill_files.read_all(owner, wanted)) == []
             assert await skill_files.get(owner, wanted, INSTRUCTIONS_FILE) is None
-        for path in ("", "nothing", "scripts", "zoo", "../Zoo", "a\0b"):
+        for path in (*_UNKNOWN_PATHS, unicodedata.normalize("NFD", _FILES[1].path)):
             assert await skill_files.get(instance.id, digest, path) is None
 
     @proves(
@@ -105,6 +117,7 @@ class SkillFilesContract(Contract):
         by_path = {file.path: file for file in found}
         assert by_path["scripts/check.py"] == SkillFileSummary(path="scripts/check.py", size=12, is_script=True)
         assert by_path["Zoo"] == SkillFileSummary(path="Zoo", size=0, is_script=False)
+        assert by_path["run"].is_script
         assert sum(file.size for file in found) == instance.skills[0].size
 
     @proves("Reads the files that the InstanceRepo of the same store keeps when it adds or saves an instance.")
@@ -115,6 +128,45 @@ class SkillFilesContract(Contract):
         saved = await instance_repo.save(changed, skill_files=files)
         assert saved.skills == changed.skills
         assert await instance_repo.get(instance.slug) == saved
+
+    @proves(
+        "Files are found by the digest of their skill, and never change.",
+        "Returns one file of a skill, or None if it isn't stored.",
+    )
+    async def test_skills_of_an_instance_have_files_of_their_own(
+        self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
+    ) -> None:
+        contents = [content_of_skill(name, instructions=name) for name in ("returns", "complaints")]
+        changed, files = with_skills(instance, *contents)
+        await instance_repo.save(changed, skill_files=files)
+        for skill, content in zip(changed.skills, contents, strict=True):
+            instructions = SkillFile(path=INSTRUCTIONS_FILE, content=content.instructions)
+            assert await skill_files.get(instance.id, skill.digest, INSTRUCTIONS_FILE) == instructions
+            found = list(await skill_files.read_all(instance.id, skill.digest))
+            assert found == sorted((instructions, *_FILES), key=lambda file: file.path)
+
+    @proves("Reads the files that the InstanceRepo of the same store keeps when it adds or saves an instance.")
+    async def test_largest_skill_is_kept(
+        self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
+    ) -> None:
+        """With the maximum number of files, the longest path, and the largest file."""
+        small = [SkillFile(path=f"{number:03}.md", content=f"{number}") for number in range(MAX_SKILL_FILES - 3)]
+        others = (
+            SkillFile(path="large.md", content="中" * (MAX_SKILL_FILE_BYTES // 3) + "x" * (MAX_SKILL_FILE_BYTES % 3)),
+            SkillFile(path="p" * MAX_SKILL_PATH_CHARACTERS, content="path"),
+            *small,
+        )
+        changed, files = with_skills(instance, replace(content_of_skill(instructions="All."), files=others))
+        await instance_repo.save(changed, skill_files=files)
+        (skill,) = changed.skills
+        found = {file.path: file for file in await skill_files.read_all(instance.id, skill.digest)}
+        assert len(found) == MAX_SKILL_FILES
+        assert all(found[file.path] == file for file in others)
+        listed = await skill_files.list(instance.id, skill.digest)
+        assert [file.path for file in listed] == [*found]
+        assert sum(file.size for file in listed) == skill.size
+        for file in others[:2]:
+            assert await skill_files.get(instance.id, skill.digest, file.path) == file
 
     @proves("Given skill files are stored unless they are stored already.")
     async def test_save_without_files_keeps_stored_ones(
@@ -131,8 +183,9 @@ class SkillFilesContract(Contract):
         """A skill with the same files as another one shares them."""
         twin = replace(content_of_skill(), name="twin")
         changed, files = with_skills(instance, content_of_skill(), twin)
-        await instance_repo.save(changed, skill_files=files)
-        assert len(await skill_files.list(instance.id, instance.skills[0].digest)) == len(_FILES) + 1
+        before = list(await skill_files.read_all(instance.id, instance.skills[0].digest))
+        await instance_repo.save(changed, skill_files=[replace(file, content="Changed.") for file in files])
+        assert list(await skill_files.read_all(instance.id, instance.skills[0].digest)) == before
 
     async def test_files_of_replaced_skills_are_dropped(
         self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
@@ -193,9 +246,36 @@ class SkillFilesContract(Contract):
         built, files = with_skills(InstanceFactory.build(), content_of_skill())
         other = await instance_repo.add(built, skill_files=files)
         assert other.skills == instance.skills
+        assert await skill_files.read_all(other.id, other.skills[0].digest)
+        with pytest.raises(InstanceChangedError):
+            await instance_repo.delete(other.slug, version=7)
+        assert await skill_files.read_all(other.id, other.skills[0].digest)
         await instance_repo.delete(other.slug)
         assert list(await skill_files.read_all(other.id, other.skills[0].digest)) == []
+        assert list(await skill_files.list(other.id, other.skills[0].digest)) == []
+        assert await skill_files.get(other.id, other.skills[0].digest, INSTRUCTIONS_FILE) is None
         assert await skill_files.read_all(instance.id, instance.skills[0].digest)
+
+    @proves("Those that belong neither to a skill of the instance nor to a state are dropped.")
+    async def test_save_drops_no_files_of_other_instances(
+        self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
+    ) -> None:
+        built, files = with_skills(InstanceFactory.build(), content_of_skill())
+        other = await instance_repo.add(built, skill_files=files)
+        await instance_repo.save(replace(other, skills=()))
+        assert list(await skill_files.read_all(other.id, other.skills[0].digest)) == []
+        assert len(await skill_files.read_all(instance.id, instance.skills[0].digest)) == len(_FILES) + 1
+
+    @proves("Deleting the instance deletes them.")
+    async def test_deleting_an_instance_deletes_the_files_of_its_history(
+        self, skill_files: SkillFiles, instance_repo: InstanceRepo, instance: Instance
+    ) -> None:
+        digest = instance.skills[0].digest
+        changed = replace(instance, skills=())
+        await instance_repo.save(changed, replaced=state_before(instance, changed))
+        assert await skill_files.read_all(instance.id, digest)
+        await instance_repo.delete(instance.slug)
+        assert list(await skill_files.read_all(instance.id, digest)) == []
 
     @proves("They are kept while the instance has a skill with that digest, or a state in its history has one.")
     async def test_files_stay_while_the_history_has_their_skill(

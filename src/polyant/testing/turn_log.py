@@ -71,6 +71,7 @@ class TurnLogContract(Contract):
             completion_tokens=7,
             cached_tokens=2**53 - 1,
             streamed=True,
+            provider="openai",
             error="The provider didn't answer (é🙂)",
         )
         bare = turn_of(at=START - timedelta(days=1), outcome=outcome)
@@ -155,6 +156,23 @@ class TurnLogContract(Contract):
         }
         assert await turn_log.activity({}, since=START) == {}
 
+    @proves(
+        "Returns the activity of each of these slugs since that moment, without turns past the retention period.",
+    )
+    @pytest.mark.parametrize("hours", [0, 9])
+    async def test_each_slug_of_activity_has_its_own_begin(self, turn_log: TurnLog, close: Close, hours: int) -> None:
+        """The time zones of the moments don't matter."""
+        for slug in (_BOT, _OTHER):
+            turn_log.note(turn_of(slug, at=START - _MOMENT))
+            turn_log.note(turn_of(slug))
+        await close()
+        zone = timezone(timedelta(hours=hours))
+        begins = {_BOT: (START - _MOMENT).astimezone(zone), _OTHER: START.astimezone(zone)}
+        found = await turn_log.activity(begins, since=(START - _MOMENT).astimezone(zone))
+        assert {slug: each.turns for slug, each in found.items()} == {_BOT: 2, _OTHER: 1}
+        found = await turn_log.activity(begins, since=(START + _MOMENT).astimezone(zone))
+        assert found == {_BOT: TurnActivity(last_at=START), _OTHER: TurnActivity(last_at=START)}
+
     async def test_last_turn_may_precede_the_period(self, turn_log: TurnLog, close: Close) -> None:
         turn_log.note(turn_of(at=START - _MOMENT))
         await close()
@@ -188,6 +206,8 @@ class TurnLogContract(Contract):
         await close()
         page = await turn_log.list(_BOT, limit=10_000)
         assert [turn.steps for turn in page.turns] == [*reversed(range(3_000))]
+        assert (await turn_log.figures(_BOT, since=START)).turns == 3_000
+        assert (await turn_log.activity({_BOT: START}, since=START))[_BOT].turns == 3_000
 
     @proves("Returns the figures of the slug's turns since that moment, without turns past the retention period.")
     async def test_figures_add_up_the_turns_of_a_period(self, turn_log: TurnLog, close: Close) -> None:
@@ -209,6 +229,23 @@ class TurnLogContract(Contract):
         )
         day = await turn_log.figures(_BOT, since=START - timedelta(days=1))
         assert (day.turns, day.failed, day.median_milliseconds) == (4, 2, 20.25)
+
+    @proves("Returns the figures of the slug's turns since that moment, without turns past the retention period.")
+    @pytest.mark.parametrize("hours", [0, 9])
+    async def test_figures_begin_at_that_moment(self, turn_log: TurnLog, close: Close, hours: int) -> None:
+        """The time zone of `since` doesn't matter."""
+        for moment in (-1, 0, 1):
+            turn_log.note(turn_of(at=START + moment * _MOMENT))
+        await close()
+        since = START.astimezone(timezone(timedelta(hours=hours)))
+        assert (await turn_log.figures(_BOT, since=since)).turns == 2
+
+    @proves("Returns the figures of the slug's turns since that moment, without turns past the retention period.")
+    async def test_median_counts_equal_durations(self, turn_log: TurnLog, close: Close) -> None:
+        for milliseconds in (30.0, 10.0, 10.0, 20.0, 10.0):
+            turn_log.note(turn_of(milliseconds=milliseconds))
+        await close()
+        assert (await turn_log.figures(_BOT, since=START)).median_milliseconds == 10.0
 
     async def test_figures_are_empty_without_turns(self, turn_log: TurnLog, close: Close) -> None:
         turn_log.note(turn_of(at=START - timedelta(days=2)))
@@ -247,12 +284,21 @@ class TurnLogContract(Contract):
         "A provider without a turn among them is missing.",
     )
     async def test_only_recent_turns_are_searched_for_providers(self, turn_log: TurnLog, close: Close) -> None:
-        turn_log.note(turn_of(provider="old"))
-        turn_log.note(turn_of(provider="expired", at=START - timedelta(days=DAYS) - _MOMENT))
-        for _ in range(4_999):
-            turn_log.note(turn_of(provider="new"))
+        oldest = START - timedelta(days=DAYS)
+        for provider, at in (("old", START), ("edge", oldest), ("expired", oldest - _MOMENT)):
+            turn_log.note(turn_of(provider=provider, at=at))
+        for number in range(4_998):
+            turn_log.note(turn_of(provider="new", steps=number))
         await close()
-        assert [*await turn_log.last_by_provider()] == ["new"]
+        found = await turn_log.last_by_provider()
+        assert {name: turn.steps for name, turn in found.items()} == {"edge": 0, "new": 4_997}
+
+    @proves("Returns the turn of each provider that was stored last, without turns past the retention period.")
+    async def test_expired_turn_does_not_hide_an_earlier_one(self, turn_log: TurnLog, close: Close) -> None:
+        for at in (START, START - timedelta(days=DAYS) - _MOMENT):
+            turn_log.note(turn_of(provider="openai", at=at))
+        await close()
+        assert await turn_log.last_by_provider() == {"openai": turn_of(provider="openai")}
 
     @proves("A provider without a turn among them is missing.")
     async def test_no_provider_has_a_turn_initially(self, turn_log: TurnLog, close: Close) -> None:

@@ -205,7 +205,7 @@ class LoadsWithoutLease(MemoryInbox):
     async def load(self, lease: Lease, *, limit: int) -> LaneWork:
         row = self._tables.lanes[lease.lane.id]
         epoch, owner = row.epoch, row.owner
-        row.epoch, row.owner = lease.epoch, owner or "nobody"
+        row.epoch, row.owner = lease.epoch, lease.owner
         try:
             return await super().load(lease, limit=limit)
         finally:
@@ -223,7 +223,7 @@ class FinishesWithoutLease(MemoryInbox):
         row = self._tables.lanes.get(lease.lane.id)
         if row is None or row.owner is None:
             raise LeaseLostError
-        return await super().finish(replace(lease, epoch=row.epoch), result, seconds=seconds)
+        return await super().finish(replace(lease, epoch=row.epoch, owner=row.owner), result, seconds=seconds)
 
 
 class TestFinishedWithoutLease(MemoryContract):

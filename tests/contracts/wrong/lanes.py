@@ -84,6 +84,20 @@ class TestFencedByOwner(MemoryContract):
     lanes = FencesByOwner
 
 
+class FencesByNumber(MemoryLanes):
+    """Finds the lease by its number, which begins again with a new lane."""
+
+    async def renew(self, lease: Lease, *, seconds: float) -> int:
+        row = self._tables.lanes.get(lease.lane.id)
+        if row is None or row.owner is None:
+            raise LeaseLostError
+        return await super().renew(replace(lease, owner=row.owner), seconds=seconds)
+
+
+class TestFencedByNumber(MemoryContract):
+    lanes = FencesByNumber
+
+
 class ReleasesAnyLease(MemoryLanes):
     """Ends the current lease of the lane, even for a former holder."""
 

@@ -54,7 +54,9 @@ class StartsWithoutLease(MemoryOutbox):
 
     async def start(self, lease: Lease, delivery: DeliveryId, *, seconds: float, ambiguous: bool = False) -> bool:
         row = self._tables.lanes[lease.lane.id]
-        return await super().start(replace(lease, epoch=row.epoch), delivery, seconds=seconds, ambiguous=ambiguous)
+        return await super().start(
+            replace(lease, epoch=row.epoch, owner=row.owner or ""), delivery, seconds=seconds, ambiguous=ambiguous
+        )
 
 
 class TestStartedWithoutLease(MemoryContract):

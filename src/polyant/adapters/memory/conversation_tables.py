@@ -112,7 +112,7 @@ class ConversationTables:
             LeaseLostError: The lease is lost.
         """
         row = self.lanes.get(lease.lane.id)
-        if row is None or row.owner is None or row.epoch != lease.epoch:
+        if row is None or (row.owner, row.epoch) != (lease.owner, lease.epoch):
             raise LeaseLostError
         return row
 

@@ -43,8 +43,9 @@ class ConversationRepo(Protocol):
 
         If the lane's current conversation isn't the one that it `replaces` (None: the lane has none), nothing is stored
         and the current one is returned. Of concurrent calls for one lane, one stores its conversation. The replaced
-        conversation stays stored. The lane is created if it doesn't exist. Counts of the given conversation are
-        ignored.
+        conversation stays stored. A lane without a current conversation gets the new one, whatever it `replaces`. The
+        lane is created if it doesn't exist; a known one keeps its description and its lease. Counts of the given
+        conversation are ignored.
         """
 
     @abstractmethod
