@@ -1,5 +1,6 @@
 """The contract of the port AuditLog."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -14,6 +15,7 @@ from polyant.testing.contract import Contract, proves
 
 _NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 _MOMENT = timedelta(microseconds=1)
+_MANY = 120
 
 
 def entry_of(**fields: Any) -> AuditEntry:
@@ -40,6 +42,7 @@ class AuditLogContract(Contract):
         [
             entry_of(),
             entry_of(instance=Slug("bot"), user="bob@example.com", details=("name", 'a "b" {}', "é🙂")),
+            entry_of(details=("", "a,b", " c ", "d;\ne", "name", "name")),
             entry_of(at=_NOON + timedelta(microseconds=999_999), actor="é'\"%_" * 100, action="x" * 100),
         ],
     )
@@ -57,6 +60,36 @@ class AuditLogContract(Contract):
         for entry in (younger, *entries, older):
             await audit_log.add(entry)
         assert await listed(audit_log) == [younger, *reversed(entries), older]
+
+    @proves("Each entry is kept without an end, also if it equals another one.")
+    async def test_equal_entries_are_all_kept(self, audit_log: AuditLog) -> None:
+        for _ in range(3):
+            await audit_log.add(entry_of(details=("name",)))
+        assert await audit_log.list(AuditQuery()) == AuditPage((entry_of(details=("name",)),) * 3, 3)
+
+    @proves("Each entry is kept without an end, also if it equals another one.")
+    async def test_old_entries_are_kept(self, audit_log: AuditLog) -> None:
+        entries = [entry_of(at=_NOON - timedelta(days=365 * years)) for years in (20, 2, 0)]
+        for entry in entries:
+            await audit_log.add(entry)
+        assert await listed(audit_log) == entries[::-1]
+
+    @proves(
+        "Each entry is kept without an end, also if it equals another one.",
+        "`limit` and `offset` select the page; `total` ignores them.",
+    )
+    async def test_pages_have_each_of_many_entries_once(self, audit_log: AuditLog) -> None:
+        """Entries of the same moment have a place of their own, too."""
+        for number in range(_MANY):
+            await audit_log.add(entry_of(at=_NOON + _MOMENT * (number // 40), details=(str(number),)))
+        pages = [await audit_log.list(AuditQuery(limit=30, offset=offset)) for offset in range(0, _MANY, 30)]
+        assert {page.total for page in pages} == {_MANY}
+        assert [int(entry.details[0]) for page in pages for entry in page.entries] == [*range(_MANY)][::-1]
+
+    @proves("Concurrent calls all succeed.")
+    async def test_concurrent_entries_are_all_kept(self, audit_log: AuditLog) -> None:
+        await asyncio.gather(*(audit_log.add(entry_of(details=(str(number),))) for number in range(20)))
+        assert {int(entry.details[0]) for entry in await listed(audit_log)} == {*range(20)}
 
     async def test_list_by_instance(self, audit_log: AuditLog) -> None:
         entries = [entry_of(instance=slug) for slug in (Slug("bot"), Slug("bot-2"), None)]
@@ -101,6 +134,17 @@ class AuditLogContract(Contract):
             await audit_log.add(entry)
         assert await listed(audit_log, user=f"a{text}") == [special]
         assert await listed(audit_log, action=f"a{text}") == [special]
+
+    @proves("Text is compared literally, including special characters.")
+    async def test_texts_that_differ_little_are_told_apart(self, audit_log: AuditLog) -> None:
+        entries = [entry_of(actor="ann@x.y"), entry_of(instance=Slug("bot"), user="ann@x.y")]
+        for entry in entries:
+            await audit_log.add(entry)
+        assert await listed(audit_log, user="ann@x.y") == entries[::-1]
+        for user in ("ANN@x.y", "ann@x.y ", " ann@x.y", "ann@x.yz", "ann@x", "añn@x.y", ""):
+            assert await listed(audit_log, user=user) == []
+        for slug in ("BOT", "bo", "bot ", ""):
+            assert await listed(audit_log, instance=Slug(slug)) == []
 
     @pytest.mark.parametrize("query", [AuditQuery(user="\0"), AuditQuery(action="\0")], ids=["user", "action"])
     async def test_condition_with_nul_character_matches_nothing(self, audit_log: AuditLog, query: AuditQuery) -> None:

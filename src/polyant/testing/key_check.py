@@ -1,20 +1,35 @@
 """The contract of the port KeyCheck."""
 
 import asyncio
+from typing import ClassVar
 
+import msgspec
 import pytest
 
 from polyant.domain.errors import StorageUnavailableError
 from polyant.domain.ports.key_check import KeyCheck
-from polyant.testing.contract import Contract, proves
+from polyant.testing.contract import Contract, proves, requires
+
+
+class KeyCheckCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """The capabilities of a KeyCheck."""
+
+    shared: bool = True
+    """Several processes share the store. False for a store in the memory of one process."""
 
 
 class KeyCheckContract(Contract):
-    """The tests that every KeyCheck must pass; subclasses provide an empty one."""
+    """The tests that every KeyCheck must pass; subclasses provide an empty one, and another one with its store."""
+
+    capabilities: ClassVar[KeyCheckCapabilities] = KeyCheckCapabilities()
 
     @pytest.fixture
     def key_check(self) -> KeyCheck:
         raise NotImplementedError("return a KeyCheck without a stored value")
+
+    @pytest.fixture
+    def other(self) -> KeyCheck:
+        raise NotImplementedError("return a KeyCheck with the store of `key_check`, as in another process")
 
     def test_implements_the_port(self, key_check: KeyCheck) -> None:
         assert isinstance(key_check, KeyCheck)
@@ -30,6 +45,14 @@ class KeyCheckContract(Contract):
     async def test_keep_stores_value(self, key_check: KeyCheck) -> None:
         assert await key_check.keep("first") == "first"
         assert await key_check.read() == "first"
+
+    @proves("Atomically stores the value unless one is already stored, and returns the stored value.")
+    @pytest.mark.parametrize("value", ["x" * 4_096, "v1.0a.AbC_-9==", " two\nlines ", "é🗝\"'%_\\"])
+    async def test_value_is_stored_unchanged(self, key_check: KeyCheck, value: str) -> None:
+        assert await key_check.keep(value) == value
+        assert await key_check.read() == value
+        assert await key_check.replace(value, f"{value}.")
+        assert await key_check.read() == f"{value}."
 
     @proves("Atomically stores the value unless one is already stored, and returns the stored value.")
     async def test_keep_does_not_replace_stored_value(self, key_check: KeyCheck) -> None:
@@ -50,10 +73,19 @@ class KeyCheckContract(Contract):
         assert await key_check.keep("third") == "second"
 
     @proves("If another value or none is stored, nothing changes.")
-    async def test_replace_keeps_unexpected_value(self, key_check: KeyCheck) -> None:
+    @pytest.mark.parametrize("expected", ["zeroth", "First", "first ", " first", "firs", "first1", "fi%", "", "next"])
+    async def test_replace_keeps_unexpected_value(self, key_check: KeyCheck, expected: str) -> None:
         await key_check.keep("first")
-        assert not await key_check.replace("zeroth", "second")
+        assert not await key_check.replace(expected, "next")
         assert await key_check.read() == "first"
+
+    @proves("Atomically replaces `expected` with the value, and returns whether `expected` was the stored value.")
+    async def test_replaced_value_is_no_longer_expected(self, key_check: KeyCheck) -> None:
+        await key_check.keep("first")
+        assert await key_check.replace("first", "second")
+        assert not await key_check.replace("first", "third")
+        assert await key_check.replace("second", "second")
+        assert await key_check.read() == "second"
 
     @proves("If another value or none is stored, nothing changes.")
     async def test_replace_without_stored_value_stores_nothing(self, key_check: KeyCheck) -> None:
@@ -67,6 +99,26 @@ class KeyCheckContract(Contract):
         replaced = await asyncio.gather(*(key_check.replace("first", value) for value in values))
         assert replaced.count(True) == 1
         assert await key_check.read() == values[replaced.index(True)]
+
+    @requires("shared")
+    @proves("Atomically stores the value unless one is already stored, and returns the stored value.")
+    async def test_concurrent_keeps_of_several_processes_return_the_same_value(
+        self, key_check: KeyCheck, other: KeyCheck
+    ) -> None:
+        results = await asyncio.gather(*(each.keep(f"value {at}") for at in range(10) for each in (key_check, other)))
+        assert set(results) == {await key_check.read()} == {await other.read()}
+
+    @requires("shared")
+    @proves("Of several concurrent calls that expect the same value, exactly one succeeds.")
+    async def test_exactly_one_of_concurrent_replaces_of_several_processes_succeeds(
+        self, key_check: KeyCheck, other: KeyCheck
+    ) -> None:
+        await key_check.keep("first")
+        assert await other.read() == "first"
+        calls = [(each, f"value {at}") for at, each in enumerate([key_check, other] * 10)]
+        replaced = await asyncio.gather(*(each.replace("first", value) for each, value in calls))
+        assert replaced.count(True) == 1
+        assert await key_check.read() == await other.read() == calls[replaced.index(True)][1]
 
 
 class KeyCheckOutageContract(Contract):

@@ -1,9 +1,11 @@
 """The contract of the port Tool: tests for every tool, and for tools that wait for something."""
 
 import asyncio
+import contextlib
+import copy
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -13,15 +15,19 @@ from polyant.domain.instances import Slug
 from polyant.domain.ports.tool import Tool
 from polyant.domain.secrets import parse_secret_name
 from polyant.domain.tools import ToolContext, ToolError, parse_tool_name, tool_spec
+from polyant.testing.blocking_calls import blocking_calls
 from polyant.testing.contract import Contract, proves
 from polyant.testing.turns import CONTEXT as TURN_CONTEXT
 
 SEEN_AT_ONCE = 1.0
+PATIENCE_SECONDS = 10.0
+"""The time for runs that nothing delays."""
 MAX_DESCRIPTION = 1_024
 """OpenAI's limit for the description of a function, in characters."""
 MAX_SCHEMA_BYTES = 16 * 1024
 
 _PROPERTY = re.compile(r"\A[a-zA-Z0-9_.-]{1,64}\Z")
+_MANY_RUNS = 20
 
 
 async def no_sub_agent(task: str) -> str:
@@ -114,13 +120,24 @@ class ToolContract(Contract):
         with pytest.raises(ToolError, match=r"\w+ \w+"):
             await result_of(tool, bad)
 
-    async def test_result_failure_and_log_contain_no_secret(
-        self, tool: Tool, good: ToolRun, bad: ToolRun, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    @pytest.fixture
+    def written(self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+        """Returns what was logged and printed since the last call."""
         caplog.set_level(0)
+        return lambda: " ".join([caplog.text, *capfd.readouterr()])
+
+    async def test_each_run_has_its_own_result(self, tool: Tool, good: ToolRun, bad: ToolRun) -> None:
+        await result_of(tool, good)
+        with pytest.raises(ToolError):
+            await result_of(tool, bad)
+
+    @proves("The result, the message of an error and the log contain no secret.")
+    async def test_result_failure_and_log_contain_no_secret(
+        self, tool: Tool, good: ToolRun, bad: ToolRun, written: Callable[[], str]
+    ) -> None:
         with pytest.raises(ToolError) as caught:
             await result_of(tool, bad)
-        shown = f"{await result_of(tool, good)} {caught.value!r} {caplog.text}"
+        shown = f"{await result_of(tool, good)} {caught.value!r} {written()}"
         secrets = [*good.context.secrets.values(), *bad.context.secrets.values()]
         assert [secret for secret in secrets if secret.reveal() in shown] == []
 
@@ -130,6 +147,37 @@ class ToolContract(Contract):
             *(result_of(tool, run) for run in (good, bad, good, bad, good)), return_exceptions=True
         )
         assert [type(outcome) for outcome in outcomes] == [str, ToolError, str, ToolError, str]
+
+    @proves("A run that fails or is cancelled doesn't affect later ones.")
+    async def test_failed_and_cancelled_runs_leave_room_for_others(
+        self, tool: Tool, good: ToolRun, bad: ToolRun
+    ) -> None:
+        """A tool that limits its runs has to give the places of failed and cancelled ones back."""
+        cancelled = [asyncio.create_task(result_of(tool, good)) for _ in range(_MANY_RUNS)]
+        await asyncio.sleep(0)
+        for task in cancelled:
+            task.cancel()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.wait(cancelled)
+            for _ in range(_MANY_RUNS):
+                with pytest.raises(ToolError):
+                    await result_of(tool, bad)
+            assert [type(await result_of(tool, good)) for _ in range(2)] == [str, str]
+
+    @proves("No run blocks the event loop.")
+    async def test_runs_do_not_block_the_event_loop(self, tool: Tool, good: ToolRun, bad: ToolRun) -> None:
+        """Call blocking libraries in a thread."""
+        with blocking_calls() as calls:
+            for run in (good, bad):
+                with contextlib.suppress(ToolError):
+                    await result_of(tool, run)
+        assert calls == []
+
+    async def test_run_changes_no_options(self, tool: Tool, good: ToolRun) -> None:
+        """They belong to the instance, and so to all of its turns."""
+        before = copy.deepcopy(good.context.options)
+        await result_of(tool, good)
+        assert good.context.options == before
 
     @proves(
         "The run is cancelled at the context's deadline and when the turn is abandoned; it must leave "
@@ -173,7 +221,8 @@ class WaitingToolContract(ToolContract):
     @proves("Runs of the same tool may overlap.")
     async def test_waiting_run_does_not_block_other_runs(self, tool: Tool, waiting: WaitingRun, good: ToolRun) -> None:
         task = await begun(tool, waiting)
-        assert await result_of(tool, good)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert isinstance(await result_of(tool, good), str)
         assert not task.done()
         task.cancel()
         await asyncio.wait([task])

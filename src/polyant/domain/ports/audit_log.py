@@ -17,7 +17,10 @@ class AuditLog(Protocol):
 
     @abstractmethod
     async def add(self, entry: AuditEntry) -> None:
-        """Stores an entry that isn't about an instance or a user, such as the rotation of the master key."""
+        """Stores an entry that isn't about an instance or a user, such as the rotation of the master key.
+
+        Each entry is kept without an end, also if it equals another one. Concurrent calls all succeed.
+        """
 
     @abstractmethod
     async def list(self, query: AuditQuery) -> AuditPage:

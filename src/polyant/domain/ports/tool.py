@@ -27,11 +27,12 @@ class Tool(Protocol):
         """Returns the result as text for the model.
 
         The run is cancelled at the context's deadline and when the turn is abandoned; it must leave nothing running
-        then. Runs of the same tool may overlap.
+        then. Runs of the same tool may overlap. A run that fails or is cancelled doesn't affect later ones. No run
+        blocks the event loop. The result, the message of an error and the log contain no secret.
 
         Args:
             arguments: An instance of the struct `arguments`.
-            context: The instance, turn, secrets and deadline of this run.
+            context: The instance, turn, secrets, options and deadline of this run; a run doesn't change it.
 
         Raises:
             ToolError: The run failed, and the model gets the message. For any other exception, the model only learns
