@@ -134,7 +134,6 @@ UNPROVEN: dict[str, dict[str, str]] = {
     },
     "rate_policy": {
         "Decides which limits apply to a caller.": DESCRIPTION,
-        "It counts nothing itself, and makes no I/O.": "Its method isn't asynchronous, and gets no store.",
         "A call that exceeds a limit isn't counted for the limits after it.": CALLER,
     },
     "secret_cipher": {

@@ -32,6 +32,13 @@ class LoginHistoryContract(Contract):
         for others in (["b"], ["A"], [""], []):
             assert not await login_history.contains(others, now=_NOW)
 
+    @proves("Remembers successful logins, each for a time.")
+    async def test_long_fingerprints_are_told_apart(self, login_history: LoginHistory) -> None:
+        await login_history.add("a" * 64, now=_NOW, expires_at=_LATER)
+        assert await login_history.contains(["a" * 64], now=_NOW)
+        for other in ("a" * 63, "a" * 63 + "b", "a" * 63 + "A"):
+            assert not await login_history.contains([other], now=_NOW)
+
     @proves("Returns whether a login with one of the fingerprints is remembered and `now` is before its expiry.")
     async def test_one_of_several_fingerprints_is_enough(self, login_history: LoginHistory) -> None:
         await login_history.add("a", now=_NOW, expires_at=_LATER)

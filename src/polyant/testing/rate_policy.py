@@ -1,11 +1,14 @@
 """The contract of the port RatePolicy."""
 
+import msgspec
 import pytest
 
 from polyant.domain.instances import Slug
 from polyant.domain.ports.rate_policy import CallerLimit, RateCaller, RatePolicy
+from polyant.testing.blocking_calls import reading_and_writing_calls
 from polyant.testing.contract import Contract, proves
 
+_CALLS = 10
 _CALLERS = (
     RateCaller(),
     RateCaller(address="203.0.113.7"),
@@ -39,7 +42,16 @@ class RatePolicyContract(Contract):
     @proves("Equal callers have equal limits, and each limit has a key of its own.")
     @pytest.mark.parametrize("caller", _CALLERS)
     def test_equal_callers_have_equal_limits(self, rate_policy: RatePolicy, caller: RateCaller) -> None:
-        assert tuple(rate_policy.limits_of(caller)) == tuple(rate_policy.limits_of(caller))
+        equal = [msgspec.structs.replace(caller) for _ in range(_CALLS)]
+        assert len({tuple(rate_policy.limits_of(each)) for each in equal}) == 1
+
+    @proves("It counts nothing itself, and makes no I/O.")
+    @pytest.mark.parametrize("caller", _CALLERS)
+    def test_policy_neither_reads_nor_writes(self, rate_policy: RatePolicy, caller: RateCaller) -> None:
+        """It runs in the event loop, for each call."""
+        with reading_and_writing_calls() as calls:
+            rate_policy.limits_of(caller)
+        assert calls == []
 
     @proves("Equal callers have equal limits, and each limit has a key of its own.")
     @pytest.mark.parametrize("caller", _CALLERS)

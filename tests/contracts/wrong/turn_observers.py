@@ -6,6 +6,7 @@ import time
 import pytest
 
 from polyant.domain.chat import StepFinished, ToolFinished
+from polyant.domain.errors import ProviderFailure
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.turn_records import ObservedTurn, TurnOutcome, TurnRecord
 from polyant.testing.turn_observer import TurnObserverContract
@@ -141,3 +142,34 @@ class AsksForText(Observer):
 
 class TestTextAskedFor(ObserverContract):
     made = AsksForText
+
+
+class NamesFailures(Observer):
+    """Counts failed model calls by the failures of providers, and knows no other ones."""
+
+    def __init__(self) -> None:
+        self._failed = dict.fromkeys(map(str, ProviderFailure), 0)
+
+    async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
+        if step.error is not None:
+            self._failed[step.error] += 1
+
+
+class TestFailuresKnown(ObserverContract):
+    made = NamesFailures
+
+
+class NumbersSteps(Observer):
+    """Expects that each model call is the next step of its turn, which failed calls and sub-agents aren't."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, int] = {}
+
+    async def step_finished(self, turn: ObservedTurn, step: StepFinished, *, elapsed: float) -> None:
+        if step.steps <= self._steps.get(turn.id, 0):
+            raise ValueError("a step is reported twice")
+        self._steps[turn.id] = step.steps
+
+
+class TestStepsNumbered(ObserverContract):
+    made = NumbersSteps
