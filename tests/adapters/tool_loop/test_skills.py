@@ -64,7 +64,8 @@ async def test_instructions_name_the_other_files(loop: ToolLoop) -> None:
     assert text == (
         f"{RETURNS.instructions}\n\n"
         "Other files of this skill, which this tool reads, too:\n\n"
-        "- Zoo\n- notes/Größe und 中.md\n- scripts/check.py (a script: not executable here)"
+        "- Zoo\n- notes/Größe und 中.md\n- run (a script: not executable here)\n"
+        "- scripts/check.py (a script: not executable here)"
     )
 
 
@@ -106,7 +107,7 @@ async def test_wrong_calls_explain_what_there_is(loop: ToolLoop) -> None:
     assert unknown == "There is no skill 'refunds'. There are: bare, long, returns."
     assert outside == (
         "The skill returns has no file '../bare/SKILL.md'. "
-        "Its other files are: Zoo, notes/Größe und 中.md, scripts/check.py."
+        "Its other files are: Zoo, notes/Größe und 中.md, run, scripts/check.py."
     )
     assert none == "The skill bare has no file 'x'. Its other files are: none."
     assert all("don't match the tool's schema" in text for text in (empty, number, field))
