@@ -5,6 +5,8 @@ import json
 import re
 from collections.abc import Callable
 
+from polyant.domain.digits import parse_digits
+
 DEFAULT = "default"
 """The value that resets a number to its default."""
 
@@ -26,10 +28,11 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     """Returns a parser of whole numbers; any other text is a usage error that shows it."""
 
     def parse(text: str) -> int:
-        # No longer numbers, because reading one of many digits takes long.
-        if text.isascii() and text.isdigit() and len(text) <= len(str(maximum)) and minimum <= int(text) <= maximum:
-            return int(text)
-        raise argparse.ArgumentTypeError(f"must be a whole number from {minimum} to {maximum}, not {json.dumps(text)}")
+        number = parse_digits(text, at_most=len(str(maximum)))
+        if number is None or not minimum <= number <= maximum:
+            rule = f"must be a whole number from {minimum} to {maximum}"
+            raise argparse.ArgumentTypeError(f"{rule}, not {json.dumps(text)}")
+        return number
 
     return parse
 

@@ -53,14 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits with its code."""
     given = sys.argv[1:] if arguments is None else arguments
     parsed = build_parser(error_format_of(given, os.environ)).parse_args(given)
-    with nullcontext() if given[:1] == ["serve"] else escaped_terminal():
+    with nullcontext() if _is_serve(given) else escaped_terminal():
         code = _run(parsed, given)
     raise SystemExit(code or 0)
 
 
 def _run(parsed: argparse.Namespace, given: Sequence[str]) -> int | None:
     try:
-        if given[:1] != ["serve"]:  # its values are those of environment variables, such as paths
+        if not _is_serve(given):  # its values are those of environment variables, such as paths
             _require_text(parsed)
         code: int | None = parsed.run(parsed, os.environ)
         sys.stdout.flush()
@@ -74,6 +74,10 @@ def _run(parsed: argparse.Namespace, given: Sequence[str]) -> int | None:
         logs.write_errors(_text_of(error), error_format_of(given, os.environ))
         return exit_code_of(error)
     return code
+
+
+def _is_serve(given: Sequence[str]) -> bool:
+    return given[:1] == ["serve"]
 
 
 def _require_text(parsed: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from polyant.domain.digits import parse_digits
 from polyant.domain.errors import InvalidInputError, NotFoundError
 from polyant.domain.instances import DEFAULT_HISTORY_MESSAGES, DEFAULT_HISTORY_TOKENS, Instance, InstanceId, JsonObject
 from polyant.domain.limits import TurnLimits
@@ -92,11 +93,10 @@ def parse_state_number(text: str) -> int:
     Raises:
         InvalidInputError: The text isn't a whole number from 1.
     """
-    if text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_STATE_NUMBER)):
-        number = int(text)
-        if 1 <= number <= _MAX_STATE_NUMBER:
-            return number
-    raise InvalidInputError("The number of a state must be a whole number from 1")
+    number = parse_digits(text, at_most=len(str(_MAX_STATE_NUMBER)))
+    if number is None or not 1 <= number <= _MAX_STATE_NUMBER:
+        raise InvalidInputError("The number of a state must be a whole number from 1")
+    return number
 
 
 def state_content_of(instance: Instance) -> StateContent:

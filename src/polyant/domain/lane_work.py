@@ -13,6 +13,9 @@ from polyant.domain.lanes import Lane, Lease
 EventId = NewType("EventId", int)
 """The store's number of an event; later events of a lane have higher numbers."""
 
+MAX_EVENT_DIGITS = 19
+"""The maximum number of digits of an EventId, which databases store in 64 bits."""
+
 DeliveryId = NewType("DeliveryId", int)
 """The store's number of a delivery."""
 

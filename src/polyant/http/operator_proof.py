@@ -2,6 +2,7 @@
 
 import hmac
 
+from polyant.domain.digits import parse_digits
 from polyant.domain.secrets import SecretText
 
 HEADER = "x-polyant-proof"
@@ -28,9 +29,10 @@ class OperatorProof:
     def is_valid(self, proof: str, now: float) -> bool:
         """Returns whether the secret created the proof, and at most five minutes ago."""
         moment, _, code = proof.partition(".")
-        if not (moment.isascii() and moment.isdecimal()) or len(moment) > len(str(int(now))):
+        created = parse_digits(moment, at_most=len(str(int(now))))
+        if created is None:
             return False
-        is_recent = abs(now - int(moment)) <= _MAX_AGE_SECONDS
+        is_recent = abs(now - created) <= _MAX_AGE_SECONDS
         return is_recent and hmac.compare_digest(self._code_of(moment).encode(), code.encode("utf-8", "replace"))
 
     def _code_of(self, moment: str) -> str:

@@ -144,7 +144,7 @@ class ConnectChannel:
         access = new.access or (stored.access if stored is not None else ChannelAccess(info.access))
         if access not in info.accesses:
             raise InvalidInputError(f"{info.label} doesn't support the access {access}: use {_listed(info.accesses)}")
-        now, given = self._clock.now(), _checked_options(info, new.options, {} if stored is None else stored.options)
+        now, options = self._clock.now(), _options_of(info, new.options, {} if stored is None else stored.options)
         base = stored or ChannelConnection(
             id=ConnectionId(self._random()[:_ID_CHARACTERS]),
             channel=new.channel,
@@ -160,7 +160,7 @@ class ConnectChannel:
             base,
             delivery=delivery,
             access=access,
-            options={name: value for name, value in {**base.options, **given}.items() if value},
+            options=options,
             credentials=_secret_names(info, delivery),
             users=base.users if new.users is None else new.users,
             burst=new.burst or base.burst,
@@ -278,15 +278,17 @@ def _secret_names(info: ChannelInfo, delivery: Delivery) -> dict[str, SecretName
     return {each.name: secret_name(info.name, each) for each in needed_credentials(info, delivery)}
 
 
-def _checked_options(info: ChannelInfo, given: Mapping[str, str], stored: Mapping[str, str]) -> Mapping[str, str]:
+def _options_of(info: ChannelInfo, given: Mapping[str, str], stored: Mapping[str, str]) -> Mapping[str, str]:
+    """Returns the options after the change, if they are valid."""
     known = {each.name: each for each in info.options}
     for name in given:
         if name not in known:
             raise InvalidInputError(f"{info.label} has no option {name}: it has {_listed(sorted(known)) or 'none'}")
+    options = {name: value for name, value in {**stored, **given}.items() if value}
     for name, option in known.items():
-        if option.required and not given.get(name, stored.get(name)):
+        if option.required and name not in options:
             raise InvalidInputError(f"{option.label} is missing. {option.help}".strip())
-    return given
+    return options
 
 
 def _listed(names: Collection[str]) -> str:

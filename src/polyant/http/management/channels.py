@@ -12,8 +12,10 @@ from polyant.domain.channels import (
     UnknownConnectionError,
     parse_channel_name,
 )
+from polyant.domain.digits import parse_digits
 from polyant.domain.errors import InvalidInputError, UnknownEventError
 from polyant.domain.injectables import PublicUrl
+from polyant.domain.lane_work import MAX_EVENT_DIGITS
 from polyant.domain.use_cases.check_channel import CheckChannel
 from polyant.domain.use_cases.connect_channel import ConnectChannel, NewConnection
 from polyant.domain.use_cases.disconnect_channel import DisconnectChannel
@@ -204,13 +206,11 @@ class ChannelsController(Controller):
     ) -> ReplayResponse:
         """Lets an event that failed for good be answered again."""
         _channel_in(channel)
-        if not event.isascii() or not event.isdecimal() or len(event) > _MAX_DIGITS:
+        number = parse_digits(event, at_most=MAX_EVENT_DIGITS)
+        if number is None:
             raise UnknownEventError
-        await list_dead_letters.replay(int(event), by=request.auth.actor, slug=slug_in(slug))
+        await list_dead_letters.replay(number, by=request.auth.actor, slug=slug_in(slug))
         return ReplayResponse()
-
-
-_MAX_DIGITS = 19
 
 
 def _channel_in(path: str) -> ChannelName:

@@ -13,7 +13,7 @@ from polyant.http.error_responses import error_responses
 from polyant.http.openai.ignored import report_ignored
 from polyant.http.openai.mapping import decode_request, to_domain, turn_context
 from polyant.http.openai.responses import ResponseSettings, respond
-from polyant.http.openai.sampling import require_user
+from polyant.http.openai.sampling import checked_user_of
 from polyant.http.openai.wire import ChatCompletion
 from polyant.http.record import record_of
 from polyant.http.throttle import Throttle
@@ -49,7 +49,7 @@ class ChatEndpoint:
         )
         run = await self._answer_chat(chat, bearer_in(scope), context)
         if run.keeps_conversation:
-            require_user(wire)
+            checked_user_of(wire)
             report_ignored(scope, wire, keeps_conversation=True)
         return respond(run, wire, self._settings)
 

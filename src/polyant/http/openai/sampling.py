@@ -57,13 +57,15 @@ def provider_fields_of(request: ChatCompletionRequest) -> ProviderFields:
 
 
 def user_of(request: ChatCompletionRequest) -> str | None:
-    """Returns the end user's id, or None if it isn't a string of 1 to 512 characters without U+0000."""
-    user = request.user
-    return user if isinstance(user, str) and 0 < len(user) <= _MAX_USER_CHARACTERS and "\0" not in user else None
+    """Returns the end user's id, or None if it is missing, or refused by `checked_user_of`."""
+    try:
+        return checked_user_of(request)
+    except InvalidInputError:
+        return None
 
 
-def require_user(request: ChatCompletionRequest) -> None:
-    """Returns if the end user's id is usable or missing; an empty one counts as missing.
+def checked_user_of(request: ChatCompletionRequest) -> str | None:
+    """Returns the end user's id, or None if it is missing or empty.
 
     Elsewhere an unusable id is ignored. Where it separates the conversations of users, they would share one.
 
@@ -72,12 +74,12 @@ def require_user(request: ChatCompletionRequest) -> None:
     """
     user = request.user
     if user is None:
-        return
+        return None
     if not isinstance(user, str):
         raise InvalidInputError("Expected `str | null`: the user separates conversations - at `$.user`")
     if len(user) > _MAX_USER_CHARACTERS:
         raise InvalidInputError(f"Expected `str` of length <= {_MAX_USER_CHARACTERS} - at `$.user`")
-    without_nul(user, "$.user")
+    return without_nul(user, "$.user") or None
 
 
 def _stop_of(request: ChatCompletionRequest) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from polyant.domain.channel_info import ChannelInfo
 from polyant.domain.channels import ChannelConnection, ChannelName
+from polyant.domain.digits import parse_digits
 from polyant.domain.errors import (
     ConflictError,
     InvalidInputError,
@@ -16,6 +17,7 @@ from polyant.domain.errors import (
     UnknownEventError,
 )
 from polyant.domain.instances import Instance
+from polyant.domain.lane_work import MAX_EVENT_DIGITS
 from polyant.domain.use_cases.check_channel import CheckChannel
 from polyant.domain.use_cases.connect_channel import ConnectChannel, Connected
 from polyant.domain.use_cases.disconnect_channel import DisconnectChannel
@@ -149,10 +151,9 @@ class ChannelsPageController(Controller):
         form = await read_form(request)
         if form.is_draft:
             return await channel_pages.page_beside(request, instance, info, form)
-        event = form.text("event")
         try:
             await list_dead_letters.replay(
-                int(event) if event.isascii() and event.isdecimal() and len(event) < 20 else 0,  # noqa: PLR2004 - 2^63
+                parse_digits(form.text("event"), at_most=MAX_EVENT_DIGITS) or 0,
                 by=request.auth.actor,
                 slug=instance.slug,
             )

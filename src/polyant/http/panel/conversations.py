@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from polyant.domain.conversations import ConversationId, parse_conversation_id
+from polyant.domain.digits import parse_digits
 from polyant.domain.errors import InvalidInputError, UnknownConversationError
 from polyant.domain.transcripts import SummaryPage, may_read
 from polyant.domain.use_cases.delete_conversations import DeleteConversations
@@ -135,7 +136,5 @@ class ConversationPageController(Controller):
 
 def _newest_in(request: PanelRequest) -> int:
     """Returns the number of messages to show, however many there are: a page stays bounded."""
-    given = request.query_params.get("newest", "")
-    # No longer numbers, because reading one of many digits takes long.
-    wanted = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(_MAX_MESSAGES)) else 0
-    return min(max(wanted, _FIRST_MESSAGES), _MAX_MESSAGES)
+    wanted = parse_digits(request.query_params.get("newest", ""), at_most=len(str(_MAX_MESSAGES)))
+    return min(max(wanted or 0, _FIRST_MESSAGES), _MAX_MESSAGES)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from polyant.domain.base_urls import parse_base_url
+from polyant.domain.digits import parse_digits
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import (
     MAX_DESCRIPTION_CHARACTERS,
@@ -17,6 +18,7 @@ from polyant.http.panel.forms import Form
 T = TypeVar("T")
 FieldParser = Callable[[str], object]
 
+_MAX_DIGITS = 9
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+")
 """Either thousands or a decimal comma: nobody can tell which."""
 
@@ -61,10 +63,10 @@ def whole_number_field(what: str, *, minimum: int, maximum: int, example: str) -
     def parse(text: str) -> int | None:
         if not text:
             return None
-        plain = text.replace(",", "")
-        if not (plain.isascii() and plain.isdigit() and len(plain) < 10) or not minimum <= int(plain) <= maximum:  # noqa: PLR2004 - digits
+        number = parse_digits(text.replace(",", ""), at_most=_MAX_DIGITS)
+        if number is None or not minimum <= number <= maximum:
             raise InvalidInputError(rule)
-        return int(plain)
+        return number
 
     return parse
 

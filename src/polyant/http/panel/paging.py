@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Request
 
+from polyant.domain.digits import parse_digits
+
 ROWS = 25
 _MAX_PAGE = 10**6
 
@@ -45,11 +47,10 @@ def paging_of(
     request: Request[Any, Any, Any], path: str, query: Mapping[str, str] | None = None, *, rows: int = ROWS
 ) -> Paging:
     """Returns the page that a request asks for; an invalid number is the first page."""
-    text = request.query_params.get("page", "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 1  # noqa: PLR2004 - digits of _MAX_PAGE
+    number = parse_digits(request.query_params.get("page", ""), at_most=len(str(_MAX_PAGE)))
     return Paging(
         path=path,
-        number=min(max(number, 1), _MAX_PAGE),
+        number=min(max(number or 1, 1), _MAX_PAGE),
         rows=rows,
         query={name: value for name, value in (query or {}).items() if value},
     )
