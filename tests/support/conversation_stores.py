@@ -66,6 +66,18 @@ class InMemory:
         return MemoryConversationStoreRig()
 
 
+class WithRepo:
+    """The rig of the store in memory, with another repository of conversations."""
+
+    repo: type[MemoryConversationRepo]
+
+    @pytest.fixture
+    def rig(self) -> MemoryConversationStoreRig:
+        rig = MemoryConversationStoreRig()
+        rig.conversations = self.repo(store=rig.store, clock=rig.clock)
+        return rig
+
+
 class OnSqlite:
     """The rigs of a SQLite database, and of one that is lost."""
 

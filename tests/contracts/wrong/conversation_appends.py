@@ -2,72 +2,48 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
+from polyant.adapters.memory.conversation_tables import LaneRow
 from polyant.adapters.memory.store import MemoryStore
-from polyant.domain.conversations import Conversation, ConversationId, Message, MessageRole, TurnId
+from polyant.domain.conversations import Conversation, ConversationId, Message, MessageRole
 from polyant.domain.errors import LeaseLostError
 from polyant.domain.lanes import Lease
 from polyant.domain.ports.clock import Clock
 from polyant.testing.conversation_appending import ConversationAppendingContract
 from polyant.testing.conversation_fencing import ConversationFencingContract
-from support.conversation_stores import MemoryConversationStoreRig
+from support.conversation_stores import WithRepo
 
 
-class MemoryContract(ConversationAppendingContract, ConversationFencingContract):
-    repo: "type[WrongAppends]"
-
-    @pytest.fixture
-    def rig(self) -> MemoryConversationStoreRig:
-        rig = MemoryConversationStoreRig()
-        rig.conversations = self.repo(store=rig.store, clock=rig.clock)
-        return rig
+class MemoryContract(WithRepo, ConversationAppendingContract, ConversationFencingContract):
+    """The tests of appended messages, of a repository in memory."""
 
 
 class WrongAppends(MemoryConversationRepo):
     """Appends correctly, until a subclass overrides one of the steps."""
 
-    async def append(
-        self,
-        conversation: ConversationId,
-        messages: Sequence[Message],
-        *,
-        lease: Lease | None = None,
-        answers: TurnId | None = None,
-        client_managed: bool = False,
-        release: bool = False,
-    ) -> None:
-        given = self.given(conversation, messages, answers)
-        await self.before(conversation, given, lease)
-        await super().append(
-            conversation,
-            given,
-            lease=self.lease(lease),
-            answers=self.answers(answers),
-            client_managed=client_managed,
-            release=release,
-        )
-        await self.after(conversation, given, client_managed=client_managed)
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
+        given, lease = self.given(conversation, messages), options.get("lease")
+        row = None if lease is None else self._tables.lanes.get(lease.lane.id)
+        await self.before(conversation, given, row)
+        if lease is not None:
+            options["lease"] = self.lease(lease, row)
+        await super().append(conversation, given, **options)
+        await self.after(conversation, given, client_managed=options.get("client_managed", False))
 
-    def given(
-        self, conversation: ConversationId, messages: Sequence[Message], answers: TurnId | None
-    ) -> Sequence[Message]:
+    def given(self, conversation: ConversationId, messages: Sequence[Message]) -> Sequence[Message]:
         """Returns the messages to store."""
         return messages
 
-    async def before(self, conversation: ConversationId, messages: Sequence[Message], lease: Lease | None) -> None:
+    async def before(self, conversation: ConversationId, messages: Sequence[Message], row: LaneRow | None) -> None:
         """Does what the store does before."""
 
-    def lease(self, lease: Lease | None) -> Lease | None:
-        """Returns the lease to check."""
+    def lease(self, lease: Lease, row: LaneRow | None) -> Lease | None:
+        """Returns the lease to check; the row is that of its lane, if there is one."""
         return lease
-
-    def answers(self, answers: TurnId | None) -> TurnId | None:
-        """Returns the turn whose messages become answered."""
-        return answers
 
     async def after(self, conversation: ConversationId, messages: Sequence[Message], *, client_managed: bool) -> None:
         """Does what the store does afterwards."""
@@ -80,8 +56,8 @@ class WrongAppends(MemoryConversationRepo):
 class ForgetsAnswers(WrongAppends):
     """Loses `answers`."""
 
-    def answers(self, answers: TurnId | None) -> TurnId | None:
-        return None
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
+        await super().append(conversation, messages, **{**options, "answers": None})
 
 
 class TestAnswersForgotten(MemoryContract):
@@ -120,20 +96,9 @@ class TestOtherTurnsAnswered(MemoryContract):
 class NothingToDo(WrongAppends):
     """Returns early from a call without messages."""
 
-    async def append(
-        self,
-        conversation: ConversationId,
-        messages: Sequence[Message],
-        *,
-        lease: Lease | None = None,
-        answers: TurnId | None = None,
-        client_managed: bool = False,
-        release: bool = False,
-    ) -> None:
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
         if messages:
-            await super().append(
-                conversation, messages, lease=lease, answers=answers, client_managed=client_managed, release=release
-            )
+            await super().append(conversation, messages, **options)
 
 
 class TestCallWithoutMessagesSkipped(MemoryContract):
@@ -143,22 +108,11 @@ class TestCallWithoutMessagesSkipped(MemoryContract):
 class StoresOneByOne(WrongAppends):
     """Stores each message in a transaction of its own."""
 
-    async def append(
-        self,
-        conversation: ConversationId,
-        messages: Sequence[Message],
-        *,
-        lease: Lease | None = None,
-        answers: TurnId | None = None,
-        client_managed: bool = False,
-        release: bool = False,
-    ) -> None:
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
         for message in messages[:-1]:
-            await super().append(conversation, [message], lease=lease, client_managed=client_managed)
+            await super().append(conversation, [message], **{**options, "answers": None, "release": False})
             await asyncio.sleep(0)
-        await super().append(
-            conversation, messages[-1:], lease=lease, answers=answers, client_managed=client_managed, release=release
-        )
+        await super().append(conversation, messages[-1:], **options)
 
 
 class TestNotAtomic(MemoryContract):
@@ -168,7 +122,7 @@ class TestNotAtomic(MemoryContract):
 class CountsAfterwards(WrongAppends):
     """Counts the messages in a transaction of its own."""
 
-    async def before(self, conversation: ConversationId, messages: Sequence[Message], lease: Lease | None) -> None:
+    async def before(self, conversation: ConversationId, messages: Sequence[Message], row: LaneRow | None) -> None:
         self._before = self._tables.conversations.get(conversation)
 
     async def after(self, conversation: ConversationId, messages: Sequence[Message], *, client_managed: bool) -> None:
@@ -186,16 +140,7 @@ class TestCountedAfterwards(MemoryContract):
 class ChecksThenInserts(WrongAppends):
     """Looks for the message in one query, and inserts it in the next."""
 
-    async def append(
-        self,
-        conversation: ConversationId,
-        messages: Sequence[Message],
-        *,
-        lease: Lease | None = None,
-        answers: TurnId | None = None,
-        client_managed: bool = False,
-        release: bool = False,
-    ) -> None:
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
         known = {each.id for each in self._tables.messages.get(conversation, ())}
         answered = {each.turn for each in self._tables.messages.get(conversation, ()) if _is_answer(each)}
         await asyncio.sleep(0)
@@ -205,9 +150,7 @@ class ChecksThenInserts(WrongAppends):
         stored = self._tables.messages.get(conversation, [])
         hidden = [each for each in stored if each.id in {new.id for new in inserted} or _is_answer(each)]
         self._tables.messages[conversation] = [each for each in stored if each not in hidden]
-        await super().append(
-            conversation, inserted, lease=lease, answers=answers, client_managed=client_managed, release=release
-        )
+        await super().append(conversation, inserted, **options)
         self._tables.messages[conversation] += hidden
 
 
@@ -218,9 +161,7 @@ class TestInsertNotAtomic(MemoryContract):
 class OneAnswerEach(WrongAppends):
     """Stores one message of the assistant in each conversation."""
 
-    def given(
-        self, conversation: ConversationId, messages: Sequence[Message], answers: TurnId | None
-    ) -> Sequence[Message]:
+    def given(self, conversation: ConversationId, messages: Sequence[Message]) -> Sequence[Message]:
         is_answered = any(_is_answer(each) for each in self._tables.messages.get(conversation, ()))
         return [each for each in messages if not (is_answered and _is_answer(each))]
 
@@ -248,12 +189,10 @@ class TestSecondAnswerOfCallStored(MemoryContract):
 class RepeatsEverywhere(WrongAppends):
     """Deletes repeated messages in all conversations."""
 
-    async def before(self, conversation: ConversationId, messages: Sequence[Message], lease: Lease | None) -> None:
-        digests, ids = {each.digest for each in messages} - {None}, {each.id for each in messages}
+    async def before(self, conversation: ConversationId, messages: Sequence[Message], row: LaneRow | None) -> None:
         for other, stored in self._tables.messages.items():
             if other != conversation:
-                kept = [each for each in stored if each.answered or each.digest not in digests or each.id in ids]
-                self._tables.messages[other] = kept
+                stored[:] = [each for each in stored if each.answered or not _is_repeated(each, messages)]
 
 
 class TestOtherConversationsRepeated(MemoryContract):
@@ -263,13 +202,9 @@ class TestOtherConversationsRepeated(MemoryContract):
 class DeletesAnsweredRepeats(WrongAppends):
     """Deletes repeated messages that are answered, too."""
 
-    async def before(self, conversation: ConversationId, messages: Sequence[Message], lease: Lease | None) -> None:
-        if conversation in self._tables.messages:
-            digests, ids = {each.digest for each in messages} - {None}, {each.id for each in messages}
-            stored = self._tables.messages[conversation]
-            self._tables.messages[conversation] = [
-                each for each in stored if each.digest not in digests or each.id in ids
-            ]
+    async def before(self, conversation: ConversationId, messages: Sequence[Message], row: LaneRow | None) -> None:
+        stored = self._tables.messages.get(conversation, [])
+        stored[:] = [each for each in stored if not _is_repeated(each, messages)]
 
 
 class TestAnsweredRepeatsDeleted(MemoryContract):
@@ -279,10 +214,9 @@ class TestAnsweredRepeatsDeleted(MemoryContract):
 class RepeatsDeletedFirst(WrongAppends):
     """Deletes repeated messages before it checks the lease."""
 
-    async def before(self, conversation: ConversationId, messages: Sequence[Message], lease: Lease | None) -> None:
-        digests, ids = {each.digest for each in messages} - {None}, {each.id for each in messages}
+    async def before(self, conversation: ConversationId, messages: Sequence[Message], row: LaneRow | None) -> None:
         stored = self._tables.messages.get(conversation, [])
-        stored[:] = [each for each in stored if each.answered or each.digest not in digests or each.id in ids]
+        stored[:] = [each for each in stored if each.answered or not _is_repeated(each, messages)]
 
 
 class TestRepeatsDeletedFirst(MemoryContract):
@@ -303,9 +237,7 @@ class TestClientManagedReset(MemoryContract):
 class LastMessageUpdates(WrongAppends):
     """Treats the time of the last message of a call as the latest."""
 
-    def given(
-        self, conversation: ConversationId, messages: Sequence[Message], answers: TurnId | None
-    ) -> Sequence[Message]:
+    def given(self, conversation: ConversationId, messages: Sequence[Message]) -> Sequence[Message]:
         self._known = self._tables.conversations.get(conversation)
         return messages
 
@@ -321,9 +253,8 @@ class TestLastMessageUpdates(MemoryContract):
 class IgnoresLease(WrongAppends):
     """Doesn't check the lease."""
 
-    def lease(self, lease: Lease | None) -> Lease | None:
-        row = None if lease is None else self._tables.lanes.get(lease.lane.id)
-        return None if lease is None or row is None else replace(lease, epoch=row.epoch, owner=row.owner or "")
+    def lease(self, lease: Lease, row: LaneRow | None) -> Lease | None:
+        return None if row is None else replace(lease, epoch=row.epoch, owner=row.owner or "")
 
 
 class TestLeaseIgnored(MemoryContract):
@@ -333,9 +264,8 @@ class TestLeaseIgnored(MemoryContract):
 class FencesByOwner(WrongAppends):
     """Compares the owner of the lease, and not its number."""
 
-    def lease(self, lease: Lease | None) -> Lease | None:
-        row = None if lease is None else self._tables.lanes.get(lease.lane.id)
-        return lease if lease is None or row is None else replace(lease, epoch=row.epoch)
+    def lease(self, lease: Lease, row: LaneRow | None) -> Lease | None:
+        return lease if row is None else replace(lease, epoch=row.epoch)
 
 
 class TestFencedByOwner(MemoryContract):
@@ -345,9 +275,8 @@ class TestFencedByOwner(MemoryContract):
 class FencesByNumber(WrongAppends):
     """Compares the number of the lease, which begins again with a new lane, and not its owner."""
 
-    def lease(self, lease: Lease | None) -> Lease | None:
-        row = None if lease is None else self._tables.lanes.get(lease.lane.id)
-        return lease if lease is None or row is None or row.owner is None else replace(lease, owner=row.owner)
+    def lease(self, lease: Lease, row: LaneRow | None) -> Lease | None:
+        return lease if row is None or row.owner is None else replace(lease, owner=row.owner)
 
 
 class TestFencedByNumber(MemoryContract):
@@ -357,8 +286,7 @@ class TestFencedByNumber(MemoryContract):
 class ExpiresLeases(WrongAppends):
     """Refuses a lease that has expired, although nobody took it."""
 
-    async def before(self, conversation: ConversationId, messages: Sequence[Message], lease: Lease | None) -> None:
-        row = None if lease is None else self._tables.lanes.get(lease.lane.id)
+    async def before(self, conversation: ConversationId, messages: Sequence[Message], row: LaneRow | None) -> None:
         if row is not None and row.due_at is not None and row.due_at < self._clock.now().timestamp():
             raise LeaseLostError
 
@@ -370,17 +298,8 @@ class TestExpiredLeaseRefused(MemoryContract):
 class KeepsLease(WrongAppends):
     """Ignores `release`."""
 
-    async def append(
-        self,
-        conversation: ConversationId,
-        messages: Sequence[Message],
-        *,
-        lease: Lease | None = None,
-        answers: TurnId | None = None,
-        client_managed: bool = False,
-        release: bool = False,
-    ) -> None:
-        await super().append(conversation, messages, lease=lease, answers=answers, client_managed=client_managed)
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
+        await super().append(conversation, messages, **{**options, "release": False})
 
 
 class TestLeaseKept(MemoryContract):
@@ -390,9 +309,8 @@ class TestLeaseKept(MemoryContract):
 class ForgetsWakeUps(WrongAppends):
     """Ends the lease as if the lane had received nothing."""
 
-    def lease(self, lease: Lease | None) -> Lease | None:
-        row = None if lease is None else self._tables.lanes.get(lease.lane.id)
-        return lease if lease is None or row is None else replace(lease, wake=row.wake)
+    def lease(self, lease: Lease, row: LaneRow | None) -> Lease | None:
+        return lease if row is None else replace(lease, wake=row.wake)
 
 
 class TestWakeUpForgotten(MemoryContract):
@@ -414,20 +332,9 @@ class TestOneStoredIsEnough(MemoryContract):
 class AnyRepetitionPasses(WrongAppends):
     """Accepts a lost lease without `release`, too, if the messages are stored."""
 
-    async def append(
-        self,
-        conversation: ConversationId,
-        messages: Sequence[Message],
-        *,
-        lease: Lease | None = None,
-        answers: TurnId | None = None,
-        client_managed: bool = False,
-        release: bool = False,
-    ) -> None:
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
         try:
-            await super().append(
-                conversation, messages, lease=lease, answers=answers, client_managed=client_managed, release=release
-            )
+            await super().append(conversation, messages, **options)
         except LeaseLostError:
             if not self._are_stored(conversation, messages):
                 raise
@@ -448,20 +355,9 @@ class RemembersConversations(WrongAppends):
         self._started.add(conversation.id)
         return await super().start(conversation, replaces=replaces)
 
-    async def append(
-        self,
-        conversation: ConversationId,
-        messages: Sequence[Message],
-        *,
-        lease: Lease | None = None,
-        answers: TurnId | None = None,
-        client_managed: bool = False,
-        release: bool = False,
-    ) -> None:
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
         if conversation not in self._started or conversation in self._tables.conversations:
-            await super().append(
-                conversation, messages, lease=lease, answers=answers, client_managed=client_managed, release=release
-            )
+            await super().append(conversation, messages, **options)
 
 
 class TestDeletedTakesMessages(MemoryContract):
@@ -470,3 +366,10 @@ class TestDeletedTakesMessages(MemoryContract):
 
 def _is_answer(message: Message) -> bool:
     return message.role is MessageRole.ASSISTANT
+
+
+def _is_repeated(stored: Message, messages: Sequence[Message]) -> bool:
+    """Returns whether one of the messages has the digest of the stored one, which isn't among them."""
+    return stored.digest in {each.digest for each in messages} - {None} and all(
+        each.id != stored.id for each in messages
+    )

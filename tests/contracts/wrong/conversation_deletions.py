@@ -1,22 +1,15 @@
 """Repositories of conversations that each delete too little, too much, or report it wrongly."""
 
-import pytest
 from msgspec.structs import replace
 
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
 from polyant.domain.conversations import Conversation, ConversationSelection, Deletion, MessageId
 from polyant.testing.conversation_deletion import ConversationDeletionContract
-from support.conversation_stores import MemoryConversationStoreRig
+from support.conversation_stores import WithRepo
 
 
-class MemoryContract(ConversationDeletionContract):
-    repo: type[MemoryConversationRepo]
-
-    @pytest.fixture
-    def rig(self) -> MemoryConversationStoreRig:
-        rig = MemoryConversationStoreRig()
-        rig.conversations = self.repo(store=rig.store, clock=rig.clock)
-        return rig
+class MemoryContract(WithRepo, ConversationDeletionContract):
+    """The tests of the kit, of a repository in memory."""
 
 
 class AlwaysComplete(MemoryConversationRepo):

@@ -1,22 +1,15 @@
 """Repositories of conversations that each list them wrongly."""
 
-import pytest
 from msgspec.structs import replace
 
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
 from polyant.domain.conversations import Conversation, ConversationFilter, ConversationPage
 from polyant.testing.conversation_listing import ConversationListingContract
-from support.conversation_stores import MemoryConversationStoreRig
+from support.conversation_stores import WithRepo
 
 
-class MemoryContract(ConversationListingContract):
-    repo: type[MemoryConversationRepo]
-
-    @pytest.fixture
-    def rig(self) -> MemoryConversationStoreRig:
-        rig = MemoryConversationStoreRig()
-        rig.conversations = self.repo(store=rig.store, clock=rig.clock)
-        return rig
+class MemoryContract(WithRepo, ConversationListingContract):
+    """The tests of the kit, of a repository in memory."""
 
 
 class SearchIsPattern(MemoryConversationRepo):

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
@@ -17,21 +17,14 @@ from polyant.domain.conversations import (
     LaneId,
     Message,
     StoredText,
-    TurnId,
 )
-from polyant.domain.lanes import Lease, lane_of
+from polyant.domain.lanes import lane_of
 from polyant.testing.conversation_repo import ConversationRepoContract
-from support.conversation_stores import MemoryConversationStoreRig
+from support.conversation_stores import WithRepo
 
 
-class MemoryContract(ConversationRepoContract):
-    repo: type[MemoryConversationRepo]
-
-    @pytest.fixture
-    def rig(self) -> MemoryConversationStoreRig:
-        rig = MemoryConversationStoreRig()
-        rig.conversations = self.repo(store=rig.store, clock=rig.clock)
-        return rig
+class MemoryContract(WithRepo, ConversationRepoContract):
+    """The tests of the kit, of a repository in memory."""
 
 
 class ReadsUnanswered(MemoryConversationRepo):
@@ -103,20 +96,8 @@ class TestPageShown(MemoryContract):
 class SortsByTime(MemoryConversationRepo):
     """Orders the messages of one call by their times."""
 
-    async def append(
-        self,
-        conversation: ConversationId,
-        messages: Sequence[Message],
-        *,
-        lease: Lease | None = None,
-        answers: TurnId | None = None,
-        client_managed: bool = False,
-        release: bool = False,
-    ) -> None:
-        ordered = sorted(messages, key=lambda each: each.at)
-        await super().append(
-            conversation, ordered, lease=lease, answers=answers, client_managed=client_managed, release=release
-        )
+    async def append(self, conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
+        await super().append(conversation, sorted(messages, key=lambda each: each.at), **options)
 
 
 class TestCallSortedByTime(MemoryContract):

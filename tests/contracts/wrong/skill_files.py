@@ -20,6 +20,9 @@ from polyant.domain.skills import SkillFile, SkillFileSummary
 from polyant.testing.skill_files import SkillFilesContract
 from support.stores import InMemory
 
+FilesOfInstances = dict[InstanceId, dict[tuple[str, str], StoredSkillFile]]
+"""The files by their instance, and by digest and path."""
+
 
 class MemoryContract(InMemory, SkillFilesContract):
     made: type[MemorySkillFiles] = MemorySkillFiles
@@ -257,24 +260,14 @@ class _WrongSave(MemoryInstanceRepo):
         self.keep(saved, skill_files, before)
         return saved
 
-    def keep(
-        self,
-        saved: Instance,
-        given: Sequence[StoredSkillFile],
-        before: dict[InstanceId, dict[tuple[str, str], StoredSkillFile]],
-    ) -> None:
+    def keep(self, saved: Instance, given: Sequence[StoredSkillFile], before: FilesOfInstances) -> None:
         raise NotImplementedError
 
 
 class Overwrites(_WrongSave):
     """Stores given files with an upsert."""
 
-    def keep(
-        self,
-        saved: Instance,
-        given: Sequence[StoredSkillFile],
-        before: dict[InstanceId, dict[tuple[str, str], StoredSkillFile]],
-    ) -> None:
+    def keep(self, saved: Instance, given: Sequence[StoredSkillFile], before: FilesOfInstances) -> None:
         files = self._memory.skill_files.get(saved.id, {})
         files |= {(each.digest, each.path): each for each in given if (each.digest, each.path) in files}
 
@@ -286,12 +279,7 @@ class TestFilesOverwritten(MemoryContract):
 class OnePathEach(_WrongSave):
     """Has a key of instance and path, so that the last skill's files replace the others'."""
 
-    def keep(
-        self,
-        saved: Instance,
-        given: Sequence[StoredSkillFile],
-        before: dict[InstanceId, dict[tuple[str, str], StoredSkillFile]],
-    ) -> None:
+    def keep(self, saved: Instance, given: Sequence[StoredSkillFile], before: FilesOfInstances) -> None:
         files, contents = self._memory.skill_files.get(saved.id, {}), {each.path: each.content for each in given}
         files |= {key: replace(each, content=contents.get(each.path, each.content)) for key, each in files.items()}
 
@@ -303,12 +291,7 @@ class TestPathsShared(MemoryContract):
 class NeverDrops(_WrongSave):
     """Leaves the files of replaced skills."""
 
-    def keep(
-        self,
-        saved: Instance,
-        given: Sequence[StoredSkillFile],
-        before: dict[InstanceId, dict[tuple[str, str], StoredSkillFile]],
-    ) -> None:
+    def keep(self, saved: Instance, given: Sequence[StoredSkillFile], before: FilesOfInstances) -> None:
         self._memory.skill_files[saved.id] = before.get(saved.id, {}) | self._memory.skill_files.get(saved.id, {})
 
 
@@ -319,12 +302,7 @@ class TestReplacedFilesLeft(MemoryContract):
 class ForgetsHistory(_WrongSave):
     """Drops the files that only a state in the history has."""
 
-    def keep(
-        self,
-        saved: Instance,
-        given: Sequence[StoredSkillFile],
-        before: dict[InstanceId, dict[tuple[str, str], StoredSkillFile]],
-    ) -> None:
+    def keep(self, saved: Instance, given: Sequence[StoredSkillFile], before: FilesOfInstances) -> None:
         used, files = {skill.digest for skill in saved.skills}, self._memory.skill_files.get(saved.id, {})
         self._memory.skill_files[saved.id] = {key: each for key, each in files.items() if each.digest in used}
 
@@ -336,12 +314,7 @@ class TestFilesOfHistoryDropped(MemoryContract):
 class DropsEverywhere(_WrongSave):
     """Drops the files with unused digests of all instances."""
 
-    def keep(
-        self,
-        saved: Instance,
-        given: Sequence[StoredSkillFile],
-        before: dict[InstanceId, dict[tuple[str, str], StoredSkillFile]],
-    ) -> None:
+    def keep(self, saved: Instance, given: Sequence[StoredSkillFile], before: FilesOfInstances) -> None:
         kept = {digest for digest, _ in self._memory.skill_files.get(saved.id, {})}
         dropped = {digest for digest, _ in before.get(saved.id, {})} - kept
         for instance, files in self._memory.skill_files.items():
