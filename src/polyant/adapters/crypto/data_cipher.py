@@ -59,9 +59,9 @@ class AesGcmDataKey(DataKey):
     def decrypt_texts(self, encrypted: Sequence[tuple[str, DataAddress]]) -> list[str]:
         # A turn decrypts up to a thousand texts, so this loop repeats `decrypt_text` without its calls.
         decrypt, texts = self._aead.decrypt, list[str]()
+        decoded = _decode_all([text for text, _ in encrypted])
         try:
-            for text, address in encrypted:
-                data = _decode(text)
+            for data, (_, address) in zip(decoded, encrypted, strict=True):
                 if data[:1] != _VERSION:
                     raise SecretUnreadableError
                 decrypted = decrypt(data[1:_HEAD_BYTES], data[_HEAD_BYTES:], _associated_data(address, _TEXT))
@@ -130,24 +130,36 @@ def _decode(text: str) -> bytes:
     Raises:
         SecretUnreadableError: The text isn't in that form.
     """
+    return _decode_all([text])[0]
+
+
+def _decode_all(texts: list[str]) -> list[bytes]:
+    """Returns the bytes of each text, as `_decode` does for one."""
     try:
-        data = msgspec.convert(text, bytes)  # as strict as binascii's strict mode, in a tenth of the time
+        decoded = msgspec.convert(texts, list[bytes])  # as strict as binascii's strict mode, in a tenth of the time
     except (msgspec.ValidationError, UnicodeError):
         raise SecretUnreadableError from None
-    rest = len(data) % 3
-    if rest and text[rest - 4] not in _LAST_DIGITS[rest]:  # unused bits at the end
-        raise SecretUnreadableError
-    return data
+    for text, data in zip(texts, decoded, strict=True):
+        rest = len(data) % 3
+        if rest and text[rest - 4] not in _LAST_DIGITS[rest]:  # unused bits at the end
+            raise SecretUnreadableError
+    return decoded
 
 
 @functools.lru_cache(maxsize=256)
 def _part(text: str) -> bytes:
-    """Returns a part of an address with its length; the same conversation and roles recur in a turn."""
+    """Returns a part of an address with its length; the same roles recur in a turn."""
     encoded = text.encode("utf-8", "surrogatepass")
     return len(encoded).to_bytes(4, "big") + encoded
+
+
+@functools.lru_cache(maxsize=256)
+def _beginning(kind: bytes, conversation: str, item_bytes: int) -> bytes:
+    """Returns what precedes the item of an address; the ids of a conversation's messages have few lengths."""
+    return kind + _part(conversation) + item_bytes.to_bytes(4, "big")
 
 
 def _associated_data(address: DataAddress, kind: bytes) -> bytes:
     """Returns an unambiguous encoding of the address and the kind of content: each part with its length."""
     item = address.item.encode("utf-8", "surrogatepass")
-    return kind + _part(address.conversation) + len(item).to_bytes(4, "big") + item + _part(address.role)
+    return _beginning(kind, address.conversation, len(item)) + item + _part(address.role)
