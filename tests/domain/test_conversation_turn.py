@@ -20,7 +20,7 @@ from polyant.domain.chat import (
     TurnFinished,
     UserMessage,
 )
-from polyant.domain.conversations import ConversationSelection
+from polyant.domain.conversations import ConversationId, ConversationSelection, Message
 from polyant.domain.errors import (
     InvalidInputError,
     LeaseLostError,
@@ -309,6 +309,19 @@ async def test_answer_that_cannot_be_stored_ends_the_turn_with_an_error(chat: Ch
     assert await chat.texts() == [(USER, "One", False)]
 
 
+def appended_to(chat: Chat) -> list[str]:
+    """Returns a list to which the role of each message is added that is appended after the lane was leased."""
+    appended: list[str] = []
+    append = chat.stored.repo.append
+
+    async def counted(conversation: ConversationId, messages: Sequence[Message], **options: Any) -> None:
+        appended.extend(message.role.value for message in messages)
+        await append(conversation, messages, **options)
+
+    chat.stored.repo.append = counted  # type: ignore[method-assign]
+    return appended
+
+
 def delete_once_read(chat: Chat) -> None:
     """Lets the conversation be deleted between its reading and the writing of the next turn."""
     current = chat.stored.repo.current
@@ -323,9 +336,82 @@ def delete_once_read(chat: Chat) -> None:
 
 async def test_conversation_deleted_before_its_turn_starts_again(chat: Chat) -> None:
     await chat.say("One")
+    chat.stored.turns = chat.stored.process("which doesn't know the conversation")
     delete_once_read(chat)
     assert await chat.say("Two") == ["Two"]
     assert await chat.texts() == [(USER, "Two", True), (ASSISTANT, "Hello!", True)]
+
+
+async def test_continued_turn_writes_its_message_with_the_lease(chat: Chat) -> None:
+    appended = appended_to(chat)
+    await chat.say("One")
+    assert appended == ["user", "assistant"]
+    await chat.say("Two")
+    await chat.say("Three")
+    assert appended == ["user", "assistant", "assistant", "assistant"]
+    assert [text for _, text, answered in await chat.texts() if answered] == [
+        *("One", "Hello!", "Two", "Hello!", "Three", "Hello!")
+    ]
+
+
+async def test_first_message_of_a_turn_that_fails_stays_unanswered(chat: Chat) -> None:
+    await chat.say("One")
+    for _ in range(2):
+        with pytest.raises(ProviderError):
+            await chat.say("Two", answer=(FAILURE,))
+        assert (await chat.texts())[2:] == [(USER, "Two", False)]
+    assert await chat.say("Two") == ["One", "Hello!", "Two"]
+    assert (await chat.texts())[2:] == [(USER, "Two", True), (ASSISTANT, "Hello!", True)]
+
+
+async def test_conversation_that_another_process_deleted_starts_again(chat: Chat) -> None:
+    await chat.say("One")
+    await chat.stored.repo.delete(ConversationSelection(instance=chat.instance.id), limit=100)
+    assert await chat.say("Two") == ["Two"]
+    assert await chat.texts() == [(USER, "Two", True), (ASSISTANT, "Hello!", True)]
+    assert await chat.say("Three") == ["Two", "Hello!", "Three"]
+
+
+async def test_conversation_that_another_process_started_again_is_continued(chat: Chat) -> None:
+    await chat.say("One")
+    await chat.stored.repo.delete(ConversationSelection(instance=chat.instance.id), limit=100)
+    here, chat.stored.turns = chat.stored.turns, chat.stored.process("another")
+    await chat.say("Two")
+    chat.stored.turns = here
+    assert await chat.say("Three") == ["Two", "Hello!", "Three"]
+    assert await chat.say("Four") == ["Two", "Hello!", "Three", "Hello!", "Four"]
+
+
+async def test_data_key_that_was_wrapped_again_is_read_anew(chat: Chat) -> None:
+    """Other processes rotate the master key; the one that a remembered data key is wrapped by can be gone."""
+    await chat.say("One")
+    (history,) = await chat.stored.histories(chat.instance.id)
+    chat.stored.turns.known.remember(msgspec.structs.replace(history.conversation, data_key="v1.gone"))
+    appended = appended_to(chat)
+    assert await chat.say("Two") == ["One", "Hello!", "Two"]
+    assert await chat.say("Three") == ["One", "Hello!", "Two", "Hello!", "Three"]
+    assert appended == ["user", "assistant", "assistant"]
+
+
+async def test_waiting_turn_writes_its_message_once_it_holds_the_lane(chat: Chat) -> None:
+    await chat.say("One")
+    gate = asyncio.Event()
+    chat.supervisor.plays(TextDelta("Late"), gate, TURN_FINISHED)
+    first = asyncio.create_task(events_of(chat.run("Two")))
+    await chat.supervisor.runs()
+    here, chat.stored.turns = chat.stored.turns, chat.stored.process("another")
+    other = asyncio.create_task(chat.say("Three", answer=says("Third")))
+    await asyncio.sleep(0.02)
+    chat.stored.turns = here
+    chat.supervisor.plays(*says("Fourth"))
+    waiting = asyncio.create_task(events_of(chat.run("Four")))
+    await asyncio.sleep(0.02)
+    assert [text for _, text, _ in await chat.texts()] == ["One", "Hello!", "Two"]
+    gate.set()
+    await asyncio.gather(first, other, waiting)
+    texts = [text for _, text, answered in await chat.texts() if answered]
+    assert texts[:4] == ["One", "Hello!", "Two", "Late"]
+    assert sorted(texts[4::2]) == ["Four", "Three"]
 
 
 async def test_deleted_conversation_keeps_no_image_of_the_turn_that_starts_it_again(chat: Chat) -> None:

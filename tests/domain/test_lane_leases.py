@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -55,8 +56,8 @@ class FlakyLanes(MemoryLanes):
     slow: asyncio.Event | None = None
     fails = False
 
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:
-        lease = await super().acquire(lane, owner=owner, seconds=seconds, newest=newest)
+    async def acquire(self, lane: Lane, *, owner: str, seconds: float, **options: Any) -> Lease | None:
+        lease = await super().acquire(lane, owner=owner, seconds=seconds, **options)
         if self.slow is not None:
             await self.slow.wait()
         return lease

@@ -62,15 +62,19 @@ class ConversationHarness:
         self.data_cipher: DataCipher = AesGcmDataCipher(cipher=cipher)
         self.hashes = LookupHashes(inbox=self.inbox, data_cipher=self.data_cipher)
         self.keys = ConversationKeys(data_cipher=self.data_cipher, tokens=SystemTokenSource(), clock=self.clock)
-        self.leases = LaneLeases(lanes=self.lanes, owner=ProcessName("tests"), seconds=LeaseSeconds(lease_seconds))
         self.media = ConversationMedia(
             store=self.media_store,
             intake=ImageIntake(fetcher=MemoryImageFetcher()),
             memory=media_memory or MediaMemory(MediaBytes(1_000_000)),
         )
-        self.turns = ConversationTurns(
+        self._lease_seconds = LeaseSeconds(lease_seconds)
+        self.turns = self.process("tests")
+
+    def process(self, name: str) -> ConversationTurns:
+        """Returns the turns of another process on the same store."""
+        return ConversationTurns(
             repo=self.repo,
-            leases=self.leases,
+            leases=LaneLeases(lanes=self.lanes, owner=ProcessName(name), seconds=self._lease_seconds),
             hashes=self.hashes,
             keys=self.keys,
             media=self.media,

@@ -18,8 +18,9 @@ from polyant.domain.errors import UnknownConversationError
 from polyant.domain.final_text import FinalText
 from polyant.domain.history_window import HistoryBudget
 from polyant.domain.instances import Instance
+from polyant.domain.known_conversations import KnownConversations
 from polyant.domain.lane_leases import HeldLane, LaneLeases
-from polyant.domain.lanes import Lane, LaneKind
+from polyant.domain.lanes import FirstMessage, Lane, LaneKind
 from polyant.domain.lookup_hashes import LookupHashes
 from polyant.domain.media.conversation_media import ConversationMedia
 from polyant.domain.media.sizes import TurnMediaMemory
@@ -57,6 +58,7 @@ class ConversationTurns:
         self.keys = keys
         self.media = media
         self.clock = clock
+        self.known = KnownConversations(keys)
 
     def turn_of(
         self,
@@ -134,8 +136,11 @@ class ConversationTurn:
         with self._turns.media.account() as memory:
             self._new = await self._turns.media.checked(self._new, memory)
             lane = await self._lane()
-            async with self._turns.leases.hold(lane, on_loss, newest=self._newest) as held:
-                opened, history = await self._begin(held, TurnId(turn_id), memory)
+            known = await self._turns.known.open(lane.id) if self._is_one_text else None
+            first = None if known is None else self._first_message(known, TurnId(turn_id))
+            async with self._turns.leases.hold(lane, on_loss, newest=self._newest, first=first) as held:
+                opened, history = await self._begin(held, TurnId(turn_id), known, memory)
+                self._turns.known.remember(opened.conversation)
                 sent = turn.messages[: len(turn.messages) - len(self._new)]
                 continued = msgspec.structs.replace(turn, messages=(*history, *sent, *self._new))
                 memory.clear()  # the Supervisor counts the media that it gets
@@ -146,6 +151,11 @@ class ConversationTurn:
                             await self._end(held, opened, TurnId(turn_id), answer)
                         answer.add(event)
                         yield event
+
+    @property
+    def _is_one_text(self) -> bool:
+        """Whether the turn begins with one message without media, which the store may write with the lease."""
+        return not self._has_history and len(self._new) == 1 and not self._new[0].has_media
 
     @property
     def _newest(self) -> int:
@@ -164,15 +174,22 @@ class ConversationTurn:
         )
 
     async def _begin(
-        self, held: HeldLane, turn_id: TurnId, memory: TurnMediaMemory
+        self, held: HeldLane, turn_id: TurnId, known: OpenConversation | None, memory: TurnMediaMemory
     ) -> tuple[OpenConversation, tuple[UserMessage | AssistantMessage, ...]]:
-        """Stores the new messages, and returns the conversation with the history that goes up before them."""
+        """Stores the new messages, and returns the conversation with the history that goes up before them.
+
+        If the store wrote the message with the lease, `known` is its conversation.
+        """
         lane, budget = held.lease.lane, HistoryBudget(self._instance.history_tokens, self._instance.history_messages)
         found = held.take_found() or await self._turns.repo.current(lane.id, newest=self._newest)
         if found is not None:
-            opened = await self._turns.keys.open(found.conversation)
+            if known is not None and known.id == found.conversation.id:
+                opened, is_stored = OpenConversation(found.conversation, known.key), held.lease.stored
+            else:
+                opened, is_stored = await self._turns.keys.open(found.conversation), False
             try:
-                await self._store_new(held, opened, turn_id)
+                if not is_stored:
+                    await self._store_new(held, opened, turn_id)
             except UnknownConversationError:  # deleted since it was read
                 pass
             else:
@@ -193,6 +210,11 @@ class ConversationTurn:
         if self._has_history or opened.conversation.client_managed:
             return ()
         return opened.history(found.messages, budget=budget)
+
+    def _first_message(self, known: OpenConversation, turn_id: TurnId) -> FirstMessage:
+        message_id, now = MessageId(f"{turn_id}-0"), self._turns.clock.now()
+        message = known.stored(self._new[0], message_id=message_id, turn=turn_id, at=now, answered=False)
+        return FirstMessage(conversation=known.id, message=message)
 
     async def _store_new(self, held: HeldLane, opened: OpenConversation, turn_id: TurnId) -> None:
         now = self._turns.clock.now()

@@ -9,7 +9,7 @@ import msgspec
 from polyant.domain.conversations import CurrentConversation, LaneId
 from polyant.domain.errors import ConversationBusyError, LeaseLostError, StorageUnavailableError
 from polyant.domain.injectables import LeaseSeconds, ProcessName
-from polyant.domain.lanes import Lane, Lease
+from polyant.domain.lanes import FirstMessage, Lane, Lease
 from polyant.domain.ports.lanes import Lanes
 
 MAX_WAITING = 4
@@ -99,7 +99,12 @@ class LaneLeases:
 
     @contextlib.asynccontextmanager
     async def hold(
-        self, lane: Lane, on_loss: Callable[[], None], *, newest: int | None = None
+        self,
+        lane: Lane,
+        on_loss: Callable[[], None],
+        *,
+        newest: int | None = None,
+        first: FirstMessage | None = None,
     ) -> AsyncIterator[HeldLane]:
         """Waits for the lane, in the order of the calls in this process, and holds it until the context exits.
 
@@ -107,6 +112,7 @@ class LaneLeases:
             lane: The lane.
             on_loss: Called once if another holder takes the lane meanwhile.
             newest: If set, the store may read the current conversation and that many of its messages with the lease.
+            first: If set, the store may write this message with the lease; `HeldLane.lease` tells whether it did.
 
         Raises:
             ConversationBusyError: `MAX_WAITING` calls already wait for the lane in this process.
@@ -119,7 +125,7 @@ class LaneLeases:
         try:
             await queue.wait_for_turn()
             try:
-                lease = await self._acquire(lane, queue, newest)
+                lease = await self._acquire(lane, queue, newest, first)
                 held = HeldLane(self._lanes, lease, seconds=self._seconds, on_loss=on_loss)
                 try:
                     yield held
@@ -132,8 +138,8 @@ class LaneLeases:
             if not queue.calls:
                 del self._queues[lane.id]
 
-    async def _acquire(self, lane: Lane, queue: "_Queue", newest: int | None) -> Lease:
-        lease = await self._try(lane, newest)
+    async def _acquire(self, lane: Lane, queue: "_Queue", newest: int | None, first: FirstMessage | None) -> Lease:
+        lease = await self._try(lane, newest, first)
         if lease is not None:
             return lease
         delay = _FIRST_POLL_SECONDS
@@ -141,12 +147,14 @@ class LaneLeases:
             while lease is None:
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _MAX_POLL_SECONDS)
-                lease = await self._try(lane, newest)
+                lease = await self._try(lane, newest, first)
         return lease
 
-    async def _try(self, lane: Lane, newest: int | None) -> Lease | None:
+    async def _try(self, lane: Lane, newest: int | None, first: FirstMessage | None) -> Lease | None:
         """Returns the lease, or None; a call that is cancelled meanwhile gives its lease back."""
-        call = asyncio.ensure_future(self._lanes.acquire(lane, owner=self._owner, seconds=self._seconds, newest=newest))
+        call = asyncio.ensure_future(
+            self._lanes.acquire(lane, owner=self._owner, seconds=self._seconds, newest=newest, first=first)
+        )
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:

@@ -4,7 +4,14 @@ import enum
 
 import msgspec
 
-from polyant.domain.conversations import API_CHANNEL, Conversation, ConversationId, CurrentConversation, LaneId
+from polyant.domain.conversations import (
+    API_CHANNEL,
+    Conversation,
+    ConversationId,
+    CurrentConversation,
+    LaneId,
+    Message,
+)
 from polyant.domain.instances import InstanceId
 
 
@@ -47,6 +54,15 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """The lane's current conversation."""
     found: CurrentConversation | None = None
     """That conversation, if the store read it with the lease; None says nothing about it."""
+    stored: bool = False
+    """Whether the store wrote the first message with the lease."""
+
+
+class FirstMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a turn stores at its beginning, encrypted for the conversation that the lane probably has."""
+
+    conversation: ConversationId
+    message: Message
 
 
 def lane_of(conversation: Conversation) -> Lane:

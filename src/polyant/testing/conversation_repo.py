@@ -11,6 +11,7 @@ from polyant.domain.conversations import (
     ConversationId,
     ConversationSelection,
     LaneId,
+    MessageRole,
     StoredText,
     TurnId,
 )
@@ -27,10 +28,10 @@ from polyant.testing.conversation_store import (
     ConversationStoreOutageContract,
     ConversationStoreRig,
     api_lane,
-    assistant_message,
     claimed,
     conversation_of,
     event_of,
+    full_message,
     lane_of,
     loaded,
     message_ids,
@@ -146,17 +147,7 @@ class ConversationRepoContract(
     @proves("Stores conversations and their messages; texts are ciphertext, and are returned unchanged.")
     async def test_appended_messages_are_returned_unchanged(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())
-        full = assistant_message(
-            text="x" * 70_000 + "é🙂'",
-            at=START + timedelta(microseconds=1),
-            tokens=2**40,
-            answered=True,
-            digest="digest",
-            platform_id="p-1",
-            sender="hash",
-            tools=("current_time", 'a,b "c"'),
-            finish_reason="stop",
-        )
+        full = full_message("a-1", role=MessageRole.ASSISTANT)
         await rig.conversations.append(_ID, [user_message(answered=False), full])
         history = await rig.conversations.show(_ID)
         assert history.messages == (user_message(answered=False), full)

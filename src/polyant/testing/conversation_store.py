@@ -130,6 +130,21 @@ def assistant_message(name: str = "a-1", **fields: Any) -> Message:
     return user_message(name, **{"role": MessageRole.ASSISTANT, **fields})
 
 
+def full_message(name: str, **fields: Any) -> Message:
+    """Returns a message that has a value in every field, some of them hard to store."""
+    given = {
+        "text": "x" * 70_000 + "é🙂'",
+        "at": START + timedelta(days=1, microseconds=1),
+        "tokens": 2**40,
+        "digest": "digest",
+        "platform_id": "p-1",
+        "sender": "hash",
+        "tools": ("current_time", 'a,b "c"'),
+        "finish_reason": "stop",
+    }
+    return user_message(name, **{**given, **fields})
+
+
 def messages_of(count: int, **fields: Any) -> list[Message]:
     """Returns messages of users, each a second later than the one before."""
     return [

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from polyant.domain.conversations import ConversationSelection
+from polyant.domain.conversations import ConversationId, ConversationSelection, TurnId
 from polyant.domain.errors import LeaseLostError, StorageUnavailableError
 from polyant.domain.history_window import HistoryBudget, window_start
 from polyant.domain.lane_work import DeliveryState, SendResult
-from polyant.domain.lanes import LaneKind
+from polyant.domain.lanes import FirstMessage, LaneKind
 from polyant.domain.ports.lanes import Lanes
 from polyant.testing.contract import proves
 from polyant.testing.conversation_store import (
@@ -22,10 +22,12 @@ from polyant.testing.conversation_store import (
     conversation_of,
     event_of,
     finished,
+    full_message,
     ids_of,
     lane_of,
     lease_of,
     loaded,
+    message_ids,
     messages_of,
     names_of,
     user_message,
@@ -97,6 +99,98 @@ class LanesContract(ConversationStoreContract):
         lease = await rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE, newest=9)
         assert lease is not None
         assert lease.found in {None, await rig.conversations.current(api_lane().id, newest=9)}
+
+    @proves(
+        "With `first`, the store may write that message together with the lease, as `ConversationRepo.append` does, "
+        "and says so in the lease.",
+    )
+    @pytest.mark.parametrize("newest", [None, 9])
+    @pytest.mark.parametrize("answered", [False, True])
+    async def test_first_message_is_written_whole_or_not_at_all(
+        self, rig: ConversationStoreRig, newest: int | None, *, answered: bool
+    ) -> None:
+        conversation = await rig.conversations.start(conversation_of())
+        await rig.conversations.append(conversation.id, [*messages_of(3), user_message("m-x", answered=False)])
+        before = await rig.conversations.show(conversation.id)
+        current = await rig.conversations.current(api_lane().id, newest=9)
+        assert current is not None
+        message = full_message("m-4", answered=answered)
+        first = FirstMessage(conversation=conversation.id, message=message)
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=newest, first=first)
+        assert lease is not None
+        after = await rig.conversations.show(conversation.id)
+        assert after == before or lease.stored
+        assert lease.found is None or lease.found.messages == current.messages
+        if not lease.stored:
+            await rig.conversations.append(conversation.id, [message], lease=lease)
+        after = await rig.conversations.show(conversation.id)
+        assert after.messages == (*before.messages, message)
+        counts = after.conversation.messages, after.conversation.unanswered, after.conversation.updated_at
+        assert counts == (5, 1 if answered else 2, message.at)
+        await rig.conversations.append(conversation.id, [message], lease=lease)
+        assert await rig.conversations.show(conversation.id) == after
+
+    @proves(
+        "With `first`, the store may write that message together with the lease, as `ConversationRepo.append` does, "
+        "and says so in the lease.",
+    )
+    @pytest.mark.parametrize("newest", [None, 9])
+    async def test_first_message_replaces_an_unanswered_one_with_its_content(
+        self, rig: ConversationStoreRig, newest: int | None
+    ) -> None:
+        conversation = await rig.conversations.start(conversation_of())
+        said = [user_message("m-1", answered=False, digest="d-1"), user_message("m-2", answered=False, digest="d-2")]
+        await rig.conversations.append(conversation.id, said)
+        message = user_message("m-3", answered=False, digest="d-1", turn=TurnId("turn-2"))
+        first = FirstMessage(conversation=conversation.id, message=message)
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=newest, first=first)
+        assert lease is not None
+        assert await message_ids(rig) == (["m-2", "m-3"] if lease.stored else ["m-1", "m-2"])
+        await rig.conversations.append(conversation.id, [message], lease=lease)
+        assert await message_ids(rig) == ["m-2", "m-3"]
+        assert (await rig.conversations.show(conversation.id)).conversation.unanswered == 2
+
+    @proves("It writes nothing if another conversation is the lane's current one.")
+    @pytest.mark.parametrize("newest", [None, 9])
+    async def test_first_message_of_another_conversation_is_not_written(
+        self, rig: ConversationStoreRig, newest: int | None
+    ) -> None:
+        old = await rig.conversations.start(conversation_of())
+        await rig.conversations.append(old.id, messages_of(1))
+        await rig.conversations.start(conversation_of("conversation-2"), replaces=old.id)
+        await rig.conversations.start(conversation_of("conversation-3", lane="lane-2"))
+        lanes = {"lane-1": ("conversation-1", "conversation-3", "unknown"), "lane-3": ("conversation-1", "unknown")}
+        for lane, names in lanes.items():
+            for name in names:
+                first = FirstMessage(conversation=ConversationId(name), message=user_message("m-9", answered=False))
+                lease = await rig.lanes.acquire(
+                    api_lane(lane), owner="worker-1", seconds=LEASE, newest=newest, first=first
+                )
+                assert lease is not None
+                assert not lease.stored
+                await rig.lanes.release(lease)
+        assert await message_ids(rig) == ["m-1"]
+        for name in ("conversation-2", "conversation-3"):
+            assert await message_ids(rig, name) == []
+
+    @proves("Of concurrent calls, one gets the lease.")
+    @pytest.mark.parametrize("newest", [None, 9])
+    async def test_first_message_is_written_by_the_holder_alone(
+        self, rig: ConversationStoreRig, newest: int | None
+    ) -> None:
+        conversation = await rig.conversations.start(conversation_of())
+        calls = [
+            rig.lanes.acquire(
+                api_lane(),
+                owner=f"worker-{number}",
+                seconds=LEASE,
+                newest=newest,
+                first=FirstMessage(conversation=conversation.id, message=user_message(f"m-{number}", answered=False)),
+            )
+            for number in range(20)
+        ]
+        (lease,) = [lease for lease in await asyncio.gather(*calls) if lease is not None]
+        assert await message_ids(rig) == ([lease.owner.replace("worker", "m")] if lease.stored else [])
 
     @proves(
         "A lane is free if nobody holds a lease on it, or if the lease has expired.",

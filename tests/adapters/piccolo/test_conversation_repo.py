@@ -2,14 +2,17 @@ import asyncio
 
 import pytest
 
+from polyant.adapters.piccolo.backend import Work
 from polyant.adapters.piccolo.conversation_repo import _STATEMENTS
+from polyant.adapters.piccolo.conversation_rows import duration, lane_values, message_values
 from polyant.adapters.piccolo.conversation_tables import LaneRow, MessageRow
 from polyant.adapters.piccolo.database import PiccoloDatabase
-from polyant.adapters.piccolo.dialects import in_dialects
+from polyant.adapters.piccolo.dialects import in_dialects, step
+from polyant.adapters.piccolo.lane_acquiring import ACQUIRE_STATEMENTS
 from polyant.domain.conversations import ConversationId, TurnId
 from polyant.domain.errors import LeaseLostError
-from polyant.domain.lanes import Lease
-from polyant.testing.conversation_store import LEASE, api_lane, conversation_of, messages_of
+from polyant.domain.lanes import FirstMessage, Lease
+from polyant.testing.conversation_store import LEASE, api_lane, conversation_of, messages_of, user_message
 from support.conversation_stores import PiccoloConversationStoreRig
 from support.patience import PATIENCE
 
@@ -53,6 +56,33 @@ async def test_lease_contains_no_messages_that_do_not_go_to_the_model(postgres_d
         await rig.lanes.release(lease)
 
 
+async def test_first_message_is_written_in_one_transaction(database: PiccoloDatabase) -> None:
+    rig = PiccoloConversationStoreRig(database)
+    conversation = await rig.conversations.start(conversation_of())
+    first = FirstMessage(conversation=conversation.id, message=user_message(answered=False))
+    lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=2, first=first)
+    assert lease is not None
+    assert lease.stored, "so that the turn needs no further statement"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("acquire_and_write", "on"), ("acquire_and_read", "off")])
+async def test_only_a_lease_without_a_message_may_be_lost_in_a_crash(
+    postgres_database: PiccoloDatabase, name: str, expected: str
+) -> None:
+    rig = PiccoloConversationStoreRig(postgres_database)
+    conversation = await rig.conversations.start(conversation_of())
+    message = (conversation.id, *message_values(user_message(answered=False))) if name == "acquire_and_write" else ()
+    statement = in_dialects(ACQUIRE_STATEMENTS[name])["postgres"]
+
+    def work() -> Work[str]:
+        yield from step("SELECT set_config('synchronous_commit', 'on', true)")
+        yield from step(statement, *lane_values(api_lane()), "worker-1", duration(LEASE), 2, *message)
+        ((setting,),) = yield from step("SELECT current_setting('synchronous_commit')")
+        return str(setting)
+
+    assert await postgres_database.transact(work) == expected
+
+
 @pytest.mark.parametrize(
     ("is_leased", "change"),
     [(True, "owner = NULL, due_at = NULL"), (False, "epoch = epoch + 1"), (False, "conversation = 'other'")],
@@ -66,7 +96,8 @@ async def test_lease_that_had_to_wait_contains_no_conversation(
     await rig.conversations.start(conversation_of())
     if is_leased:
         assert await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE) is not None
-    call = rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE, newest=9)
+    first = FirstMessage(conversation=ConversationId("conversation-1"), message=user_message(answered=False))
+    call = rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE, newest=9, first=first)
 
     async def hold() -> "asyncio.Task[Lease | None]":
         await postgres_database.bind(LaneRow).raw(f"UPDATE lanes SET {change}").run()  # noqa: S608 - no input
@@ -80,6 +111,7 @@ async def test_lease_that_had_to_wait_contains_no_conversation(
     assert lease is not None
     assert lease.owner == "worker-2"
     assert lease.found is None
+    assert not lease.stored
 
 
 async def test_lease_that_a_crash_of_the_server_undid_is_lost(postgres_database: PiccoloDatabase) -> None:

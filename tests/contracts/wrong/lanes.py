@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from polyant.adapters.memory.lanes import MemoryLanes
 from polyant.domain.conversations import LaneId
 from polyant.domain.errors import LeaseLostError
 from polyant.domain.lane_work import EventId, EventState, StoredEvent
-from polyant.domain.lanes import Lane, LaneKind, Lease
+from polyant.domain.lanes import FirstMessage, Lane, LaneKind, Lease
 from polyant.testing.lanes import LanesContract
 from support.conversation_stores import MemoryConversationStoreRig
 
@@ -29,7 +30,7 @@ class MemoryContract(LanesContract):
 class ChecksThenTakes(MemoryLanes):
     """Reads the lane in one query, and takes it in the next."""
 
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:
+    async def acquire(self, lane: Lane, *, owner: str, seconds: float, **_: Any) -> Lease | None:
         row = self._tables.lane(lane, self._now())
         if row.owner is not None and row.due_at is not None and row.due_at > self._now():
             return None
@@ -247,13 +248,141 @@ class TestUncountedIfLost(MemoryContract):
 class KeepsDescription(MemoryLanes):
     """Describes a lane as it was created."""
 
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:
+    async def acquire(self, lane: Lane, *, owner: str, seconds: float, **options: Any) -> Lease | None:
         known = self._tables.lanes.get(lane.id)
-        return await super().acquire(known.lane if known else lane, owner=owner, seconds=seconds, newest=newest)
+        return await super().acquire(known.lane if known else lane, owner=owner, seconds=seconds, **options)
 
 
 class TestDescriptionKept(MemoryContract):
     lanes = KeepsDescription
+
+
+class WithOtherFirst(MemoryLanes):
+    """Leases the lane without the message, and then does something else with that."""
+
+    async def acquire(
+        self,
+        lane: Lane,
+        *,
+        owner: str,
+        seconds: float,
+        newest: int | None = None,
+        first: FirstMessage | None = None,
+    ) -> Lease | None:
+        lease = await super().acquire(lane, owner=owner, seconds=seconds, newest=newest)
+        if lease is None or first is None or not self.accepts(lease, first):
+            return lease
+        return replace(lease, stored=self.write(first))
+
+    def accepts(self, lease: Lease, first: FirstMessage) -> bool:
+        return first.conversation == lease.conversation
+
+    def write(self, first: FirstMessage) -> bool:
+        self._tables.append(first.conversation, [first.message])
+        return True
+
+
+class TestFirstWritten(MemoryContract):
+    lanes = WithOtherFirst
+
+
+class WritesSilently(WithOtherFirst):
+    """Doesn't say that the message is written."""
+
+    def write(self, first: FirstMessage) -> bool:
+        return not super().write(first)
+
+
+class TestFirstWrittenSilently(MemoryContract):
+    lanes = WritesSilently
+
+
+class ClaimsToWrite(WithOtherFirst):
+    """Says that the message is written, but writes nothing."""
+
+    def write(self, first: FirstMessage) -> bool:
+        return True
+
+
+class TestFirstNotWritten(MemoryContract):
+    lanes = ClaimsToWrite
+
+
+class WritesAnywhere(WithOtherFirst):
+    """Writes the message to its conversation, whether or not the lane has that."""
+
+    def accepts(self, lease: Lease, first: FirstMessage) -> bool:
+        return first.conversation in self._tables.conversations
+
+
+class TestFirstWrittenElsewhere(MemoryContract):
+    lanes = WritesAnywhere
+
+
+class WritesToCurrent(WithOtherFirst):
+    """Writes the message to the lane's current conversation, whatever conversation it is for."""
+
+    async def acquire(self, lane: Lane, *, first: FirstMessage | None = None, **options: Any) -> Lease | None:
+        row = self._tables.lanes.get(lane.id)
+        current = None if row is None else row.conversation
+        moved = None if current is None or first is None else replace(first, conversation=current)
+        return await super().acquire(lane, first=moved, **options)
+
+
+class TestFirstWrittenToCurrent(MemoryContract):
+    lanes = WritesToCurrent
+
+
+class WritesUncounted(WithOtherFirst):
+    """Adds the message without counting it."""
+
+    def write(self, first: FirstMessage) -> bool:
+        self._tables.messages[first.conversation].append(first.message)
+        return True
+
+
+class TestFirstUncounted(MemoryContract):
+    lanes = WritesUncounted
+
+
+class WritesRepeated(WithOtherFirst):
+    """Keeps an unanswered message with the content of the new one."""
+
+    def write(self, first: FirstMessage) -> bool:
+        self._tables.append(first.conversation, [replace(first.message, digest=None)])
+        self._tables.messages[first.conversation][-1] = first.message
+        return True
+
+
+class TestFirstRepeated(MemoryContract):
+    lanes = WritesRepeated
+
+
+class WritesUnanswered(WithOtherFirst):
+    """Marks every first message as unanswered."""
+
+    def write(self, first: FirstMessage) -> bool:
+        return super().write(replace(first, message=replace(first.message, answered=False)))
+
+
+class TestFirstUnanswered(MemoryContract):
+    lanes = WritesUnanswered
+
+
+class WritesBeforeLease(MemoryLanes):
+    """Writes the message although another process holds the lane."""
+
+    async def acquire(self, lane: Lane, *, first: FirstMessage | None = None, **options: Any) -> Lease | None:
+        row = self._tables.lanes.get(lane.id)
+        is_current = first is not None and row is not None and row.conversation == first.conversation
+        if first is not None and is_current:
+            self._tables.append(first.conversation, [first.message])
+        lease = await super().acquire(lane, **options)
+        return None if lease is None else replace(lease, stored=is_current)
+
+
+class TestFirstWrittenWithoutLease(MemoryContract):
+    lanes = WritesBeforeLease
 
 
 class MovesDeliveriesOnly(MemoryLanes):

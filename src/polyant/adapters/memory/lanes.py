@@ -9,7 +9,7 @@ from polyant.adapters.memory.store import MemoryStore
 from polyant.domain.conversations import LaneId
 from polyant.domain.errors import LeaseLostError
 from polyant.domain.lane_work import EventId, EventState
-from polyant.domain.lanes import Lane, LaneKind, Lease
+from polyant.domain.lanes import FirstMessage, Lane, LaneKind, Lease
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.lanes import Lanes
 
@@ -26,11 +26,23 @@ class MemoryLanes(Lanes):
         self._tables = store.conversations
         self._clock = clock
 
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:  # noqa: ARG002 - reading it later costs nothing here
+    async def acquire(
+        self,
+        lane: Lane,
+        *,
+        owner: str,
+        seconds: float,
+        newest: int | None = None,  # noqa: ARG002 - reading it later costs nothing here
+        first: FirstMessage | None = None,
+    ) -> Lease | None:
         row = self._tables.lane(lane, self._now())
         if row.owner is not None and row.due_at is not None and row.due_at > self._now():
             return None
-        return self._take(row, owner, seconds)
+        lease = self._take(row, owner, seconds)
+        if first is None or first.conversation != row.conversation:
+            return lease
+        self._tables.append(first.conversation, [first.message])
+        return msgspec.structs.replace(lease, stored=True)
 
     async def claim(self, *, owner: str, seconds: float) -> Lease | None:
         due = [row for row in self._claimable() if row.due_at is not None and row.due_at <= self._now()]

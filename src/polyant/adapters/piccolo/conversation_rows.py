@@ -164,13 +164,13 @@ def lease_with_current(rows: Sequence[Row]) -> Lease | None:
 
     Args:
         rows: Those of `current_of`, if the conversation was read, and one with the number -1, which has the columns of
-            LEASE as a JSON array in place of the text.
+            LEASE as a JSON array in place of the text, and the number of written messages in place of the tokens.
     """
     if not rows:
         return None
     lease = next(row for row in rows if row[4] == _LEASE_NUMBER)
     found = current_of(row for row in rows if row[4] != _LEASE_NUMBER)
-    return msgspec.structs.replace(lease_of(msgspec.json.decode(lease[2])), found=found)
+    return msgspec.structs.replace(lease_of(msgspec.json.decode(lease[2])), found=found, stored=lease[3] > 0)
 
 
 def event_of(row: Row) -> StoredEvent:

@@ -1,7 +1,7 @@
 """The statements of PiccoloInbox; those of PostgreSQL make one round trip."""
 
 from polyant.adapters.piccolo.conversation_rows import DELIVERY, EVENT, LEASE, columns
-from polyant.adapters.piccolo.lanes import DESCRIPTION
+from polyant.adapters.piccolo.lane_acquiring import DESCRIPTION
 from polyant.adapters.piccolo.message_writing import MESSAGE_STATEMENTS, RECORDS
 
 _WAKE = f"""

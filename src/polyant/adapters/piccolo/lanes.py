@@ -5,21 +5,14 @@ from collections.abc import Sequence
 
 from polyant.adapters.piccolo.backend import Work
 from polyant.adapters.piccolo.conversation_database import ConversationDatabase
-from polyant.adapters.piccolo.conversation_rows import (
-    CONVERSATION,
-    LEASE,
-    columns,
-    duration,
-    lane_values,
-    lease_of,
-    lease_with_current,
-)
+from polyant.adapters.piccolo.conversation_rows import LEASE, columns, duration, lane_values, lease_of
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import step
+from polyant.adapters.piccolo.lane_acquiring import ACQUIRE_STATEMENTS, DESCRIPTION, acquire_and_write, acquire_in_one
 from polyant.domain.conversations import LaneId
 from polyant.domain.errors import LeaseLostError
 from polyant.domain.lane_work import EventId
-from polyant.domain.lanes import Lane, Lease
+from polyant.domain.lanes import FirstMessage, Lane, Lease
 from polyant.domain.ports.lanes import Lanes
 
 CREATE = """
@@ -31,54 +24,12 @@ CREATE = """
 """
 """Creates a lane, or changes a known one; either way the transaction locks it."""
 
-DESCRIPTION = """kind = excluded.kind, instance = excluded.instance, channel = excluded.channel,
-        account = excluded.account, user_hash = excluded.user_hash"""
-
 RELEASE = """owner = NULL, burst_since = @now, not_before = @now + {delay},
     due_at = CASE WHEN kind = 'channel' AND {again} THEN @now + {delay} END"""
 """Ends the lease of a lane."""
 
-_ACQUIRE = f"""
-        INSERT INTO lanes AS lane (id, kind, instance, channel, account, user_hash,
-            owner, due_at, not_before, burst_since, wake, epoch, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, @now + $8, 0, 0, 0, 1, @now)
-        ON CONFLICT (id) DO UPDATE SET {DESCRIPTION},
-            epoch = lane.epoch + 1, owner = excluded.owner, due_at = @now + $8
-        WHERE lane.owner IS NULL OR lane.due_at <= @now
-        RETURNING {columns(LEASE)}
-"""
-
-_WINDOW = "least($9::bigint, answers - (greatest(0, answers - $9 + step - 1)) / step * step)"
-"""The number of messages in the history window, see `window_start`: if there are more than $9, about half of them."""
-
-# A statement reads rows as they were when it began, but takes the lane as it is. The conversation is up to date only if
-# the lane was free at the beginning and nobody has leased it since; otherwise it isn't read.
-# The commit doesn't wait for the disk, which would cost as much as the statement: the writes of the holder wait for it.
-# If the server crashes before, the lane is free again, and another process may get a lease with the same epoch. So a
-# lease is checked by its epoch and its owner.
-_ACQUIRE_AND_READ = f"""
-    WITH relaxed AS MATERIALIZED (
-        SELECT set_config('synchronous_commit', 'off', true)
-    ), free AS MATERIALIZED (
-        SELECT epoch, conversation FROM lanes WHERE id = $1::text AND owner IS NULL
-    ), acquired AS ({_ACQUIRE}), known AS MATERIALIZED (
-        SELECT conversation.*, messages - unanswered AS answers, greatest(1, $9::bigint - $9 / 2) AS step
-        FROM acquired
-            JOIN free ON acquired.epoch = free.epoch + 1 AND acquired.conversation = free.conversation
-            JOIN conversations AS conversation ON conversation.id = acquired.conversation
-    )
-    SELECT id, ''::varchar, @array({columns(LEASE)})::text, 0::bigint, -1::bigint FROM acquired, relaxed
-    UNION ALL SELECT id, ''::varchar, @array({columns(CONVERSATION)})::text, 0::bigint, 0::bigint FROM known
-    UNION ALL SELECT * FROM (
-        SELECT id, role, content, tokens, number FROM conversation_messages
-        WHERE conversation = (SELECT id FROM known) AND answered
-        ORDER BY number DESC LIMIT (SELECT {_WINDOW} FROM known)
-    ) AS newest
-"""
-
 _STATEMENTS = {
-    "acquire": _ACQUIRE,
-    "acquire_and_read": _ACQUIRE_AND_READ,
+    **ACQUIRE_STATEMENTS,
     # Polling reads, because a claim that finds nothing would take SQLite's write lock.
     "due_in": "SELECT min(due_at) - @now FROM lanes WHERE due_at IS NOT NULL AND kind = 'channel'",
     "claim": f"""
@@ -126,12 +77,22 @@ class PiccoloLanes(Lanes):
     def __init__(self, *, database: PiccoloDatabase) -> None:
         self._database = ConversationDatabase(database, _STATEMENTS)
 
-    async def acquire(self, lane: Lane, *, owner: str, seconds: float, newest: int | None = None) -> Lease | None:
+    async def acquire(
+        self,
+        lane: Lane,
+        *,
+        owner: str,
+        seconds: float,
+        newest: int | None = None,
+        first: FirstMessage | None = None,
+    ) -> Lease | None:
         values = *lane_values(lane), owner, duration(seconds)
-        if newest is not None and not self._database.is_sqlite:
-            return lease_with_current(await self._database.write("acquire_and_read", *values, newest))
-        rows = await self._database.write("acquire", *values)
-        return lease_of(rows[0]) if rows else None
+        if not self._database.is_sqlite and newest is not None:
+            return await acquire_in_one(self._database, values, newest, first)
+        if first is None:
+            rows = await self._database.write("acquire", *values)
+            return lease_of(rows[0]) if rows else None
+        return await self._database.transact(lambda: acquire_and_write(self._database.sql, values, first))
 
     async def claim(self, *, owner: str, seconds: float) -> Lease | None:
         rows = await self._database.write("claim", owner, duration(seconds))
