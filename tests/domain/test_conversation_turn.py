@@ -20,7 +20,7 @@ from polyant.domain.chat import (
     TurnFinished,
     UserMessage,
 )
-from polyant.domain.conversations import ConversationId, ConversationSelection, Message
+from polyant.domain.conversations import ConversationId, ConversationSelection, CurrentConversation, Message
 from polyant.domain.errors import (
     InvalidInputError,
     LeaseLostError,
@@ -447,6 +447,26 @@ async def test_empty_answer_does_not_go_up_again(chat: Chat) -> None:
     await chat.say("One", answer=(TURN_FINISHED,))
     assert await chat.say("Two") == ["One", "Two"]
     assert await chat.say("Three") == ["One\n\nTwo", "Hello!", "Three"]
+
+
+async def test_texts_that_do_not_go_up_are_not_read(chat: Chat) -> None:
+    """A caller can store a hundred messages of megabytes each."""
+    chat.instance = msgspec.structs.replace(chat.instance, history_tokens=1_000)
+    found: list[CurrentConversation | None] = []
+    current = chat.stored.repo.current
+
+    async def recorded(*args: object, **options: object) -> CurrentConversation | None:
+        found.append(await current(*args, **options))  # type: ignore[arg-type]
+        return found[-1]
+
+    chat.stored.repo.current = recorded  # type: ignore[method-assign]
+    await chat.say("One")
+    await chat.say("x" * 100_000)
+    assert await chat.say("Three") == ["Three"]
+    assert await chat.say("Four") == ["Three", "Hello!", "Four"]
+    read = [[len(message.text) for message in each.messages] for each in found if each is not None]
+    assert [len(sizes) for sizes in read] == [2, 4, 6]
+    assert sum(read[-1]) < 1_000
 
 
 async def test_history_is_bounded_by_the_budgets_of_the_instance(chat: Chat) -> None:

@@ -138,7 +138,7 @@ class ConversationTurn:
             lane = await self._lane()
             known = await self._turns.known.open(lane.id) if self._is_one_text else None
             first = None if known is None else self._first_message(known, TurnId(turn_id))
-            async with self._turns.leases.hold(lane, on_loss, newest=self._newest, first=first) as held:
+            async with self._turns.leases.hold(lane, on_loss, budget=self._budget, first=first) as held:
                 opened, history = await self._begin(held, TurnId(turn_id), known, memory)
                 self._turns.known.remember(opened.conversation)
                 sent = turn.messages[: len(turn.messages) - len(self._new)]
@@ -158,9 +158,10 @@ class ConversationTurn:
         return not self._has_history and len(self._new) == 1 and not self._new[0].has_media
 
     @property
-    def _newest(self) -> int:
-        """The number of stored messages that the turn may need."""
-        return 0 if self._has_history else self._instance.history_messages
+    def _budget(self) -> HistoryBudget:
+        """The most that the turn needs of the stored history."""
+        instance = self._instance
+        return HistoryBudget(instance.history_tokens, 0 if self._has_history else instance.history_messages)
 
     async def _lane(self) -> Lane:
         instance, hashes = self._instance.id, self._turns.hashes
@@ -180,8 +181,10 @@ class ConversationTurn:
 
         If the store wrote the message with the lease, `known` is its conversation.
         """
-        lane, budget = held.lease.lane, HistoryBudget(self._instance.history_tokens, self._instance.history_messages)
-        found = held.take_found() or await self._turns.repo.current(lane.id, newest=self._newest)
+        lane, budget = held.lease.lane, self._budget
+        found = held.take_found()
+        if found is None:
+            found = await self._turns.repo.current(lane.id, newest=budget.messages, tokens=budget.tokens)
         if found is not None:
             if known is not None and known.id == found.conversation.id:
                 opened, is_stored = OpenConversation(found.conversation, known.key), held.lease.stored

@@ -113,7 +113,7 @@ class StoredText(msgspec.Struct, frozen=True, gc=False):
     id: MessageId
     role: MessageRole
     text: str
-    """The ciphertext of the message's parts."""
+    """The ciphertext of the message's parts; empty if the store left it out."""
     tokens: int = 0
     """The estimated or reported number of tokens."""
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
 
 import msgspec
 
 from polyant.domain.conversations import CurrentConversation, LaneId
 from polyant.domain.errors import ConversationBusyError, LeaseLostError, StorageUnavailableError
+from polyant.domain.history_window import HistoryBudget
 from polyant.domain.injectables import LeaseSeconds, ProcessName
 from polyant.domain.lanes import FirstMessage, Lane, Lease
 from polyant.domain.ports.lanes import Lanes
@@ -103,7 +106,7 @@ class LaneLeases:
         lane: Lane,
         on_loss: Callable[[], None],
         *,
-        newest: int | None = None,
+        budget: HistoryBudget | None = None,
         first: FirstMessage | None = None,
     ) -> AsyncIterator[HeldLane]:
         """Waits for the lane, in the order of the calls in this process, and holds it until the context exits.
@@ -111,13 +114,22 @@ class LaneLeases:
         Args:
             lane: The lane.
             on_loss: Called once if another holder takes the lane meanwhile.
-            newest: If set, the store may read the current conversation and that many of its messages with the lease.
+            budget: If set, the store may read the current conversation and that much of its history with the lease.
             first: If set, the store may write this message with the lease; `HeldLane.lease` tells whether it did.
 
         Raises:
             ConversationBusyError: `MAX_WAITING` calls already wait for the lane in this process.
             StorageUnavailableError: The store is unavailable.
         """
+        attempt = functools.partial(
+            self._lanes.acquire,
+            lane,
+            owner=self._owner,
+            seconds=self._seconds,
+            newest=None if budget is None else budget.messages,
+            tokens=None if budget is None else budget.tokens,
+            first=first,
+        )
         queue = self._queues.setdefault(lane.id, _Queue())
         if queue.waiting >= MAX_WAITING:
             raise ConversationBusyError
@@ -125,7 +137,7 @@ class LaneLeases:
         try:
             await queue.wait_for_turn()
             try:
-                lease = await self._acquire(lane, queue, newest, first)
+                lease = await self._acquire(attempt, queue)
                 held = HeldLane(self._lanes, lease, seconds=self._seconds, on_loss=on_loss)
                 try:
                     yield held
@@ -138,8 +150,8 @@ class LaneLeases:
             if not queue.calls:
                 del self._queues[lane.id]
 
-    async def _acquire(self, lane: Lane, queue: "_Queue", newest: int | None, first: FirstMessage | None) -> Lease:
-        lease = await self._try(lane, newest, first)
+    async def _acquire(self, attempt: "_Attempt", queue: "_Queue") -> Lease:
+        lease = await self._try(attempt)
         if lease is not None:
             return lease
         delay = _FIRST_POLL_SECONDS
@@ -147,14 +159,12 @@ class LaneLeases:
             while lease is None:
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _MAX_POLL_SECONDS)
-                lease = await self._try(lane, newest, first)
+                lease = await self._try(attempt)
         return lease
 
-    async def _try(self, lane: Lane, newest: int | None, first: FirstMessage | None) -> Lease | None:
+    async def _try(self, attempt: "_Attempt") -> Lease | None:
         """Returns the lease, or None; a call that is cancelled meanwhile gives its lease back."""
-        call = asyncio.ensure_future(
-            self._lanes.acquire(lane, owner=self._owner, seconds=self._seconds, newest=newest, first=first)
-        )
+        call = asyncio.ensure_future(attempt())
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
@@ -168,6 +178,9 @@ class LaneLeases:
             lease = await call
             if lease is not None:
                 await self._lanes.release(lease)
+
+
+_Attempt = Callable[[], Coroutine[Any, Any, Lease | None]]
 
 
 class _Queue:

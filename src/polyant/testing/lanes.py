@@ -1,6 +1,7 @@
 """The contract of the port Lanes."""
 
 import asyncio
+from itertools import product
 
 import pytest
 
@@ -66,21 +67,22 @@ class LanesContract(ConversationStoreContract):
         assert lease.conversation == conversation.id
 
     @proves(
-        "With `newest`, the lease may contain what `ConversationRepo.current` returns; a store that would have to "
-        "wait for it leaves it out, and may leave out messages before the `window_start` of a budget of that many "
-        "messages.",
+        "With `newest`, the lease may contain what `ConversationRepo.current` returns for it and `tokens`; a store "
+        "that would have to wait for it leaves it out, and may leave out messages before the `window_start` of a "
+        "budget of that many messages.",
     )
     @pytest.mark.parametrize("count", [3, 8, 9, 10, 13, 14, 15])
     async def test_lease_contains_the_current_conversation_or_nothing(
         self, rig: ConversationStoreRig, count: int
     ) -> None:
         conversation = await rig.conversations.start(conversation_of())
-        await rig.conversations.append(conversation.id, [*messages_of(count), user_message("m-x", answered=False)])
-        for newest in (0, 2, 9, 10):
-            lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=newest)
+        said = [*messages_of(count, tokens=3), user_message("m-x", answered=False)]
+        await rig.conversations.append(conversation.id, said)
+        for newest, tokens in product((0, 2, 9, 10), (None, 10)):
+            lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=newest, tokens=tokens)
             assert lease is not None
             assert lease.conversation == conversation.id
-            current = await rig.conversations.current(api_lane().id, newest=newest)
+            current = await rig.conversations.current(api_lane().id, newest=newest, tokens=tokens)
             assert current is not None
             if lease.found is not None:
                 budget = HistoryBudget(tokens=10**9, messages=newest)

@@ -9,6 +9,7 @@ from polyant.adapters.piccolo.conversation_tables import LaneRow, MessageRow
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import in_dialects, step
 from polyant.adapters.piccolo.lane_acquiring import ACQUIRE_STATEMENTS
+from polyant.adapters.piccolo.sql import NO_LIMIT
 from polyant.domain.conversations import ConversationId, TurnId
 from polyant.domain.errors import LeaseLostError
 from polyant.domain.lanes import FirstMessage, Lease
@@ -76,7 +77,7 @@ async def test_only_a_lease_without_a_message_may_be_lost_in_a_crash(
 
     def work() -> Work[str]:
         yield from step("SELECT set_config('synchronous_commit', 'on', true)")
-        yield from step(statement, *lane_values(api_lane()), "worker-1", duration(LEASE), 2, *message)
+        yield from step(statement, *lane_values(api_lane()), "worker-1", duration(LEASE), 2, NO_LIMIT, *message)
         ((setting,),) = yield from step("SELECT current_setting('synchronous_commit')")
         return str(setting)
 

@@ -30,8 +30,8 @@ class MemoryContract(WithRepo, ConversationRepoContract):
 class ReadsUnanswered(MemoryConversationRepo):
     """Gives a model the messages of turns that failed."""
 
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
-        found = await super().current(lane, newest=newest)
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        found = await super().current(lane, newest=newest, tokens=tokens)
         if found is None:
             return None
         stored = self._tables.messages[found.conversation.id]
@@ -46,8 +46,8 @@ class TestUnansweredRead(MemoryContract):
 class FiltersAfterLimit(MemoryConversationRepo):
     """Drops the unanswered ones of the newest messages, instead of reading further back."""
 
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
-        found = await super().current(lane, newest=10_000)
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        found = await super().current(lane, newest=10_000, tokens=tokens)
         if found is None:
             return None
         stored = self._tables.messages[found.conversation.id]
@@ -62,13 +62,51 @@ class TestFilteredAfterLimit(MemoryContract):
 class ReadsOldest(MemoryConversationRepo):
     """Takes `newest` from the wrong end."""
 
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
-        found = await super().current(lane, newest=10_000)
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        found = await super().current(lane, newest=10_000, tokens=tokens)
         return None if found is None else replace(found, messages=found.messages[:newest])
 
 
 class TestOldestRead(MemoryContract):
     repo = ReadsOldest
+
+
+class IgnoresTokens(MemoryConversationRepo):
+    """Reads all texts."""
+
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        return await super().current(lane, newest=newest)
+
+
+class TestTokensIgnored(MemoryContract):
+    repo = IgnoresTokens
+
+
+class DropsLongTexts(MemoryConversationRepo):
+    """Compares each message with the tokens alone."""
+
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        found = await super().current(lane, newest=newest)
+        if found is None or tokens is None:
+            return found
+        kept = tuple(replace(each, text="" if each.tokens > tokens else each.text) for each in found.messages)
+        return replace(found, messages=kept)
+
+
+class TestLongTextsDropped(MemoryContract):
+    repo = DropsLongTexts
+
+
+class DropsMessages(MemoryConversationRepo):
+    """Leaves out the messages whose texts it leaves out, so that the window can't be told any more."""
+
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        found = await super().current(lane, newest=newest, tokens=tokens)
+        return None if found is None else replace(found, messages=tuple(each for each in found.messages if each.text))
+
+
+class TestMessagesDropped(MemoryContract):
+    repo = DropsMessages
 
 
 class ZeroIsAll(MemoryConversationRepo):
@@ -120,12 +158,12 @@ class TestTiesSortedById(MemoryContract):
 class LatestUpdatedIsCurrent(MemoryConversationRepo):
     """Has no pointer to the current conversation of a lane: it takes the one that was updated last."""
 
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
         own = [each for each in self._tables.conversations.values() if each.lane == lane]
         if own and lane in self._tables.lanes:
             latest = max(enumerate(own), key=lambda each: (each[1].updated_at, each[0]))
             self._tables.lanes[lane].conversation = latest[1].id
-        return await super().current(lane, newest=newest)
+        return await super().current(lane, newest=newest, tokens=tokens)
 
 
 class TestLatestUpdatedIsCurrent(MemoryContract):
@@ -247,8 +285,8 @@ class FoldsIds(MemoryConversationRepo):
     async def start(self, conversation: Conversation, *, replaces: ConversationId | None = None) -> Conversation:
         return await super().start(replace(conversation, lane=self._known(conversation.lane)), replaces=replaces)
 
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
-        return await super().current(self._known(lane), newest=newest)
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        return await super().current(self._known(lane), newest=newest, tokens=tokens)
 
     def _known(self, lane: LaneId) -> LaneId:
         return next((each for each in self._tables.lanes if each.casefold() == lane.casefold()), lane)

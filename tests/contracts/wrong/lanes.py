@@ -267,9 +267,10 @@ class WithOtherFirst(MemoryLanes):
         owner: str,
         seconds: float,
         newest: int | None = None,
+        tokens: int | None = None,
         first: FirstMessage | None = None,
     ) -> Lease | None:
-        lease = await super().acquire(lane, owner=owner, seconds=seconds, newest=newest)
+        lease = await super().acquire(lane, owner=owner, seconds=seconds, newest=newest, tokens=tokens)
         if lease is None or first is None or not self.accepts(lease, first):
             return lease
         return replace(lease, stored=self.write(first))

@@ -34,8 +34,8 @@ class MediaDeletingConversationRepo(ConversationRepo):
         self._repo = repo
         self._media = media_store
 
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
-        return await self._repo.current(lane, newest=newest)
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        return await self._repo.current(lane, newest=newest, tokens=tokens)
 
     async def start(self, conversation: Conversation, *, replaces: ConversationId | None = None) -> Conversation:
         return await self._repo.start(conversation, replaces=replaces)

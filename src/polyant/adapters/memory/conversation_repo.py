@@ -1,6 +1,7 @@
 """Conversations in memory."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -39,15 +40,17 @@ class MemoryConversationRepo(ConversationRepo):
         self._clock = clock
         self._lanes = MemoryLanes(store=store, clock=clock)
 
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
         row = self._tables.lanes.get(lane)
         if row is None or row.conversation is None:
             return None
-        answered = [each for each in self._tables.messages[row.conversation] if each.answered]
+        found = _newest([each for each in self._tables.messages[row.conversation] if each.answered], newest)
+        sums = [*accumulate(each.tokens for each in reversed(found))]
         return CurrentConversation(
             conversation=self._tables.conversations[row.conversation],
             messages=tuple(
-                StoredText(each.id, each.role, each.text, each.tokens) for each in _newest(answered, newest)
+                StoredText(each.id, each.role, each.text if tokens is None or used <= tokens else "", each.tokens)
+                for each, used in zip(found, reversed(sums), strict=True)
             ),
         )
 

@@ -33,6 +33,7 @@ class MemoryLanes(Lanes):
         owner: str,
         seconds: float,
         newest: int | None = None,  # noqa: ARG002 - reading it later costs nothing here
+        tokens: int | None = None,  # noqa: ARG002
         first: FirstMessage | None = None,
     ) -> Lease | None:
         row = self._tables.lane(lane, self._now())

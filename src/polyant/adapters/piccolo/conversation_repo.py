@@ -18,6 +18,7 @@ from polyant.adapters.piccolo.conversation_rows import (
     current_of,
     history_of,
     microseconds,
+    texts_within,
 )
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import step
@@ -58,7 +59,7 @@ _STATEMENTS = {
         SELECT conversation.id, ''::varchar, @array({columns(CONVERSATION, "conversation")})::text, 0::bigint, 0::bigint
         FROM lanes AS lane JOIN conversations AS conversation ON conversation.id = lane.conversation
         WHERE lane.id = $1
-        UNION ALL SELECT * FROM (
+        UNION ALL {texts_within("$3")} (
             SELECT id, role, content, tokens, number FROM conversation_messages
             WHERE conversation = (SELECT conversation FROM lanes WHERE id = $1) AND answered
             ORDER BY number DESC LIMIT $2
@@ -93,8 +94,8 @@ class PiccoloConversationRepo(ConversationRepo):
     def __init__(self, *, database: PiccoloDatabase) -> None:
         self._database = ConversationDatabase(database, _STATEMENTS)
 
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
-        return current_of(await self._database.read("current", lane, newest))
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
+        return current_of(await self._database.read("current", lane, newest, NO_LIMIT if tokens is None else tokens))
 
     async def start(self, conversation: Conversation, *, replaces: ConversationId | None = None) -> Conversation:
         return await self._database.transact(lambda: self._start(conversation, replaces))

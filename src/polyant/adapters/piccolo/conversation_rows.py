@@ -46,6 +46,12 @@ def columns(names: Sequence[str], table: str = "") -> str:
     return ", ".join(f"{table}.{name}" if table else name for name in names)
 
 
+def texts_within(tokens: str) -> str:
+    """Returns the beginning of a SELECT of the newest messages, without texts that exceed that many tokens."""
+    used = "sum(tokens) OVER (ORDER BY number DESC ROWS UNBOUNDED PRECEDING)"
+    return f"SELECT id, role, CASE WHEN {used} <= {tokens}::bigint THEN content ELSE '' END, tokens, number FROM"
+
+
 def microseconds(moment: datetime) -> int:
     """Returns a time as microseconds since 1970."""
     return (moment - _EPOCH) // _MICROSECOND

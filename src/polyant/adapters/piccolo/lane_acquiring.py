@@ -12,6 +12,7 @@ from polyant.adapters.piccolo.conversation_rows import (
     lease_of,
     lease_with_current,
     message_values,
+    texts_within,
 )
 from polyant.adapters.piccolo.dialects import Statements, step
 from polyant.adapters.piccolo.message_writing import MESSAGE_STATEMENTS, append_messages
@@ -51,7 +52,7 @@ _KNOWN = f"""
 _FOUND = f"""
     SELECT id, ''::varchar, @array({columns(LEASE)})::text, WRITTEN, -1::bigint FROM acquired
     UNION ALL SELECT id, ''::varchar, @array({columns(CONVERSATION)})::text, 0::bigint, 0::bigint FROM known
-    UNION ALL SELECT * FROM (
+    UNION ALL {texts_within("$10")} (
         SELECT id, role, content, tokens, number FROM conversation_messages
         WHERE conversation = (SELECT id FROM known) AND answered
         ORDER BY number DESC LIMIT (SELECT {_WINDOW} FROM known)
@@ -67,21 +68,21 @@ _ACQUIRE_AND_READ = f"""
     ), {_KNOWN} {_FOUND.replace("WRITTEN", "(SELECT 0::bigint FROM relaxed)")}
 """
 
-# Further parameters: 10 the conversation of the message, 11 to 22 the message. Nothing is written if an unanswered
+# Further parameters: 11 the conversation of the message, 12 to 23 the message. Nothing is written if an unanswered
 # message has the same content, which the message would replace.
 _ACQUIRE_AND_WRITE = f"""
     WITH {_KNOWN}, counted AS (
         UPDATE conversations SET messages = messages + 1,
-            unanswered = unanswered + CASE WHEN $17::boolean THEN 0 ELSE 1 END,
-            updated_at = greatest(updated_at, $14::bigint)
-        WHERE id = (SELECT id FROM known WHERE id = $10::text) AND NOT EXISTS (
-            SELECT 1 FROM conversation_messages WHERE conversation = $10::text AND NOT answered AND digest = $18::text
+            unanswered = unanswered + CASE WHEN $18::boolean THEN 0 ELSE 1 END,
+            updated_at = greatest(updated_at, $15::bigint)
+        WHERE id = (SELECT id FROM known WHERE id = $11::text) AND NOT EXISTS (
+            SELECT 1 FROM conversation_messages WHERE conversation = $11::text AND NOT answered AND digest = $19::text
         )
         RETURNING id
     ), written AS (
         INSERT INTO conversation_messages (conversation, {columns(MESSAGE)})
-        SELECT id, $11::text, $12::text, $13::text, $14::bigint, $15::text, $16::bigint, $17::boolean, $18::text,
-            $19::text, $20::text, $21::text, $22::text
+        SELECT id, $12::text, $13::text, $14::text, $15::bigint, $16::text, $17::bigint, $18::boolean, $19::text,
+            $20::text, $21::text, $22::text, $23::text
         FROM counted RETURNING number
     ) {_FOUND.replace("WRITTEN", "(SELECT count(*) FROM written)")}
 """
@@ -95,20 +96,21 @@ ACQUIRE_STATEMENTS = {
 
 
 async def acquire_in_one(
-    database: ConversationDatabase, values: tuple[object, ...], newest: int, first: FirstMessage | None
+    database: ConversationDatabase,
+    values: tuple[object, ...],
+    first: FirstMessage | None,
 ) -> Lease | None:
     """Acquires a lane as `Lanes.acquire` does.
 
     Args:
         database: A PostgreSQL database; its statements include ACQUIRE_STATEMENTS.
-        values: The lane, the owner, and the duration of the lease.
-        newest: The number of messages to read.
+        values: The lane, the owner, the duration of the lease, and the numbers of messages and tokens to read.
         first: The message to write.
     """
     if first is None:
-        return lease_with_current(await database.write("acquire_and_read", *values, newest))
+        return lease_with_current(await database.write("acquire_and_read", *values))
     message = message_values(first.message)
-    return lease_with_current(await database.write("acquire_and_write", *values, newest, first.conversation, *message))
+    return lease_with_current(await database.write("acquire_and_write", *values, first.conversation, *message))
 
 
 def acquire_and_write(sql: Statements, values: tuple[object, ...], first: FirstMessage) -> Work[Lease | None]:

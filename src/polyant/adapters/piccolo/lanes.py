@@ -9,6 +9,7 @@ from polyant.adapters.piccolo.conversation_rows import LEASE, columns, duration,
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import step
 from polyant.adapters.piccolo.lane_acquiring import ACQUIRE_STATEMENTS, DESCRIPTION, acquire_and_write, acquire_in_one
+from polyant.adapters.piccolo.sql import NO_LIMIT
 from polyant.domain.conversations import LaneId
 from polyant.domain.errors import LeaseLostError
 from polyant.domain.lane_work import EventId
@@ -84,11 +85,13 @@ class PiccoloLanes(Lanes):
         owner: str,
         seconds: float,
         newest: int | None = None,
+        tokens: int | None = None,
         first: FirstMessage | None = None,
     ) -> Lease | None:
         values = *lane_values(lane), owner, duration(seconds)
         if not self._database.is_sqlite and newest is not None:
-            return await acquire_in_one(self._database, values, newest, first)
+            bounds = newest, NO_LIMIT if tokens is None else tokens
+            return await acquire_in_one(self._database, (*values, *bounds), first)
         if first is None:
             rows = await self._database.write("acquire", *values)
             return lease_of(rows[0]) if rows else None

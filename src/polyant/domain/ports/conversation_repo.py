@@ -30,11 +30,13 @@ class ConversationRepo(Protocol):
     """
 
     @abstractmethod
-    async def current(self, lane: LaneId, *, newest: int) -> CurrentConversation | None:
+    async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
         """Returns the lane's current conversation, or None if it has none.
 
         The messages are the newest answered ones, at most `newest`, oldest first; with 0, none is returned. Messages
-        are ordered by when they were stored, and those of one call by their order in it.
+        are ordered by when they were stored, and those of one call by their order in it. With `tokens`, the text of a
+        message is empty if it and the later ones of them have more tokens together, so that a turn never reads long
+        texts that don't go to the model.
         """
 
     @abstractmethod

@@ -26,16 +26,17 @@ class Lanes(Protocol):
         owner: str,
         seconds: float,
         newest: int | None = None,
+        tokens: int | None = None,
         first: FirstMessage | None = None,
     ) -> Lease | None:
         """Leases this lane for that many seconds, or returns None if it isn't free; returns immediately.
 
         An unknown lane is created; a known one has this description from now on. Of concurrent calls, one gets the
         lease. It is for lanes of the kinds `api` and `account`, and works for all. With `newest`, the lease may contain
-        what `ConversationRepo.current` returns; a store that would have to wait for it leaves it out, and may leave out
-        messages before the `window_start` of a budget of that many messages. With `first`, the store may write that
-        message together with the lease, as `ConversationRepo.append` does, and says so in the lease. It writes nothing
-        if another conversation is the lane's current one.
+        what `ConversationRepo.current` returns for it and `tokens`; a store that would have to wait for it leaves it
+        out, and may leave out messages before the `window_start` of a budget of that many messages. With `first`, the
+        store may write that message together with the lease, as `ConversationRepo.append` does, and says so in the
+        lease. It writes nothing if another conversation is the lane's current one.
         """
 
     @abstractmethod

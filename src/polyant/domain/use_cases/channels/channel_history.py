@@ -40,7 +40,7 @@ class ChannelHistory:
             SecretUnreadableError: The conversation can't be decrypted.
         """
         budget = HistoryBudget(instance.history_tokens, instance.history_messages)
-        found = await self._conversations.current(lease.lane.id, newest=budget.messages)
+        found = await self._conversations.current(lease.lane.id, newest=budget.messages, tokens=budget.tokens)
         if found is None:
             return LaneConversation(await self.start(lease, label=label))
         opened = await self._keys.open(found.conversation)
