@@ -68,6 +68,7 @@ from polyant.domain.media.sizes import MediaBytes, MediaMemory
 from polyant.domain.media.stored import MediaFolder
 from polyant.domain.media.supervisor import MediaSupervisor
 from polyant.domain.media.transcription import TranscriptionService
+from polyant.domain.new_conversations import NewConversations
 from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.outbound import OutboundPolicy
 from polyant.domain.pairing import PairingCodes
@@ -271,6 +272,7 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(LookupHashes, LookupHashes, listed=False)
     container.register(LaneLeases, LaneLeases, listed=False)
     container.register(ConversationKeys, ConversationKeys, listed=False)
+    container.register(NewConversations, NewConversations, listed=False)
     container.register(ConversationTurns, ConversationTurns, listed=False)
     container.register(ConversationRemoval, ConversationRemoval, listed=False)
     container.register(ConversationRetention, ConversationRetention, listed=False)

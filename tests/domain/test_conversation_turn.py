@@ -29,6 +29,7 @@ from polyant.domain.errors import (
     StorageUnavailableError,
     TurnTimeoutError,
     UnknownConversationError,
+    UnknownModelError,
 )
 from polyant.domain.instances import Instance
 from polyant.domain.lanes import Lane, Lease
@@ -75,6 +76,7 @@ class Chat:
         self.instance: Instance = InstanceFactory.build(
             conversations=True, auth_enabled=True, history_tokens=8_000, history_messages=100, limits=TurnLimits()
         )
+        self.stored.memory.instances.put(self.instance)
 
     def run(
         self, *messages: UserMessage | AssistantMessage | str, chat_id: str | None = "chat-1", user: str | None = None
@@ -431,6 +433,28 @@ async def test_conversation_deleted_during_its_turn_keeps_nothing(chat: Chat) ->
     gate.set()
     with pytest.raises(UnknownConversationError):
         await turn
+    assert await chat.stored.histories(chat.instance.id) == []
+
+
+async def test_turn_of_a_deleted_instance_starts_no_conversation(chat: Chat) -> None:
+    """A worker knows an instance for up to a second longer."""
+    chat.stored.memory.instances.remove(chat.instance.slug)
+    with pytest.raises(UnknownModelError):
+        await chat.say("One")
+    chat.stored.memory.instances.put(InstanceFactory.build(slug=chat.instance.slug))
+    with pytest.raises(UnknownModelError):
+        await chat.say("One")
+    assert await chat.stored.histories(chat.instance.id) == []
+    assert chat.supervisor.turns == []
+
+
+async def test_turn_that_began_before_its_instance_was_deleted_leaves_nothing(chat: Chat) -> None:
+    await chat.say("One")
+    chat.stored.memory.instances.remove(chat.instance.slug)
+    assert await chat.say("Two") == ["One", "Hello!", "Two"]
+    await chat.stored.removal.delete(ConversationSelection(instance=chat.instance.id))
+    with pytest.raises(UnknownModelError):
+        await chat.say("Three")
     assert await chat.stored.histories(chat.instance.id) == []
 
 

@@ -22,6 +22,7 @@ from polyant.domain.media.attachments import Attachments
 from polyant.domain.media.conversation_media import ConversationMedia
 from polyant.domain.media.image_intake import ImageIntake
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
+from polyant.domain.new_conversations import NewConversations
 from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.pairing import PairingCodes
 from polyant.domain.rate_limits import CallerLimits, RateLimits
@@ -104,7 +105,9 @@ class ChannelWorkerHarness:
             intake=ImageIntake(fetcher=MemoryImageFetcher()),
             memory=MediaMemory(MediaBytes(MAX_MEDIA_BYTES)),
         )
-        history = ChannelHistory(conversations=self.store.conversations, keys=self.conversation_keys, media=media)
+        conversations, keys = self.store.conversations, self.conversation_keys
+        new = NewConversations(instances=self.channels.repo, conversations=conversations, keys=keys)
+        history = ChannelHistory(conversations=conversations, keys=keys, new=new, media=media)
         self.transcriber = MemoryTranscriber()
         attachments = Attachments(transcriber=self.transcriber, reader=MemoryDocumentReader())
         fetch_media = FetchMedia(attachments=attachments, media_bytes=MediaBytes(MAX_MEDIA_BYTES))

@@ -8,6 +8,7 @@ from polyant.adapters.memory.conversation_maintenance import MemoryConversationM
 from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
 from polyant.adapters.memory.image_fetcher import MemoryImageFetcher
 from polyant.adapters.memory.inbox import MemoryInbox
+from polyant.adapters.memory.instance_repo import MemoryInstanceRepo
 from polyant.adapters.memory.lanes import MemoryLanes
 from polyant.adapters.memory.media_store import MemoryMediaStore
 from polyant.adapters.memory.store import MemoryStore
@@ -23,6 +24,7 @@ from polyant.domain.lookup_hashes import LookupHashes
 from polyant.domain.media.conversation_media import ConversationMedia
 from polyant.domain.media.image_intake import ImageIntake
 from polyant.domain.media.sizes import MediaBytes, MediaMemory
+from polyant.domain.new_conversations import NewConversations
 from polyant.domain.open_conversation import ConversationKeys
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.data_cipher import DataCipher
@@ -67,6 +69,9 @@ class ConversationHarness:
             intake=ImageIntake(fetcher=MemoryImageFetcher()),
             memory=media_memory or MediaMemory(MediaBytes(1_000_000)),
         )
+        self.new = NewConversations(
+            instances=MemoryInstanceRepo(memory=self.memory), conversations=self.repo, keys=self.keys
+        )
         self._lease_seconds = LeaseSeconds(lease_seconds)
         self.turns = self.process("tests")
 
@@ -77,6 +82,7 @@ class ConversationHarness:
             leases=LaneLeases(lanes=self.lanes, owner=ProcessName(name), seconds=self._lease_seconds),
             hashes=self.hashes,
             keys=self.keys,
+            new=self.new,
             media=self.media,
             clock=self.clock,
         )

@@ -14,7 +14,7 @@ from polyant.domain.chat import (
     UserMessage,
 )
 from polyant.domain.conversations import API_CHANNEL, CurrentConversation, MessageId, TurnId
-from polyant.domain.errors import UnknownConversationError
+from polyant.domain.errors import UnknownConversationError, UnknownInstanceError, UnknownModelError
 from polyant.domain.final_text import FinalText
 from polyant.domain.history_window import HistoryBudget
 from polyant.domain.instances import Instance
@@ -24,6 +24,7 @@ from polyant.domain.lanes import FirstMessage, Lane, LaneKind
 from polyant.domain.lookup_hashes import LookupHashes
 from polyant.domain.media.conversation_media import ConversationMedia
 from polyant.domain.media.sizes import TurnMediaMemory
+from polyant.domain.new_conversations import NewConversations
 from polyant.domain.open_conversation import ConversationKeys, OpenConversation
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.conversation_repo import ConversationRepo
@@ -38,6 +39,7 @@ class ConversationTurns:
         leases: Lets the turns of one conversation run one after another.
         hashes: Computes the ids of lanes.
         keys: Opens conversations.
+        new: Starts conversations.
         media: Keeps the media of messages.
         clock: Determines the times of messages.
     """
@@ -49,6 +51,7 @@ class ConversationTurns:
         leases: LaneLeases,
         hashes: LookupHashes,
         keys: ConversationKeys,
+        new: NewConversations,
         media: ConversationMedia,
         clock: Clock,
     ) -> None:
@@ -56,6 +59,7 @@ class ConversationTurns:
         self.leases = leases
         self.hashes = hashes
         self.keys = keys
+        self.new = new
         self.media = media
         self.clock = clock
         self.known = KnownConversations(keys)
@@ -128,6 +132,7 @@ class ConversationTurn:
             ConversationBusyError: Too many turns wait for the conversation.
             LeaseLostError: Another process has taken over the conversation.
             UnknownConversationError: The conversation was deleted meanwhile.
+            UnknownModelError: The instance has been deleted.
             InvalidInputError: An image can't be used; then nothing is stored.
             StorageUnavailableError: The conversation can't be read or stored.
             SecretUnreadableError: The conversation can't be decrypted.
@@ -198,14 +203,12 @@ class ConversationTurn:
             else:
                 history = self._history_of(opened, found, budget)
                 return opened, await self._turns.media.recalled(opened, history, memory)
-        opened = await self._start(lane)
+        try:
+            opened = await self._turns.new.start(lane, self._instance, label=self._user)
+        except UnknownInstanceError:
+            raise UnknownModelError from None
         await self._store_new(held, opened, turn_id)
         return opened, ()
-
-    async def _start(self, lane: Lane) -> OpenConversation:
-        draft = await self._turns.keys.draft(lane, label=self._user)
-        stored = await self._turns.repo.start(draft.conversation)
-        return draft if stored.id == draft.id else await self._turns.keys.open(stored)
 
     def _history_of(
         self, opened: OpenConversation, found: CurrentConversation, budget: HistoryBudget

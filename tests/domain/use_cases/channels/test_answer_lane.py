@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,11 +16,12 @@ from polyant.domain.channel_events import (
 from polyant.domain.channel_sends import Ambiguous, FetchedMedia, MediaDelayed, Moved, NotSent, Refused
 from polyant.domain.channels import AmbiguousSends, BurstPolicy, ChannelAccess, UnknownConnectionError
 from polyant.domain.chat import AssistantMessage, TextDelta, TextPart, UserMessage
+from polyant.domain.conversations import Conversation, ConversationSelection
 from polyant.domain.errors import ProviderError, ProviderFailure
 from polyant.domain.lane_work import DeliveryFilter, EventFilter, EventState
 from polyant.domain.media.parts import AudioPart, ImagePart
 from polyant.testing.media_store import all_of
-from support.channel_worker import ChannelWorkerHarness, message
+from support.channel_worker import BOT, ChannelWorkerHarness, message
 from support.images import png
 from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, says
 
@@ -102,6 +104,33 @@ async def test_new_starts_another_conversation(harness: ChannelWorkerHarness) ->
     await harness.work()
     assert harness.supervisor.turns[1].messages == (UserMessage.of("Two"),)
     assert harness.texts == ["Hello!", "This is a new conversation.", "Hello!"]
+
+
+@pytest.mark.parametrize("command", [None, "new"])
+async def test_instance_that_is_deleted_meanwhile_gets_no_conversation(
+    harness: ChannelWorkerHarness, command: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    await harness.receive(message(1, "One"))
+    if command is not None:
+        await harness.work()
+    start = harness.store.conversations.start
+
+    async def start_late(conversation: Conversation, **options: Any) -> Conversation:
+        await harness.channels.repo.delete(BOT)
+        selection = ConversationSelection(instance=conversation.instance)
+        await harness.store.conversations.delete(selection, limit=100)
+        return await start(conversation, **options)
+
+    harness.store.conversations.start = start_late  # type: ignore[method-assign]
+    await harness.receive(message(2, "Two", command=command))
+    sent = list(harness.texts)
+    await harness.work()
+    assert harness.store.store.conversations.conversations == {}
+    assert harness.texts == sent
+    assert await harness.delivery_states() == []
+    await harness.work(seconds=2)
+    assert "open" not in (await harness.states()).values()
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize("prefix", ["/", "!"])

@@ -22,6 +22,7 @@ from polyant.domain.errors import (
     StorageUnavailableError,
     UnavailableError,
     UnknownConversationError,
+    UnknownInstanceError,
 )
 from polyant.domain.lane_work import EventId, EventState, LaneWork, StoredEvent
 from polyant.domain.limits import RateLimit
@@ -126,6 +127,7 @@ class AnswerBatch:
         Raises:
             LeaseLostError: The lease is lost; nothing was stored.
             StorageUnavailableError: The store is unavailable.
+            UnknownInstanceError: The instance has been deleted.
         """
         if batch.first.attempts == 1 and batch.first.id not in self._counted:  # an uncounted attempt may precede
             if await self._is_limited(batch):
@@ -133,7 +135,7 @@ class AnswerBatch:
             _put(self._counted, batch.first.id, value=True)
         try:
             return await self._turn(batch)
-        except (LeaseLostError, StorageUnavailableError):
+        except (LeaseLostError, StorageUnavailableError, UnknownInstanceError):
             raise
         except TurnInterruptedError:
             self._note_restart(batch.first.id)

@@ -96,8 +96,8 @@ class AnswerEvents:
 
     async def _command(self, work: LaneWork, read: ReadEvent, account: LaneAccount) -> Answered:
         notice = {"start": Notice.START, "new": Notice.NEW}.get(read.event.command or "", Notice.HELP)
-        if notice is Notice.NEW and work.lease.conversation is not None:
-            await self._history.start(work.lease, label=label_of(read.event), replaces=work.lease.conversation)
+        if notice is Notice.NEW:
+            await self._history.restart(work.lease, account.instance, label=label_of(read.event))
         prefix = account.channel.info.command_prefix
         texts = (notice_text(notice, read.event.user.language, prefix=prefix),)
         ending = Ending(events=(read.stored,), state=EventState.ANSWERED, event=read.event, texts=texts)

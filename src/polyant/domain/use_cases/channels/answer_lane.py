@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from polyant.domain.channel_events import Peer
 from polyant.domain.channels import BurstPolicy, UnknownConnectionError
-from polyant.domain.errors import LeaseLostError, PolyantError, StorageUnavailableError
+from polyant.domain.errors import LeaseLostError, PolyantError, StorageUnavailableError, UnknownInstanceError
 from polyant.domain.injectables import LeaseSeconds
 from polyant.domain.lane_work import Delivery, DeliveryState, EventId, EventState, LaneWork, SendResult, TurnResult
 from polyant.domain.lanes import Lane, Lease
@@ -29,6 +29,7 @@ _BATCH = 20
 _PAUSED_SECONDS = 60.0
 _INTERNAL_ERROR_SECONDS = 10.0
 _OUTAGE_SECONDS = 1.0
+_DELETED_SECONDS = 1.0
 _MAX_OUTAGES = 20
 _MAX_KNOWN = 1_000
 
@@ -78,6 +79,8 @@ class AnswerLane:
         except StorageUnavailableError:
             _logger.warning("The database doesn't respond: a message of %s waits", lease.lane.channel)
             await self._wait_out(claim)
+        except UnknownInstanceError:  # deleted meanwhile: the next attempt finds no connection, and discards the events
+            await self._give_back(claim, delay=_DELETED_SECONDS)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(claim))
             raise

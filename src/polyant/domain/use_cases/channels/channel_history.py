@@ -3,11 +3,11 @@
 import msgspec
 
 from polyant.domain.chat import AssistantMessage, UserMessage
-from polyant.domain.conversations import ConversationId
 from polyant.domain.history_window import HistoryBudget
 from polyant.domain.instances import Instance
 from polyant.domain.lanes import Lease
 from polyant.domain.media.conversation_media import ConversationMedia
+from polyant.domain.new_conversations import NewConversations
 from polyant.domain.open_conversation import ConversationKeys, OpenConversation
 from polyant.domain.ports.conversation_repo import ConversationRepo
 
@@ -22,9 +22,17 @@ class LaneConversation(msgspec.Struct, frozen=True):
 class ChannelHistory:
     """Opens the conversations of lanes, and starts new ones."""
 
-    def __init__(self, *, conversations: ConversationRepo, keys: ConversationKeys, media: ConversationMedia) -> None:
+    def __init__(
+        self,
+        *,
+        conversations: ConversationRepo,
+        keys: ConversationKeys,
+        new: NewConversations,
+        media: ConversationMedia,
+    ) -> None:
         self._conversations = conversations
         self._keys = keys
+        self._new = new
         self._media = media
 
     async def open(self, lease: Lease, instance: Instance, *, label: str) -> LaneConversation:
@@ -38,24 +46,28 @@ class ChannelHistory:
         Raises:
             StorageUnavailableError: The store is unavailable.
             SecretUnreadableError: The conversation can't be decrypted.
+            UnknownInstanceError: The instance has been deleted.
         """
         budget = HistoryBudget(instance.history_tokens, instance.history_messages)
         found = await self._conversations.current(lease.lane.id, newest=budget.messages, tokens=budget.tokens)
         if found is None:
-            return LaneConversation(await self.start(lease, label=label))
+            return LaneConversation(await self._new.start(lease.lane, instance, label=label))
         opened = await self._keys.open(found.conversation)
         with self._media.account() as memory:
             history = opened.history(found.messages, budget=budget)
             return LaneConversation(opened, await self._media.recalled(opened, history, memory))
 
-    async def start(self, lease: Lease, *, label: str, replaces: ConversationId | None = None) -> OpenConversation:
-        """Starts a new conversation in the lane, and returns the current one.
+    async def restart(self, lease: Lease, instance: Instance, *, label: str) -> None:
+        """Starts a new conversation in the lane, if that has one, which ends and stays stored.
 
         Args:
             lease: The lease of the lane.
+            instance: The instance.
             label: The text that shows operators who the peer is.
-            replaces: The lane's current conversation, which ends; it stays stored.
+
+        Raises:
+            StorageUnavailableError: The store is unavailable.
+            UnknownInstanceError: The instance has been deleted.
         """
-        draft = await self._keys.draft(lease.lane, label=label)
-        stored = await self._conversations.start(draft.conversation, replaces=replaces)
-        return draft if stored.id == draft.id else await self._keys.open(stored)
+        if lease.conversation is not None:
+            await self._new.start(lease.lane, instance, label=label, replaces=lease.conversation)
