@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from polyant.domain.chat import StepFinished, ToolFinished, Usage
+from polyant.domain.instances import Slug
 from polyant.domain.ports.turn_observer import TurnObserver
 from polyant.domain.turn_records import ObservedTurn, TurnOutcome, TurnRecord
 from polyant.testing.contract import Contract, proves
@@ -18,6 +19,8 @@ STEP = StepFinished(usage=Usage(7, 3), steps=1, milliseconds=12.5)
 TOOL = ToolFinished(call_id="call_1", name="calculate", milliseconds=3.5, ok=True)
 
 _MANY = 2**53 - 1
+_BUSY = Slug("busy")
+"""An instance of its own: counters are floats, so that one with so many tokens can't count a few more."""
 
 
 def record_of(outcome: TurnOutcome = TurnOutcome.FINISHED, **fields: Any) -> TurnRecord:
@@ -131,7 +134,8 @@ class TurnObserverContract(Contract):
         "fields",
         [
             {"milliseconds": 0.0, "prompt_tokens": 0, "completion_tokens": 0, "steps": 0},
-            {"milliseconds": 86_400_000.0, "prompt_tokens": _MANY, "completion_tokens": _MANY, "cached_tokens": _MANY},
+            {"slug": _BUSY, "prompt_tokens": _MANY, "completion_tokens": _MANY, "cached_tokens": _MANY},
+            {"milliseconds": 86_400_000.0},
             {"first_token_milliseconds": 0.0, "provider": "scripted", "tool_calls": 1_000, "failed_tool_calls": 1_000},
             {"provider": None, "first_token_milliseconds": None},
         ],
