@@ -9,7 +9,6 @@ from polyant.domain.channel_content import ChannelContent, disconnected
 from polyant.domain.channel_info import (
     AccountState,
     ChannelRefusedError,
-    ChannelUnreachableError,
     Credential,
     SetUp,
     TearDown,
@@ -299,13 +298,8 @@ async def test_missing_credential_is_a_problem(harness: ChannelHarness) -> None:
 
 
 async def test_unreachable_platform_is_a_problem(harness: ChannelHarness) -> None:
-    class DownChannel(FakeChannel):
-        async def check(self, account: ChannelAccount, change: SetUp | TearDown | None = None) -> AccountState:
-            raise ChannelUnreachableError("Fake")
-
     await connect(harness)
-    harness.fake = DownChannel()
-    del harness.__dict__["channels"]
+    harness.lose_platform()
     assert (await harness.check(BOT, FAKE)).problems == ("Fake can't be reached",)
     assert await harness.disconnect(BOT, FAKE, by=CLI) == "Fake can't be reached"
     assert await harness.list_channels() == ()
