@@ -487,18 +487,18 @@ REFUSALS: Mapping[str, Mapping[str, set[str]]] = {
     },
     "conversation_repos": {
         "TestUnansweredRead": {
-            "test_current_has_no_texts_beyond_the_tokens",
+            "test_current_has_no_texts_with_too_many_tokens",
             "test_current_returns_the_newest_answered_messages",
         },
         "TestFilteredAfterLimit": {
-            "test_current_has_no_texts_beyond_the_tokens",
+            "test_current_has_no_texts_with_too_many_tokens",
             "test_current_returns_the_newest_answered_messages",
         },
-        "TestTokensIgnored": {"test_current_has_no_texts_beyond_the_tokens"},
-        "TestLongTextsDropped": {"test_current_has_no_texts_beyond_the_tokens"},
-        "TestMessagesDropped": {"test_current_has_no_texts_beyond_the_tokens"},
+        "TestTokensIgnored": {"test_current_has_no_texts_with_too_many_tokens"},
+        "TestFullTextsDropped": {"test_current_has_no_texts_with_too_many_tokens"},
+        "TestMessagesDropped": {"test_current_has_no_texts_with_too_many_tokens"},
         "TestOldestRead": {
-            "test_current_has_no_texts_beyond_the_tokens",
+            "test_current_has_no_texts_with_too_many_tokens",
             "test_current_returns_the_newest_answered_messages",
         },
         "TestZeroIsAll": {"test_order_is_that_of_storing_not_of_time"},

@@ -155,10 +155,11 @@ class ConversationRepoContract(
         assert history.conversation.updated_at == full.at
 
     @proves(
-        "With `tokens`, the text of a message is empty if it and the later ones of them have more tokens together, so "
-        "that a turn never reads long texts that don't go to the model.",
+        "With `tokens`, the text of a message that has more tokens is empty, so that a turn reads no long texts that "
+        "don't go to the model.",
     )
-    async def test_current_has_no_texts_beyond_the_tokens(self, rig: ConversationStoreRig) -> None:
+    @pytest.mark.parametrize("newest", [9, 6, 2, 0])
+    async def test_current_has_no_texts_with_too_many_tokens(self, rig: ConversationStoreRig, newest: int) -> None:
         await rig.conversations.start(conversation_of())
         sizes = (1, 2**40, 3, 0, 5, 4)
         messages = [
@@ -166,16 +167,14 @@ class ConversationRepoContract(
         ]
         unanswered = user_message("m-x", answered=False, tokens=2**40)
         await rig.conversations.append(_ID, [*messages[:5], unanswered, messages[5]])
-        texts = [message.text for message in messages]
-        for newest, tokens, kept in (
-            *((9, None, 6), (9, 2**41, 6), (9, 2**40 + 12, 5), (9, 12, 4), (9, 11, 3), (9, 9, 3), (9, 8, 1), (9, 4, 1)),
-            *((9, 3, 0), (9, 0, 0), (2, 100, 2), (2, 4, 1), (0, 100, 0)),
-        ):
+        for tokens in (None, 2**40, 2**40 - 1, 5, 4, 0):
             found = await rig.conversations.current(_LANE, newest=newest, tokens=tokens)
             assert found is not None
-            expected = ["" if 6 - at > kept else text for at, text in enumerate(texts)]
-            assert [each.text for each in found.messages] == expected[6 - min(newest, 6) :]
-            assert [each.tokens for each in found.messages] == [*sizes[6 - min(newest, 6) :]]
+            expected = [
+                (each.id, "" if tokens is not None and each.tokens > tokens else each.text, each.tokens)
+                for each in messages[max(0, 6 - newest) :]
+            ]
+            assert [(each.id, each.text, each.tokens) for each in found.messages] == expected
 
     @proves("The messages are the newest answered ones, at most `newest`, oldest first; with 0, none is returned.")
     async def test_current_returns_the_newest_answered_messages(self, rig: ConversationStoreRig) -> None:

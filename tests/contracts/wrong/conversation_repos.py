@@ -82,19 +82,15 @@ class TestTokensIgnored(MemoryContract):
     repo = IgnoresTokens
 
 
-class DropsLongTexts(MemoryConversationRepo):
-    """Compares each message with the tokens alone."""
+class DropsFullTexts(MemoryConversationRepo):
+    """Leaves out the text of a message that has exactly that many tokens."""
 
     async def current(self, lane: LaneId, *, newest: int, tokens: int | None = None) -> CurrentConversation | None:
-        found = await super().current(lane, newest=newest)
-        if found is None or tokens is None:
-            return found
-        kept = tuple(replace(each, text="" if each.tokens > tokens else each.text) for each in found.messages)
-        return replace(found, messages=kept)
+        return await super().current(lane, newest=newest, tokens=None if tokens is None else tokens - 1)
 
 
-class TestLongTextsDropped(MemoryContract):
-    repo = DropsLongTexts
+class TestFullTextsDropped(MemoryContract):
+    repo = DropsFullTexts
 
 
 class DropsMessages(MemoryConversationRepo):

@@ -1,7 +1,6 @@
 """Conversations in memory."""
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 import msgspec
 
@@ -44,13 +43,14 @@ class MemoryConversationRepo(ConversationRepo):
         row = self._tables.lanes.get(lane)
         if row is None or row.conversation is None:
             return None
-        found = _newest([each for each in self._tables.messages[row.conversation] if each.answered], newest)
-        sums = [*accumulate(each.tokens for each in reversed(found))]
+        answered = [each for each in self._tables.messages[row.conversation] if each.answered]
         return CurrentConversation(
             conversation=self._tables.conversations[row.conversation],
             messages=tuple(
-                StoredText(each.id, each.role, each.text if tokens is None or used <= tokens else "", each.tokens)
-                for each, used in zip(found, reversed(sums), strict=True)
+                StoredText(
+                    each.id, each.role, "" if tokens is not None and each.tokens > tokens else each.text, each.tokens
+                )
+                for each in _newest(answered, newest)
             ),
         )
 

@@ -18,7 +18,7 @@ from polyant.adapters.piccolo.conversation_rows import (
     current_of,
     history_of,
     microseconds,
-    texts_within,
+    stored_text,
 )
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import step
@@ -59,8 +59,8 @@ _STATEMENTS = {
         SELECT conversation.id, ''::varchar, @array({columns(CONVERSATION, "conversation")})::text, 0::bigint, 0::bigint
         FROM lanes AS lane JOIN conversations AS conversation ON conversation.id = lane.conversation
         WHERE lane.id = $1
-        UNION ALL {texts_within("$3")} (
-            SELECT id, role, content, tokens, number FROM conversation_messages
+        UNION ALL SELECT * FROM (
+            SELECT {stored_text("$3")} FROM conversation_messages
             WHERE conversation = (SELECT conversation FROM lanes WHERE id = $1) AND answered
             ORDER BY number DESC LIMIT $2
         ) AS newest

@@ -46,10 +46,9 @@ def columns(names: Sequence[str], table: str = "") -> str:
     return ", ".join(f"{table}.{name}" if table else name for name in names)
 
 
-def texts_within(tokens: str) -> str:
-    """Returns the beginning of a SELECT of the newest messages, without texts that exceed that many tokens."""
-    used = "sum(tokens) OVER (ORDER BY number DESC ROWS UNBOUNDED PRECEDING)"
-    return f"SELECT id, role, CASE WHEN {used} <= {tokens}::bigint THEN content ELSE '' END, tokens, number FROM"
+def stored_text(tokens: str) -> str:
+    """Returns the columns of a message that `current_of` needs, without the text of one that has more tokens."""
+    return f"id, role, CASE WHEN tokens <= {tokens}::bigint THEN content ELSE '' END, tokens, number"
 
 
 def microseconds(moment: datetime) -> int:

@@ -12,7 +12,7 @@ from polyant.adapters.piccolo.conversation_rows import (
     lease_of,
     lease_with_current,
     message_values,
-    texts_within,
+    stored_text,
 )
 from polyant.adapters.piccolo.dialects import Statements, step
 from polyant.adapters.piccolo.message_writing import MESSAGE_STATEMENTS, append_messages
@@ -52,8 +52,8 @@ _KNOWN = f"""
 _FOUND = f"""
     SELECT id, ''::varchar, @array({columns(LEASE)})::text, WRITTEN, -1::bigint FROM acquired
     UNION ALL SELECT id, ''::varchar, @array({columns(CONVERSATION)})::text, 0::bigint, 0::bigint FROM known
-    UNION ALL {texts_within("$10")} (
-        SELECT id, role, content, tokens, number FROM conversation_messages
+    UNION ALL SELECT * FROM (
+        SELECT {stored_text("$10")} FROM conversation_messages
         WHERE conversation = (SELECT id FROM known) AND answered
         ORDER BY number DESC LIMIT (SELECT {_WINDOW} FROM known)
     ) AS newest

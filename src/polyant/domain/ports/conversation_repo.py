@@ -35,8 +35,7 @@ class ConversationRepo(Protocol):
 
         The messages are the newest answered ones, at most `newest`, oldest first; with 0, none is returned. Messages
         are ordered by when they were stored, and those of one call by their order in it. With `tokens`, the text of a
-        message is empty if it and the later ones of them have more tokens together, so that a turn never reads long
-        texts that don't go to the model.
+        message that has more tokens is empty, so that a turn reads no long texts that don't go to the model.
         """
 
     @abstractmethod
