@@ -1,10 +1,12 @@
 """Statements that delete batches of messages, with what goes with the last one of a conversation.
 
-Lanes are locked before conversations, as everywhere, so that transactions can't deadlock.
+Lanes are locked before conversations, as everywhere, and in the order of their ids, so that transactions can't
+deadlock.
 """
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from polyant.adapters.piccolo.backend import Row, Work
 from polyant.adapters.piccolo.dialects import Statements, step
@@ -33,6 +35,17 @@ DELETION_STATEMENTS = {
     "lock_lanes": """
         SELECT id FROM lanes WHERE id IN (SELECT lane FROM conversations WHERE id IN @texts(1)) ORDER BY id FOR UPDATE
     """,
+    "lock_owned_lanes": """
+        SELECT id, instance = $2 AND ($3::text IS NULL OR user_hash = $3) FROM lanes WHERE id IN (
+            SELECT lane FROM conversations WHERE id IN @texts(1)
+            UNION SELECT id FROM lanes WHERE instance = $2 AND ($3::text IS NULL OR user_hash = $3)
+        ) ORDER BY id FOR UPDATE
+    """,
+    # A turn that waits for one of these lanes has read its messages already: so it sees that they have changed.
+    "outdate_lanes": """
+        UPDATE lanes SET epoch = epoch + 1
+        WHERE id IN (SELECT lane FROM conversations WHERE id IN @texts(1)) AND owner IS NULL
+    """,
     "lock_conversations": "SELECT id FROM conversations WHERE id IN @texts(1) ORDER BY id FOR UPDATE",
     "drop_messages": "DELETE FROM conversation_messages WHERE id IN @texts(1) RETURNING id",
     "recount": """
@@ -48,9 +61,6 @@ DELETION_STATEMENTS = {
     "drop_conversations": "DELETE FROM conversations WHERE id IN @texts(1)",
     "drop_chunks": "DELETE FROM channel_deliveries WHERE conversation IN @texts(1)",
     "drop_free_lanes": f"DELETE FROM lanes WHERE id IN @texts(1) AND {_FREE}",
-    "owned_lanes": """
-        SELECT id FROM lanes WHERE instance = $1 AND ($2::text IS NULL OR user_hash = $2) ORDER BY id FOR UPDATE
-    """,
     "drop_lane_chunks": """
         DELETE FROM channel_deliveries WHERE id IN (
             SELECT id FROM channel_deliveries WHERE lane IN @texts(1) LIMIT $2
@@ -78,10 +88,18 @@ DELETION_STATEMENTS = {
     "drop_idle_lanes": f"""
         DELETE FROM lanes WHERE {_FREE} AND id IN (
             SELECT id FROM lanes WHERE owner IS NULL AND conversation IS NULL AND due_at IS NULL AND created_at < $1
-                AND {_FREE} LIMIT $2
+                AND {_FREE} LIMIT $2 FOR UPDATE SKIP LOCKED
         )
     """,
 }
+
+
+class _Batch(NamedTuple):
+    """What one transaction deletes: the ids of messages and of their conversations, as JSON arrays."""
+
+    messages: str
+    conversations: str
+    is_last: bool
 
 
 def delete_selected(sql: Statements, selection: ConversationSelection, limit: int) -> Work[Deletion]:
@@ -89,11 +107,17 @@ def delete_selected(sql: Statements, selection: ConversationSelection, limit: in
     values = selection.instance, selection.conversation, selection.user, limit + 1
     found = yield from step(sql["selected"], *values)
     empty = yield from step(sql["selected_empty"], *values)
-    deletion = yield from delete_messages(sql, found, empty, limit)
-    is_complete = deletion.complete
-    if selection.conversation is None:
-        is_complete = (yield from _delete_work(sql, selection, limit)) and is_complete
-    return Deletion(messages=deletion.messages, conversations=deletion.conversations, complete=is_complete)
+    if selection.conversation is not None:
+        return (yield from delete_messages(sql, found, empty, limit))
+    batch = _batch_of(found, empty, limit)
+    lanes = yield from step(sql["lock_owned_lanes"], batch.conversations, selection.instance, selection.user)
+    deletion = yield from _delete_batch(sql, batch)
+    is_complete = yield from _delete_work(sql, selection, [row[0] for row in lanes if row[1]], limit)
+    return Deletion(
+        messages=deletion.messages,
+        conversations=deletion.conversations,
+        complete=deletion.complete and is_complete,
+    )
 
 
 def delete_messages(sql: Statements, found: Sequence[Row], empty: Sequence[Row], limit: int) -> Work[Deletion]:
@@ -105,18 +129,29 @@ def delete_messages(sql: Statements, found: Sequence[Row], empty: Sequence[Row],
         empty: The ids of conversations without messages, also one more than the limit if there are more.
         limit: The maximum number of messages and of empty conversations.
     """
-    touched = json.dumps(sorted({*(row[1] for row in found[:limit]), *(row[0] for row in empty[:limit])}))
-    yield from step(sql["lock_lanes"], touched)
-    yield from step(sql["lock_conversations"], touched)
-    gone = yield from step(sql["drop_messages"], json.dumps([row[0] for row in found[:limit]]))
-    counts = yield from step(sql["recount"], touched)
+    batch = _batch_of(found, empty, limit)
+    yield from step(sql["lock_lanes"], batch.conversations)
+    return (yield from _delete_batch(sql, batch))
+
+
+def _batch_of(found: Sequence[Row], empty: Sequence[Row], limit: int) -> _Batch:
+    touched = {*(row[1] for row in found[:limit]), *(row[0] for row in empty[:limit])}
+    return _Batch(
+        messages=json.dumps([row[0] for row in found[:limit]]),
+        conversations=json.dumps(sorted(touched)),
+        is_last=max(len(found), len(empty)) <= limit,
+    )
+
+
+def _delete_batch(sql: Statements, batch: _Batch) -> Work[Deletion]:
+    """Deletes the batch, whose lanes are locked."""
+    yield from step(sql["lock_conversations"], batch.conversations)
+    yield from step(sql["outdate_lanes"], batch.conversations)
+    gone = yield from step(sql["drop_messages"], batch.messages)
+    counts = yield from step(sql["recount"], batch.conversations)
     emptied = [row[0] for row in counts if not row[1]]
     yield from _drop_conversations(sql, json.dumps(emptied))
-    return Deletion(
-        messages=tuple(row[0] for row in gone),
-        conversations=tuple(emptied),
-        complete=max(len(found), len(empty)) <= limit,
-    )
+    return Deletion(messages=tuple(row[0] for row in gone), conversations=tuple(emptied), complete=batch.is_last)
 
 
 def _drop_conversations(sql: Statements, conversations: str) -> Work[None]:
@@ -126,10 +161,9 @@ def _drop_conversations(sql: Statements, conversations: str) -> Work[None]:
     yield from step(sql["drop_free_lanes"], json.dumps([row[0] for row in lanes]))
 
 
-def _delete_work(sql: Statements, selection: ConversationSelection, limit: int) -> Work[bool]:
+def _delete_work(sql: Statements, selection: ConversationSelection, owned: Sequence[str], limit: int) -> Work[bool]:
     """Deletes the events, deliveries and free lanes of a user or an instance; returns whether that is complete."""
-    rows = yield from step(sql["owned_lanes"], selection.instance, selection.user)
-    lanes = json.dumps([row[0] for row in rows])
+    lanes = json.dumps(owned)
     chunks = yield from step(sql["drop_lane_chunks"], lanes, limit)
     events = yield from step(sql["drop_lane_events"], lanes, limit)
     others: Sequence[object] = ()

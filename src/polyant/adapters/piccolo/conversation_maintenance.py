@@ -28,7 +28,7 @@ _STATEMENTS = {
             SELECT id FROM channel_events
             WHERE received_at < greatest($1::bigint, $2::bigint) AND state <> 'open'
                 AND received_at < CASE state WHEN 'dead' THEN $2::bigint ELSE $1::bigint END
-            ORDER BY received_at LIMIT $3
+            ORDER BY received_at LIMIT $3 FOR UPDATE SKIP LOCKED
         ) RETURNING id
     """,
     "drop_old_chunks": """
@@ -36,7 +36,7 @@ _STATEMENTS = {
             SELECT id FROM channel_deliveries
             WHERE created_at < greatest($1::bigint, $2::bigint) AND state NOT IN ('queued', 'sending')
                 AND created_at < CASE state WHEN 'unknown' THEN $2::bigint ELSE $1::bigint END
-            ORDER BY created_at LIMIT $3
+            ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
         ) RETURNING id
     """,
     "more_events": """
@@ -61,7 +61,7 @@ _STATEMENTS = {
             )
     """,
     "broken_lanes": _OPEN_LANES,
-    "heal": f"UPDATE lanes SET due_at = @now WHERE due_at IS NULL AND id IN ({_OPEN_LANES}) RETURNING id",
+    "heal": f"UPDATE lanes SET due_at = @now WHERE id IN ({_OPEN_LANES} FOR UPDATE SKIP LOCKED) RETURNING id",
     # Two ranges of the index, unlike `<>`.
     "outdated_keys": """
         SELECT 'conversation', id, data_key, wrapped_by FROM conversations WHERE wrapped_by < $1 OR wrapped_by > $1
@@ -136,7 +136,8 @@ class PiccoloConversationMaintenance(ConversationMaintenance):
 
     def _replace(self, replacements: Sequence[KeyReplacement]) -> Work[int]:
         replaced = 0
-        for each in replacements:
+        # In the order of `lock_conversations`, so that transactions can't deadlock.
+        for each in sorted(replacements, key=lambda each: (each.old.kind, each.old.id)):
             statement = self._database.sql[f"replace_{each.old.kind}"]
             rows = yield from step(statement, each.old.id, each.old.key, each.new.key, each.new.wrapped_by)
             replaced += len(rows)

@@ -139,7 +139,8 @@ class PiccoloDatabase:
         """Returns the result of a durable transaction whose statements `work` yields; an exception rolls it back.
 
         Unlike `write`, it doesn't wait for the event loop between statements on SQLite, so it holds the write lock
-        shortly, and the disk has the change once it returns. It isn't repeated after a lost connection.
+        shortly, and the disk has the change once it returns. It isn't repeated after a lost connection, but after a
+        deadlock.
 
         Raises:
             StorageUnavailableError: The database doesn't respond; the change may or may not have taken effect.

@@ -1,10 +1,12 @@
 """The PostgreSQL backend: a pool of asyncpg connections."""
 
 import asyncio
+import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -18,6 +20,7 @@ from polyant.adapters.piccolo.pooler import MISSING_STATEMENTS, POOLER_FIX, chec
 from polyant.domain.errors import InvalidInputError
 
 _COMMAND_SECONDS = 10.0
+_MAX_DEADLOCKS = 3
 _IDLE_SECONDS = 60.0  # some networks silently drop idle connections after 4 minutes
 _MIGRATION_LOCK = 7_640_105_811_934_502_417  # an arbitrary key that no other user of advisory locks has
 
@@ -33,6 +36,7 @@ _OUTAGES = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.DeadlockDetectedError,
     *MISSING_STATEMENTS,
 )
 
@@ -41,6 +45,7 @@ _FIXES: tuple[tuple[Any, str], ...] = (
     (asyncpg.TooManyConnectionsError, "Lower DATABASE_POOL_SIZE, or raise max_connections of the server"),
     (asyncpg.InvalidAuthorizationSpecificationError, "Check user and password in DATABASE_URL"),
     (asyncpg.InvalidCatalogNameError, "Create the database, or correct its name in DATABASE_URL"),
+    (asyncpg.DeadlockDetectedError, "Try again: other transactions needed the same rows at the same time"),
     (asyncpg.ReadOnlySQLTransactionError, "Set DATABASE_URL to the primary server, not to a standby"),
     (Exception, "Check that the server is running, and host and port in DATABASE_URL"),
 )
@@ -112,6 +117,9 @@ class PostgresBackend(Backend):
                 yield
 
     async def run(self, statement: str, *arguments: object, new_connection: bool) -> Iterable[Row]:
+        return await _without_deadlock(partial(self._run, statement, *arguments, new_connection=new_connection))
+
+    async def _run(self, statement: str, *arguments: object, new_connection: bool) -> Iterable[Row]:
         if not new_connection:
             return await self._open_connections().fetch(statement, *arguments)
         async with self._connected(_COMMAND_SECONDS) as connection:
@@ -123,6 +131,9 @@ class PostgresBackend(Backend):
             await connection.executemany(statement, rows)
 
     async def transact(self, work: Callable[[], Work[Result]]) -> Result:
+        return await _without_deadlock(partial(self._transact, work))
+
+    async def _transact(self, work: Callable[[], Work[Result]]) -> Result:
         async with self._pooled() as connection, connection.transaction():
             statements = work()
             try:
@@ -182,6 +193,14 @@ class _Engine(PostgresEngine):
 
     async def check_version(self) -> None:
         pass
+
+
+async def _without_deadlock(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Returns the attempt's result; repeats it if the server ended it to resolve a deadlock, which undoes all of it."""
+    for _ in range(_MAX_DEADLOCKS):
+        with contextlib.suppress(asyncpg.DeadlockDetectedError):
+            return await attempt()
+    return await attempt()
 
 
 async def _skip_reset(connection: Any) -> None:
