@@ -409,10 +409,14 @@ async def test_waiting_turn_writes_its_message_once_it_holds_the_lane(chat: Chat
     waiting = asyncio.create_task(events_of(chat.run("Four")))
     await asyncio.sleep(0.02)
     assert [text for _, text, _ in await chat.texts()] == ["One", "Hello!", "Two"]
+    chat.clock.advance(1)
     gate.set()
     await asyncio.gather(first, other, waiting)
     texts = [text for _, text, answered in await chat.texts() if answered]
     assert texts[:4] == ["One", "Hello!", "Two", "Late"]
+    (history,) = await chat.stored.histories(chat.instance.id)
+    times = [message.at for message in history.messages]
+    assert times == sorted(times), "a message has the time at which its turn began"
     assert sorted(texts[4::2]) == ["Four", "Three"]
 
 

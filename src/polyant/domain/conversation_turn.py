@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
@@ -142,7 +143,7 @@ class ConversationTurn:
             self._new = await self._turns.media.checked(self._new, memory)
             lane = await self._lane()
             known = await self._turns.known.open(lane.id) if self._is_one_text else None
-            first = None if known is None else self._first_message(known, TurnId(turn_id))
+            first = None if known is None else partial(self._first_message, known, TurnId(turn_id))
             async with self._turns.leases.hold(lane, on_loss, budget=self._budget, first=first) as held:
                 opened, history = await self._begin(held, TurnId(turn_id), known, memory)
                 self._turns.known.remember(opened.conversation)

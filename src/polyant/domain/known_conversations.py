@@ -32,7 +32,8 @@ class KnownConversations:
         try:
             return await self._keys.open(known)
         except SecretUnreadableError:  # wrapped by a master key that has been dropped since
-            del self._known[lane]
+            if self._known.get(lane) is known:  # another turn may have remembered or forgotten one meanwhile
+                del self._known[lane]
             return None
 
     def remember(self, conversation: Conversation) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -107,7 +106,7 @@ class LaneLeases:
         on_loss: Callable[[], None],
         *,
         budget: HistoryBudget | None = None,
-        first: FirstMessage | None = None,
+        first: Callable[[], FirstMessage] | None = None,
     ) -> AsyncIterator[HeldLane]:
         """Waits for the lane, in the order of the calls in this process, and holds it until the context exits.
 
@@ -115,21 +114,24 @@ class LaneLeases:
             lane: The lane.
             on_loss: Called once if another holder takes the lane meanwhile.
             budget: If set, the store may read the current conversation and that much of its history with the lease.
-            first: If set, the store may write this message with the lease; `HeldLane.lease` tells whether it did.
+            first: Returns the message that the store may write with the lease, if set; it is called for each attempt.
+                `HeldLane.lease` tells whether the store did it.
 
         Raises:
             ConversationBusyError: `MAX_WAITING` calls already wait for the lane in this process.
             StorageUnavailableError: The store is unavailable.
         """
-        attempt = functools.partial(
-            self._lanes.acquire,
-            lane,
-            owner=self._owner,
-            seconds=self._seconds,
-            newest=None if budget is None else budget.messages,
-            tokens=None if budget is None else budget.tokens,
-            first=first,
-        )
+
+        def attempt() -> Coroutine[Any, Any, Lease | None]:
+            return self._lanes.acquire(
+                lane,
+                owner=self._owner,
+                seconds=self._seconds,
+                newest=None if budget is None else budget.messages,
+                tokens=None if budget is None else budget.tokens,
+                first=None if first is None else first(),
+            )
+
         queue = self._queues.setdefault(lane.id, _Queue())
         if queue.waiting >= MAX_WAITING:
             raise ConversationBusyError

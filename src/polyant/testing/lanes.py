@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,27 @@ class LanesContract(ConversationStoreContract):
         assert await message_ids(rig) == ["m-2", "m-3"]
         assert (await rig.conversations.show(conversation.id)).conversation.unanswered == 2
 
-    @proves("It writes nothing if another conversation is the lane's current one.")
+    @proves("It writes nothing if another conversation is the lane's current one, or if the message is stored already.")
+    @pytest.mark.parametrize("newest", [None, 9])
+    @pytest.mark.parametrize("holder", ["conversation-1", "conversation-2"])
+    @pytest.mark.parametrize(
+        "fields", [{}, {"digest": "d-1"}, {"answered": False}, {"answered": False, "digest": "d-1"}]
+    )
+    async def test_first_message_that_is_stored_is_not_written(
+        self, rig: ConversationStoreRig, newest: int | None, holder: str, fields: dict[str, Any]
+    ) -> None:
+        conversation = await rig.conversations.start(conversation_of())
+        await rig.conversations.start(conversation_of("conversation-2", lane="lane-2"))
+        message = user_message(**fields)
+        await rig.conversations.append(ConversationId(holder), [message])
+        before = [await rig.conversations.show(ConversationId(f"conversation-{number}")) for number in (1, 2)]
+        first = FirstMessage(conversation=conversation.id, message=message)
+        lease = await rig.lanes.acquire(api_lane(), owner="worker-1", seconds=LEASE, newest=newest, first=first)
+        assert lease is not None
+        assert not lease.stored
+        assert [await rig.conversations.show(ConversationId(f"conversation-{number}")) for number in (1, 2)] == before
+
+    @proves("It writes nothing if another conversation is the lane's current one, or if the message is stored already.")
     @pytest.mark.parametrize("newest", [None, 9])
     async def test_first_message_of_another_conversation_is_not_written(
         self, rig: ConversationStoreRig, newest: int | None

@@ -131,6 +131,10 @@ class ConversationTables:
         """Returns the open deliveries of a lane in their order."""
         return [each for each in self.deliveries.values() if each.lane == lane and each.state in OPEN_DELIVERIES]
 
+    def is_stored(self, message: MessageId) -> bool:
+        """Returns whether a conversation has that message."""
+        return any(each.id == message for stored in self.messages.values() for each in stored)
+
     def append(
         self,
         conversation_id: ConversationId,

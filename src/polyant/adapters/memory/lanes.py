@@ -42,8 +42,9 @@ class MemoryLanes(Lanes):
         lease = self._take(row, owner, seconds)
         if first is None or first.conversation != row.conversation:
             return lease
+        stored = not self._tables.is_stored(first.message.id)
         self._tables.append(first.conversation, [first.message])
-        return msgspec.structs.replace(lease, stored=True)
+        return msgspec.structs.replace(lease, stored=stored)
 
     async def claim(self, *, owner: str, seconds: float) -> Lease | None:
         due = [row for row in self._claimable() if row.due_at is not None and row.due_at <= self._now()]

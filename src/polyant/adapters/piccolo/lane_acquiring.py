@@ -1,5 +1,8 @@
 """Acquires lanes, on PostgreSQL in one round trip with what a turn reads and writes first."""
 
+import contextlib
+
+import asyncpg  # type: ignore[import-untyped] # it ships none
 import msgspec
 
 from polyant.adapters.piccolo.backend import Work
@@ -36,7 +39,8 @@ _WINDOW = "least($9::bigint, answers - (greatest(0, answers - $9 + step - 1)) / 
 """The number of messages in the history window, see `window_start`: if there are more than $9, about half of them."""
 
 # A statement reads rows as they were when it began, but takes the lane as it is. The conversation is up to date only if
-# the lane was free at the beginning and nobody has leased it since; otherwise it is neither read nor written.
+# the lane was free at the beginning, and nobody has leased it or deleted messages since. Otherwise it is neither read
+# nor written.
 _KNOWN = f"""
     free AS MATERIALIZED (
         SELECT epoch, conversation FROM lanes WHERE id = $1::text AND owner IS NULL
@@ -107,10 +111,11 @@ async def acquire_in_one(
         values: The lane, the owner, the duration of the lease, and the numbers of messages and tokens to read.
         first: The message to write.
     """
-    if first is None:
-        return lease_with_current(await database.write("acquire_and_read", *values))
-    message = message_values(first.message)
-    return lease_with_current(await database.write("acquire_and_write", *values, first.conversation, *message))
+    if first is not None:
+        message = message_values(first.message)
+        with contextlib.suppress(asyncpg.UniqueViolationError):  # it is stored already
+            return lease_with_current(await database.write("acquire_and_write", *values, first.conversation, *message))
+    return lease_with_current(await database.write("acquire_and_read", *values))
 
 
 def acquire_and_write(sql: Statements, values: tuple[object, ...], first: FirstMessage) -> Work[Lease | None]:
@@ -122,7 +127,7 @@ def acquire_and_write(sql: Statements, values: tuple[object, ...], first: FirstM
     if first.conversation != lease.conversation:
         return lease
     try:
-        yield from append_messages(sql, first.conversation, [first.message])
+        added = yield from append_messages(sql, first.conversation, [first.message])
     except UnknownConversationError:
         return lease
-    return msgspec.structs.replace(lease, stored=True)
+    return msgspec.structs.replace(lease, stored=bool(added))

@@ -44,8 +44,8 @@ def append_messages(
     *,
     answers: TurnId | None = None,
     client_managed: bool = False,
-) -> Work[None]:
-    """Appends messages within a transaction.
+) -> Work[int]:
+    """Appends messages within a transaction, and returns how many were new.
 
     Raises:
         UnknownConversationError: The conversation doesn't exist.
@@ -68,6 +68,7 @@ def append_messages(
         max((microseconds(message.at) for message in messages), default=0),
         client_managed,
     )
+    return len(added)
 
 
 def digests_of(messages: Sequence[Message]) -> str:

@@ -36,7 +36,7 @@ class Lanes(Protocol):
         what `ConversationRepo.current` returns for it and `tokens`; a store that would have to wait for it leaves it
         out, and may leave out messages before the `window_start` of a budget of that many messages. With `first`, the
         store may write that message together with the lease, as `ConversationRepo.append` does, and says so in the
-        lease. It writes nothing if another conversation is the lane's current one.
+        lease. It writes nothing if another conversation is the lane's current one, or if the message is stored already.
         """
 
     @abstractmethod
