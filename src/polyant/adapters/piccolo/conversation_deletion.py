@@ -95,7 +95,7 @@ DELETION_STATEMENTS = {
 
 
 class _Batch(NamedTuple):
-    """What one transaction deletes: the ids of messages and of their conversations, as JSON arrays."""
+    """The ids of the messages that one transaction deletes, and of their conversations, as JSON arrays."""
 
     messages: str
     conversations: str
