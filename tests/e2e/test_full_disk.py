@@ -70,7 +70,7 @@ def test_shared_limiter_falls_back_as_it_is_told(tmp_path: Path, fail: str, stat
         assert chat(server) == 200
         fill(home)
         eventually(lambda: chat(server), status)
-        assert FULL in server.stderr.text
+        server.stderr.wait_for(FULL)
         assert httpx.get(f"{server.url}/health/ready").status_code == 200
         (home / "filler").unlink()
         eventually(lambda: chat(server), 200)

@@ -32,8 +32,8 @@ async def test_commands_on_an_empty_database_name_the_remedy(tmp_path: Path, pos
 
 def _serve_twice(folder: Path, variables: dict[str, str]) -> None:
     with serving(folder, **variables) as server:
-        assert "PostgreSQL database in DATABASE_URL" in server.stdout.text
-        assert "Keys       from the environment" in server.stdout.text
+        server.stdout.wait_for("PostgreSQL database in DATABASE_URL")
+        server.stdout.wait_for("Keys       from the environment")
         assert _ask(server).status_code == 200
         key = run_polyant(folder, "keys", "issue", "demo-bot", **variables).stdout.strip()
     with serving(folder, **variables) as server:
