@@ -276,7 +276,7 @@ class WithOtherFirst(MemoryLanes):
         return replace(lease, stored=self.write(first))
 
     def accepts(self, lease: Lease, first: FirstMessage) -> bool:
-        return first.conversation == lease.conversation
+        return first.conversation == lease.conversation and not self._tables.is_stored(first.message.id)
 
     def write(self, first: FirstMessage) -> bool:
         self._tables.append(first.conversation, [first.message])
@@ -285,6 +285,17 @@ class WithOtherFirst(MemoryLanes):
 
 class TestFirstWritten(MemoryContract):
     lanes = WithOtherFirst
+
+
+class WritesAgain(WithOtherFirst):
+    """Says that a message is written which was stored before."""
+
+    def accepts(self, lease: Lease, first: FirstMessage) -> bool:
+        return first.conversation == lease.conversation
+
+
+class TestFirstWrittenAgain(MemoryContract):
+    lanes = WritesAgain
 
 
 class WritesSilently(WithOtherFirst):
@@ -313,7 +324,8 @@ class WritesAnywhere(WithOtherFirst):
     """Writes the message to its conversation, whether or not the lane has that."""
 
     def accepts(self, lease: Lease, first: FirstMessage) -> bool:
-        return first.conversation in self._tables.conversations
+        is_known = first.conversation in self._tables.conversations
+        return is_known and not self._tables.is_stored(first.message.id)
 
 
 class TestFirstWrittenElsewhere(MemoryContract):
@@ -375,11 +387,12 @@ class WritesBeforeLease(MemoryLanes):
 
     async def acquire(self, lane: Lane, *, first: FirstMessage | None = None, **options: Any) -> Lease | None:
         row = self._tables.lanes.get(lane.id)
-        is_current = first is not None and row is not None and row.conversation == first.conversation
-        if first is not None and is_current:
+        writes = row is not None and first is not None and row.conversation == first.conversation
+        if first is not None and writes:
+            writes = not self._tables.is_stored(first.message.id)
             self._tables.append(first.conversation, [first.message])
         lease = await super().acquire(lane, **options)
-        return None if lease is None else replace(lease, stored=is_current)
+        return None if lease is None else replace(lease, stored=writes)
 
 
 class TestFirstWrittenWithoutLease(MemoryContract):
