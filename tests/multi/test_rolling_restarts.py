@@ -47,7 +47,7 @@ class Host:
 @pytest.fixture(params=[1, 2], ids=lambda workers: f"{workers}-workers")
 def hosts(request: pytest.FixtureRequest, on_postgres: dict[str, str], tmp_path: Path) -> Iterator[list[Host]]:
     """Two hosts with one database."""
-    variables = {**on_postgres, "RATE_LIMIT": "off", "DRAIN_SECONDS": "0.5", "TRUST_PROXY": "1"}
+    variables = {**on_postgres, "RATE_LIMIT": "off", "TRUST_PROXY": "1"}
     hosts = [Host(tmp_path / str(port), port, variables, workers=request.param) for port in free_ports(2)]
     try:
         for host in hosts:

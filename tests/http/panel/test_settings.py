@@ -34,7 +34,9 @@ async def form_of(browser: Browser, page: str = PAGE) -> dict[str, str]:
 
 
 async def test_all_fields_are_saved_and_shown_again(app: App, browser: Browser) -> None:
-    form = await form_of(browser) | CHANGES | {"turn_seconds": "1200"}
+    before = await form_of(browser)
+    form = before | CHANGES | {"turn_seconds": "1200"}
+    changed = {name for name in LABELS if form[name] != before[name]}
     assert location(await browser.post(PAGE, form)) == f"{PAGE}?done=settings"
     shown = await browser.page(f"{PAGE}?done=settings")
     assert "Settings saved." in shown.text
@@ -44,7 +46,8 @@ async def test_all_fields_are_saved_and_shown_again(app: App, browser: Browser) 
     assert (stored.name, stored.limits.max_tool_calls, stored.limits.turn_seconds) == ("Helper <b>", 0, 1200.0)
     (*_, entry) = await app.management.audit_entries()
     assert entry[:3] == ("ada@example.com", "instance.update", "demo-bot")
-    assert {*entry[4]} == {*LABELS}
+    assert {*entry[4]} == changed
+    assert {"name", "model", "turn_seconds"} <= changed, "the instance may have a few of the values already"
 
 
 async def test_audit_names_only_what_changed(app: App, browser: Browser) -> None:
