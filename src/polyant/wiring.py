@@ -39,7 +39,6 @@ from polyant.domain.catalog import Catalog
 from polyant.domain.channel_accounts import ChannelAccounts
 from polyant.domain.channel_metrics import ChannelMetrics
 from polyant.domain.channel_registry import ChannelRegistry
-from polyant.domain.channel_tear_down import ChannelTearDown
 from polyant.domain.conversation_removal import ConversationRemoval
 from polyant.domain.conversation_retention import ConversationRetention
 from polyant.domain.conversation_turn import ConversationTurns
@@ -246,7 +245,6 @@ def _register_shared(container: Container, settings: Settings, *, create: bool) 
     container.register(MEMORY, _memory)
     container.register(HTTP_SESSION, _http_session)
     container.register(ChannelAccounts, ChannelAccounts, listed=False)
-    container.register(ChannelTearDown, ChannelTearDown, listed=False)
     if settings.metrics_token is not None:
         container.register(ChannelMetrics, _channel_metrics, listed=False)
     container.register(PairingCodes, PairingCodes, listed=False)

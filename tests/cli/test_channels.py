@@ -49,20 +49,6 @@ def test_bot_is_connected_listed_tested_and_disconnected(
     assert polyant.succeed("secrets", "list", "demo-bot", "--json").json == {"secrets": []}
 
 
-def test_deleted_instance_is_disconnected(polyant: Polyant, home: Path, telegram: ScriptedTelegram) -> None:
-    connect(polyant, PUBLIC_URL=PUBLIC)
-    done = polyant.succeed("instances", "delete", "demo-bot", "--yes")
-    assert done == Done(0, "Deleted demo-bot.\n", "")
-    assert telegram.webhook == {"url": ""}
-
-
-def test_operator_learns_that_a_platform_was_not_told(polyant: Polyant, home: Path, telegram: ScriptedTelegram) -> None:
-    connect(polyant, PUBLIC_URL=PUBLIC)
-    done = polyant.succeed("instances", "delete", "demo-bot", "--yes", "--json", TELEGRAM_API_URL="http://127.0.0.1:9")
-    assert done.json == {"deleted": True}
-    assert done.stderr == "polyant: A platform was not told: Telegram can't be reached\n"
-
-
 def test_messages_are_polled_without_a_public_address(polyant: Polyant, home: Path, telegram: ScriptedTelegram) -> None:
     done = connect(polyant)
     assert "Running servers fetch its messages" in done.stdout

@@ -5,20 +5,14 @@ from functools import cached_property
 
 from polyant.adapters.memory.audit_log import MemoryAuditLog
 from polyant.adapters.memory.channel_connections import MemoryChannelConnections
-from polyant.adapters.memory.conversation_maintenance import MemoryConversationMaintenance
-from polyant.adapters.memory.conversation_repo import MemoryConversationRepo
 from polyant.domain.channel_accounts import ChannelAccounts
-from polyant.domain.channel_info import AccountState, ChannelUnreachableError, SetUp, TearDown
 from polyant.domain.channel_registry import ChannelRegistry
-from polyant.domain.channel_tear_down import ChannelTearDown
-from polyant.domain.channels import ChannelAccount, ChannelName
-from polyant.domain.conversation_removal import ConversationRemoval
+from polyant.domain.channels import ChannelName
 from polyant.domain.injectables import PublicUrl
 from polyant.domain.pairing import PairingCodes
 from polyant.domain.ports.channel import Channel
 from polyant.domain.use_cases.check_channel import CheckChannel
 from polyant.domain.use_cases.connect_channel import ConnectChannel
-from polyant.domain.use_cases.delete_instance import DeleteInstance
 from polyant.domain.use_cases.disconnect_channel import DisconnectChannel
 from polyant.domain.use_cases.list_channels import ListChannels
 from polyant.domain.use_cases.set_secret import SetSecret
@@ -28,13 +22,6 @@ from polyant.testing.fake_channel import FakeChannel
 from support.harness import UseCaseHarness
 
 FAKE = ChannelName("fake")
-
-
-class DownChannel(FakeChannel):
-    """The adapter of a platform that doesn't respond."""
-
-    async def check(self, account: ChannelAccount, change: SetUp | TearDown | None = None) -> AccountState:
-        raise ChannelUnreachableError("Fake")
 
 
 @dataclass(kw_only=True)
@@ -59,11 +46,6 @@ class ChannelHarness(UseCaseHarness):
             return self.fake
 
         return ChannelRegistry(names=[FAKE], load=load)
-
-    def lose_platform(self) -> None:
-        """Makes the platform unreachable."""
-        self.fake = DownChannel()
-        del self.channels
 
     @property
     def show_instance(self) -> ShowInstance:
@@ -109,24 +91,12 @@ class ChannelHarness(UseCaseHarness):
         )
 
     @property
-    def delete_instance(self) -> DeleteInstance:
-        store = self.repo.memory
-        removal = ConversationRemoval(
-            repo=MemoryConversationRepo(store=store, clock=self.clock),
-            maintenance=MemoryConversationMaintenance(store=store, clock=self.clock),
-        )
-        return DeleteInstance(repo=self.repo, removal=removal, tear_down=self.tear_down, clock=self.clock)
-
-    @property
-    def tear_down(self) -> ChannelTearDown:
-        return ChannelTearDown(connections=self.connections, channels=self.channels, accounts=self.accounts)
-
-    @property
     def disconnect(self) -> DisconnectChannel:
         return DisconnectChannel(
             list_channels=self.list_channels,
             connections=self.connections,
-            tear_down=self.tear_down,
+            channels=self.channels,
+            accounts=self.accounts,
             edit=self.edit,
             clock=self.clock,
         )

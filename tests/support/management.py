@@ -32,7 +32,6 @@ from polyant.domain.audit import AuditEntry, AuditQuery
 from polyant.domain.catalog import Catalog
 from polyant.domain.channel_accounts import ChannelAccounts
 from polyant.domain.channel_registry import ChannelRegistry
-from polyant.domain.channel_tear_down import ChannelTearDown
 from polyant.domain.channels import ChannelName
 from polyant.domain.chat import ModelEvent, ModelRequest
 from polyant.domain.conversation_removal import ConversationRemoval
@@ -233,8 +232,6 @@ class ManagementHarness:
         self.models = {name: CheckedChatModel(info) for name, info in providers.items()}
         outbound = OutboundPolicy(providers=providers, origins=ALLOWED_ORIGINS)
         self.conversations = ConversationHarness(cipher, memory=memory, clock=self.clock)
-        registry = ChannelRegistry(names=["fake"], load=self._fake_channel)
-        accounts = ChannelAccounts(repo=self.repo, cipher=cipher)
         self._container = Container(autowired=USE_CASES)
         instances: tuple[tuple[type, object], ...] = (
             (InstanceRepo, self.repo),
@@ -282,9 +279,8 @@ class ManagementHarness:
             (ConversationRemoval, self.conversations.removal),
             (Catalog, Catalog(providers=providers, tools=tools)),
             (ChannelConnections, self.connections),
-            (ChannelRegistry, registry),
-            (ChannelAccounts, accounts),
-            (ChannelTearDown, ChannelTearDown(connections=self.connections, channels=registry, accounts=accounts)),
+            (ChannelRegistry, ChannelRegistry(names=["fake"], load=self._fake_channel)),
+            (ChannelAccounts, ChannelAccounts(repo=self.repo, cipher=cipher)),
             (PairingCodes, PairingCodes(cipher=cipher)),
             (Inbox, self.inbox),
             (Outbox, MemoryOutbox(store=memory, clock=self.clock)),

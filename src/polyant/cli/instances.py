@@ -333,13 +333,11 @@ def _delete(args: argparse.Namespace, environ: Environ) -> int | None:
         return 1
 
     async def work(context: CliContext) -> None:
-        problems = await (await context.get(DeleteInstance))(slug, by=CLI)
+        await (await context.get(DeleteInstance))(slug, by=CLI)
         if args.json:
             print_json({"deleted": True})
         else:
             print(f"Deleted {slug}.")
-        for problem in problems:
-            print(f"polyant: A platform was not told: {problem}", file=sys.stderr)
 
     return run(work, environ)
 

@@ -9,6 +9,7 @@ from polyant.domain.channel_content import ChannelContent, disconnected
 from polyant.domain.channel_info import (
     AccountState,
     ChannelRefusedError,
+    ChannelUnreachableError,
     Credential,
     SetUp,
     TearDown,
@@ -298,8 +299,13 @@ async def test_missing_credential_is_a_problem(harness: ChannelHarness) -> None:
 
 
 async def test_unreachable_platform_is_a_problem(harness: ChannelHarness) -> None:
+    class DownChannel(FakeChannel):
+        async def check(self, account: ChannelAccount, change: SetUp | TearDown | None = None) -> AccountState:
+            raise ChannelUnreachableError("Fake")
+
     await connect(harness)
-    harness.lose_platform()
+    harness.fake = DownChannel()
+    del harness.__dict__["channels"]
     assert (await harness.check(BOT, FAKE)).problems == ("Fake can't be reached",)
     assert await harness.disconnect(BOT, FAKE, by=CLI) == "Fake can't be reached"
     assert await harness.list_channels() == ()

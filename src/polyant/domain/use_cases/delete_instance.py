@@ -3,7 +3,6 @@
 from collections.abc import Collection
 
 from polyant.domain.audit import Actor, Change
-from polyant.domain.channel_tear_down import ChannelTearDown
 from polyant.domain.conversation_removal import ConversationRemoval
 from polyant.domain.conversations import ConversationSelection
 from polyant.domain.errors import InstanceChangedError
@@ -17,21 +16,14 @@ from polyant.domain.versioned_edit import check_version
 class DeleteInstance:
     """Deletes an instance with its prompts, secrets and conversations; its audit trail remains."""
 
-    def __init__(
-        self, *, repo: InstanceRepo, removal: ConversationRemoval, tear_down: ChannelTearDown, clock: Clock
-    ) -> None:
+    def __init__(self, *, repo: InstanceRepo, removal: ConversationRemoval, clock: Clock) -> None:
         self._repo = repo
         self._removal = removal
-        self._tear_down = tear_down
         self._show = ShowInstance(repo=repo)
         self._clock = clock
 
-    async def __call__(
-        self, slug: Slug, *, by: Actor, expected_versions: Collection[int] | None = None
-    ) -> tuple[str, ...]:
+    async def __call__(self, slug: Slug, *, by: Actor, expected_versions: Collection[int] | None = None) -> None:
         """Deletes the instance, then its conversations; those that an interruption leaves expire by their age.
-
-        Returns why platforms weren't told that their connection has ended: they call a webhook that no longer exists.
 
         Raises:
             UnknownInstanceError: No instance has that slug.
@@ -41,9 +33,6 @@ class DeleteInstance:
         if expected_versions is not None:
             check_version(stored, expected_versions, lambda instance: InstanceChangedError(instance.slug))
             version = stored.version
-        accounts = await self._tear_down.accounts_of(stored.id)
         audit = Change(by, "instance.delete").entry(self._clock.now(), instance=slug)
         await self._repo.delete(slug, version=version, audit=audit)
         await self._removal.delete(ConversationSelection(instance=stored.id))
-        problems = [await self._tear_down.of_account(account) for account in accounts]
-        return tuple(problem for problem in problems if problem is not None)

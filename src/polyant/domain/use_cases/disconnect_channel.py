@@ -6,8 +6,11 @@ from datetime import datetime
 import msgspec
 
 from polyant.domain.audit import Actor, Change
-from polyant.domain.channel_tear_down import ChannelTearDown
+from polyant.domain.channel_accounts import ChannelAccounts
+from polyant.domain.channel_info import TearDown
+from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelConnection, ChannelName, ConnectionChangedError
+from polyant.domain.errors import PolyantError
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.clock import Clock
@@ -24,13 +27,15 @@ class DisconnectChannel:
         *,
         list_channels: ListChannels,
         connections: ChannelConnections,
-        tear_down: ChannelTearDown,
+        channels: ChannelRegistry,
+        accounts: ChannelAccounts,
         edit: EditInstance,
         clock: Clock,
     ) -> None:
         self._list_channels = list_channels
         self._connections = connections
-        self._tear_down = tear_down
+        self._channels = channels
+        self._accounts = accounts
         self._edit = edit
         self._clock = clock
 
@@ -46,11 +51,19 @@ class DisconnectChannel:
         """
         connection = await self._list_channels.one(slug, channel)
         check_version(connection, expected_versions, lambda _: ConnectionChangedError())
-        problem = await self._tear_down.of_connection(connection)
+        problem = await self._tear_down(connection) if connection.is_active else None
         audit = Change(by, "channel.disconnect", (channel,)).entry(self._clock.now(), instance=slug)
         await self._connections.delete(connection.id, version=connection.version, audit=audit)
         await self._delete_credentials(connection, by)
         return problem
+
+    async def _tear_down(self, connection: ChannelConnection) -> str | None:
+        try:
+            adapter = await self._channels.get(connection.channel)
+            await adapter.check(await self._accounts.open(connection), TearDown())
+        except PolyantError as error:
+            return error.explanation
+        return None
 
     async def _delete_credentials(self, connection: ChannelConnection, by: Actor) -> None:
         names = frozenset(connection.credentials.values())
