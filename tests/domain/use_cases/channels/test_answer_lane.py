@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from polyant.domain.audit import CLI
 from polyant.domain.channel_events import (
     DeliveryStatus,
     EventKind,
@@ -18,9 +19,13 @@ from polyant.domain.channels import AmbiguousSends, BurstPolicy, ChannelAccess, 
 from polyant.domain.chat import AssistantMessage, TextDelta, TextPart, UserMessage
 from polyant.domain.conversations import Conversation, ConversationSelection
 from polyant.domain.errors import ProviderError, ProviderFailure
+from polyant.domain.instances import Slug
 from polyant.domain.lane_work import DeliveryFilter, EventFilter, EventState
 from polyant.domain.media.parts import AudioPart, ImagePart
+from polyant.domain.use_cases.connect_channel import NewConnection
+from polyant.testing.fake_channel import FAKE_TOKEN
 from polyant.testing.media_store import all_of
+from support.channel_harness import FAKE
 from support.channel_worker import BOT, ChannelWorkerHarness, message
 from support.images import png
 from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, TURN_FINISHED, says
@@ -104,6 +109,25 @@ async def test_new_starts_another_conversation(harness: ChannelWorkerHarness) ->
     await harness.work()
     assert harness.supervisor.turns[1].messages == (UserMessage.of("Two"),)
     assert harness.texts == ["Hello!", "This is a new conversation.", "Hello!"]
+
+
+async def test_account_of_another_instance_does_not_answer_what_was_left(harness: ChannelWorkerHarness) -> None:
+    """It would get the history of the first one."""
+    await harness.channels.create("other", provider="echo")
+    await harness.receive(message(1, "For bot"))
+    await harness.work()
+    await harness.receive(message(2, "Left"))
+    await harness.channels.disconnect(BOT, FAKE, by=CLI)
+    new = NewConnection(channel=FAKE, credentials={"token": FAKE_TOKEN})
+    harness.connection = (await harness.channels.connect(Slug("other"), new, by=CLI)).connection
+    harness.clock.advance(2)
+    await harness.work()
+    assert len(harness.supervisor.turns) == 1
+    assert (await harness.states())["e-7-2"] == "ignored"
+    await harness.receive(message(3, "For other"))
+    await harness.work()
+    turn = harness.supervisor.turns[-1]
+    assert (turn.instance.slug, turn.messages) == ("other", (UserMessage.of("For other"),))
 
 
 @pytest.mark.parametrize("command", [None, "new"])

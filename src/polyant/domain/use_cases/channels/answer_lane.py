@@ -133,6 +133,9 @@ class AnswerLane:
         lane = claim.lease.lane
         try:
             connection = await self._open_channel.find(lane.channel, lane.account)
+            if connection.instance_id != lane.instance:  # another instance has the account now
+                await self._discard(claim)
+                return None
             if not connection.is_active:
                 await self._give_back(claim, delay=_PAUSED_SECONDS)
                 return None
