@@ -1,14 +1,10 @@
 """Transactions that lock several lanes or conversations at once."""
 
-import asyncio
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from polyant.adapters.piccolo.backend import Work
-from polyant.adapters.piccolo.conversation_tables import ConversationRow
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import step
 from polyant.domain.conversations import ConversationSelection, KeyReplacement, TurnId
@@ -25,10 +21,9 @@ from polyant.testing.conversation_store import (
 )
 from polyant.testing.manual_clock import START
 from support.conversation_stores import PiccoloConversationStoreRig
-from support.patience import PATIENCE
+from support.row_locks import while_locked
 
 LATER = START + timedelta(days=9)
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 ATTEMPT = """
     CREATE FUNCTION attempt() RETURNS bigint LANGUAGE plpgsql AS $$
     DECLARE number bigint := nextval('attempts');
@@ -48,31 +43,6 @@ async def rig(postgres_database: PiccoloDatabase) -> PiccoloConversationStoreRig
         said = [user_message(f"m-{number}-{each}", turn=TurnId(f"t-{number}-{each}")) for each in range(3)]
         await rig.conversations.append(conversation.id, said)
     return rig
-
-
-async def while_locked(
-    database: PiccoloDatabase, statement: str, *calls: Coroutine[Any, Any, Any]
-) -> list[object | BaseException]:
-    """Returns the results of calls that begin one after another, each once the one before waits for a lock.
-
-    Args:
-        database: The database.
-        statement: Locks rows until all calls wait.
-        calls: The calls.
-    """
-    started: list[asyncio.Future[Any]] = []
-
-    async def hold() -> None:
-        await database.bind(ConversationRow).raw(statement).run()
-        for number, call in enumerate(calls, 1):
-            started.append(asyncio.ensure_future(call))
-            async with asyncio.timeout(PATIENCE):
-                while len([*await database.run(WAITING)]) < number:  # noqa: ASYNC110 - the database tells nobody
-                    await asyncio.sleep(0.01)
-
-    await asyncio.create_task(database.write(hold))
-    results: list[object | BaseException] = await asyncio.gather(*started, return_exceptions=True)
-    return results
 
 
 def failures_of(results: list[object | BaseException]) -> list[BaseException]:

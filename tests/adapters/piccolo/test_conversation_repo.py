@@ -1,11 +1,9 @@
-import asyncio
-
 import pytest
 
 from polyant.adapters.piccolo.backend import Work
 from polyant.adapters.piccolo.conversation_repo import _STATEMENTS
 from polyant.adapters.piccolo.conversation_rows import duration, lane_values, message_values
-from polyant.adapters.piccolo.conversation_tables import LaneRow, MessageRow
+from polyant.adapters.piccolo.conversation_tables import MessageRow
 from polyant.adapters.piccolo.database import PiccoloDatabase
 from polyant.adapters.piccolo.dialects import in_dialects, step
 from polyant.adapters.piccolo.lane_acquiring import ACQUIRE_STATEMENTS
@@ -15,9 +13,8 @@ from polyant.domain.errors import LeaseLostError
 from polyant.domain.lanes import FirstMessage, Lease
 from polyant.testing.conversation_store import LEASE, api_lane, conversation_of, messages_of, user_message
 from support.conversation_stores import PiccoloConversationStoreRig
-from support.patience import PATIENCE
+from support.row_locks import while_locked
 
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgres": "EXPLAIN "}
 
 
@@ -100,16 +97,8 @@ async def test_lease_that_had_to_wait_contains_no_conversation(
     first = FirstMessage(conversation=ConversationId("conversation-1"), message=user_message(answered=False))
     call = rig.lanes.acquire(api_lane(), owner="worker-2", seconds=LEASE, newest=9, first=first)
 
-    async def hold() -> "asyncio.Task[Lease | None]":
-        await postgres_database.bind(LaneRow).raw(f"UPDATE lanes SET {change}").run()  # noqa: S608 - no input
-        waiting = asyncio.ensure_future(call)
-        async with asyncio.timeout(PATIENCE):
-            while not [*await postgres_database.run(WAITING)]:  # noqa: ASYNC110 - the database tells nobody
-                await asyncio.sleep(0.01)
-        return waiting
-
-    lease = await (await asyncio.create_task(postgres_database.write(hold)))
-    assert lease is not None
+    (lease,) = await while_locked(postgres_database, f"UPDATE lanes SET {change}", call)  # noqa: S608 - no input
+    assert isinstance(lease, Lease)
     assert lease.owner == "worker-2"
     assert lease.found is None
     assert not lease.stored
