@@ -164,7 +164,6 @@ def _http_settings(settings: Settings) -> HttpSettings:
         max_body_bytes=settings.max_body_bytes,
         error_format=settings.error_format,
         shutdown=settings.shutdown_seconds,
-        drain=settings.drain_seconds,
         panel=settings.serves_panel,
         channels_only=settings.serve_role is ServeRole.CHANNELS,
         exposed=not is_loopback(settings.host) or settings.trust_proxy > 0 or settings.public_url is not None,

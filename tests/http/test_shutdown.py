@@ -14,6 +14,7 @@ from polyant.domain.running_turns import RunningTurns
 from polyant.http.shutdown import graceful_shutdown
 from support.api import Api
 from support.app import App, serving
+from support.asgi import Response
 from support.envelopes import assert_refused
 from support.management import PASSWORD
 from support.scripted_supervisor import says
@@ -45,19 +46,40 @@ async def stop(app: App, number: signal.Signals = signal.SIGTERM) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signal_rejects_new_requests_and_reaches_the_server(
+async def test_signal_ends_readiness_and_reaches_the_server(
     servers_own_handlers: list[int], number: signal.Signals
 ) -> None:
     async with serving() as app:
         await stop(app, number)
-        for stream in (False, True):
-            refused = await app.chat(stream=stream)
-            assert (refused.status, refused.body) == (503, STOPPING)
-            assert refused.header("retry-after") == "1"
         ready = await app.get("/health/ready")
         assert (ready.status, ready.body) == (503, STOPPING)
         assert (await app.get("/health")).status == 200
     assert servers_own_handlers == [number]
+
+
+async def test_requests_that_the_server_still_receives_are_answered() -> None:
+    async with serving(shutdown=3_600.0) as app:
+        await app.management.add_user("eve@example.com", password=PASSWORD)
+        await stop(app)
+        for stream in (False, True):
+            assert (await app.chat(stream=stream)).status == 200
+        assert (await log_in(app)).status == 200
+
+
+async def test_requests_are_refused_once_the_time_is_over() -> None:
+    async with serving(shutdown=0.01) as app:
+        await app.management.add_user("eve@example.com", password=PASSWORD)
+        await stop(app)
+
+        async def is_refused() -> bool:
+            return (await app.chat()).status == 503
+
+        await until(is_refused)
+        for stream in (False, True):
+            refused = await app.chat(stream=stream)
+            assert (refused.status, refused.body) == (503, STOPPING)
+            assert refused.header("retry-after") == "1"
+        assert_refused(await log_in(app), 503, "Server is shutting down")
 
 
 async def test_running_turns_may_finish() -> None:
@@ -143,7 +165,7 @@ def test_no_handler_is_set_outside_the_main_thread() -> None:
     def run() -> None:
         async def open_and_close() -> None:
             before = signal.getsignal(signal.SIGTERM)
-            with graceful_shutdown(RunningTurns(max_turns=1), seconds=1, drain_seconds=0):
+            with graceful_shutdown(RunningTurns(max_turns=1), seconds=1):
                 seen.append(signal.getsignal(signal.SIGTERM) is before)
 
         asyncio.run(open_and_close())
@@ -155,29 +177,6 @@ def test_no_handler_is_set_outside_the_main_thread() -> None:
     assert seen == [True]
 
 
-async def test_turns_are_admitted_during_the_drain_time_while_readiness_is_gone() -> None:
-    async with serving(drain=3_600.0, shutdown=3_600.0) as app:
-        await stop(app)
-        assert (await app.chat()).status == 200
-        await stop(app)  # the same signal once more
-        assert (await app.chat()).status == 503
-
-
-async def test_turns_are_refused_after_the_drain_time() -> None:
-    async with serving(drain=0.01, shutdown=3_600.0) as app:
-        await stop(app)
-
-        async def is_refused() -> bool:
-            return (await app.chat()).body == STOPPING
-
-        await until(is_refused)
-
-
-async def test_logins_are_refused_after_the_drain_time() -> None:
-    async with serving(drain=3_600.0, shutdown=3_600.0) as app:
-        await app.management.add_user("eve@example.com", password=PASSWORD)
-        login, anybody = {"email": "eve@example.com", "password": PASSWORD}, Api(app, None)
-        await stop(app)
-        assert (await anybody.post("/auth/login", login)).status == 200
-        await stop(app)  # the same signal once more ends the drain time
-        assert_refused(await anybody.post("/auth/login", login), 503, "Server is shutting down")
+async def log_in(app: App) -> Response:
+    login = {"email": "eve@example.com", "password": PASSWORD}
+    return await Api(app, None).post("/auth/login", login)

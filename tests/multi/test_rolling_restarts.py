@@ -89,7 +89,7 @@ async def light_load(proxy: str) -> AsyncIterator[Counter[str]]:
         while not ended.is_set():
             response = await client.post(f"{proxy}/v1/chat/completions", json={**BODY, "stream": stream})
             complete = not stream or response.text.endswith("data: [DONE]\n\n")
-            outcomes[str(response.status_code) if complete else f"{response.status_code}, incomplete"] += 1
+            outcomes["200" if response.is_success and complete else f"{response.status_code}: {response.text}"] += 1
             await asyncio.sleep(SECONDS_BETWEEN_CALLS)
 
     async with httpx.AsyncClient(timeout=PATIENCE) as client, asyncio.TaskGroup() as callers:

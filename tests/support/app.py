@@ -278,7 +278,7 @@ async def serving(
     **settings: Any,
 ) -> AsyncIterator[App]:
     """Yields a started application, without a rate limit unless the settings give one."""
-    app = App(HttpSettings(**{"rate_limit": None, "drain": 0.0, **settings}), max_turns=max_turns, budget=budget)
+    app = App(HttpSettings(**{"rate_limit": None, **settings}), max_turns=max_turns, budget=budget)
     if adapter_options is not None:
         app.management.declare(adapter_options)
     await app.add("demo-bot")

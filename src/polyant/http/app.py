@@ -57,7 +57,6 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = defaults.MAX_BODY_BYTES
     error_format: ErrorFormat = ErrorFormat.NESTJS
     shutdown: float = defaults.SHUTDOWN_SECONDS
-    drain: float = defaults.DRAIN_SECONDS
     panel: bool = False
     """Whether the admin panel is served."""
     channels_only: bool = False
@@ -104,9 +103,7 @@ def build_app(
             on_start()
             turns = await instances.get(RunningTurns)
             passwords = await instances.get(PasswordQueue)
-            with graceful_shutdown(
-                turns, seconds=settings.shutdown, drain_seconds=settings.drain, on_close=passwords.close
-            ):
+            with graceful_shutdown(turns, seconds=settings.shutdown, on_close=passwords.close):
                 yield
 
     app = Litestar(

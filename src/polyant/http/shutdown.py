@@ -20,20 +20,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def graceful_shutdown(
-    turns: RunningTurns, *, seconds: float, drain_seconds: float, on_close: Callable[[], None] = lambda: None
+    turns: RunningTurns, *, seconds: float, on_close: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """While open, SIGINT or SIGTERM closes `turns` after `drain_seconds` and interrupts running ones after `seconds`.
+    """While open, SIGINT or SIGTERM closes `turns` and interrupts running ones after `seconds`.
 
-    A second signal of the same kind interrupts them immediately. A different signal doesn't: after Ctrl-C, each worker
-    receives SIGINT from the terminal and then SIGTERM from its parent.
+    Until then, turns are admitted: the server decides which requests it still receives, and answers those that it has
+    received. A second signal of the same kind ends the time immediately. A different signal doesn't: after Ctrl-C, each
+    worker receives SIGINT from the terminal and then SIGTERM from its parent.
 
     The server's own signal handlers also run, after this one. In a worker, the death of the parent process has the
     effect of SIGTERM.
 
     Args:
         turns: The running turns.
-        seconds: The time that running turns get to finish.
-        drain_seconds: The time for which requests on open connections may still start turns.
+        seconds: The time in which turns start and finish.
         on_close: Called whenever `turns` is closed.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -43,20 +43,19 @@ def graceful_shutdown(
 
     received: set[int] = set()
 
-    def close() -> None:
+    def end() -> None:
         turns.close()
         on_close()
+        turns.interrupt_all()
 
     def stop(number: int) -> None:
         if number in received:
-            close()
-            turns.interrupt_all()
+            end()
         received.add(number)
         if not turns.stopping:
             log.info("stopping", extra={"fields": {"running_turns": len(turns)}})
             turns.announce_close()
-            loop.call_later(min(drain_seconds, seconds), close)
-            loop.call_later(seconds, turns.interrupt_all)
+            loop.call_later(seconds, end)
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
