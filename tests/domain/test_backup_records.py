@@ -6,6 +6,7 @@ from polyant.domain.backup_records import (
     SECTIONS,
     AuditRecord,
     InstanceRecord,
+    MessageRecord,
     UserRecord,
     instance_of,
     record_of,
@@ -52,6 +53,15 @@ def test_records_do_not_show_secrets_and_hashes() -> None:
     assert "a-secret-value" not in repr(record)
     assert "YS1zZWNyZXQtdmFsdWU" not in repr(record)
     assert user.password_hash not in repr(UserRecord(**msgspec.structs.asdict(user)))
+
+
+def test_message_with_a_negative_number_of_tokens_is_refused() -> None:
+    """The window of a history would have no end."""
+    written = b"""{"section": "messages/1", "conversation": "c", "id": "m", "role": "user", "text": "", "turn": "t",
+        "at": "2026-11-26T00:00:00Z", "tokens": %d}"""
+    assert msgspec.json.decode(written % 5, type=MessageRecord).tokens == 5
+    with pytest.raises(msgspec.ValidationError, match="tokens"):
+        msgspec.json.decode(written % -5, type=MessageRecord)
 
 
 def test_sections_are_the_tags_of_their_records() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -203,7 +203,7 @@ class MessageRecord(_Part, frozen=True, kw_only=True, tag_field="section", tag="
     text: str
     at: datetime
     turn: TurnId
-    tokens: int = 0
+    tokens: Annotated[int, msgspec.Meta(ge=0)] = 0
     answered: bool = True
     digest: str | None = None
     platform_id: str | None = None
