@@ -97,6 +97,7 @@ class ChannelHarness(UseCaseHarness):
             connections=self.connections,
             channels=self.channels,
             accounts=self.accounts,
+            public_url=PublicUrl(self.public_url),
             edit=self.edit,
             clock=self.clock,
         )

@@ -40,6 +40,8 @@ from polyant.testing.contract import Contract, proves
 _MARKDOWN = (
     "# Title\n\nSome **bold _and_ italic** `code` [link](https://example.com)\n\n- one\n- two\n\n```python\nx = 1\n```"
 )
+_PATH = "/channels/x/y"
+_WEBHOOK = f"https://polyant.example{_PATH}"
 _TEXTS = {
     "plain": "plain",
     _MARKDOWN: "Title Some bold and italic code link one two x",
@@ -395,9 +397,9 @@ class ChannelContract(Contract):
 
     @proves("Changes can be repeated.")
     async def test_changes_can_be_repeated(self, rig: ChannelRig) -> None:
-        changes: list[SetUp | TearDown] = [TearDown(), TearDown()]
+        changes: list[SetUp | TearDown] = [TearDown(_WEBHOOK), TearDown(_WEBHOOK)]
         if Delivery.WEBHOOK in rig.channel.info.deliveries:
-            changes = [SetUp("https://polyant.example/channels/x/y"), *changes]
+            changes = [SetUp(_WEBHOOK), SetUp(_WEBHOOK), *changes]
         for change in changes:
             assert (await rig.channel.check(rig.account, change)).account == rig.account.connection.account
 
@@ -407,10 +409,30 @@ class ChannelContract(Contract):
         await rig.channel.check(rig.account)
         assert rig.setup() == before
         if Delivery.WEBHOOK in rig.channel.info.deliveries:
-            await rig.channel.check(rig.account, SetUp("https://polyant.example/channels/x/y"))
+            await rig.channel.check(rig.account, SetUp(_WEBHOOK))
             before = rig.setup()
             await rig.channel.check(rig.account)
             assert rig.setup() == before
+
+    @proves(
+        "A `TearDown` leaves other webhooks than its own, and reports them as a problem if it can see them.",
+        "Returns what the platform says about the account, after the change to it, if one is given.",
+    )
+    @pytest.mark.parametrize("own", [_WEBHOOK, _PATH])
+    @pytest.mark.parametrize("other", ["https://other.example/channels/x/y", "/channels/x/z"])
+    async def test_tear_down_ends_no_other_webhook(self, rig: ChannelRig, own: str, other: str) -> None:
+        before = rig.setup()
+        if Delivery.WEBHOOK in rig.channel.info.deliveries:
+            await rig.channel.check(rig.account, SetUp(_WEBHOOK))
+        connected = rig.setup()
+        is_set_by_calls = connected != before
+        left = await rig.channel.check(rig.account, TearDown(other))
+        assert rig.setup() == connected
+        assert len(left.problems) == is_set_by_calls
+        for _ in range(2):
+            ended = await rig.channel.check(rig.account, TearDown(own))
+            assert (rig.setup() != connected) == is_set_by_calls
+            assert ended.problems == ()
 
     @proves(
         "No call is repeated by the adapter itself, except that `send` sends a text again without formatting if the "

@@ -309,11 +309,33 @@ class AlwaysTearsDown(TelegramChannel):
     """Removes the webhook with each check."""
 
     async def check(self, account: ChannelAccount, change: SetUp | TearDown | None = None) -> AccountState:
-        return await super().check(account, change or TearDown())
+        return await super().check(account, change or TearDown(""))
 
 
 class TestWebhookRemovedByCheck(TelegramContract):
     channel = AlwaysTearsDown
+
+
+class TearsDownForOthers(TelegramChannel):
+    """Deletes the webhook without looking whose it is."""
+
+    async def check(self, account: ChannelAccount, change: SetUp | TearDown | None = None) -> AccountState:
+        return await super().check(account, TearDown("") if isinstance(change, TearDown) else change)
+
+
+class TestWebhookOfOthersEnded(TelegramContract):
+    channel = TearsDownForOthers
+
+
+class NeverTearsDown(TelegramChannel):
+    """Leaves every webhook."""
+
+    async def check(self, account: ChannelAccount, change: SetUp | TearDown | None = None) -> AccountState:
+        return await super().check(account, None if isinstance(change, TearDown) else change)
+
+
+class TestWebhookNeverEnded(TelegramContract):
+    channel = NeverTearsDown
 
 
 class NeedsAccount(TelegramChannel):

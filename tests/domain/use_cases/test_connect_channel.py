@@ -335,15 +335,29 @@ async def test_approved_user_may_talk(harness: ChannelHarness) -> None:
 
 
 async def test_disconnected_channel_is_gone_with_its_credentials(harness: ChannelHarness) -> None:
-    await connect(harness)
+    connection = (await connect(harness)).connection
     assert await harness.disconnect(BOT, FAKE, by=CLI) is None
-    assert harness.fake.changes[-1] == TearDown()
+    assert harness.fake.changes[-1] == TearDown(f"https://bots.example/channels/fake/{connection.id}")
     assert await harness.list_channels(BOT) == ()
     assert "fake_token" not in (await harness.show_instance(BOT)).secrets
     assert await actions(harness) == ["channel.disconnect", "channel.connect"]
     for call in (harness.check(BOT, FAKE), harness.disconnect(BOT, FAKE, by=CLI)):
         with pytest.raises(UnknownConnectionError):
             await call
+
+
+async def test_webhook_that_stays_is_a_problem(harness: ChannelHarness) -> None:
+    await connect(harness)
+    harness.fake.state = replace(harness.fake.state, problems=("It stays", "It is another server's"))
+    assert await harness.disconnect(BOT, FAKE, by=CLI) == "It stays; It is another server's"
+    assert await harness.list_channels() == ()
+
+
+async def test_server_without_an_address_knows_the_end_of_the_webhook(harness: ChannelHarness) -> None:
+    connection = (await connect(harness)).connection
+    harness.public_url = ""
+    assert await harness.disconnect(BOT, FAKE, by=CLI) is None
+    assert harness.fake.changes[-1] == TearDown(f"/channels/fake/{connection.id}")
 
 
 async def test_paused_connection_is_disconnected_without_telling_the_platform(harness: ChannelHarness) -> None:

@@ -52,7 +52,7 @@ async def test_channel_is_connected_listed_changed_and_disconnected(app: App, ap
     changed = (await api.patch(FAKE, {"access": "allow-list", "users": ["7"], "burst": "enqueue"})).json
     assert (changed["access"], changed["users"], changed["burst"]) == ("allow-list", ["7"], "enqueue")
     assert (await api.get(FAKE)).json == changed
-    assert (await api.delete(FAKE)).json == {"deleted": True}
+    assert (await api.delete(FAKE)).json == {"deleted": True, "problem": None}
     assert (await api.get(PATH)).json == {"channels": []}
     trail = [action for _, action, instance, _, _ in await app.management.audit_entries() if instance == "bot"]
     assert trail[1:] == ["secret.set", "channel.connect", "channel.update", "channel.disconnect", "secret.delete"]
@@ -84,7 +84,7 @@ async def test_adapter_that_cannot_be_imported_is_named_and_others_work(app: App
     assert {each["channel"] for each in (await api.succeed("GET", PATH))["channels"]} == {"fake", "broken"}
     assert (await api.succeed("POST", f"{FAKE}/test", {}))["usable"]
     assert (await api.patch(broken, {"burst": "enqueue"})).status == 200
-    await api.succeed("DELETE", broken)
+    assert await api.succeed("DELETE", broken) == {"deleted": True, "problem": message}
 
 
 async def test_channel_that_is_no_longer_enabled_can_be_disconnected(app: App, api: Api) -> None:

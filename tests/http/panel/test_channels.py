@@ -172,7 +172,9 @@ async def test_channel_whose_adapter_cannot_be_loaded_is_shown_beside_others(app
     await app.management.connections.add(connection)
     assert f"{broken}/disconnect" in (await browser.page(CHANNELS)).links
     assert "Disconnect broken from" in (await browser.page(f"{broken}/disconnect")).text
-    await browser.post(f"{broken}/disconnect", {})
+    untold = location(await browser.post(f"{broken}/disconnect", {}))
+    assert untold == f"{CHANNELS}?done=channel-untold"
+    assert "its platform may still call a webhook" in (await browser.page(untold)).text
     assert (await stored(app)).channel == "fake"
 
 

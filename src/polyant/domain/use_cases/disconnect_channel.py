@@ -11,6 +11,7 @@ from polyant.domain.channel_info import TearDown
 from polyant.domain.channel_registry import ChannelRegistry
 from polyant.domain.channels import ChannelConnection, ChannelName, ConnectionChangedError
 from polyant.domain.errors import PolyantError
+from polyant.domain.injectables import PublicUrl
 from polyant.domain.instances import Instance, Slug
 from polyant.domain.ports.channel_connections import ChannelConnections
 from polyant.domain.ports.clock import Clock
@@ -29,6 +30,7 @@ class DisconnectChannel:
         connections: ChannelConnections,
         channels: ChannelRegistry,
         accounts: ChannelAccounts,
+        public_url: PublicUrl,
         edit: EditInstance,
         clock: Clock,
     ) -> None:
@@ -36,13 +38,14 @@ class DisconnectChannel:
         self._connections = connections
         self._channels = channels
         self._accounts = accounts
+        self._public_url = public_url
         self._edit = edit
         self._clock = clock
 
     async def __call__(
         self, slug: Slug, channel: ChannelName, *, by: Actor, expected_versions: Collection[int] | None = None
     ) -> str | None:
-        """Returns None, or why the platform wasn't told: it then calls a webhook that no longer exists.
+        """Returns None, or why the platform wasn't told: it then calls a webhook that no longer exists, or another one.
 
         Raises:
             UnknownInstanceError: No instance has that slug.
@@ -60,10 +63,11 @@ class DisconnectChannel:
     async def _tear_down(self, connection: ChannelConnection) -> str | None:
         try:
             adapter = await self._channels.get(connection.channel)
-            await adapter.check(await self._accounts.open(connection), TearDown())
+            change = TearDown(f"{self._public_url}{connection.path}")
+            state = await adapter.check(await self._accounts.open(connection), change)
         except PolyantError as error:
             return error.explanation
-        return None
+        return "; ".join(state.problems) or None
 
     async def _delete_credentials(self, connection: ChannelConnection, by: Actor) -> None:
         names = frozenset(connection.credentials.values())

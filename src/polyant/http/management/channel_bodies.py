@@ -64,6 +64,13 @@ class ChannelOut(ResponseBody, frozen=True, kw_only=True):
     updated_at: Timestamp
 
 
+class DisconnectedChannel(ResponseBody, frozen=True, kw_only=True):
+    """The confirmation that a channel is disconnected."""
+
+    deleted: bool = True
+    problem: Annotated[str | None, Meta(description="Why the platform may still call a webhook; null if it doesn't")]
+
+
 class ChannelsResponse(ResponseBody, frozen=True, kw_only=True):
     """The connections of an instance."""
 

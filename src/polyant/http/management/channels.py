@@ -31,6 +31,7 @@ from polyant.http.management.channel_bodies import (
     ChannelTestResponse,
     ConnectBody,
     DeadLettersResponse,
+    DisconnectedChannel,
     DoubtfulSendsResponse,
     ReplayResponse,
     channel_out,
@@ -40,7 +41,7 @@ from polyant.http.management.channel_bodies import (
 )
 from polyant.http.management.preconditions import IfMatch, etag_of, versions_in
 from polyant.http.management.requests import ApiRequest
-from polyant.http.management.wire import Deleted, Paging, slug_in
+from polyant.http.management.wire import Paging, slug_in
 
 
 class ChannelsController(Controller):
@@ -132,12 +133,15 @@ class ChannelsController(Controller):
         channel: FromPath[str],
         disconnect_channel: NamedDependency[DisconnectChannel],
         if_match: IfMatch = None,
-    ) -> Deleted:
-        """Ends the arrival of events, and deletes the connection and its credentials."""
-        await disconnect_channel(
+    ) -> DisconnectedChannel:
+        """Ends the arrival of events, and deletes the connection and its credentials.
+
+        A webhook of another server, which has taken the account over, stays.
+        """
+        problem = await disconnect_channel(
             slug_in(slug), _channel_in(channel), by=request.auth.actor, expected_versions=versions_in(if_match)
         )
-        return Deleted()
+        return DisconnectedChannel(problem=problem)
 
     @post("/{channel:str}/test", summary="Test a channel connection", status_code=200, responses=write_errors(404))
     async def test(

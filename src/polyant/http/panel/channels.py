@@ -205,9 +205,11 @@ class ChannelsPageController(Controller):
                 connection=connection,
                 done_code=form.draft_code,
             )
+        problem = None
         if connection is not None:
-            await disconnect_channel(instance.slug, connection.channel, by=request.auth.actor)
-        return see_other(f"{instance_path(instance.slug, 'channels')}?done=channel-gone")
+            problem = await disconnect_channel(instance.slug, connection.channel, by=request.auth.actor)
+        done = "channel-gone" if problem is None else "channel-untold"
+        return see_other(f"{instance_path(instance.slug, 'channels')}?done={done}")
 
 
 def _path(instance: Instance, info: ChannelInfo) -> str:

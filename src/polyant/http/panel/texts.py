@@ -48,6 +48,7 @@ DONE: Mapping[str, str] = {
     "channel-user": "Approved. The user may talk from now on.",
     "channel-replay": "The message will be answered again.",
     "channel-gone": "The channel is disconnected.",
+    "channel-untold": "The channel is disconnected, but its platform may still call a webhook. Check that there.",
     "skill": "Skill saved. It takes effect with the next message.",
     "skill-removed": "Skill removed.",
     "skill-file": "File saved.",
@@ -68,7 +69,10 @@ DONE: Mapping[str, str] = {
 """The sentence for each code of `?done=`; an unknown code shows nothing."""
 
 UNFINISHED = frozenset(
-    {"signed-in", "retry", "settings-key", "settings-address-key", "settings-no-key", "restored-key", "imported"}
+    {
+        *("signed-in", "retry", "settings-key", "settings-address-key", "settings-no-key", "restored-key", "imported"),
+        "channel-untold",
+    }
 )
 """The codes whose sentence asks for something without which the work isn't done; they look like warnings."""
 

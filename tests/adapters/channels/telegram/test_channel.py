@@ -109,11 +109,19 @@ async def test_webhook_is_set_with_its_secret_and_deleted(rig: TelegramRig) -> N
     assert rig.telegram.webhook["secret_token"] == SECRET
     await rig.channel.check(ACCOUNT)
     assert rig.telegram.webhook["url"]
-    await rig.channel.check(ACCOUNT, TearDown())
+    await rig.channel.check(ACCOUNT, TearDown("https://bots.example/channels/telegram/x"))
     assert rig.telegram.webhook == {"url": ""}
     await rig.channel.check(ACCOUNT, SetUp("https://bots.example/channels/telegram/x"))
     await rig.channel.check(ACCOUNT, SetUp(None))
     assert rig.telegram.webhook == {"url": ""}
+
+
+async def test_webhook_of_another_server_stays(rig: TelegramRig) -> None:
+    webhook = "https://new.example/channels/telegram/x"
+    await rig.channel.check(ACCOUNT, SetUp(webhook))
+    state = await rig.channel.check(ACCOUNT, TearDown("https://old.example/channels/telegram/x"))
+    assert state.problems == ("Telegram calls another webhook, perhaps that of another server: it stays",)
+    assert rig.telegram.webhook["url"] == webhook
 
 
 async def test_refused_webhook_is_explained(rig: TelegramRig) -> None:

@@ -220,12 +220,22 @@ async def test_setup_directs_the_numbers_events_to_the_webhook(
     whatsapp.callbacks["application"] = "https://elsewhere.example.com/"
     assert await channel.check(account, SetUp(webhook=URL)) == STATE
     assert (whatsapp.callbacks["phone_number"], whatsapp.callbacks["token"]) == (URL, VERIFY_TOKEN)
-    assert await channel.check(account, TearDown()) == STATE
+    assert await channel.check(account, TearDown(URL)) == STATE
     assert whatsapp.callbacks == {
         "application": "https://elsewhere.example.com/",
         "phone_number": "",
         "token": "",
     }
+
+
+async def test_webhook_of_another_server_stays(
+    channel: WhatsAppChannel, account: ChannelAccount, whatsapp: WhatsAppPlatform
+) -> None:
+    whatsapp.callbacks["phone_number"] = "https://new.example/channels/whatsapp/x"
+    state = await channel.check(account, TearDown(URL))
+    problem = "Meta calls another webhook for the phone number, perhaps that of another server: it stays"
+    assert state.problems == (problem,)
+    assert whatsapp.callbacks["phone_number"] == "https://new.example/channels/whatsapp/x"
 
 
 async def test_setup_waits_until_servers_know_the_connection(

@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from polyant.adapters.channels.platform_http import CallFailedError
 from polyant.adapters.channels.slack.api import SlackApi, SlackReply
 from polyant.adapters.channels.slack.events import SlackAccount
@@ -47,14 +49,16 @@ class SlackAccountCheck:
         body = reply.body
         if not body.bot_id:
             raise ChannelRefusedError("The token isn't the token of a bot", hint=_WHERE_BOT)
-        pulls = account.connection.delivery is Delivery.PULL
-        if pulls and not isinstance(change, TearDown):
-            await self._call("apps.connections.open", account, "app_token", _WHERE_APP)
-        return AccountState(
-            account=SlackAccount(team=body.team_id, user=body.user_id).text,
-            name=f"@{body.user} in {body.team}",
-            problems=(*_missing_scopes(reply), *(() if pulls else _webhook_problems(account, change))),
+        state = AccountState(
+            account=SlackAccount(team=body.team_id, user=body.user_id).text, name=f"@{body.user} in {body.team}"
         )
+        if isinstance(change, TearDown):
+            return state
+        pulls = account.connection.delivery is Delivery.PULL
+        if pulls:
+            await self._call("apps.connections.open", account, "app_token", _WHERE_APP)
+        problems = (*_missing_scopes(reply), *(() if pulls else _webhook_problems(account, change)))
+        return msgspec.structs.replace(state, problems=problems)
 
     async def _call(self, method: str, account: ChannelAccount, credential: str, hint: str) -> SlackReply:
         token = account.credentials.get(credential)
@@ -94,7 +98,7 @@ def _missing_scopes(reply: SlackReply) -> tuple[str, ...]:
     return (problem,)
 
 
-def _webhook_problems(account: ChannelAccount, change: SetUp | TearDown | None) -> tuple[str, ...]:
+def _webhook_problems(account: ChannelAccount, change: SetUp | None) -> tuple[str, ...]:
     problems: list[str] = []
     secret = account.credentials.get("signing_secret")
     if secret is None or not _SIGNING_SECRET.match(secret.reveal()):

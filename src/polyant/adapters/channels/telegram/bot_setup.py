@@ -10,6 +10,7 @@ from polyant.adapters.channels.telegram.update_source import ALLOWED_UPDATES
 from polyant.adapters.channels.telegram.wire import User, WebhookInfo
 from polyant.domain.channel_info import AccountState, ChannelRefusedError, ChannelUnreachableError, SetUp, TearDown
 from polyant.domain.channels import ChannelAccount
+from polyant.domain.secrets import SecretText
 
 _DENIED = frozenset({401, 403, 404})
 _SECONDS = 20.0
@@ -55,10 +56,22 @@ class BotSetup:
                 "allowed_updates": ALLOWED_UPDATES,
             }
             await self._api.call(token, "setWebhook", arguments, msgspec.Raw, seconds=_SECONDS)
-        elif change is not None:
-            await self._api.call(token, "deleteWebhook", {}, msgspec.Raw, seconds=_SECONDS)
+        elif isinstance(change, SetUp):
+            await self._delete_webhook(token)
         info = await self._api.call(token, "getWebhookInfo", {}, WebhookInfo, seconds=_SECONDS)
-        return AccountState(account=str(me.id), name=f"@{me.username}", problems=tuple(_problems(info)))
+        problems = await self._tear_down(token, info, change) if isinstance(change, TearDown) else _problems(info)
+        return AccountState(account=str(me.id), name=f"@{me.username}", problems=tuple(problems))
+
+    async def _tear_down(self, token: SecretText, info: WebhookInfo, change: TearDown) -> list[str]:
+        if not info.url:
+            return []
+        if not change.ends(info.url):
+            return ["Telegram calls another webhook, perhaps that of another server: it stays"]
+        await self._delete_webhook(token)
+        return []
+
+    async def _delete_webhook(self, token: SecretText) -> None:
+        await self._api.call(token, "deleteWebhook", {}, msgspec.Raw, seconds=_SECONDS)
 
 
 def _problems(info: WebhookInfo) -> list[str]:

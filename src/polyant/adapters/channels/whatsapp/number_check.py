@@ -45,7 +45,7 @@ class WhatsAppNumberCheck:
             if isinstance(change, SetUp) and change.webhook is not None:
                 problems += await self._set_up(account, number, change.webhook)
             elif isinstance(change, TearDown):
-                await self._call_back(account, number, "")
+                problems += await self._tear_down(account, number, reply.body.webhook_configuration, change)
             else:
                 problems += _callback_problems(reply.body.webhook_configuration, account.connection.path)
             if business and not isinstance(change, TearDown):
@@ -82,6 +82,15 @@ class WhatsAppNumberCheck:
             "token, under WhatsApp, Configuration of the app, and subscribe to the field messages"
         )
         return [problem]
+
+    async def _tear_down(
+        self, account: ChannelAccount, number: str, callbacks: Callbacks | None, change: TearDown
+    ) -> list[str]:
+        address = None if callbacks is None else callbacks.phone_number
+        if address and not change.ends(address):
+            return ["Meta calls another webhook for the phone number, perhaps that of another server: it stays"]
+        await self._call_back(account, number, "")
+        return []
 
     async def _call_back(self, account: ChannelAccount, number: str, url: str) -> GraphReply:
         """Sets the address that gets the events of this phone number, apart from those of the app's other numbers."""
