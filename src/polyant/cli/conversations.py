@@ -16,7 +16,7 @@ from polyant.domain.conversation_removal import Removed
 from polyant.domain.conversations import API_CHANNEL, parse_conversation_id
 from polyant.domain.errors import InvalidInputError
 from polyant.domain.instances import parse_slug
-from polyant.domain.transcripts import ConversationSummary, Transcript
+from polyant.domain.transcripts import ConversationSummary, TranscriptMessage
 from polyant.domain.use_cases.delete_conversations import DeleteConversations
 from polyant.domain.use_cases.list_conversations import ConversationQuery, ListConversations
 from polyant.domain.use_cases.read_conversation import ReadConversation
@@ -103,22 +103,24 @@ def _export(args: argparse.Namespace, environ: Environ) -> int | None:
 def _read(args: argparse.Namespace, environ: Environ, *, as_json: bool, exports: bool) -> int | None:
     async def work(context: CliContext) -> None:
         use_case = await context.get(ReadConversation)
-        read = use_case.export if exports else use_case
+        read = use_case.export if exports else use_case.whole
         found = await read(parse_slug(args.slug), parse_conversation_id(args.id), by=CLI, unrestricted=True)
         if as_json:
-            transcript = [msgspec.to_builtins(message, builtin_types=(datetime,)) for message in found.transcript]
-            print_json({**_fields_of(found), "transcript": transcript})
-        else:
-            _print_transcript(found)
+            messages = [message async for piece in found.pieces() for message in piece]
+            transcript = [msgspec.to_builtins(message, builtin_types=(datetime,)) for message in messages]
+            print_json({**_fields_of(found.summary), "transcript": transcript})
+            return
+        async for piece in found.pieces():
+            for message in piece:
+                _print_message(message)
 
     return run(work, environ)
 
 
-def _print_transcript(found: Transcript) -> None:
-    for message in found.transcript:
-        notes = [f"about {message.tokens} tokens", *message.tools, *([] if message.answered else ["unanswered"])]
-        print(f"[{_time(message.at)}] {message.role} ({', '.join(notes)})")
-        print(f"{'(can not be decrypted)' if message.text is None else message.text}\n")
+def _print_message(message: TranscriptMessage) -> None:
+    notes = [f"about {message.tokens} tokens", *message.tools, *([] if message.answered else ["unanswered"])]
+    print(f"[{_time(message.at)}] {message.role} ({', '.join(notes)})")
+    print(f"{'(can not be decrypted)' if message.text is None else message.text}\n")
 
 
 def _delete(args: argparse.Namespace, environ: Environ) -> int | None:

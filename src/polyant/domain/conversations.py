@@ -2,6 +2,7 @@
 
 import enum
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NewType
 
@@ -27,6 +28,22 @@ API_CHANNEL = "api"
 
 
 _CONVERSATION_ID = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
+
+
+def count_within(sizes: Iterable[int], tokens: int) -> int:
+    """Returns how many of the first messages have at most that many tokens together; the first counts in any case.
+
+    Args:
+        sizes: The tokens of each message.
+        tokens: The most that they may have together.
+    """
+    fitting, used = 0, 0
+    for size in sizes:
+        used += size
+        if fitting and used > tokens:
+            break
+        fitting += 1
+    return fitting
 
 
 def parse_conversation_id(text: str) -> ConversationId:

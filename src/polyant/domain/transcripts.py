@@ -1,16 +1,22 @@
 """Transcripts of conversations, and the rule for changing their readers."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from polyant.domain.chat import AssistantMessage, UserMessage
-from polyant.domain.conversations import Conversation, ConversationPage, History, Message
+from polyant.domain.conversations import Conversation, ConversationId, ConversationPage, History, Message, MessageId
 from polyant.domain.errors import InvalidInputError, SecretUnreadableError
 from polyant.domain.instances import Instance, TranscriptReaders
 from polyant.domain.media.parts import MediaKind, StoredPart
 from polyant.domain.open_conversation import ConversationKeys, OpenConversation
+from polyant.domain.ports.conversation_repo import ConversationRepo
+
+_PIECE_MESSAGES = 200
+_PIECE_TOKENS = 250_000
+"""About 1 MB of text."""
 
 
 class TranscriptMedia(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +105,66 @@ def check_transcripts(changed: Instance, before: Instance | None, *, unrestricte
 async def summaries_of(page: ConversationPage, keys: ConversationKeys) -> SummaryPage:
     """Returns the conversations of a page with the ids of their users."""
     return SummaryPage(tuple([await _summary_of(each, keys) for each in page.conversations]), page.total)
+
+
+class WholeTranscript:
+    """A conversation whose messages are read in pieces, so that a long one doesn't fill the memory.
+
+    Args:
+        opened: The conversation, or None if its key can't be unwrapped.
+        repo: Reads the messages.
+        conversation: The conversation's metadata.
+        first: The first piece.
+        readable: Whether the reader may read the texts.
+    """
+
+    def __init__(
+        self,
+        *,
+        opened: OpenConversation | None,
+        repo: ConversationRepo,
+        conversation: Conversation,
+        first: tuple[Message, ...],
+        readable: bool,
+    ) -> None:
+        self.summary = ConversationSummary(**_fields_of(conversation, opened))
+        self.readable = readable
+        self._opened = opened if readable else None
+        self._repo = repo
+        self._id = conversation.id
+        self._first = first
+
+    async def pieces(self) -> AsyncIterator[tuple[TranscriptMessage, ...]]:
+        """Yields the messages in pieces, oldest first.
+
+        Raises:
+            UnknownConversationError: The conversation was deleted meanwhile.
+            StorageUnavailableError: The store is unavailable.
+        """
+        piece = self._first
+        while piece:
+            yield tuple([_shown(message, self._opened) for message in piece])
+            piece = await _piece(self._repo, self._id, after=piece[-1].id)
+
+
+async def whole_transcript_of(
+    conversation: Conversation, keys: ConversationKeys, repo: ConversationRepo, *, readable: bool
+) -> WholeTranscript:
+    """Returns a conversation of which the first messages are read.
+
+    Raises:
+        UnknownConversationError: The conversation was deleted meanwhile.
+        StorageUnavailableError: The store is unavailable.
+    """
+    first = await _piece(repo, conversation.id)
+    opened = await _opened(conversation, keys)
+    return WholeTranscript(opened=opened, repo=repo, conversation=conversation, first=first, readable=readable)
+
+
+async def _piece(
+    repo: ConversationRepo, conversation: ConversationId, *, after: MessageId | None = None
+) -> tuple[Message, ...]:
+    return await repo.read(conversation, after=after, limit=_PIECE_MESSAGES, tokens=_PIECE_TOKENS)
 
 
 async def transcript_of(history: History, keys: ConversationKeys, *, readable: bool) -> Transcript:

@@ -1,6 +1,7 @@
 """The contract of the port ConversationRepo."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -11,6 +12,8 @@ from polyant.domain.conversations import (
     ConversationId,
     ConversationSelection,
     LaneId,
+    Message,
+    MessageId,
     MessageRole,
     StoredText,
     TurnId,
@@ -43,6 +46,14 @@ from polyant.testing.manual_clock import START
 _LANE = LaneId("lane-1")
 _ID = ConversationId("conversation-1")
 _SECOND = timedelta(seconds=1)
+
+
+def _messages_with(sizes: Sequence[int]) -> list[Message]:
+    """Returns different messages with these numbers of tokens."""
+    return [
+        msgspec.structs.replace(each, tokens=size, digest=each.id)
+        for each, size in zip(messages_of(len(sizes)), sizes, strict=True)
+    ]
 
 
 class ConversationRepoContract(
@@ -189,6 +200,56 @@ class ConversationRepoContract(
                 StoredText(each.id, each.role, each.text, each.tokens) for each in expected
             )
 
+    @proves("With `tokens`, there are as many messages as have that many tokens together, but the newest in any case.")
+    async def test_shown_messages_have_a_bounded_number_of_tokens(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        await rig.conversations.append(_ID, _messages_with((2, 9, 0, 3, 4, 0)))
+        for newest, tokens, expected in (
+            *((None, 18, 6), (None, 17, 5), (None, 15, 4), (None, 7, 4), (None, 6, 2), (None, 4, 2), (None, 3, 1)),
+            *((None, 0, 1), (9, 7, 4), (2, 7, 2), (1, 0, 1), (0, 99, 0)),
+        ):
+            history = await rig.conversations.show(_ID, newest=newest, tokens=tokens)
+            assert [each.id for each in history.messages] == [f"m-{number}" for number in range(7 - expected, 7)]
+            assert history.conversation.messages == 6
+
+    @proves(
+        "Returns the messages after one of them, answered or not, oldest first; with None, from the first one on.",
+        "There are at most `limit`, and as many as have `tokens` tokens together, but the first in any case: repeated "
+        "calls read a whole conversation in pieces of bounded size.",
+    )
+    async def test_conversation_is_read_in_pieces(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of("conversation-2", "lane-2"))
+        await rig.conversations.append(ConversationId("conversation-2"), [user_message("m-x")])
+        await rig.conversations.start(conversation_of())
+        assert await rig.conversations.read(_ID, limit=9, tokens=99) == ()
+        messages = _messages_with((2, 9, 0, 3, 4, 0))
+        messages[3] = msgspec.structs.replace(messages[3], answered=False)
+        for message in messages:
+            await rig.conversations.append(_ID, [message])
+        for limit, tokens, expected in (
+            *((9, 18, [6]), (4, 18, [4, 2]), (9, 10, [1, 2, 3]), (9, 11, [3, 3]), (1, 99, [1] * 6)),
+            *((9, 0, [1] * 6), (2, 3, [1, 1, 2, 1, 1])),
+        ):
+            pieces: list[tuple[Message, ...]] = []
+            while piece := await rig.conversations.read(
+                _ID, after=pieces[-1][-1].id if pieces else None, limit=limit, tokens=tokens
+            ):
+                pieces.append(piece)
+            assert [message for piece in pieces for message in piece] == messages
+            assert [len(piece) for piece in pieces] == expected, (limit, tokens)
+
+    @proves("UnknownConversationError: The conversation doesn't exist, or has no such message.")
+    async def test_message_of_another_conversation_is_unknown(self, rig: ConversationStoreRig) -> None:
+        with pytest.raises(UnknownConversationError):
+            await rig.conversations.read(_ID, limit=9, tokens=99)
+        await rig.conversations.start(conversation_of())
+        other = conversation_of("conversation-2", "lane-2")
+        await rig.conversations.start(other)
+        await rig.conversations.append(other.id, [user_message("m-x")])
+        for after in ("m-x", "m-y"):
+            with pytest.raises(UnknownConversationError):
+                await rig.conversations.read(_ID, after=MessageId(after), limit=9, tokens=99)
+
     @proves("Returns a conversation with its newest messages, answered or not, oldest first; with None, with all.")
     @proves("Messages are ordered by when they were stored, and those of one call by their order in it.")
     async def test_order_is_that_of_storing_not_of_time(self, rig: ConversationStoreRig) -> None:
@@ -229,6 +290,23 @@ class ConversationRepoContract(
         assert found is not None
         assert [each.id for each in found.messages] == [each.id for each in messages]
 
+    @proves(
+        "There are at most `limit`, and as many as have `tokens` tokens together, but the first in any case: repeated "
+        "calls read a whole conversation in pieces of bounded size.",
+        "With `tokens`, there are as many messages as have that many tokens together, but the newest in any case.",
+    )
+    async def test_pieces_of_a_long_conversation(self, rig: ConversationStoreRig) -> None:
+        await rig.conversations.start(conversation_of())
+        messages = _messages_with([1] * 1_001)
+        await rig.conversations.append(_ID, messages)
+        for limit, tokens, count in ((2_000, 2_000, 1_001), (500, 2_000, 500), (2_000, 123, 123), (85, 84, 84)):
+            piece = await rig.conversations.read(_ID, limit=limit, tokens=tokens)
+            assert piece == tuple(messages[:count])
+            following = await rig.conversations.read(_ID, after=piece[-1].id, limit=limit, tokens=tokens)
+            assert following == tuple(messages[count : 2 * count])
+            shown = (await rig.conversations.show(_ID, newest=limit, tokens=tokens)).messages
+            assert shown == tuple(messages[-count:])
+
 
 class ConversationRepoOutageContract(ConversationStoreOutageContract):
     """The additional tests for a ConversationRepo whose store can fail; subclasses provide the rig."""
@@ -246,5 +324,7 @@ class ConversationRepoOutageContract(ConversationStoreOutageContract):
             await conversations.list(ConversationFilter(instance=BOT), limit=9)
         with pytest.raises(StorageUnavailableError):
             await conversations.show(_ID)
+        with pytest.raises(StorageUnavailableError):
+            await conversations.read(_ID, limit=9, tokens=99)
         with pytest.raises(StorageUnavailableError):
             await conversations.delete(ConversationSelection(instance=BOT), limit=9)

@@ -16,7 +16,9 @@ from polyant.domain.conversations import (
     History,
     LaneId,
     Message,
+    MessageId,
     StoredText,
+    count_within,
 )
 from polyant.domain.lanes import lane_of
 from polyant.testing.conversation_repo import ConversationRepoContract
@@ -108,8 +110,8 @@ class TestMessagesDropped(MemoryContract):
 class ZeroIsAll(MemoryConversationRepo):
     """Treats 0 like a missing limit."""
 
-    async def show(self, conversation: ConversationId, *, newest: int | None = None) -> History:
-        return await super().show(conversation, newest=newest or None)
+    async def show(self, conversation: ConversationId, *, newest: int | None = None, **options: Any) -> History:
+        return await super().show(conversation, newest=newest or None, **options)
 
 
 class TestZeroIsAll(MemoryContract):
@@ -119,12 +121,102 @@ class TestZeroIsAll(MemoryContract):
 class ShowsPage(MemoryConversationRepo):
     """Shows at most a thousand messages."""
 
-    async def show(self, conversation: ConversationId, *, newest: int | None = None) -> History:
-        return await super().show(conversation, newest=1_000 if newest is None else newest)
+    async def show(self, conversation: ConversationId, *, newest: int | None = None, **options: Any) -> History:
+        return await super().show(conversation, newest=1_000 if newest is None else newest, **options)
 
 
 class TestPageShown(MemoryContract):
     repo = ShowsPage
+
+
+class ShowsAllTokens(MemoryConversationRepo):
+    """Shows messages however many tokens they have."""
+
+    async def show(self, conversation: ConversationId, *, newest: int | None = None, **_: Any) -> History:
+        return await super().show(conversation, newest=newest)
+
+
+class TestTokensShownUnbounded(MemoryContract):
+    repo = ShowsAllTokens
+
+
+class ShowsOldestTokens(MemoryConversationRepo):
+    """Drops the newest messages if there are too many tokens."""
+
+    async def show(
+        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+    ) -> History:
+        history = await super().show(conversation, newest=newest)
+        sizes = [each.tokens for each in history.messages]
+        fitting = len(sizes) if tokens is None else count_within(sizes, tokens)
+        return replace(history, messages=history.messages[:fitting])
+
+
+class TestNewestTokensDropped(MemoryContract):
+    repo = ShowsOldestTokens
+
+
+class ReadsWhatFits(MemoryConversationRepo):
+    """Ends before a message that has too many tokens."""
+
+    async def read(self, conversation: ConversationId, **options: Any) -> tuple[Message, ...]:
+        found = await super().read(conversation, **options)
+        return () if sum(each.tokens for each in found) > options["tokens"] else found
+
+
+class TestLongMessageNotRead(MemoryContract):
+    repo = ReadsWhatFits
+
+
+class ReadsAllTokens(MemoryConversationRepo):
+    """Reads messages however many tokens they have."""
+
+    async def read(self, conversation: ConversationId, **options: Any) -> tuple[Message, ...]:
+        return await super().read(conversation, **{**options, "tokens": 10**9})
+
+
+class TestTokensReadUnbounded(MemoryContract):
+    repo = ReadsAllTokens
+
+
+class ReadsInPages(MemoryConversationRepo):
+    """Returns the message again after which it reads on."""
+
+    async def read(
+        self, conversation: ConversationId, *, after: MessageId | None = None, **options: Any
+    ) -> tuple[Message, ...]:
+        found = await super().read(conversation, after=after, **options)
+        stored = self._tables.messages[conversation]
+        return (*[each for each in stored if each.id == after and found], *found)
+
+
+class TestMessageReadTwice(MemoryContract):
+    repo = ReadsInPages
+
+
+class ReadsAnswered(MemoryConversationRepo):
+    """Reads only messages that were answered."""
+
+    async def read(self, conversation: ConversationId, **options: Any) -> tuple[Message, ...]:
+        return tuple(each for each in await super().read(conversation, **options) if each.answered)
+
+
+class TestUnansweredNotRead(MemoryContract):
+    repo = ReadsAnswered
+
+
+class ReadsFromStart(MemoryConversationRepo):
+    """Begins again after a message that it doesn't know."""
+
+    async def read(
+        self, conversation: ConversationId, *, after: MessageId | None = None, **options: Any
+    ) -> tuple[Message, ...]:
+        known = any(each.id == after for each in self._tables.messages.get(conversation, ()))
+        return await super().read(conversation, after=after if known else None, **options)
+
+
+class TestUnknownMessageIsStart(MemoryContract):
+    repo = ReadsFromStart
 
 
 class SortsByTime(MemoryConversationRepo):
@@ -141,8 +233,8 @@ class TestCallSortedByTime(MemoryContract):
 class SortsById(MemoryConversationRepo):
     """Orders messages of equal times by their random ids."""
 
-    async def show(self, conversation: ConversationId, *, newest: int | None = None) -> History:
-        history = await super().show(conversation)
+    async def show(self, conversation: ConversationId, *, newest: int | None = None, **options: Any) -> History:
+        history = await super().show(conversation, **options)
         ordered = sorted(history.messages, key=lambda each: (each.at, each.id))
         return replace(history, messages=tuple(ordered[0 if newest is None else len(ordered) - newest :]))
 

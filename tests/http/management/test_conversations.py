@@ -1,8 +1,21 @@
 """/api/instances/{slug}/conversations over HTTP."""
 
+from typing import Any
+
 import pytest
 
+from polyant.domain.chat import UserMessage
+from polyant.domain.conversations import (
+    API_CHANNEL,
+    ConversationFilter,
+    ConversationSelection,
+    LaneId,
+    Message,
+    MessageId,
+    TurnId,
+)
 from polyant.domain.instances import Instance
+from polyant.domain.lanes import Lane, LaneKind
 from support.api import Api
 from support.app import App
 from support.envelopes import assert_refused
@@ -155,3 +168,74 @@ async def test_unreadable_texts_are_null(app: App, admin: Api, bot: Instance) ->
     shown = await admin.succeed("GET", f"{PATH}/{bob}")
     assert [message["text"] for message in shown["transcript"]] == [None, None]
     assert await listed(admin) == [None, "ann"]
+
+
+async def with_more_messages(app: App, bot: Instance, count: int) -> str:
+    """Adds messages to the conversation of Ann, and returns its id."""
+    stored = app.management.conversations
+    page = await stored.repo.list(ConversationFilter(instance=bot.id), limit=9)
+    conversation = page.conversations[-1]
+    opened, now = await stored.keys.open(conversation), app.management.clock.now()
+    messages = [
+        opened.stored(UserMessage.of(f"More {n}"), message_id=MessageId(f"m-{n}"), turn=TurnId(f"t-{n}"), at=now)
+        for n in range(count)
+    ]
+    await stored.repo.append(conversation.id, messages)
+    return conversation.id
+
+
+async def test_long_conversation_is_returned_whole(app: App, admin: Api, bot: Instance) -> None:
+    conversation = await with_more_messages(app, bot, 450)
+    for path in (f"{PATH}/{conversation}", f"{PATH}/{conversation}/export"):
+        transcript = (await admin.succeed("GET", path))["transcript"]
+        assert [each["text"] for each in transcript[2:]] == [f"More {number}" for number in range(450)]
+        assert len(transcript) == 452
+
+
+async def test_conversation_without_messages_has_an_empty_transcript(app: App, admin: Api, bot: Instance) -> None:
+    stored = app.management.conversations
+    lane = Lane(id=LaneId("empty"), kind=LaneKind.API, instance=bot.id, channel=API_CHANNEL)
+    opened = await stored.keys.draft(lane)
+    await stored.repo.start(opened.conversation)
+    shown = await admin.succeed("GET", f"{PATH}/{opened.id}")
+    assert (shown["messages"], shown["transcript"], shown["readable"]) == (0, [], True)
+
+
+async def test_export_of_which_the_rest_cannot_be_read_has_no_end(
+    app: App, admin: Api, bot: Instance, caplog: pytest.LogCaptureFixture
+) -> None:
+    conversation = await with_more_messages(app, bot, 450)
+    headers = {"authorization": f"Bearer {admin.token}"}
+    exchange = app.start("GET", f"/api{PATH}/{conversation}/export", headers=headers)
+    exchange.writable.clear()
+    await exchange.blocked.wait()
+    await app.management.conversations.removal.delete(ConversationSelection(instance=bot.id))
+    exchange.writable.set()
+    await exchange.over()
+    assert len(exchange.sent) == 2
+    assert exchange.sent[-1]["more_body"]
+    assert "a response was cut off: Unknown conversation" in caplog.messages
+
+
+async def test_rest_is_not_read_for_a_client_that_has_left(
+    app: App, admin: Api, bot: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = await with_more_messages(app, bot, 1_998)
+    repo, reads = app.management.conversations.repo, 0
+    read = repo.read
+
+    async def counting_read(*arguments: Any, **options: Any) -> tuple[Message, ...]:
+        nonlocal reads
+        reads += 1
+        return await read(*arguments, **options)
+
+    monkeypatch.setattr(repo, "read", counting_read)
+    await admin.succeed("GET", f"{PATH}/{conversation}")
+    assert reads == 11, "ten pieces, and none after them"
+    headers = {"authorization": f"Bearer {admin.token}"}
+    exchange = app.start("GET", f"/api{PATH}/{conversation}", headers=headers)
+    exchange.writable.clear()
+    await exchange.blocked.wait()
+    exchange.disconnect()
+    await exchange.over()
+    assert reads < 15

@@ -88,6 +88,18 @@ async def test_very_long_text_is_cut_and_exported_whole(app: App, browser: Brows
     assert b"THE END" in (await browser.get(f"/api{page}/export")).body
 
 
+async def test_page_reads_a_bounded_amount_of_text(app: App, browser: Browser, bot: Instance) -> None:
+    for number in range(3):
+        await app.chat(bearer=KEY, model="bot", text=f"Text {number}: " + "x" * 1_200_000, chat_id="one", user="ann")
+    page = f"{PAGE}/{await id_of(app, bot)}"
+    shown = (await browser.page(page)).text
+    assert "5 earlier messages. The export has all of them." in shown
+    assert "Show more" not in shown
+    assert "Text 2:" in shown
+    assert "Text 1:" not in shown
+    assert b"Text 0:" in (await browser.get(f"/api{page}/export")).body
+
+
 async def test_transcript_hides_texts_from_others(app: App, browser: Browser, bot: Instance) -> None:
     await app.management.add_user("eve@example.com", password=PASSWORD)
     user = Browser(app)

@@ -13,6 +13,7 @@ from polyant.domain.conversations import (
     History,
     LaneId,
     Message,
+    MessageId,
     TurnId,
 )
 from polyant.domain.lanes import Lease
@@ -57,8 +58,15 @@ class MediaDeletingConversationRepo(ConversationRepo):
     async def list(self, query: ConversationFilter, *, limit: int, offset: int = 0) -> ConversationPage:
         return await self._repo.list(query, limit=limit, offset=offset)
 
-    async def show(self, conversation: ConversationId, *, newest: int | None = None) -> History:
-        return await self._repo.show(conversation, newest=newest)
+    async def show(
+        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+    ) -> History:
+        return await self._repo.show(conversation, newest=newest, tokens=tokens)
+
+    async def read(
+        self, conversation: ConversationId, *, after: MessageId | None = None, limit: int, tokens: int
+    ) -> tuple[Message, ...]:
+        return await self._repo.read(conversation, after=after, limit=limit, tokens=tokens)
 
     async def delete(self, selection: ConversationSelection, *, limit: int) -> Deletion:
         deletion = await self._repo.delete(selection, limit=limit)

@@ -17,8 +17,10 @@ from polyant.domain.conversations import (
     History,
     LaneId,
     Message,
+    MessageId,
     StoredText,
     TurnId,
+    count_within,
 )
 from polyant.domain.errors import LeaseLostError, UnknownConversationError
 from polyant.domain.lanes import Lease, lane_of
@@ -96,12 +98,30 @@ class MemoryConversationRepo(ConversationRepo):
         found.sort(key=lambda each: each.updated_at, reverse=True)
         return ConversationPage(tuple(found[offset : offset + limit]), len(found))
 
-    async def show(self, conversation: ConversationId, *, newest: int | None = None) -> History:
+    async def show(
+        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+    ) -> History:
         known = self._tables.conversations.get(conversation)
         if known is None:
             raise UnknownConversationError
         stored = self._tables.messages[conversation]
-        return History(conversation=known, messages=_newest(stored, len(stored) if newest is None else newest))
+        shown = _newest(stored, len(stored) if newest is None else newest)
+        if tokens is not None:
+            shown = _newest(shown, count_within([each.tokens for each in reversed(shown)], tokens))
+        return History(conversation=known, messages=shown)
+
+    async def read(
+        self, conversation: ConversationId, *, after: MessageId | None = None, limit: int, tokens: int
+    ) -> tuple[Message, ...]:
+        stored = self._tables.messages.get(conversation)
+        if stored is None:
+            raise UnknownConversationError
+        ids = [each.id for each in stored]
+        if after is not None and after not in ids:
+            raise UnknownConversationError
+        start = 0 if after is None else ids.index(after) + 1
+        found = stored[start : start + limit]
+        return tuple(found[: count_within([each.tokens for each in found], tokens)])
 
     async def delete(self, selection: ConversationSelection, *, limit: int) -> Deletion:
         tables = self._tables

@@ -17,6 +17,7 @@ from polyant.adapters.piccolo.conversation_rows import (
     conversation_values,
     current_of,
     history_of,
+    message_of,
     microseconds,
     stored_text,
 )
@@ -38,7 +39,9 @@ from polyant.domain.conversations import (
     History,
     LaneId,
     Message,
+    MessageId,
     TurnId,
+    count_within,
 )
 from polyant.domain.errors import LeaseLostError, UnknownConversationError
 from polyant.domain.lanes import Lease
@@ -47,6 +50,7 @@ from polyant.domain.ports.conversation_repo import ConversationRepo
 # Only one row has the conversation, because a history has up to a thousand rows; the database sorts them only once.
 _ONCE = ", ".join(f"CASE WHEN message.place > 1 THEN NULL ELSE conversation.{name} END" for name in CONVERSATION)
 _BOTH = f"{columns(MESSAGE, 'message')}, message.number, {_ONCE}"
+_FIRST_BATCH, _GROWTH = 4, 4
 _PLACED = "SELECT newest.*, row_number() OVER () AS place FROM"
 
 _STATEMENTS = {
@@ -72,6 +76,21 @@ _STATEMENTS = {
             ) AS newest
         ) AS message ON message.conversation = conversation.id
         WHERE conversation.id = $1
+    """,
+    "newest_sizes": """
+        SELECT tokens FROM conversation_messages WHERE conversation = $1 ORDER BY number DESC LIMIT $2 OFFSET $3
+    """,
+    "place": """
+        SELECT coalesce((SELECT number FROM conversation_messages WHERE conversation = $1 AND id = $2), 0)
+        FROM conversations WHERE id = $1
+    """,
+    "next_sizes": """
+        SELECT tokens FROM conversation_messages WHERE conversation = $1 AND number > $2
+        ORDER BY number LIMIT $3 OFFSET $4
+    """,
+    "next": f"""
+        SELECT {columns(MESSAGE)} FROM conversation_messages
+        WHERE conversation = $1 AND number > $2 ORDER BY number LIMIT $3
     """,
     "lane": CREATE.format("epoch = lane.epoch"),
     "one": f"SELECT {columns(CONVERSATION)} FROM conversations WHERE id = $1",
@@ -179,12 +198,39 @@ class PiccoloConversationRepo(ConversationRepo):
         )
         return ConversationPage(tuple(conversation_of(row) for row in found), total)
 
-    async def show(self, conversation: ConversationId, *, newest: int | None = None) -> History:
+    async def show(
+        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+    ) -> History:
         limit = NO_LIMIT if newest is None else newest
+        if tokens is not None:
+            limit = await self._fitting("newest_sizes", conversation, limit=limit, tokens=tokens)
         history = history_of(await self._database.read("show", conversation, limit))
         if history is None:
             raise UnknownConversationError
         return history
+
+    async def read(
+        self, conversation: ConversationId, *, after: MessageId | None = None, limit: int, tokens: int
+    ) -> tuple[Message, ...]:
+        places = await self._database.read("place", conversation, after)
+        if not places or (after is not None and not places[0][0]):
+            raise UnknownConversationError
+        ((place,),) = places
+        fitting = await self._fitting("next_sizes", conversation, place, limit=limit, tokens=tokens)
+        return tuple(map(message_of, await self._database.read("next", conversation, place, fitting)))
+
+    async def _fitting(self, statement: str, *arguments: object, limit: int, tokens: int) -> int:
+        """Returns how many of the first rows have at most that many tokens together.
+
+        They are asked for in growing batches, because SQLite reads a whole text for the number of tokens behind it.
+        """
+        sizes, batch, is_last = list[int](), _FIRST_BATCH, False
+        while not is_last and len(sizes) < limit and sum(sizes) <= tokens:
+            batch = min(batch, limit - len(sizes))
+            rows = await self._database.read(statement, *arguments, batch, len(sizes))
+            sizes += [size for (size,) in rows]
+            is_last, batch = len(rows) < batch, batch * _GROWTH
+        return count_within(sizes, tokens)
 
     async def delete(self, selection: ConversationSelection, *, limit: int) -> Deletion:
         deletion = await self._database.transact(lambda: delete_selected(self._database.sql, selection, limit))

@@ -15,6 +15,7 @@ from polyant.domain.conversations import (
     History,
     LaneId,
     Message,
+    MessageId,
     TurnId,
 )
 from polyant.domain.lanes import Lease
@@ -88,11 +89,28 @@ class ConversationRepo(Protocol):
         """Returns the conversations that match, the latest updated first, then by id; `total` ignores the page."""
 
     @abstractmethod
-    async def show(self, conversation: ConversationId, *, newest: int | None = None) -> History:
+    async def show(
+        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+    ) -> History:
         """Returns a conversation with its newest messages, answered or not, oldest first; with None, with all.
+
+        With `tokens`, there are as many messages as have that many tokens together, but the newest in any case.
 
         Raises:
             UnknownConversationError: The conversation doesn't exist.
+        """
+
+    @abstractmethod
+    async def read(
+        self, conversation: ConversationId, *, after: MessageId | None = None, limit: int, tokens: int
+    ) -> tuple[Message, ...]:
+        """Returns the messages after one of them, answered or not, oldest first; with None, from the first one on.
+
+        There are at most `limit`, and as many as have `tokens` tokens together, but the first in any case: repeated
+        calls read a whole conversation in pieces of bounded size.
+
+        Raises:
+            UnknownConversationError: The conversation doesn't exist, or has no such message.
         """
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """Use case: read or export a conversation."""
 
 from polyant.domain.audit import Actor, Change
-from polyant.domain.conversations import ConversationId
+from polyant.domain.conversations import Conversation, ConversationId
 from polyant.domain.errors import PermissionDeniedError, UnknownConversationError
 from polyant.domain.instances import Slug
 from polyant.domain.open_conversation import ConversationKeys
@@ -9,8 +9,11 @@ from polyant.domain.ports.audit_log import AuditLog
 from polyant.domain.ports.clock import Clock
 from polyant.domain.ports.conversation_repo import ConversationRepo
 from polyant.domain.ports.instance_repo import InstanceRepo
-from polyant.domain.transcripts import Transcript, may_read, transcript_of
+from polyant.domain.transcripts import Transcript, WholeTranscript, may_read, transcript_of, whole_transcript_of
 from polyant.domain.use_cases.show_instance import ShowInstance
+
+_NEWEST_TOKENS = 500_000
+"""About 2 MB of text, more than anybody reads on a page."""
 
 
 class ReadConversation:
@@ -31,59 +34,72 @@ class ReadConversation:
         self._audit_log = audit_log
         self._clock = clock
 
-    async def __call__(
-        self,
-        slug: Slug,
-        conversation: ConversationId,
-        *,
-        by: Actor,
-        unrestricted: bool = False,
-        newest: int | None = None,
+    async def newest(
+        self, slug: Slug, conversation: ConversationId, *, by: Actor, count: int, unrestricted: bool = False
     ) -> Transcript:
-        """Returns the conversation, without texts if the reader may see only its metadata.
+        """Returns the newest messages, without texts if the reader may see only their metadata.
+
+        Args:
+            slug: The instance.
+            conversation: The conversation.
+            by: The reader.
+            count: The number of messages. There are fewer if they are long.
+            unrestricted: Whether the reader is a superadmin or the command line.
+
+        Raises:
+            UnknownInstanceError: The instance doesn't exist.
+            UnknownConversationError: The instance has no such conversation.
+        """
+        found, readable = await self._found(slug, conversation, unrestricted=unrestricted)
+        await self._record("conversation.read", slug, found, by=by, readable=readable)
+        history = await self._conversations.show(conversation, newest=count, tokens=_NEWEST_TOKENS)
+        return await transcript_of(history, self._keys, readable=readable)
+
+    async def whole(
+        self, slug: Slug, conversation: ConversationId, *, by: Actor, unrestricted: bool = False
+    ) -> WholeTranscript:
+        """Returns all messages, without texts if the reader may see only their metadata.
 
         Args:
             slug: The instance.
             conversation: The conversation.
             by: The reader.
             unrestricted: Whether the reader is a superadmin or the command line.
-            newest: The number of messages, the newest; None for all.
 
         Raises:
-            UnknownInstanceError: No instance has that slug.
+            UnknownInstanceError: The instance doesn't exist.
             UnknownConversationError: The instance has no such conversation.
         """
-        return await self._read(slug, conversation, by, "conversation.read", unrestricted=unrestricted, newest=newest)
+        found, readable = await self._found(slug, conversation, unrestricted=unrestricted)
+        await self._record("conversation.read", slug, found, by=by, readable=readable)
+        return await whole_transcript_of(found, self._keys, self._conversations, readable=readable)
 
     async def export(
         self, slug: Slug, conversation: ConversationId, *, by: Actor, unrestricted: bool = False
-    ) -> Transcript:
-        """Returns the conversation with its texts.
+    ) -> WholeTranscript:
+        """Returns all messages with their texts.
 
         Raises:
-            PermissionDeniedError: The reader may see only its metadata.
-            Exception: As for a call.
+            PermissionDeniedError: The reader may see only their metadata.
+            Exception: As for `whole`.
         """
-        found = await self._read(slug, conversation, by, "conversation.export", unrestricted=unrestricted)
-        if not found.readable:
+        found, readable = await self._found(slug, conversation, unrestricted=unrestricted)
+        if not readable:
             raise PermissionDeniedError("Only a superadmin may read the texts of this instance's conversations")
-        return found
+        await self._record("conversation.export", slug, found, by=by, readable=True)
+        return await whole_transcript_of(found, self._keys, self._conversations, readable=True)
 
-    async def _read(
-        self,
-        slug: Slug,
-        conversation: ConversationId,
-        by: Actor,
-        action: str,
-        *,
-        unrestricted: bool,
-        newest: int | None = None,
-    ) -> Transcript:
+    async def _found(
+        self, slug: Slug, conversation: ConversationId, *, unrestricted: bool
+    ) -> tuple[Conversation, bool]:
+        """Returns the conversation, and whether the reader may read its texts."""
         instance = await self._show(slug)
-        history = await self._conversations.show(conversation, newest=newest)
-        if history.conversation.instance != instance.id:
+        found = (await self._conversations.show(conversation, newest=0)).conversation
+        if found.instance != instance.id:
             raise UnknownConversationError
-        readable = may_read(instance, unrestricted=unrestricted)
-        if readable:  # recorded first, so that nobody reads without a record
-            await self._audit_log.add(Change(by, action, (conversation,)).entry(self._clock.now(), instance=slug))
-        return await transcript_of(history, self._keys, readable=readable)
+        return found, may_read(instance, unrestricted=unrestricted)
+
+    async def _record(self, action: str, slug: Slug, conversation: Conversation, *, by: Actor, readable: bool) -> None:
+        """Records the reading before it, so that nobody reads without a record."""
+        if readable:
+            await self._audit_log.add(Change(by, action, (conversation.id,)).entry(self._clock.now(), instance=slug))

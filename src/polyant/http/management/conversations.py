@@ -1,25 +1,30 @@
 """/api/instances/{slug}/conversations: list, read, export and delete stored conversations."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, Response, delete, get
+from litestar import Controller, delete, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from msgspec import Meta
 
 from polyant.domain.conversations import parse_conversation_id
 from polyant.domain.errors import InvalidInputError
-from polyant.domain.transcripts import ConversationSummary, Transcript, TranscriptMessage
+from polyant.domain.transcripts import ConversationSummary, TranscriptMessage, WholeTranscript
 from polyant.domain.use_cases.delete_conversations import DeleteConversations
 from polyant.domain.use_cases.list_conversations import ConversationQuery, ListConversations
 from polyant.domain.use_cases.read_conversation import ReadConversation
 from polyant.http.error_responses import read_errors, write_errors
 from polyant.http.management.requests import ApiRequest
+from polyant.http.management.streamed_json import StreamedJson
 from polyant.http.management.wire import Page, Paging, ResponseBody, Search, Timestamp, slug_in, time_in
 
 _TIME_SCHEMA = {"format": "date-time"}
 _MAX_FILTER_CHARACTERS = 512
+
+_EMPTY_END = b"[]}"
 
 Channel = Annotated[
     str | None,
@@ -87,6 +92,11 @@ class ConversationResponse(ConversationOut, frozen=True, kw_only=True):
     transcript: Annotated[tuple[MessageOut, ...], Meta(description="The messages, oldest first")]
 
 
+_CONVERSATION = ResponseSpec(
+    ConversationResponse, description="The conversation with its messages", generate_examples=False
+)
+
+
 class DeletedConversations(ResponseBody, frozen=True, kw_only=True):
     """The confirmation of a deletion."""
 
@@ -145,7 +155,11 @@ class ConversationsController(Controller):
         page = await list_conversations(slug_in(slug), query)
         return ConversationList(tuple(map(_out, page.conversations)), **paging.of(page.total))
 
-    @get("/{conversation:str}", summary="Get a conversation", responses=read_errors(404))
+    @get(
+        "/{conversation:str}",
+        summary="Get a conversation",
+        responses={200: _CONVERSATION, **read_errors(404)},
+    )
     async def show(
         self,
         *,
@@ -153,21 +167,25 @@ class ConversationsController(Controller):
         slug: FromPath[str],
         conversation: FromPath[str],
         read_conversation: NamedDependency[ReadConversation],
-    ) -> ConversationResponse:
+    ) -> StreamedJson:
         """Returns a conversation with its messages.
 
         Superadmins read the texts, and other users if the instance's `transcripts` is `users`. Otherwise, texts are
         null. Reading texts is recorded in the audit log.
         """
-        found = await read_conversation(
+        found = await read_conversation.whole(
             slug_in(slug),
             parse_conversation_id(conversation),
             by=request.auth.actor,
             unrestricted=request.auth.unrestricted,
         )
-        return _response_of(found)
+        return StreamedJson(_pieces_of(found))
 
-    @get("/{conversation:str}/export", summary="Export a conversation", responses=read_errors(403, 404))
+    @get(
+        "/{conversation:str}/export",
+        summary="Export a conversation",
+        responses={200: _CONVERSATION, **read_errors(403, 404)},
+    )
     async def export(
         self,
         *,
@@ -175,7 +193,7 @@ class ConversationsController(Controller):
         slug: FromPath[str],
         conversation: FromPath[str],
         read_conversation: NamedDependency[ReadConversation],
-    ) -> Response[ConversationResponse]:
+    ) -> StreamedJson:
         """Returns a conversation with its texts as a file. It is recorded in the audit log."""
         found = await read_conversation.export(
             slug_in(slug),
@@ -183,8 +201,8 @@ class ConversationsController(Controller):
             by=request.auth.actor,
             unrestricted=request.auth.unrestricted,
         )
-        disposition = f'attachment; filename="conversation-{found.id}.json"'
-        return Response(_response_of(found), headers={"Content-Disposition": disposition})
+        disposition = f'attachment; filename="conversation-{found.summary.id}.json"'
+        return StreamedJson(_pieces_of(found), {"content-disposition": disposition})
 
     @delete("/{conversation:str}", summary="Delete a conversation", status_code=200, responses=write_errors(404))
     async def remove(
@@ -234,6 +252,13 @@ def _message_out(message: TranscriptMessage) -> MessageOut:
     return MessageOut(**fields, media=tuple(MediaOut(**msgspec.structs.asdict(each)) for each in message.media))
 
 
-def _response_of(found: Transcript) -> ConversationResponse:
-    fields = {name: getattr(found, name) for name in ConversationResponse.__struct_fields__ if name != "transcript"}
-    return ConversationResponse(**fields, transcript=tuple(map(_message_out, found.transcript)))
+async def _pieces_of(found: WholeTranscript) -> AsyncIterator[bytes]:
+    """Yields the pieces of a ConversationResponse as JSON."""
+    summary = msgspec.structs.asdict(_out(found.summary))
+    start = msgspec.json.encode(ConversationResponse(**summary, readable=found.readable, transcript=()))
+    head, end = start[: -len(_EMPTY_END)], start[-len(_EMPTY_END) + 1 :]
+    before = head + b"["
+    async for piece in found.pieces():
+        yield before + b",".join([msgspec.json.encode(_message_out(message)) for message in piece])
+        before = b","
+    yield end if before == b"," else before + end

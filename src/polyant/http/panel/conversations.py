@@ -83,20 +83,21 @@ class ConversationPageController(Controller):
     ) -> Response[Any]:
         """Returns the newest messages of one conversation, with their texts if the user may read them."""
         instance, newest = await instance_in(slug, show_instance), _newest_in(request)
-        found = await read_conversation(
+        found = await read_conversation.newest(
             instance.slug,
             parse_conversation_id(conversation),
             by=request.auth.actor,
+            count=newest,
             unrestricted=request.auth.unrestricted,
-            newest=newest,
         )
+        is_whole_page = len(found.transcript) >= min(newest, found.messages)
         return instance_page(
             request,
             "conversation.html",
             instance,
             found=found,
             earlier=max(found.messages - len(found.transcript), 0),
-            more=min(newest * _MORE, _MAX_MESSAGES) if newest < _MAX_MESSAGES else 0,
+            more=min(newest * _MORE, _MAX_MESSAGES) if newest < _MAX_MESSAGES and is_whole_page else 0,
             max_characters=_MAX_TEXT_CHARACTERS,
         )
 
