@@ -149,7 +149,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         request=settings.request_seconds,
         stall=settings.stall_seconds,
         keep_alive=settings.keep_alive_seconds,
-        drain=min(settings.drain_seconds, settings.shutdown_seconds),
+        drain=min(settings.drain_seconds, settings.shutdown_seconds / 2),
         max_connections=settings.max_connections,
         error_format=settings.error_format,
     )

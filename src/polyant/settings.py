@@ -496,7 +496,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = defaults.SHUTDOWN_SECONDS
     drain_seconds: Annotated[
         float,
-        _duration("DRAIN_SECONDS", "Seconds for which a stopping server still answers requests on open connections"),
+        _duration(
+            "DRAIN_SECONDS",
+            "Seconds for which a stopping server still answers requests on open connections, at most half of "
+            "SHUTDOWN_SECONDS",
+        ),
     ] = defaults.DRAIN_SECONDS
     media_bytes: Annotated[
         int,

@@ -3,14 +3,16 @@
 import json
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
 import pytest
 
-from support.patience import PATIENCE
+from support.patience import PATIENCE, seconds
 from support.process import Server, eventually, serving, uvicorn_serving
 
 # Two deltas, then silence for longer than any test takes.
@@ -122,3 +124,23 @@ def accepts_connections(server: Server) -> bool:
     except ConnectionRefusedError:
         return False
     return True
+
+
+def test_request_to_a_process_that_is_stopped_is_answered(tmp_path: Path) -> None:
+    drain = seconds(2)
+    variables = {"DRAIN_SECONDS": str(drain), "SHUTDOWN_SECONDS": str(PATIENCE), "RATE_LIMIT": "off"}
+    body = json.dumps({"model": "demo-bot", "messages": [{"role": "user", "content": "Hi"}]})
+    with serving(tmp_path, **variables) as server:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        connection = HTTPConnection(host, int(port), timeout=PATIENCE)
+        connection.request("GET", "/health")
+        assert connection.getresponse().read()
+        server.send(signal.SIGTERM)
+        eventually(lambda: accepts_connections(server), expected=False)
+        time.sleep(0.1)  # the drain time has begun
+        server.send(signal.SIGSTOP)
+        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+        time.sleep(1.5 * drain)
+        server.send(signal.SIGCONT)
+        assert connection.getresponse().status == 200
+        assert server.wait() == -signal.SIGTERM

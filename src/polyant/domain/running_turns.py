@@ -93,11 +93,6 @@ class RunningTurns:
         """The maximum number of turns that run at once."""
         return self._max_turns
 
-    @property
-    def closed(self) -> bool:
-        """Whether new turns are rejected."""
-        return self._closed
-
     def admit(self, *, from_channel: bool = False) -> RunningTurn:
         """Returns a new turn of the current task; it occupies a slot until `release`.
 

@@ -39,6 +39,9 @@ _SECONDS_PER_BYTE = 60 / 2**20
 _LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. Closing at once would reset the connection and lose the response."""
 
+_LAST_READ_SECONDS = 0.05
+"""How long data is still read at the end of the drain time."""
+
 _UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings"})
 
 _Phase = Literal["new", "idle", "head", "body", "response"]
@@ -228,7 +231,8 @@ class HttpProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle  # None until the first request; uvicorn declares it otherwise
         if cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False
-        self.loop.call_later(self._limits.drain, self._end_drain)
+        # A process that was stopped in its wait for data runs what is due first, so it looks for data once more.
+        self.loop.call_later(self._limits.drain, self.loop.call_later, _LAST_READ_SECONDS, self._end_drain)
 
     def evict(self) -> None:
         """Closes the connection at once, even if its client hasn't read the last response."""
