@@ -97,11 +97,11 @@ def disconnect(args: argparse.Namespace, environ: Environ) -> int | None:
         disconnect = await context.get(DisconnectChannel)
         problem = await disconnect(parse_slug(args.slug), parse_channel_name(args.channel), by=CLI)
         if args.json:
-            print_json({"deleted": True})
+            print_json({"deleted": True, "problem": problem})
         else:
             print(f"Disconnected {args.slug} from {args.channel}.")
         if problem is not None:
-            print(f"polyant: The platform was not told: {problem}", file=sys.stderr)
+            print(f"polyant: The platform may still call a webhook: {problem}", file=sys.stderr)
 
     return run(work, environ)
 

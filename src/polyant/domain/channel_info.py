@@ -30,12 +30,12 @@ class SetUp(msgspec.Struct, frozen=True, tag="set_up"):
 class TearDown(msgspec.Struct, frozen=True, tag="tear_down"):
     """End the arrival of events at a webhook."""
 
-    webhook: str
-    """The webhook's URL, or the end of it if this server doesn't know its own address."""
+    webhook: str | None
+    """The webhook's URL, or the end of it if this server doesn't know its own address; None if it pulls events."""
 
     def ends(self, address: str) -> bool:
         """Returns whether that address is the webhook; another server may have taken the account over."""
-        return address.endswith(self.webhook)
+        return self.webhook is not None and address.endswith(self.webhook)
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):

@@ -415,12 +415,12 @@ class ChannelContract(Contract):
             assert rig.setup() == before
 
     @proves(
-        "A `TearDown` leaves other webhooks than its own, and reports them as a problem if it can see them.",
+        "A `TearDown` leaves another webhook than its own, and reports it as a problem.",
         "Returns what the platform says about the account, after the change to it, if one is given.",
     )
     @pytest.mark.parametrize("own", [_WEBHOOK, _PATH])
-    @pytest.mark.parametrize("other", ["https://other.example/channels/x/y", "/channels/x/z"])
-    async def test_tear_down_ends_no_other_webhook(self, rig: ChannelRig, own: str, other: str) -> None:
+    @pytest.mark.parametrize("other", ["https://other.example/channels/x/y", "/channels/x/z", None])
+    async def test_tear_down_ends_no_other_webhook(self, rig: ChannelRig, own: str, other: str | None) -> None:
         before = rig.setup()
         if Delivery.WEBHOOK in rig.channel.info.deliveries:
             await rig.channel.check(rig.account, SetUp(_WEBHOOK))
@@ -428,11 +428,11 @@ class ChannelContract(Contract):
         is_set_by_calls = connected != before
         left = await rig.channel.check(rig.account, TearDown(other))
         assert rig.setup() == connected
-        assert len(left.problems) == is_set_by_calls
+        assert left.problems or not is_set_by_calls
         for _ in range(2):
             ended = await rig.channel.check(rig.account, TearDown(own))
             assert (rig.setup() != connected) == is_set_by_calls
-            assert ended.problems == ()
+            assert not ended.problems or not is_set_by_calls
 
     @proves(
         "No call is repeated by the adapter itself, except that `send` sends a text again without formatting if the "

@@ -360,6 +360,12 @@ async def test_server_without_an_address_knows_the_end_of_the_webhook(harness: C
     assert harness.fake.changes[-1] == TearDown(f"/channels/fake/{connection.id}")
 
 
+async def test_server_that_pulls_has_no_webhook_to_end(harness: ChannelHarness) -> None:
+    await connect(harness, delivery=Delivery.PULL)
+    assert await harness.disconnect(BOT, FAKE, by=CLI) is None
+    assert harness.fake.changes[-1] == TearDown(None)
+
+
 async def test_paused_connection_is_disconnected_without_telling_the_platform(harness: ChannelHarness) -> None:
     """Another server may answer for the account."""
     connection = (await connect(harness)).connection

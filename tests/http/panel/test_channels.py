@@ -174,7 +174,7 @@ async def test_channel_whose_adapter_cannot_be_loaded_is_shown_beside_others(app
     assert "Disconnect broken from" in (await browser.page(f"{broken}/disconnect")).text
     untold = location(await browser.post(f"{broken}/disconnect", {}))
     assert untold == f"{CHANNELS}?done=channel-untold"
-    assert "its platform may still call a webhook" in (await browser.page(untold)).text
+    assert "Its platform may still call a webhook" in (await browser.page(untold)).text
     assert (await stored(app)).channel == "fake"
 
 

@@ -45,8 +45,8 @@ class Channel(Protocol):
         """Returns what the platform says about the account, after the change to it, if one is given.
 
         The account's id in the connection is ignored, since a new connection doesn't know it. Without a change, nothing
-        changes on the platform. Changes can be repeated. A `TearDown` leaves other webhooks than its own, and reports
-        them as a problem if it can see them.
+        changes on the platform. Changes can be repeated. A `TearDown` leaves another webhook than its own, and
+        reports it as a problem.
 
         Raises:
             ChannelRefusedError: The platform refuses the credentials or the change.

@@ -9,7 +9,7 @@ from polyant.domain.audit import Actor, Change
 from polyant.domain.channel_accounts import ChannelAccounts
 from polyant.domain.channel_info import TearDown
 from polyant.domain.channel_registry import ChannelRegistry
-from polyant.domain.channels import ChannelConnection, ChannelName, ConnectionChangedError
+from polyant.domain.channels import ChannelConnection, ChannelName, ConnectionChangedError, Delivery
 from polyant.domain.errors import PolyantError
 from polyant.domain.injectables import PublicUrl
 from polyant.domain.instances import Instance, Slug
@@ -45,7 +45,7 @@ class DisconnectChannel:
     async def __call__(
         self, slug: Slug, channel: ChannelName, *, by: Actor, expected_versions: Collection[int] | None = None
     ) -> str | None:
-        """Returns None, or why the platform wasn't told: it then calls a webhook that no longer exists, or another one.
+        """Returns None, or why the platform may still call a webhook, of this server or of another one.
 
         Raises:
             UnknownInstanceError: No instance has that slug.
@@ -63,7 +63,8 @@ class DisconnectChannel:
     async def _tear_down(self, connection: ChannelConnection) -> str | None:
         try:
             adapter = await self._channels.get(connection.channel)
-            change = TearDown(f"{self._public_url}{connection.path}")
+            pushes = connection.delivery is Delivery.WEBHOOK
+            change = TearDown(f"{self._public_url}{connection.path}" if pushes else None)
             state = await adapter.check(await self._accounts.open(connection), change)
         except PolyantError as error:
             return error.explanation

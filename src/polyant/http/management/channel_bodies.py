@@ -68,7 +68,10 @@ class DisconnectedChannel(ResponseBody, frozen=True, kw_only=True):
     """The confirmation that a channel is disconnected."""
 
     deleted: bool = True
-    problem: Annotated[str | None, Meta(description="Why the platform may still call a webhook; null if it doesn't")]
+    problem: Annotated[
+        str | None,
+        Meta(description="Why the platform may still call a webhook, of this or another server; null if unknown"),
+    ]
 
 
 class ChannelsResponse(ResponseBody, frozen=True, kw_only=True):

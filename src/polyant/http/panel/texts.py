@@ -48,7 +48,7 @@ DONE: Mapping[str, str] = {
     "channel-user": "Approved. The user may talk from now on.",
     "channel-replay": "The message will be answered again.",
     "channel-gone": "The channel is disconnected.",
-    "channel-untold": "The channel is disconnected, but its platform may still call a webhook. Check that there.",
+    "channel-untold": "The channel is disconnected. Its platform may still call a webhook, here or elsewhere.",
     "skill": "Skill saved. It takes effect with the next message.",
     "skill-removed": "Skill removed.",
     "skill-file": "File saved.",

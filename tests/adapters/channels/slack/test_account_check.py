@@ -18,7 +18,6 @@ def signed_account() -> ChannelAccount:
 
 async def test_account_is_the_bot_of_the_workspace(channel: SlackChannel, signed_account: ChannelAccount) -> None:
     assert await channel.check(signed_account) == STATE
-    assert await channel.check(signed_account, TearDown("/channels/slack/abc")) == STATE
 
 
 async def test_socket_mode_is_checked_with_the_app_token(channel: SlackChannel, slack: SlackPlatform) -> None:
@@ -28,13 +27,14 @@ async def test_socket_mode_is_checked_with_the_app_token(channel: SlackChannel, 
     assert slack.sockets == []
 
 
-async def test_faults_of_the_setup_are_no_problem_of_disconnecting(channel: SlackChannel, slack: SlackPlatform) -> None:
-    assert (await channel.check(account_of(signing_secret="x"), TearDown("/channels/slack/abc"))).problems == ()
+async def test_request_url_is_the_only_problem_of_disconnecting(channel: SlackChannel) -> None:
+    (problem,) = (await channel.check(account_of(signing_secret="x"), TearDown("/channels/slack/abc"))).problems
+    assert "until you remove the Request URL" in problem
 
 
 async def test_disconnecting_needs_no_app_token(channel: SlackChannel) -> None:
     account = account_of(delivery=Delivery.PULL, app_token="xapp-revoked")
-    assert await channel.check(account, TearDown("/channels/slack/abc")) == STATE
+    assert await channel.check(account, TearDown(None)) == STATE
 
 
 async def test_setup_says_where_to_enter_the_webhook(channel: SlackChannel, signed_account: ChannelAccount) -> None:

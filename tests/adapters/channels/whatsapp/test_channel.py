@@ -233,9 +233,32 @@ async def test_webhook_of_another_server_stays(
 ) -> None:
     whatsapp.callbacks["phone_number"] = "https://new.example/channels/whatsapp/x"
     state = await channel.check(account, TearDown(URL))
-    problem = "Meta calls another webhook for the phone number, perhaps that of another server: it stays"
+    problem = (
+        "Meta calls another webhook than that of this server, which stays: https://new.example/channels/whatsapp/x"
+    )
     assert state.problems == (problem,)
     assert whatsapp.callbacks["phone_number"] == "https://new.example/channels/whatsapp/x"
+
+
+async def test_webhook_of_the_app_is_a_problem_of_disconnecting(
+    channel: WhatsAppChannel, account: ChannelAccount, whatsapp: WhatsAppPlatform
+) -> None:
+    whatsapp.callbacks["application"] = URL
+    (problem,) = (await channel.check(account, TearDown(URL))).problems
+    assert "remove the Callback URL under WhatsApp, Configuration" in problem
+
+
+async def test_webhook_that_meta_does_not_remove_is_a_problem(
+    channel: WhatsAppChannel, account: ChannelAccount, whatsapp: WhatsAppPlatform
+) -> None:
+    whatsapp.callbacks["phone_number"] = URL
+    whatsapp.faults["number"] += [
+        json_reply({"id": NUMBER, "webhook_configuration": {"phone_number": URL}}),
+        error(200),
+    ]
+    assert (await channel.check(account, TearDown(URL))).problems == (
+        "Meta doesn't remove the webhook of the phone number (200)",
+    )
 
 
 async def test_setup_waits_until_servers_know_the_connection(

@@ -12,6 +12,7 @@ from polyant.domain.channel_sends import Ambiguous, NotSent
 from polyant.domain.channels import ChannelAccount, Delivery
 
 LABEL = "Slack"
+_STAYS = "Slack calls the webhook until you remove the Request URL under Event Subscriptions, or delete the app"
 SCOPES = (
     "channels:history",
     "chat:write",
@@ -52,9 +53,9 @@ class SlackAccountCheck:
         state = AccountState(
             account=SlackAccount(team=body.team_id, user=body.user_id).text, name=f"@{body.user} in {body.team}"
         )
-        if isinstance(change, TearDown):
-            return state
         pulls = account.connection.delivery is Delivery.PULL
+        if isinstance(change, TearDown):
+            return state if pulls else msgspec.structs.replace(state, problems=(_STAYS,))
         if pulls:
             await self._call("apps.connections.open", account, "app_token", _WHERE_APP)
         problems = (*_missing_scopes(reply), *(() if pulls else _webhook_problems(account, change)))

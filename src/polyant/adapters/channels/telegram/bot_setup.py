@@ -66,7 +66,7 @@ class BotSetup:
         if not info.url:
             return []
         if not change.ends(info.url):
-            return ["Telegram calls another webhook, perhaps that of another server: it stays"]
+            return [f"Telegram calls another webhook than that of this server, which stays: {info.url}"]
         await self._delete_webhook(token)
         return []
 

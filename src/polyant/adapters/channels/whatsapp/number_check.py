@@ -86,10 +86,17 @@ class WhatsAppNumberCheck:
     async def _tear_down(
         self, account: ChannelAccount, number: str, callbacks: Callbacks | None, change: TearDown
     ) -> list[str]:
-        address = None if callbacks is None else callbacks.phone_number
-        if address and not change.ends(address):
-            return ["Meta calls another webhook for the phone number, perhaps that of another server: it stays"]
-        await self._call_back(account, number, "")
+        known = callbacks or Callbacks()
+        if known.phone_number and not change.ends(known.phone_number):
+            return [f"Meta calls another webhook than that of this server, which stays: {known.phone_number}"]
+        reply = await self._call_back(account, number, "")
+        if reply.code:
+            return [f"Meta doesn't remove the webhook of the phone number ({reply.code})"]
+        others = (known.whatsapp_business_account, known.application)
+        if any(address is not None and change.ends(address) for address in others):
+            return [
+                "The app itself calls the webhook: remove the Callback URL under WhatsApp, Configuration of the app"
+            ]
         return []
 
     async def _call_back(self, account: ChannelAccount, number: str, url: str) -> GraphReply:
