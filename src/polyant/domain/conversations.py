@@ -30,6 +30,15 @@ API_CHANNEL = "api"
 _CONVERSATION_ID = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
 
 
+class HistoryPiece(msgspec.Struct, frozen=True, kw_only=True):
+    """The messages after one of them: at most `limit`, with at most `tokens` together, but the first in any case."""
+
+    after: "MessageId | None" = None
+    """The message before the piece; None for the first piece."""
+    limit: int
+    tokens: int
+
+
 def count_within(sizes: Iterable[int], tokens: int) -> int:
     """Returns how many of the first messages have at most that many tokens together; the first counts in any case.
 

@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 
 from polyant.domain.chat import AssistantMessage, UserMessage
-from polyant.domain.conversations import Conversation, ConversationId, ConversationPage, History, Message, MessageId
+from polyant.domain.conversations import (
+    Conversation,
+    ConversationId,
+    ConversationPage,
+    History,
+    HistoryPiece,
+    Message,
+    MessageId,
+)
 from polyant.domain.errors import InvalidInputError, SecretUnreadableError
 from polyant.domain.instances import Instance, TranscriptReaders
 from polyant.domain.media.parts import MediaKind, StoredPart
@@ -164,7 +172,8 @@ async def whole_transcript_of(
 async def _piece(
     repo: ConversationRepo, conversation: ConversationId, *, after: MessageId | None = None
 ) -> tuple[Message, ...]:
-    return await repo.read(conversation, after=after, limit=_PIECE_MESSAGES, tokens=_PIECE_TOKENS)
+    piece = HistoryPiece(after=after, limit=_PIECE_MESSAGES, tokens=_PIECE_TOKENS)
+    return (await repo.show(conversation, piece=piece)).messages
 
 
 async def transcript_of(history: History, keys: ConversationKeys, *, readable: bool) -> Transcript:

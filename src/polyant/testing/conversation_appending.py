@@ -96,7 +96,7 @@ class ConversationAppendingContract(ConversationStoreContract):
 
     @proves(
         "UnknownConversationError: The conversation doesn't exist, or was deleted.",
-        "UnknownConversationError: The conversation doesn't exist.",
+        "UnknownConversationError: The conversation doesn't exist, or doesn't have the message before the piece.",
     )
     async def test_unknown_conversation_is_reported(self, rig: ConversationStoreRig) -> None:
         with pytest.raises(UnknownConversationError):
@@ -106,7 +106,7 @@ class ConversationAppendingContract(ConversationStoreContract):
 
     @proves(
         "UnknownConversationError: The conversation doesn't exist, or was deleted.",
-        "UnknownConversationError: The conversation doesn't exist.",
+        "UnknownConversationError: The conversation doesn't exist, or doesn't have the message before the piece.",
     )
     async def test_deleted_conversation_stays_deleted(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of())

@@ -11,6 +11,7 @@ from polyant.domain.conversations import (
     ConversationFilter,
     ConversationId,
     ConversationSelection,
+    HistoryPiece,
     LaneId,
     Message,
     MessageId,
@@ -54,6 +55,15 @@ def _messages_with(sizes: Sequence[int]) -> list[Message]:
         msgspec.structs.replace(each, tokens=size, digest=each.id)
         for each, size in zip(messages_of(len(sizes)), sizes, strict=True)
     ]
+
+
+async def _piece(
+    rig: ConversationStoreRig, *, after: str | None = None, limit: int, tokens: int
+) -> tuple[Message, ...]:
+    piece = HistoryPiece(after=None if after is None else MessageId(after), limit=limit, tokens=tokens)
+    history = await rig.conversations.show(_ID, piece=piece)
+    assert history.conversation == (await rig.conversations.show(_ID, newest=0)).conversation
+    return history.messages
 
 
 class ConversationRepoContract(
@@ -213,15 +223,14 @@ class ConversationRepoContract(
             assert history.conversation.messages == 6
 
     @proves(
-        "Returns the messages after one of them, answered or not, oldest first; with None, from the first one on.",
-        "There are at most `limit`, and as many as have `tokens` tokens together, but the first in any case: repeated "
-        "calls read a whole conversation in pieces of bounded size.",
+        "With a `piece`, they are the messages of that piece instead: repeated calls read a whole conversation in "
+        "pieces of bounded size.",
     )
     async def test_conversation_is_read_in_pieces(self, rig: ConversationStoreRig) -> None:
         await rig.conversations.start(conversation_of("conversation-2", "lane-2"))
         await rig.conversations.append(ConversationId("conversation-2"), [user_message("m-x")])
         await rig.conversations.start(conversation_of())
-        assert await rig.conversations.read(_ID, limit=9, tokens=99) == ()
+        assert await _piece(rig, limit=9, tokens=99) == ()
         messages = _messages_with((2, 9, 0, 3, 4, 0))
         messages[3] = msgspec.structs.replace(messages[3], answered=False)
         for message in messages:
@@ -231,24 +240,22 @@ class ConversationRepoContract(
             *((9, 0, [1] * 6), (2, 3, [1, 1, 2, 1, 1])),
         ):
             pieces: list[tuple[Message, ...]] = []
-            while piece := await rig.conversations.read(
-                _ID, after=pieces[-1][-1].id if pieces else None, limit=limit, tokens=tokens
-            ):
+            while piece := await _piece(rig, after=pieces[-1][-1].id if pieces else None, limit=limit, tokens=tokens):
                 pieces.append(piece)
             assert [message for piece in pieces for message in piece] == messages
             assert [len(piece) for piece in pieces] == expected, (limit, tokens)
 
-    @proves("UnknownConversationError: The conversation doesn't exist, or has no such message.")
+    @proves("UnknownConversationError: The conversation doesn't exist, or doesn't have the message before the piece.")
     async def test_message_of_another_conversation_is_unknown(self, rig: ConversationStoreRig) -> None:
         with pytest.raises(UnknownConversationError):
-            await rig.conversations.read(_ID, limit=9, tokens=99)
+            await _piece(rig, limit=9, tokens=99)
         await rig.conversations.start(conversation_of())
         other = conversation_of("conversation-2", "lane-2")
         await rig.conversations.start(other)
         await rig.conversations.append(other.id, [user_message("m-x")])
         for after in ("m-x", "m-y"):
             with pytest.raises(UnknownConversationError):
-                await rig.conversations.read(_ID, after=MessageId(after), limit=9, tokens=99)
+                await _piece(rig, after=MessageId(after), limit=9, tokens=99)
 
     @proves("Returns a conversation with its newest messages, answered or not, oldest first; with None, with all.")
     @proves("Messages are ordered by when they were stored, and those of one call by their order in it.")
@@ -291,8 +298,8 @@ class ConversationRepoContract(
         assert [each.id for each in found.messages] == [each.id for each in messages]
 
     @proves(
-        "There are at most `limit`, and as many as have `tokens` tokens together, but the first in any case: repeated "
-        "calls read a whole conversation in pieces of bounded size.",
+        "With a `piece`, they are the messages of that piece instead: repeated calls read a whole conversation in "
+        "pieces of bounded size.",
         "With `tokens`, there are as many messages as have that many tokens together, but the newest in any case.",
     )
     async def test_pieces_of_a_long_conversation(self, rig: ConversationStoreRig) -> None:
@@ -300,9 +307,9 @@ class ConversationRepoContract(
         messages = _messages_with([1] * 1_001)
         await rig.conversations.append(_ID, messages)
         for limit, tokens, count in ((2_000, 2_000, 1_001), (500, 2_000, 500), (2_000, 123, 123), (85, 84, 84)):
-            piece = await rig.conversations.read(_ID, limit=limit, tokens=tokens)
+            piece = await _piece(rig, limit=limit, tokens=tokens)
             assert piece == tuple(messages[:count])
-            following = await rig.conversations.read(_ID, after=piece[-1].id, limit=limit, tokens=tokens)
+            following = await _piece(rig, after=piece[-1].id, limit=limit, tokens=tokens)
             assert following == tuple(messages[count : 2 * count])
             shown = (await rig.conversations.show(_ID, newest=limit, tokens=tokens)).messages
             assert shown == tuple(messages[-count:])
@@ -325,6 +332,6 @@ class ConversationRepoOutageContract(ConversationStoreOutageContract):
         with pytest.raises(StorageUnavailableError):
             await conversations.show(_ID)
         with pytest.raises(StorageUnavailableError):
-            await conversations.read(_ID, limit=9, tokens=99)
+            await conversations.show(_ID, piece=HistoryPiece(limit=9, tokens=99))
         with pytest.raises(StorageUnavailableError):
             await conversations.delete(ConversationSelection(instance=BOT), limit=9)

@@ -14,9 +14,9 @@ from polyant.domain.conversations import (
     ConversationId,
     CurrentConversation,
     History,
+    HistoryPiece,
     LaneId,
     Message,
-    MessageId,
     StoredText,
     count_within,
 )
@@ -132,8 +132,8 @@ class TestPageShown(MemoryContract):
 class ShowsAllTokens(MemoryConversationRepo):
     """Shows messages however many tokens they have."""
 
-    async def show(self, conversation: ConversationId, *, newest: int | None = None, **_: Any) -> History:
-        return await super().show(conversation, newest=newest)
+    async def show(self, conversation: ConversationId, *, tokens: int | None = None, **options: Any) -> History:
+        return await super().show(conversation, **options)
 
 
 class TestTokensShownUnbounded(MemoryContract):
@@ -144,9 +144,9 @@ class ShowsOldestTokens(MemoryConversationRepo):
     """Drops the newest messages if there are too many tokens."""
 
     async def show(
-        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None, **options: Any
     ) -> History:
-        history = await super().show(conversation, newest=newest)
+        history = await super().show(conversation, newest=newest, **options)
         sizes = [each.tokens for each in history.messages]
         fitting = len(sizes) if tokens is None else count_within(sizes, tokens)
         return replace(history, messages=history.messages[:fitting])
@@ -156,63 +156,72 @@ class TestNewestTokensDropped(MemoryContract):
     repo = ShowsOldestTokens
 
 
-class ReadsWhatFits(MemoryConversationRepo):
+class ReadsPieces(MemoryConversationRepo):
+    """Returns other messages of a piece than it should."""
+
+    async def show(self, conversation: ConversationId, *, piece: HistoryPiece | None = None, **options: Any) -> History:
+        if piece is None:
+            return await super().show(conversation, **options)
+        return await self.piece_of(conversation, piece)
+
+    async def piece_of(self, conversation: ConversationId, piece: HistoryPiece) -> History:
+        return await super().show(conversation, piece=piece)
+
+
+class ReadsWhatFits(ReadsPieces):
     """Ends before a message that has too many tokens."""
 
-    async def read(self, conversation: ConversationId, **options: Any) -> tuple[Message, ...]:
-        found = await super().read(conversation, **options)
-        return () if sum(each.tokens for each in found) > options["tokens"] else found
+    async def piece_of(self, conversation: ConversationId, piece: HistoryPiece) -> History:
+        found = await super().piece_of(conversation, piece)
+        return replace(found, messages=()) if sum(each.tokens for each in found.messages) > piece.tokens else found
 
 
 class TestLongMessageNotRead(MemoryContract):
     repo = ReadsWhatFits
 
 
-class ReadsAllTokens(MemoryConversationRepo):
+class ReadsAllTokens(ReadsPieces):
     """Reads messages however many tokens they have."""
 
-    async def read(self, conversation: ConversationId, **options: Any) -> tuple[Message, ...]:
-        return await super().read(conversation, **{**options, "tokens": 10**9})
+    async def piece_of(self, conversation: ConversationId, piece: HistoryPiece) -> History:
+        return await super().piece_of(conversation, replace(piece, tokens=10**9))
 
 
 class TestTokensReadUnbounded(MemoryContract):
     repo = ReadsAllTokens
 
 
-class ReadsInPages(MemoryConversationRepo):
+class ReadsInPages(ReadsPieces):
     """Returns the message again after which it reads on."""
 
-    async def read(
-        self, conversation: ConversationId, *, after: MessageId | None = None, **options: Any
-    ) -> tuple[Message, ...]:
-        found = await super().read(conversation, after=after, **options)
-        stored = self._tables.messages[conversation]
-        return (*[each for each in stored if each.id == after and found], *found)
+    async def piece_of(self, conversation: ConversationId, piece: HistoryPiece) -> History:
+        found = await super().piece_of(conversation, piece)
+        before = [each for each in self._tables.messages[conversation] if each.id == piece.after and found.messages]
+        return replace(found, messages=(*before, *found.messages))
 
 
 class TestMessageReadTwice(MemoryContract):
     repo = ReadsInPages
 
 
-class ReadsAnswered(MemoryConversationRepo):
+class ReadsAnswered(ReadsPieces):
     """Reads only messages that were answered."""
 
-    async def read(self, conversation: ConversationId, **options: Any) -> tuple[Message, ...]:
-        return tuple(each for each in await super().read(conversation, **options) if each.answered)
+    async def piece_of(self, conversation: ConversationId, piece: HistoryPiece) -> History:
+        found = await super().piece_of(conversation, piece)
+        return replace(found, messages=tuple(each for each in found.messages if each.answered))
 
 
 class TestUnansweredNotRead(MemoryContract):
     repo = ReadsAnswered
 
 
-class ReadsFromStart(MemoryConversationRepo):
+class ReadsFromStart(ReadsPieces):
     """Begins again after a message that it doesn't know."""
 
-    async def read(
-        self, conversation: ConversationId, *, after: MessageId | None = None, **options: Any
-    ) -> tuple[Message, ...]:
-        known = any(each.id == after for each in self._tables.messages.get(conversation, ()))
-        return await super().read(conversation, after=after if known else None, **options)
+    async def piece_of(self, conversation: ConversationId, piece: HistoryPiece) -> History:
+        known = any(each.id == piece.after for each in self._tables.messages.get(conversation, ()))
+        return await super().piece_of(conversation, piece if known else replace(piece, after=None))
 
 
 class TestUnknownMessageIsStart(MemoryContract):

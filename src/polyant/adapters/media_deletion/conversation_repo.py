@@ -11,9 +11,9 @@ from polyant.domain.conversations import (
     CurrentConversation,
     Deletion,
     History,
+    HistoryPiece,
     LaneId,
     Message,
-    MessageId,
     TurnId,
 )
 from polyant.domain.lanes import Lease
@@ -59,14 +59,14 @@ class MediaDeletingConversationRepo(ConversationRepo):
         return await self._repo.list(query, limit=limit, offset=offset)
 
     async def show(
-        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+        self,
+        conversation: ConversationId,
+        *,
+        newest: int | None = None,
+        tokens: int | None = None,
+        piece: HistoryPiece | None = None,
     ) -> History:
-        return await self._repo.show(conversation, newest=newest, tokens=tokens)
-
-    async def read(
-        self, conversation: ConversationId, *, after: MessageId | None = None, limit: int, tokens: int
-    ) -> tuple[Message, ...]:
-        return await self._repo.read(conversation, after=after, limit=limit, tokens=tokens)
+        return await self._repo.show(conversation, newest=newest, tokens=tokens, piece=piece)
 
     async def delete(self, selection: ConversationSelection, *, limit: int) -> Deletion:
         deletion = await self._repo.delete(selection, limit=limit)

@@ -15,9 +15,9 @@ from polyant.domain.conversations import (
     CurrentConversation,
     Deletion,
     History,
+    HistoryPiece,
     LaneId,
     Message,
-    MessageId,
     StoredText,
     TurnId,
     count_within,
@@ -99,29 +99,23 @@ class MemoryConversationRepo(ConversationRepo):
         return ConversationPage(tuple(found[offset : offset + limit]), len(found))
 
     async def show(
-        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+        self,
+        conversation: ConversationId,
+        *,
+        newest: int | None = None,
+        tokens: int | None = None,
+        piece: HistoryPiece | None = None,
     ) -> History:
         known = self._tables.conversations.get(conversation)
         if known is None:
             raise UnknownConversationError
         stored = self._tables.messages[conversation]
+        if piece is not None:
+            return History(conversation=known, messages=_piece_of(stored, piece))
         shown = _newest(stored, len(stored) if newest is None else newest)
         if tokens is not None:
             shown = _newest(shown, count_within([each.tokens for each in reversed(shown)], tokens))
         return History(conversation=known, messages=shown)
-
-    async def read(
-        self, conversation: ConversationId, *, after: MessageId | None = None, limit: int, tokens: int
-    ) -> tuple[Message, ...]:
-        stored = self._tables.messages.get(conversation)
-        if stored is None:
-            raise UnknownConversationError
-        ids = [each.id for each in stored]
-        if after is not None and after not in ids:
-            raise UnknownConversationError
-        start = 0 if after is None else ids.index(after) + 1
-        found = stored[start : start + limit]
-        return tuple(found[: count_within([each.tokens for each in found], tokens)])
 
     async def delete(self, selection: ConversationSelection, *, limit: int) -> Deletion:
         tables = self._tables
@@ -180,6 +174,17 @@ class MemoryConversationRepo(ConversationRepo):
 
 def _newest(messages: Sequence[Message], count: int) -> tuple[Message, ...]:
     return tuple(messages[max(0, len(messages) - count) :])
+
+
+def _piece_of(messages: Sequence[Message], piece: HistoryPiece) -> tuple[Message, ...]:
+    start = 0
+    if piece.after is not None:
+        ids = [each.id for each in messages]
+        if piece.after not in ids:
+            raise UnknownConversationError
+        start = ids.index(piece.after) + 1
+    found = messages[start : start + piece.limit]
+    return tuple(found[: count_within([each.tokens for each in found], piece.tokens)])
 
 
 def _is_selected(conversation: Conversation, selection: ConversationSelection) -> bool:

@@ -37,9 +37,9 @@ from polyant.domain.conversations import (
     CurrentConversation,
     Deletion,
     History,
+    HistoryPiece,
     LaneId,
     Message,
-    MessageId,
     TurnId,
     count_within,
 )
@@ -80,9 +80,10 @@ _STATEMENTS = {
     "newest_sizes": """
         SELECT tokens FROM conversation_messages WHERE conversation = $1 ORDER BY number DESC LIMIT $2 OFFSET $3
     """,
-    "place": """
-        SELECT coalesce((SELECT number FROM conversation_messages WHERE conversation = $1 AND id = $2), 0)
-        FROM conversations WHERE id = $1
+    "place": f"""
+        SELECT {columns(CONVERSATION)}, coalesce(
+            (SELECT number FROM conversation_messages WHERE conversation = $1 AND id = $2), 0
+        ) FROM conversations WHERE id = $1
     """,
     "next_sizes": """
         SELECT tokens FROM conversation_messages WHERE conversation = $1 AND number > $2
@@ -199,8 +200,15 @@ class PiccoloConversationRepo(ConversationRepo):
         return ConversationPage(tuple(conversation_of(row) for row in found), total)
 
     async def show(
-        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+        self,
+        conversation: ConversationId,
+        *,
+        newest: int | None = None,
+        tokens: int | None = None,
+        piece: HistoryPiece | None = None,
     ) -> History:
+        if piece is not None:
+            return await self._piece(conversation, piece)
         limit = NO_LIMIT if newest is None else newest
         if tokens is not None:
             limit = await self._fitting("newest_sizes", conversation, limit=limit, tokens=tokens)
@@ -209,15 +217,14 @@ class PiccoloConversationRepo(ConversationRepo):
             raise UnknownConversationError
         return history
 
-    async def read(
-        self, conversation: ConversationId, *, after: MessageId | None = None, limit: int, tokens: int
-    ) -> tuple[Message, ...]:
-        places = await self._database.read("place", conversation, after)
-        if not places or (after is not None and not places[0][0]):
+    async def _piece(self, conversation: ConversationId, piece: HistoryPiece) -> History:
+        rows = await self._database.read("place", conversation, piece.after)
+        if not rows or (piece.after is not None and rows[0][-1] == 0):
             raise UnknownConversationError
-        ((place,),) = places
-        fitting = await self._fitting("next_sizes", conversation, place, limit=limit, tokens=tokens)
-        return tuple(map(message_of, await self._database.read("next", conversation, place, fitting)))
+        ((*known, place),) = rows
+        fitting = await self._fitting("next_sizes", conversation, place, limit=piece.limit, tokens=piece.tokens)
+        found = await self._database.read("next", conversation, place, fitting)
+        return History(conversation=conversation_of(known), messages=tuple(map(message_of, found)))
 
     async def _fitting(self, statement: str, *arguments: object, limit: int, tokens: int) -> int:
         """Returns how many of the first rows have at most that many tokens together.

@@ -13,9 +13,9 @@ from polyant.domain.conversations import (
     CurrentConversation,
     Deletion,
     History,
+    HistoryPiece,
     LaneId,
     Message,
-    MessageId,
     TurnId,
 )
 from polyant.domain.lanes import Lease
@@ -90,27 +90,21 @@ class ConversationRepo(Protocol):
 
     @abstractmethod
     async def show(
-        self, conversation: ConversationId, *, newest: int | None = None, tokens: int | None = None
+        self,
+        conversation: ConversationId,
+        *,
+        newest: int | None = None,
+        tokens: int | None = None,
+        piece: HistoryPiece | None = None,
     ) -> History:
         """Returns a conversation with its newest messages, answered or not, oldest first; with None, with all.
 
-        With `tokens`, there are as many messages as have that many tokens together, but the newest in any case.
+        With `tokens`, there are as many messages as have that many tokens together, but the newest in any case. With a
+        `piece`, they are the messages of that piece instead: repeated calls read a whole conversation in pieces of
+        bounded size.
 
         Raises:
-            UnknownConversationError: The conversation doesn't exist.
-        """
-
-    @abstractmethod
-    async def read(
-        self, conversation: ConversationId, *, after: MessageId | None = None, limit: int, tokens: int
-    ) -> tuple[Message, ...]:
-        """Returns the messages after one of them, answered or not, oldest first; with None, from the first one on.
-
-        There are at most `limit`, and as many as have `tokens` tokens together, but the first in any case: repeated
-        calls read a whole conversation in pieces of bounded size.
-
-        Raises:
-            UnknownConversationError: The conversation doesn't exist, or has no such message.
+            UnknownConversationError: The conversation doesn't exist, or doesn't have the message before the piece.
         """
 
     @abstractmethod
