@@ -13,6 +13,7 @@ from polyant.domain.media.transcription import TranscriptionError
 from polyant.testing import transcriber
 from polyant.testing.media_store import MediaStoreContract
 from polyant.testing.transcriber import TranscriberContract
+from support.patience import seconds
 
 
 class ForgetfulMediaStore(MemoryMediaStore):
@@ -47,7 +48,7 @@ async def test_store_that_deletes_only_the_first_message_is_refused() -> None:
 
 
 async def test_transcriber_that_ignores_its_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcriber, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(transcriber, "_PATIENCE_SECONDS", seconds(1))
     with pytest.raises(TimeoutError):
         await TranscriberContract().test_service_that_takes_too_long_is_given_up(PatientTranscriber({}, responds=False))
 

@@ -29,6 +29,7 @@ from polyant.testing.http_provider import HttpProviderRig
 from polyant.testing.instant_clock import InstantClock
 from polyant.testing.sent_requests import ChatModelCapabilities
 from polyant.testing.upstream import ScriptedUpstream
+from support.patience import seconds
 from support.provider_protocols import OpenAIProtocol
 
 
@@ -63,7 +64,7 @@ class ModelContract(RemoteChatModelContract):
 
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(chat_model, "PATIENCE_SECONDS", 1.0)  # a wrong model only wastes the time until then
+        monkeypatch.setattr(chat_model, "PATIENCE_SECONDS", seconds(2))  # a wrong model only wastes the time until then
 
     @pytest.fixture
     async def provider(self) -> AsyncIterator[HttpProviderRig]:

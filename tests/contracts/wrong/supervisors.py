@@ -18,6 +18,7 @@ from polyant.domain.trace_context import TraceContext
 from polyant.testing import supervisor_duties
 from polyant.testing.supervisor import SupervisorContract, SupervisorUnderTest
 from polyant.testing.supervisor_rig import SupervisorParts
+from support.patience import seconds
 from support.supervisor_rigs import rig_of
 
 
@@ -39,7 +40,9 @@ class Impatient(SupervisorContract):
 
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(supervisor_duties, "PATIENCE_SECONDS", 1.0)  # a wrong one only wastes the time until then
+        monkeypatch.setattr(
+            supervisor_duties, "PATIENCE_SECONDS", seconds(2)
+        )  # a wrong one only wastes the time until then
 
     @pytest.fixture
     async def supervised(self) -> SupervisorUnderTest:

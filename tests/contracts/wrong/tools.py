@@ -15,6 +15,7 @@ from polyant.domain.secrets import SecretName, SecretText
 from polyant.domain.tools import ToolContext, ToolError
 from polyant.testing import tool as kit
 from polyant.testing.tool import CONTEXT, ToolRun, WaitingRun, WaitingToolContract
+from support.patience import seconds
 
 TOKEN = SecretName("crm_token")
 NOT_ENCODABLE = b"caf\xe9".decode(errors="surrogateescape")
@@ -85,8 +86,8 @@ class CustomerContract(WaitingToolContract):
 
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(kit, "SEEN_AT_ONCE", 0.2)  # a wrong tool only wastes the time until then
-        monkeypatch.setattr(kit, "PATIENCE_SECONDS", 0.2)
+        monkeypatch.setattr(kit, "SEEN_AT_ONCE", seconds(1))  # a wrong tool only wastes the time until then
+        monkeypatch.setattr(kit, "PATIENCE_SECONDS", seconds(2))
 
     @pytest.fixture
     def crm(self) -> Crm:
