@@ -40,9 +40,8 @@ class Impatient(SupervisorContract):
 
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            supervisor_duties, "PATIENCE_SECONDS", seconds(2)
-        )  # a wrong one only wastes the time until then
+        # A wrong one only wastes the time until then.
+        monkeypatch.setattr(supervisor_duties, "PATIENCE_SECONDS", seconds(2))
 
     @pytest.fixture
     async def supervised(self) -> SupervisorUnderTest:

@@ -18,6 +18,7 @@ from polyant.domain.instances import Instance
 from polyant.domain.lanes import Lane, LaneKind
 from support.api import Api
 from support.app import App
+from support.asgi import Exchange
 from support.envelopes import assert_refused
 from support.scripted_supervisor import TOOL_FINISHED, TOOL_STARTED, says
 
@@ -184,6 +185,14 @@ async def with_more_messages(app: App, bot: Instance, count: int) -> str:
     return conversation.id
 
 
+async def blocked_read(admin: Api, path: str) -> Exchange:
+    """Returns a response that has begun, to a client that doesn't read it yet."""
+    exchange = admin.app.start("GET", f"/api{path}", headers={"authorization": f"Bearer {admin.token}"})
+    exchange.writable.clear()
+    await exchange.blocked.wait()
+    return exchange
+
+
 async def test_long_conversation_is_returned_whole(app: App, admin: Api, bot: Instance) -> None:
     conversation = await with_more_messages(app, bot, 450)
     for path in (f"{PATH}/{conversation}", f"{PATH}/{conversation}/export"):
@@ -205,10 +214,7 @@ async def test_export_of_which_the_rest_cannot_be_read_has_no_end(
     app: App, admin: Api, bot: Instance, caplog: pytest.LogCaptureFixture
 ) -> None:
     conversation = await with_more_messages(app, bot, 450)
-    headers = {"authorization": f"Bearer {admin.token}"}
-    exchange = app.start("GET", f"/api{PATH}/{conversation}/export", headers=headers)
-    exchange.writable.clear()
-    await exchange.blocked.wait()
+    exchange = await blocked_read(admin, f"{PATH}/{conversation}/export")
     await app.management.conversations.removal.delete(ConversationSelection(instance=bot.id))
     exchange.writable.set()
     await exchange.over()
@@ -232,10 +238,7 @@ async def test_rest_is_not_read_for_a_client_that_has_left(
     monkeypatch.setattr(repo, "show", counting_show)
     await admin.succeed("GET", f"{PATH}/{conversation}")
     assert reads == 11, "ten pieces, and none after them"
-    headers = {"authorization": f"Bearer {admin.token}"}
-    exchange = app.start("GET", f"/api{PATH}/{conversation}", headers=headers)
-    exchange.writable.clear()
-    await exchange.blocked.wait()
+    exchange = await blocked_read(admin, f"{PATH}/{conversation}")
     exchange.disconnect()
     await exchange.over()
     assert reads < 15

@@ -219,9 +219,11 @@ class PiccoloConversationRepo(ConversationRepo):
 
     async def _piece(self, conversation: ConversationId, piece: HistoryPiece) -> History:
         rows = await self._database.read("place", conversation, piece.after)
-        if not rows or (piece.after is not None and rows[0][-1] == 0):
+        if not rows:
             raise UnknownConversationError
         ((*known, place),) = rows
+        if piece.after is not None and not place:
+            raise UnknownConversationError
         fitting = await self._fitting("next_sizes", conversation, place, limit=piece.limit, tokens=piece.tokens)
         found = await self._database.read("next", conversation, place, fitting)
         return History(conversation=conversation_of(known), messages=tuple(map(message_of, found)))

@@ -50,8 +50,7 @@ class ReadConversation:
             UnknownInstanceError: The instance doesn't exist.
             UnknownConversationError: The instance has no such conversation.
         """
-        found, readable = await self._found(slug, conversation, unrestricted=unrestricted)
-        await self._record("conversation.read", slug, found, by=by, readable=readable)
+        _, readable = await self._begin("conversation.read", slug, conversation, by=by, unrestricted=unrestricted)
         history = await self._conversations.show(conversation, newest=count, tokens=_NEWEST_TOKENS)
         return await transcript_of(history, self._keys, readable=readable)
 
@@ -70,8 +69,7 @@ class ReadConversation:
             UnknownInstanceError: The instance doesn't exist.
             UnknownConversationError: The instance has no such conversation.
         """
-        found, readable = await self._found(slug, conversation, unrestricted=unrestricted)
-        await self._record("conversation.read", slug, found, by=by, readable=readable)
+        found, readable = await self._begin("conversation.read", slug, conversation, by=by, unrestricted=unrestricted)
         return await whole_transcript_of(found, self._keys, self._conversations, readable=readable)
 
     async def export(
@@ -83,23 +81,20 @@ class ReadConversation:
             PermissionDeniedError: The reader may see only their metadata.
             Exception: As for `whole`.
         """
-        found, readable = await self._found(slug, conversation, unrestricted=unrestricted)
+        found, readable = await self._begin("conversation.export", slug, conversation, by=by, unrestricted=unrestricted)
         if not readable:
             raise PermissionDeniedError("Only a superadmin may read the texts of this instance's conversations")
-        await self._record("conversation.export", slug, found, by=by, readable=True)
         return await whole_transcript_of(found, self._keys, self._conversations, readable=True)
 
-    async def _found(
-        self, slug: Slug, conversation: ConversationId, *, unrestricted: bool
+    async def _begin(
+        self, action: str, slug: Slug, conversation: ConversationId, *, by: Actor, unrestricted: bool
     ) -> tuple[Conversation, bool]:
-        """Returns the conversation, and whether the reader may read its texts."""
+        """Returns the conversation, and whether its texts may be read; that is recorded before anybody reads them."""
         instance = await self._show(slug)
         found = (await self._conversations.show(conversation, newest=0)).conversation
         if found.instance != instance.id:
             raise UnknownConversationError
-        return found, may_read(instance, unrestricted=unrestricted)
-
-    async def _record(self, action: str, slug: Slug, conversation: Conversation, *, by: Actor, readable: bool) -> None:
-        """Records the reading before it, so that nobody reads without a record."""
+        readable = may_read(instance, unrestricted=unrestricted)
         if readable:
-            await self._audit_log.add(Change(by, action, (conversation.id,)).entry(self._clock.now(), instance=slug))
+            await self._audit_log.add(Change(by, action, (conversation,)).entry(self._clock.now(), instance=slug))
+        return found, readable
